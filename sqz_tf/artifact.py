@@ -1,0 +1,473 @@
+"""The output folder: written whole or not at all, described by its manifest, resumable while it is being made.
+
+Beside `OUT` a run owns `OUT.work`: one folder per finished stage, the lock, and the folder being assembled. All
+changes of state are renames on one file system, so a run killed at any moment leaves the old state or the new one.
+Nothing here knows what the stages compute. The layout is specified in docs/artifact-format.md.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import lzma
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sqz_tf import __version__
+from sqz_tf.errors import OutputError
+
+FORMAT = 1
+TOOL = "sqz-tf"
+MANIFEST = "manifest.json"
+NEED_BYTES = 50 * 2**20  # a default run on small pictures: checkpoints, stages and the result
+PACKAGES = (
+    "numpy",
+    "pillow",
+    "tensorflow",
+    "tf_keras",
+    "tensorflow-model-optimization",
+    "ai-edge-litert",
+    "tflite-micro",
+    "scipy",
+    "scikit-learn",
+)
+
+Build = Callable[[Path], None]
+
+
+class Workspace:
+    """Own `OUT.work` for one run and put the result at `OUT`.
+
+    Args:
+      out: the output folder to make; missing parents are created.
+      overwrite: replace an existing output folder of this kit; a foreign folder is always refused.
+      resume: reuse the finished stages of an earlier run; otherwise they are thrown away.
+      need_bytes: free disk space to ask for before starting.
+      note: called with one line whenever a stage is reused or taken up again.
+
+    Attributes:
+      seconds: stage name → seconds it took, of this run or of the one it was resumed from.
+      resumed: names of the stages reused whole.
+
+    Raises:
+      OutputError: `out` cannot be written, another run is using it, or the disk is full.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        overwrite: bool = False,
+        resume: bool = True,
+        *,
+        need_bytes: int = NEED_BYTES,
+        note: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.out = Path(out).resolve()
+        self.work = _beside(self.out, ".work")
+        self.rejected = _beside(self.out, ".rejected")
+        self.overwrite, self.resume, self.need_bytes, self.note = overwrite, resume, need_bytes, note
+        self.seconds: dict[str, float] = {}
+        self.resumed: list[str] = []
+        self._lock: int | None = None
+        self._created: list[Path] = []
+
+    def __enter__(self) -> Workspace:
+        """Check everything that can be checked before work is done, and take the lock."""
+        with disk_errors(self.out, self.need_bytes):
+            self._check()
+            self._created = _make_parents(self.out.parent)
+            _check_space(self.out.parent, self.need_bytes)
+            self._lock = _take_lock(self.work)
+            self._recover()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Release the lock; leave no empty work folder behind."""
+        if self._lock is None:
+            return
+        if self.work.is_dir() and set(os.listdir(self.work)) <= {"lock"}:
+            shutil.rmtree(self.work, ignore_errors=True)
+        os.close(self._lock)
+        self._lock = None
+        _remove_empty(self._created)
+
+    def stage(self, name: str, key: str, build: Build, *, resumable: bool = False) -> Path:
+        """Return the folder of a finished stage, building it unless an earlier run did with the same key.
+
+        Stages are numbered in the order of the calls. When one is rebuilt, it and all later ones are discarded
+        first. `build` fills an empty folder, which becomes the stage's folder in one rename when it returns.
+        With `resumable` the folder is not empty when an interrupted attempt with the same key left files there:
+        the build takes up from them. `done.json` and `started.json` are names of the workspace's own.
+
+        Args:
+          name: lower-case name, unique in the run.
+          key: what the result depends on, `stage_key` of its config and of the keys before it.
+          build: writes the stage's files into the folder given; an exception abandons the stage.
+          resumable: whether the build can take up its own half-finished files.
+        """
+        number = len(self.seconds) + 1
+        folder = self.work / f"{number:02d}-{name}"
+        done = _read_json(folder / "done.json")
+        if done.get("key") == key:
+            self.resumed.append(name)
+            self.seconds[name] = float(done["seconds"])
+            self.note(f"{name}: taken from the earlier run")
+            return folder
+        with disk_errors(self.work, self.need_bytes):
+            attempt = folder.with_name(folder.name + ".tmp")
+            spent = _seconds_kept(attempt, key) if resumable else None
+            self._discard_from(number, keep=None if spent is None else attempt)
+            if spent is not None:
+                self.note(f"{name}: taken up after {spent:.0f} s of an interrupted run")
+            self.seconds[name] = _build_stage(attempt, folder, key, build, spent or 0.0, resumable)
+        return folder
+
+    def assemble(self, build: Build) -> Path:
+        """Return a fresh folder filled by `build`, to be given to `publish` or `reject`."""
+        folder = self.work / "publish.tmp"
+        with disk_errors(self.work, self.need_bytes):
+            _discard(folder)
+            folder.mkdir()
+            build(folder)
+        return folder
+
+    def publish(self) -> Path:
+        """Make the assembled folder `OUT` in one rename, remove `OUT.work` and return `OUT`."""
+        assembled, replaced = self.work / "publish.tmp", self.work / "replaced"
+        with disk_errors(self.out, self.need_bytes):
+            self._check_out()
+            if self.out.exists():
+                os.rename(self.out, replaced)
+            try:
+                os.rename(assembled, self.out)
+            except OSError:
+                self._restore()
+                raise
+        shutil.rmtree(self.work, ignore_errors=True)
+        return self.out
+
+    def reject(self) -> Path:
+        """Keep the assembled folder as `OUT.rejected` and return that; `OUT` and `OUT.work` stay."""
+        with disk_errors(self.rejected, self.need_bytes):
+            self._check_rejected()
+            if self.rejected.exists():
+                _discard(self.rejected, self.work)
+            os.rename(self.work / "publish.tmp", self.rejected)
+        return self.rejected
+
+    def _check(self) -> None:
+        if os.path.ismount(self.out):
+            raise OutputError(
+                f"--out {self.out} is a mount point", fix=f"use a folder in it: --out {self.out}/result"
+            )
+        self._check_out()
+        self._check_rejected()
+        if self.work.exists() and not _is_work(self.work):
+            raise OutputError(
+                f"{self.work} exists and is not a work folder of this kit",
+                fix="move it away or choose another --out",
+            )
+
+    def _check_out(self) -> None:
+        if not self.out.exists():
+            return
+        if not self.out.is_dir():
+            raise OutputError(
+                f"--out {self.out} is a file", expected="a folder to create", fix="choose another --out"
+            )
+        empty = not any(self.out.iterdir())
+        if not self.overwrite:
+            raise OutputError(
+                f"--out {self.out} exists", fix="choose another --out or add --overwrite to replace it"
+            )
+        if not empty and not is_output(self.out):
+            raise OutputError(
+                f"--out {self.out} exists and was not written by this kit",
+                expected=f"a folder with our {MANIFEST}",
+                fix="choose another --out; --overwrite replaces our own folders only",
+            )
+
+    def _check_rejected(self) -> None:
+        if self.rejected.exists() and not is_output(self.rejected):
+            raise OutputError(
+                f"{self.rejected} exists and was not written by this kit",
+                fix="move it away or choose another --out",
+            )
+
+    def _recover(self) -> None:
+        """Undo what a killed run left between two renames, and clear the work if it is not to be resumed."""
+        self._restore()
+        for entry in self.work.iterdir():
+            if entry.name != "lock" and (entry.name.startswith("trash") or not self.resume):
+                _discard(entry)
+
+    def _restore(self) -> None:
+        replaced = self.work / "replaced"
+        if not replaced.exists():
+            return
+        if self.out.exists():
+            _discard(replaced)
+        else:
+            os.rename(replaced, self.out)
+
+    def _discard_from(self, number: int, keep: Path | None) -> None:
+        for entry in self.work.iterdir():
+            if entry.name[:2].isdigit() and int(entry.name[:2]) >= number and entry != keep:
+                _discard(entry)
+
+
+def stage_key(*parts: Any) -> str:
+    """Return the sha256 (hex) of plain JSON values: a stage's config and the keys of the stages before it."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_output(folder: Path) -> bool:
+    """Say whether a folder was published by this kit."""
+    return _read_json(folder / MANIFEST).get("tool") == TOOL
+
+
+def manifest(
+    folder: Path,
+    *,
+    config: dict[str, Any],
+    data_sha256: str,
+    command: list[str],
+    packages: Iterable[str] = PACKAGES,
+    **more: Any,
+) -> dict[str, Any]:
+    """Describe a folder: sha256 and bytes of each file, and what they were made from. No dates.
+
+    Args:
+      folder: the assembled folder; its own manifest is left out.
+      config: stage name → `spec.to_dict` of its config.
+      data_sha256: hash of the pictures used.
+      command: the command line, as a list of arguments.
+      packages: distributions whose installed versions matter.
+      more: further plain JSON values, such as `preprocess` or `arena_bytes`.
+    """
+    return {
+        **more,
+        "format": FORMAT,
+        "tool": TOOL,
+        "versions": versions(packages),
+        "command": list(command),
+        "config": config,
+        "data_sha256": data_sha256,
+        "files": {name: _describe(folder / name) for name in _files(folder)},
+    }
+
+
+def write_manifest(folder: Path, values: dict[str, Any]) -> Path:
+    """Write `manifest`'s result into its folder as sorted JSON and return the path."""
+    path = folder / MANIFEST
+    path.write_text(
+        json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def verify_manifest(folder: Path) -> list[str]:
+    """Return one line for each difference between a folder and its manifest; empty means it is as written."""
+    values = _read_json(folder / MANIFEST)
+    if values.get("tool") != TOOL or not isinstance(values.get("files"), dict):
+        return [f"{folder / MANIFEST} is missing or is not a manifest of this kit"]
+    listed, found = values["files"], set(_files(folder))
+    problems = [f"{name} is missing" for name in sorted(set(listed) - found)]
+    problems += [f"{name} is not in the manifest" for name in sorted(found - set(listed))]
+    for name in sorted(found & set(listed)):
+        if _describe(folder / name) != listed[name]:
+            problems.append(f"{name} has changed")
+    return problems
+
+
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Return the versions of this kit, Python and those of `packages` that are installed."""
+    found = {"sqz-tf": __version__, "python": platform.python_version()}
+    for name in packages:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def xz_size(data: bytes) -> int:
+    """Return the bytes of `data` compressed by xz, preset 9: what it costs to download."""
+    return len(lzma.compress(data, preset=9))
+
+
+@contextmanager
+def disk_errors(path: Path, need_bytes: int = NEED_BYTES) -> Iterator[None]:
+    """Turn a full disk or a missing permission inside the block into an `OutputError` that names `path`."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        if number in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error):
+            raise OutputError(
+                f"the disk is full: {_free(path) / 2**20:.0f} MiB left at {path}",
+                expected=f"about {need_bytes / 2**20:.0f} MiB free",
+                fix="free some space and run the same command again: finished stages are kept",
+            ) from error
+        if isinstance(error, OSError) and _concerns(error, path):
+            raise OutputError(
+                f"cannot write {error.filename or path}: {error.strerror or error}",
+                expected="a folder this user may write",
+                fix="choose another --out or change its permissions",
+            ) from error
+        raise
+
+
+def _concerns(error: OSError, path: Path) -> bool:
+    """Say whether an OSError is about the output's own files, not about what a build reads."""
+    if error.filename is None:
+        return error.errno in (errno.EROFS, errno.EIO)
+    return Path(os.fsdecode(error.filename)).resolve().is_relative_to(path.parent)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _is_work(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / "lock").is_file() or not any(folder.iterdir()))
+
+
+def _make_parents(folder: Path) -> list[Path]:
+    """Create missing parents; return those created, innermost first."""
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:  # it is in use, as it should be
+            return
+
+
+def _check_space(folder: Path, need_bytes: int) -> None:
+    if shutil.disk_usage(folder).free < need_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def _free(path: Path) -> int:
+    there = next(parent for parent in (path, *path.parents) if parent.exists())
+    return shutil.disk_usage(there).free
+
+
+def _take_lock(work: Path) -> int:
+    """Create the work folder, lock it for this process and return the open lock file."""
+    while True:
+        work.mkdir(exist_ok=True)
+        try:
+            lock = os.open(work / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:  # a finishing run removed the folder just now
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(lock, 32).decode(errors="replace").strip()
+            os.close(lock)
+            raise OutputError(
+                f"another run (process {holder or 'unknown'}) is writing {work}",
+                fix="wait for it to end or choose another --out",
+            ) from None
+        if _same_file(lock, work / "lock"):
+            os.truncate(lock, 0)
+            os.write(lock, f"{os.getpid()}\n".encode())
+            return lock
+        os.close(lock)
+
+
+def _same_file(descriptor: int, path: Path) -> bool:
+    """Say whether the locked file is still the one others would lock."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _discard(folder: Path, trash_in: Path | None = None) -> None:
+    """Remove a folder, renamed first so that a kill half-way leaves nothing that looks whole."""
+    if not folder.exists():
+        return
+    trash = (trash_in or folder.parent) / f"trash-{folder.name}"
+    shutil.rmtree(trash, ignore_errors=True)
+    os.rename(folder, trash)
+    shutil.rmtree(trash)
+
+
+def _seconds_kept(attempt: Path, key: str) -> float | None:
+    """Return the seconds of work an interrupted attempt with the same key left, or None if there is none.
+
+    Counted from its start to its newest file, since a killed process writes no time.
+    """
+    started = _read_json(attempt / "started.json")
+    if started.get("key") != key:
+        return None
+    start = (attempt / "started.json").stat().st_mtime
+    newest = max(path.stat().st_mtime for path in attempt.rglob("*"))
+    return float(started["seconds"]) + max(0.0, newest - start)
+
+
+def _build_stage(attempt: Path, folder: Path, key: str, build: Build, spent: float, resumable: bool) -> float:
+    """Run a build in `attempt`, rename it to `folder` and return the seconds of all its attempts."""
+    attempt.mkdir(exist_ok=True)
+    _write_json(attempt / "started.json", {"key": key, "seconds": spent})
+    start = time.monotonic()
+    try:
+        build(attempt)
+    except BaseException:
+        if not resumable:
+            shutil.rmtree(attempt, ignore_errors=True)
+        raise
+    seconds = spent + time.monotonic() - start
+    _write_json(attempt / "done.json", {"key": key, "seconds": round(seconds, 3)})
+    (attempt / "started.json").unlink()
+    os.rename(attempt, folder)
+    return round(seconds, 3)
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    data = path.read_bytes()
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _files(folder: Path) -> list[str]:
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in names if name != MANIFEST)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object, or an empty one if the file is missing, broken or something else."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write a small JSON file in one rename."""
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(values, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
