@@ -43,7 +43,8 @@ def from_dict(cls: type[Spec], values: dict[str, Any]) -> Spec:
     unknown = sorted(set(values) - known)
     if unknown:
         raise ConfigError(
-            f"{cls.__name__} has no field {', '.join(unknown)}", expected=f"some of {', '.join(sorted(known))}"
+            f"{cls.__name__} has no field {', '.join(unknown)}",
+            expected=f"some of {', '.join(sorted(known))}",
         )
     return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
@@ -67,8 +68,9 @@ class PreprocessSpec:
     `resize_width` × `resize_height` by the integer rule of docs/artifact-format.md, cut the centred
     `width` × `height`. The device sees these bytes: int8 input is `pixel ^ 0x80`, float input `pixel * scale`.
 
-    `mean`, `std` (in units of `pixel * scale`, one per channel) and `channel_order` say what has been folded
-    into conv1: the network was trained on `(pixel * scale - mean) / std` in that order. Nobody applies them again.
+    `mean` and `std` (in units of `pixel * scale`, one per channel) say what has been folded into conv1: the
+    network was trained on `(pixel * scale - mean) / std`. Nobody applies them again. `channel_order` is the order
+    of the bytes the device sends, RGB or GRAY; a network trained on BGR has its conv1 reordered.
     """
 
     width: int
@@ -80,12 +82,14 @@ class PreprocessSpec:
     scale: float = 1.0 / 255.0
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
-    channel_order: str = "RGB"
+    channel_order: str = ""
 
     def __post_init__(self) -> None:
         _one_of("channels", self.channels, (1, 3))
         _one_of("fit", self.fit, FITS)
-        _one_of("channel_order", self.channel_order, ("RGB", "BGR"))
+        if not self.channel_order:
+            object.__setattr__(self, "channel_order", "RGB" if self.channels == 3 else "GRAY")
+        _one_of("channel_order", self.channel_order, ("RGB",) if self.channels == 3 else ("GRAY",))
         for name in ("width", "height"):
             _between(name, getattr(self, name), 1, 4096)
             if not getattr(self, f"resize_{name}"):
@@ -99,7 +103,9 @@ class PreprocessSpec:
             if not getattr(self, name):
                 object.__setattr__(self, name, (default,) * self.channels)
             if len(getattr(self, name)) != self.channels:
-                raise ConfigError(f"{name} has {len(getattr(self, name))} values", expected=str(self.channels))
+                raise ConfigError(
+                    f"{name} has {len(getattr(self, name))} values", expected=str(self.channels)
+                )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,59 @@
+"""The one place that chooses Keras: TF-MOT needs Keras 2 (`tf_keras`), chosen before TensorFlow is imported.
+
+Import `tf`, `keras` and `tfmot` from here, nowhere else. It takes 3–5 s, silences TensorFlow's start-up notes,
+and reports a missing package with the extra that installs it.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from sqz_tf.errors import ConfigError
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Hold back what native code writes to file descriptor 2; show it if the block fails."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+try:
+    with quiet_stderr():
+        import tensorflow as tf
+        import tensorflow_model_optimization as tfmot
+        import tf_keras as keras
+except ImportError as error:
+    raise ConfigError(
+        f"training and export need TensorFlow ({error})", fix="run: pip install 'sqz-tf[train]'"
+    ) from error
+
+tf.get_logger().setLevel("ERROR")
+
+__all__ = ["keras", "make_deterministic", "quiet_stderr", "tf", "tfmot"]
+
+
+def make_deterministic(seed: int) -> None:
+    """Seed Python, NumPy and TensorFlow and ask for repeatable kernels.
+
+    Called at the start of each stage, so that a resumed run draws the same numbers as an unbroken one.
+    """
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()

@@ -1,0 +1,71 @@
+"""Magnitude pruning with TF-MOT (Zhu and Gupta 2017, arXiv:1710.01878): every pruned layer ends at the same sparsity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sqz_tf._keras import keras, tfmot
+from sqz_tf.batches import Examples, steps_per_epoch
+from sqz_tf.model import StatelessDropout, convolutions
+from sqz_tf.spec import PruneConfig
+from sqz_tf.train import FitPlan, History, Progress, fit
+
+RAMP = 0.6  # share of the epochs in which sparsity rises; the rest heals
+
+
+def prunable(model: Any, skip: tuple[str, ...]) -> list[str]:
+    """Return the names of the layers to prune: all convolutions but those in `skip`."""
+    return [layer.name for layer in convolutions(model) if layer.name not in skip]
+
+
+def sparsity(model: Any, names: list[str]) -> dict[str, float]:
+    """Return the fraction of zeros in the kernel of each named layer."""
+    return {name: float(np.mean(model.get_layer(name).get_weights()[0] == 0)) for name in names}
+
+
+def prune(
+    model: Any,
+    train: Examples,
+    validation: Examples,
+    config: PruneConfig,
+    plan: FitPlan,
+    *,
+    seed: int,
+    state: Path,
+    progress: Progress | None = None,
+) -> tuple[Any, History]:
+    """Return a pruned copy of `model`, fine-tuned and without TF-MOT's wrappers, and its history.
+
+    Sparsity rises from zero to `config.sparsity` over the first 60 % of the epochs; the model given is unchanged.
+    """
+    names = set(prunable(model, config.skip))
+    steps = steps_per_epoch(train, plan.batch_size) * plan.epochs
+    schedule = tfmot.sparsity.keras.PolynomialDecay(
+        initial_sparsity=0.0,
+        final_sparsity=config.sparsity,
+        begin_step=0,
+        end_step=max(1, int(RAMP * steps)),
+        frequency=max(1, min(100, int(RAMP * steps) // 20)),
+    )
+
+    def wrap(layer: Any) -> Any:
+        if layer.name not in names:
+            return layer
+        return tfmot.sparsity.keras.prune_low_magnitude(layer, pruning_schedule=schedule)
+
+    wrapped = keras.models.clone_model(_copy(model), clone_function=wrap)
+    callbacks = (tfmot.sparsity.keras.UpdatePruningStep(),)
+    history = fit(
+        wrapped, train, validation, plan, seed=seed, state=state, progress=progress, callbacks=callbacks
+    )
+    return tfmot.sparsity.keras.strip_pruning(wrapped), history
+
+
+def _copy(model: Any) -> Any:
+    with keras.utils.custom_object_scope({"StatelessDropout": StatelessDropout}):
+        copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy

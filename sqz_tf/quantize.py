@@ -1,0 +1,258 @@
+"""Quantization-aware training with TF-MOT that keeps every pruned zero and starts from calibrated ranges.
+
+TF-MOT's own sparsity-preserving scheme gives the layers that feed a Concatenate the plain weight quantizer, so
+the expand layers of a Fire module lose a third of their zeros; its activation ranges start at ±6 and move by a
+thousandth per step. This scheme uses TF-MOT's wrappers with quantizers of our own:
+
+- weights: int8, symmetric, narrow range (−127…127), one scale per output channel, pruned positions masked;
+- activations: a fixed range per layer, from calibration; the layers that feed a Concatenate have none of their
+  own, because TFLite gives a concatenation and its inputs one scale;
+- input: the fixed range of the pixels, so that int8 input is `pixel ^ 0x80`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sqz_tf._keras import keras, tf, tfmot
+from sqz_tf.errors import ConversionError
+from sqz_tf.model import convolutions, has_batch_norm
+
+layers = keras.layers
+quantization = tfmot.quantization.keras
+
+Range = tuple[float, float]
+
+SMALLEST_CHANNEL = 2.0**-12  # of the layer's largest weight: keeps the scale of an all-zero channel above 0
+
+
+class FixedRangeQuantizer(quantization.quantizers.Quantizer):
+    """Fake-quantize to 8 bits in a range that never moves; gradients pass inside it (straight-through)."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
+
+    def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+        """Make no variables: the range is a constant."""
+        return {}
+
+    def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
+        """Return `inputs` on the grid of 256 values in the range."""
+        return tf.quantization.fake_quant_with_min_max_args(inputs, self.low, self.high)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that rebuild the quantizer."""
+        return {"low": self.low, "high": self.high}
+
+
+class MaskedWeightsQuantizer(quantization.quantizers.Quantizer):
+    """Fake-quantize a kernel [H, W, I, O] per output channel, with the zeros it was built with held at zero."""
+
+    def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+        """Remember the zeros of the wrapped layer's kernel and its ranges."""
+        kernel = getattr(layer.layer, name)
+        mask = tf.cast(kernel != 0, tf.float32).numpy()
+        bound = layer.add_weight(
+            name=f"{name}_bound",
+            shape=(tensor_shape[-1],),
+            initializer=keras.initializers.Constant(_channel_bound(kernel).numpy()),
+            trainable=False,
+        )
+        return {"mask": tf.constant(mask), "bound": bound}
+
+    def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
+        """Return the masked kernel on the grid of −127…127 times each channel's scale."""
+        masked = inputs * weights["mask"]
+        if training:
+            weights["bound"].assign(_channel_bound(masked))
+        bound = tf.identity(weights["bound"])
+        return tf.quantization.fake_quant_with_min_max_vars_per_channel(
+            masked, -bound, bound, narrow_range=True
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return no arguments: there are none."""
+        return {}
+
+
+def _channel_bound(kernel: Any) -> Any:
+    largest = tf.reduce_max(tf.abs(kernel), axis=(0, 1, 2))
+    return tf.maximum(largest, tf.maximum(tf.reduce_max(largest), 1e-12) * SMALLEST_CHANNEL)
+
+
+class LayerQuantizeConfig(quantization.QuantizeConfig):
+    """How one layer is quantized: its kernel if it has one, its output if it has a range."""
+
+    def __init__(self, output_range: Range | None = None, kernel: bool = False) -> None:
+        self.output_range = None if output_range is None else (output_range[0], output_range[1])
+        self.kernel = kernel
+
+    def get_weights_and_quantizers(self, layer: Any) -> list[tuple[Any, Any]]:
+        """Return the kernel with its quantizer."""
+        return [(layer.kernel, MaskedWeightsQuantizer())] if self.kernel else []
+
+    def get_activations_and_quantizers(self, layer: Any) -> list[tuple[Any, Any]]:
+        """Return nothing: the activation is inside the layer, so its output is what is quantized."""
+        return []
+
+    def set_quantize_weights(self, layer: Any, quantize_weights: list[Any]) -> None:
+        """Put the quantized kernel in place for the forward pass."""
+        if self.kernel:
+            layer.kernel = quantize_weights[0]
+
+    def set_quantize_activations(self, layer: Any, quantize_activations: list[Any]) -> None:
+        """Nothing to replace."""
+
+    def get_output_quantizers(self, layer: Any) -> list[Any]:
+        """Return the output's quantizer, if it has one of its own."""
+        return [] if self.output_range is None else [FixedRangeQuantizer(*self.output_range)]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that rebuild the config."""
+        return {"output_range": self.output_range, "kernel": self.kernel}
+
+
+class _QuantizeInput(quantization.graph_transformations.transforms.Transform):
+    """Put a fixed-range quantizer behind the input layer."""
+
+    def __init__(self, input_range: Range) -> None:
+        self.input_range = input_range
+
+    def pattern(self) -> Any:
+        return quantization.graph_transformations.transforms.LayerPattern("InputLayer")
+
+    def replacement(self, match_layer: Any) -> Any:
+        quantizer = {
+            "class_name": "FixedRangeQuantizer",
+            "config": dict(zip(("low", "high"), self.input_range, strict=True)),
+        }
+        config = {"name": "quantize_input", "trainable": True, "dtype": "float32", "quantizer": quantizer}
+        layer = {"class_name": "QuantizeLayer", "config": config, "name": "quantize_input"}
+        return quantization.graph_transformations.transforms.LayerNode(layer, input_layers=[match_layer])
+
+    def custom_objects(self) -> dict[str, Any]:
+        return _custom_objects()
+
+
+class _Layout(quantization.QuantizeLayoutTransform):
+    """The only change to the graph: the input quantizer. Batch norm is folded, activations are inside."""
+
+    def __init__(self, input_range: Range) -> None:
+        self.input_range = input_range
+
+    def apply(self, model: Any, layer_quantize_map: Any) -> Any:
+        transformer = quantization.graph_transformations.model_transformer.ModelTransformer(
+            model, [_QuantizeInput(self.input_range)], set(layer_quantize_map), layer_quantize_map
+        )
+        return transformer.transform()
+
+
+class _Registry(quantization.QuantizeRegistry):
+    """Knows no layer by itself: every layer is annotated."""
+
+    def supports(self, layer: Any) -> bool:
+        return False
+
+    def get_quantize_config(self, layer: Any) -> Any:
+        raise ConversionError(f"layer {layer.name} has no quantize config")
+
+
+class KeepZerosScheme(quantization.QuantizeScheme):
+    """8-bit scheme for nets whose layers are annotated with `LayerQuantizeConfig`."""
+
+    def __init__(self, input_range: Range) -> None:
+        self.input_range = input_range
+
+    def get_layout_transformer(self) -> Any:
+        """Return the change to the graph: an input quantizer."""
+        return _Layout(self.input_range)
+
+    def get_quantize_registry(self) -> Any:
+        """Return the (empty) table of default configs."""
+        return _Registry()
+
+
+def _custom_objects() -> dict[str, Any]:
+    return {"FixedRangeQuantizer": FixedRangeQuantizer, "LayerQuantizeConfig": LayerQuantizeConfig}
+
+
+def quantize_aware(model: Any, ranges: dict[str, Range], input_range: Range) -> Any:
+    """Return a copy of `model` for quantization-aware training.
+
+    Args:
+      model: the plain graph (batch norm folded, activations inside the convolutions), pruned or not.
+      ranges: output range of every layer that gets one, as `activation_ranges` returns them.
+      input_range: real values of pixels 0 and 255.
+
+    Raises:
+      ConversionError: a BatchNormalization layer is left; the converter would silently emit float layers.
+    """
+    if has_batch_norm(model):
+        raise ConversionError(
+            "the model still has BatchNormalization", fix="fold it first: sqz_tf.model.fold"
+        )
+
+    def annotate(layer: Any) -> Any:
+        config = LayerQuantizeConfig(ranges.get(layer.name), kernel=isinstance(layer, layers.Conv2D))
+        return quantization.quantize_annotate_layer(layer, config)
+
+    with quantization.quantize_scope(_custom_objects()):
+        copy = keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+        annotated = keras.models.clone_model(copy, clone_function=annotate)
+        return quantization.quantize_apply(annotated, KeepZerosScheme(input_range))
+
+
+def ranged_layers(model: Any) -> list[str]:
+    """Return the layers whose output gets a range of its own, in graph order.
+
+    Convolutions, concatenations, sums and the global average do, except those that feed a concatenation;
+    pooling and padding keep their input's range, softmax has TFLite's fixed one.
+    """
+    kinds = (layers.Conv2D, layers.Concatenate, layers.Add, layers.GlobalAveragePooling2D)
+    return [
+        layer.name for layer in model.layers if isinstance(layer, kinds) and not _feeds_concatenation(layer)
+    ]
+
+
+def _feeds_concatenation(layer: Any) -> bool:
+    consumers = (node.outbound_layer for node in layer.outbound_nodes)
+    return any(isinstance(consumer, layers.Concatenate) for consumer in consumers)
+
+
+def activation_ranges(model: Any, x: np.ndarray, batch_size: int = 50) -> dict[str, Range]:
+    """Return the smallest range that holds zero and every value each layer puts out.
+
+    Args:
+      model: the plain graph.
+      x: calibration input float32 [N, H, W, C].
+    """
+    names = ranged_layers(model)
+    probe = keras.Model(model.input, [model.get_layer(name).output for name in names])
+    low, high = np.zeros(len(names)), np.full(len(names), 1e-6)
+    for start in range(0, len(x), batch_size):
+        outputs = probe.predict_on_batch(x[start : start + batch_size])
+        low = np.minimum(low, [output.min() for output in outputs])
+        high = np.maximum(high, [output.max() for output in outputs])
+    return {name: (float(a), float(b)) for name, a, b in zip(names, low, high, strict=True)}
+
+
+def without_fake_quantization(quantized: Any, plain: Any) -> Any:
+    """Return a copy of `plain` with the weights that training left in `quantized`, zeros included."""
+    result = keras.models.clone_model(plain)
+    wrapped = {layer.layer.name: layer for layer in quantized.layers if hasattr(layer, "layer")}
+    for layer in convolutions(result):
+        mask = plain.get_layer(layer.name).get_weights()[0] != 0
+        kernel, bias = _float_weights(wrapped[layer.name])
+        layer.set_weights([kernel * mask, bias])
+    return result
+
+
+def _float_weights(wrapper: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the float shadow weights of a wrapped convolution, by the names of its variables."""
+    by_name = {
+        weight.name.split("/")[-1].split(":")[0]: weight.numpy() for weight in wrapper.trainable_weights
+    }
+    return by_name["kernel"], by_name["bias"]
