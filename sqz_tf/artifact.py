@@ -1,14 +1,12 @@
-"""The output folder: written whole or not at all, described by its manifest, resumable while it is being made.
+"""The output folder: written whole or not at all, described by its manifest, resumable while in the making.
 
-Beside `OUT` a run owns `OUT.work`: one folder per finished stage, the lock, and the folder being assembled. All
-changes of state are renames on one file system, so a run killed at any moment leaves the old state or the new one.
-Nothing here knows what the stages compute. The layout is specified in docs/artifact-format.md.
+Beside `OUT` a run owns `OUT.work`: one folder per finished stage, the lock, and the folder being assembled.
+All changes of state are renames on one file system, so a run killed at any moment leaves the old state or the
+new one. Nothing here knows what the stages compute. The layout is specified in docs/artifact-format.md.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
 import json
 import lzma
@@ -16,20 +14,32 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from sqz_tf import __version__
+from sqz_tf._disk import (
+    NEED_BYTES,
+    REJECTED,
+    TRASH,
+    WORK,
+    beside,
+    discard,
+    disk_errors,
+    disk_full,
+    make_parents,
+    remove_empty,
+    take_lock,
+)
 from sqz_tf.errors import OutputError
 
 FORMAT = 1
 TOOL = "sqz-tf"
 MANIFEST = "manifest.json"
-NEED_BYTES = 50 * 2**20  # a default run on small pictures: checkpoints, stages and the result
 PACKAGES = (
     "numpy",
     "pillow",
@@ -73,8 +83,8 @@ class Workspace:
         note: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.out = Path(out).resolve()
-        self.work = _beside(self.out, ".work")
-        self.rejected = _beside(self.out, ".rejected")
+        self.work = beside(self.out, WORK)
+        self.rejected = beside(self.out, REJECTED)
         self.overwrite, self.resume, self.need_bytes, self.note = overwrite, resume, need_bytes, note
         self.seconds: dict[str, float] = {}
         self.resumed: list[str] = []
@@ -83,33 +93,40 @@ class Workspace:
 
     def __enter__(self) -> Workspace:
         """Check everything that can be checked before work is done, and take the lock."""
-        with disk_errors(self.out, self.need_bytes):
-            self._check()
-            self._created = _make_parents(self.out.parent)
-            _check_space(self.out.parent, self.need_bytes)
-            self._lock = _take_lock(self.work)
-            self._recover()
+        try:
+            with disk_errors(self.out, self.need_bytes):
+                self._check()
+                self._created = make_parents(self.out.parent)
+                if shutil.disk_usage(self.out.parent).free < self.need_bytes:
+                    raise disk_full(self.out, self.need_bytes)
+                self._lock = take_lock(self.work)
+                self._recover()
+        except BaseException:
+            self._release()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Release the lock; leave no empty work folder behind."""
-        if self._lock is None:
-            return
-        if self.work.is_dir() and set(os.listdir(self.work)) <= {"lock"}:
-            shutil.rmtree(self.work, ignore_errors=True)
-        os.close(self._lock)
-        self._lock = None
-        _remove_empty(self._created)
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            if self.work.is_dir() and set(os.listdir(self.work)) == {"lock"}:
+                shutil.rmtree(self.work, ignore_errors=True)
+            os.close(self._lock)
+            self._lock = None
+        remove_empty(self._created)
 
     def stage(self, name: str, key: str, build: Build, *, resumable: bool = False) -> Path:
         """Return the folder of a finished stage, building it unless an earlier run did with the same key.
 
-        Stages are numbered in the order of the calls. When one is rebuilt, it and all later ones are discarded
-        first. `build` fills an empty folder, which becomes the stage's folder in one rename when it returns.
-        With `resumable` the folder is not empty when an interrupted attempt with the same key left files there:
-        the build takes up from them. `done.json` and `started.json` are names of the workspace's own.
+        Stages are numbered in the order of the calls. When one is rebuilt, it and all later ones are first
+        discarded. `build` fills an empty folder, which becomes the stage's folder in one rename when it
+        returns. With `resumable` the folder already holds what an interrupted attempt with the same key left
+        there, and the build takes up from it. `done.json` and `started.json` are the workspace's own names.
 
         Args:
           name: lower-case name, unique in the run.
@@ -117,6 +134,8 @@ class Workspace:
           build: writes the stage's files into the folder given; an exception abandons the stage.
           resumable: whether the build can take up its own half-finished files.
         """
+        if name in self.seconds:
+            raise ValueError(f"a stage named {name} has been run already")
         number = len(self.seconds) + 1
         folder = self.work / f"{number:02d}-{name}"
         done = _read_json(folder / "done.json")
@@ -125,7 +144,7 @@ class Workspace:
             self.seconds[name] = float(done["seconds"])
             self.note(f"{name}: taken from the earlier run")
             return folder
-        with disk_errors(self.work, self.need_bytes):
+        with disk_errors(self.out, self.need_bytes):
             attempt = folder.with_name(folder.name + ".tmp")
             spent = _seconds_kept(attempt, key) if resumable else None
             self._discard_from(number, keep=None if spent is None else attempt)
@@ -137,8 +156,8 @@ class Workspace:
     def assemble(self, build: Build) -> Path:
         """Return a fresh folder filled by `build`, to be given to `publish` or `reject`."""
         folder = self.work / "publish.tmp"
-        with disk_errors(self.work, self.need_bytes):
-            _discard(folder)
+        with disk_errors(self.out, self.need_bytes):
+            discard(folder, self.work)
             folder.mkdir()
             build(folder)
         return folder
@@ -155,15 +174,16 @@ class Workspace:
             except OSError:
                 self._restore()
                 raise
-        shutil.rmtree(self.work, ignore_errors=True)
+        with suppress(OSError):  # the result is in place; a later run removes what is left
+            self._discard(lambda name: True)
         return self.out
 
     def reject(self) -> Path:
         """Keep the assembled folder as `OUT.rejected` and return that; `OUT` and `OUT.work` stay."""
-        with disk_errors(self.rejected, self.need_bytes):
+        with disk_errors(self.out, self.need_bytes):
             self._check_rejected()
             if self.rejected.exists():
-                _discard(self.rejected, self.work)
+                discard(self.rejected, self.work)
             os.rename(self.work / "publish.tmp", self.rejected)
         return self.rejected
 
@@ -209,23 +229,28 @@ class Workspace:
     def _recover(self) -> None:
         """Undo what a killed run left between two renames, and clear the work if it is not to be resumed."""
         self._restore()
-        for entry in self.work.iterdir():
-            if entry.name != "lock" and (entry.name.startswith("trash") or not self.resume):
-                _discard(entry)
+        self._check_out()  # once more, for what has just been restored
+        self._discard(lambda name: name.startswith(TRASH) or not self.resume)
 
     def _restore(self) -> None:
         replaced = self.work / "replaced"
         if not replaced.exists():
             return
         if self.out.exists():
-            _discard(replaced)
+            discard(replaced, self.work)
         else:
             os.rename(replaced, self.out)
 
     def _discard_from(self, number: int, keep: Path | None) -> None:
-        for entry in self.work.iterdir():
-            if entry.name[:2].isdigit() and int(entry.name[:2]) >= number and entry != keep:
-                _discard(entry)
+        def later(name: str) -> bool:
+            return name[:2].isdigit() and int(name[:2]) >= number and (keep is None or name != keep.name)
+
+        self._discard(later)
+
+    def _discard(self, unwanted: Callable[[str], bool]) -> None:
+        for entry in sorted(self.work.iterdir()):
+            if entry.name != "lock" and unwanted(entry.name):
+                discard(entry, self.work)
 
 
 def stage_key(*parts: Any) -> str:
@@ -273,10 +298,8 @@ def manifest(
 def write_manifest(folder: Path, values: dict[str, Any]) -> Path:
     """Write `manifest`'s result into its folder as sorted JSON and return the path."""
     path = folder / MANIFEST
-    path.write_text(
-        json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n",
-        encoding="utf-8",
-    )
+    text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
     return path
 
 
@@ -310,110 +333,8 @@ def xz_size(data: bytes) -> int:
     return len(lzma.compress(data, preset=9))
 
 
-@contextmanager
-def disk_errors(path: Path, need_bytes: int = NEED_BYTES) -> Iterator[None]:
-    """Turn a full disk or a missing permission inside the block into an `OutputError` that names `path`."""
-    try:
-        yield
-    except OutputError:
-        raise
-    except Exception as error:
-        number = getattr(error, "errno", None)
-        if number in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error):
-            raise OutputError(
-                f"the disk is full: {_free(path) / 2**20:.0f} MiB left at {path}",
-                expected=f"about {need_bytes / 2**20:.0f} MiB free",
-                fix="free some space and run the same command again: finished stages are kept",
-            ) from error
-        if isinstance(error, OSError) and _concerns(error, path):
-            raise OutputError(
-                f"cannot write {error.filename or path}: {error.strerror or error}",
-                expected="a folder this user may write",
-                fix="choose another --out or change its permissions",
-            ) from error
-        raise
-
-
-def _concerns(error: OSError, path: Path) -> bool:
-    """Say whether an OSError is about the output's own files, not about what a build reads."""
-    if error.filename is None:
-        return error.errno in (errno.EROFS, errno.EIO)
-    return Path(os.fsdecode(error.filename)).resolve().is_relative_to(path.parent)
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
-
-
 def _is_work(folder: Path) -> bool:
     return folder.is_dir() and ((folder / "lock").is_file() or not any(folder.iterdir()))
-
-
-def _make_parents(folder: Path) -> list[Path]:
-    """Create missing parents; return those created, innermost first."""
-    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    return missing
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    for folder in folders:
-        try:
-            folder.rmdir()
-        except OSError:  # it is in use, as it should be
-            return
-
-
-def _check_space(folder: Path, need_bytes: int) -> None:
-    if shutil.disk_usage(folder).free < need_bytes:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-
-
-def _free(path: Path) -> int:
-    there = next(parent for parent in (path, *path.parents) if parent.exists())
-    return shutil.disk_usage(there).free
-
-
-def _take_lock(work: Path) -> int:
-    """Create the work folder, lock it for this process and return the open lock file."""
-    while True:
-        work.mkdir(exist_ok=True)
-        try:
-            lock = os.open(work / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except FileNotFoundError:  # a finishing run removed the folder just now
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(lock, 32).decode(errors="replace").strip()
-            os.close(lock)
-            raise OutputError(
-                f"another run (process {holder or 'unknown'}) is writing {work}",
-                fix="wait for it to end or choose another --out",
-            ) from None
-        if _same_file(lock, work / "lock"):
-            os.truncate(lock, 0)
-            os.write(lock, f"{os.getpid()}\n".encode())
-            return lock
-        os.close(lock)
-
-
-def _same_file(descriptor: int, path: Path) -> bool:
-    """Say whether the locked file is still the one others would lock."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
-def _discard(folder: Path, trash_in: Path | None = None) -> None:
-    """Remove a folder, renamed first so that a kill half-way leaves nothing that looks whole."""
-    if not folder.exists():
-        return
-    trash = (trash_in or folder.parent) / f"trash-{folder.name}"
-    shutil.rmtree(trash, ignore_errors=True)
-    os.rename(folder, trash)
-    shutil.rmtree(trash)
 
 
 def _seconds_kept(attempt: Path, key: str) -> float | None:
@@ -442,8 +363,8 @@ def _build_stage(attempt: Path, folder: Path, key: str, build: Build, spent: flo
         raise
     seconds = spent + time.monotonic() - start
     _write_json(attempt / "done.json", {"key": key, "seconds": round(seconds, 3)})
-    (attempt / "started.json").unlink()
     os.rename(attempt, folder)
+    (folder / "started.json").unlink()
     return round(seconds, 3)
 
 
