@@ -1,0 +1,637 @@
+"""Pictures in, pixels out: finding files, decoding, and the one integer resize rule.
+
+NumPy and Pillow only: the runtime, `evaluate`, calibration and training all come through here. The rules for
+geometry and resizing are specified in docs/artifact-format.md; C and Kotlin repeat them byte for byte.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import warnings
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from sqz_tf.errors import DataError
+from sqz_tf.spec import PreprocessSpec
+
+MAX_PIXELS = 178_956_970
+"""Largest picture decoded, in pixels: where Pillow itself refuses. 540 MB as RGB."""
+MAX_FILE_BYTES = 1 << 30
+"""Largest single picture file, in bytes, compressed or not."""
+MAX_ZIP_BYTES = 64 << 30
+"""Largest sum of uncompressed sizes in a zip file."""
+MAX_ZIP_RATIO = 100
+"""Largest ratio of uncompressed size to the zip file's size; pictures hardly shrink, bombs do."""
+_SMALL_ZIP_BYTES = 64 << 20  # below this no ratio is a danger, and drawings of one colour do shrink a lot
+
+EXTENSIONS = frozenset(
+    f".{name}"
+    for name in (
+        *(
+            "avif",
+            "bmp",
+            "dib",
+            "gif",
+            "ico",
+            "j2k",
+            "jfif",
+            "jp2",
+            "jpe",
+            "jpeg",
+            "jpg",
+            "mpo",
+            "pbm",
+            "pcx",
+        ),
+        *("pgm", "png", "pnm", "ppm", "sgi", "tga", "tif", "tiff", "webp"),
+    )
+)
+"""File names with these endings, in any case, are taken for pictures."""
+
+# MAX_PIXELS is the limit stated; Pillow would warn, once per process, from half of it on.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+class ImageError(DataError):
+    """One picture cannot be read or decoded."""
+
+
+# Decoding ---------------------------------------------------------------------------------------------------
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def decode(data: bytes, name: str = "") -> np.ndarray:
+    """Decode one picture file to 8-bit RGB, upright.
+
+    EXIF orientation is applied; palettes, grey and CMYK become RGB; alpha is laid on white; 16-bit values are
+    scaled (`round(v / 257)`); of an animation the first frame counts. Colour profiles are not applied.
+
+    Args:
+      data: the file's bytes, in any format Pillow reads.
+      name: what to call the picture in an error.
+
+    Returns:
+      uint8 [H, W, 3].
+
+    Raises:
+      ImageError: corrupt, truncated, empty, or larger than MAX_PIXELS.
+    """
+    with _open(data, name) as image:
+        try:
+            image.load()
+            return _to_rgb(_upright(image))
+        except ImageError:
+            raise
+        except Exception as error:  # Pillow's plugins raise nearly anything on garbled files
+            raise _not_decoded(name, error) from error
+
+
+def picture_size(data: bytes, name: str = "") -> tuple[int, int]:
+    """Return (width, height) of the upright picture, from the file's header alone.
+
+    Raises:
+      ImageError: not a picture, or larger than MAX_PIXELS.
+    """
+    with _open(data, name) as image:
+        width, height = image.size
+        return (height, width) if _orientation(image) >= 5 else (width, height)
+
+
+def _open(data: bytes, name: str) -> Image.Image:
+    if not data:
+        raise ImageError(f"{name or 'the picture'} is an empty file", expected="a picture")
+    try:
+        image = Image.open(io.BytesIO(data))
+    except Image.DecompressionBombError as error:
+        raise _too_large(name, "more") from error
+    except Exception as error:
+        raise _not_decoded(name, error) from error
+    pixels = image.width * image.height
+    if not 0 < pixels <= MAX_PIXELS:
+        raise _too_large(name, f"{image.width} × {image.height}")
+    return image
+
+
+def _too_large(name: str, received: str) -> ImageError:
+    return ImageError(
+        f"{name or 'the picture'} has {received} pixels",
+        expected=f"from 1 to {MAX_PIXELS:,}",
+        fix="make it smaller",
+    )
+
+
+def _not_decoded(name: str, error: Exception) -> ImageError:
+    reason = re.sub(r" ?<_io.BytesIO[^>]*>", "", str(error)) or type(error).__name__
+    return ImageError(
+        f"{name or 'the picture'} cannot be decoded ({reason})",
+        expected="a whole picture file",
+        fix="replace or remove it",
+    )
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # a garbled EXIF block says nothing about the pixels
+        return 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    method = _UPRIGHT.get(_orientation(image))
+    return image if method is None else image.transpose(method)
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = _deep_grey(np.asarray(image))
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if image.has_transparency_data:
+        canvas = Image.new("RGBA", image.size, "white")
+        canvas.alpha_composite(image.convert("RGBA"))
+        image = canvas
+    return np.array(image.convert("RGB"))
+
+
+def _deep_grey(values: np.ndarray) -> np.ndarray:
+    """Scale deep grey to uint8: integers span 0…65535; floats the smallest of 1, 255, 65535 that fits."""
+    top = 65535.0
+    if np.issubdtype(values.dtype, np.floating):
+        top = next((high for high in (1.0, 255.0) if float(values.max()) <= high), top)
+    if not (float(values.min()) >= 0 and float(values.max()) <= top):  # NaN fails too
+        raise ImageError(f"grey values from {values.min()} to {values.max()}", expected="0 to 65535")
+    return np.floor(values.astype(np.float64) * (255.0 / top) + 0.5).astype(np.uint8)
+
+
+# Geometry ---------------------------------------------------------------------------------------------------
+
+
+def to_grey(pixels: np.ndarray) -> np.ndarray:
+    """Turn RGB to grey: (77 R + 150 G + 29 B + 128) >> 8.
+
+    Args:
+      pixels: uint8 [..., 3].
+
+    Returns:
+      uint8 [..., 1].
+    """
+    wide = pixels.astype(np.uint16)  # 255 * 256 + 128 fits
+    grey = (77 * wide[..., 0:1] + 150 * wide[..., 1:2] + 29 * wide[..., 2:3] + 128) >> 8
+    return grey.astype(np.uint8)
+
+
+def preprocess(pixels: np.ndarray, spec: PreprocessSpec) -> np.ndarray:
+    """Turn decoded pixels into the network's input bytes, as PreprocessSpec says.
+
+    Grey if `channels` is 1 (one channel is repeated if it is 3); the `fit` rectangle of `crop_box`; `resize`;
+    the centred `width` × `height` at ((resize_width - width) // 2, (resize_height - height) // 2).
+
+    Args:
+      pixels: uint8 [H, W, C] or, many of one size, [N, H, W, C]; C is 1 or 3.
+
+    Returns:
+      uint8 [height, width, channels] or [N, height, width, channels], contiguous.
+    """
+    if spec.channels == 1 and pixels.shape[-1] == 3:
+        pixels = to_grey(pixels)
+    if spec.fit == "centre-crop":
+        left, top, right, bottom = crop_box(pixels.shape[-2], pixels.shape[-3], spec)
+        pixels = pixels[..., top:bottom, left:right, :]
+    pixels = resize(pixels, spec.resize_width, spec.resize_height)
+    left, top = (spec.resize_width - spec.width) // 2, (spec.resize_height - spec.height) // 2
+    pixels = pixels[..., top : top + spec.height, left : left + spec.width, :]
+    if spec.channels == 3 and pixels.shape[-1] == 1:
+        pixels = np.repeat(pixels, 3, axis=-1)
+    return np.ascontiguousarray(pixels)
+
+
+def crop_box(width: int, height: int, spec: PreprocessSpec) -> tuple[int, int, int, int]:
+    """Return the largest centred rectangle with the aspect ratio of the resized picture, in whole pixels.
+
+    With a = resize_width and b = resize_height: if width * b > height * a the rectangle is as high as the
+    picture and max(1, height * a // b) wide, else as wide as the picture and max(1, width * b // a) high.
+    Offsets are (width - w) // 2 and (height - h) // 2.
+
+    Returns:
+      (left, top, right, bottom), right and bottom excluded.
+    """
+    a, b = spec.resize_width, spec.resize_height
+    if width * b > height * a:
+        w, h = max(1, height * a // b), height
+    else:
+        w, h = width, max(1, width * b // a)
+    left, top = (width - w) // 2, (height - h) // 2
+    return left, top, left + w, top + h
+
+
+def to_int8(pixels: np.ndarray) -> np.ndarray:
+    """Return the int8 network input, `pixel ^ 0x80` read as int8 (pixel - 128): same shape."""
+    return (pixels ^ 0x80).view(np.int8)
+
+
+# The resize rule --------------------------------------------------------------------------------------------
+
+_OUTPUTS_PER_BLOCK = 8
+_CHUNK_VALUES = 1 << 18  # values resized at a time: what fits a processor's cache as float64
+
+
+def resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Resize by the integer rule of docs/artifact-format.md: columns, round to uint8, then rows.
+
+    The sums are taken in float64, where they are exact: coefficients are multiples of 2^-22, and a sum stays
+    below 2^10, so that it needs 32 of the 53 bits whatever the order of additions.
+
+    Args:
+      pixels: uint8 [H, W, C] or [N, H, W, C].
+
+    Returns:
+      uint8 [height, width, C] or [N, height, width, C]; `pixels` itself if it has that size.
+    """
+    batch = pixels if pixels.ndim == 4 else pixels[None]
+    batch = _resize_rows(_resize_columns(batch, width), height)
+    return batch if pixels.ndim == 4 else batch[0]
+
+
+def _resize_columns(batch: np.ndarray, width: int) -> np.ndarray:
+    n, height, n_in, channels = batch.shape
+    if n_in == width:
+        return batch
+    lines = batch.reshape(n * height, n_in, channels)
+    result = np.empty((n * height, width, channels), np.uint8)
+    step = max(1, _CHUNK_VALUES // (max(n_in, width) * channels))
+    for start in range(0, len(lines), step):
+        planes = lines[start : start + step].transpose(2, 0, 1).astype(np.float64)
+        sums = np.empty((*planes.shape[:2], width))
+        for outputs, inputs, weights in _blocks(n_in, width):
+            np.matmul(planes[:, :, inputs], weights.T, out=sums[:, :, outputs])
+        result[start : start + step] = _rounded(sums).transpose(1, 2, 0)
+    return result.reshape(n, height, width, channels)
+
+
+def _resize_rows(batch: np.ndarray, height: int) -> np.ndarray:
+    n, n_in, width, channels = batch.shape
+    if n_in == height:
+        return batch
+    rows = batch.reshape(n, n_in, width * channels)
+    result = np.empty((n, height, width * channels), np.uint8)
+    step = max(1, _CHUNK_VALUES // (max(n_in, height) * width * channels))
+    for start in range(0, n, step):
+        chunk = rows[start : start + step]
+        for outputs, inputs, weights in _blocks(n_in, height):
+            result[start : start + step, outputs] = _rounded(weights @ chunk[:, inputs].astype(np.float64))
+    return result.reshape(n, height, width, channels)
+
+
+def _rounded(sums: np.ndarray) -> np.ndarray:
+    """Return clip(floor(sums + 1/2), 0, 255) as uint8; overwrites `sums`. No coefficient is negative."""
+    sums += 0.5
+    return np.minimum(sums, 255.0, out=sums).astype(np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _blocks(n_in: int, n_out: int) -> tuple[tuple[slice, slice, np.ndarray], ...]:
+    """Cut the band matrix of one pass into dense blocks: (outputs, inputs, float64 [outputs, inputs])."""
+    return tuple(
+        _block(n_in, n_out, start, min(start + _OUTPUTS_PER_BLOCK, n_out))
+        for start in range(0, n_out, _OUTPUTS_PER_BLOCK)
+    )
+
+
+def _block(n_in: int, n_out: int, start: int, stop: int) -> tuple[slice, slice, np.ndarray]:
+    reach = 2 * max(n_in, n_out)
+    first = max(0, ((2 * start + 1) * n_in - n_out - reach) // (2 * n_out))
+    last = min(n_in, ((2 * stop - 1) * n_in - n_out + reach) // (2 * n_out) + 1)
+    i = np.arange(start, stop, dtype=np.int64)[:, None]
+    j = np.arange(first, last, dtype=np.int64)
+    w = np.maximum(0, reach - np.abs((2 * j + 1) * n_out - (2 * i + 1) * n_in))
+    total = w.sum(axis=1, keepdims=True)
+    coefficients = ((w << 23) + total) // (2 * total)
+    return slice(start, stop), slice(first, last), coefficients * 2.0**-22
+
+
+# Finding files ----------------------------------------------------------------------------------------------
+
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+_CLUTTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+_WNID = re.compile(r"n\d{8}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture file: path below the root, index into `ImageSet.classes`, split if folders give one."""
+
+    name: str
+    label: int | None = None
+    split: str | None = None
+
+
+class _Store(Protocol):
+    """Files below one root: `names` of files and `folders`, both with `/` between parts."""
+
+    names: list[str]
+    folders: set[str]
+
+    def read(self, name: str) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Picture files and their labels, found by `scan`; nothing is decoded.
+
+    `classes` are sorted names, or in the order of the numbers in labels.csv. Per class and only where known:
+    `wnids` (WordNet ids, empty string for none) and `label_numbers` (the integers of labels.csv).
+    `empty_classes` are class folders that hold no picture, `notes` what was left out and why.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    wnids: tuple[str, ...] = ()
+    label_numbers: tuple[int, ...] = ()
+    empty_classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    store: _Store | None = field(default=None, repr=False, compare=False)
+
+    def read(self, entry: Entry) -> bytes:
+        """Return the bytes of one picture file; safe to call from several threads.
+
+        Raises:
+          ImageError: it cannot be read, or is larger than MAX_FILE_BYTES.
+        """
+        assert self.store is not None
+        try:
+            data = self.store.read(entry.name)
+        except Exception as error:  # zipfile adds zlib.error, NotImplementedError, RuntimeError to OSError
+            raise ImageError(f"{entry.name} cannot be read ({error})", fix="replace or remove it") from error
+        if len(data) > MAX_FILE_BYTES:
+            raise ImageError(f"{entry.name} is larger than {MAX_FILE_BYTES:,} bytes", fix="make it smaller")
+        return data
+
+
+class _Folder:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.names: list[str] = []
+        self.folders: set[str] = set()
+        try:
+            self._walk("", frozenset())
+        except OSError as error:
+            raise DataError(f"{root} cannot be listed ({error})", expected="a readable folder") from error
+
+    def _walk(self, prefix: str, above: frozenset[str]) -> None:
+        real = os.path.realpath(self.root / prefix)
+        if real in above:  # a link to a folder that holds it
+            return
+        for item in sorted(os.scandir(self.root / prefix), key=lambda found: found.name):
+            if _is_clutter(item.name):
+                continue
+            if item.is_dir():
+                self.folders.add(prefix + item.name)
+                self._walk(f"{prefix}{item.name}/", above | {real})
+            elif item.is_file():
+                self.names.append(prefix + item.name)
+
+    def read(self, name: str) -> bytes:
+        with open(self.root / name, "rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)
+
+
+class _Zip:
+    def __init__(self, path: Path) -> None:
+        try:
+            self.archive = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError, ValueError) as error:
+            raise DataError(
+                f"{path} cannot be opened as a zip file ({error})", expected="a whole .zip"
+            ) from error
+        self.members = {info.filename.replace("\\", "/"): info for info in self.archive.infolist()}
+        _refuse_hostile(path, self.members)
+        kept = sorted(name for name in self.members if not any(map(_is_clutter, name.split("/"))))
+        self.names = [name for name in kept if not name.endswith("/")]
+        self.folders = {name.rstrip("/") for name in kept if name.endswith("/")}
+        self.folders |= {name.rsplit("/", 1)[0] for name in self.names if "/" in name}
+
+    def read(self, name: str) -> bytes:
+        return self.archive.read(self.members[name])
+
+
+def _refuse_hostile(path: Path, members: dict[str, zipfile.ZipInfo]) -> None:
+    for name, info in members.items():
+        if name.startswith("/") or ".." in name.split("/") or re.match(r"[A-Za-z]:", name):
+            raise DataError(
+                f"{path} holds {info.filename!r}, which points outside",
+                expected="paths below the archive's root",
+                fix="make the zip file again",
+            )
+        if info.flag_bits & 1:
+            raise DataError(
+                f"{name} in {path} is encrypted", fix="make the zip file again without a password"
+            )
+        if info.file_size > MAX_FILE_BYTES:
+            raise DataError(
+                f"{name} in {path} unpacks to {info.file_size:,} bytes",
+                expected=f"at most {MAX_FILE_BYTES:,}",
+            )
+    total = sum(info.file_size for info in members.values())
+    ratio = total / max(1, path.stat().st_size)
+    if total > MAX_ZIP_BYTES or (total > _SMALL_ZIP_BYTES and ratio > MAX_ZIP_RATIO):
+        raise DataError(
+            f"{path} unpacks to {total:,} bytes, {ratio:.0f} times its size",
+            expected=f"at most {MAX_ZIP_BYTES:,} bytes and {MAX_ZIP_RATIO} times",
+            fix="unpack it yourself if you trust it, and give the folder",
+        )
+
+
+def _is_clutter(part: str) -> bool:
+    return part.startswith(".") or part in _CLUTTER
+
+
+def scan(path: Path | str) -> ImageSet:
+    """List the pictures below a folder or in a `.zip`, with their labels.
+
+    Layouts: one folder per class, with or without train/val/test on top; `labels.csv` (columns file, label and,
+    if wanted, wnid) with the files beside it or in `images/`; or a flat folder of pictures without labels.
+
+    Raises:
+      DataError: nothing there, no picture in it, a zip that is none or hostile, labels that do not fit.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"{path} does not exist", expected="a folder of pictures or a .zip")
+    if not path.is_dir() and path.suffix.lower() != ".zip":
+        raise DataError(f"{path} is a file", expected="a folder of pictures or a .zip")
+    store: _Store = _Folder(path) if path.is_dir() else _Zip(path)
+    pictures = [name for name in store.names if _extension(name) in EXTENSIONS]
+    base = _wrapper(store.names, pictures) if path.is_file() else ""
+    others = [
+        name for name in store.names if _extension(name) not in EXTENSIONS and name != base + "labels.csv"
+    ]
+    if not pictures:
+        raise DataError(
+            f"{path} holds no pictures" + (f", only {_count_extensions(others)}" if others else ""),
+            expected="files such as .jpg or .png",
+            fix="put the pictures of each class in a folder of their own",
+        )
+    if base + "labels.csv" in store.names:
+        found = _from_csv(path, store, base, pictures)
+    else:
+        found = _from_folders(path, store, base, pictures)
+    if others:
+        noun = (
+            "file is no picture by its name" if len(others) == 1 else "files are no pictures by their names"
+        )
+        found["notes"] = (*found["notes"], f"{len(others)} {noun} ({_count_extensions(others)}): ignored")
+    return ImageSet(root=path, store=store, **found)
+
+
+def _extension(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
+
+def _count_extensions(names: list[str]) -> str:
+    counts = Counter(_extension(name) or "no extension" for name in names)
+    return ", ".join(f"{count} × {extension}" for extension, count in sorted(counts.items()))
+
+
+def _wrapper(names: list[str], pictures: list[str]) -> str:
+    """Return the one folder around everything that zipping a folder leaves, as `NAME/`, or nothing."""
+    tops = {name.split("/")[0] for name in pictures}
+    if len(tops) != 1 or not all("/" in name for name in pictures):
+        return ""
+    top = tops.pop()
+    deep = all(name.count("/") >= 2 for name in pictures) and top.lower() not in _SPLITS
+    return f"{top}/" if deep or f"{top}/labels.csv" in names else ""
+
+
+def _from_folders(path: Path, store: _Store, base: str, pictures: list[str]) -> dict[str, Any]:
+    """Read labels and splits from the folders' names."""
+    parts = {name: name[len(base) :].split("/") for name in pictures}
+    tops = {each[0] for each in parts.values() if len(each) > 1}
+    splits = {each[0] for each in parts.values() if len(each) > 2 and each[0].lower() in _SPLITS}
+    if not tops:
+        return {"classes": (), "entries": tuple(map(Entry, pictures)), "notes": ()}
+    strangers = sorted(top for top in tops if top.lower() not in _SPLITS)
+    if splits and strangers:
+        raise DataError(
+            f"{path} has {', '.join(sorted(splits))} beside {', '.join(strangers[:3])}",
+            expected="either train, val and test or the class folders on top",
+            fix="move or rename the others",
+        )
+    level = 1 if splits else 0
+    labelled = {name: each for name, each in parts.items() if len(each) > level + 1}
+    classes = tuple(sorted({each[level] for each in labelled.values()}))
+    index = {name: position for position, name in enumerate(classes)}
+    loose = len(pictures) - len(labelled)
+    return {
+        "classes": classes,
+        "entries": tuple(
+            Entry(name, index[each[level]], _SPLITS[each[0].lower()] if splits else None)
+            for name, each in labelled.items()
+        ),
+        "wnids": _wnids(classes),
+        "empty_classes": _empty_classes(store.folders, base, level, classes),
+        "notes": (f"{loose} pictures lie in no class folder: ignored",) if loose else (),
+    }
+
+
+def _wnids(classes: Iterable[str]) -> tuple[str, ...]:
+    """Read the WordNet ids of classes named `n01440764` or `n01440764…`; nothing if no class has one."""
+    matches = [_WNID.match(name) for name in classes]
+    return tuple(match.group() if match else "" for match in matches) if any(matches) else ()
+
+
+def _empty_classes(folders: set[str], base: str, level: int, classes: tuple[str, ...]) -> tuple[str, ...]:
+    parts = [name[len(base) :].split("/") for name in folders if name.startswith(base)]
+    named = {each[level] for each in parts if len(each) == level + 1}
+    return tuple(sorted(named - set(classes)))
+
+
+def _from_csv(path: Path, store: _Store, base: str, pictures: list[str]) -> dict[str, Any]:
+    """Read labels from `labels.csv`."""
+    where = f"{path / base}/labels.csv" if path.is_dir() else f"{base}labels.csv in {path}"
+    known = set(pictures)
+    labels: dict[str, str] = {}
+    wnids: dict[str, str] = {}
+    for line, row in _csv_rows(where, store.read(base + "labels.csv")):
+        name = _listed(known, base, row["file"])
+        if name is None:
+            raise DataError(
+                f"line {line} of {where} names {row['file']!r}", expected="a picture beside it or in images/"
+            )
+        label, wnid = row["label"], row.get("wnid", "")
+        if labels.setdefault(name, label) != label:
+            raise DataError(
+                f"line {line} of {where} labels {row['file']!r} again", expected="one label a picture"
+            )
+        if wnids.setdefault(label, wnid) != wnid:
+            raise DataError(
+                f"line {line} of {where} gives label {label!r} a second wnid", expected="one each"
+            )
+    return _labelled(labels, wnids, where, len(pictures) - len(labels))
+
+
+def _csv_rows(where: str, data: bytes) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where} is not UTF-8 text ({error})", fix="save it as UTF-8") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+    columns = reader.fieldnames or []
+    if not {"file", "label"} <= set(columns):
+        raise DataError(
+            f"{where} has columns {', '.join(columns) or '(none)'}", expected="file, label and maybe wnid"
+        )
+    for row in reader:
+        cells = {column: (row[column] or "").strip() for column in columns}
+        if not cells["file"] or not cells["label"]:
+            raise DataError(f"line {reader.line_num} of {where} has no file or no label", expected="both")
+        yield reader.line_num, cells
+
+
+def _listed(known: set[str], base: str, name: str) -> str | None:
+    name = name.replace("\\", "/").removeprefix("./")
+    return next((full for full in (base + name, f"{base}images/{name}") if full in known), None)
+
+
+def _labelled(labels: dict[str, str], wnids: dict[str, str], where: str, unlisted: int) -> dict[str, Any]:
+    """Turn the cells of labels.csv into classes in order, and entries."""
+    if not labels:
+        raise DataError(f"{where} lists nothing", expected="one line a picture")
+    numeric = all(label.isdecimal() for label in wnids)
+    order = sorted(wnids, key=int) if numeric else sorted(wnids)
+    index = {label: position for position, label in enumerate(order)}
+    names = [wnids[label] or label for label in order] if numeric else order
+    return {
+        "classes": tuple(names),
+        "entries": tuple(Entry(name, index[label]) for name, label in sorted(labels.items())),
+        "wnids": tuple(wnids[label] for label in order) if any(wnids.values()) else _wnids(names),
+        "label_numbers": tuple(map(int, order)) if numeric else (),
+        "notes": (f"{unlisted} pictures are not in labels.csv: ignored",) if unlisted else (),
+    }
