@@ -1,0 +1,135 @@
+"""Keras models to `.tflite` bytes, and the check that nothing in them is left in floating point.
+
+The caller chooses Keras 2 (`TF_USE_LEGACY_KERAS=1`) before TensorFlow is first imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from converters.tflite_reader import Model, Op, non_integer_tensors, read_model
+from converters.tflite_writer import normalised
+
+
+def float_model(keras_model: Any) -> bytes:
+    """Convert a Keras model to float32.
+
+    Returns:
+      `.tflite` bytes with batch 1; the same model gives the same bytes.
+
+    Raises:
+      ValueError: TensorFlow cannot convert it.
+    """
+    import tensorflow as tf
+
+    return _convert(lambda: tf.lite.TFLiteConverter.from_keras_model(keras_model))
+
+
+def integer_model(keras_model: Any, representative: Iterable[np.ndarray] | None = None) -> bytes:
+    """Convert a Keras model to int8, inputs and outputs included.
+
+    Args:
+      keras_model: after quantization-aware training (TF-MOT), or a float model with `representative`.
+      representative: float32 inputs [N, H, W, C] or [H, W, C] for post-training quantization; walked through twice.
+
+    Returns:
+      `.tflite` bytes with batch 1; the same model gives the same bytes. `verify_integer` says whether
+      everything became integer.
+
+    Raises:
+      ValueError: TensorFlow cannot convert it.
+    """
+    import tensorflow as tf
+
+    samples = None if representative is None else [_batch(sample) for sample in representative]
+
+    def converter() -> Any:
+        result = tf.lite.TFLiteConverter.from_keras_model(keras_model)
+        result.optimizations = [tf.lite.Optimize.DEFAULT]
+        result.inference_input_type = result.inference_output_type = tf.int8
+        if samples is not None:
+            # With this set and no samples the converter refuses a QAT model.
+            result.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            result.representative_dataset = lambda: ([sample] for sample in samples)
+        return result
+
+    return _convert(converter)
+
+
+def _batch(sample: np.ndarray) -> np.ndarray:
+    sample = np.asarray(sample, np.float32)
+    return sample[None] if sample.ndim == 3 else sample
+
+
+def _convert(make_converter: Callable[[], Any]) -> bytes:
+    try:
+        with _silence():
+            data = make_converter().convert()
+    except Exception as error:  # the converter raises many kinds, some of its own
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ValueError(f"TensorFlow cannot convert the model: {lines[0]}") from error
+    return normalised(bytes(data))
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Send what the converter says, in Python and in C++, to nowhere."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = [os.dup(1), os.dup(2)]
+    try:
+        with tempfile.TemporaryFile() as sink, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for number in (1, 2):
+                os.dup2(sink.fileno(), number)
+            with open(os.devnull, "w") as null, contextlib.redirect_stdout(null), contextlib.redirect_stderr(null):
+                yield
+    finally:
+        for number, copy in zip((1, 2), saved, strict=True):
+            os.dup2(copy, number)
+            os.close(copy)
+
+
+def verify_integer(data: bytes, allowed_ops: Iterable[str]) -> None:
+    """Check that a `.tflite` computes in integers only, with no op that was not expected.
+
+    Args:
+      data: `.tflite` bytes.
+      allowed_ops: operator names, as in `Model.op_names`.
+
+    Raises:
+      ValueError: a tensor is not of an integer type, an op is not among `allowed_ops`, or a QUANTIZE
+        stands next to a CONCATENATION (its inputs and output have different scales).
+    """
+    model = read_model(data)
+    for tensor in non_integer_tensors(model):
+        raise ValueError(f"tensor {tensor.index} ({tensor.name!r}) is {tensor.dtype}; expected integers everywhere")
+    allowed = set(allowed_ops)
+    for op in model.ops:
+        if op.name not in allowed:
+            raise ValueError(f"op {op.index} ({_output(model, op)}) is {op.name}; expected {', '.join(sorted(allowed))}")
+    _verify_concatenations(model)
+
+
+def _verify_concatenations(model: Model) -> None:
+    makers = {index: op for op in model.ops for index in op.outputs}
+    for op in model.ops:
+        for index in op.inputs:
+            maker = makers.get(index)
+            if maker and {op.name, maker.name} == {"QUANTIZE", "CONCATENATION"}:
+                raise ValueError(
+                    f"op {maker.index} ({maker.name}) feeds op {op.index} ({op.name}, {_output(model, op)}); "
+                    "expected every input of a concatenation to have its output's scale"
+                )
+
+
+def _output(model: Model, op: Op) -> str:
+    return model.tensors[op.outputs[0]].name.split(";")[0] if op.outputs else "no output"
