@@ -1,8 +1,8 @@
 """Pictures to splits: read, hash, decode, preprocess, split, and keep the result on disk.
 
 A split depends on the bytes of the pictures alone, not on their names or a seed: inside each class they are
-sorted by SHA-256, then the first go to test, the next to validation, the rest to train. TensorFlow is needed by
-`cifar10` and `tfds:NAME` only.
+sorted by SHA-256, then the first go to test, the next to validation, the rest to train. Only `cifar10` and
+`tfds:NAME` need TensorFlow.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ import json
 import math
 import os
 import shutil
+import sys
+import zipfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
 from sqz_tf import images
-from sqz_tf.errors import ConfigError, DataError, OutputError
+from sqz_tf.errors import ConfigError, DataError, OutputError, SqzError
 from sqz_tf.spec import DataConfig, PreprocessSpec, from_dict, to_dict
 
 SPLITS = ("train", "calibration", "validation", "test")
@@ -33,7 +36,8 @@ _FORMAT = 1
 _SMALL_SET = 10_000
 _SIZES_SAMPLED = 500
 _CHUNK_BYTES = 8 << 20
-_SMALL_PICTURE = 1 << 16
+_SMALL_PICTURE = 1 << 16  # values; resizing such pictures one by one would cost more in calls than in work
+_MOST_THREADS = 8  # each holds a decoded picture, which may be large
 
 Progress = Callable[[str, int, int], None]
 In = TypeVar("In")
@@ -44,6 +48,7 @@ Out = TypeVar("Out")
 class Summary:
     """What a data set holds, before anything is decoded.
 
+    `sha256` covers every picture's bytes, class and split: what a stage made from them depends on.
     `counts` has, for each of train, calibration, validation and test, the pictures of each class in order of
     `classes`. `median_size` is (width, height) in pixels, `channels` the natural number of them.
     """
@@ -54,6 +59,7 @@ class Summary:
     median_size: tuple[int, int]
     channels: int
     licence: str
+    sha256: str
     notes: tuple[str, ...] = ()
 
     @property
@@ -114,7 +120,8 @@ def summarise(config: DataConfig) -> Summary:
         median_size=(int(middle[0]), int(middle[1])),
         channels=source.channels,
         licence=source.licence,
-        notes=rows.notes(source),
+        sha256=_fingerprint(source.classes, rows, splits),
+        notes=rows.notes(source, splits),
     )
 
 
@@ -131,9 +138,7 @@ def default_input_size(summary: Summary) -> int:
     return 128 if side > 96 else min(128, 16 * -(-3 * side // 32))
 
 
-def load(
-    config: DataConfig, preprocess: PreprocessSpec, cache: Path, progress: Progress | None = None
-) -> Dataset:
+def load(config: DataConfig, preprocess: PreprocessSpec, cache: Path, progress: Progress | None = None) -> Dataset:
     """Read, preprocess and split a data set, and keep the result in the folder `cache`.
 
     `cache` appears whole or not at all and replaces one that is there. Memory stays bounded: pictures are
@@ -149,7 +154,8 @@ def load(
     """
     _check_fractions(config)
     source = _open_source(config.source)
-    with _replacing(cache) as folder:
+    need = source.count * preprocess.width * preprocess.height * preprocess.channels
+    with _replacing(cache, need) as folder:
         rows = _write_images(source, preprocess, folder / "images.npy", progress)
         splits = split(rows.labels, rows.digests, rows.given, source.classes, config)
         index = {"labels": np.array(rows.labels, np.int32), **splits}
@@ -163,7 +169,7 @@ def load(
             "config": to_dict(config),
             "preprocess": to_dict(preprocess),
             "licence": source.licence,
-            "notes": rows.notes(source),
+            "notes": rows.notes(source, splits),
         }
         (folder / "dataset.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     return open_cached(cache)
@@ -176,21 +182,27 @@ def open_cached(cache: Path) -> Dataset:
       DataError: it is not there, or not whole.
     """
     try:
-        record = json.loads((cache / "dataset.json").read_text(encoding="utf-8"))
-        if record.pop("format") != _FORMAT:
-            raise ValueError("written by another version")
-        pixels = np.load(cache / "images.npy", mmap_mode="r")
-        with np.load(cache / "index.npz") as index:
-            labels = index["labels"]
-            splits = {name: index[name] for name in SPLITS}
-        if not len(pixels) == len(labels) == len(record["names"]):
-            raise ValueError("its parts differ in length")
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise DataError(f"{cache} holds no data set ({error})", fix="delete it and run again") from error
+        return _read_cache(cache)
+    except (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile, SqzError) as error:
+        raise DataError(f"{cache} holds no whole data set ({error})", fix="delete it and run again") from error
+
+
+def _read_cache(cache: Path) -> Dataset:
+    record = json.loads((cache / "dataset.json").read_text(encoding="utf-8"))
+    if record.pop("format") != _FORMAT:
+        raise ValueError("written by another version")
     record["config"] = from_dict(DataConfig, record["config"])
-    record["preprocess"] = from_dict(PreprocessSpec, record["preprocess"])
+    record["preprocess"] = spec = from_dict(PreprocessSpec, record["preprocess"])
     for key in ("classes", "names", "notes"):
         record[key] = tuple(record[key])
+    pixels = np.load(cache / "images.npy", mmap_mode="r")
+    with np.load(cache / "index.npz") as index:
+        labels = index["labels"]
+        splits = {name: index[name] for name in SPLITS}
+    if not len(pixels) == len(labels) == len(record["names"]):
+        raise ValueError("its parts differ in length")
+    if pixels.shape[1:] != (spec.height, spec.width, spec.channels) or pixels.dtype != np.uint8:
+        raise ValueError(f"images.npy holds {pixels.dtype} {pixels.shape}")
     return Dataset(images=pixels, labels=labels, splits=splits, **record)
 
 
@@ -251,9 +263,7 @@ def _fractions(config: DataConfig, pictures: int) -> tuple[float, float]:
 def _check_fractions(config: DataConfig) -> None:
     total = config.test_fraction + config.validation_fraction
     if total > 0.9:
-        raise ConfigError(
-            f"test and validation take {total:.2f} of the pictures", expected="at most 0.9 together"
-        )
+        raise ConfigError(f"test and validation take {total:.2f} of the pictures", expected="at most 0.9 together")
 
 
 def _refuse_small_classes(classes: Sequence[str], pools: list[list[int]], needed: int) -> None:
@@ -262,7 +272,7 @@ def _refuse_small_classes(classes: Sequence[str], pools: list[list[int]], needed
         shown = ", ".join(f"{name!r} has {count}" for name, count in small[:3])
         raise DataError(
             f"{len(small)} of {len(classes)} classes have too few pictures ({shown})",
-            expected=f"at least {needed} different pictures a class, one for each split",
+            expected=f"at least {needed} different pictures a class to train on and split",
             fix="add pictures or remove the class",
         )
 
@@ -278,16 +288,15 @@ def _per_class(labels: Sequence[int], index: np.ndarray, classes: int) -> tuple[
 
 
 def _fingerprint(
-    classes: Sequence[str], rows: _Rows, splits: dict[str, np.ndarray], preprocess: PreprocessSpec
+    classes: Sequence[str], rows: _Rows, splits: dict[str, np.ndarray], preprocess: PreprocessSpec | None = None
 ) -> str:
+    """Hash what a stage's result depends on: bytes, classes and splits, and the preprocessing if there is one."""
     part = dict.fromkeys(range(len(rows.labels)), "")
     for name, index in splits.items():
         for row in index.tolist():
             part[row] += name + " "
-    lines = sorted(
-        f"{digest.hex()} {rows.labels[row]} {part[row]}" for row, digest in enumerate(rows.digests)
-    )
-    everything = {"classes": list(classes), "rows": lines, "preprocess": to_dict(preprocess)}
+    lines = sorted(f"{digest.hex()} {rows.labels[row]} {part[row]}" for row, digest in enumerate(rows.digests))
+    everything = {"classes": list(classes), "rows": lines, "preprocess": preprocess and to_dict(preprocess)}
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
@@ -363,8 +372,8 @@ class _Rows:
                 fix="replace or remove them",
             )
 
-    def notes(self, source: _Source) -> tuple[str, ...]:
-        """Say what was skipped, doubled or unbalanced."""
+    def notes(self, source: _Source, splits: dict[str, np.ndarray]) -> tuple[str, ...]:
+        """Say what was skipped, doubled, unbalanced or absent."""
         notes = list(source.notes)
         if self.errors:
             shown = "; ".join(error.what for error in self.errors[:3])
@@ -385,6 +394,11 @@ class _Rows:
                 f"unbalanced classes: {source.classes[low]} has {counts[low]} pictures, "
                 f"{source.classes[high]} {counts[high]}"
             )
+        for name in ("validation", "test"):
+            held = _per_class(self.labels, splits[name], len(source.classes))
+            absent = [label for label, count in zip(source.classes, held, strict=True) if not count]
+            if absent:
+                notes.append(f"warning: {name} has no picture of {', '.join(absent[:3])}")
         return tuple(notes)
 
 
@@ -403,9 +417,7 @@ def _content(item: _Item) -> bytes | np.ndarray | images.ImageError:
 
 
 def _digest(content: bytes | np.ndarray) -> bytes:
-    return hashlib.sha256(
-        content if isinstance(content, bytes) else np.ascontiguousarray(content).data
-    ).digest()
+    return hashlib.sha256(content if isinstance(content, bytes) else np.ascontiguousarray(content).data).digest()
 
 
 def _size(content: bytes | np.ndarray, name: str) -> list[tuple[int, int]]:
@@ -440,11 +452,9 @@ def _write_images(source: _Source, spec: PreprocessSpec, path: Path, progress: P
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    """Write the 128 bytes of a `.npy` header; written again when the number of rows is known."""
+    """Write a `.npy` header; NumPy pads it so that the first axis can change without changing its length."""
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
-    if file.tell() != 128:
-        raise OutputError(f"a .npy header of {file.tell()} bytes", expected="128")
 
 
 def _decode_all(items: list[_Item], spec: PreprocessSpec) -> list[_Decoded]:
@@ -485,7 +495,7 @@ def _chunks(items: Iterable[In], size: int) -> Iterator[list[In]]:
 
 def _map_ordered(function: Callable[[In], Out], values: Iterable[In]) -> Iterator[Out]:
     """Apply `function` in threads, results in order, only a few ahead of the reader."""
-    workers = os.cpu_count() or 1
+    workers = min(_MOST_THREADS, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
         pending: deque[Future[Out]] = deque()
         for value in values:
@@ -497,28 +507,28 @@ def _map_ordered(function: Callable[[In], Out], values: Iterable[In]) -> Iterato
 
 
 @contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
+def _replacing(folder: Path, need_bytes: int) -> Iterator[Path]:
     """Give an empty folder to fill; on success it takes the place of `folder`, else it is removed.
 
     Raises:
       OutputError: something cannot be written. Reading errors are DataErrors before they get here.
     """
-    partial = folder.with_name(folder.name + ".partial")
+    unfinished = folder.with_name(folder.name + ".partial")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        yield unfinished
         if folder.exists():
             shutil.rmtree(folder)
-        partial.rename(folder)
+        unfinished.rename(folder)
     except OSError as error:
         raise OutputError(
             f"{error.filename or folder} cannot be written ({error.strerror or error})",
-            expected="a writable folder with enough space",
+            expected=f"a writable place with {need_bytes / 2**20:.0f} MiB free",
             fix="free some space or choose another place",
         ) from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 # Sources ----------------------------------------------------------------------------------------------------
@@ -531,6 +541,11 @@ def _open_source(source: str) -> _Source:
         return _cifar10()
     if source.startswith("tfds:"):
         return _tfds(source.removeprefix("tfds:"))
+    if not os.path.exists(source):
+        raise DataError(
+            f"there is no data set, folder or file {source!r}",
+            expected="digits, cifar10, tfds:NAME, a folder of pictures or a .zip",
+        )
     return _files(Path(source))
 
 
@@ -541,10 +556,10 @@ def _files(path: Path) -> _Source:
     def items() -> Iterator[_Item]:
         for entry in found.entries:
             assert entry.label is not None
-            yield _Item(entry.name, entry.label, entry.split, lambda entry=entry: found.read(entry))  # type: ignore[misc]
+            yield _Item(entry.name, entry.label, entry.split, partial(found.read, entry))
 
     return _Source(
-        name=path.resolve().stem,
+        name=path.resolve().name if path.is_dir() else path.stem,
         classes=found.classes,
         count=len(found.entries),
         items=items,
@@ -574,9 +589,7 @@ def _refuse_untrainable(path: Path, found: images.ImageSet) -> None:
         )
     splits = {entry.split for entry in found.entries}
     if None not in splits and "train" not in splits:
-        raise DataError(
-            f"{path} has no train folder beside {', '.join(sorted(map(str, splits)))}", expected="train"
-        )
+        raise DataError(f"{path} has no train folder beside {', '.join(sorted(map(str, splits)))}", expected="train")
 
 
 def _arrays(
@@ -617,8 +630,6 @@ def _cifar10() -> _Source:
         from tf_keras.datasets import cifar10
     except ImportError as error:
         raise _missing("cifar10", "tf_keras", "train") from error
-    import sys
-
     try:
         with redirect_stdout(sys.stderr):  # Keras draws its progress on stdout, which is for results
             (train, train_labels), (test, test_labels) = cifar10.load_data()
@@ -642,39 +653,31 @@ def _tfds(name: str) -> _Source:
         builder = tfds.builder(name)
         builder.download_and_prepare()
     except Exception as error:
+        raise DataError(f"tfds:{name} cannot be prepared ({error})", expected="a name from the catalogue") from error
+    features, splits = builder.info.features, [key for key in SPLITS if key in builder.info.splits]
+    if not ("image" in features and "label" in features and "train" in splits):
         raise DataError(
-            f"tfds:{name} cannot be prepared ({error})", expected="a name from the catalogue"
-        ) from error
-    features = builder.info.features
-    if "image" not in features or "label" not in features:
-        raise DataError(f"tfds:{name} has features {', '.join(features)}", expected="image and label")
-    splits = {
-        key: count for key, count in builder.info.splits.items() if key in ("train", "validation", "test")
-    }
+            f"tfds:{name} has features {', '.join(features)} and splits {', '.join(builder.info.splits)}",
+            expected="an image, a label and a train split",
+        )
 
     def items() -> Iterator[_Item]:
         for given in splits:
             stored = builder.as_dataset(split=given, decoders={"image": tfds.decode.SkipDecoding()})
             for number, example in enumerate(tfds.as_numpy(stored)):
-                data = bytes(example["image"])
-                yield _Item(
-                    f"{name}/{given}/{number:06d}",
-                    int(example["label"]),
-                    given,
-                    lambda data=data: data,  # type: ignore[misc]
-                )
+                data, label = bytes(example["image"]), int(example["label"])
+                if label >= 0:  # -1 marks test pictures whose labels are kept secret
+                    yield _Item(f"{name}/{given}/{number:06d}", label, given, partial(bytes, data))
 
     return _Source(
         name=name.split("/")[0].split(":")[0],
         classes=tuple(features["label"].names),
-        count=sum(found.num_examples for found in splits.values()),
+        count=sum(builder.info.splits[key].num_examples for key in splits),
         items=items,
-        channels=3,
+        channels=1 if features["image"].shape[-1] == 1 else 3,
         licence=f"TensorFlow Datasets, {builder.info.homepage or name}",
     )
 
 
 def _missing(source: str, package: str, extra: str) -> DataError:
-    return DataError(
-        f"--data {source} needs {package}, which is not installed", fix=f"pip install 'sqz-tf[{extra}]'"
-    )
+    return DataError(f"--data {source} needs {package}, which is not installed", fix=f"pip install 'sqz-tf[{extra}]'")

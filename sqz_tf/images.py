@@ -84,7 +84,8 @@ def decode(data: bytes, name: str = "") -> np.ndarray:
     """Decode one picture file to 8-bit RGB, upright.
 
     EXIF orientation is applied; palettes, grey and CMYK become RGB; alpha is laid on white; 16-bit values are
-    scaled (`round(v / 257)`); of an animation the first frame counts. Colour profiles are not applied.
+    scaled (grey: `round(v / 257)`; colour: Pillow keeps the high byte); of an animation the first frame counts.
+    Colour profiles are not applied.
 
     Args:
       data: the file's bytes, in any format Pillow reads.
@@ -428,9 +429,7 @@ class _Zip:
         try:
             self.archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError, ValueError) as error:
-            raise DataError(
-                f"{path} cannot be opened as a zip file ({error})", expected="a whole .zip"
-            ) from error
+            raise DataError(f"{path} cannot be opened as a zip file ({error})", expected="a whole .zip") from error
         self.members = {info.filename.replace("\\", "/"): info for info in self.archive.infolist()}
         _refuse_hostile(path, self.members)
         kept = sorted(name for name in self.members if not any(map(_is_clutter, name.split("/"))))
@@ -451,9 +450,7 @@ def _refuse_hostile(path: Path, members: dict[str, zipfile.ZipInfo]) -> None:
                 fix="make the zip file again",
             )
         if info.flag_bits & 1:
-            raise DataError(
-                f"{name} in {path} is encrypted", fix="make the zip file again without a password"
-            )
+            raise DataError(f"{name} in {path} is encrypted", fix="make the zip file again without a password")
         if info.file_size > MAX_FILE_BYTES:
             raise DataError(
                 f"{name} in {path} unpacks to {info.file_size:,} bytes",
@@ -476,8 +473,8 @@ def _is_clutter(part: str) -> bool:
 def scan(path: Path | str) -> ImageSet:
     """List the pictures below a folder or in a `.zip`, with their labels.
 
-    Layouts: one folder per class, with or without train/val/test on top; `labels.csv` (columns file, label and,
-    if wanted, wnid) with the files beside it or in `images/`; or a flat folder of pictures without labels.
+    Layouts: one folder per class, with or without train/val/test on top; `labels.csv` (columns file, label and
+    maybe wnid) with the files beside it or in `images/`; or a flat folder of pictures without labels.
 
     Raises:
       DataError: nothing there, no picture in it, a zip that is none or hostile, labels that do not fit.
@@ -490,9 +487,7 @@ def scan(path: Path | str) -> ImageSet:
     store: _Store = _Folder(path) if path.is_dir() else _Zip(path)
     pictures = [name for name in store.names if _extension(name) in EXTENSIONS]
     base = _wrapper(store.names, pictures) if path.is_file() else ""
-    others = [
-        name for name in store.names if _extension(name) not in EXTENSIONS and name != base + "labels.csv"
-    ]
+    others = [name for name in store.names if _extension(name) not in EXTENSIONS and name != base + "labels.csv"]
     if not pictures:
         raise DataError(
             f"{path} holds no pictures" + (f", only {_count_extensions(others)}" if others else ""),
@@ -504,9 +499,7 @@ def scan(path: Path | str) -> ImageSet:
     else:
         found = _from_folders(path, store, base, pictures)
     if others:
-        noun = (
-            "file is no picture by its name" if len(others) == 1 else "files are no pictures by their names"
-        )
+        noun = "file is no picture by its name" if len(others) == 1 else "files are no pictures by their names"
         found["notes"] = (*found["notes"], f"{len(others)} {noun} ({_count_extensions(others)}): ignored")
     return ImageSet(root=path, store=store, **found)
 
@@ -586,14 +579,15 @@ def _from_csv(path: Path, store: _Store, base: str, pictures: list[str]) -> dict
                 f"line {line} of {where} names {row['file']!r}", expected="a picture beside it or in images/"
             )
         label, wnid = row["label"], row.get("wnid", "")
+        label = str(int(label)) if label.isdecimal() else label
         if labels.setdefault(name, label) != label:
-            raise DataError(
-                f"line {line} of {where} labels {row['file']!r} again", expected="one label a picture"
-            )
+            raise DataError(f"line {line} of {where} labels {row['file']!r} again", expected="one label a picture")
         if wnids.setdefault(label, wnid) != wnid:
             raise DataError(
-                f"line {line} of {where} gives label {label!r} a second wnid", expected="one each"
+                f"line {line} of {where} gives label {label!r} wnid {wnid!r}", expected=f"{wnids[label]!r} again"
             )
+    if len({wnid for wnid in wnids.values() if wnid}) < sum(map(bool, wnids.values())):
+        raise DataError(f"{where} gives one wnid to two labels", expected="one each")
     return _labelled(labels, wnids, where, len(pictures) - len(labels))
 
 
@@ -605,9 +599,7 @@ def _csv_rows(where: str, data: bytes) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
     columns = reader.fieldnames or []
     if not {"file", "label"} <= set(columns):
-        raise DataError(
-            f"{where} has columns {', '.join(columns) or '(none)'}", expected="file, label and maybe wnid"
-        )
+        raise DataError(f"{where} has columns {', '.join(columns) or '(none)'}", expected="file, label and maybe wnid")
     for row in reader:
         cells = {column: (row[column] or "").strip() for column in columns}
         if not cells["file"] or not cells["label"]:
