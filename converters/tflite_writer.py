@@ -17,7 +17,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from converters.tflite_reader import IDENTIFIER, Model, Tensor, read_model
+from converters._tflite_parse import IDENTIFIER, Model, Tensor, read_model
 
 METADATA_NAME = b"TFLITE_METADATA"
 METADATA_IDENTIFIER = b"M001"
@@ -35,7 +35,7 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can hold: no clock i
 class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
     """A buffer whose data starts at a multiple of 16, which the generated `Pack` forgets."""
 
-    def Pack(self, builder: Any) -> Any:  # noqa: N802 - overrides generated code
+    def Pack(self, builder: Any) -> Any:
         """Append the buffer to `builder`."""
         vector = None if self.data is None or not len(self.data) else _bytes_vector(builder, self.data)
         schema.BufferStart(builder)
@@ -63,6 +63,9 @@ def unpack(data: bytes) -> Any:
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
     except (struct.error, IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
         raise ValueError(f"the .tflite file is damaged ({type(error).__name__}: {error})") from error
+    for entry in model.metadata or []:
+        if entry.buffer >= len(model.buffers):
+            raise ValueError(f"the .tflite file is damaged: metadata in buffer {entry.buffer} of {len(model.buffers)}")
     for buffer in model.buffers:
         if buffer.offset > 1:
             raise ValueError("the .tflite keeps its weights outside the FlatBuffer; such files cannot be edited")
@@ -113,7 +116,8 @@ def _fix_batch(tensor: Any) -> None:
     unknown = [i for i, size in enumerate(signature) if size < 0]
     if any(i != 0 or shape[i] != 1 for i in unknown):
         raise ValueError(
-            f"tensor {_text(tensor.name)!r} has shape {list(signature)}; only the batch may be unknown, and it becomes 1"
+            f"tensor {_text(tensor.name)!r} has shape {[int(size) for size in signature]}; "
+            "only the batch may be unknown, and it becomes 1"
         )
     tensor.shapeSignature = None
 
@@ -386,9 +390,7 @@ def _metadata(
     outputs = _offsets(builder, [_output(builder)])
     subgraph = _offsets(builder, [_table(builder, f2=inputs, f3=outputs)])
     files = _offsets(builder, [_file(builder, PREPROCESS_FILE, "How a picture becomes the input.", _DESCRIPTIONS)])
-    strings = _strings(
-        builder, f0=name, f1=description, f2=version, f4=author, f5=licence, f7=_PARSER_VERSION
-    )
+    strings = _strings(builder, f0=name, f1=description, f2=version, f4=author, f5=licence, f7=_PARSER_VERSION)
     builder.Finish(_table(builder, **strings, f3=subgraph, f6=files), file_identifier=METADATA_IDENTIFIER)
     return bytes(builder.Output())
 

@@ -115,7 +115,9 @@ def verify_integer(data: bytes, allowed_ops: Iterable[str]) -> None:
     allowed = set(allowed_ops)
     for op in model.ops:
         if op.name not in allowed:
-            raise ValueError(f"op {op.index} ({_output(model, op)}) is {op.name}; expected {', '.join(sorted(allowed))}")
+            raise ValueError(
+                f"op {op.index} ({_output(model, op)}) is {op.name}; expected {', '.join(sorted(allowed))}"
+            )
     _verify_concatenations(model)
 
 
