@@ -1,7 +1,11 @@
 """The one judge: does the folder's int8 network still do what the float one did, on every interpreter?
 
-Exactness is stated per edge. The same int8 bytes on reference kernels, tflite-runtime and TFLite-Micro must give the
-same bytes in every layer. Float against int8 is judged by accuracy on the held-out split, with its interval.
+Exactness is stated per edge. The same int8 bytes must give the same bytes in every layer on TFLite's reference
+kernels, its fast kernels, tflite-runtime and TFLite-Micro. Float against int8 is judged by accuracy on held-out
+pictures, with its interval. XNNPACK rounds otherwise: it is judged by accuracy, its differences are reported.
+
+Accuracy of int8 is measured with LiteRT's fast kernels as long as they are seen to be byte equal to the reference
+kernels (up to twenty times as slow), else with the reference kernels themselves.
 """
 
 from __future__ import annotations
@@ -9,27 +13,30 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sqz_tf import interpreters, stats
+from converters import tflite_reader, tflite_writer
+from sqz_tf import artifact, interpreters, stats
 from sqz_tf.errors import SqzError
+from sqz_tf.interpreters import InterpreterError, Result, Unavailable
 from sqz_tf.spec import CheckConfig, PreprocessSpec, from_dict
 
 REQUIRE_VARIABLE = "SQZ_TF_REQUIRE_ALL"
-# Keras and TFLite add the same float32 products in different orders; over SqueezeNet's depth that moved
-# probabilities by up to 2e-6, a wrong weight, layout or channel order by far more.
+# Keras and TFLite add the same float32 products in different orders, which moved the probabilities of whole
+# SqueezeNets by less than 1e-5; a wrong weight, layout or channel order moves them by far more than this.
 CLOSE = 1e-4
 LEAST_AGREEMENT = 0.97
 SQNR_IMAGES = 8
+SQNR_LIMIT_DB = 200.0
 
 Progress = Callable[[str], None]
+Predict = Callable[[np.ndarray], np.ndarray]
 
 
 class CheckError(SqzError):
@@ -38,10 +45,12 @@ class CheckError(SqzError):
 
 @dataclass(frozen=True)
 class Edge:
-    """One comparison. `gate` says what decides: `equal`, `close`, `accuracy`, or `none` (reported only).
+    """One comparison.
 
-    `equal`, `max_abs_diff` (in the outputs' own units), `first_bad_layer` and `agreement_top1` are None where they
-    were not measured; `skipped` holds the reason when nothing was, and then `passed` is None. `n` counts images.
+    `gate` says what decides: `equal` bytes or values, `close` outputs, or `accuracy`. `n` counts the pictures, 0
+    where none is needed. `passed` is None when the edge was `skipped`, which then holds the reason. `equal`,
+    `max_abs_diff` (in steps of an int8 output, or of a float output's own unit), `first_bad_layer` and
+    `agreement_top1` (in [0, 1]) are None where they mean nothing. `note` says in words what is wrong.
     """
 
     gate: str
@@ -52,20 +61,28 @@ class Edge:
     first_bad_layer: str | None = None
     agreement_top1: float | None = None
     skipped: str | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class ParityReport:
-    """The verdict and everything it rests on; `to_json` gives plain values for report.json."""
+    """The verdict and everything it rests on.
+
+    `accuracy` has `float` (what int8 is judged against), `final_float` (model_f32.tflite), `int8` and
+    `int8_xnnpack`. `drop` is from `float` to `int8`, `agreement_top1` between `final_float` and `int8`.
+    `sqnr`: `layers`, layer → decibels, and `worst`, a layer's name. `sparsity`: layer → {`pruned`, `tflite`},
+    fractions of zeros in [0, 1]. `int8_scores`: int8 [N, classes], for reports; not part of the JSON.
+    """
 
     edges: dict[str, Edge]
     accuracy: dict[str, stats.Accuracy]
     drop: stats.Paired
     agreement_top1: float
     sqnr: dict[str, Any]
-    sparsity: dict[str, dict[str, float]] = field(default_factory=dict)
-    failures: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    sparsity: dict[str, dict[str, float]]
+    failures: tuple[str, ...]
+    warnings: tuple[str, ...]
+    int8_scores: np.ndarray = field(repr=False, compare=False)
 
     @property
     def passed(self) -> bool:
@@ -74,12 +91,15 @@ class ParityReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
-        return {**json.loads(json.dumps(dataclasses.asdict(self))), "passed": self.passed}
+        values = dataclasses.asdict(dataclasses.replace(self, int8_scores=np.empty(0)))
+        del values["int8_scores"]
+        plain: dict[str, Any] = json.loads(json.dumps(values, allow_nan=False))
+        return {**plain, "passed": self.passed}
 
 
 @dataclass(frozen=True)
 class Artifacts:
-    """What is judged, read once: the three models, the labels and the manifest."""
+    """What is judged, read once."""
 
     float_model: bytes
     int8_model: bytes
@@ -89,24 +109,16 @@ class Artifacts:
     manifest: dict[str, Any]
 
 
-def read_artifacts(folder: Path) -> Artifacts:
-    """Read an export's folder.
+@dataclass(frozen=True)
+class Run:
+    """A model, what it is fed, [N, ...], and the interpreter it runs on."""
 
-    Raises:
-      CheckError: a file is missing, or the manifest has no preprocessing.
-    """
-    try:
-        models = [(folder / f"model_{kind}.tflite").read_bytes() for kind in ("f32", "int8", "uint8")]
-        labels = tuple((folder / "labels.txt").read_text(encoding="utf-8").splitlines())
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        preprocess = from_dict(PreprocessSpec, manifest["config"]["preprocess"])
-    except OSError as error:
-        raise CheckError(
-            f"{error.filename} cannot be read: {error.strerror}", fix="give the folder an export wrote"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckError(f"{folder / 'manifest.json'} is not an export's manifest: {error!r}") from error
-    return Artifacts(*models, labels, preprocess, manifest)
+    model: bytes
+    inputs: np.ndarray
+    runtime: str
+
+
+# Judging -----------------------------------------------------------------------------------------------------
 
 
 def judge(
@@ -114,217 +126,437 @@ def judge(
     images: np.ndarray,
     labels: np.ndarray,
     config: CheckConfig,
-    keras_predict: Callable[[np.ndarray], np.ndarray] | None = None,
-    pruned_sparsity: dict[str, float] | None = None,
+    keras_predict: Predict | None = None,
+    pruned_sparsity: Mapping[str, float] | None = None,
+    reference_scores: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> ParityReport:
     """Judge an output folder on held-out pictures.
 
+    With the environment variable SQZ_TF_REQUIRE_ALL=1 a skipped edge fails.
+
     Args:
-      folder: holds model_f32.tflite, model_int8.tflite, model_uint8.tflite, labels.txt and manifest.json.
+      folder: holds model_f32.tflite, model_int8.tflite, model_uint8.tflite, labels.txt and manifest.json, of which
+        only `config.preprocess` is read.
       images: uint8 [N, h, w, c], as the device sees them.
       labels: integers [N].
-      config: the gate.
+      config: the gate; `parity_images` pictures, evenly spaced, are compared layer by layer or byte by byte.
       keras_predict: maps float32 [M, h, w, c] (`pixel * scale`) to probabilities [M, classes]; None skips that edge.
       pruned_sparsity: fraction of zeros that pruning left in each layer; None checks nothing.
-      progress: told what happens now, one line a step.
+      reference_scores: [N, classes] of the float network that int8 is judged against, such as the dense one
+        before pruning; None takes model_f32.tflite.
+      progress: told what happens next, a line at a time.
 
     Raises:
       CheckError: the folder or the pictures do not fit.
+      InterpreterError: LiteRT cannot run a model.
     """
-    tell = progress or (lambda _: None)
+    tell = progress or (lambda line: None)
     artifacts = read_artifacts(folder)
-    few = images[: config.parity_images]
-    edges = static_edges(artifacts)
-    floats = as_float(images, artifacts.preprocess)
-    tell(f"running the float model on {len(images)} pictures")
-    float_scores = interpreters.run(artifacts.float_model, floats, "litert-xnnpack").outputs
-    edges["keras_float-tflite_float"] = _keras_edge(keras_predict, floats[: len(few)], float_scores)
-    tell(f"comparing interpreters on {len(few)} pictures")
-    edges |= _runtime_edges(artifacts, few, tell)
-    trusted = "litert-builtin" if edges["int8_litert_ref-litert_builtin"].passed else "litert-ref"
-    tell(f"running the int8 model on {len(images)} pictures")
-    int8_scores = interpreters.run(artifacts.int8_model, as_int8(images), trusted).outputs
-    return _verdict(artifacts, images, labels, config, edges, float_scores, int8_scores, pruned_sparsity)
+    images, labels = np.asarray(images), np.asarray(labels)
+    _check_pictures(artifacts, images, labels)
+    few = images[spread(len(images), config.parity_images)]
+    tell(f"comparing interpreters on {len(few)} pictures …")
+    edges = {**static_edges(artifacts), "keras_float-tflite_float": keras_edge(artifacts, few, keras_predict)}
+    edges |= runtime_edges(artifacts, few)
+    tell(f"measuring accuracy on {len(images)} pictures …")
+    scores = _all_scores(artifacts, images, trusted_runtime(edges))
+    scores["float"] = scores["final_float"] if reference_scores is None else reference_scores
+    sqnr = layer_sqnr(artifacts, images[spread(len(images), SQNR_IMAGES)])
+    return verdict(scores, labels, config, edges, sqnr, _sparsity(artifacts.int8_model, pruned_sparsity))
+
+
+def verdict(
+    scores: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    config: CheckConfig,
+    edges: Mapping[str, Edge],
+    sqnr: dict[str, Any],
+    sparsity: dict[str, dict[str, float]],
+) -> ParityReport:
+    """Put everything measured together and decide.
+
+    Args:
+      scores: [N, classes] of `float`, `final_float`, `int8` and `int8_xnnpack`, the last two in int8.
+      labels: integers [N].
+      edges: everything compared so far; the two that rest on accuracy are added here.
+      sqnr, sparsity: as in `ParityReport`.
+    """
+    right = {name: stats.top_k_correct(values, labels, 1) for name, values in scores.items()}
+    drop = stats.paired_drop(right["float"], right["int8"])
+    xnnpack_drop = stats.paired_drop(right["int8"], right["int8_xnnpack"])
+    every = {
+        **edges,
+        "tflite_float-int8": accuracy_edge(scores["final_float"], scores["int8"], drop, config),
+        "int8_litert_ref-litert_xnnpack": accuracy_edge(scores["int8"], scores["int8_xnnpack"], xnnpack_drop, config),
+    }
+    fractions = [{name: both[key] for name, both in sparsity.items()} for key in ("pruned", "tflite")]
+    return ParityReport(
+        edges=every,
+        accuracy={name: stats.accuracy(values, labels) for name, values in scores.items()},
+        drop=drop,
+        agreement_top1=agreement(scores["final_float"], scores["int8"]),
+        sqnr=sqnr,
+        sparsity=sparsity,
+        failures=(*_failures(every), *check_sparsity(*fractions)),
+        warnings=tuple(f"{name}: {edge.note}" for name, edge in every.items() if edge.passed and edge.note),
+        int8_scores=scores["int8"],
+    )
+
+
+def _failures(edges: Mapping[str, Edge]) -> list[str]:
+    failures = [f"{name}: {edge.note}" for name, edge in edges.items() if edge.passed is False]
+    if os.environ.get(REQUIRE_VARIABLE) == "1":
+        failures += [
+            f"{name} was skipped though {REQUIRE_VARIABLE}=1: {edge.skipped}"
+            for name, edge in edges.items()
+            if edge.skipped
+        ]
+    return failures
+
+
+def trusted_runtime(edges: Mapping[str, Edge]) -> str:
+    """Return the interpreter that judges int8: the fast one where it was byte equal to the reference."""
+    return "litert-builtin" if edges["int8_litert_ref-litert_builtin"].passed else "litert-ref"
+
+
+def _all_scores(artifacts: Artifacts, images: np.ndarray, runtime: str) -> dict[str, np.ndarray]:
+    floats, pixels = as_float(images, artifacts.preprocess), as_int8(images)
+    return {
+        "final_float": interpreters.run(artifacts.float_model, floats, "litert-xnnpack").outputs,
+        "int8": interpreters.run(artifacts.int8_model, pixels, runtime).outputs,
+        "int8_xnnpack": interpreters.run(artifacts.int8_model, pixels, "litert-xnnpack").outputs,
+    }
+
+
+def _sparsity(int8_model: bytes, pruned: Mapping[str, float] | None) -> dict[str, dict[str, float]]:
+    if not pruned:
+        return {}
+    found = tflite_reader.weight_zero_fraction(tflite_reader.read_model(int8_model))
+    return {name: {"pruned": fraction, "tflite": found.get(name, 0.0)} for name, fraction in pruned.items()}
+
+
+def check_sparsity(pruned: Mapping[str, float], tflite: Mapping[str, float]) -> tuple[str, ...]:
+    """Return a line for each layer with fewer zeros in the `.tflite` than pruning left.
+
+    Args:
+      pruned: layer → fraction of zeros in [0, 1] after pruning.
+      tflite: the same in the `.tflite`; quantization may add zeros, never take them.
+    """
+    return tuple(
+        f"{name}: {tflite.get(name, 0.0):.4f} of the weights in model_int8.tflite are zero, pruning left {fraction:.4f}"
+        for name, fraction in pruned.items()
+        if tflite.get(name, 0.0) < fraction - 1e-9
+    )
+
+
+# What is fed -------------------------------------------------------------------------------------------------
 
 
 def as_float(images: np.ndarray, preprocess: PreprocessSpec) -> np.ndarray:
-    """Return the float model's input, `pixel * scale` in float32."""
+    """Return the float model's input for uint8 pictures: `pixel * scale` in float32."""
     return images.astype(np.float32) * np.float32(preprocess.scale)
 
 
 def as_int8(images: np.ndarray) -> np.ndarray:
-    """Return the int8 model's input, `pixel ^ 0x80`."""
+    """Return the int8 model's input for uint8 pictures: `pixel ^ 0x80`, that is pixel - 128."""
     return (images ^ np.uint8(0x80)).view(np.int8)
 
 
+def spread(n: int, count: int) -> np.ndarray:
+    """Return at most `count` of the row numbers 0…n-1, evenly spaced: splits may be sorted by class."""
+    return np.unique(np.linspace(0, n - 1, min(n, count)).round().astype(np.int64))
+
+
+# Edges that need no picture ----------------------------------------------------------------------------------
+
+
 def static_edges(artifacts: Artifacts) -> dict[str, Edge]:
-    """Check what needs no image: input quantization, number of labels, attached preprocessing."""
-    scale, zero_point = input_quantization(artifacts.int8_model)
-    expected = np.float32(artifacts.preprocess.scale)
-    fits = zero_point == -128 and bool(np.isclose(scale, expected, rtol=1e-6, atol=0))
-    classes = _output_size(artifacts.int8_model)
-    attached = attached_json(artifacts.int8_model, "preprocess.json")
+    """Check the input's quantization, the labels and the preprocessing that travels in the files."""
     return {
-        "input_quantization": Edge("equal", fits, equal=fits),
-        "labels": Edge("equal", classes == len(artifacts.labels), equal=classes == len(artifacts.labels)),
-        "preprocess": _same(attached, artifacts.manifest["config"]["preprocess"]),
+        "input_quantization": input_edge(artifacts.int8_model, artifacts.preprocess),
+        "labels": labels_edge(artifacts),
+        "preprocess": preprocess_edge(artifacts),
     }
 
 
-def _same(got: Any, expected: Any) -> Edge:
-    return Edge("equal", got == expected, equal=got == expected)
+def input_edge(int8_model: bytes, preprocess: PreprocessSpec) -> Edge:
+    """Check that the int8 input is [1, h, w, c] with `pixel ^ 0x80` standing for `pixel * scale`."""
+    tensor = tflite_reader.read_model(int8_model).input_tensors()[0]
+    shape = (1, preprocess.height, preprocess.width, preprocess.channels)
+    # float32 in the file, so equal to within its rounding.
+    same_scale = len(tensor.scale) == 1 and bool(np.isclose(tensor.scale[0], preprocess.scale, rtol=1e-6, atol=0))
+    fits = same_scale and tensor.zero_point == (-128,) and tensor.dtype == "int8" and tensor.shape == shape
+    return _equality(
+        fits,
+        f"the input is {tensor.dtype} {list(tensor.shape)} with scale {_plain(tensor.scale)} and zero point "
+        f"{_plain(tensor.zero_point)}; expected int8 {list(shape)}, {preprocess.scale:.9g} and -128",
+    )
 
 
-def attached_json(model: bytes, name: str) -> Any:
-    """Return a JSON file from the zip appended to a `.tflite`, or None."""
+def labels_edge(artifacts: Artifacts) -> Edge:
+    """Check that there is one label for each output and that the models carry the labels of labels.txt."""
+    classes = tflite_reader.read_model(artifacts.int8_model).output_tensors()[0].shape[-1]
+    if classes != len(artifacts.labels):
+        return _equality(False, f"{len(artifacts.labels)} labels in labels.txt for {classes} outputs")
+    carried = {
+        name: tuple(files.get(tflite_writer.LABELS_FILE, b"").decode("utf-8", "replace").splitlines())
+        for name, files in _attached(artifacts).items()
+    }
+    wrong = [name for name, labels in carried.items() if labels != artifacts.labels]
+    return _equality(not wrong, f"the labels in {', '.join(wrong)} are not those of labels.txt")
+
+
+def preprocess_edge(artifacts: Artifacts) -> Edge:
+    """Check that each model carries the manifest's preprocessing."""
+    expected = artifacts.manifest["config"]["preprocess"]
+    wrong = [
+        name
+        for name, files in _attached(artifacts).items()
+        if _json(files.get(tflite_writer.PREPROCESS_FILE, b"")) != expected
+    ]
+    return _equality(not wrong, f"preprocess.json in {', '.join(wrong)} is not the manifest's")
+
+
+def _attached(artifacts: Artifacts) -> dict[str, dict[str, bytes]]:
+    models = {
+        "model_f32.tflite": artifacts.float_model,
+        "model_int8.tflite": artifacts.int8_model,
+        "model_uint8.tflite": artifacts.uint8_model,
+    }
     try:
-        with zipfile.ZipFile(BytesIO(model)) as attached:
-            return json.loads(attached.read(name))
-    except (zipfile.BadZipFile, KeyError, ValueError):
+        return {name: tflite_writer.read_attached(model) for name, model in models.items()}
+    except ValueError as error:
+        raise CheckError(str(error), fix="export again") from error
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
         return None
 
 
-def input_quantization(model: bytes) -> tuple[float, int]:
-    """Return scale and zero point of the input tensor."""
-    details = interpreters.input_details(model)
-    scale, zero_point = details["quantization"]
-    return float(scale), int(zero_point)
+def _plain(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:.9g}" for value in values) or "none"
 
 
-def _output_size(model: bytes) -> int:
-    return int(interpreters.output_details(model)["shape"][-1])
+def _equality(equal: bool, note: str) -> Edge:
+    return Edge("equal", equal, equal=equal, note="" if equal else note)
 
 
-def compare(
-    reference: tuple[bytes, np.ndarray, str],
-    candidate: tuple[bytes, np.ndarray, str],
-    *,
-    offset: int = 0,
-    layers: bool = True,
-) -> Edge:
-    """Compare two runs byte for byte, in every layer, and name the first layer that differs.
-
-    Args:
-      reference, candidate: (model, inputs, runtime), see `interpreters.run`.
-      offset: the candidate's outputs are the reference's plus this.
-      layers: also compare every activation of the first images.
-    """
-    try:
-        ours = interpreters.run(*reference, all_tensors=layers)
-        theirs = interpreters.run(*candidate, all_tensors=layers)
-    except interpreters.Unavailable as error:
-        return Edge("equal", None, skipped=str(error))
-    difference = np.abs(theirs.outputs.astype(np.int64) - ours.outputs - offset)
-    names = _shared_layers(reference[0], candidate[0]) if layers else {}
-    bad = next((name for name, pair in names.items() if _differ(ours, theirs, pair)), None)
-    if difference.any() and bad is None and layers:
-        bad = "output"
-    equal = not difference.any() and bad is None
-    return Edge("equal", equal, len(ours.outputs), equal, float(difference.max()), bad)
+# Edges between interpreters ----------------------------------------------------------------------------------
 
 
-def _shared_layers(reference: bytes, candidate: bytes) -> dict[str, tuple[int, int]]:
-    ours = interpreters.activation_names(reference)
-    theirs = {name: index for index, name in interpreters.activation_names(candidate).items()}
-    return {name: (index, theirs[name]) for index, name in ours.items() if name in theirs}
-
-
-def _differ(ours: interpreters.Result, theirs: interpreters.Result, pair: tuple[int, int]) -> bool:
-    left, right = ours.tensors[pair[0]], theirs.tensors[pair[1]]
-    return left.dtype == right.dtype and not np.array_equal(left, right)
-
-
-def _keras_edge(
-    keras_predict: Callable[[np.ndarray], np.ndarray] | None, floats: np.ndarray, tflite_scores: np.ndarray
-) -> Edge:
+def keras_edge(artifacts: Artifacts, images: np.ndarray, keras_predict: Predict | None) -> Edge:
+    """Compare the Keras model's probabilities with the float `.tflite`'s."""
     if keras_predict is None:
         return Edge("close", None, skipped="no Keras model was given")
-    scores = np.asarray(keras_predict(floats), np.float64)
-    expected = tflite_scores[: len(scores)].astype(np.float64)
-    worst = float(np.abs(scores - expected).max())
-    agreement = float((scores.argmax(1) == expected.argmax(1)).mean())
-    return Edge("close", worst <= CLOSE, len(scores), None, worst, None, agreement)
+    floats = as_float(images, artifacts.preprocess)
+    ours = np.asarray(keras_predict(floats), np.float64)
+    theirs = interpreters.run(artifacts.float_model, floats, "litert-xnnpack").outputs.astype(np.float64)
+    if ours.shape != theirs.shape:
+        return Edge("close", False, len(images), note=f"Keras gives {ours.shape}, TFLite {theirs.shape}")
+    worst = float(np.abs(ours - theirs).max())
+    passed = worst <= CLOSE  # false for NaN, too
+    note = "" if passed else f"probabilities differ by up to {worst:.2g}; at most {CLOSE:g} passes"
+    return Edge("close", passed, len(images), None, worst, None, agreement(ours, theirs), note=note)
 
 
-def _runtime_edges(artifacts: Artifacts, few: np.ndarray, tell: Progress) -> dict[str, Edge]:
-    model, pixels = artifacts.int8_model, as_int8(few)
-    reference = (model, pixels, "litert-ref")
-    edges = {
-        f"int8_litert_ref-{name}": compare(reference, (model, pixels, runtime))
-        for name, runtime in (
-            ("litert_builtin", "litert-builtin"),
-            ("tflite_runtime_ref", "tflite-runtime"),
-            ("tflm", "tflm"),
-        )
+def runtime_edges(artifacts: Artifacts, images: np.ndarray) -> dict[str, Edge]:
+    """Compare the int8 model on every interpreter, and its uint8 twin, with the reference kernels."""
+    pixels = as_int8(images)
+    runs = {
+        "ref": Run(artifacts.int8_model, pixels, "litert-ref"),
+        "int8_litert_ref-litert_builtin": Run(artifacts.int8_model, pixels, "litert-builtin"),
+        "int8_litert_ref-tflite_runtime_ref": Run(artifacts.int8_model, pixels, "tflite-runtime"),
+        "int8_litert_ref-tflm": Run(artifacts.int8_model, pixels, "tflm"),
+        "int8-uint8_twin": Run(artifacts.uint8_model, images, "litert-builtin"),
     }
-    twin = (artifacts.uint8_model, few, "litert-ref")
-    edges["int8-uint8_twin"] = compare(reference, twin, offset=128)
-    return edges
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        results = dict(zip(runs, pool.map(_attempt, runs.values()), strict=True))
+    reference, ours = runs.pop("ref"), results.pop("ref")
+    return {name: _edge(reference, ours, run, results[name]) for name, run in runs.items()}
 
 
-def _verdict(
-    artifacts: Artifacts,
-    images: np.ndarray,
-    labels: np.ndarray,
-    config: CheckConfig,
-    edges: dict[str, Edge],
-    float_scores: np.ndarray,
-    int8_scores: np.ndarray,
-    pruned_sparsity: dict[str, float] | None,
-) -> ParityReport:
-    float_right = stats.top_k_correct(float_scores, labels, 1)
-    int8_right = stats.top_k_correct(int8_scores, labels, 1)
-    drop = stats.paired_drop(float_right, int8_right)
-    agreement = float((float_scores.argmax(1) == int8_scores.argmax(1)).mean())
-    failures, warnings = [], []
+def _attempt(run: Run) -> Result | SqzError:
+    try:
+        return interpreters.run(run.model, run.inputs, run.runtime, all_tensors=True)
+    except (Unavailable, InterpreterError) as error:
+        return error
+
+
+def compare(reference: Run, candidate: Run) -> Edge:
+    """Compare two runs byte for byte, in every layer, and name the first layer that differs.
+
+    Layers are compared on the first pictures, outputs on all; where an output differs that picture is run again
+    to find the layer. A uint8 output may be the int8 one plus 128.
+    """
+    return _edge(reference, _attempt(reference), candidate, _attempt(candidate))
+
+
+def _edge(reference: Run, ours: Result | SqzError, candidate: Run, theirs: Result | SqzError) -> Edge:
+    for error in (ours, theirs):
+        if isinstance(error, Unavailable):
+            return Edge("equal", None, skipped=str(error))
+        if isinstance(error, SqzError):
+            return Edge("equal", False, len(reference.inputs), note=str(error))
+    assert isinstance(ours, Result)
+    assert isinstance(theirs, Result)
+    difference = np.abs(_signed(theirs.outputs) - _signed(ours.outputs))
+    layer = first_bad_layer(reference.model, ours, candidate.model, theirs)
+    if layer is None and difference.any():
+        layer = _locate(reference, candidate, int(difference.any(axis=1).argmax()))
+    note = "" if layer is None else f"the first layer that differs is {layer}, outputs by up to {difference.max()}"
+    equal = layer is None
+    return Edge("equal", equal, len(difference), equal, float(difference.max()), layer, note=note)
+
+
+def _locate(reference: Run, candidate: Run, image: int) -> str:
+    one = [dataclasses.replace(run, inputs=run.inputs[image : image + 1]) for run in (reference, candidate)]
+    ours, theirs = (_attempt(run) for run in one)
+    if isinstance(ours, Result) and isinstance(theirs, Result):
+        return first_bad_layer(reference.model, ours, candidate.model, theirs) or "output"
+    return "output"
+
+
+def first_bad_layer(reference: bytes, ours: Result, candidate: bytes, theirs: Result) -> str | None:
+    """Return the first layer, in the reference's order, whose bytes differ; None if none does."""
+    candidates = layer_outputs(candidate)
+    for name, index in layer_outputs(reference).items():
+        if name in candidates:
+            left, right = ours.tensors[index], theirs.tensors[candidates[name]]
+            if not np.array_equal(_signed(left), _signed(right)):
+                return name
+    return None
+
+
+def layer_outputs(model: bytes) -> dict[str, int]:
+    """Return layer name → tensor index of its output, in the order the layers run."""
+    graph = tflite_reader.read_model(model)
+    return {name: op.outputs[0] for name, op in zip(tflite_reader.layer_names(graph), graph.ops, strict=True)}
+
+
+def _signed(values: np.ndarray) -> np.ndarray:
+    """Return int8 values, or uint8 values less 128, in a type that holds their differences."""
+    return values.astype(np.int32) - (128 if values.dtype == np.uint8 else 0)
+
+
+# Accuracy ----------------------------------------------------------------------------------------------------
+
+
+def agreement(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Return the fraction of pictures on which two [N, classes] put the same class first."""
+    return float((ours.argmax(axis=1) == theirs.argmax(axis=1)).mean())
+
+
+def accuracy_edge(reference: np.ndarray, candidate: np.ndarray, drop: stats.Paired, config: CheckConfig) -> Edge:
+    """Judge a candidate by what it loses of the reference's top-1.
+
+    Fails when even the lower end of the drop's interval is above `max_drop`, warns when the estimate is. Two int8
+    runs are also compared value by value, and warned of when they agree on fewer than 97 % of the pictures.
+    """
+    integers = reference.dtype == candidate.dtype
+    difference = np.abs(_signed(candidate) - _signed(reference)) if integers else None
+    agree = agreement(reference, candidate)
     passed = drop.interval_pp[0] <= config.max_drop
-    edges["tflite_float-int8"] = Edge("accuracy", passed, len(images), agreement_top1=agreement)
-    xnnpack = interpreters.run(artifacts.int8_model, as_int8(images), "litert-xnnpack").outputs
-    edges["int8_litert_ref-litert_xnnpack"] = _xnnpack_edge(int8_scores, xnnpack, labels, config)
-    if not passed:
-        failures.append(f"int8 loses {drop.drop_pp:.2f} points of top-1; at most {config.max_drop} pass")
-    elif drop.drop_pp > config.max_drop:
-        warnings.append(f"int8 loses {drop.drop_pp:.2f} points of top-1, more than {config.max_drop}")
-    for name, edge in edges.items():
-        if edge.passed is False and name != "tflite_float-int8":
-            failures.append(f"{name}: not {edge.gate}, first bad layer {edge.first_bad_layer}")
-        if edge.skipped and os.environ.get(REQUIRE_VARIABLE) == "1":
-            failures.append(f"{name} was skipped: {edge.skipped}")
-    return ParityReport(
-        edges=edges,
-        accuracy={
-            "float": stats.accuracy(float_scores, labels),
-            "int8": stats.accuracy(int8_scores, labels),
-            "int8_xnnpack": stats.accuracy(xnnpack, labels),
-        },
-        drop=drop,
-        agreement_top1=agreement,
-        sqnr={"layers": {}, "worst": None},
-        failures=tuple(failures),
-        warnings=tuple(warnings),
-    )
-
-
-def _xnnpack_edge(ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray, config: CheckConfig) -> Edge:
-    difference = np.abs(theirs.astype(np.int64) - ours)
-    agreement = float((ours.argmax(1) == theirs.argmax(1)).mean())
-    drop = stats.paired_drop(stats.top_k_correct(ours, labels, 1), stats.top_k_correct(theirs, labels, 1))
     return Edge(
         "accuracy",
-        drop.interval_pp[0] <= config.max_drop,
-        len(ours),
-        not difference.any(),
-        float(difference.max()),
-        None,
-        agreement,
+        passed,
+        len(candidate),
+        None if difference is None else not difference.any(),
+        None if difference is None else float(difference.max()),
+        agreement_top1=agree,
+        note=_accuracy_note(drop, config, agree if integers else 1.0),
     )
 
 
-def check_sparsity(pruned: dict[str, float], tflite: dict[str, float]) -> tuple[str, ...]:
-    """Return one line for each layer whose fraction of zeros in the `.tflite` is below what pruning left."""
-    return tuple(
-        f"{name}: {tflite.get(name, 0.0):.4f} of the weights are zero, pruning left {fraction:.4f}"
-        for name, fraction in pruned.items()
-        if tflite.get(name, 0.0) < fraction - 1e-9
-    )
+def _accuracy_note(drop: stats.Paired, config: CheckConfig, agree: float) -> str:
+    low, high = drop.interval_pp
+    if drop.drop_pp > config.max_drop:
+        return (
+            f"top-1 falls by {drop.drop_pp:.2f} points (95 % interval {low:.2f} to {high:.2f}, {drop.n} pictures, "
+            f"{drop.lost} lost, {drop.gained} gained); more than {config.max_drop:g}"
+        )
+    return "" if agree >= LEAST_AGREEMENT else f"only {100 * agree:.1f} % of the pictures get the same class"
+
+
+def layer_sqnr(artifacts: Artifacts, images: np.ndarray) -> dict[str, Any]:
+    """Measure each layer's quantization noise: 10 log10(sum x² / sum (x - x̂)²), x float, x̂ dequantized int8.
+
+    Args:
+      images: uint8 [N, h, w, c].
+
+    Returns:
+      `layers`: layer → decibels, within ±200 (200: no noise at all); `worst`: the name of the lowest.
+    """
+    floats = _activations(artifacts.float_model, as_float(images, artifacts.preprocess))
+    integers = _activations(artifacts.int8_model, as_int8(images))
+    layers = {name: sqnr_db(values, integers[name]) for name, values in floats.items() if name in integers}
+    return {"layers": layers, "worst": min(layers, key=lambda name: layers[name], default=None)}
+
+
+def sqnr_db(signal: np.ndarray, approximation: np.ndarray) -> float:
+    """Return the signal-to-quantization-noise ratio in decibels, within ±200."""
+    power, noise = (float(np.square(x, dtype=np.float64).sum()) for x in (signal, signal - approximation))
+    if noise == 0 or power == 0:
+        return SQNR_LIMIT_DB if noise == 0 else -SQNR_LIMIT_DB
+    return float(np.clip(10 * np.log10(power / noise), -SQNR_LIMIT_DB, SQNR_LIMIT_DB))
+
+
+def _activations(model: bytes, inputs: np.ndarray) -> dict[str, np.ndarray]:
+    """Return layer name → real values of its output."""
+    result = interpreters.run(model, inputs, "litert-builtin", all_tensors=True, tensor_images=len(inputs))
+    graph = tflite_reader.read_model(model)
+    return {name: _real(result.tensors[index], graph.tensor(index)) for name, index in layer_outputs(model).items()}
+
+
+def _real(values: np.ndarray, tensor: tflite_reader.Tensor) -> np.ndarray:
+    if not tensor.scale:
+        return values
+    return (values.astype(np.float64) - tensor.zero_point[0]) * tensor.scale[0]
+
+
+# Reading -----------------------------------------------------------------------------------------------------
+
+
+def read_artifacts(folder: Path) -> Artifacts:
+    """Read an output folder.
+
+    Raises:
+      CheckError: a file is missing or damaged.
+    """
+    try:
+        models = [(folder / f"model_{kind}.tflite").read_bytes() for kind in ("f32", "int8", "uint8")]
+        labels = tuple((folder / "labels.txt").read_text(encoding="utf-8").splitlines())
+        manifest = json.loads((folder / artifact.MANIFEST).read_text(encoding="utf-8"))
+        preprocess = from_dict(PreprocessSpec, manifest["config"]["preprocess"])
+        for model in models:
+            tflite_reader.read_model(model)
+    except OSError as error:
+        raise CheckError(
+            f"{error.filename} cannot be read ({error.strerror})", expected="a folder that an export wrote"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckError(f"{folder} is damaged ({error})", expected="a folder that an export wrote") from error
+    return Artifacts(models[0], models[1], models[2], labels, preprocess, manifest)
+
+
+def _check_pictures(artifacts: Artifacts, images: np.ndarray, labels: np.ndarray) -> None:
+    spec = artifacts.preprocess
+    shape = (spec.height, spec.width, spec.channels)
+    if images.dtype != np.uint8 or images.shape[1:] != shape or images.shape[:1] != labels.shape or not len(images):
+        raise CheckError(
+            f"pictures are {images.dtype} {list(images.shape)}, labels {list(labels.shape)}",
+            expected=f"uint8 {['N', *shape]} and ['N'], N at least 1",
+        )
+    for name, kind, model in (
+        ("model_f32.tflite", "float32", artifacts.float_model),
+        ("model_int8.tflite", "int8", artifacts.int8_model),
+        ("model_uint8.tflite", "uint8", artifacts.uint8_model),
+    ):
+        tensor = tflite_reader.read_model(model).input_tensors()[0]
+        if tensor.shape != (1, *shape) or tensor.dtype != kind:
+            raise CheckError(
+                f"{name} takes {tensor.dtype} {list(tensor.shape)}", expected=f"{kind} {[1, *shape]}, as the manifest"
+            )

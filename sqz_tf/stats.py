@@ -108,9 +108,24 @@ def accuracy(scores: np.ndarray, labels: np.ndarray) -> Accuracy:
     return Accuracy(right / n, float(top5.mean()), n, wilson_interval(right, n))
 
 
-def paired_drop(
-    reference_correct: np.ndarray, candidate_correct: np.ndarray, confidence: float = CONFIDENCE
-) -> Paired:
+def confusion(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Count pictures by label and by predicted class; of equal scores the lower index wins.
+
+    Args:
+      scores: [N, classes]; see `top_k_correct`.
+      labels: integers [N].
+
+    Returns:
+      int64 [classes, classes]; row: label, column: prediction.
+    """
+    scores, labels = np.asarray(scores), np.asarray(labels)
+    _check_scores(scores, labels)
+    counts = np.zeros((scores.shape[1],) * 2, np.int64)
+    np.add.at(counts, (labels, scores.argmax(axis=1)), 1)
+    return counts
+
+
+def paired_drop(reference_correct: np.ndarray, candidate_correct: np.ndarray, confidence: float = CONFIDENCE) -> Paired:
     """Compare two classifiers judged on the same pictures.
 
     The interval is Wald's with one picture added to each discordant cell (Bonett and Price 2012, J. Educ. Behav.
@@ -168,8 +183,6 @@ def _check_scores(scores: np.ndarray, labels: np.ndarray) -> None:
     if labels.dtype.kind not in "iu" and labels.size:
         raise DataError(f"labels are {labels.dtype}", expected="integers")
     if labels.size and not (labels.min() >= 0 and labels.max() < scores.shape[1]):
-        raise DataError(
-            f"labels run from {labels.min()} to {labels.max()}", expected=f"0 to {scores.shape[1] - 1}"
-        )
+        raise DataError(f"labels run from {labels.min()} to {labels.max()}", expected=f"0 to {scores.shape[1] - 1}")
     if scores.dtype.kind == "f" and np.isnan(scores).any():
         raise DataError("a score is NaN", expected="numbers", fix="the model's output is broken")
