@@ -585,7 +585,7 @@ def _refuse_untrainable(path: Path, found: images.ImageSet) -> None:
         raise DataError(
             f"{path} has one class only, {found.classes[0]!r}",
             expected="two or more classes",
-            fix="add a folder of pictures that are something else",
+            fix=f"add a folder of other pictures, or give {path / found.classes[0]} if the classes are in there",
         )
     splits = {entry.split for entry in found.entries}
     if None not in splits and "train" not in splits:

@@ -59,8 +59,8 @@ EXTENSIONS = frozenset(
 )
 """File names with these endings, in any case, are taken for pictures."""
 
-# MAX_PIXELS is the limit stated; Pillow would warn, once per process, from half of it on.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Pillow warns of half of MAX_PIXELS and of odd metadata without naming the file; what matters is an ImageError here.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class ImageError(DataError):
@@ -115,6 +115,8 @@ def picture_size(data: bytes, name: str = "") -> tuple[int, int]:
     """
     with _open(data, name) as image:
         width, height = image.size
+        if image.format == "TIFF":  # whose `size` is turned already in some versions of Pillow
+            width, height = image.tag_v2[256], image.tag_v2[257]  # type: ignore[attr-defined]
         return (height, width) if _orientation(image) >= 5 else (width, height)
 
 
@@ -428,7 +430,7 @@ class _Zip:
     def __init__(self, path: Path) -> None:
         try:
             self.archive = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
+        except Exception as error:  # BadZipFile, OSError, NotImplementedError, struct.error
             raise DataError(f"{path} cannot be opened as a zip file ({error})", expected="a whole .zip") from error
         self.members = {info.filename.replace("\\", "/"): info for info in self.archive.infolist()}
         _refuse_hostile(path, self.members)
@@ -572,7 +574,7 @@ def _from_csv(path: Path, store: _Store, base: str, pictures: list[str]) -> dict
     known = set(pictures)
     labels: dict[str, str] = {}
     wnids: dict[str, str] = {}
-    for line, row in _csv_rows(where, store.read(base + "labels.csv")):
+    for line, row in _csv_rows(where, _csv_text(where, store, base + "labels.csv")):
         name = _listed(known, base, row["file"])
         if name is None:
             raise DataError(
@@ -591,20 +593,29 @@ def _from_csv(path: Path, store: _Store, base: str, pictures: list[str]) -> dict
     return _labelled(labels, wnids, where, len(pictures) - len(labels))
 
 
-def _csv_rows(where: str, data: bytes) -> Iterator[tuple[int, dict[str, str]]]:
+def _csv_text(where: str, store: _Store, name: str) -> str:
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{where} is not UTF-8 text ({error})", fix="save it as UTF-8") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
-    columns = reader.fieldnames or []
-    if not {"file", "label"} <= set(columns):
-        raise DataError(f"{where} has columns {', '.join(columns) or '(none)'}", expected="file, label and maybe wnid")
-    for row in reader:
-        cells = {column: (row[column] or "").strip() for column in columns}
-        if not cells["file"] or not cells["label"]:
-            raise DataError(f"line {reader.line_num} of {where} has no file or no label", expected="both")
-        yield reader.line_num, cells
+        return store.read(name).decode("utf-8-sig")
+    except Exception as error:  # as in ImageSet.read
+        raise DataError(f"{where} cannot be read ({error})", expected="UTF-8 text") from error
+
+
+def _csv_rows(where: str, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Walk the cells of labels.csv by column name, with their line numbers."""
+    lines = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+    try:
+        columns = [name.strip().lower() for name in next(lines, [])]
+        if not {"file", "label"} <= set(columns):
+            raise DataError(
+                f"{where} has columns {', '.join(columns) or '(none)'}", expected="file, label and maybe wnid"
+            )
+        for cells in filter(any, lines):
+            row = dict(zip(columns, map(str.strip, cells), strict=False))
+            if not row.get("file") or not row.get("label"):
+                raise DataError(f"line {lines.line_num} of {where} lacks a file or a label", expected="both")
+            yield lines.line_num, row
+    except csv.Error as error:
+        raise DataError(f"line {lines.line_num} of {where} is no CSV ({error})", expected="file,label") from error
 
 
 def _listed(known: set[str], base: str, name: str) -> str | None:
