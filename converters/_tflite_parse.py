@@ -34,7 +34,7 @@ _PADDINGS = _names(schema.Padding)
 _OPTIONS = _names(schema.BuiltinOptions)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tensor:
     """One tensor: real = scale * (q - zero_point).
 
@@ -138,7 +138,7 @@ def read_model(data: bytes) -> Model:
         raise
     except (struct.error, IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
         # The generated accessors trust the file; this is the one place where their faults surface.
-        raise ValueError(f"the .tflite file is damaged ({type(error).__name__}: {error})") from error
+        raise ValueError(f"the .tflite file is damaged or cut short ({error})") from error
 
 
 def require_identifier(data: bytes) -> None:

@@ -1,7 +1,6 @@
 """Edit `.tflite` files: a uint8 twin, TFLite metadata with attached files, and the bare model for a chip.
 
 Works on the FlatBuffer alone, so a second conversion (8–18 s) is not needed and no number changes.
-Metadata format: the public `tensorflow_lite_support/metadata/metadata_schema.fbs`, version 1.1.0, identifier M001.
 """
 
 from __future__ import annotations
@@ -13,76 +12,16 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from converters._tflite_parse import IDENTIFIER, Model, Tensor, read_model
+from converters._tflite_edit import NO_BUFFER, add_metadata, drop_metadata, drop_unused_buffers, pack, unpack
+from converters._tflite_metadata import LABELS_FILE, PREPROCESS_FILE, metadata
+from converters.tflite_reader import CONVOLUTIONS, Model, read_model
 
 METADATA_NAME = b"TFLITE_METADATA"
-METADATA_IDENTIFIER = b"M001"
-LABELS_FILE = "labels.txt"
-PREPROCESS_FILE = "preprocess.json"
-ALIGNMENT = 16  # schema.fbs: `data:[ubyte] (force_align: 16)`; kernels read int32 biases in place
 UINT8_OFFSET = 128
-NO_BUFFER = 0
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can hold: no clock in the output
-
-
-# Reading into and packing from the editable object form.
-
-
-class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
-    """A buffer whose data starts at a multiple of 16, which the generated `Pack` forgets."""
-
-    def Pack(self, builder: Any) -> Any:
-        """Append the buffer to `builder`."""
-        vector = None if self.data is None or not len(self.data) else _bytes_vector(builder, self.data)
-        schema.BufferStart(builder)
-        if vector is not None:
-            schema.BufferAddData(builder, vector)
-        return schema.BufferEnd(builder)
-
-
-def _bytes_vector(builder: Any, data: Any) -> Any:
-    raw = bytes(bytearray(data))
-    builder.StartVector(1, len(raw), ALIGNMENT)
-    builder.head -= len(raw)
-    builder.Bytes[builder.head : builder.head + len(raw)] = raw
-    return builder.EndVector()
-
-
-def unpack(data: bytes) -> Any:
-    """Return the editable `ModelT` of a `.tflite` file; what is appended to it is dropped.
-
-    Raises:
-      ValueError: the file is damaged or holds what packing would lose.
-    """
-    read_model(data)
-    try:
-        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
-    except (struct.error, IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
-        raise ValueError(f"the .tflite file is damaged ({type(error).__name__}: {error})") from error
-    for entry in model.metadata or []:
-        if entry.buffer >= len(model.buffers):
-            raise ValueError(f"the .tflite file is damaged: metadata in buffer {entry.buffer} of {len(model.buffers)}")
-    for buffer in model.buffers:
-        if buffer.offset > 1:
-            raise ValueError("the .tflite keeps its weights outside the FlatBuffer; such files cannot be edited")
-    for op in model.subgraphs[0].operators or []:
-        if op.builtinOptionsType and op.builtinOptions is None:
-            raise ValueError(f"operator options of type {op.builtinOptionsType} are unknown and would be lost")
-    return model
-
-
-def pack(model: Any) -> bytes:
-    """Return the `.tflite` bytes of a `ModelT`; buffer data is aligned to 16 bytes."""
-    for index, buffer in enumerate(model.buffers):
-        model.buffers[index] = _AlignedBuffer()
-        model.buffers[index].data = buffer.data
-    builder = flatbuffers.Builder(1 << 16)
-    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
-    return bytes(builder.Output())
 
 
 # Normal form.
@@ -104,8 +43,8 @@ def normalised(data: bytes) -> bytes:
     for name, indices in (("input", graph.inputs), ("output", graph.outputs)):
         for i, index in enumerate(indices):
             graph.tensors[index].name = (name if len(indices) == 1 else f"{name}_{i}").encode()
-    _drop_metadata(model, b"CONVERSION_METADATA")
-    _drop_unused_buffers(model)
+    drop_metadata(model, b"CONVERSION_METADATA")
+    drop_unused_buffers(model)
     return pack(model)
 
 
@@ -124,24 +63,6 @@ def _fix_batch(tensor: Any) -> None:
 
 def _text(name: Any) -> str:
     return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
-
-
-def _drop_metadata(model: Any, name: bytes | None = None) -> None:
-    """Remove the metadata entries called `name`, or all."""
-    kept = [entry for entry in model.metadata or [] if name is not None and entry.name != name]
-    model.metadata = kept or None
-
-
-def _drop_unused_buffers(model: Any) -> None:
-    """Renumber the buffers so that only those in use are left; every empty one becomes buffer 0."""
-    users = [*model.subgraphs[0].tensors, *(model.metadata or [])]
-    used = {NO_BUFFER: NO_BUFFER}
-    for user in users:
-        data = model.buffers[user.buffer].data
-        if data is None or not len(data):
-            user.buffer = NO_BUFFER
-        user.buffer = used.setdefault(user.buffer, len(used))
-    model.buffers = [model.buffers[index] for index in used]
 
 
 # The uint8 twin.
@@ -257,7 +178,7 @@ def with_metadata(
     info = read_model(model)
     _check_labels(labels, info)
     scale = float(preprocess.get("scale", 1 / 255))
-    document = _metadata(
+    document = metadata(
         info,
         texts=(name, description, version, author, licence),
         mean=mean or [0.0],
@@ -265,9 +186,9 @@ def with_metadata(
         pixel_range=(0.0, 255.0 * scale),
     )
     editable = unpack(model)
-    _drop_metadata(editable, METADATA_NAME)
-    _drop_unused_buffers(editable)
-    _add_metadata(editable, METADATA_NAME, document)
+    drop_metadata(editable, METADATA_NAME)
+    drop_unused_buffers(editable)
+    add_metadata(editable, METADATA_NAME, document)
     text = json.dumps(dict(preprocess), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     files = {LABELS_FILE: "".join(f"{label}\n" for label in labels), PREPROCESS_FILE: text}
     return _with_zip(pack(editable), {key: value.encode() for key, value in files.items()})
@@ -280,9 +201,36 @@ def strip_metadata(model: bytes) -> bytes:
       ValueError: not a `.tflite` file.
     """
     editable = unpack(model)
-    _drop_metadata(editable)
-    _drop_unused_buffers(editable)
+    drop_metadata(editable)
+    drop_unused_buffers(editable)
     return pack(editable)
+
+
+def for_microcontroller(model: bytes) -> bytes:
+    """Return the smallest FlatBuffer that computes the same: `strip_metadata`, without what no kernel reads.
+
+    Dropped: tensor names, signatures, and the quantization of convolutions' int32 biases (their scale is the input's
+    times the weights'). Layers can then be told apart by op index only.
+
+    Raises:
+      ValueError: not a `.tflite` file.
+    """
+    editable = unpack(strip_metadata(model))
+    graph = editable.subgraphs[0]
+    for tensor in graph.tensors:
+        tensor.name = None
+    for index in _biases(read_model(model)):
+        graph.tensors[index].quantization = None
+    editable.signatureDefs = editable.description = graph.name = None
+    return pack(editable)
+
+
+def _biases(info: Model) -> set[int]:
+    """Return the int32 biases of convolutions. (FULLY_CONNECTED compares its bias's scale with its weights'.)"""
+    layers = [op for op in info.ops if op.name in CONVOLUTIONS]
+    biases = {op.inputs[2] for op in layers if len(op.inputs) > 2 and op.inputs[2] >= 0}
+    others = {index for op in info.ops for i, index in enumerate(op.inputs) if i != 2 or op not in layers}
+    return {index for index in biases - others if info.tensors[index].dtype == "int32"}
 
 
 def read_attached(model: bytes) -> dict[str, bytes]:
@@ -312,14 +260,6 @@ def _check_labels(labels: Sequence[str], info: Model) -> None:
             raise ValueError(f"label {index} is {label!r}; expected one line of text without spaces around it")
 
 
-def _add_metadata(model: Any, name: bytes, data: bytes) -> None:
-    buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = np.frombuffer(data, np.uint8)
-    model.buffers.append(buffer)
-    entry.name, entry.buffer = name, len(model.buffers) - 1
-    model.metadata = [*(model.metadata or []), entry]
-
-
 def _with_zip(model: bytes, files: Mapping[str, bytes]) -> bytes:
     """Append a zip; offsets count from the start of the whole, so that ordinary readers find everything."""
     whole = io.BytesIO(model)
@@ -330,92 +270,3 @@ def _with_zip(model: bytes, files: Mapping[str, bytes]) -> bytes:
             entry.create_system, entry.external_attr = 3, 0o644 << 16  # as on Unix, wherever this runs
             archive.writestr(entry, data)
     return whole.getvalue()
-
-
-# The metadata FlatBuffer. Numbers are the fields' positions and the enums' values in metadata_schema.fbs.
-
-_LABELS, _DESCRIPTIONS = 2, 1  # AssociatedFileType
-_IMAGE_PROPERTIES = 2  # union ContentProperties
-_NORMALIZATION = 1  # union ProcessUnitOptions
-_COLOUR_SPACES = {3: 1, 1: 2}  # channels → ColorSpaceType RGB, GRAYSCALE
-_PARSER_VERSION = "1.0.0"  # the first that knows every field below
-
-
-def _table(builder: Any, **fields: Any) -> int:
-    """Write a table; `f3=("offset" | "uint8" | "uint32", value)` is the field at position 3."""
-    writers = {
-        "offset": builder.PrependUOffsetTRelativeSlot,
-        "uint8": builder.PrependUint8Slot,
-        "uint32": builder.PrependUint32Slot,
-    }
-    positions = {int(key[1:]): value for key, value in fields.items()}
-    builder.StartObject(max(positions) + 1)
-    for position, (kind, value) in positions.items():
-        writers[kind](position, value, 0)
-    return int(builder.EndObject())
-
-
-def _strings(builder: Any, **fields: str) -> dict[str, Any]:
-    return {key: ("offset", builder.CreateString(text)) for key, text in fields.items() if text}
-
-
-def _offsets(builder: Any, values: Sequence[int]) -> tuple[str, int]:
-    builder.StartVector(4, len(values), 4)
-    for value in reversed(values):
-        builder.PrependUOffsetTRelative(value)
-    return "offset", int(builder.EndVector())
-
-
-def _floats(builder: Any, values: Sequence[float]) -> tuple[str, int]:
-    return "offset", int(builder.CreateNumpyVector(np.asarray(values, np.float32)))
-
-
-def _file(builder: Any, name: str, description: str, kind: int) -> int:
-    texts = _strings(builder, f0=name, f1=description)
-    return _table(builder, **texts, f2=("uint8", kind))
-
-
-def _metadata(
-    info: Model,
-    *,
-    texts: tuple[str, str, str, str, str],
-    mean: Sequence[float],
-    std: Sequence[float],
-    pixel_range: tuple[float, float],
-) -> bytes:
-    """Return the bytes of a ModelMetadata."""
-    name, description, version, author, licence = texts
-    builder = flatbuffers.Builder(1024)
-    inputs = _offsets(builder, [_input(builder, info.input_tensors()[0], mean, std, pixel_range)])
-    outputs = _offsets(builder, [_output(builder)])
-    subgraph = _offsets(builder, [_table(builder, f2=inputs, f3=outputs)])
-    files = _offsets(builder, [_file(builder, PREPROCESS_FILE, "How a picture becomes the input.", _DESCRIPTIONS)])
-    strings = _strings(builder, f0=name, f1=description, f2=version, f4=author, f5=licence, f7=_PARSER_VERSION)
-    builder.Finish(_table(builder, **strings, f3=subgraph, f6=files), file_identifier=METADATA_IDENTIFIER)
-    return bytes(builder.Output())
-
-
-def _input(
-    builder: Any, tensor: Tensor, mean: Sequence[float], std: Sequence[float], pixel_range: tuple[float, float]
-) -> int:
-    """Write the TensorMetadata of an image [1, H, W, C]."""
-    if len(tensor.shape) != 4 or tensor.shape[3] not in _COLOUR_SPACES:
-        raise ValueError(f"the input has shape {tensor.shape}; expected an image [1, height, width, 1 or 3]")
-    _, height, width, channels = tensor.shape
-    size = _table(builder, f0=("uint32", width), f1=("uint32", height))
-    image = _table(builder, f0=("uint8", _COLOUR_SPACES[channels]), f1=("offset", size))
-    content = _table(builder, f0=("uint8", _IMAGE_PROPERTIES), f1=("offset", image))
-    normalization = _table(builder, f0=_floats(builder, mean), f1=_floats(builder, std))
-    unit = _table(builder, f0=("uint8", _NORMALIZATION), f1=("offset", normalization))
-    units = _offsets(builder, [unit])
-    stats = _table(builder, f0=_floats(builder, pixel_range[1:]), f1=_floats(builder, pixel_range[:1]))
-    texts = _strings(builder, f0="image", f1="The picture to classify, pixels 0 to 255 before normalization.")
-    return _table(builder, **texts, f3=("offset", content), f4=units, f5=("offset", stats))
-
-
-def _output(builder: Any) -> int:
-    """Write the TensorMetadata of class probabilities with labels."""
-    files = _offsets(builder, [_file(builder, LABELS_FILE, "One class name a line, in output order.", _LABELS)])
-    stats = _table(builder, f0=_floats(builder, [1.0]), f1=_floats(builder, [0.0]))
-    texts = _strings(builder, f0="probability", f1="The probability of each class.")
-    return _table(builder, **texts, f5=("offset", stats), f6=files)
