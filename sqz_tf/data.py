@@ -98,7 +98,9 @@ def summarise(config: DataConfig) -> Summary:
 
     Raises:
       DataError: the source cannot be read or split.
+      ConfigError: the fractions leave nothing to train on.
     """
+    _check_fractions(config)
     source = _open_source(config.source)
     rows, sizes = _Rows(), []
     step = max(1, source.count // _SIZES_SAMPLED)
@@ -196,7 +198,7 @@ def _read_cache(cache: Path) -> Dataset:
     for key in ("classes", "names", "notes"):
         record[key] = tuple(record[key])
     pixels = np.load(cache / "images.npy", mmap_mode="r")
-    with np.load(cache / "index.npz") as index:
+    with open(cache / "index.npz", "rb") as file, np.load(file) as index:  # np.load alone leaks one that is cut
         labels = index["labels"]
         splits = {name: index[name] for name in SPLITS}
     if not len(pixels) == len(labels) == len(record["names"]):
