@@ -101,8 +101,9 @@ def test_split_takes_test_then_validation_in_order_of_hash() -> None:
 
 
 def test_fractions_round_up_but_exact_ones_stay_exact() -> None:
-    parts = data.split([0] * 30, [bytes([n]) for n in range(30)], [None] * 30, ["a"], DataConfig("x", 0.1, 0.11))
-    assert (len(parts["test"]), len(parts["validation"])) == (3, 4)  # 30 * 0.1 is 3.0000000000000004
+    digests = [bytes([number]) for number in range(100)]
+    parts = data.split([0] * 100, digests, [None] * 100, ["a"], DataConfig("x", 0.07, 0.101))
+    assert (len(parts["test"]), len(parts["validation"])) == (7, 11)  # 100 * 0.07 is 7.000000000000001
 
 
 def test_split_ignores_names_and_order(tmp_path: Path) -> None:
@@ -302,12 +303,13 @@ def test_the_fingerprint_follows_bytes_classes_splits_and_preprocessing(tmp_path
         load(source, tmp_path / "c", PreprocessSpec(8, 8, fit="warp")).sha256,
         load(source, tmp_path / "c", test_fraction=0.5).sha256,
         load(source, tmp_path / "c", calibration_images=3).sha256,
+        load(source, tmp_path / "c", test_fraction=0.16, validation_fraction=0.33).sha256,  # the two exchanged
     }
     write(source / "a" / "0000.png", picture(77))
     seen.add(load(source, tmp_path / "c").sha256)
     (source / "a").rename(source / "c")
     seen.add(load(source, tmp_path / "c").sha256)
-    assert len(seen) == 6
+    assert len(seen) == 7
 
 
 def test_summary_agrees_with_load(tmp_path: Path) -> None:

@@ -125,6 +125,11 @@ def test_resize_keeps_a_flat_picture(value: int) -> None:
         assert (images.resize(flat, width, height) == value).all()
 
 
+def test_resize_clips_where_coefficients_add_up_to_more_than_one() -> None:
+    """Six million coefficients below 1, each rounded up: without the upper bound 255 would become 364."""
+    assert images.resize(np.full((1, 6_000_000, 1), 255, np.uint8), 1, 1).item() == 255
+
+
 # Geometry -----------------------------------------------------------------------------------------------------
 
 
@@ -230,9 +235,10 @@ def test_decode_palettes_with_and_without_a_transparent_colour() -> None:
 
 def test_decode_scales_16_bit_grey() -> None:
     deep = np.array([[0, 257, 32_768, 65_535, 128, 129]], np.uint16)
-    for kind in ("PNG", "TIFF", "PPM"):
-        decoded = images.decode(encoded(Image.fromarray(deep), kind))
-        assert decoded[0, :, 0].tolist() == [0, 1, 128, 255, 0, 1], kind
+    stored = {kind: encoded(Image.fromarray(deep), kind) for kind in ("PNG", "TIFF")}
+    stored["PPM"] = encoded(Image.fromarray(deep.astype(np.int32)), "PPM")
+    for kind, data in stored.items():
+        assert images.decode(data)[0, :, 0].tolist() == [0, 1, 128, 255, 0, 1], kind
 
 
 def test_decode_32_bit_integers_and_floats() -> None:
@@ -412,6 +418,15 @@ def test_scan_a_zip_with_backslashes(tmp_path: Path) -> None:
 def test_scan_refuses_paths_that_point_outside(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="points outside"):
         images.scan(zipped(tmp_path / "a.zip", "cat/1.png", name))
+
+
+def test_scan_refuses_an_encrypted_zip(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", "cat/1.png", "dog/2.png")
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"PK\x01\x02") + 8] |= 1  # the general purpose flag of the last member
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"dog/2\.png in .* is encrypted"):
+        images.scan(path)
 
 
 def test_scan_refuses_a_zip_bomb(tmp_path: Path) -> None:
