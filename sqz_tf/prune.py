@@ -1,4 +1,4 @@
-"""Magnitude pruning with TF-MOT (Zhu and Gupta 2017, arXiv:1710.01878): every pruned layer ends at the same sparsity."""
+"""Magnitude pruning with TF-MOT (Zhu and Gupta 2017, arXiv:1710.01878), the same sparsity in every pruned layer."""
 
 from __future__ import annotations
 
@@ -58,9 +58,7 @@ def prune(
 
     wrapped = keras.models.clone_model(_copy(model), clone_function=wrap)
     callbacks = (tfmot.sparsity.keras.UpdatePruningStep(),)
-    history = fit(
-        wrapped, train, validation, plan, seed=seed, state=state, progress=progress, callbacks=callbacks
-    )
+    history = fit(wrapped, train, validation, plan, seed=seed, state=state, progress=progress, callbacks=callbacks)
     return tfmot.sparsity.keras.strip_pruning(wrapped), history
 
 

@@ -68,9 +68,7 @@ class MaskedWeightsQuantizer(quantization.quantizers.Quantizer):
         if training:
             weights["bound"].assign(_channel_bound(masked))
         bound = tf.identity(weights["bound"])
-        return tf.quantization.fake_quant_with_min_max_vars_per_channel(
-            masked, -bound, bound, narrow_range=True
-        )
+        return tf.quantization.fake_quant_with_min_max_vars_per_channel(masked, -bound, bound, narrow_range=True)
 
     def get_config(self) -> dict[str, Any]:
         """Return no arguments: there are none."""
@@ -190,9 +188,7 @@ def quantize_aware(model: Any, ranges: dict[str, Range], input_range: Range) -> 
       ConversionError: a BatchNormalization layer is left; the converter would silently emit float layers.
     """
     if has_batch_norm(model):
-        raise ConversionError(
-            "the model still has BatchNormalization", fix="fold it first: sqz_tf.model.fold"
-        )
+        raise ConversionError("the model still has BatchNormalization", fix="fold it first: sqz_tf.model.fold")
 
     def annotate(layer: Any) -> Any:
         config = LayerQuantizeConfig(ranges.get(layer.name), kernel=isinstance(layer, layers.Conv2D))
@@ -212,9 +208,7 @@ def ranged_layers(model: Any) -> list[str]:
     pooling and padding keep their input's range, softmax has TFLite's fixed one.
     """
     kinds = (layers.Conv2D, layers.Concatenate, layers.Add, layers.GlobalAveragePooling2D)
-    return [
-        layer.name for layer in model.layers if isinstance(layer, kinds) and not _feeds_concatenation(layer)
-    ]
+    return [layer.name for layer in model.layers if isinstance(layer, kinds) and not _feeds_concatenation(layer)]
 
 
 def _feeds_concatenation(layer: Any) -> bool:
@@ -252,7 +246,5 @@ def without_fake_quantization(quantized: Any, plain: Any) -> Any:
 
 def _float_weights(wrapper: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the float shadow weights of a wrapped convolution, by the names of its variables."""
-    by_name = {
-        weight.name.split("/")[-1].split(":")[0]: weight.numpy() for weight in wrapper.trainable_weights
-    }
+    by_name = {weight.name.split("/")[-1].split(":")[0]: weight.numpy() for weight in wrapper.trainable_weights}
     return by_name["kernel"], by_name["bias"]

@@ -58,7 +58,7 @@ class History:
 
 
 class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up from zero, then half a cosine down to a hundredth (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
+    """Linear warm-up, then half a cosine down to a hundredth (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
 
     def __init__(self, peak: float, warmup_steps: int, total_steps: int) -> None:
         self.peak, self.warmup_steps, self.total_steps = peak, warmup_steps, total_steps
@@ -167,9 +167,7 @@ class _Run:
             schedule, weight_decay=self.plan.weight_decay, global_clipnorm=1.0, jit_compile=False
         )
         self.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-        self.model.compile(
-            self.optimizer, "categorical_crossentropy", metrics=["accuracy"], jit_compile=False
-        )
+        self.model.compile(self.optimizer, "categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
         self.optimizer.build(self.model.trainable_variables)
         self.checkpoint = tf.train.Checkpoint(model=self.model, optimizer=self.optimizer)
 
@@ -197,9 +195,9 @@ class _Run:
         return now >= (history.val_accuracy[best], -history.val_loss[best])
 
     def _looks_stuck(self, epochs: int) -> bool:
-        due = epochs == max(STUCK_EPOCHS, -(-STUCK_STEPS // self.steps))
+        due = min(max(STUCK_EPOCHS, -(-STUCK_STEPS // self.steps)), self.plan.epochs)
         chance = math.log(self.train.classes)
-        return due and self.plan.restart and min(self.history.loss) > STUCK_LOSS * chance
+        return epochs == due and self.plan.restart and min(self.history.loss) > STUCK_LOSS * chance
 
     def _out_of_patience(self) -> bool:
         history, best = self.history, self.history.best_epoch

@@ -1,0 +1,47 @@
+# Two commands do all set-up: `make demo` runs the main job, `make test` passes the tests.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+OUT    ?= build/digits
+STAMP  := $(VENV)/.installed
+RUNTIME_VENV := .venv-tflite-runtime
+RUNTIME_PYTHON := $(firstword $(foreach version,3.11 3.10,$(shell command -v python$(version) 2>/dev/null)))
+
+.PHONY: help setup tflite-runtime demo test test-slow check bench clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+setup: $(STAMP) ## make .venv with everything in it
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --retries 10 --editable '.[train,tflm,dev]'
+	touch $@
+
+tflite-runtime: ## make .venv-tflite-runtime, which lets the parity check include tflite-runtime 2.14 (Python 3.10 or 3.11)
+	@if [ -x $(RUNTIME_VENV)/bin/python ] && $(RUNTIME_VENV)/bin/python -c 'import tflite_runtime' 2>/dev/null; then :; \
+	elif [ -z "$(RUNTIME_PYTHON)" ]; then echo "no python3.10 or python3.11 here: the tflite-runtime edge will be skipped" >&2; \
+	else $(RUNTIME_PYTHON) -m venv $(RUNTIME_VENV) \
+	  && $(RUNTIME_VENV)/bin/python -m pip install --quiet --retries 10 'tflite-runtime==2.14.0' 'numpy<2' 'pillow>=10.3'; fi
+
+demo: setup tflite-runtime ## train, compress, convert and prove a SqueezeNet on the built-in digits
+	$(BIN)/python -m sqz_tf.export --data digits --out $(OUT) --overwrite
+
+test: setup tflite-runtime ## lint, types and all tests but the slow ones
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: setup tflite-runtime ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+check: test ## the same as test
+
+bench: setup tflite-runtime ## seconds per stage, int8 against float latency
+	$(BIN)/python tools/bench.py
+
+clean: ## remove what was built, but not the virtual environments
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,37 @@
+"""The console script `sqz-tf COMMAND …`: the same as `python -m sqz_tf.COMMAND …`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from sqz_tf import __version__
+
+COMMANDS = {
+    "export": "train, prune, quantize, convert and prove a SqueezeNet",
+    "check": "judge an output folder again",
+}
+
+
+def main(argv: list[str]) -> int:
+    """Hand the arguments to the command's own `main`."""
+    if argv and argv[0] in COMMANDS:
+        code: int = importlib.import_module(f"sqz_tf.{argv[0]}").main(argv[1:])
+        return code
+    if argv == ["--version"]:
+        print(f"sqz-tf {__version__}")
+        return 0
+    asked = argv in ([], ["-h"], ["--help"])
+    lines = [f"  {name:<10} {text}" for name, text in COMMANDS.items()]
+    usage = "\n".join(["usage: sqz-tf COMMAND …    (sqz-tf COMMAND --help)", "", *lines])
+    print(usage if asked else f"sqz-tf: unknown command {argv[0]!r}\n{usage}", file=sys.stdout if asked else sys.stderr)
+    return 0 if asked else 2
+
+
+def entrypoint() -> None:
+    """Run the console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    entrypoint()

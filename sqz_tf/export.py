@@ -1,0 +1,188 @@
+"""From pictures to a proven int8 SqueezeNet: `python -m sqz_tf.export`.
+
+The one place that wires the stages together. Each stage is a folder in OUT.work, keyed by everything it depends
+on; an interrupted run takes up the last one. TensorFlow is imported when the work begins, not before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqz_tf import __version__, _cli
+from sqz_tf.spec import ARCHS, BYPASSES, FITS, SCHEMES
+
+if TYPE_CHECKING:
+    from sqz_tf.plan import Options, Plan
+
+EXAMPLES = """\
+examples:
+  python -m sqz_tf.export                              the built-in handwritten digits, two minutes
+  python -m sqz_tf.export --data photos/ --out build/photos
+  python -m sqz_tf.export --data photos.zip --dry-run  what would happen, and how long it would take
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sqz_tf.export",
+        description="Train a SqueezeNet on pictures, prune and quantize it, convert it to TFLite and C, and prove "
+        "that int8 does what float does.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_input(parser.add_argument_group("pictures"))
+    _add_network(parser.add_argument_group("network"))
+    _add_training(parser.add_argument_group("training and compression"))
+    _add_output(parser.add_argument_group("output"))
+    parser.add_argument("--version", action="version", version=f"sqz-tf {__version__}")
+    return parser
+
+
+def _add_input(group: Any) -> None:
+    group.add_argument(
+        "--data",
+        default="digits",
+        metavar="SOURCE",
+        help="digits (built in), cifar10, tfds:NAME, or a folder or .zip with one folder per class, with or without "
+        "train/val/test on top (default: digits)",
+    )
+    group.add_argument("--input-size", type=int, metavar="PX", help="side of the network's input (default: by data)")
+    group.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 RGB (default: by data)")
+    group.add_argument("--fit", choices=FITS, help="how pictures become square (default: centre-crop)")
+    group.add_argument("--test-fraction", type=float, default=0.0, help="default: 0.25, or 0.1 from 10,000 pictures")
+    group.add_argument("--calibration-images", type=int, default=200, metavar="N", help="default: 200")
+
+
+def _add_network(group: Any) -> None:
+    group.add_argument("--arch", choices=ARCHS, default="squeezenet-1.1", help="default: squeezenet-1.1")
+    group.add_argument("--width", type=float, help="multiplies every layer's filters (default: by data)")
+    group.add_argument("--bypass", choices=BYPASSES, default="none", help="default: none")
+
+
+def _add_training(group: Any) -> None:
+    group.add_argument("--epochs", type=int, metavar="N", help="of dense training (default: by number of pictures)")
+    group.add_argument("--prune-epochs", type=int, metavar="N", help="default: a third of --epochs")
+    group.add_argument("--quantize-epochs", type=int, metavar="N", help="default: an eighth of --epochs")
+    group.add_argument("--learning-rate", type=float, metavar="RATE", help="peak of the schedule (default: 0.01)")
+    group.add_argument("--sparsity", type=float, default=0.5, help="zeros in each pruned layer, 0 to 1 (default: 0.5)")
+    group.add_argument("--scheme", choices=SCHEMES, default="int8", help="default: int8")
+    group.add_argument("--seed", type=int, default=1, help="default: 1")
+    group.add_argument(
+        "--max-drop",
+        type=float,
+        default=1.0,
+        metavar="POINTS",
+        help="percentage points of top-1 that int8 may lose (default: 1.0)",
+    )
+
+
+def _add_output(group: Any) -> None:
+    group.add_argument("--out", type=Path, metavar="FOLDER", help="default: build/NAME OF THE DATA")
+    group.add_argument("--overwrite", action="store_true", help="replace an earlier output folder")
+    group.add_argument(
+        "--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from OUT.work (default: yes)"
+    )
+    group.add_argument("--dry-run", action="store_true", help="say what would be done and how long it would take")
+    group.add_argument("--json", action="store_true", help="print report.json instead of the table")
+    group.add_argument("--quiet", action="store_true", help="no notes and no progress")
+    group.add_argument("--debug", action="store_true", help="show tracebacks")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; return its exit code: 0 proven, 1 failed or rejected, 2 usage."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    console = _cli.Console(arguments.quiet)
+    command = ["sqz_tf.export", *(sys.argv[1:] if argv is None else argv)]
+    return _cli.run(lambda: _work(arguments, command, console), arguments.debug)
+
+
+def _work(arguments: argparse.Namespace, command: list[str], console: _cli.Console) -> int:
+    from sqz_tf.artifact import Workspace
+    from sqz_tf.data import summarise
+    from sqz_tf.plan import make_plan
+
+    options = _options(arguments)
+    out = arguments.out or Path("build") / _default_name(arguments.data)
+    if arguments.dry_run:
+        console.note(f"reading {arguments.data}")
+        return _dry_run(make_plan(options, summarise(options.data)), summarise(options.data), arguments.json)
+    with Workspace(out, arguments.overwrite, arguments.resume, note=console.note) as workspace:
+        console.note(f"reading {arguments.data}")
+        summary = summarise(options.data)
+        plan = make_plan(options, summary)
+        from sqz_tf.pipeline import Pipeline
+
+        report, folder = Pipeline(plan, summary, workspace, console, command).run()
+    _print_result(report, folder, arguments.json)
+    return _cli.EXIT_OK if report["gate"]["passed"] else _cli.EXIT_FAILED
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    from sqz_tf.plan import Options
+    from sqz_tf.spec import DataConfig
+
+    data = DataConfig(
+        source=arguments.data,
+        test_fraction=arguments.test_fraction,
+        calibration_images=arguments.calibration_images,
+    )
+    names = ("arch", "width", "input_size", "channels", "fit", "bypass", "epochs", "prune_epochs", "quantize_epochs")
+    names += ("learning_rate", "sparsity", "scheme", "seed", "max_drop")
+    return Options(data=data, **{name: getattr(arguments, name) for name in names})
+
+
+def _default_name(source: str) -> str:
+    return Path(source.split(":")[-1]).stem or "export"
+
+
+def _print_result(report: dict[str, Any], folder: Path, as_json: bool) -> None:
+    from sqz_tf.report import summary_table, to_json
+
+    if as_json:
+        print(to_json(report), end="")
+        return
+    print(summary_table(report))
+    print(f"report: {folder / 'report.html'}")
+
+
+def _dry_run(plan: Plan, summary: Any, as_json: bool) -> int:
+    from sqz_tf.pipeline import foresee
+
+    forecast = foresee(plan, summary)
+    if as_json:
+        print(json.dumps({"plan": plan.to_dict(), **forecast}, indent=2, ensure_ascii=False))
+        return _cli.EXIT_OK
+    counts = {name: sum(per_class) for name, per_class in summary.counts.items()}
+    width, height = summary.median_size
+    names = ", ".join(summary.classes[:12]) + (" …" if len(summary.classes) > 12 else "")
+    rows = {
+        "data": f"{summary.name}: {summary.pictures} pictures, median {width}×{height}",
+        "classes": f"{len(summary.classes)}: {names}",
+        "splits": ", ".join(f"{name} {count}" for name, count in counts.items()),
+        "network": f"{plan.model.arch}, width {plan.model.width:g}, input {plan.model.input_size}×"
+        f"{plan.model.input_size}×{plan.model.channels}, bypass {plan.model.bypass}",
+        "size": f"{forecast['params']:,} parameters, about {forecast['int8_bytes'] / 1024:.0f} KB as int8",
+        "training": f"{plan.train.epochs} epochs, then {plan.prune.epochs} pruning to {plan.prune.sparsity:.0%} zeros, "
+        f"then {plan.quantize.epochs} quantization-aware; batches of {plan.train.batch_size}",
+        "class weights": forecast["class_weights"],
+        "pruned": f"all convolutions but {', '.join(plan.prune.skip)}: {len(forecast['pruned_layers'])} layers",
+        "time": f"about {_duration(forecast['seconds'])} on this machine",
+    }
+    print("\n".join(f"{name:<14}{text}" for name, text in rows.items()))
+    for note in summary.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return _cli.EXIT_OK
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""Everything a run will do, decided before it starts: the options given, completed by what the data call for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqz_tf.data import Summary, default_input_size
+from sqz_tf.spec import (
+    CheckConfig,
+    DataConfig,
+    ModelSpec,
+    PreprocessSpec,
+    PruneConfig,
+    QuantizeConfig,
+    TrainConfig,
+    to_dict,
+)
+
+LARGE_SET = 10_000  # training pictures from which batches are larger and epochs fewer
+SMALL_PICTURE = 16  # glyphs and icons: no mirror images, a narrow network is enough
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line's values; None means: decide from the data."""
+
+    data: DataConfig
+    arch: str = "squeezenet-1.1"
+    width: float | None = None
+    input_size: int | None = None
+    channels: int | None = None
+    fit: str | None = None
+    bypass: str = "none"
+    epochs: int | None = None
+    prune_epochs: int | None = None
+    quantize_epochs: int | None = None
+    learning_rate: float | None = None
+    sparsity: float = 0.5
+    scheme: str = "int8"
+    seed: int = 1
+    max_drop: float = 1.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One frozen config per stage, and the seed: what a result can be reproduced from."""
+
+    data: DataConfig
+    preprocess: PreprocessSpec
+    model: ModelSpec
+    train: TrainConfig
+    prune: PruneConfig
+    quantize: QuantizeConfig
+    check: CheckConfig
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as plain JSON values."""
+        return to_dict(self)
+
+
+def make_plan(options: Options, summary: Summary) -> Plan:
+    """Complete the options for a data set.
+
+    Photographs get a network half as wide as the paper's, small glyphs (shorter side up to 16 pixels) a quarter,
+    and no mirrored pictures. The number of epochs falls with the number of pictures, so that training takes
+    minutes, not hours, on two cores; pruning and quantization take a third and an eighth of it more.
+    """
+    glyph = min(summary.median_size) <= SMALL_PICTURE
+    size = options.input_size or default_input_size(summary)
+    channels = options.channels or summary.channels
+    train = _train_config(options, sum(summary.counts["train"]), glyph)
+    return Plan(
+        data=options.data,
+        preprocess=PreprocessSpec(size, size, channels=channels, fit=options.fit or "centre-crop"),
+        model=ModelSpec(
+            arch=options.arch,
+            input_size=size,
+            channels=channels,
+            classes=len(summary.classes),
+            width=options.width or (0.25 if glyph else 0.5),
+            bypass=options.bypass,
+            batch_norm=True,
+            dropout=0.2,
+        ),
+        train=train,
+        prune=PruneConfig(
+            sparsity=options.sparsity,
+            epochs=_share(options.prune_epochs, train.epochs, 1 / 3, 5),
+            learning_rate=train.learning_rate / 3,
+        ),
+        quantize=QuantizeConfig(
+            scheme=options.scheme,
+            epochs=_share(options.quantize_epochs, train.epochs, 1 / 8, 2),
+            learning_rate=train.learning_rate / 20,
+        ),
+        check=CheckConfig(max_drop=options.max_drop),
+        seed=options.seed,
+    )
+
+
+def _train_config(options: Options, pictures: int, glyph: bool) -> TrainConfig:
+    large = pictures > LARGE_SET
+    epochs = options.epochs if options.epochs is not None else _default_epochs(pictures)
+    return TrainConfig(
+        epochs=epochs,
+        batch_size=128 if large else 64,
+        learning_rate=options.learning_rate or 1e-2,
+        warmup_epochs=min(2.0, epochs / 5),
+        augment="glyph" if glyph else "photo",
+        patience=max(10, epochs // 3),
+    )
+
+
+def _default_epochs(pictures: int) -> int:
+    """Return 72 epochs for a hundred pictures, 36 for a thousand, 24 from 4,000 on."""
+    return max(24, min(72, round(36 * (1000 / max(1, pictures)) ** 0.3)))
+
+
+def _share(given: int | None, epochs: int, share: float, least: int) -> int:
+    return given if given is not None else max(least, round(epochs * share))
