@@ -86,6 +86,9 @@ def _input(
     if len(tensor.shape) != 4 or tensor.shape[3] not in _COLOUR_SPACES:
         raise ValueError(f"the input has shape {tensor.shape}; expected an image [1, height, width, 1 or 3]")
     _, height, width, channels = tensor.shape
+    for values in (mean, std):
+        if len(values) not in (1, channels):
+            raise ValueError(f"mean or std has {len(values)} values; expected 1 or {channels}")
     size = _table(builder, f0=("uint32", width), f1=("uint32", height))
     image = _table(builder, f0=("uint8", _COLOUR_SPACES[channels]), f1=("offset", size))
     content = _table(builder, f0=("uint8", _IMAGE_PROPERTIES), f1=("offset", image))

@@ -101,15 +101,15 @@ def _check_edges(info: Model, labels: Sequence[str], settings: Mapping[str, Any]
         raise ValueError(f"the input has shape {image.shape}; expected one image [1, height, width, channels]")
     if len(labels) != output.size:
         raise ValueError(f"{len(labels)} labels for {output.size} outputs; expected one label for each output")
-    if int(settings["arena_bytes"]) <= 0:
-        raise ValueError(f"arena_bytes is {settings['arena_bytes']}; expected a positive number of bytes")
+    if int(settings.get("arena_bytes", 0)) <= 0:
+        raise ValueError(f"arena_bytes is {settings.get('arena_bytes')}; expected a positive number of bytes")
     _check_raw_pixels(image, float(settings.get("preprocess", {}).get("scale", 1 / 255)))
 
 
 def _check_raw_pixels(image: Tensor, pixel_scale: float) -> None:
     """Check that quantizing `pixel * pixel_scale` gives pixel - 128 for every pixel, which is `pixel ^ 0x80`."""
     (scale,), (zero_point,) = image.scale, image.zero_point
-    for pixel in (0, 128, 255):
+    for pixel in range(256):
         quantized = round(pixel * pixel_scale / scale) + zero_point if scale else None
         if quantized != pixel - 128:
             raise ValueError(

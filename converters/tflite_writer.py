@@ -21,6 +21,7 @@ from converters.tflite_reader import CONVOLUTIONS, Model, read_model
 
 METADATA_NAME = b"TFLITE_METADATA"
 UINT8_OFFSET = 128
+LARGEST_ATTACHED = 16 << 20  # labels and settings are kilobytes; a zip bomb is not unpacked
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can hold: no clock in the output
 
 
@@ -178,11 +179,13 @@ def with_metadata(
     info = read_model(model)
     _check_labels(labels, info)
     scale = float(preprocess.get("scale", 1 / 255))
+    if not scale > 0:
+        raise ValueError(f"the scale in preprocess is {scale}; expected a positive number")
     document = metadata(
         info,
         texts=(name, description, version, author, licence),
-        mean=mean or [0.0],
-        std=std or [1 / scale],
+        mean=[0.0] if mean is None else mean,
+        std=[1 / scale] if std is None else std,
         pixel_range=(0.0, 255.0 * scale),
     )
     editable = unpack(model)
@@ -237,13 +240,16 @@ def read_attached(model: bytes) -> dict[str, bytes]:
     """Return the files in the zip appended to a `.tflite`: name → bytes; empty if there is none.
 
     Raises:
-      ValueError: the zip is damaged.
+      ValueError: the zip is damaged, or holds more than 16 MiB.
     """
     file = io.BytesIO(model)
     if not zipfile.is_zipfile(file):
         return {}
     try:
         with zipfile.ZipFile(file) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+            if size > LARGEST_ATTACHED:
+                raise ValueError(f"the files attached to the .tflite are {size} bytes; at most {LARGEST_ATTACHED} are read")
             return {name: archive.read(name) for name in archive.namelist()}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error, OSError, EOFError) as error:
         raise ValueError(f"the files attached to the .tflite are damaged ({error})") from error

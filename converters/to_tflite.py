@@ -38,7 +38,7 @@ def integer_model(keras_model: Any, representative: Iterable[np.ndarray] | None 
 
     Args:
       keras_model: after quantization-aware training (TF-MOT), or a float model with `representative`.
-      representative: float32 inputs [N, H, W, C] or [H, W, C] for post-training quantization; walked through twice.
+      representative: float32 inputs [N, H, W, C] or [H, W, C] for post-training quantization; kept in memory.
 
     Returns:
       `.tflite` bytes with batch 1; the same model gives the same bytes. `verify_integer` says whether
