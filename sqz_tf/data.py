@@ -637,7 +637,7 @@ def _cifar10() -> _Source:
             (train, train_labels), (test, test_labels) = cifar10.load_data()
     except Exception as error:
         raise DataError(
-            f"cifar10 cannot be downloaded ({error})",
+            f"cifar10 cannot be downloaded ({_first_line(error)})",
             expected="a connection to the CIFAR-10 site",
             fix="download it elsewhere and give a folder or .zip with one folder per class",
         ) from error
@@ -652,10 +652,13 @@ def _tfds(name: str) -> _Source:
     except ImportError as error:
         raise _missing(f"tfds:{name}", "tensorflow-datasets", "tfds") from error
     try:
-        builder = tfds.builder(name)
-        builder.download_and_prepare()
+        with redirect_stdout(sys.stderr):  # as above
+            builder = tfds.builder(name)
+            builder.download_and_prepare()
     except Exception as error:
-        raise DataError(f"tfds:{name} cannot be prepared ({error})", expected="a name from the catalogue") from error
+        raise DataError(
+            f"tfds:{name} cannot be prepared ({_first_line(error)})", expected="a name from the TFDS catalogue"
+        ) from error
     features, splits = builder.info.features, [key for key in SPLITS if key in builder.info.splits]
     if not ("image" in features and "label" in features and "train" in splits):
         raise DataError(
@@ -679,6 +682,10 @@ def _tfds(name: str) -> _Source:
         channels=1 if features["image"].shape[-1] == 1 else 3,
         licence=f"TensorFlow Datasets, {builder.info.homepage or name}",
     )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _missing(source: str, package: str, extra: str) -> DataError:

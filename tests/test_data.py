@@ -527,10 +527,10 @@ def test_tfds_sets_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
         data.summarise(DataConfig("tfds:captions"))
 
     def unknown(name: str) -> FakeBuilder:
-        raise ValueError("no such set")
+        raise ValueError("no such set\nAvailable: 1,000 others")
 
     use(monkeypatch, fake_tfds(unknown))
-    with pytest.raises(DataError, match=r"tfds:nothing cannot be prepared \(no such set\)"):
+    with pytest.raises(DataError, match=r"tfds:nothing cannot be prepared \(no such set\); expected"):
         data.summarise(DataConfig("tfds:nothing"))
 
 
