@@ -232,34 +232,39 @@ def split(
     Raises:
       DataError: a class has too few pictures to be in every split.
     """
-    order = sorted(range(len(labels)), key=lambda row: (digests[row], row))
-    taken = [name for name in ("test", "validation") if name not in given]
-    fractions = dict(zip(("test", "validation"), _fractions(config, len(labels)), strict=True))
+    order = sorted(range(len(labels)), key=lambda row: (digests[row], labels[row], given[row] or ""))
     pools: list[list[int]] = [[] for _ in classes]
-    parts: dict[str, list[int]] = {name: [] for name in SPLITS}
+    part: dict[int, str] = {}
     for row in order:
-        own = given[row] or "train"
-        (pools[labels[row]] if own == "train" else parts[own]).append(row)
-    _refuse_small_classes(classes, pools, 1 + len(taken))
-    by_class = []
+        part[row] = given[row] or "train"
+        if part[row] == "train":
+            pools[labels[row]].append(row)
+    absent = {name: fraction for name, fraction in _fractions(config, len(labels)).items() if name not in given}
+    _refuse_small_classes(classes, pools, 1 + len(absent))
+    left = []
     for pool in pools:
-        total, rest = len(pool), pool
-        for position, name in enumerate(taken):
-            most = len(rest) - (len(taken) - position)  # one each for what follows, train among it
-            count = max(1, min(math.ceil(total * fractions[name] - 1e-9), most))
-            parts[name] += rest[:count]
-            rest = rest[count:]
-        by_class.append(rest)
-    rank = {row: position for position, row in enumerate(order)}
-    parts["train"] = [row for rest in by_class for row in rest]
-    result = {name: np.array(sorted(rows, key=rank.__getitem__), np.int64) for name, rows in parts.items()}
-    result["calibration"] = np.array(_in_turn(by_class, config.calibration_images), np.int64)
-    return result
+        counts = _counts(len(pool), list(absent.values()))
+        for name, count in zip(absent, counts, strict=True):
+            part.update(dict.fromkeys(pool[:count], name))
+            pool = pool[count:]
+        left.append(pool)
+    result = {name: [row for row in order if part[row] == name] for name in SPLITS}
+    result["calibration"] = _in_turn(left, config.calibration_images)
+    return {name: np.array(rows, np.int64) for name, rows in result.items()}
 
 
-def _fractions(config: DataConfig, pictures: int) -> tuple[float, float]:
+def _counts(pictures: int, fractions: list[float]) -> list[int]:
+    """Return what each split takes of one class: rounded up, and one left for each that follows and for train."""
+    counts: list[int] = []
+    for position, fraction in enumerate(fractions):
+        most = pictures - sum(counts) - (len(fractions) - position)
+        counts.append(max(1, min(math.ceil(pictures * fraction - 1e-9), most)))  # 100 * 0.07 is 7.000000000000001
+    return counts
+
+
+def _fractions(config: DataConfig, pictures: int) -> dict[str, float]:
     test, validation = (0.25, 0.15) if pictures < _SMALL_SET else (0.1, 0.1)
-    return config.test_fraction or test, config.validation_fraction or validation
+    return {"test": config.test_fraction or test, "validation": config.validation_fraction or validation}
 
 
 def _check_fractions(config: DataConfig) -> None:
