@@ -7,6 +7,7 @@ on; an interrupted run takes up the last one. TensorFlow is imported when the wo
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -132,8 +133,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         test_fraction=arguments.test_fraction,
         calibration_images=arguments.calibration_images,
     )
-    names = ("arch", "width", "input_size", "channels", "fit", "bypass", "epochs", "prune_epochs", "quantize_epochs")
-    names += ("learning_rate", "sparsity", "scheme", "seed", "max_drop")
+    names = {field.name for field in dataclasses.fields(Options)} - {"data"}
     return Options(data=data, **{name: getattr(arguments, name) for name in names})
 
 

@@ -17,7 +17,7 @@ from sqz_tf._keras import keras, tf
 from sqz_tf.errors import ConfigError
 from sqz_tf.spec import ModelSpec, PreprocessSpec
 
-layers = keras.layers
+layers: Any = keras.layers
 
 FIRES = range(2, 10)
 CONV1 = {"squeezenet-1.0": (96, 7), "squeezenet-1.1": (64, 3)}  # filters, kernel size
@@ -78,9 +78,7 @@ class StatelessDropout(layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make the step counter."""
-        self.step = self.add_weight(
-            name="step", shape=(), dtype=tf.int64, initializer="zeros", trainable=False
-        )
+        self.step = self.add_weight(name="step", shape=(), dtype=tf.int64, initializer="zeros", trainable=False)
         super().build(input_shape)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
@@ -168,9 +166,7 @@ def squeezenet(spec: ModelSpec, preprocess: PreprocessSpec | None = None) -> Any
         x = layers.ZeroPadding2D(spec.conv10_padding, name="pad10")(x)
     x = build.conv(x, "conv10", spec.classes, 1)
     x = layers.GlobalAveragePooling2D(name="pool10")(x)
-    return keras.Model(
-        inputs, layers.Softmax(name="softmax")(x), name=spec.arch.replace("-", "_").replace(".", "_")
-    )
+    return keras.Model(inputs, layers.Softmax(name="softmax")(x), name=spec.arch.replace("-", "_").replace(".", "_"))
 
 
 def _require_size(spec: ModelSpec) -> None:

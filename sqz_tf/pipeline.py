@@ -305,13 +305,11 @@ class Pipeline:
     def _report(self, out: Path, dense: Path, pruned: Path, quantized: Path) -> dict[str, Any]:
         values = self._figures(out, dense, pruned, quantized)
         test = self.dataset.splits["test"]
-        scores = self.parity.int8_scores
-        labels = self.dataset.labels[test]
         mistakes = report.mistakes(
             self.dataset.images[test],
-            labels,
-            scores,
-            [self.dataset.names[i] for i in test],
+            self.dataset.labels[test],
+            self.parity.int8_scores,
+            [self.dataset.names[row] for row in test],
             self.dataset.classes,
             MISTAKES_SHOWN,
         )

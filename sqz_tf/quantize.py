@@ -21,7 +21,7 @@ from sqz_tf.errors import ConversionError
 from sqz_tf.model import convolutions, has_batch_norm
 
 layers = keras.layers
-quantization = tfmot.quantization.keras
+quantization: Any = tfmot.quantization.keras
 
 Range = tuple[float, float]
 
