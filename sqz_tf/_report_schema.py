@@ -19,6 +19,13 @@ class _Fraction:
     """A number in [0, 1]."""
 
 
+class _Pair:
+    """A list of two values of the given kind."""
+
+    def __init__(self, kind: Any) -> None:
+        self.kind = kind
+
+
 class _Or:
     """A value of the given kind, or null."""
 
@@ -29,7 +36,7 @@ class _Or:
 ANY = "*"  # as a key: every other key
 FRACTION = _Fraction()
 NUMBER = (int, float)
-ACCURACY = {"top1": FRACTION, "top5": FRACTION, "n": int, "interval": [FRACTION]}
+ACCURACY = {"top1": FRACTION, "top5": FRACTION, "n": int, "interval": _Pair(FRACTION)}
 EDGE = {
     "gate": str,
     "passed": _Or(bool),
@@ -77,7 +84,7 @@ SCHEMA: dict[str, Any] = {
         "final_float": _Or(ACCURACY),
         "int8": ACCURACY,
         "drop_pp": NUMBER,
-        "drop_interval_pp": [NUMBER],
+        "drop_interval_pp": _Pair(NUMBER),
         "mcnemar_p": FRACTION,
         "flips": {"lost": int, "gained": int},
     },
@@ -142,6 +149,10 @@ def _check(value: Any, kind: Any, where: str) -> None:
     if isinstance(kind, _Or):
         if value is not None:
             _check(value, kind.kind, where)
+    elif isinstance(kind, _Pair):
+        _check(value, [kind.kind], where)
+        if len(value) != 2:
+            raise _wrong(where, value, "two numbers")
     elif isinstance(kind, _Fraction):
         _check(value, NUMBER, where)
         if not 0 <= value <= 1:

@@ -31,7 +31,7 @@ PURPOSES = {
     "tflm/settings.h": "arena, sizes, quantization and labels",
 }
 MUST_BE = {
-    "equal": "the same bytes",
+    "equal": "exactly equal",
     "close": "nearly the same numbers",
     "accuracy": "as accurate",
     "none": "reported only",
@@ -40,10 +40,10 @@ EDGE_WORDS = {
     "keras_float": "Keras float",
     "tflite_float": "TFLite float",
     "int8": "int8",
-    "int8_litert_ref": "int8, LiteRT reference kernels",
-    "litert_builtin": "LiteRT built-in kernels",
-    "litert_xnnpack": "LiteRT with XNNPACK",
-    "tflite_runtime_ref": "tflite-runtime 2.14 reference kernels",
+    "int8_litert_ref": "int8 reference kernels",
+    "litert_builtin": "LiteRT, built-in kernels",
+    "litert_xnnpack": "LiteRT, XNNPACK",
+    "tflite_runtime_ref": "tflite-runtime 2.14",
     "tflm": "TFLite Micro",
     "uint8_twin": "uint8 twin, less 128",
     "input_quantization": "Input is pixel ^ 0x80",
@@ -76,8 +76,8 @@ def si(value: float) -> str:
 
 
 def p_value(value: float) -> str:
-    """Return a p value with two digits, three where they matter."""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+    """Return a p value as `= 0.57`, `= 0.012` or `< 0.001`."""
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}" if value < 0.1 else f"= {value:.2f}"
 
 
 def markdown(value: Any) -> str:

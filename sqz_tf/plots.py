@@ -20,8 +20,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
-WIDTH = 480  # CSS pixels at natural size; the page scales a plot to the width of its column
+WIDTH = 430  # CSS pixels at natural size; the page scales a plot to the width of its column
 MATRIX_CLASSES = 40  # more than that cannot be read as a matrix
 COUNTED_CLASSES = 14  # up to here each cell shows its count
 NAME_LENGTH = 22
@@ -30,17 +31,18 @@ ROLES = {
     "ink": "#101214",
     "muted": "#606468",
     "line": "#d0d4d8",
+    "card": "#fcfdfe",
     "blue": "#0072b2",
     "orange": "#d55e00",
     "grey": "#9098a0",
 }
-INK, MUTED, LINE, BLUE, ORANGE, GREY = ROLES.values()
+INK, MUTED, LINE, CARD, BLUE, ORANGE, GREY = ROLES.values()
 
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a class may be called $x$
     "font.family": "DejaVu Sans",  # comes with Matplotlib: the same layout on every machine
-    "font.size": 10.5,
+    "font.size": 11.5,
     "text.color": MUTED,
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
@@ -77,7 +79,7 @@ def accuracy_intervals(rows: Sequence[tuple[str, float, float, float]]) -> str:
     return drawing.svg("accuracy", "Top-1 accuracy of each stage with its 95 % interval")
 
 
-def training_curves(training: Mapping[str, Mapping[str, Sequence[float]]], name: str) -> str:
+def training_curves(training: Mapping[str, Any], name: str) -> str:
     """Draw `accuracy` or `loss` over the epochs of all phases, one after the other."""
     with _drawing(250) as drawing:
         axes, start = drawing.axes, 0
@@ -88,10 +90,11 @@ def training_curves(training: Mapping[str, Mapping[str, Sequence[float]]], name:
             start = stop
         axes.set_xlim(0.5, start + 0.5)
         axes.grid(axis="x", visible=False)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch")
         axes.set_ylabel("accuracy, %" if name == "accuracy" else name)
-        axes.legend(loc="lower right" if name == "accuracy" else "upper right", frameon=False, handlelength=1.4)
+        corner: Any = "lower right" if name == "accuracy" else "upper right"
+        axes.legend(loc=corner, handlelength=1.4, facecolor=CARD, edgecolor="none", framealpha=1)
         axes.set_title(" ")  # keeps the place of the phases' names
     return drawing.svg(f"training-{name}", f"{name.capitalize()} over the epochs of training, pruning and quantization")
 
@@ -115,9 +118,9 @@ def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) ->
         axes.set_aspect("equal")
         axes.grid(visible=False)
         names = [short(name, 14) for name in classes]
-        size = max(5.0, min(10.5, 260 / number))
+        size = max(5.0, min(11.0, 260 / number))
         upright = number <= 12 and max(map(len, names)) <= 3
-        turn = {} if upright else {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
+        turn: Any = {} if upright else {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
         axes.set_xticks(range(number), names, fontsize=size, **turn)
         axes.set_yticks(range(number), names, fontsize=size)
         axes.set_xlabel("answer of the int8 model")
@@ -128,7 +131,7 @@ def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) ->
 def layer_sparsity(layers: Mapping[str, Mapping[str, float]], target: float) -> str:
     """Draw each layer's fraction of zeros after pruning (ring) and in the int8 `.tflite` (dot)."""
     names = layer_order(layers)
-    with _drawing(17 * len(names) + 62) as drawing:
+    with _drawing(18 * len(names) + 62) as drawing:
         axes = drawing.axes
         axes.axvline(100 * target, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
         for place, name in enumerate(names):
@@ -150,7 +153,7 @@ def layer_sqnr(layers: Mapping[str, float | None], worst: str | None) -> str:
     """Draw each layer's signal-to-quantization-noise ratio in dB, the worst one marked."""
     names = [name for name in layer_order(layers) if layers[name] is not None]
     values = [float(layers[name] or 0.0) for name in names]
-    with _drawing(17 * len(names) + 46) as drawing:
+    with _drawing(18 * len(names) + 46) as drawing:
         axes = drawing.axes
         for place, (name, value) in enumerate(zip(names, values, strict=True)):
             color = ORANGE if name == worst else BLUE
@@ -158,15 +161,15 @@ def layer_sqnr(layers: Mapping[str, float | None], worst: str | None) -> str:
             axes.plot([value], [place], "o", color=color, markersize=5)
             _value(axes, max(value, 0.0), place, f"{value:.1f}, worst" if name == worst else f"{value:.1f}")
         _name_rows(axes, names)
-        axes.set_xlim(min(0.0, *values), 1.18 * max(1.0, *values))
-        axes.set_xlabel("signal to quantization noise, dB: higher is better, 6 dB is one bit")
+        axes.set_xlim(min([0.0, *values]), 1.18 * max([1.0, *values]))
+        axes.set_xlabel("signal to quantization noise, dB")
     return drawing.svg("sqnr", f"Signal-to-quantization-noise ratio of {len(names)} layers; worst is {worst}")
 
 
 def file_sizes(sizes: Mapping[str, Mapping[str, int]], most: int = 10) -> str:
     """Draw the `most` largest files: their bytes, and in a darker tone what is left of them in an xz archive."""
     names = sorted(sizes, key=lambda name: (-sizes[name]["bytes"], name))[:most]
-    with _drawing(27 * len(names) + 62) as drawing:
+    with _drawing(28 * len(names) + 62) as drawing:
         axes = drawing.axes
         sizes_kib = [sizes[name]["bytes"] / 1024 for name in names]
         axes.barh(range(len(names)), sizes_kib, height=0.66, color=BLUE, alpha=0.3, label="as it is")
@@ -189,7 +192,7 @@ def stage_seconds(stages: Sequence[tuple[str, float]]) -> str:
         for place, (_, seconds) in enumerate(stages):
             _value(axes, seconds, place, duration(seconds))
         _name_rows(axes, [name for name, _ in stages])
-        axes.set_xlim(0, 1.2 * max(1e-3, *(seconds for _, seconds in stages)))
+        axes.set_xlim(0, 1.2 * max([1e-3, *(seconds for _, seconds in stages)]))
         axes.set_xlabel("seconds")
     return drawing.svg("seconds", "Seconds of each stage")
 
@@ -207,9 +210,11 @@ def layer_order(names: Iterable[str]) -> list[str]:
 
 
 def short(name: str, most: int = NAME_LENGTH) -> str:
-    """Return a name that fits beside a plot: printable, `most` characters at most."""
-    printable = "".join(letter if letter.isprintable() else "�" for letter in name)
-    return printable if len(printable) <= most else printable[: most - 1] + "…"
+    """Return a printable name of at most `most` characters; names differ at their ends, so the middle goes."""
+    printable = "".join(letter if letter.isprintable() else "�" for letter in " ".join(name.split()))
+    if len(printable) <= most:
+        return printable
+    return f"{printable[: most // 2]}…{printable[-((most - 1) // 2) :]}"
 
 
 def kib(size: float) -> str:
@@ -266,6 +271,7 @@ def _inline(svg: str, name: str, label: str) -> str:
     inner = body[body.index(">") + 1 :]
     inner = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", inner, flags=re.DOTALL)
     inner = re.sub(r"\s*<defs>\s*</defs>", "", inner)
+    inner = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", inner)  # Matplotlib before 3.10
     inner = re.sub(r"font-family: [^;\"]*;? ?", "", inner)
     inner = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", inner)
     inner = re.sub(r'\bid="', f'id="{name}-', inner).replace("url(#", f"url(#{name}-")
@@ -287,7 +293,7 @@ def _name_rows(axes: Axes, names: Sequence[str], ink: bool = False) -> None:
 
 def _value(axes: Axes, x: float, place: int, text: str) -> None:
     """Write a value just right of the end of its bar."""
-    axes.annotate(text, (x, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=9.5, color=INK)
+    axes.annotate(text, (x, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=10.5, color=INK)
 
 
 def _legend(axes: Axes) -> None:
@@ -305,7 +311,7 @@ def _legend(axes: Axes) -> None:
 
 def _phases(training: Mapping[str, Any]) -> list[str]:
     known = [phase for phase in PHASES if phase in training]
-    return [phase for phase in [*known, *sorted(set(training) - set(known))] if training[phase].get("loss")]
+    return [phase for phase in [*known, *sorted(set(training) - set(known))] if (training[phase] or {}).get("loss")]
 
 
 def _curves(axes: Axes, start: int, history: Mapping[str, Any], name: str) -> None:
@@ -338,4 +344,4 @@ def _cell(axes: Axes, truth: int, answer: int, count: int, total: int, counted: 
     box.set_linewidth(0)
     axes.add_patch(box)
     if counted:
-        axes.text(answer, truth, str(count), ha="center", va="center", color=INK, fontsize=10)
+        axes.text(answer, truth, str(count), ha="center", va="center", color=INK, fontsize=11)

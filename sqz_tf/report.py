@@ -207,7 +207,7 @@ def _plots(report: dict[str, Any]) -> dict[str, str]:
     classes = report["data"]["classes"]
     rows = [(row["title"], row["top1"], *row["interval"]) for row in text.accuracy_rows(report)]
     layers, sqnr, matrix = report["sparsity"]["layers"], report["sqnr"], report["confusion"]
-    drawn = any(history.get("loss") for history in report["training"].values())
+    drawn = any(history and history.get("loss") for history in report["training"].values())
     return {
         "accuracy": plots.accuracy_intervals(rows),
         "sizes": plots.file_sizes(report["sizes"]),
