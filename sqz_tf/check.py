@@ -1,67 +1,56 @@
 """The one judge: does the folder's int8 network still do what the float one did, on every interpreter?
 
-Exactness is stated per edge. The same int8 bytes must give the same bytes in every layer on TFLite's reference
-kernels, its fast kernels, tflite-runtime and TFLite-Micro. Float against int8 is judged by accuracy on held-out
-pictures, with its interval. XNNPACK rounds otherwise: it is judged by accuracy, its differences are reported.
+Byte equality and closeness are measured by `parity`; here float against int8 is judged by accuracy on held-out
+pictures, with its interval, and everything becomes one verdict. XNNPACK rounds otherwise than the reference
+kernels: it is judged by accuracy, its differences are reported.
 
-Accuracy of int8 is measured with LiteRT's fast kernels as long as they are seen to be byte equal to the reference
-kernels (up to twenty times as slow), else with the reference kernels themselves.
+Accuracy of int8 is measured with LiteRT's fast kernels if they are seen to be byte equal to the reference kernels,
+as they are where a ReLU follows each convolution; else with the reference kernels, up to twenty times as slow.
+
+    python -m sqz_tf.check FOLDER    judge an output folder again
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import os
+import sys
+import tempfile
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from converters import tflite_reader, tflite_writer
-from sqz_tf import artifact, interpreters, stats
+from converters import tflite_reader
+from sqz_tf import __version__, _cli, artifact, interpreters, stats
 from sqz_tf.errors import SqzError
-from sqz_tf.interpreters import InterpreterError, Result, Unavailable
-from sqz_tf.spec import CheckConfig, PreprocessSpec, from_dict
+from sqz_tf.parity import (
+    Artifacts,
+    CheckError,
+    Edge,
+    Predict,
+    accuracy_edge,
+    agreement,
+    as_float,
+    as_int8,
+    check_pictures,
+    keras_edge,
+    layer_sqnr,
+    read_artifacts,
+    runtime_edges,
+    spread,
+    static_edges,
+)
+from sqz_tf.spec import CheckConfig, DataConfig, from_dict
 
 REQUIRE_VARIABLE = "SQZ_TF_REQUIRE_ALL"
-# Keras and TFLite add the same float32 products in different orders, which moved the probabilities of whole
-# SqueezeNets by less than 1e-5; a wrong weight, layout or channel order moves them by far more than this.
-CLOSE = 1e-4
-LEAST_AGREEMENT = 0.97
 SQNR_IMAGES = 8
-SQNR_LIMIT_DB = 200.0
 
 Progress = Callable[[str], None]
-Predict = Callable[[np.ndarray], np.ndarray]
-
-
-class CheckError(SqzError):
-    """The folder cannot be judged."""
-
-
-@dataclass(frozen=True)
-class Edge:
-    """One comparison.
-
-    `gate` says what decides: `equal` bytes or values, `close` outputs, or `accuracy`. `n` counts the pictures, 0
-    where none is needed. `passed` is None when the edge was `skipped`, which then holds the reason. `equal`,
-    `max_abs_diff` (in steps of an int8 output, or of a float output's own unit), `first_bad_layer` and
-    `agreement_top1` (in [0, 1]) are None where they mean nothing. `note` says in words what is wrong.
-    """
-
-    gate: str
-    passed: bool | None
-    n: int = 0
-    equal: bool | None = None
-    max_abs_diff: float | None = None
-    first_bad_layer: str | None = None
-    agreement_top1: float | None = None
-    skipped: str | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,27 +84,6 @@ class ParityReport:
         del values["int8_scores"]
         plain: dict[str, Any] = json.loads(json.dumps(values, allow_nan=False))
         return {**plain, "passed": self.passed}
-
-
-@dataclass(frozen=True)
-class Artifacts:
-    """What is judged, read once."""
-
-    float_model: bytes
-    int8_model: bytes
-    uint8_model: bytes
-    labels: tuple[str, ...]
-    preprocess: PreprocessSpec
-    manifest: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Run:
-    """A model, what it is fed, [N, ...], and the interpreter it runs on."""
-
-    model: bytes
-    inputs: np.ndarray
-    runtime: str
 
 
 # Judging -----------------------------------------------------------------------------------------------------
@@ -154,7 +122,7 @@ def judge(
     tell = progress or (lambda line: None)
     artifacts = read_artifacts(folder)
     images, labels = np.asarray(images), np.asarray(labels)
-    _check_pictures(artifacts, images, labels)
+    check_pictures(artifacts, images, labels)
     few = images[spread(len(images), config.parity_images)]
     tell(f"comparing interpreters on {len(few)} pictures …")
     edges = {**static_edges(artifacts), "keras_float-tflite_float": keras_edge(artifacts, few, keras_predict)}
@@ -217,7 +185,7 @@ def _failures(edges: Mapping[str, Edge]) -> list[str]:
 
 def trusted_runtime(edges: Mapping[str, Edge]) -> str:
     """Return the interpreter that judges int8: the fast one where it was byte equal to the reference."""
-    return "litert-builtin" if edges["int8_litert_ref-litert_builtin"].passed else "litert-ref"
+    return "litert-builtin" if edges["int8_litert_ref-litert_builtin"].equal else "litert-ref"
 
 
 def _all_scores(artifacts: Artifacts, images: np.ndarray, runtime: str) -> dict[str, np.ndarray]:
@@ -250,313 +218,168 @@ def check_sparsity(pruned: Mapping[str, float], tflite: Mapping[str, float]) -> 
     )
 
 
-# What is fed -------------------------------------------------------------------------------------------------
+# Command line ------------------------------------------------------------------------------------------------
 
 
-def as_float(images: np.ndarray, preprocess: PreprocessSpec) -> np.ndarray:
-    """Return the float model's input for uint8 pictures: `pixel * scale` in float32."""
-    return images.astype(np.float32) * np.float32(preprocess.scale)
-
-
-def as_int8(images: np.ndarray) -> np.ndarray:
-    """Return the int8 model's input for uint8 pictures: `pixel ^ 0x80`, that is pixel - 128."""
-    return (images ^ np.uint8(0x80)).view(np.int8)
-
-
-def spread(n: int, count: int) -> np.ndarray:
-    """Return at most `count` of the row numbers 0…n-1, evenly spaced: splits may be sorted by class."""
-    return np.unique(np.linspace(0, n - 1, min(n, count)).round().astype(np.int64))
-
-
-# Edges that need no picture ----------------------------------------------------------------------------------
-
-
-def static_edges(artifacts: Artifacts) -> dict[str, Edge]:
-    """Check the input's quantization, the labels and the preprocessing that travels in the files."""
-    return {
-        "input_quantization": input_edge(artifacts.int8_model, artifacts.preprocess),
-        "labels": labels_edge(artifacts),
-        "preprocess": preprocess_edge(artifacts),
-    }
-
-
-def input_edge(int8_model: bytes, preprocess: PreprocessSpec) -> Edge:
-    """Check that the int8 input is [1, h, w, c] with `pixel ^ 0x80` standing for `pixel * scale`."""
-    tensor = tflite_reader.read_model(int8_model).input_tensors()[0]
-    shape = (1, preprocess.height, preprocess.width, preprocess.channels)
-    # float32 in the file, so equal to within its rounding.
-    same_scale = len(tensor.scale) == 1 and bool(np.isclose(tensor.scale[0], preprocess.scale, rtol=1e-6, atol=0))
-    fits = same_scale and tensor.zero_point == (-128,) and tensor.dtype == "int8" and tensor.shape == shape
-    return _equality(
-        fits,
-        f"the input is {tensor.dtype} {list(tensor.shape)} with scale {_plain(tensor.scale)} and zero point "
-        f"{_plain(tensor.zero_point)}; expected int8 {list(shape)}, {preprocess.scale:.9g} and -128",
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sqz_tf.check",
+        description="Judge an output folder again: files against their manifest, Keras against TFLite, int8 on every "
+        "interpreter, and int8's accuracy against model_f32.tflite's on the held-out pictures. "
+        "Exit code 0: passed, 1: failed, 2: usage.",
     )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="what an export wrote")
+    parser.add_argument("--data", metavar="SOURCE", help="pictures to judge on (default: those of the export)")
+    parser.add_argument(
+        "--max-drop",
+        type=float,
+        metavar="POINTS",
+        help="percentage points of top-1 that int8 may lose (default: as exported)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON instead of the table")
+    parser.add_argument("--quiet", action="store_true", help="no notes and no progress")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.add_argument("--version", action="version", version=f"sqz-tf {__version__}")
+    return parser
 
 
-def labels_edge(artifacts: Artifacts) -> Edge:
-    """Check that there is one label for each output and that the models carry the labels of labels.txt."""
-    classes = tflite_reader.read_model(artifacts.int8_model).output_tensors()[0].shape[-1]
-    if classes != len(artifacts.labels):
-        return _equality(False, f"{len(artifacts.labels)} labels in labels.txt for {classes} outputs")
-    carried = {
-        name: tuple(files.get(tflite_writer.LABELS_FILE, b"").decode("utf-8", "replace").splitlines())
-        for name, files in _attached(artifacts).items()
-    }
-    wrong = [name for name, labels in carried.items() if labels != artifacts.labels]
-    return _equality(not wrong, f"the labels in {', '.join(wrong)} are not those of labels.txt")
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; return its exit code."""
+    arguments = build_parser().parse_args(argv)
+    return _cli.run(lambda: _work(arguments, _cli.Console(arguments.quiet)), arguments.debug)
 
 
-def preprocess_edge(artifacts: Artifacts) -> Edge:
-    """Check that each model carries the manifest's preprocessing."""
-    expected = artifacts.manifest["config"]["preprocess"]
-    wrong = [
-        name
-        for name, files in _attached(artifacts).items()
-        if _json(files.get(tflite_writer.PREPROCESS_FILE, b"")) != expected
-    ]
-    return _equality(not wrong, f"preprocess.json in {', '.join(wrong)} is not the manifest's")
+def _work(arguments: argparse.Namespace, console: _cli.Console) -> int:
+    report = judge_folder(arguments.folder, arguments.data, arguments.max_drop, console)
+    print(json.dumps(report.to_json(), indent=2) if arguments.json else table(report))
+    return _cli.EXIT_OK if report.passed else _cli.EXIT_FAILED
 
 
-def _attached(artifacts: Artifacts) -> dict[str, dict[str, bytes]]:
-    models = {
-        "model_f32.tflite": artifacts.float_model,
-        "model_int8.tflite": artifacts.int8_model,
-        "model_uint8.tflite": artifacts.uint8_model,
-    }
+def judge_folder(folder: Path, source: str | None, max_drop: float | None, console: _cli.Console) -> ParityReport:
+    """Judge an output folder by what its manifest says, on its own held-out pictures.
+
+    Args:
+      source: pictures to use instead, as in `DataConfig`.
+      max_drop: gate to use instead, in percentage points.
+
+    Raises:
+      SqzError: the folder or the pictures cannot be read.
+    """
+    artifacts = read_artifacts(folder)
+    config = artifacts.manifest["config"]
+    gate = from_dict(CheckConfig, config.get("check", {}))
+    if max_drop is not None:
+        gate = dataclasses.replace(gate, max_drop=max_drop)
+    with tempfile.TemporaryDirectory(prefix="sqz-tf-") as cache:
+        images, labels = _held_out(artifacts, source, Path(cache, "data"), console)
+        predict, why_not = _keras(folder, console)
+        report = judge(folder, images, labels, gate, predict, _pruned_sparsity(folder), progress=console.note)
+    return _with_edges(report, {"files": _files_edge(folder)}, why_not)
+
+
+def _held_out(
+    artifacts: Artifacts, source: str | None, cache: Path, console: _cli.Console
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return images and labels of the test split."""
+    from sqz_tf.data import load
+
+    config = from_dict(DataConfig, artifacts.manifest["config"].get("data", {}))
+    if source is not None:
+        config = dataclasses.replace(config, source=source)
+    console.note(f"reading {config.source} …")
+    # Mean and deviation are folded into the network and no part of how pictures are read.
+    dataset = load(config, dataclasses.replace(artifacts.preprocess, mean=(), std=()), cache, console.step)
+    if dataset.classes != artifacts.labels:
+        raise CheckError(
+            f"the pictures' classes are {_some(dataset.classes)}",
+            expected=f"those of labels.txt, {_some(artifacts.labels)}",
+            fix="give the pictures of the export with --data",
+        )
+    if source is None and dataset.sha256 != artifacts.manifest.get("data_sha256"):
+        console.note("note: these are not the pictures of the export, or they are split otherwise")
+    test = dataset.splits["test"]
+    return np.array(dataset.images[test]), np.array(dataset.labels[test])
+
+
+def _some(names: tuple[str, ...], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" … ({len(names)})" if len(names) > most else "")
+
+
+def _keras(folder: Path, console: _cli.Console) -> tuple[Predict | None, str]:
+    """Return model.keras as a function, or None and the reason why it cannot be run."""
+    console.note("loading model.keras …")
     try:
-        return {name: tflite_writer.read_attached(model) for name, model in models.items()}
-    except ValueError as error:
-        raise CheckError(str(error), fix="export again") from error
+        from sqz_tf import model as _registers_layers  # noqa: F401
+        from sqz_tf._keras import keras
+
+        loaded = keras.models.load_model(folder / "model.keras", compile=False)
+    except SqzError as error:  # TensorFlow is not installed
+        return None, str(error)
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckError(f"{folder / 'model.keras'} cannot be loaded ({error})", fix="export again") from error
+    return (lambda floats: loaded.predict(floats, verbose=0)), ""
 
 
-def _json(data: bytes) -> Any:
+def _pruned_sparsity(folder: Path) -> dict[str, float] | None:
+    """Return what pruning left, from report.json; None where there is none."""
     try:
-        return json.loads(data)
-    except ValueError:
+        layers = json.loads((folder / "report.json").read_text(encoding="utf-8"))["sparsity"]["layers"]
+        return {name: float(both["pruned"]) for name, both in layers.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _plain(values: tuple[float, ...]) -> str:
-    return " ".join(f"{value:.9g}" for value in values) or "none"
+def _files_edge(folder: Path) -> Edge:
+    problems = artifact.verify_manifest(folder)
+    return Edge("equal", not problems, equal=not problems, note="; ".join(problems))
 
 
-def _equality(equal: bool, note: str) -> Edge:
-    return Edge("equal", equal, equal=equal, note="" if equal else note)
+def _with_edges(report: ParityReport, edges: dict[str, Edge], why_no_keras: str) -> ParityReport:
+    """Return the report with further edges in front, and the reason for a missing Keras edge."""
+    every = {**edges, **report.edges}
+    if why_no_keras:
+        name = "keras_float-tflite_float"
+        every[name] = dataclasses.replace(every[name], skipped=why_no_keras)
+    new = _failures(edges)
+    return dataclasses.replace(report, edges=every, failures=(*new, *report.failures))
 
 
-# Edges between interpreters ----------------------------------------------------------------------------------
-
-
-def keras_edge(artifacts: Artifacts, images: np.ndarray, keras_predict: Predict | None) -> Edge:
-    """Compare the Keras model's probabilities with the float `.tflite`'s."""
-    if keras_predict is None:
-        return Edge("close", None, skipped="no Keras model was given")
-    floats = as_float(images, artifacts.preprocess)
-    ours = np.asarray(keras_predict(floats), np.float64)
-    theirs = interpreters.run(artifacts.float_model, floats, "litert-xnnpack").outputs.astype(np.float64)
-    if ours.shape != theirs.shape:
-        return Edge("close", False, len(images), note=f"Keras gives {ours.shape}, TFLite {theirs.shape}")
-    worst = float(np.abs(ours - theirs).max())
-    passed = worst <= CLOSE  # false for NaN, too
-    note = "" if passed else f"probabilities differ by up to {worst:.2g}; at most {CLOSE:g} passes"
-    return Edge("close", passed, len(images), None, worst, None, agreement(ours, theirs), note=note)
-
-
-def runtime_edges(artifacts: Artifacts, images: np.ndarray) -> dict[str, Edge]:
-    """Compare the int8 model on every interpreter, and its uint8 twin, with the reference kernels."""
-    pixels = as_int8(images)
-    runs = {
-        "ref": Run(artifacts.int8_model, pixels, "litert-ref"),
-        "int8_litert_ref-litert_builtin": Run(artifacts.int8_model, pixels, "litert-builtin"),
-        "int8_litert_ref-tflite_runtime_ref": Run(artifacts.int8_model, pixels, "tflite-runtime"),
-        "int8_litert_ref-tflm": Run(artifacts.int8_model, pixels, "tflm"),
-        "int8-uint8_twin": Run(artifacts.uint8_model, images, "litert-builtin"),
-    }
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        results = dict(zip(runs, pool.map(_attempt, runs.values()), strict=True))
-    reference, ours = runs.pop("ref"), results.pop("ref")
-    return {name: _edge(reference, ours, run, results[name]) for name, run in runs.items()}
-
-
-def _attempt(run: Run) -> Result | SqzError:
-    try:
-        return interpreters.run(run.model, run.inputs, run.runtime, all_tensors=True)
-    except (Unavailable, InterpreterError) as error:
-        return error
-
-
-def compare(reference: Run, candidate: Run) -> Edge:
-    """Compare two runs byte for byte, in every layer, and name the first layer that differs.
-
-    Layers are compared on the first pictures, outputs on all; where an output differs that picture is run again
-    to find the layer. A uint8 output may be the int8 one plus 128.
-    """
-    return _edge(reference, _attempt(reference), candidate, _attempt(candidate))
-
-
-def _edge(reference: Run, ours: Result | SqzError, candidate: Run, theirs: Result | SqzError) -> Edge:
-    for error in (ours, theirs):
-        if isinstance(error, Unavailable):
-            return Edge("equal", None, skipped=str(error))
-        if isinstance(error, SqzError):
-            return Edge("equal", False, len(reference.inputs), note=str(error))
-    assert isinstance(ours, Result)
-    assert isinstance(theirs, Result)
-    difference = np.abs(_signed(theirs.outputs) - _signed(ours.outputs))
-    layer = first_bad_layer(reference.model, ours, candidate.model, theirs)
-    if layer is None and difference.any():
-        layer = _locate(reference, candidate, int(difference.any(axis=1).argmax()))
-    note = "" if layer is None else f"the first layer that differs is {layer}, outputs by up to {difference.max()}"
-    equal = layer is None
-    return Edge("equal", equal, len(difference), equal, float(difference.max()), layer, note=note)
-
-
-def _locate(reference: Run, candidate: Run, image: int) -> str:
-    one = [dataclasses.replace(run, inputs=run.inputs[image : image + 1]) for run in (reference, candidate)]
-    ours, theirs = (_attempt(run) for run in one)
-    if isinstance(ours, Result) and isinstance(theirs, Result):
-        return first_bad_layer(reference.model, ours, candidate.model, theirs) or "output"
-    return "output"
-
-
-def first_bad_layer(reference: bytes, ours: Result, candidate: bytes, theirs: Result) -> str | None:
-    """Return the first layer, in the reference's order, whose bytes differ; None if none does."""
-    candidates = layer_outputs(candidate)
-    for name, index in layer_outputs(reference).items():
-        if name in candidates:
-            left, right = ours.tensors[index], theirs.tensors[candidates[name]]
-            if not np.array_equal(_signed(left), _signed(right)):
-                return name
-    return None
-
-
-def layer_outputs(model: bytes) -> dict[str, int]:
-    """Return layer name → tensor index of its output, in the order the layers run."""
-    graph = tflite_reader.read_model(model)
-    return {name: op.outputs[0] for name, op in zip(tflite_reader.layer_names(graph), graph.ops, strict=True)}
-
-
-def _signed(values: np.ndarray) -> np.ndarray:
-    """Return int8 values, or uint8 values less 128, in a type that holds their differences."""
-    return values.astype(np.int32) - (128 if values.dtype == np.uint8 else 0)
-
-
-# Accuracy ----------------------------------------------------------------------------------------------------
-
-
-def agreement(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Return the fraction of pictures on which two [N, classes] put the same class first."""
-    return float((ours.argmax(axis=1) == theirs.argmax(axis=1)).mean())
-
-
-def accuracy_edge(reference: np.ndarray, candidate: np.ndarray, drop: stats.Paired, config: CheckConfig) -> Edge:
-    """Judge a candidate by what it loses of the reference's top-1.
-
-    Fails when even the lower end of the drop's interval is above `max_drop`, warns when the estimate is. Two int8
-    runs are also compared value by value, and warned of when they agree on fewer than 97 % of the pictures.
-    """
-    integers = reference.dtype == candidate.dtype
-    difference = np.abs(_signed(candidate) - _signed(reference)) if integers else None
-    agree = agreement(reference, candidate)
-    passed = drop.interval_pp[0] <= config.max_drop
-    return Edge(
-        "accuracy",
-        passed,
-        len(candidate),
-        None if difference is None else not difference.any(),
-        None if difference is None else float(difference.max()),
-        agreement_top1=agree,
-        note=_accuracy_note(drop, config, agree if integers else 1.0),
+def table(report: ParityReport) -> str:
+    """Return the report as text: a line for each edge, the accuracies, and the verdict."""
+    lines = [f"{'edge':<36}{'gate':<10}{'pictures':>8}  result"]
+    lines += [f"{name:<36}{edge.gate:<10}{edge.n or '':>8}  {_result(edge)}" for name, edge in report.edges.items()]
+    lines.append("")
+    for name, figures in report.accuracy.items():
+        low, high = figures.interval
+        lines.append(
+            f"{name:<14}top-1 {figures.top1:7.2%} ({low:.2%} to {high:.2%})  top-5 {figures.top5:7.2%}  of {figures.n}"
+        )
+    low, high = report.drop.interval_pp
+    lines.append(
+        f"{'drop':<14}{report.drop.drop_pp:.2f} points ({low:.2f} to {high:.2f}), {report.drop.lost} lost, "
+        f"{report.drop.gained} gained, McNemar p {report.drop.mcnemar_p:.2g}"
     )
+    if worst := report.sqnr["worst"]:
+        lines.append(f"{'worst layer':<14}{worst}, {report.sqnr['layers'][worst]:.1f} dB")
+    lines += [f"warning: {line}" for line in report.warnings] + [f"FAILED: {line}" for line in report.failures]
+    return "\n".join([*lines, "passed" if report.passed else "failed"])
 
 
-def _accuracy_note(drop: stats.Paired, config: CheckConfig, agree: float) -> str:
-    low, high = drop.interval_pp
-    if drop.drop_pp > config.max_drop:
-        return (
-            f"top-1 falls by {drop.drop_pp:.2f} points (95 % interval {low:.2f} to {high:.2f}, {drop.n} pictures, "
-            f"{drop.lost} lost, {drop.gained} gained); more than {config.max_drop:g}"
-        )
-    return "" if agree >= LEAST_AGREEMENT else f"only {100 * agree:.1f} % of the pictures get the same class"
+def _result(edge: Edge) -> str:
+    if edge.skipped:
+        return f"skipped: {edge.skipped}"
+    parts = [{True: "passed", False: "FAILED", None: "reported"}[edge.passed]]
+    if edge.equal:
+        parts.append("equal")
+    elif edge.max_abs_diff is not None:
+        parts.append(f"largest difference {edge.max_abs_diff:.3g}")
+    if edge.first_bad_layer:
+        parts.append(f"first in {edge.first_bad_layer}")
+    if edge.agreement_top1 is not None:
+        parts.append(f"same class on {edge.agreement_top1:.1%}")
+    return ", ".join(parts)
 
 
-def layer_sqnr(artifacts: Artifacts, images: np.ndarray) -> dict[str, Any]:
-    """Measure each layer's quantization noise: 10 log10(sum x² / sum (x - x̂)²), x float, x̂ dequantized int8.
-
-    Args:
-      images: uint8 [N, h, w, c].
-
-    Returns:
-      `layers`: layer → decibels, within ±200 (200: no noise at all); `worst`: the name of the lowest.
-    """
-    floats = _activations(artifacts.float_model, as_float(images, artifacts.preprocess))
-    integers = _activations(artifacts.int8_model, as_int8(images))
-    layers = {name: sqnr_db(values, integers[name]) for name, values in floats.items() if name in integers}
-    return {"layers": layers, "worst": min(layers, key=lambda name: layers[name], default=None)}
-
-
-def sqnr_db(signal: np.ndarray, approximation: np.ndarray) -> float:
-    """Return the signal-to-quantization-noise ratio in decibels, within ±200."""
-    power, noise = (float(np.square(x, dtype=np.float64).sum()) for x in (signal, signal - approximation))
-    if noise == 0 or power == 0:
-        return SQNR_LIMIT_DB if noise == 0 else -SQNR_LIMIT_DB
-    return float(np.clip(10 * np.log10(power / noise), -SQNR_LIMIT_DB, SQNR_LIMIT_DB))
-
-
-def _activations(model: bytes, inputs: np.ndarray) -> dict[str, np.ndarray]:
-    """Return layer name → real values of its output."""
-    result = interpreters.run(model, inputs, "litert-builtin", all_tensors=True, tensor_images=len(inputs))
-    graph = tflite_reader.read_model(model)
-    return {name: _real(result.tensors[index], graph.tensor(index)) for name, index in layer_outputs(model).items()}
-
-
-def _real(values: np.ndarray, tensor: tflite_reader.Tensor) -> np.ndarray:
-    if not tensor.scale:
-        return values
-    return (values.astype(np.float64) - tensor.zero_point[0]) * tensor.scale[0]
-
-
-# Reading -----------------------------------------------------------------------------------------------------
-
-
-def read_artifacts(folder: Path) -> Artifacts:
-    """Read an output folder.
-
-    Raises:
-      CheckError: a file is missing or damaged.
-    """
-    try:
-        models = [(folder / f"model_{kind}.tflite").read_bytes() for kind in ("f32", "int8", "uint8")]
-        labels = tuple((folder / "labels.txt").read_text(encoding="utf-8").splitlines())
-        manifest = json.loads((folder / artifact.MANIFEST).read_text(encoding="utf-8"))
-        preprocess = from_dict(PreprocessSpec, manifest["config"]["preprocess"])
-        for model in models:
-            tflite_reader.read_model(model)
-    except OSError as error:
-        raise CheckError(
-            f"{error.filename} cannot be read ({error.strerror})", expected="a folder that an export wrote"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckError(f"{folder} is damaged ({error})", expected="a folder that an export wrote") from error
-    return Artifacts(models[0], models[1], models[2], labels, preprocess, manifest)
-
-
-def _check_pictures(artifacts: Artifacts, images: np.ndarray, labels: np.ndarray) -> None:
-    spec = artifacts.preprocess
-    shape = (spec.height, spec.width, spec.channels)
-    if images.dtype != np.uint8 or images.shape[1:] != shape or images.shape[:1] != labels.shape or not len(images):
-        raise CheckError(
-            f"pictures are {images.dtype} {list(images.shape)}, labels {list(labels.shape)}",
-            expected=f"uint8 {['N', *shape]} and ['N'], N at least 1",
-        )
-    for name, kind, model in (
-        ("model_f32.tflite", "float32", artifacts.float_model),
-        ("model_int8.tflite", "int8", artifacts.int8_model),
-        ("model_uint8.tflite", "uint8", artifacts.uint8_model),
-    ):
-        tensor = tflite_reader.read_model(model).input_tensors()[0]
-        if tensor.shape != (1, *shape) or tensor.dtype != kind:
-            raise CheckError(
-                f"{name} takes {tensor.dtype} {list(tensor.shape)}", expected=f"{kind} {[1, *shape]}, as the manifest"
-            )
+if __name__ == "__main__":
+    sys.exit(main())

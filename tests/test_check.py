@@ -1,0 +1,566 @@
+"""The judge passes a sound folder, and every gate is seen failing: each test breaks one thing and reads the verdict."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_net
+from conftest import ROOT, require
+from tiny_net import net
+
+from sqz_tf import check, interpreters, parity
+from sqz_tf.check import ParityReport, check_sparsity, judge, main, verdict
+from sqz_tf.errors import DataError
+from sqz_tf.parity import CheckError, Run, as_int8, compare, spread
+from sqz_tf.spec import CheckConfig, PreprocessSpec
+
+IMAGES, LABELS = tiny_net.pictures(per_class=25, seed=9)
+CONFIG = CheckConfig(parity_images=6)
+FAST = "int8_litert_ref-litert_builtin"
+EQUAL = {
+    "int8_litert_ref-tflite_runtime_ref": "tflite-runtime",
+    "int8_litert_ref-tflm": "tflm",
+}
+
+
+def predict(floats: np.ndarray) -> np.ndarray:
+    return net().keras_model.predict(floats, verbose=0)
+
+
+def judged(folder: Path, **more: Any) -> ParityReport:
+    return judge(folder, IMAGES, LABELS, CONFIG, predict, **more)
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with nothing wrong, never written to."""
+    return tiny_net.write_folder(tmp_path_factory.mktemp("sound") / "out")
+
+
+@pytest.fixture
+def folder(sound: Path, tmp_path: Path) -> Path:
+    """A copy to break."""
+    return Path(shutil.copytree(sound, tmp_path / "out"))
+
+
+@pytest.fixture(scope="module")
+def report(sound: Path) -> ParityReport:
+    return judged(sound, pruned_sparsity={"conv1": 0.0})
+
+
+# A sound folder ----------------------------------------------------------------------------------------------
+
+
+def test_a_sound_folder_passes_on_every_runtime(report):
+    for runtime in EQUAL.values():
+        require(interpreters.why_not(runtime) is None, f"{runtime}: {interpreters.why_not(runtime)}")
+    assert report.passed, report.failures
+    assert {name for name, edge in report.edges.items() if edge.passed is not True} == {FAST}
+    for name in (*EQUAL, "int8-uint8_twin"):
+        edge = report.edges[name]
+        assert (edge.gate, edge.equal, edge.max_abs_diff, edge.first_bad_layer, edge.n) == ("equal", True, 0, None, 6)
+
+
+def test_the_edges_have_their_names(report):
+    assert set(report.edges) == {
+        *EQUAL,
+        FAST,
+        "input_quantization",
+        "labels",
+        "preprocess",
+        "keras_float-tflite_float",
+        "tflite_float-int8",
+        "int8_litert_ref-litert_xnnpack",
+        "int8-uint8_twin",
+    }
+
+
+def test_the_figures_are_those_of_the_models(report):
+    assert report.accuracy["int8"].top1 > 0.8  # four classes: the network has learned something
+    assert report.accuracy["int8"].n == 100
+    assert report.edges["keras_float-tflite_float"].max_abs_diff < 1e-5
+    assert report.edges["tflite_float-int8"].agreement_top1 == report.agreement_top1 > 0.9
+    xnnpack = report.edges["int8_litert_ref-litert_xnnpack"]
+    assert (xnnpack.gate, xnnpack.n) == ("accuracy", 100)
+    assert xnnpack.max_abs_diff is not None
+    raw = interpreters.run(net().int8_model, as_int8(IMAGES), "litert-ref").outputs
+    np.testing.assert_array_equal(report.int8_scores, raw)
+
+
+def test_every_layer_has_a_plausible_sqnr(report):
+    layers = report.sqnr["layers"]
+    assert list(layers) == [
+        "conv1",
+        "pool1",
+        "fire2_squeeze1x1",
+        "fire2_expand1x1",
+        "fire2_expand3x3",
+        "fire2_concat",
+        "conv10",
+        "pool10",
+        "softmax",
+    ]
+    assert all(20 < value < 70 for value in layers.values()), layers
+    assert layers[report.sqnr["worst"]] == min(layers.values())
+
+
+def test_the_report_is_plain_json(report):
+    values = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert values["passed"] is True
+    assert values["drop"]["n"] == 100
+    assert values["edges"]["int8-uint8_twin"]["equal"] is True
+    assert values["sparsity"]["conv1"]["pruned"] == 0.0
+    assert "int8_scores" not in values
+
+
+# Every gate fails --------------------------------------------------------------------------------------------
+
+
+def test_a_flipped_weight_is_found_and_its_layer_named(folder):
+    flipped = tiny_net.with_flipped_weight(net().int8_model, "fire2_expand3x3")
+    (folder / "model_int8.tflite").write_bytes(flipped)
+    edge = judged(folder).edges["int8-uint8_twin"]
+    assert (edge.passed, edge.first_bad_layer) == (False, "fire2_expand3x3")
+    assert "fire2_expand3x3" in edge.note
+
+
+@pytest.mark.parametrize(("name", "runtime"), EQUAL.items())
+def test_a_runtime_that_computes_otherwise_fails_and_the_layer_is_named(name, runtime, folder, monkeypatch):
+    flipped = tiny_net.with_flipped_weight(net().int8_model, "fire2_squeeze1x1")
+    answer = interpreters.run
+    require(interpreters.why_not(runtime) is None, f"{runtime}: {interpreters.why_not(runtime)}")
+
+    def wrong(model: bytes, inputs: np.ndarray, on: str, **options: Any) -> interpreters.Result:
+        bad = on == runtime and inputs.dtype == np.int8
+        return answer(flipped if bad else model, inputs, on, **options)
+
+    monkeypatch.setattr(interpreters, "run", wrong)
+    result = judged(folder)
+    assert (result.edges[name].passed, result.edges[name].first_bad_layer) == (False, "fire2_squeeze1x1")
+    assert [line for line in result.failures if line.startswith(name) and "fire2_squeeze1x1" in line]
+
+
+def test_fast_kernels_judge_only_while_they_are_byte_equal(folder, monkeypatch):
+    # Without a ReLU, as in this conv10, they round some negative ties otherwise: reported, not gated.
+    flipped = tiny_net.with_flipped_weight(net().int8_model, "conv10")
+    answer, judges = interpreters.run, []
+
+    def wrong(model: bytes, inputs: np.ndarray, on: str, **options: Any) -> interpreters.Result:
+        bad = on == "litert-builtin" and inputs.dtype == np.int8
+        if inputs.dtype == np.int8 and len(inputs) == len(IMAGES):
+            judges.append(on)
+        return answer(flipped if bad else model, inputs, on, **options)
+
+    monkeypatch.setattr(interpreters, "run", wrong)
+    result = judged(folder)
+    edge = result.edges[FAST]
+    assert (edge.gate, edge.passed, edge.equal, edge.first_bad_layer) == ("none", None, False, "conv10")
+    assert judges == ["litert-ref", "litert-xnnpack"]
+    assert result.passed, result.failures
+    assert check.trusted_runtime({FAST: replace(edge, equal=True)}) == "litert-builtin"
+
+
+def test_a_difference_in_a_later_picture_is_located():
+    pixels = as_int8(IMAGES[:5])
+    changed = pixels.copy()
+    changed[4] = as_int8(255 - IMAGES[4])
+    edge = compare(Run(net().int8_model, pixels, "litert-ref"), Run(net().int8_model, changed, "litert-builtin"))
+    assert (edge.passed, edge.first_bad_layer, edge.n) == (False, "conv1", 5)
+    assert edge.max_abs_diff > 0
+
+
+def test_swapped_channels_in_keras_are_found(folder):
+    result = judge(folder, IMAGES, LABELS, CONFIG, lambda floats: predict(floats[..., ::-1]))
+    edge = result.edges["keras_float-tflite_float"]
+    assert edge.passed is False
+    assert edge.max_abs_diff > 0.1
+    assert [line for line in result.failures if line.startswith("keras_float-tflite_float")]
+
+
+def test_keras_outputs_that_are_not_numbers_fail(folder):
+    result = judge(folder, IMAGES, LABELS, CONFIG, lambda floats: predict(floats) * np.nan)
+    assert result.edges["keras_float-tflite_float"].passed is False
+    result = judge(folder, IMAGES, LABELS, CONFIG, lambda floats: predict(floats)[:, :3])
+    assert result.edges["keras_float-tflite_float"].passed is False
+
+
+def swap_red_and_blue(form: Any) -> None:
+    kernel = tiny_net.kernel_of(form, "conv1").reshape(8, 3, 3, 3)
+    kernel[:] = kernel[..., ::-1].copy()
+
+
+def test_swapped_channels_in_int8_cost_accuracy_and_sqnr(folder, report):
+    for kind, model in (("int8", net().int8_model), ("uint8", net().uint8_model)):
+        (folder / f"model_{kind}.tflite").write_bytes(tiny_net.edited(model, swap_red_and_blue))
+    result = judged(folder)
+    assert result.edges["int8-uint8_twin"].passed  # both have it: only accuracy can tell
+    assert result.edges["tflite_float-int8"].passed is False
+    assert result.drop.drop_pp > 20
+    assert result.drop.lost > result.drop.gained
+    assert [line for line in result.failures if "top-1 falls by" in line]
+    assert result.sqnr["layers"]["conv1"] < 20 < report.sqnr["layers"]["conv1"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (("blue", "green", "grey"), "3 labels in labels.txt for 4 outputs"),
+        (("green", "blue", "grey", "red"), "the labels in model_f32.tflite, model_int8.tflite, model_uint8.tflite"),
+    ],
+)
+def test_a_dropped_or_moved_label_fails(labels, message, folder):
+    (folder / "labels.txt").write_text("\n".join(labels) + "\n")
+    result = judged(folder)
+    assert result.edges["labels"].passed is False
+    assert [line for line in result.failures if message in line]
+
+
+def set_input(scale: float, zero_point: int) -> Callable[[Any], None]:
+    def edit(form: Any) -> None:
+        graph = form.subgraphs[0]
+        quantization = graph.tensors[graph.inputs[0]].quantization
+        quantization.scale, quantization.zeroPoint = [scale], [zero_point]
+
+    return edit
+
+
+@pytest.mark.parametrize(("scale", "zero_point"), [(1 / 255, -127), (1 / 255, 0), (1 / 256, -128), (1.0, -128)])
+def test_another_input_quantization_fails(scale, zero_point):
+    model = tiny_net.edited(net().int8_model, set_input(scale, zero_point))
+    edge = parity.input_edge(model, tiny_net.PREPROCESS)
+    assert edge.passed is False
+    assert f"zero point {zero_point}" in edge.note
+    assert "expected int8 [1, 16, 16, 3], 0.00392156863 and -128" in edge.note
+
+
+def test_another_zero_point_fails_the_folder(folder):
+    (folder / "model_int8.tflite").write_bytes(tiny_net.edited(net().int8_model, set_input(1 / 255, -127)))
+    result = judged(folder)
+    assert result.edges["input_quantization"].passed is False
+    assert not result.passed
+
+
+@pytest.mark.parametrize("kind", ["f32", "int8", "uint8"])
+def test_other_preprocessing_inside_a_model_fails(kind, folder):
+    path = folder / f"model_{kind}.tflite"
+    other = replace(tiny_net.PREPROCESS, fit="warp")
+    path.write_bytes(tiny_net.attached(path.read_bytes(), preprocess=other))
+    edge = judged(folder).edges["preprocess"]
+    assert edge.passed is False
+    assert f"model_{kind}.tflite" in edge.note
+
+
+def test_a_model_without_attached_files_fails(folder):
+    path = folder / "model_int8.tflite"
+    path.write_bytes(parity.tflite_writer.strip_metadata(path.read_bytes()))
+    edges = judged(folder).edges
+    assert edges["preprocess"].passed is False
+    assert edges["labels"].passed is False
+
+
+def test_lost_sparsity_fails_and_names_the_layer(folder):
+    result = judged(folder, pruned_sparsity={"fire2_expand1x1": 0.0, "fire2_expand3x3": 0.5})
+    assert not result.passed
+    assert [line for line in result.failures if "fire2_expand3x3" in line and "pruning left 0.5000" in line]
+    assert not [line for line in result.failures if "fire2_expand1x1" in line]
+    assert result.sparsity["fire2_expand3x3"]["tflite"] < 0.5
+
+
+def test_zeros_that_are_kept_pass(folder):
+    def prune(form: Any) -> None:
+        tiny_net.kernel_of(form, "fire2_expand3x3")[::2] = 0
+
+    for kind, model in (("int8", net().int8_model), ("uint8", net().uint8_model)):
+        (folder / f"model_{kind}.tflite").write_bytes(tiny_net.edited(model, prune))
+    result = judged(folder, pruned_sparsity={"fire2_expand3x3": 0.5})
+    assert not [line for line in result.failures if "fire2_expand3x3" in line]
+    assert result.sparsity["fire2_expand3x3"]["tflite"] >= 0.5
+
+
+def test_check_sparsity():
+    assert check_sparsity({"a": 0.5, "b": 0.5}, {"a": 0.5, "b": 0.75}) == ()
+    lines = check_sparsity({"a": 0.5, "b": 0.5, "c": 0.5}, {"a": 0.46, "b": 0.5})
+    assert [line.split(":")[0] for line in lines] == ["a", "c"]
+    assert "0.4600" in lines[0]
+
+
+# The gate on accuracy ----------------------------------------------------------------------------------------
+
+
+def decided(lost: int, gained: int, n: int, max_drop: float = 1.0) -> ParityReport:
+    """Decide on scores in which int8 loses and gains so many of n pictures."""
+    labels = np.zeros(n, int)
+    right, wrong = np.array([1, 0], np.int8), np.array([0, 1], np.int8)
+    reference = np.array([wrong] * gained + [right] * (n - gained))
+    int8 = np.array([right] * gained + [wrong] * lost + [right] * (n - gained - lost))
+    scores = {"float": reference, "final_float": reference / 1.0, "int8": int8, "int8_xnnpack": int8}
+    return verdict(scores, labels, CheckConfig(max_drop), {}, {"layers": {}, "worst": None}, {})
+
+
+def test_a_certain_drop_fails():
+    result = decided(lost=60, gained=5, n=1000)
+    assert result.drop.drop_pp == pytest.approx(5.5)
+    assert result.drop.interval_pp[0] > 1
+    assert len(result.failures) == 1
+    assert "top-1 falls by 5.50 points" in result.failures[0]
+    assert "60 lost, 5 gained" in result.failures[0]
+
+
+def test_a_drop_that_may_be_chance_warns():
+    result = decided(lost=2, gained=0, n=100)
+    assert result.drop.interval_pp[0] < 1 < result.drop.drop_pp
+    assert result.passed
+    assert len(result.warnings) == 1
+    assert "top-1 falls by 2.00 points" in result.warnings[0]
+
+
+def test_a_small_drop_is_silent_and_the_gate_can_be_moved():
+    assert decided(lost=5, gained=5, n=1000).warnings == ()
+    assert decided(lost=60, gained=5, n=1000, max_drop=6.0).failures == ()
+    assert decided(lost=60, gained=5, n=1000, max_drop=0.0).failures != ()
+
+
+def test_the_gate_is_against_the_reference_given(folder):
+    right = np.eye(4)[LABELS]
+    result = judged(folder, reference_scores=right)
+    assert result.accuracy["float"].top1 == 1.0
+    assert result.accuracy["final_float"].top1 < 1.0
+    assert result.drop.gained == 0
+    assert result.drop.lost == round(100 * (1 - result.accuracy["int8"].top1))
+    with pytest.raises(DataError):
+        judged(folder, reference_scores=right[:50])
+
+
+def test_xnnpack_that_disagrees_warns_then_fails():
+    labels = np.tile([0, 1], 500)
+    ours = np.where(labels[:, None] == [0, 1], 100, -100).astype(np.int8)
+    scores = {"float": ours, "final_float": ours / 1.0, "int8": ours}
+
+    def on(disagreeing: int) -> ParityReport:
+        theirs = ours.copy()
+        theirs[:disagreeing] = theirs[:disagreeing, ::-1]
+        scores["int8_xnnpack"] = theirs
+        return verdict(scores, labels, CheckConfig(max_drop=5.0), {}, {"layers": {}, "worst": None}, {})
+
+    name = "int8_litert_ref-litert_xnnpack"
+    assert on(10).warnings == ()
+    assert on(10).edges[name].max_abs_diff == 200
+    assert [line for line in on(40).warnings if line.startswith(name) and "96.0 %" in line]
+    assert [line for line in on(100).failures if line.startswith(name)]
+
+
+# Skipping ----------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_runtime_is_skipped_with_its_reason(sound, monkeypatch, tmp_path):
+    monkeypatch.setenv(interpreters.PYTHON_VARIABLE, str(tmp_path / "none"))
+    monkeypatch.delenv(check.REQUIRE_VARIABLE, raising=False)
+    result = judge(sound, IMAGES, LABELS, CONFIG)
+    assert result.passed, result.failures
+    for name, reason in (("int8_litert_ref-tflite_runtime_ref", "PYTHON"), ("keras_float-tflite_float", "no Keras")):
+        edge = result.edges[name]
+        assert (edge.passed, edge.equal) == (None, None)
+        assert reason in edge.skipped
+
+
+def test_where_everything_is_required_a_skipped_edge_fails(sound, monkeypatch, tmp_path):
+    monkeypatch.setenv(interpreters.PYTHON_VARIABLE, str(tmp_path / "none"))
+    monkeypatch.setenv(check.REQUIRE_VARIABLE, "1")
+    result = judge(sound, IMAGES, LABELS, CONFIG)
+    assert {line.split(" ")[0] for line in result.failures} == {
+        "int8_litert_ref-tflite_runtime_ref",
+        "keras_float-tflite_float",
+    }
+
+
+# Input that does not fit -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        (IMAGES.astype(np.float32), LABELS),
+        (IMAGES[:, :15], LABELS),
+        (IMAGES[..., :1], LABELS),
+        (IMAGES[:0], LABELS[:0]),
+        (IMAGES, LABELS[:5]),
+    ],
+)
+def test_pictures_that_do_not_fit_are_refused(images, labels, sound):
+    with pytest.raises(CheckError, match=r"expected uint8 \['N', 16, 16, 3\]"):
+        judge(sound, images, labels, CONFIG)
+
+
+def test_labels_out_of_range_are_refused(sound):
+    with pytest.raises(DataError, match="labels run from"):
+        judge(sound, IMAGES, LABELS + 1, CONFIG)
+
+
+@pytest.mark.parametrize("name", ["model_f32.tflite", "model_uint8.tflite", "labels.txt", "manifest.json"])
+def test_a_missing_file_is_named(name, folder):
+    (folder / name).unlink()
+    with pytest.raises(CheckError, match=name):
+        judged(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("manifest.json", b"{"),
+        ("manifest.json", b"[]"),
+        ("manifest.json", b'{"config": {"preprocess": {"width": 16, "colour": 3}}}'),
+        ("model_int8.tflite", b"not a model at all"),
+        ("labels.txt", b"\xff\xfe"),
+    ],
+)
+def test_a_damaged_file_is_an_error(name, content, folder):
+    (folder / name).write_bytes(content)
+    with pytest.raises(check.SqzError):
+        judged(folder)
+
+
+def test_models_of_another_shape_are_refused(folder):
+    (folder / "model_int8.tflite").write_bytes(net().uint8_model)
+    with pytest.raises(CheckError, match=r"model_int8.tflite takes uint8"):
+        judged(folder)
+
+
+# Small parts -------------------------------------------------------------------------------------------------
+
+
+def test_pictures_are_spread_over_a_split_sorted_by_class():
+    assert spread(100, 5).tolist() == [0, 25, 50, 74, 99]
+    assert spread(3, 32).tolist() == [0, 1, 2]
+    assert set(np.repeat(np.arange(10), 45)[spread(450, 32)]) == set(range(10))
+
+
+def test_inputs_are_what_the_device_feeds():
+    pixels = np.array([0, 1, 127, 128, 255], np.uint8)
+    assert as_int8(pixels).tolist() == [-128, -127, -1, 0, 127]
+    floats = parity.as_float(pixels, PreprocessSpec(1, 1))
+    assert floats.dtype == np.float32
+    assert floats[-1] == 1.0
+
+
+def test_sqnr():
+    signal = np.array([3.0, 4.0])
+    assert parity.sqnr_db(signal, signal * 0.9) == pytest.approx(20.0)
+    assert parity.sqnr_db(signal, signal) == 200.0
+    assert parity.sqnr_db(signal * 0, signal) == -200.0
+    assert parity.sqnr_db(signal, signal - 1e-30) == 200.0
+
+
+# Command line ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sound folder whose manifest names real picture files."""
+    place = tmp_path_factory.mktemp("exported")
+    tiny_net.write_pictures(place / "pictures", per_class=20)
+    return tiny_net.write_folder(place / "out", place / "pictures")
+
+
+def test_the_command_prints_a_table_and_passes(exported, capsys):
+    assert main([str(exported)]) == 0
+    streams = capsys.readouterr()
+    assert streams.out.splitlines()[-1] == "passed"
+    assert "files " in streams.out
+    assert "loading model.keras" in streams.err
+
+
+def test_json_alone_on_stdout_and_nothing_else_when_quiet(exported, capsys):
+    assert main([str(exported), "--json", "--quiet"]) == 0
+    streams = capsys.readouterr()
+    values = json.loads(streams.out)
+    assert streams.err == ""
+    assert values["passed"] is True
+    assert values["edges"]["keras_float-tflite_float"]["passed"] is True
+    assert values["accuracy"]["int8"]["n"] == 20
+
+
+def test_a_changed_file_fails_the_command(exported, tmp_path, capsys):
+    folder = Path(shutil.copytree(exported, tmp_path / "out"))
+    model = (folder / "model.keras").read_bytes()
+    (folder / "model.keras").write_bytes(model)  # the same bytes: nothing has changed
+    (folder / "labels.txt").write_bytes((folder / "labels.txt").read_bytes().replace(b"\n", b"\r\n"))
+    (folder / "added.txt").write_text("not ours")
+    assert main([str(folder), "--quiet"]) == 1
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == "failed"
+    assert "FAILED: files: added.txt is not in the manifest; labels.txt has changed" in out
+
+
+def test_sparsity_is_read_from_the_report(exported, tmp_path, capsys):
+    folder = Path(shutil.copytree(exported, tmp_path / "out"))
+    layers = {"fire2_expand3x3": {"pruned": 0.75, "tflite": 0.75}}
+    (folder / "report.json").write_text(json.dumps({"sparsity": {"layers": layers}}))
+    assert main([str(folder), "--quiet"]) == 1
+    assert "FAILED: fire2_expand3x3:" in capsys.readouterr().out
+
+
+def test_other_classes_are_refused(exported, tmp_path, capsys):
+    tiny_net.write_pictures(tmp_path / "pictures", per_class=8)
+    (tmp_path / "pictures" / "blue").rename(tmp_path / "pictures" / "violet")
+    assert main([str(exported), "--data", str(tmp_path / "pictures"), "--quiet"]) == 1
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert streams.err.count("\n") == 1
+    assert "green, grey, red, violet" in streams.err
+    assert "blue, green, grey, red" in streams.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere/model_f32.tflite cannot be read"),
+        (["{exported}", "--data", "nowhere"], "nowhere"),
+        (["{exported}", "--max-drop", "-1"], "max_drop is -1"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_1(arguments, message, exported, capsys):
+    arguments = [argument.format(exported=exported) for argument in arguments]
+    assert main([*arguments, "--quiet"]) == 1
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert streams.err.count("\n") == 1
+    assert message in streams.err
+
+
+def test_usage_errors_exit_with_2(capsys):
+    for arguments in ([], ["folder", "--max-drop", "much"], ["folder", "--no-such-flag"]):
+        with pytest.raises(SystemExit) as ending:
+            main(arguments)
+        assert ending.value.code == 2
+    capsys.readouterr()
+
+
+def test_without_tensorflow_the_keras_edge_is_skipped(exported, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "sqz_tf.model", None)  # as an import that fails
+    monkeypatch.delenv(check.REQUIRE_VARIABLE, raising=False)
+    monkeypatch.delitem(sys.modules, "sqz_tf._keras", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert main([str(exported), "--json", "--quiet"]) == 0
+    edge = json.loads(capsys.readouterr().out)["edges"]["keras_float-tflite_float"]
+    assert edge["passed"] is None
+    assert "sqz-tf[train]" in edge["skipped"]
+
+
+def test_help_is_given_without_tensorflow():
+    code = (
+        "import sys, sqz_tf.check\n"
+        "try: sqz_tf.check.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "--max-drop" in done.stdout
