@@ -40,6 +40,7 @@ from sqz_tf.parity import (
     check_pictures,
     keras_edge,
     layer_sqnr,
+    output_size,
     read_artifacts,
     runtime_edges,
     spread,
@@ -123,6 +124,11 @@ def judge(
     artifacts = read_artifacts(folder)
     images, labels = np.asarray(images), np.asarray(labels)
     check_pictures(artifacts, images, labels)
+    if reference_scores is not None and reference_scores.shape != (len(images), output_size(artifacts.int8_model)):
+        raise CheckError(
+            f"the reference scores are {list(reference_scores.shape)}",
+            expected=f"{[len(images), output_size(artifacts.int8_model)]}, a row for each picture",
+        )
     few = images[spread(len(images), config.parity_images)]
     tell(f"comparing interpreters on {len(few)} pictures …")
     edges = {**static_edges(artifacts), "keras_float-tflite_float": keras_edge(artifacts, few, keras_predict)}

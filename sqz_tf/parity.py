@@ -86,7 +86,7 @@ def read_artifacts(folder: Path) -> Artifacts:
     """Read an output folder.
 
     Raises:
-      CheckError: a file is missing or damaged.
+      CheckError: a file is missing or damaged, or a model takes other pictures than the manifest says.
     """
     try:
         models = [(folder / f"model_{kind}.tflite").read_bytes() for kind in ("f32", "int8", "uint8")]
@@ -101,36 +101,52 @@ def read_artifacts(folder: Path) -> Artifacts:
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise CheckError(f"{folder} is damaged ({error})", expected="a folder that an export wrote") from error
-    return Artifacts(models[0], models[1], models[2], labels, preprocess, manifest)
+    artifacts = Artifacts(models[0], models[1], models[2], labels, preprocess, manifest)
+    _check_models(artifacts)
+    return artifacts
 
 
 def check_pictures(artifacts: Artifacts, images: np.ndarray, labels: np.ndarray) -> None:
-    """Check that pictures, labels and the three models' inputs have the manifest's shape.
+    """Check that pictures and labels fit the manifest and the models.
 
     Args:
       images: uint8 [N, h, w, c].
-      labels: integers [N].
+      labels: integers [N] in [0, classes).
 
     Raises:
-      CheckError: they have not.
+      CheckError: they do not.
     """
-    spec = artifacts.preprocess
-    shape = (spec.height, spec.width, spec.channels)
+    shape, classes = _shape(artifacts.preprocess), output_size(artifacts.int8_model)
     if images.dtype != np.uint8 or images.shape[1:] != shape or images.shape[:1] != labels.shape or not len(images):
         raise CheckError(
             f"pictures are {images.dtype} {list(images.shape)}, labels {list(labels.shape)}",
             expected=f"uint8 {['N', *shape]} and ['N'], N at least 1",
         )
-    for name, kind, model in (
-        ("model_f32.tflite", "float32", artifacts.float_model),
-        ("model_int8.tflite", "int8", artifacts.int8_model),
-        ("model_uint8.tflite", "uint8", artifacts.uint8_model),
-    ):
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
+        raise CheckError(
+            f"labels are {labels.dtype} from {labels.min()} to {labels.max()}",
+            expected=f"integers from 0 to {classes - 1}",
+        )
+
+
+def _check_models(artifacts: Artifacts) -> None:
+    shape = (1, *_shape(artifacts.preprocess))
+    for (name, model), kind in zip(_models(artifacts).items(), ("float32", "int8", "uint8"), strict=True):
         tensor = tflite_reader.read_model(model).input_tensors()[0]
-        if tensor.shape != (1, *shape) or tensor.dtype != kind:
+        if tensor.shape != shape or tensor.dtype != kind:
             raise CheckError(
-                f"{name} takes {tensor.dtype} {list(tensor.shape)}", expected=f"{kind} {[1, *shape]}, as the manifest"
+                f"{name} takes {tensor.dtype} {list(tensor.shape)}",
+                expected=f"{kind} {list(shape)}, as the manifest says",
             )
+
+
+def _shape(spec: PreprocessSpec) -> tuple[int, int, int]:
+    return spec.height, spec.width, spec.channels
+
+
+def output_size(model: bytes) -> int:
+    """Return the number of classes a model tells apart."""
+    return tflite_reader.read_model(model).output_tensors()[0].shape[-1]
 
 
 # What is fed -------------------------------------------------------------------------------------------------
@@ -166,7 +182,7 @@ def static_edges(artifacts: Artifacts) -> dict[str, Edge]:
 def input_edge(int8_model: bytes, preprocess: PreprocessSpec) -> Edge:
     """Check that the int8 input is [1, h, w, c] with `pixel ^ 0x80` standing for `pixel * scale`."""
     tensor = tflite_reader.read_model(int8_model).input_tensors()[0]
-    shape = (1, preprocess.height, preprocess.width, preprocess.channels)
+    shape = (1, *_shape(preprocess))
     # float32 in the file, so equal to within its rounding.
     same_scale = len(tensor.scale) == 1 and bool(np.isclose(tensor.scale[0], preprocess.scale, rtol=1e-6, atol=0))
     fits = same_scale and tensor.zero_point == (-128,) and tensor.dtype == "int8" and tensor.shape == shape
@@ -179,7 +195,7 @@ def input_edge(int8_model: bytes, preprocess: PreprocessSpec) -> Edge:
 
 def labels_edge(artifacts: Artifacts) -> Edge:
     """Check that there is one label for each output and that the models carry the labels of labels.txt."""
-    classes = tflite_reader.read_model(artifacts.int8_model).output_tensors()[0].shape[-1]
+    classes = output_size(artifacts.int8_model)
     if classes != len(artifacts.labels):
         return _equality(False, f"{len(artifacts.labels)} labels in labels.txt for {classes} outputs")
     carried = {
@@ -201,14 +217,17 @@ def preprocess_edge(artifacts: Artifacts) -> Edge:
     return _equality(not wrong, f"preprocess.json in {', '.join(wrong)} is not the manifest's")
 
 
-def _attached(artifacts: Artifacts) -> dict[str, dict[str, bytes]]:
-    models = {
+def _models(artifacts: Artifacts) -> dict[str, bytes]:
+    return {
         "model_f32.tflite": artifacts.float_model,
         "model_int8.tflite": artifacts.int8_model,
         "model_uint8.tflite": artifacts.uint8_model,
     }
+
+
+def _attached(artifacts: Artifacts) -> dict[str, dict[str, bytes]]:
     try:
-        return {name: tflite_writer.read_attached(model) for name, model in models.items()}
+        return {name: tflite_writer.read_attached(model) for name, model in _models(artifacts).items()}
     except ValueError as error:
         raise CheckError(str(error), fix="export again") from error
 

@@ -19,8 +19,7 @@ from tiny_net import net
 
 from sqz_tf import check, interpreters, parity
 from sqz_tf.check import ParityReport, check_sparsity, judge, main, verdict
-from sqz_tf.errors import DataError
-from sqz_tf.parity import CheckError, Run, as_int8, compare, spread
+from sqz_tf.parity import CheckError, Edge, Run, as_int8, compare, spread
 from sqz_tf.spec import CheckConfig, PreprocessSpec
 
 IMAGES, LABELS = tiny_net.pictures(per_class=25, seed=9)
@@ -34,6 +33,10 @@ EQUAL = {
 
 def predict(floats: np.ndarray) -> np.ndarray:
     return net().keras_model.predict(floats, verbose=0)
+
+
+def static(folder: Path) -> dict[str, Edge]:
+    return parity.static_edges(parity.read_artifacts(folder))
 
 
 def judged(folder: Path, **more: Any) -> ParityReport:
@@ -183,14 +186,15 @@ def test_swapped_channels_in_keras_are_found(folder):
     edge = result.edges["keras_float-tflite_float"]
     assert edge.passed is False
     assert edge.max_abs_diff > 0.1
-    assert [line for line in result.failures if line.startswith("keras_float-tflite_float")]
+    assert [line for line in result.failures if line.startswith("keras_float-tflite_float: probabilities differ")]
 
 
-def test_keras_outputs_that_are_not_numbers_fail(folder):
-    result = judge(folder, IMAGES, LABELS, CONFIG, lambda floats: predict(floats) * np.nan)
-    assert result.edges["keras_float-tflite_float"].passed is False
-    result = judge(folder, IMAGES, LABELS, CONFIG, lambda floats: predict(floats)[:, :3])
-    assert result.edges["keras_float-tflite_float"].passed is False
+def test_keras_outputs_that_are_no_probabilities_fail(sound):
+    artifacts = parity.read_artifacts(sound)
+    for broken in (lambda floats: predict(floats) * np.nan, lambda floats: predict(floats)[:, :3]):
+        edge = parity.keras_edge(artifacts, IMAGES[:4], broken)
+        assert edge.passed is False
+        assert edge.note
 
 
 def swap_red_and_blue(form: Any) -> None:
@@ -219,9 +223,9 @@ def test_swapped_channels_in_int8_cost_accuracy_and_sqnr(folder, report):
 )
 def test_a_dropped_or_moved_label_fails(labels, message, folder):
     (folder / "labels.txt").write_text("\n".join(labels) + "\n")
-    result = judged(folder)
-    assert result.edges["labels"].passed is False
-    assert [line for line in result.failures if message in line]
+    edge = static(folder)["labels"]
+    assert edge.passed is False
+    assert message in edge.note
 
 
 def set_input(scale: float, zero_point: int) -> Callable[[Any], None]:
@@ -242,11 +246,13 @@ def test_another_input_quantization_fails(scale, zero_point):
     assert "expected int8 [1, 16, 16, 3], 0.00392156863 and -128" in edge.note
 
 
-def test_another_zero_point_fails_the_folder(folder):
+def test_what_static_checks_find_fails_the_folder(folder):
     (folder / "model_int8.tflite").write_bytes(tiny_net.edited(net().int8_model, set_input(1 / 255, -127)))
+    (folder / "labels.txt").write_text("blue\ngreen\ngrey\n")
     result = judged(folder)
-    assert result.edges["input_quantization"].passed is False
     assert not result.passed
+    for name in ("input_quantization", "labels"):
+        assert [line for line in result.failures if line.startswith(f"{name}: ")]
 
 
 @pytest.mark.parametrize("kind", ["f32", "int8", "uint8"])
@@ -254,7 +260,7 @@ def test_other_preprocessing_inside_a_model_fails(kind, folder):
     path = folder / f"model_{kind}.tflite"
     other = replace(tiny_net.PREPROCESS, fit="warp")
     path.write_bytes(tiny_net.attached(path.read_bytes(), preprocess=other))
-    edge = judged(folder).edges["preprocess"]
+    edge = static(folder)["preprocess"]
     assert edge.passed is False
     assert f"model_{kind}.tflite" in edge.note
 
@@ -262,7 +268,7 @@ def test_other_preprocessing_inside_a_model_fails(kind, folder):
 def test_a_model_without_attached_files_fails(folder):
     path = folder / "model_int8.tflite"
     path.write_bytes(parity.tflite_writer.strip_metadata(path.read_bytes()))
-    edges = judged(folder).edges
+    edges = static(folder)
     assert edges["preprocess"].passed is False
     assert edges["labels"].passed is False
 
@@ -336,7 +342,7 @@ def test_the_gate_is_against_the_reference_given(folder):
     assert result.accuracy["final_float"].top1 < 1.0
     assert result.drop.gained == 0
     assert result.drop.lost == round(100 * (1 - result.accuracy["int8"].top1))
-    with pytest.raises(DataError):
+    with pytest.raises(CheckError, match=r"expected \[100, 4\]"):
         judged(folder, reference_scores=right[:50])
 
 
@@ -400,9 +406,10 @@ def test_pictures_that_do_not_fit_are_refused(images, labels, sound):
         judge(sound, images, labels, CONFIG)
 
 
-def test_labels_out_of_range_are_refused(sound):
-    with pytest.raises(DataError, match="labels run from"):
-        judge(sound, IMAGES, LABELS + 1, CONFIG)
+@pytest.mark.parametrize("labels", [LABELS + 1, LABELS - 1, LABELS / 2])
+def test_labels_out_of_range_are_refused(labels, sound):
+    with pytest.raises(CheckError, match="expected integers from 0 to 3"):
+        judge(sound, IMAGES, labels, CONFIG)
 
 
 @pytest.mark.parametrize("name", ["model_f32.tflite", "model_uint8.tflite", "labels.txt", "manifest.json"])
