@@ -64,7 +64,8 @@ def float_literal(value: float) -> str:
     Raises:
       ValueError: the value is not finite.
     """
-    number = np.float32(value)
+    with np.errstate(over="ignore"):  # what overflows is refused below
+        number = np.float32(value)
     if not np.isfinite(number):
         raise ValueError(f"{value} is not a finite float32")
     return f"{np.format_float_scientific(number, trim='0')}f" if _extreme(number) else f"{number!s}f"

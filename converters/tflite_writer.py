@@ -249,7 +249,9 @@ def read_attached(model: bytes) -> dict[str, bytes]:
         with zipfile.ZipFile(file) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
             if size > LARGEST_ATTACHED:
-                raise ValueError(f"the files attached to the .tflite are {size} bytes; at most {LARGEST_ATTACHED} are read")
+                raise ValueError(
+                    f"the files attached to the .tflite are {size} bytes; at most {LARGEST_ATTACHED} are read"
+                )
             return {name: archive.read(name) for name in archive.namelist()}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error, OSError, EOFError) as error:
         raise ValueError(f"the files attached to the .tflite are damaged ({error})") from error
