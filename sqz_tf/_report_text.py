@@ -264,7 +264,8 @@ def preprocessing(spec: dict[str, Any]) -> list[str]:
     if spec["channels"] == 1:
         steps.append("Grey: (77 R + 150 G + 29 B + 128) >> 8.")
     if spec["fit"] == "centre-crop":
-        steps.append(f"Cut the largest centred rectangle with sides {_ratio(*resized)}.")
+        shape = "square" if resized[0] == resized[1] else f"rectangle with sides {resized[0]} : {resized[1]}"
+        steps.append(f"Cut the largest centred {shape}.")
     steps.append(
         f"Resize to {_by(*resized)} by the integer triangle filter of docs/artifact-format.md"
         + (", whatever the aspect ratio." if spec["fit"] == "warp" else ".")
@@ -282,10 +283,6 @@ def preprocessing(spec: dict[str, Any]) -> list[str]:
 
 def _by(width: int, height: int) -> str:
     return f"{width}{SPACE}×{SPACE}{height}"
-
-
-def _ratio(width: int, height: int) -> str:
-    return "1 : 1" if width == height else f"{width} : {height}"
 
 
 def cells(confusion: Any) -> list[tuple[int, int, int]]:
@@ -341,7 +338,8 @@ def mistakes_sentence(report: dict[str, Any], shown: int) -> str:
 
 def settings(report: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return every setting as (group, [(name, text)])."""
-    groups = {"model": report["model"], "preprocess": report["preprocess"], **report["config"]}
+    # What was made stands above what was planned: mean and std are known only once the data are.
+    groups = {**report["config"], "model": report["model"], "preprocess": report["preprocess"]}
     loose = {name: value for name, value in groups.items() if not isinstance(value, dict)}
     result = [
         (name, [(key, _shown(item)) for key, item in sorted(value.items())])

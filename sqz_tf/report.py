@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 SPLITS = ("train", "calibration", "validation", "test")
-STAGES = ("data", "weights", "dense", "train", "pruned", "prune", "quantized", "quantize", "converted", "convert")
+STAGES = ("data", "dense", "pruned", "quantized", "converted", "checked")
 CONFUSIONS_SHOWN = 12
 CLASSES_LISTED = 100
 # Section id and heading, in the order of the page; `section_ID.html.j2` draws one, or nothing when it has no data.

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,16 +35,14 @@ class Interrupted(Exception):
 class Run:
     """A run of three stages, each appending its name and setting to what the stage before wrote."""
 
-    def __init__(self, out: Path, **options: bool) -> None:
+    def __init__(self, out: Path, **options: Any) -> None:
         self.out, self.options = out, options
         self.built: list[str] = []
 
-    def __call__(
-        self, settings: dict[str, int] | None = None, *, crash_in: str = "", passed: bool = True
-    ) -> Workspace:
+    def __call__(self, settings: dict[str, int] | None = None, *, crash_in: str = "", passed: bool = True) -> Workspace:
         settings = settings or {}
         with Workspace(self.out, **self.options) as work:
-            text, keys = "", []
+                text, keys = "", []
             for name in STAGES:
                 text += f"{name}={settings.get(name, 0)} "
                 keys.append(stage_key(settings.get(name, 0), *keys))
@@ -327,9 +326,7 @@ def test_a_full_disk_in_a_stage_is_named_and_finished_stages_stay(out: Path, err
     assert sorted(path.name for path in work.work.iterdir()) == ["01-data", "lock"]
 
 
-def test_a_full_disk_while_publishing_keeps_the_old_output(
-    out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_while_publishing_keeps_the_old_output(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Run(out)()
 
     def full(folder: Path, values: dict[str, object]) -> Path:
@@ -363,6 +360,7 @@ def test_two_runs_cannot_share_a_workspace(out: Path) -> None:
 KILLS = """
 import json, os, signal, sys
 from pathlib import Path
+from typing import Any
 from sqz_tf.artifact import verify_manifest
 from tests.test_artifact import Run
 

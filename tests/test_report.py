@@ -362,6 +362,16 @@ def test_the_page_says_the_numbers() -> None:
         assert words in text.replace("\u00a0", " "), words
 
 
+def test_every_setting_is_shown_as_it_was_used() -> None:
+    values = example()
+    values["config"]["preprocess"] = {**values["preprocess"], "mean": [0.0]}
+    text = Page(render_html(values)).text
+    assert "mean 0.3 " in text
+    assert "mean 0 " not in text
+    assert "train epochs 3" in text
+    assert "run seed 7" in text
+
+
 @pytest.mark.parametrize(("drop", "words"), [(-0.5, "int8 gains 0.50 points"), (0.0, "int8 loses nothing")])
 def test_a_gain_is_not_called_a_loss(drop: float, words: str) -> None:
     assert words in summary_table(change(example(), "accuracy/drop_pp", drop))
@@ -485,11 +495,11 @@ def test_a_card_is_not_broken_by_names() -> None:
 @pytest.mark.parametrize(
     ("spec", "words", "absent"),
     [
-        (PreprocessSpec(224, 224), "sides 1 : 1", "Cut the centred"),
+        (PreprocessSpec(224, 224), "largest centred square", "Cut the centred"),
         (
             PreprocessSpec(227, 227, fit="warp", resize_width=256, resize_height=256),
             "Cut the centred 227 × 227",
-            "1 : 1",
+            "square",
         ),
         (PreprocessSpec(48, 48, channels=1), "Grey: (77 R + 150 G + 29 B + 128)", "standard deviation"),
         (PreprocessSpec(48, 48, mean=(0.1, 0.2, 0.3)), "standard deviation are inside the first", "Grey"),
