@@ -10,6 +10,7 @@ from sqz_tf import __version__
 COMMANDS = {
     "export": "train, prune, quantize, convert and prove a SqueezeNet",
     "check": "judge an output folder again",
+    "bench": "time an output folder's models",
 }
 
 

@@ -87,9 +87,7 @@ def training_batches(
     return steps.map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 
-def _drawer(
-    examples: Examples, batch_size: int, seed: int
-) -> Callable[[np.int64], tuple[np.ndarray, np.ndarray]]:
+def _drawer(examples: Examples, batch_size: int, seed: int) -> Callable[[np.int64], tuple[np.ndarray, np.ndarray]]:
     """Return step → (pixels, labels) over a fresh permutation each epoch."""
     epoch_steps = steps_per_epoch(examples, batch_size)
 

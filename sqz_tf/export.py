@@ -112,7 +112,8 @@ def _work(arguments: argparse.Namespace, command: list[str], console: _cli.Conso
     out = arguments.out or Path("build") / _default_name(arguments.data)
     if arguments.dry_run:
         console.note(f"reading {arguments.data}")
-        return _dry_run(make_plan(options, summarise(options.data)), summarise(options.data), arguments.json)
+        summary = summarise(options.data)
+        return _dry_run(make_plan(options, summary), summary, arguments.json)
     with Workspace(out, arguments.overwrite, arguments.resume, note=console.note) as workspace:
         console.note(f"reading {arguments.data}")
         summary = summarise(options.data)

@@ -220,6 +220,21 @@ def _litert() -> Any:
     return interpreter
 
 
+def prepared(model: bytes, threads: int = 1) -> Any:
+    """Return LiteRT's default interpreter (XNNPACK) with its tensors allocated, for timing.
+
+    Raises:
+      InterpreterError: it refuses the model.
+    """
+    try:
+        with quiet_stderr():
+            machine = _litert().Interpreter(model_content=model, num_threads=threads)
+            machine.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise InterpreterError(f"LiteRT refuses the model: {error}") from error
+    return machine
+
+
 def _run_here(model: bytes, inputs: np.ndarray, runtime: str, wanted: list[int], tensor_images: int) -> Result:
     litert = _litert()
     try:

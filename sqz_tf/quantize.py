@@ -57,7 +57,7 @@ class MaskedWeightsQuantizer(quantization.quantizers.Quantizer):
         bound = layer.add_weight(
             name=f"{name}_bound",
             shape=(tensor_shape[-1],),
-            initializer=keras.initializers.Constant(_channel_bound(kernel).numpy()),
+            initializer=keras.initializers.Constant(channel_bound(kernel).numpy()),
             trainable=False,
         )
         return {"mask": tf.constant(mask), "bound": bound}
@@ -66,7 +66,7 @@ class MaskedWeightsQuantizer(quantization.quantizers.Quantizer):
         """Return the masked kernel on the grid of −127…127 times each channel's scale."""
         masked = inputs * weights["mask"]
         if training:
-            weights["bound"].assign(_channel_bound(masked))
+            weights["bound"].assign(channel_bound(masked))
         bound = tf.identity(weights["bound"])
         return tf.quantization.fake_quant_with_min_max_vars_per_channel(masked, -bound, bound, narrow_range=True)
 
@@ -75,7 +75,8 @@ class MaskedWeightsQuantizer(quantization.quantizers.Quantizer):
         return {}
 
 
-def _channel_bound(kernel: Any) -> Any:
+def channel_bound(kernel: Any) -> Any:
+    """Return the largest magnitude of each output channel of a kernel [H, W, I, O], float32 [O], never zero."""
     largest = tf.reduce_max(tf.abs(kernel), axis=(0, 1, 2))
     return tf.maximum(largest, tf.maximum(tf.reduce_max(largest), 1e-12) * SMALLEST_CHANNEL)
 

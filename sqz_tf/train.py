@@ -31,6 +31,7 @@ class FitPlan:
     Attributes:
       first_best_epoch: epochs before it are never kept as the best (a pruning schedule still at work).
       restart: try again once with a safer start if the loss stays at ln(classes).
+      keep_start: the weights before training stay unless an epoch is better by validation.
     """
 
     epochs: int
@@ -43,6 +44,7 @@ class FitPlan:
     patience: int = 0
     first_best_epoch: int = 0
     restart: bool = False
+    keep_start: bool = False
 
 
 @dataclass
@@ -55,6 +57,7 @@ class History:
     val_accuracy: list[float] = field(default_factory=list)
     restarts: int = 0
     best_epoch: int = -1
+    start: tuple[float, float] | None = None  # validation accuracy and loss before training, if asked for
 
 
 class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
@@ -141,6 +144,9 @@ class _Run:
         rate = self.plan.learning_rate * SAFER_START**self.history.restarts
         self._compile(rate, self.plan.warmup_epochs + 3 * self.history.restarts)
         start = self._restore()
+        if self.plan.keep_start and self.history.start is None:
+            loss, accuracy = self.model.evaluate(evaluation_batches(self.validation), verbose=0)
+            self.history.start = (float(accuracy), float(loss))
         if start >= self.plan.epochs or self._out_of_patience():
             return
         batches = training_batches(
@@ -189,9 +195,9 @@ class _Run:
         history, best = self.history, self.history.best_epoch
         if epoch < min(self.plan.first_best_epoch, self.plan.epochs - 1):
             return False
-        if best < 0:
-            return True
         now = (history.val_accuracy[epoch], -history.val_loss[epoch])
+        if best < 0:
+            return history.start is None or now > (history.start[0], -history.start[1])
         return now >= (history.val_accuracy[best], -history.val_loss[best])
 
     def _looks_stuck(self, epochs: int) -> bool:

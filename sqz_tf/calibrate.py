@@ -1,0 +1,277 @@
+"""Post-training calibration: channel scales, activation ranges and biases, each chosen by measured error.
+
+Three steps, each exact or corrected against the float network on calibration pictures without labels:
+
+1. Equalise. ReLU(s·x) = s·ReLU(x) for s > 0, so a channel may be divided by s where it is produced and multiplied
+   by s where it is consumed (Nagel et al. 2019, arXiv:1906.04721). The strength α trades the spread of the
+   activations against that of the consumers' weights (Xiao et al. 2023, arXiv:2211.10438):
+   s_c = max|a_c|^α / max|w_c|^(1−α).
+2. Choose ranges. Each tensor is clipped where the error of what its consumers compute from it, activations and
+   weights quantized, is smallest. α and the clip are searched together, tensor by tensor.
+3. Correct biases. The mean that quantization adds to each output channel is taken off its bias, layer by layer
+   (Nagel et al. 2019, section 4.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sqz_tf._keras import keras, tf
+from sqz_tf.quantize import Range, activation_ranges, channel_bound, ranged_layers
+
+layers: Any = keras.layers
+
+STRENGTHS = (0.0, 0.25, 0.5, 0.75)  # α; 0 with no weights' share is "leave it"
+CLIPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.42, 0.35, 0.29, 0.24, 0.2)  # of the largest value
+SEARCH_IMAGES = 16
+CORRECTION_IMAGES = 64
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen for one tensor, and the signal-to-noise ratio in decibels of what is computed from it."""
+
+    clip: float
+    strength: float
+    sqnr_min_max: float
+    sqnr: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A float network that computes what the given one did, ready to be quantized with these ranges."""
+
+    model: Any
+    ranges: dict[str, Range]
+    choices: dict[str, Choice] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Junction:
+    """A tensor between convolutions: who writes its channels, who reads them.
+
+    Attributes:
+      name: the layer whose output range it has.
+      producers: convolution → first channel it writes.
+      consumers: convolutions that read it, directly or through pooling and padding.
+      scalable: whether nothing else reads or writes it.
+    """
+
+    name: str
+    producers: dict[str, int]
+    consumers: tuple[str, ...]
+    scalable: bool
+
+
+def calibrate(model: Any, x: np.ndarray, input_range: Range, progress: Progress | None = None) -> Calibration:
+    """Return the best ranges found for a plain network, and the equalised, bias-corrected network they are for.
+
+    Args:
+      model: the plain graph (no batch norm, activations inside the convolutions); not changed.
+      x: calibration input float32 [N, H, W, C].
+      input_range: real values of pixels 0 and 255.
+    """
+    tell = progress or (lambda label, done, total: None)
+    result = keras.models.clone_model(model)
+    result.set_weights(model.get_weights())
+    ranges = activation_ranges(model, x)
+    choices: dict[str, Choice] = {}
+    found = list(junctions(result))
+    for number, junction in enumerate(found):
+        tell("calibrate", number, len(found) + 1)
+        clip, strength, scales, errors = _search(result, junction, ranges[junction.name], x[:SEARCH_IMAGES])
+        _rescale(result, junction, scales)
+        ranges[junction.name] = _scaled_range(result, junction, x, clip)
+        choices[junction.name] = Choice(clip, strength, *errors)
+    correct_biases(result, ranges, input_range, x[:CORRECTION_IMAGES])
+    tell("calibrate", len(found) + 1, len(found) + 1)
+    return Calibration(result, ranges, choices)
+
+
+# Junctions ---------------------------------------------------------------------------------------------------
+
+
+def junctions(model: Any) -> Iterator[Junction]:
+    """Yield every tensor that has a range of its own and feeds convolutions, in graph order."""
+    for name in ranged_layers(model):
+        layer = model.get_layer(name)
+        consumers, only_convolutions = _readers(layer)
+        if not consumers:
+            continue
+        producers = _writers(layer)
+        yield Junction(name, producers, tuple(consumers), only_convolutions and bool(producers))
+
+
+def _readers(layer: Any) -> tuple[list[str], bool]:
+    """Return the convolutions that read a layer's output, and whether nothing else does."""
+    found, only = [], True
+    for node in layer.outbound_nodes:
+        consumer = node.outbound_layer
+        if isinstance(consumer, layers.Conv2D):
+            found.append(consumer.name)
+        elif isinstance(consumer, (layers.MaxPooling2D, layers.ZeroPadding2D)):
+            further, further_only = _readers(consumer)
+            found, only = found + further, only and further_only
+        else:
+            only = False
+    return found, only
+
+
+def _writers(layer: Any) -> dict[str, int]:
+    """Return the convolutions that write a layer's output and their first channel; empty if others do too."""
+    if isinstance(layer, layers.Conv2D):
+        return {layer.name: 0}
+    if not isinstance(layer, layers.Concatenate):
+        return {}
+    writers, channel = {}, 0
+    for part in layer.inbound_nodes[0].inbound_layers:
+        if not isinstance(part, layers.Conv2D):
+            return {}
+        writers[part.name] = channel
+        channel += part.output_shape[-1]
+    return writers
+
+
+# Search ------------------------------------------------------------------------------------------------------
+
+
+def _search(
+    model: Any, junction: Junction, full: Range, x: np.ndarray
+) -> tuple[float, float, np.ndarray, tuple[float, float]]:
+    """Return the best clip, strength and scales [channels] of a tensor, and the SQNR (min-max, best) in decibels."""
+    values = keras.Model(model.input, model.get_layer(junction.name).output).predict_on_batch(x)
+    readers = [(_path(model, junction.name, name), model.get_layer(name)) for name in junction.consumers]
+    exact = [_convolve(path(values), layer, layer.kernel) for path, layer in readers]
+    power = sum(float(tf.reduce_sum(tf.square(value))) for value in exact)
+
+    def error(scales: np.ndarray, high: float, low: float) -> float:
+        quantized = fake_quantize(values / scales, low, high)
+        total = 0.0
+        for (path, layer), wanted in zip(readers, exact, strict=True):
+            kernel = fake_quantize_kernel(layer.kernel * scales[:, None])
+            difference = _convolve(path(quantized), layer, kernel) - wanted
+            # A constant difference per channel is what bias correction takes away.
+            mean = tf.reduce_mean(difference, axis=(0, 1, 2), keepdims=True)
+            total += float(tf.reduce_sum(tf.square(difference - mean)))
+        return total
+
+    channels = values.shape[-1]
+    unscaled = np.ones(channels, np.float32)
+    plain = error(unscaled, full[1], full[0])
+    best = (plain, 1.0, 0.0, unscaled)
+    for strength in STRENGTHS if junction.scalable else (0.0,):
+        scales = _scales(values, [layer.kernel.numpy() for _, layer in readers], strength)
+        largest, smallest = float((values / scales).max()), float((values / scales).min())
+        for clip in CLIPS:
+            found = error(scales, max(clip * largest, 1e-6), min(clip * smallest, 0.0))
+            if found < best[0]:
+                best = (found, clip, strength, scales)
+    return best[1], best[2], best[3], (_decibels(power, plain), _decibels(power, best[0]))
+
+
+def _scales(values: np.ndarray, kernels: list[np.ndarray], strength: float) -> np.ndarray:
+    """Return s_c = max|a_c|^α / max|w_c|^(1−α), float32 [channels], with geometric mean 1; ones for α = 0."""
+    if not strength:
+        return np.ones(values.shape[-1], np.float32)
+    activation = np.abs(values).max((0, 1, 2)).astype(np.float64)
+    weight = np.max([np.abs(kernel).max((0, 1, 3)) for kernel in kernels], axis=0).astype(np.float64)
+    used = (activation > 0) & (weight > 0)
+    scales = np.ones_like(activation)
+    scales[used] = activation[used] ** strength / weight[used] ** (1 - strength)
+    scales[used] /= np.exp(np.log(scales[used]).mean())
+    return np.clip(scales, 1 / 32, 32).astype(np.float32)
+
+
+def _decibels(power: float, noise: float) -> float:
+    return float(10 * np.log10(power / noise)) if power > 0 and noise > 0 else 99.0
+
+
+def _path(model: Any, source: str, target: str) -> Callable[[Any], Any]:
+    """Return what lies between a tensor and the convolution that reads it: pooling, padding or nothing."""
+    layer, between = model.get_layer(target), []
+    while (layer := layer.inbound_nodes[0].inbound_layers).name != source:
+        between.append(layer)
+
+    def apply(values: Any) -> Any:
+        for step in reversed(between):
+            values = step(values)
+        return values
+
+    return apply
+
+
+def _convolve(values: Any, layer: Any, kernel: Any) -> Any:
+    """Return a convolution without bias and activation."""
+    return tf.nn.conv2d(values, kernel, layer.strides, layer.padding.upper())
+
+
+def fake_quantize(values: Any, low: float, high: float) -> Any:
+    """Return values on the grid of 256 that TFLite would use for this range."""
+    return tf.quantization.fake_quant_with_min_max_vars(values, low, high)
+
+
+def fake_quantize_kernel(kernel: Any) -> Any:
+    """Return a kernel [H, W, I, O] on the grid of −127…127 of each output channel."""
+    bound = channel_bound(kernel)
+    return tf.quantization.fake_quant_with_min_max_vars_per_channel(kernel, -bound, bound, narrow_range=True)
+
+
+def _rescale(model: Any, junction: Junction, scales: np.ndarray) -> None:
+    """Divide channels by `scales` where they are written and multiply where they are read."""
+    if np.all(scales == 1):
+        return
+    for name, first in junction.producers.items():
+        kernel, bias = model.get_layer(name).get_weights()
+        part = scales[first : first + len(bias)]
+        model.get_layer(name).set_weights([kernel / part, bias / part])
+    for name in junction.consumers:
+        kernel, bias = model.get_layer(name).get_weights()
+        model.get_layer(name).set_weights([kernel * scales[:, None], bias])
+
+
+def _scaled_range(model: Any, junction: Junction, x: np.ndarray, clip: float) -> Range:
+    probe = keras.Model(model.input, model.get_layer(junction.name).output)
+    parts = [probe.predict_on_batch(x[start : start + 25]) for start in range(0, len(x), 25)]
+    low, high = min(0.0, *(part.min() for part in parts)), max(1e-6, *(part.max() for part in parts))
+    return float(clip * low), float(clip * high)
+
+
+# Bias correction ---------------------------------------------------------------------------------------------
+
+
+def correct_biases(model: Any, ranges: dict[str, Range], input_range: Range, x: np.ndarray) -> None:
+    """Take the mean error of each output channel off its bias, in place, layer by layer from the input on.
+
+    The float and the quantized network run on `x` side by side, the quantized one on its own corrected values.
+    """
+    exact: dict[str, Any] = {model.layers[0].name: tf.constant(x)}
+    quantized = {model.layers[0].name: fake_quantize(x, *input_range)}
+    uses = {layer.name: len(layer.outbound_nodes) for layer in model.layers}
+    for layer in model.layers[1:]:
+        sources = tf.nest.flatten(layer.inbound_nodes[0].inbound_layers)
+        inputs = [values[part.name] for values in (exact, quantized) for part in sources]
+        a, b = _apply(layer, inputs[: len(sources)], inputs[len(sources) :])
+        exact[layer.name] = a
+        quantized[layer.name] = fake_quantize(b, *ranges[layer.name]) if layer.name in ranges else b
+        for part in sources:
+            uses[part.name] -= 1
+            if not uses[part.name]:
+                del exact[part.name], quantized[part.name]
+
+
+def _apply(layer: Any, exact: list[Any], quantized: list[Any]) -> tuple[Any, Any]:
+    """Return a layer's float and quantized output; a convolution's bias is corrected first."""
+    if not isinstance(layer, layers.Conv2D):
+        return tuple(layer(values if len(values) > 1 else values[0]) for values in (exact, quantized))  # type: ignore[return-value]
+    kernel, bias = layer.get_weights()
+    a = _convolve(exact[0], layer, kernel) + bias
+    b = _convolve(quantized[0], layer, fake_quantize_kernel(kernel)) + bias
+    shift = tf.reduce_mean(b - a, axis=(0, 1, 2))
+    layer.set_weights([kernel, bias - shift.numpy()])
+    return layer.activation(a), layer.activation(b - shift)
