@@ -189,9 +189,7 @@ class Workspace:
 
     def _check(self) -> None:
         if os.path.ismount(self.out):
-            raise OutputError(
-                f"--out {self.out} is a mount point", fix=f"use a folder in it: --out {self.out}/result"
-            )
+            raise OutputError(f"--out {self.out} is a mount point", fix=f"use a folder in it: --out {self.out}/result")
         self._check_out()
         self._check_rejected()
         if self.work.exists() and not _is_work(self.work):
@@ -204,14 +202,10 @@ class Workspace:
         if not self.out.exists():
             return
         if not self.out.is_dir():
-            raise OutputError(
-                f"--out {self.out} is a file", expected="a folder to create", fix="choose another --out"
-            )
+            raise OutputError(f"--out {self.out} is a file", expected="a folder to create", fix="choose another --out")
         empty = not any(self.out.iterdir())
         if not self.overwrite:
-            raise OutputError(
-                f"--out {self.out} exists", fix="choose another --out or add --overwrite to replace it"
-            )
+            raise OutputError(f"--out {self.out} exists", fix="choose another --out or add --overwrite to replace it")
         if not empty and not is_output(self.out):
             raise OutputError(
                 f"--out {self.out} exists and was not written by this kit",

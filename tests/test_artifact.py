@@ -42,7 +42,8 @@ class Run:
     def __call__(self, settings: dict[str, int] | None = None, *, crash_in: str = "", passed: bool = True) -> Workspace:
         settings = settings or {}
         with Workspace(self.out, **self.options) as work:
-                text, keys = "", []
+            text = ""
+            keys: list[str] = []
             for name in STAGES:
                 text += f"{name}={settings.get(name, 0)} "
                 keys.append(stage_key(settings.get(name, 0), *keys))

@@ -98,6 +98,7 @@ def example(classes: list[str] | None = None) -> dict[str, Any]:
         },
         "parity": {
             "int8_litert_ref-tflm": edge(),
+            "int8-uint8_twin": edge(),
             "int8_litert_ref-tflite_runtime_ref": edge(passed=None, equal=None, max_abs_diff=None, skipped="no wheel"),
             "keras_float-tflite_float": edge(gate="close", equal=False, max_abs_diff=1.25e-6, agreement_top1=1.0),
         },
@@ -338,6 +339,7 @@ def test_a_failure_comes_first_and_a_warning_second() -> None:
     assert "int8 loses 3.80 points" in text
     assert "largest difference 12, first in fire3_expand3x3, 32 pictures ✕ failed" in text
     assert "lost in 1 of 3 layers" in text
+    assert text.index("✕ failed") < text.index("✓ passed")
     passed = render_html(example())
     assert 'class="verdict pass"' in passed
     assert 'class="verdict fail"' not in passed
@@ -348,7 +350,7 @@ def test_the_page_says_the_numbers() -> None:
     for words in (
         "SqueezeNet 1.1, width 0.25, 48 × 48 grey, 10 classes, scheme int8",
         "int8 loses 0.44 points of top-1 against float (95 % interval −0.31 to 1.19); at most 1.0 may be lost.",
-        "1 of 1 exact comparisons found no difference, 1 skipped.",
+        "2 of 2 exact comparisons found no difference, 1 skipped.",
         "98.5 % 96.5 to 99.5 % on 456 pictures",
         "123.9 KiB 56.8 KiB packed, 2.6 times smaller than float",
         "int8 reference kernels ↔ TFLite Micro exactly equal no difference, 32 pictures ✓ passed",
@@ -431,7 +433,7 @@ def test_the_summary_is_a_plain_table() -> None:
         "int8    98.5 %    96.5–99.5 %  123.9 KiB   56.8 KiB  3.21 M  42.0 KiB\n"
         "\n"
         "int8 loses 0.44 points of top-1 against float (95 % interval −0.31 to 1.19); at most 1.0 may be lost.\n"
-        "PASSED. 1 of 1 exact comparisons found no difference, 1 skipped."
+        "PASSED. 2 of 2 exact comparisons found no difference, 1 skipped."
     )
 
 
