@@ -50,6 +50,7 @@ from sqz_tf.spec import CheckConfig, DataConfig, from_dict
 
 REQUIRE_VARIABLE = "SQZ_TF_REQUIRE_ALL"
 SQNR_IMAGES = 8
+CHUNK = 512  # pictures run at a time
 
 Progress = Callable[[str], None]
 
@@ -87,6 +88,24 @@ class ParityReport:
         return {**plain, "passed": self.passed}
 
 
+class KerasRun:
+    """A loaded Keras model as `judge` takes it."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def __call__(self, floats: np.ndarray) -> np.ndarray:
+        """Return the outputs [N, classes] for float32 [N, h, w, c]."""
+        scores: np.ndarray = self.model.predict(floats, verbose=0)
+        return scores
+
+    def layers(self, floats: np.ndarray) -> dict[str, np.ndarray]:
+        """Return layer name → its output [N, ...], in the model's order."""
+        names = [layer.name for layer in self.model.layers]
+        every = type(self.model)(self.model.inputs, [layer.output for layer in self.model.layers])
+        return dict(zip(names, every.predict(floats, verbose=0), strict=True))
+
+
 # Judging -----------------------------------------------------------------------------------------------------
 
 
@@ -111,6 +130,7 @@ def judge(
       labels: integers [N].
       config: the gate; `parity_images` pictures, evenly spaced, are compared layer by layer or byte by byte.
       keras_predict: maps float32 [M, h, w, c] (`pixel * scale`) to probabilities [M, classes]; None skips that edge.
+        A `KerasRun` can also name the first bad layer.
       pruned_sparsity: fraction of zeros that pruning left in each layer; None checks nothing.
       reference_scores: [N, classes] of the float network that int8 is judged against, such as the dense one
         before pruning; None takes model_f32.tflite.
@@ -135,7 +155,7 @@ def judge(
     edges |= runtime_edges(artifacts, few)
     tell(f"measuring accuracy on {len(images)} pictures …")
     scores = _all_scores(artifacts, images, trusted_runtime(edges))
-    scores["float"] = scores["final_float"] if reference_scores is None else reference_scores
+    scores = {"float": scores["final_float"] if reference_scores is None else reference_scores, **scores}
     sqnr = layer_sqnr(artifacts, images[spread(len(images), SQNR_IMAGES)])
     return verdict(scores, labels, config, edges, sqnr, _sparsity(artifacts.int8_model, pruned_sparsity))
 
@@ -195,11 +215,17 @@ def trusted_runtime(edges: Mapping[str, Edge]) -> str:
 
 
 def _all_scores(artifacts: Artifacts, images: np.ndarray, runtime: str) -> dict[str, np.ndarray]:
-    floats, pixels = as_float(images, artifacts.preprocess), as_int8(images)
+    def scores(model: bytes, on: str, feed: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Run a chunk of pictures at a time: as floats a large split would not fit in memory."""
+        chunks = (images[start : start + CHUNK] for start in range(0, len(images), CHUNK))
+        return np.concatenate([interpreters.run(model, feed(chunk), on).outputs for chunk in chunks])
+
     return {
-        "final_float": interpreters.run(artifacts.float_model, floats, "litert-xnnpack").outputs,
-        "int8": interpreters.run(artifacts.int8_model, pixels, runtime).outputs,
-        "int8_xnnpack": interpreters.run(artifacts.int8_model, pixels, "litert-xnnpack").outputs,
+        "final_float": scores(
+            artifacts.float_model, "litert-xnnpack", lambda chunk: as_float(chunk, artifacts.preprocess)
+        ),
+        "int8": scores(artifacts.int8_model, runtime, as_int8),
+        "int8_xnnpack": scores(artifacts.int8_model, "litert-xnnpack", as_int8),
     }
 
 
@@ -324,7 +350,7 @@ def _keras(folder: Path, console: _cli.Console) -> tuple[Predict | None, str]:
         return None, str(error)
     except (OSError, ValueError, TypeError) as error:
         raise CheckError(f"{folder / 'model.keras'} cannot be loaded ({error})", fix="export again") from error
-    return (lambda floats: loaded.predict(floats, verbose=0)), ""
+    return KerasRun(loaded), ""
 
 
 def _pruned_sparsity(folder: Path) -> dict[str, float] | None:

@@ -251,7 +251,13 @@ def _equality(equal: bool, note: str) -> Edge:
 
 
 def keras_edge(artifacts: Artifacts, images: np.ndarray, keras_predict: Predict | None) -> Edge:
-    """Compare the Keras model's probabilities with the float `.tflite`'s."""
+    """Compare the Keras model's probabilities with the float `.tflite`'s.
+
+    Args:
+      images: uint8 [N, h, w, c].
+      keras_predict: maps float32 [N, h, w, c] to [N, classes]. If it has a method `layers`, which maps the same to
+        layer name → output, the first layer that differs is named.
+    """
     if keras_predict is None:
         return Edge("close", None, skipped="no Keras model was given")
     floats = as_float(images, artifacts.preprocess)
@@ -260,9 +266,25 @@ def keras_edge(artifacts: Artifacts, images: np.ndarray, keras_predict: Predict 
     if ours.shape != theirs.shape:
         return Edge("close", False, len(images), note=f"Keras gives {ours.shape}, TFLite {theirs.shape}")
     worst = float(np.abs(ours - theirs).max())
-    passed = worst <= CLOSE  # false for NaN, too
-    note = "" if passed else f"probabilities differ by up to {worst:.2g}; at most {CLOSE:g} passes"
-    return Edge("close", passed, len(images), None, worst, None, agreement(ours, theirs), note=note)
+    if worst <= CLOSE:
+        return Edge("close", True, len(images), None, worst, None, agreement(ours, theirs))
+    layer = _first_unlike_layer(artifacts.float_model, floats[: interpreters.TENSOR_IMAGES], keras_predict)
+    note = f"probabilities differ by up to {worst:.2g}, at most {CLOSE:g} passes; first in {layer or 'no single layer'}"
+    finite = worst if np.isfinite(worst) else None
+    return Edge("close", False, len(images), None, finite, layer, agreement(ours, theirs), note=note)
+
+
+def _first_unlike_layer(float_model: bytes, floats: np.ndarray, keras_predict: Predict) -> str | None:
+    """Return the first layer whose outputs differ by over a thousandth of their largest value."""
+    if not hasattr(keras_predict, "layers"):
+        return None
+    expected = keras_predict.layers(floats)
+    for name, values in _activations(float_model, floats).items():
+        if name in expected and values.shape == expected[name].shape:
+            difference = np.abs(values - expected[name]).max()
+            if not difference <= 1e-3 * np.abs(expected[name]).max():  # true for NaN, too
+                return name
+    return None
 
 
 def runtime_edges(artifacts: Artifacts, images: np.ndarray) -> dict[str, Edge]:

@@ -18,7 +18,7 @@ from conftest import ROOT, require
 from tiny_net import net
 
 from sqz_tf import check, interpreters, parity
-from sqz_tf.check import ParityReport, check_sparsity, judge, main, verdict
+from sqz_tf.check import KerasRun, ParityReport, check_sparsity, judge, main, verdict
 from sqz_tf.parity import CheckError, Edge, Run, as_int8, compare, spread
 from sqz_tf.spec import CheckConfig, PreprocessSpec
 
@@ -40,7 +40,7 @@ def static(folder: Path) -> dict[str, Edge]:
 
 
 def judged(folder: Path, **more: Any) -> ParityReport:
-    return judge(folder, IMAGES, LABELS, CONFIG, predict, **more)
+    return judge(folder, IMAGES, LABELS, CONFIG, KerasRun(net().keras_model), **more)
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +195,15 @@ def test_keras_outputs_that_are_no_probabilities_fail(sound):
         edge = parity.keras_edge(artifacts, IMAGES[:4], broken)
         assert edge.passed is False
         assert edge.note
+
+
+def test_the_layer_in_which_keras_and_tflite_part_is_named(folder):
+    def double(form: Any) -> None:
+        tiny_net.kernel_of(form, "fire2_expand1x1", np.float32)[:] *= 2
+
+    (folder / "model_f32.tflite").write_bytes(tiny_net.edited(net().float_model, double))
+    edge = parity.keras_edge(parity.read_artifacts(folder), IMAGES[:4], KerasRun(net().keras_model))
+    assert (edge.passed, edge.first_bad_layer) == (False, "fire2_expand1x1")
 
 
 def swap_red_and_blue(form: Any) -> None:
@@ -376,6 +385,13 @@ def test_a_missing_runtime_is_skipped_with_its_reason(sound, monkeypatch, tmp_pa
         edge = result.edges[name]
         assert (edge.passed, edge.equal) == (None, None)
         assert reason in edge.skipped
+
+
+def test_accuracy_does_not_depend_on_the_chunks(report, sound, monkeypatch):
+    monkeypatch.setattr(check, "CHUNK", 40)
+    artifacts = parity.read_artifacts(sound)
+    for name, scores in check._all_scores(artifacts, IMAGES, "litert-ref").items():
+        assert check.stats.accuracy(scores, LABELS) == report.accuracy[name]
 
 
 def test_where_everything_is_required_a_skipped_edge_fails(sound, monkeypatch, tmp_path):

@@ -128,10 +128,10 @@ def with_flipped_weight(model: bytes, layer: str) -> bytes:
     return edited(model, flip)
 
 
-def kernel_of(form: Any, layer: str) -> np.ndarray:
-    """Return the int8 weights of a convolution, flat and writable, in the object form of a model."""
+def kernel_of(form: Any, layer: str, dtype: type = np.int8) -> np.ndarray:
+    """Return the weights of a convolution, flat and writable, in the object form of a model."""
     graph = form.subgraphs[0]
     tensor = next(t for t in graph.tensors if t.name == f"model/{layer}/Conv2D".encode())
     buffer = form.buffers[tensor.buffer]
     buffer.data = np.array(buffer.data, np.uint8)
-    return buffer.data.view(np.int8)
+    return buffer.data.view(dtype)
