@@ -1,0 +1,351 @@
+"""Published weights onto our layers: find or download the file, read it, name its layers, turn BGR to RGB.
+
+No TensorFlow. Which publishers' files are known is data, `data_files/weight_layouts.json`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from converters.weights.names import Layout, map_layers, parse_layouts, recognise
+from converters.weights.read import FORMATS, read_weights
+from converters.weights.tensors import ConvWeights, WeightFile
+from sqz_tf.errors import SqzError
+from sqz_tf.spec import ModelSpec, PreprocessSpec
+
+IMAGENET = "imagenet"
+FILE_NAME = "compressed_SqueezeNet.net"
+SHA256 = "e4ab6960ae8cd81505e1c2136921201507e930966c53deaf15862a395b3a3261"
+FILE_BYTES = 675_763
+URLS = (
+    "https://raw.githubusercontent.com/songhan/SqueezeNet-Deep-Compression/5623e3cdbe1fcd83328c61ce2ee42c34ed319aa3/"
+    + FILE_NAME,
+    "https://github.com/songhan/SqueezeNet-Deep-Compression/raw/fb13faa/" + FILE_NAME,
+)
+"""Where Song Han published the file (public GitHub repository, BSD licence); tried in this order."""
+
+FOLDER_VARIABLE = "SQZ_TF_WEIGHTS"
+URL_VARIABLE = "SQZ_TF_WEIGHTS_URL"
+TIMEOUT_S = 30.0  # without a byte
+DEADLINE_S = 600.0  # for the whole file
+_BLOCK = 1 << 16
+_CLASSES = 1000
+
+_DATA = Path(__file__).with_name("data_files")
+
+Layer = tuple[np.ndarray, np.ndarray]
+Shape4 = tuple[int, int, int, int]
+
+
+class WeightsError(SqzError):
+    """A weight file cannot be had, is damaged, or belongs to another network."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pretrained:
+    """Published weights, ready for our network.
+
+    `layers`: kernel float32 [H, W, I, O] and bias float32 [O] by our layer names; conv1 takes RGB in units of
+    `pixel * preprocess.scale`, normalised by `preprocess.mean` and `std` (nothing is folded in yet).
+    `model`: the network they belong to, without batch norm. `licence`: the notice that goes wherever the weights
+    go. `notes`: what a user should know.
+    """
+
+    layers: dict[str, Layer]
+    preprocess: PreprocessSpec
+    model: ModelSpec
+    licence: str
+    source: str
+    layout: str
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+
+def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = None) -> Pretrained:
+    """Read published weights for a network.
+
+    Args:
+      source: `imagenet` (SqueezeNet v1.0 by Deep Compression) or a path.
+      spec: the network wanted; by default the one the file belongs to, at the size it was published for.
+        Its input size is kept; `classes` may be any number (the file's own head is returned).
+      cache: see `find`.
+
+    Raises:
+      WeightsError: no such file, damaged, of another network, or it cannot be downloaded.
+    """
+    path = find(source, cache=cache)
+    weights = _read(path)
+    layout = _found(path, lambda: recognise(weights, _layouts()))
+    model = _model(path, weights, layout, spec)
+    layers = _found(path, lambda: map_layers(weights, layer_shapes(model), layout))
+    facts = layout.facts
+    return Pretrained(
+        layers=_to_rgb({name: (layer.kernel, layer.bias) for name, layer in layers.items()}, facts["preprocess"]),
+        preprocess=_preprocess(facts, model.input_size),
+        model=model,
+        licence=_licence(facts),
+        source=facts["source"] if source == IMAGENET else str(source),
+        layout=layout.name,
+        sha256=weights.sha256,
+        notes=_notes(facts, model, layers["conv10"]),
+    )
+
+
+# The network the file belongs to --------------------------------------------------------------------------------
+
+
+def layer_shapes(spec: ModelSpec) -> dict[str, Shape4]:
+    """Return each convolution's kernel shape [H, W, I, O] by name, in graph order (table 1, arXiv:1602.07360)."""
+
+    def scaled(filters: float) -> int:
+        return max(1, round(spec.width * filters))
+
+    kernel, filters = (7, 96) if spec.arch == "squeezenet-1.0" else (3, 64)
+    inputs = scaled(filters)
+    shapes: dict[str, Shape4] = {"conv1": (kernel, kernel, spec.channels, inputs)}
+    for number in range(2, 10):
+        expand = spec.base_e + spec.incr_e * ((number - 2) // spec.freq)
+        squeeze, expand3x3 = scaled(spec.squeeze_ratio * expand), scaled(spec.pct_3x3 * expand)
+        expand1x1 = scaled(expand) - expand3x3 or 1
+        shapes[f"fire{number}_squeeze1x1"] = (1, 1, inputs, squeeze)
+        shapes[f"fire{number}_expand1x1"] = (1, 1, squeeze, expand1x1)
+        shapes[f"fire{number}_expand3x3"] = (3, 3, squeeze, expand3x3)
+        if spec.bypass == "complex" and number % 2 == 0:
+            shapes[f"fire{number}_bypass1x1"] = (1, 1, inputs, expand1x1 + expand3x3)
+        inputs = expand1x1 + expand3x3
+    shapes["conv10"] = (1, 1, inputs, spec.classes)
+    return shapes
+
+
+def _model(path: Path, weights: WeightFile, layout: Layout, spec: ModelSpec | None) -> ModelSpec:
+    facts = layout.facts
+    if spec is None:
+        spec = ModelSpec(arch=facts["arch"], input_size=facts["input_size"], bypass=_bypass(weights))
+    if spec.arch != facts["arch"]:
+        raise WeightsError(
+            f"{path.name} holds {facts['title']}",
+            expected=f"weights of {spec.arch}",
+            fix=f"use --arch {facts['arch']}",
+        )
+    if spec.channels != 3:
+        raise WeightsError(f"{path.name} takes colour pictures", expected="3 channels", fix="use --channels 3")
+    if weights.additions and spec.bypass == "none":
+        raise WeightsError(
+            f"{path.name} was trained with bypass connections ({', '.join(weights.additions[:4])})",
+            expected="a network with them",
+            fix="use --bypass simple",
+        )
+    head = next((theirs for theirs, ours in layout.layers.items() if ours == "conv10"), "")
+    own = weights.layers[head].bias.size if head in weights.layers else _CLASSES
+    return replace(
+        spec,
+        classes=own if own == spec.classes else _CLASSES,
+        conv10_padding=facts["conv10_padding"],
+        batch_norm=False,
+    )
+
+
+def _bypass(weights: WeightFile) -> str:
+    return "simple" if weights.additions else "none"
+
+
+def _to_rgb(layers: dict[str, Layer], facts: dict[str, Any]) -> dict[str, Layer]:
+    if facts["channel_order"] == "RGB":
+        return layers
+    kernel, bias = layers["conv1"]
+    return {**layers, "conv1": (np.ascontiguousarray(kernel[:, :, ::-1]), bias)}
+
+
+def _preprocess(facts: dict[str, Any], size: int) -> PreprocessSpec:
+    """Return the published preprocessing; for another input size the resize shrinks in proportion."""
+    rule = facts["preprocess"]
+    resize = max(size, round(rule["resize"] * size / facts["input_size"]))
+    order = slice(None, None, 1 if rule["channel_order"] == "RGB" else -1)
+    return PreprocessSpec(
+        size,
+        size,
+        fit=rule["fit"],
+        resize_width=resize,
+        resize_height=resize,
+        scale=rule["scale"],
+        mean=tuple(map(float, rule["mean"][order])),
+        std=tuple(map(float, rule["std"][order])),
+    )
+
+
+def _licence(facts: dict[str, Any]) -> str:
+    head = f"{facts['title']}, from {facts['source']}."
+    if not facts["licence"].startswith("BSD-2"):
+        return f"{head} Licence: {facts['licence'] or 'not stated by its publisher'}.\n"
+    return f"{head}\n\n{(_DATA / 'squeezenet_licence.txt').read_text(encoding='utf-8')}"
+
+
+def _notes(facts: dict[str, Any], model: ModelSpec, head: ConvWeights) -> tuple[str, ...]:
+    notes = []
+    if head.bias.size != _CLASSES:
+        notes.append(f"the head has {head.bias.size} classes, not ImageNet's {_CLASSES}")
+    if facts["pool_rounding"] == "ceil" and not _pools_evenly(model):
+        notes.append(
+            f"at {model.input_size} pixels the published network rounds its pooling sizes up and this one down; "
+            f"at {facts['input_size']} pixels they agree"
+        )
+    return tuple(notes)
+
+
+def _pools_evenly(model: ModelSpec) -> bool:
+    """Say whether all three poolings (3×3, stride 2, not padded) cover their input exactly."""
+    size = (model.input_size - (7 if model.arch == "squeezenet-1.0" else 3)) // 2 + 1
+    for _ in range(3):
+        if (size - 3) % 2:
+            return False
+        size = (size - 3) // 2 + 1
+    return model.pool_padding == "valid"
+
+
+# The file -------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def _layouts() -> tuple[Layout, ...]:
+    return parse_layouts((_DATA / "weight_layouts.json").read_text(encoding="utf-8"))
+
+
+def _net_layers() -> dict[str, Shape4]:
+    """Return the table of layers of the published `.net` file, by its publisher's names."""
+    layout = next(layout for layout in _layouts() if "net" in layout.formats)
+    shapes = layer_shapes(ModelSpec(arch=layout.facts["arch"]))
+    return {theirs: shapes[ours] for theirs, ours in layout.layers.items()}
+
+
+def _read(path: Path) -> WeightFile:
+    return _found(path, lambda: read_weights(path, net_layers=_net_layers()))
+
+
+def _found(path: Path, step: Any) -> Any:
+    try:
+        return step()
+    except (ValueError, OSError) as error:
+        raise WeightsError(f"{path}: {error}") from error
+
+
+def find(source: str, *, cache: Path | None = None) -> Path:
+    """Return the path of a weight file; `imagenet` is downloaded once.
+
+    `imagenet` is looked for as `compressed_SqueezeNet.net` in the folder SQZ_TF_WEIGHTS, then in the cache, then
+    downloaded into it; its SHA-256 is checked each time. SQZ_TF_WEIGHTS_URL names another place to download from.
+
+    Args:
+      source: `imagenet` or a path.
+      cache: folder for the download; by default `sqz-tf` in XDG_CACHE_HOME or ~/.cache.
+
+    Raises:
+      WeightsError: no such file, another file than the published one, or the download failed.
+    """
+    if source != IMAGENET:
+        return _existing(Path(source))
+    given = _given_folder()
+    if given is not None:
+        return given
+    folder = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sqz-tf"
+    path = folder / FILE_NAME
+    if path.is_file() and _digest(path) == SHA256:
+        return path
+    return _download(path)
+
+
+def _existing(path: Path) -> Path:
+    if path.is_file():
+        return path
+    raise WeightsError(
+        f"there is no weight file {path}", expected=f"`{IMAGENET}` or a file ending in {', '.join(FORMATS)}"
+    )
+
+
+def _given_folder() -> Path | None:
+    folder = os.environ.get(FOLDER_VARIABLE)
+    path = Path(folder or "") / FILE_NAME
+    if not folder or not path.is_file():
+        return None
+    received = _digest(path)
+    if received != SHA256:
+        raise WeightsError(
+            f"{path} has SHA-256 {received}", expected=SHA256, fix=f"replace it, or unset {FOLDER_VARIABLE}"
+        )
+    return path
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror})") from error
+
+
+def _download(path: Path) -> Path:
+    """Download to a temporary file, check it, and only then give it its name."""
+    urls = (os.environ[URL_VARIABLE],) if os.environ.get(URL_VARIABLE) else URLS
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as folder:
+            part = Path(folder) / FILE_NAME
+            _fetch_any(urls, part)
+            os.replace(part, path)
+    except OSError as error:
+        raise WeightsError(
+            f"{path.parent} cannot be written ({error.strerror or error})", fix="set XDG_CACHE_HOME to another folder"
+        ) from error
+    return path
+
+
+def _fetch_any(urls: tuple[str, ...], part: Path) -> None:
+    faults = []
+    for url in urls:
+        fault = _fetch(url, part)
+        if not fault:
+            return
+        faults.append(f"{url}: {fault}")
+    raise WeightsError(
+        f"{FILE_NAME} cannot be downloaded ({'; '.join(faults)})",
+        expected=f"{FILE_BYTES:,} bytes with SHA-256 {SHA256}",
+        fix=f"try again, or set {FOLDER_VARIABLE} to a folder that holds the file",
+    )
+
+
+def _fetch(url: str, part: Path) -> str:
+    """Download one address; return what went wrong, or nothing."""
+    request = urllib.request.Request(url, headers={"User-Agent": "sqz-tf"})
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply:
+            data = _receive(reply)
+    except (OSError, ValueError, HTTPException) as error:
+        return str(getattr(error, "reason", "") or error) or type(error).__name__
+    received = hashlib.sha256(data).hexdigest()
+    if len(data) != FILE_BYTES or received != SHA256:
+        more = "at least " if len(data) > FILE_BYTES else ""
+        return f"received {more}{len(data):,} bytes with SHA-256 {received}"
+    part.write_bytes(data)
+    return ""
+
+
+def _receive(reply: BinaryIO) -> bytes:
+    """Read at most one block more than the file has, within the deadline."""
+    data, until = bytearray(), time.monotonic() + DEADLINE_S
+    while len(data) <= FILE_BYTES:
+        block = reply.read(_BLOCK)
+        if not block:
+            break
+        data += block
+        if time.monotonic() > until:
+            raise TimeoutError(f"not complete after {DEADLINE_S:.0f} seconds")
+    return bytes(data)
