@@ -4,35 +4,14 @@ Import `tf`, `keras` and `tfmot` from here, nowhere else. It takes 3–5 s, sile
 and reports a missing package with the extra that installs it.
 """
 
-import contextlib
 import os
-import sys
-import tempfile
-from collections.abc import Iterator
 
+from sqz_tf._quiet import quiet_stderr
 from sqz_tf.errors import ConfigError
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
-
-
-@contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Hold back what native code writes to file descriptor 2; show it if the block fails."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(saved, held.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
 
 
 try:
@@ -47,7 +26,7 @@ except ImportError as error:
 
 tf.get_logger().setLevel("ERROR")
 
-__all__ = ["keras", "make_deterministic", "quiet_stderr", "tf", "tfmot"]
+__all__ = ["keras", "make_deterministic", "tf", "tfmot"]
 
 
 def make_deterministic(seed: int) -> None:

@@ -13,14 +13,11 @@ SOFTMAX whose exponentials add up to 512 times the largest or more (512 nearly e
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from converters import tflite_reader
+from sqz_tf._quiet import quiet_stderr
 from sqz_tf.errors import SqzError
 
 IN_PROCESS = {"litert-builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "litert-xnnpack": "AUTO"}
@@ -39,7 +37,6 @@ TENSOR_IMAGES = 2
 ARENA_ALIGN = 16
 CH_IN_BLOCK_MVE = 124  # CMSIS-NN's channels per block of a depthwise convolution on Helium
 HANDLE_BYTES = 16  # a scratch buffer's entry in the arena and its alignment
-_STDERR_LOCK = threading.Lock()  # the descriptor belongs to the whole process
 
 
 class InterpreterError(SqzError):
@@ -168,25 +165,6 @@ def _op_scratch(graph: tflite_reader.Model, op: tflite_reader.Op) -> int:
 
 def _round_up(value: int, step: int) -> int:
     return -(-value // step) * step
-
-
-@contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Hold back what native code writes to file descriptor 2; show it if the block fails."""
-    with _STDERR_LOCK, tempfile.TemporaryFile() as held:
-        if sys.stderr is not None:
-            sys.stderr.flush()
-        saved = os.dup(2)
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(saved, held.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
 
 
 def _read(model: bytes) -> tflite_reader.Model:

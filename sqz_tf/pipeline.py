@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,6 @@ from sqz_tf.train import FitPlan, History, fit
 
 OPS = {"CONV_2D", "MAX_POOL_2D", "CONCATENATION", "MEAN", "SOFTMAX"}
 FIXED_SECONDS = 45.0  # start-up, compilation, conversion, checks and report
-FORMAT = 1  # of report.json; specified in docs/artifact-format.md
 MISTAKES_SHOWN = 24
 SEED_OF = {"dense": 0, "pruned": 1, "quantized": 2}  # added to the seed: no stage repeats another's shuffles
 
@@ -284,9 +283,11 @@ class Pipeline:
             (folder / name).write_text(text, encoding="utf-8")
 
     def _write_manifest(self, out: Path) -> None:
-        config = {**self.plan.to_dict(), "preprocess": to_dict(self.preprocess)}
-        values = manifest(out, config=config, data_sha256=self.dataset.sha256, command=self.command)
+        values = manifest(out, config=self._config(), data_sha256=self.dataset.sha256, command=self.command)
         write_manifest(out, values)
+
+    def _config(self) -> dict[str, Any]:
+        return {**self.plan.to_dict(), "preprocess": to_dict(self.preprocess)}
 
     def _judge(self, out: Path, dense: Path, pruned: Path) -> check.ParityReport:
         test = self.dataset.splits["test"]
@@ -296,7 +297,7 @@ class Pipeline:
             self.dataset.images[test],
             self.dataset.labels[test],
             self.plan.check,
-            keras_predict=lambda x: model.predict(x, verbose=0),
+            keras_predict=check.KerasRun(model),
             pruned_sparsity=_read_json(pruned / "sparsity.json"),
             reference_scores=np.load(dense / "scores.npy"),
             progress=self.console.note,
@@ -325,7 +326,7 @@ class Pipeline:
         int8 = tflite_reader.read_model((out / "model_int8.tflite").read_bytes())
         labels = data.labels[data.splits["test"]]
         return {
-            "format": FORMAT,
+            "format": report.FORMAT,
             "sqz_tf": __version__,
             "name": data.name,
             "command": " ".join(shlex.quote(part) for part in ["python", "-m", *self.command]),
@@ -341,7 +342,7 @@ class Pipeline:
             },
             "model": to_dict(plan.model),
             "preprocess": to_dict(self.preprocess),
-            "config": plan.to_dict(),
+            "config": self._config(),
             "accuracy": {
                 "float": asdict(stats.accuracy(np.load(dense / "scores.npy"), labels)),
                 "pruned": asdict(stats.accuracy(np.load(pruned / "scores.npy"), labels)),
@@ -354,10 +355,7 @@ class Pipeline:
             },
             "agreement_top1": parity.agreement_top1,
             "sparsity": {"target": plan.prune.sparsity, "layers": parity.sparsity},
-            "sizes": {
-                name: {"bytes": len(content), "xz": xz_size(content)}
-                for name, content in ((path.name, path.read_bytes()) for path in sorted(out.glob("model*")))
-            },
+            "sizes": {name: {"bytes": len(content), "xz": xz_size(content)} for name, content in _contents(out)},
             "params": squeezenet(replace(plan.model, batch_norm=False)).count_params(),
             "macs": tflite_reader.macs(int8),
             "tflm": {
@@ -373,7 +371,7 @@ class Pipeline:
                 "pruned": _read_json(pruned / "history.json"),
                 "qat": _read_json(quantized / "history.json"),
             },
-            "confusion": _confusion(labels, parity.int8_scores.argmax(1), len(data.classes)).tolist(),
+            "confusion": stats.confusion(parity.int8_scores, labels).tolist(),
             "gate": {
                 "passed": parity.passed,
                 "failures": list(parity.failures),
@@ -424,11 +422,12 @@ def _class_weights(summary: Summary) -> str:
     return f"from {weights.min():.2f} to {weights.max():.2f} (the classes are unbalanced)"
 
 
-def _confusion(labels: np.ndarray, answers: np.ndarray, classes: int) -> np.ndarray:
-    """Return counts [truth, answer]."""
-    counts = np.zeros((classes, classes), np.int64)
-    np.add.at(counts, (labels, answers), 1)
-    return counts
+def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of every file the report gives sizes for: all but what describes the result."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and (path.parent != folder or name.startswith(("model", "labels"))):
+            yield name, path.read_bytes()
 
 
 def _as_list(value: Any) -> list[Any]:

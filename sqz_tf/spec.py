@@ -103,9 +103,7 @@ class PreprocessSpec:
             if not getattr(self, name):
                 object.__setattr__(self, name, (default,) * self.channels)
             if len(getattr(self, name)) != self.channels:
-                raise ConfigError(
-                    f"{name} has {len(getattr(self, name))} values", expected=str(self.channels)
-                )
+                raise ConfigError(f"{name} has {len(getattr(self, name))} values", expected=str(self.channels))
 
 
 @dataclass(frozen=True)

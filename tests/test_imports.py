@@ -11,7 +11,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = [
-    *("errors", "spec", "stats", "_disk", "artifact", "_cli", "images", "_interpreter_worker", "interpreters", "bench"),
+    *(
+        "errors",
+        "spec",
+        "stats",
+        "_quiet",
+        "_disk",
+        "artifact",
+        "_cli",
+        "images",
+        "_interpreter_worker",
+        "interpreters",
+        "bench",
+    ),
     *("data", "plan", "_keras", "batches", "model", "train", "prune", "quantize", "calibrate", "parity", "check"),
     *("plots", "_report_text", "_report_schema", "report", "pipeline", "export", "__main__"),
 ]

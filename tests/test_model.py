@@ -92,7 +92,9 @@ def test_works_at_32_pixels_by_default() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_folding_batch_norm_and_normalisation_is_exact(bypass: str, channels: int) -> None:
     spec = ModelSpec(input_size=40, channels=channels, classes=5, width=0.1, bypass=bypass, batch_norm=True)
-    preprocess = PreprocessSpec(40, 40, channels=channels, mean=(0.4, 0.5, 0.6)[:channels], std=(0.2, 0.25, 0.3)[:channels])
+    preprocess = PreprocessSpec(
+        40, 40, channels=channels, mean=(0.4, 0.5, 0.6)[:channels], std=(0.2, 0.25, 0.3)[:channels]
+    )
     keras.utils.set_random_seed(3)
     model = squeezenet(spec, preprocess)
     rng = np.random.default_rng(0)

@@ -86,7 +86,6 @@ def test_a_stuck_start_is_saved_by_the_safer_one(tmp_path: Path, monkeypatch: py
     assert min(history.loss) < 0.9
 
 
-
 def test_learning_rate_warms_up_and_falls() -> None:
     rate = WarmupCosine(1.0, 10, 100)
     values = [float(rate(step)) for step in range(100)]
