@@ -78,7 +78,7 @@ def test_smallest_inputs() -> None:
     assert smallest_input("squeezenet-1.0", "valid") == 35
     assert smallest_input("squeezenet-1.1", "valid") == 31
     assert squeezenet(ModelSpec(arch="squeezenet-1.0", input_size=35, pool_padding="valid", classes=3))
-    with pytest.raises(ConfigError, match="34 pixels is too small.*at least 35.*--input-size 35"):
+    with pytest.raises(ConfigError, match=r"34 pixels is too small.*at least 35.*--input-size 35"):
         squeezenet(ModelSpec(arch="squeezenet-1.0", input_size=34, pool_padding="valid"))
 
 

@@ -57,11 +57,11 @@ def test_a_plan_survives_json() -> None:
 def test_unknown_keys_and_impossible_values_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"ModelSpec has no field widht.*width"):
         from_dict(ModelSpec, {"widht": 1})
-    with pytest.raises(ConfigError, match="sparsity is 50.*from 0 to 0.99"):
+    with pytest.raises(ConfigError, match=r"sparsity is 50.*from 0 to 0.99"):
         PruneConfig(sparsity=50)
-    with pytest.raises(ConfigError, match="mean has 3 values.*1"):
+    with pytest.raises(ConfigError, match=r"mean has 3 values.*1"):
         PreprocessSpec(32, 32, channels=1, mean=(0.1, 0.2, 0.3))
-    with pytest.raises(ConfigError, match="resize_width is 200.*at least width, 227"):
+    with pytest.raises(ConfigError, match=r"resize_width is 200.*at least width, 227"):
         PreprocessSpec(227, 227, resize_width=200)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def test_learning_rate_warms_up_and_falls() -> None:
     assert values[0] == pytest.approx(0.1)
     assert max(values) == pytest.approx(1.0)
     assert values[-1] == pytest.approx(0.01, abs=2e-3)
-    assert all(a >= b for a, b in zip(values[10:], values[11:], strict=False))
+    assert all(a >= b for a, b in itertools.pairwise(values[10:]))
 
 
 def test_class_weights_balance_an_unbalanced_set() -> None:
