@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
@@ -40,10 +42,12 @@ URL_VARIABLE = "SQZ_TF_WEIGHTS_URL"
 TIMEOUT_S = 30.0  # without a byte
 DEADLINE_S = 600.0  # for the whole file
 _BLOCK = 1 << 16
+_DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,64})$")  # as PyTorch names its checkpoints
 _CLASSES = 1000
 
 _DATA = Path(__file__).with_name("data_files")
 
+T = TypeVar("T")
 Layer = tuple[np.ndarray, np.ndarray]
 Shape4 = tuple[int, int, int, int]
 
@@ -85,10 +89,12 @@ def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = Non
       WeightsError: no such file, damaged, of another network, or it cannot be downloaded.
     """
     path = find(source, cache=cache)
-    weights = _read(path)
+    weights = _found(path, lambda: read_weights(path, net_layers=_net_layers()))
+    _check_digest(path, weights)
     layout = _found(path, lambda: recognise(weights, _layouts()))
     model = _model(path, weights, layout, spec)
     layers = _found(path, lambda: map_layers(weights, layer_shapes(model), layout))
+    _check_padding(path, layers)
     facts = layout.facts
     return Pretrained(
         layers=_to_rgb({name: (layer.kernel, layer.bias) for name, layer in layers.items()}, facts["preprocess"]),
@@ -98,7 +104,7 @@ def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = Non
         source=facts["source"] if source == IMAGENET else str(source),
         layout=layout.name,
         sha256=weights.sha256,
-        notes=_notes(facts, model, layers["conv10"]),
+        notes=_notes(facts, model),
     )
 
 
@@ -131,7 +137,7 @@ def layer_shapes(spec: ModelSpec) -> dict[str, Shape4]:
 def _model(path: Path, weights: WeightFile, layout: Layout, spec: ModelSpec | None) -> ModelSpec:
     facts = layout.facts
     if spec is None:
-        spec = ModelSpec(arch=facts["arch"], input_size=facts["input_size"], bypass=_bypass(weights))
+        spec = ModelSpec(arch=facts["arch"], input_size=facts["input_size"], bypass=_bypass(weights, facts) or "none")
     if spec.arch != facts["arch"]:
         raise WeightsError(
             f"{path.name} holds {facts['title']}",
@@ -140,34 +146,52 @@ def _model(path: Path, weights: WeightFile, layout: Layout, spec: ModelSpec | No
         )
     if spec.channels != 3:
         raise WeightsError(f"{path.name} takes colour pictures", expected="3 channels", fix="use --channels 3")
-    if weights.additions and spec.bypass == "none":
+    bypass = _bypass(weights, facts)
+    if bypass not in (None, spec.bypass):
         raise WeightsError(
-            f"{path.name} was trained with bypass connections ({', '.join(weights.additions[:4])})",
-            expected="a network with them",
-            fix="use --bypass simple",
+            f"{path.name} holds a network with {bypass} bypass", expected=spec.bypass, fix=f"use --bypass {bypass}"
         )
-    head = next((theirs for theirs, ours in layout.layers.items() if ours == "conv10"), "")
-    own = weights.layers[head].bias.size if head in weights.layers else _CLASSES
-    return replace(
-        spec,
-        classes=own if own == spec.classes else _CLASSES,
-        conv10_padding=facts["conv10_padding"],
-        batch_norm=False,
-    )
+    head = _own(weights, layout, "conv10")
+    classes = spec.classes if head is not None and head.bias.size == spec.classes else _CLASSES
+    padding = _conv10_padding(path, head, facts["conv10_padding"])
+    return replace(spec, classes=classes, conv10_padding=padding, batch_norm=False)
 
 
-def _bypass(weights: WeightFile) -> str:
-    return "simple" if weights.additions else "none"
+def _own(weights: WeightFile, layout: Layout, ours: str) -> ConvWeights | None:
+    return next((weights.layers.get(theirs) for theirs, name in layout.layers.items() if name == ours), None)
 
 
-def _to_rgb(layers: dict[str, Layer], facts: dict[str, Any]) -> dict[str, Layer]:
+def _conv10_padding(path: Path, head: ConvWeights | None, published: int) -> int:
+    """Return what the file itself says, else what is known of the layout."""
+    if head is None or head.padding is None:
+        return published
+    if head.padding not in ((0, 0), (1, 1)):
+        raise WeightsError(f"{path}: its last convolution is padded by {head.padding}", expected="0 or 1 on each side")
+    return head.padding[0]
+
+
+def _check_padding(path: Path, layers: dict[str, ConvWeights]) -> None:
+    for name, layer in layers.items():
+        expected = (1, 1) if name.endswith("3x3") else (0, 0)
+        if name != "conv10" and layer.padding not in (None, expected):
+            raise WeightsError(f"{path}: layer {name} is padded by {layer.padding}", expected=f"{expected}")
+
+
+def _bypass(weights: WeightFile, facts: Mapping[str, Any]) -> str | None:
+    """Return the kind of bypass around the Fire modules, None if it cannot be known."""
+    if weights.additions is None:
+        return facts.get("bypass")
+    return {0: "none", 4: "simple", 8: "complex"}.get(len(weights.additions), "unknown")
+
+
+def _to_rgb(layers: dict[str, Layer], facts: Mapping[str, Any]) -> dict[str, Layer]:
     if facts["channel_order"] == "RGB":
         return layers
     kernel, bias = layers["conv1"]
     return {**layers, "conv1": (np.ascontiguousarray(kernel[:, :, ::-1]), bias)}
 
 
-def _preprocess(facts: dict[str, Any], size: int) -> PreprocessSpec:
+def _preprocess(facts: Mapping[str, Any], size: int) -> PreprocessSpec:
     """Return the published preprocessing; for another input size the resize shrinks in proportion."""
     rule = facts["preprocess"]
     resize = max(size, round(rule["resize"] * size / facts["input_size"]))
@@ -184,17 +208,17 @@ def _preprocess(facts: dict[str, Any], size: int) -> PreprocessSpec:
     )
 
 
-def _licence(facts: dict[str, Any]) -> str:
+def _licence(facts: Mapping[str, Any]) -> str:
     head = f"{facts['title']}, from {facts['source']}."
     if not facts["licence"].startswith("BSD-2"):
         return f"{head} Licence: {facts['licence'] or 'not stated by its publisher'}.\n"
     return f"{head}\n\n{(_DATA / 'squeezenet_licence.txt').read_text(encoding='utf-8')}"
 
 
-def _notes(facts: dict[str, Any], model: ModelSpec, head: ConvWeights) -> tuple[str, ...]:
+def _notes(facts: Mapping[str, Any], model: ModelSpec) -> tuple[str, ...]:
     notes = []
-    if head.bias.size != _CLASSES:
-        notes.append(f"the head has {head.bias.size} classes, not ImageNet's {_CLASSES}")
+    if model.classes != _CLASSES:
+        notes.append(f"the head has {model.classes} classes, not ImageNet's {_CLASSES}")
     if facts["pool_rounding"] == "ceil" and not _pools_evenly(model):
         notes.append(
             f"at {model.input_size} pixels the published network rounds its pooling sizes up and this one down; "
@@ -228,11 +252,7 @@ def _net_layers() -> dict[str, Shape4]:
     return {theirs: shapes[ours] for theirs, ours in layout.layers.items()}
 
 
-def _read(path: Path) -> WeightFile:
-    return _found(path, lambda: read_weights(path, net_layers=_net_layers()))
-
-
-def _found(path: Path, step: Any) -> Any:
+def _found(path: Path, step: Callable[[], T]) -> T:
     try:
         return step()
     except (ValueError, OSError) as error:
@@ -270,6 +290,34 @@ def _existing(path: Path) -> Path:
     raise WeightsError(
         f"there is no weight file {path}", expected=f"`{IMAGENET}` or a file ending in {', '.join(FORMATS)}"
     )
+
+
+def _check_digest(path: Path, weights: WeightFile) -> None:
+    """Compare a file with what is known of its SHA-256: a file beside it, its name, or the published one.
+
+    Most formats have no checksum, so flipped bits read as other weights. In a `.net` file they move all weights
+    behind them, therefore one that is not the published file must come with its SHA-256.
+    """
+    beside = path.with_name(path.name + ".sha256")
+    named = _DIGEST_IN_NAME.search(path.stem)
+    if beside.is_file():
+        words = beside.read_bytes()[:1024].decode("ascii", "replace").split()
+        stated, where = (words[0].lower() if words else ""), beside.name
+        right = weights.sha256 == stated
+    elif named:
+        stated, where = named[1], "its name"
+        right = weights.sha256.startswith(stated)
+    elif weights.format == "net":
+        stated, where = SHA256, "the published file"
+        right = weights.sha256 == stated
+    else:
+        return
+    if not right:
+        raise WeightsError(
+            f"{path} has SHA-256 {weights.sha256}",
+            expected=f"{stated or 'a digest'}, after {where}",
+            fix=f"get the file again, or write the right SHA-256 into {beside.name}",
+        )
 
 
 def _given_folder() -> Path | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from converters.weights import caffemodel, deep_compression, onnx, safetensors, torch_file
 from converters.weights.tensors import MAX_BYTES, Shape, WeightFile
 
 FORMATS = {
@@ -16,6 +17,12 @@ FORMATS = {
     ".pt": "torch",
 }
 """File name endings, and the format each stands for."""
+_READERS: dict[str, Callable[[bytes], WeightFile]] = {
+    "caffemodel": caffemodel.read,
+    "onnx": onnx.read,
+    "safetensors": safetensors.read,
+    "torch": torch_file.read,
+}
 
 
 def read_weights(
@@ -35,27 +42,11 @@ def read_weights(
     file_format = file_format or _format_of(source)
     data = source if isinstance(source, bytes) else _bytes(Path(source))
     if file_format == "net":
-        from converters.weights import deep_compression
-
         if net_layers is None:
             raise ValueError("a .net file names no layers; expected the table of layers with it")
         return deep_compression.read(data, net_layers)
-    if file_format == "caffemodel":
-        from converters.weights import caffemodel
-
-        return caffemodel.read(data)
-    if file_format == "onnx":
-        from converters.weights import onnx
-
-        return onnx.read(data)
-    if file_format == "safetensors":
-        from converters.weights import safetensors
-
-        return safetensors.read(data)
-    if file_format == "torch":
-        from converters.weights import torch_file
-
-        return torch_file.read(data)
+    if file_format in _READERS:
+        return _READERS[file_format](data)
     raise ValueError(f"the format is {file_format!r}; expected one of {', '.join(sorted(set(FORMATS.values())))}")
 
 

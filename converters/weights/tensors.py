@@ -36,7 +36,7 @@ class WeightFile:
     """The convolutions of one weight file, in the file's order and under its own names.
 
     `unused`: names of tensors or layers with weights that are not convolutions. `additions`: names of layers or
-    nodes that add two feature maps, where the format holds the graph (a bypass cannot be seen in the weights).
+    nodes that add two feature maps (a bypass cannot be seen in the weights); None where the format holds no graph.
     `sha256`: of the file's bytes.
     """
 
@@ -44,7 +44,7 @@ class WeightFile:
     layers: Mapping[str, ConvWeights]
     sha256: str
     unused: tuple[str, ...] = ()
-    additions: tuple[str, ...] = ()
+    additions: tuple[str, ...] | None = None
     codebooks: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 

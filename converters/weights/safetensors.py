@@ -1,0 +1,99 @@
+"""Safetensors files: 8 bytes of little-endian header length, a JSON header, then all tensors without gaps.
+
+Format: https://github.com/huggingface/safetensors (its README). Read here in NumPy alone, every offset checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from converters.weights.state_dict import from_tensors
+from converters.weights.tensors import MAX_DIM, WeightFile, describe
+
+MAX_HEADER = 8 << 20
+"""Longest header read, in bytes; a network of a thousand layers needs 200 KB."""
+_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
+_IGNORED = ("BOOL", "I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64")  # counters, never weights
+
+
+def read(data: bytes) -> WeightFile:
+    """Read the convolutions of a `.safetensors` file.
+
+    Raises:
+      ValueError: cut short, damaged, or of a dtype other than F16, F32 or F64; names the tensor.
+    """
+    header, start = _header(data)
+    spans = sorted((*_offsets(name, entry), name) for name, entry in header.items())
+    position = 0
+    for begin, end, name in spans:
+        if begin != position:
+            raise ValueError(
+                f"tensor {name} starts at byte {begin} of the data; expected {position}, where the last ends"
+            )
+        position = end
+    if position != len(data) - start:
+        last = spans[-1][2] if spans else "the header"
+        raise ValueError(f"the data have {len(data) - start} bytes; expected {position} up to the end of {last}")
+    arrays = {name: _array(name, header[name], data[start + begin : start + end]) for begin, end, name in spans}
+    in_order = {name: arrays[name] for name in header}
+    tensors = {name: values for name, values in in_order.items() if values is not None}
+    return from_tensors("safetensors", tensors, hashlib.sha256(data).hexdigest())
+
+
+def _header(data: bytes) -> tuple[dict[str, Any], int]:
+    """Return the header's tensors by name, and where the data start."""
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or length > min(MAX_HEADER, len(data) - 8):
+        raise ValueError(
+            f"the file has {len(data)} bytes and states a header of {length}; expected a safetensors file whose header "
+            f"fits into it and has at most {MAX_HEADER}"
+        )
+    try:
+        header = json.loads(data[8 : 8 + length].decode("utf-8"), object_pairs_hook=_no_repeats)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the header is damaged ({error}); expected JSON") from error
+    if not isinstance(header, dict):
+        raise ValueError(f"the header is a {type(header).__name__}; expected a JSON object")
+    header.pop("__metadata__", None)
+    return header, 8 + length
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a name is there twice")
+    return result
+
+
+def _offsets(name: str, entry: Any) -> tuple[int, int]:
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise ValueError(f"tensor {name} is described by {str(entry)[:80]}; expected dtype, shape and data_offsets")
+    shape, offsets = entry["shape"], entry["data_offsets"]
+    if not _natural(shape, MAX_DIM) or not _natural(offsets, 1 << 62) or len(offsets) != 2 or offsets[1] < offsets[0]:
+        raise ValueError(
+            f"tensor {name} has shape {str(shape)[:80]} and data_offsets {str(offsets)[:80]}; expected lengths and "
+            "[begin, end]"
+        )
+    return offsets[0], offsets[1]
+
+
+def _natural(values: Any, most: int) -> bool:
+    return isinstance(values, list) and all(type(value) is int and 0 <= value <= most for value in values)
+
+
+def _array(name: str, entry: dict[str, Any], data: bytes) -> np.ndarray | None:
+    """Return one tensor; None for integers."""
+    dtype, shape = entry["dtype"], tuple(entry["shape"])
+    if dtype in _IGNORED:
+        return None
+    if dtype not in _DTYPES:
+        raise ValueError(f"tensor {name} has dtype {str(dtype)[:20]}; expected one of {', '.join(_DTYPES)}")
+    expected = math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
+    if len(data) != expected:
+        raise ValueError(f"tensor {name} has {len(data)} bytes; expected {expected} for {dtype} {describe(shape)}")
+    return np.frombuffer(data, _DTYPES[dtype]).reshape(shape)

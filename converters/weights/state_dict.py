@@ -1,0 +1,45 @@
+"""Named tensors, as frameworks save them, to convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from converters.weights.tensors import ConvWeights, WeightFile, checked_shape, convolution
+
+WEIGHT_ENDINGS = (".weight", "_weight", "_w_0")
+"""How publishers end the name of a layer's kernel."""
+BIAS_ENDINGS = (".bias", "_bias", "_b_0")
+"""The same for its bias, in the same order."""
+
+
+def layer_of(tensor: str, endings: tuple[str, ...]) -> str:
+    """Return a tensor's name without its ending, or an empty string if it has none of them."""
+    return next((tensor[: -len(ending)] for ending in endings if tensor.endswith(ending)), "")
+
+
+def from_tensors(file_format: str, tensors: Mapping[str, np.ndarray], sha256: str) -> WeightFile:
+    """Pair kernels [O, I, H, W] with their biases.
+
+    Args:
+      tensors: floating-point arrays by name; one with four axes and a weight's name is a kernel.
+
+    Raises:
+      ValueError: a convolution contradicts itself, or there is none; names the layer.
+    """
+    layers: dict[str, ConvWeights] = {}
+    used: set[str] = set()
+    for name, values in tensors.items():
+        layer = layer_of(name, WEIGHT_ENDINGS)
+        if not layer or values.ndim != 4:
+            continue
+        if layer in layers:
+            raise ValueError(f"layer {layer} is there twice; expected each convolution once")
+        bias = next((layer + end for end in BIAS_ENDINGS if layer + end in tensors), "")
+        checked_shape(layer, values.shape, values.size)
+        layers[layer] = convolution(layer, values, tensors[bias] if bias else None)
+        used |= {name, bias}
+    if not layers:
+        raise ValueError(f"the file holds {len(tensors)} tensors and no convolution; expected kernels of four axes")
+    return WeightFile(file_format, layers, sha256, tuple(name for name in tensors if name not in used))
