@@ -200,13 +200,13 @@ METHODS
   unsigned int count = 0;
  private:
   TfLiteStatus Add(const char *name, const char *kernel) {
-    if (count >= tOpCount || static_cast<int>(count) == fail_at_) return kTfLiteError;
+    if (count >= tOpCount || calls_++ == fail_at_) return kTfLiteError;
     names[count] = name;
     kernels[count] = kernel;
     ++count;
     return kTfLiteOk;
   }
-  int fail_at_;
+  int calls_ = 0, fail_at_;
 };
 }  // namespace tflite
 """

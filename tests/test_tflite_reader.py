@@ -432,6 +432,15 @@ def test_absurd_numbers_are_refused_before_anything_is_allocated() -> None:
             assert _ask_everything(bytes(garbled)) in ("error", "model")
 
 
+@pytest.mark.parametrize(("field", "name"), [(4, "Tensors"), (6, "Inputs"), (8, "Outputs"), (10, "Operators")])
+def test_a_vector_longer_than_the_file_is_not_walked(field: int, name: str) -> None:
+    data = bytearray(tiny.int8_model())
+    table = schema.Model.GetRootAs(bytes(data), 0).Subgraphs(0)._tab
+    struct.pack_into("<I", data, table.Vector(table.Offset(field)) - 4, 0x00FFFFFF)
+    with pytest.raises(ValueError, match=f"16777215 {name} do not fit"):
+        read_model(bytes(data))
+
+
 def test_weights_of_another_rank_are_an_error() -> None:
     def change(model: Any, graph: Any) -> None:
         tensor = graph.tensors[graph.operators[0].inputs[1]]

@@ -268,6 +268,7 @@ def test_metadata_reads_back_field_by_field() -> None:
     size = content.table(1).table(1)
     assert (size.number(0, "I"), size.number(1, "I")) == (tiny.SIZE, tiny.SIZE)
     assert (image.table(5).floats(0), image.table(5).floats(1)) == ([1.0], [0.0])  # largest, smallest
+    assert (scores.table(5).floats(0), scores.table(5).floats(1)) == ([1.0], [0.0])
     (labels,) = scores.tables(6)
     assert (labels.text(0), labels.number(2, "b")) == ("labels.txt", 2)  # TENSOR_AXIS_LABELS
     (settings,) = root.tables(6)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import warnings
 from typing import Any
 
 import numpy as np
@@ -47,9 +49,20 @@ def test_the_same_network_gives_the_same_bytes() -> None:
     assert float_model(tiny.net()) == tiny.float_model()
 
 
-def test_conversion_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
+def test_conversion_is_silent(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Talkative:
+        def convert(self) -> bytes:
+            print("from Python")
+            print("from Python", file=sys.stderr)
+            warnings.warn("from Python", stacklevel=1)
+            os.write(1, b"from C++")
+            os.write(2, b"from C++")
+            return tiny.float_model()
+
+    data = tiny.float_model()
+    monkeypatch.setattr(tiny.tf.lite.TFLiteConverter, "from_keras_model", lambda model: Talkative())
     os.write(1, b"before\n")
-    float_model(tiny.net())
+    assert float_model(tiny.net()) == data
     os.write(2, b"after\n")
     assert capfd.readouterr() == ("before\n", "after\n")
 
