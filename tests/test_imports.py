@@ -22,13 +22,20 @@ ORDER = [
         "images",
         "_interpreter_worker",
         "interpreters",
+        "_model_file",
+        "runtime",
+        "classify",
         "bench",
     ),
-    *("data", "plan", "_keras", "batches", "model", "train", "prune", "quantize", "calibrate", "parity", "check"),
+    *("data", "_matching", "evaluate"),
+    *("plan", "_keras", "batches", "model", "train", "prune", "quantize", "calibrate", "parity", "check"),
     *("plots", "_report_text", "_report_schema", "report", "pipeline", "export", "__main__"),
 ]
 WITH_CONVERTERS = {"interpreters", "parity", "check", "pipeline"}
-LIGHT = ["sqz_tf.images", "sqz_tf.interpreters", "sqz_tf.check", "sqz_tf.export", "sqz_tf.data", "sqz_tf.__main__"]
+LIGHT = [
+    *("sqz_tf.images", "sqz_tf.interpreters", "sqz_tf.check", "sqz_tf.export", "sqz_tf.data", "sqz_tf.__main__"),
+    *("sqz_tf.runtime", "sqz_tf.classify", "sqz_tf.evaluate"),
+]
 HEAVY = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "sklearn", "matplotlib", "scipy"}
 
 
