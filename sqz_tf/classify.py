@@ -1,0 +1,126 @@
+"""Name what is on pictures: `python -m sqz_tf.classify model.tflite IMG…`, without TensorFlow."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from sqz_tf import __version__, _cli
+from sqz_tf.errors import SqzError
+
+if TYPE_CHECKING:
+    from sqz_tf.runtime import Answer, Classifier
+
+EXAMPLES = """\
+examples:
+  python -m sqz_tf.classify model_int8.tflite photo.jpg
+  python -m sqz_tf.classify model_int8.tflite photos/*.jpg --top 1 --json
+"""
+BAR = 20  # characters for a probability of 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sqz_tf.classify",
+        description="Classify pictures with a .tflite file of this kit, which carries its labels and preprocessing. "
+        "Exit code 0: all done, 1: a picture or the model cannot be used, 2: usage.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", metavar="MODEL", help="model_f32.tflite, model_int8.tflite or model_uint8.tflite")
+    parser.add_argument("pictures", nargs="+", metavar="IMG", help="a picture, in any format Pillow reads")
+    parser.add_argument("--top", type=positive, default=5, metavar="N", help="answers a picture (default: 5)")
+    parser.add_argument("--threads", type=positive, metavar="N", help="processors to use (default: 1)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    parser.add_argument("--quiet", action="store_true", help="no notes")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.add_argument("--version", action="version", version=f"sqz-tf {__version__}")
+    return parser
+
+
+def positive(text: str) -> int:
+    """Read a command line's integer from 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is too small: expected at least 1")
+    return value
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; return its exit code."""
+    arguments = build_parser().parse_args(argv)
+    return _cli.run(lambda: _work(arguments, _cli.Console(arguments.quiet)), arguments.debug)
+
+
+def _work(arguments: argparse.Namespace, console: _cli.Console) -> int:
+    from sqz_tf.runtime import Classifier
+
+    classifier = Classifier(arguments.model, threads=arguments.threads)
+    height, width, channels = classifier.input.shape[1:]
+    console.note(
+        f"{arguments.model}: {len(classifier.labels)} classes, {width}×{height}×{channels} {classifier.input.dtype}, "
+        f"run by {classifier.runtime}"
+    )
+    results: list[dict[str, Any]] = []
+    for picture in arguments.pictures:
+        results.append(_result(classifier, picture, arguments.top))
+        if not arguments.json:
+            print(_printable(_table(results[-1])), end="", flush=True)
+    if arguments.json:
+        print(json.dumps({"model": arguments.model, "runtime": classifier.runtime, "images": results}, indent=2))
+    return _cli.EXIT_FAILED if any("error" in result for result in results) else _cli.EXIT_OK
+
+
+def _result(classifier: Classifier, picture: str, top: int) -> dict[str, Any]:
+    """Classify one picture; one that cannot be used is reported on stderr and does not stop the others."""
+    try:
+        answers = classifier.classify(picture)[:top]
+    except SqzError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return {"image": picture, "error": str(error)}
+    return {"image": picture, "top": [_answer(classifier, answer) for answer in answers]}
+
+
+def _answer(classifier: Classifier, answer: Answer) -> dict[str, Any]:
+    index, label, probability = answer
+    wnid = {"wnid": classifier.wnids[index]} if classifier.wnids else {}
+    return {"index": index, "label": label, "probability": probability, **wnid}
+
+
+def _table(result: dict[str, Any]) -> str:
+    """Return a picture's answers as text, a line each; nothing for one that failed."""
+    if "error" in result:
+        return ""
+    lines = [f"{each['probability']:8.1%}  {bar(each['probability'])}  {each['label']}" for each in result["top"]]
+    # The index tells classes of one name apart.
+    lines = [f"{line} ({each['index']})" for line, each in zip(lines, result["top"], strict=True)]
+    return "\n".join([result["image"], *lines, ""])
+
+
+def _printable(text: str) -> str:
+    """Return text with `?` for what standard output cannot show, such as a file's name in another encoding."""
+    encoding = sys.stdout.encoding or "ascii"
+    return text.encode(encoding, "replace").decode(encoding)
+
+
+def bar(probability: float, encoding: str | None = None) -> str:
+    """Return a bar of BAR characters, in eighths of one, or of `#` where the terminal lacks those.
+
+    Args:
+      probability: in [0, 1]; anything else is cut off.
+      encoding: of what it is printed to; None for standard output.
+    """
+    eighths = round(8 * BAR * min(1.0, max(0.0, probability)))
+    text = "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+    try:
+        text.encode(encoding or sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        text = "#" * round(eighths / 8)
+    return f"{text:<{BAR}}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
