@@ -24,14 +24,15 @@ from typing import Any
 import numpy as np
 
 from sqz_tf._keras import keras, tf
-from sqz_tf.quantize import Range, activation_ranges, channel_bound, ranged_layers
+from sqz_tf.quantize import Range, activation_ranges, channel_bound, quantize_aware, ranged_layers
 
 layers: Any = keras.layers
 
 STRENGTHS = (0.0, 0.5, 0.75, 0.9, 1.0)  # α; 0 leaves the channels as they are
-CLIPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.42, 0.35, 0.29, 0.24, 0.2)  # of the largest value
-SEARCH_IMAGES = 16
-CORRECTION_IMAGES = 64
+CLIPS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.42, 0.35, 0.29, 0.24, 0.2)  # of the largest value
+SCORE_CLIPS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
+SEARCH_IMAGES = 48
+CORRECTION_IMAGES = 96
 MOMENT_ROWS = 40_000
 DAMPING = 0.01  # of the inputs' mean power, on the diagonal
 
@@ -50,9 +51,16 @@ class Choice:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A float network that computes what the given one did, ready to be quantized with these ranges."""
+    """What to quantize, and what it was made from.
+
+    Attributes:
+      model: the network to quantize with `ranges`: equalised, rounded, biases corrected.
+      equalised: the float network that computes what the given one did, its channels scaled like `model`'s.
+      choices: tensor → what was chosen for it.
+    """
 
     model: Any
+    equalised: Any
     ranges: dict[str, Range]
     choices: dict[str, Choice] = field(default_factory=dict)
 
@@ -83,20 +91,54 @@ def calibrate(model: Any, x: np.ndarray, input_range: Range, progress: Progress 
       input_range: real values of pixels 0 and 255.
     """
     tell = progress or (lambda label, done, total: None)
-    result = keras.models.clone_model(model)
-    result.set_weights(model.get_weights())
+    result = _copy(model)
     ranges = activation_ranges(model, x)
     choices: dict[str, Choice] = {}
-    found = list(junctions(result))
-    for number, junction in enumerate(found):
-        tell("calibrate", number, len(found) + 1)
-        clip, strength, scales, errors = _search(result, junction, ranges[junction.name], x[:SEARCH_IMAGES])
-        _rescale(result, junction, scales)
-        ranges[junction.name] = _scaled_range(result, junction, x, clip)
-        choices[junction.name] = Choice(clip, strength, *errors)
+    every = list(junctions(result))
+    for number, junction in enumerate(every):
+        tell("calibrate", number, len(every) + 1)
+        found, choices[junction.name] = _search(result, junction, ranges[junction.name], x[:SEARCH_IMAGES])
+        _rescale(result, junction, found.scales)
+        ranges[junction.name] = found.range
+    equalised = _copy(result)
     round_and_correct(result, ranges, input_range, x[:CORRECTION_IMAGES])
-    tell("calibrate", len(found) + 1, len(found) + 1)
-    return Calibration(result, ranges, choices)
+    ranges = choose_score_range(result, model, ranges, input_range, x)
+    tell("calibrate", len(every) + 1, len(every) + 1)
+    return Calibration(result, equalised, ranges, choices)
+
+
+def _copy(model: Any) -> Any:
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def divergence(wanted: np.ndarray, found: np.ndarray) -> float:
+    """Return the mean Kullback-Leibler divergence of probabilities [N, classes], in nats."""
+    return float((wanted * np.log((wanted + 1e-8) / (found + 1e-8))).sum(1).mean())
+
+
+def predict(model: Any, x: np.ndarray, batch_size: int = 25) -> np.ndarray:
+    """Return a model's outputs in bounded memory."""
+    return np.concatenate([model.predict_on_batch(x[i : i + batch_size]) for i in range(0, len(x), batch_size)])
+
+
+def choose_score_range(
+    model: Any, reference: Any, ranges: dict[str, Range], input_range: Range, x: np.ndarray
+) -> dict[str, Range]:
+    """Return the ranges with that of the last scores clipped where the probabilities change least."""
+    last = ranged_layers(model)[-1]
+    others = {name: pair for name, pair in ranges.items() if name != last}
+    quantized = quantize_aware(model, others, input_range)
+    scores = predict(keras.Model(quantized.input, quantized.get_layer(f"quant_{last}").output), x)
+    wanted = predict(reference, x)
+
+    def cost(clip: float) -> float:
+        clipped = fake_quantize(scores, clip * ranges[last][0], clip * ranges[last][1])
+        return divergence(wanted, tf.nn.softmax(clipped).numpy())
+
+    best = min(SCORE_CLIPS, key=cost)
+    return {**ranges, last: (best * ranges[last][0], best * ranges[last][1])}
 
 
 # Junctions ---------------------------------------------------------------------------------------------------
@@ -146,38 +188,54 @@ def _writers(layer: Any) -> dict[str, int]:
 # Search ------------------------------------------------------------------------------------------------------
 
 
-def _search(
-    model: Any, junction: Junction, full: Range, x: np.ndarray
-) -> tuple[float, float, np.ndarray, tuple[float, float]]:
-    """Return the best clip, strength and scales [channels] of a tensor, and the SQNR (min-max, best) in decibels."""
+@dataclass(frozen=True)
+class _Found:
+    clip: float
+    strength: float
+    scales: np.ndarray
+    range: Range
+    noise: float
+
+
+def _search(model: Any, junction: Junction, full: Range, x: np.ndarray) -> tuple[_Found, Choice]:
+    """Return the best strength, then the best clip for it, by the noise in what the consumers compute."""
     values = keras.Model(model.input, model.get_layer(junction.name).output).predict_on_batch(x)
     readers = [(_path(model, junction.name, name), model.get_layer(name)) for name in junction.consumers]
     exact = [_convolve(path(values), layer, layer.kernel) for path, layer in readers]
-    power = sum(float(tf.reduce_sum(tf.square(value))) for value in exact)
+    kernels = [layer.kernel.numpy() for _, layer in readers]
 
-    def error(scales: np.ndarray, high: float, low: float) -> float:
-        quantized = fake_quantize(values / scales, low, high)
-        total = 0.0
-        for (path, layer), wanted in zip(readers, exact, strict=True):
-            kernel = fake_quantize_kernel(layer.kernel * scales[:, None])
-            difference = _convolve(path(quantized), layer, kernel) - wanted
-            # A constant difference per channel is what bias correction takes away.
-            mean = tf.reduce_mean(difference, axis=(0, 1, 2), keepdims=True)
-            total += float(tf.reduce_sum(tf.square(difference - mean)))
-        return total
+    def noise(scales: np.ndarray, limits: Range) -> float:
+        quantized = fake_quantize(values / scales, *limits)
+        return sum(
+            _relative_noise(_convolve(path(quantized), layer, fake_quantize_kernel(kernel * scales[:, None])), wanted)
+            for (path, layer), kernel, wanted in zip(readers, kernels, exact, strict=True)
+        )
 
-    channels = values.shape[-1]
-    unscaled = np.ones(channels, np.float32)
-    plain = error(unscaled, full[1], full[0])
-    best = (plain, 1.0, 0.0, unscaled)
-    for strength in STRENGTHS if junction.scalable else (0.0,):
-        scales = _scales(values, [layer.kernel.numpy() for _, layer in readers], strength)
-        largest, smallest = float((values / scales).max()), float((values / scales).min())
-        for clip in CLIPS:
-            found = error(scales, max(clip * largest, 1e-6), min(clip * smallest, 0.0))
-            if found < best[0]:
-                best = (found, clip, strength, scales)
-    return best[1], best[2], best[3], (_decibels(power, plain), _decibels(power, best[0]))
+    def attempt(strength: float, clip: float) -> _Found:
+        scales = _scales(values, kernels, strength)
+        scaled = values / scales
+        limits = min(0.0, clip * float(scaled.min())), max(1e-6, clip * float(scaled.max()))
+        return _Found(clip, strength, scales, limits, noise(scales, limits))
+
+    plain = noise(np.ones(values.shape[-1], np.float32), full)
+    best = min((attempt(strength, 1.0) for strength in STRENGTHS if junction.scalable or not strength), key=_noise)
+    best = min([best, *(attempt(best.strength, clip) for clip in CLIPS)], key=_noise)
+    return best, Choice(best.clip, best.strength, _decibels(plain, len(readers)), _decibels(best.noise, len(readers)))
+
+
+def _noise(found: _Found) -> float:
+    return found.noise
+
+
+def _relative_noise(found: Any, wanted: Any) -> float:
+    """Return noise power over signal power, the mean over pictures: each picture counts the same.
+
+    A constant difference per channel does not count: bias correction takes it away.
+    """
+    difference = found - wanted
+    difference -= tf.reduce_mean(difference, axis=(0, 1, 2), keepdims=True)
+    power = tf.reduce_sum(tf.square(wanted), axis=(1, 2, 3)) + 1e-12
+    return float(tf.reduce_mean(tf.reduce_sum(tf.square(difference), axis=(1, 2, 3)) / power))
 
 
 def _scales(values: np.ndarray, kernels: list[np.ndarray], strength: float) -> np.ndarray:
@@ -193,8 +251,9 @@ def _scales(values: np.ndarray, kernels: list[np.ndarray], strength: float) -> n
     return np.clip(scales, 1 / 32, 32).astype(np.float32)
 
 
-def _decibels(power: float, noise: float) -> float:
-    return float(10 * np.log10(power / noise)) if power > 0 and noise > 0 else 99.0
+def _decibels(noise: float, parts: int) -> float:
+    """Return the signal-to-noise ratio for relative noise summed over parts, at most 99."""
+    return float(-10 * np.log10(noise / parts)) if noise > 0 else 99.0
 
 
 def _path(model: Any, source: str, target: str) -> Callable[[Any], Any]:
@@ -240,13 +299,6 @@ def _rescale(model: Any, junction: Junction, scales: np.ndarray) -> None:
         model.get_layer(name).set_weights([kernel * scales[:, None], bias])
 
 
-def _scaled_range(model: Any, junction: Junction, x: np.ndarray, clip: float) -> Range:
-    probe = keras.Model(model.input, model.get_layer(junction.name).output)
-    parts = [probe.predict_on_batch(x[start : start + 25]) for start in range(0, len(x), 25)]
-    low, high = min(0.0, *(part.min() for part in parts)), max(1e-6, *(part.max() for part in parts))
-    return float(clip * low), float(clip * high)
-
-
 # Rounding and bias correction --------------------------------------------------------------------------------
 
 
@@ -284,11 +336,15 @@ def _apply(layer: Any, exact: list[Any], quantized: list[Any]) -> tuple[Any, Any
 
 
 def _second_moments(values: Any, layer: Any) -> np.ndarray:
-    """Return the mean of x·xᵀ over the patches x a convolution sees, float64 [H·W·I, H·W·I]."""
+    """Return the mean of x·xᵀ over the patches x a convolution sees, float64 [H·W·I, H·W·I].
+
+    Each picture is scaled to the same power, so that none decides alone.
+    """
     height, width = layer.kernel_size
     patches = tf.image.extract_patches(
         values, (1, height, width, 1), (1, *layer.strides, 1), (1, 1, 1, 1), layer.padding.upper()
     )
+    patches /= tf.sqrt(tf.reduce_mean(tf.square(patches), axis=(1, 2, 3), keepdims=True) + 1e-12)
     rows = tf.reshape(patches, (-1, patches.shape[-1]))
     rows = rows[:: max(1, rows.shape[0] // MOMENT_ROWS)]
     return (tf.matmul(rows, rows, transpose_a=True) / rows.shape[0]).numpy().astype(np.float64)

@@ -30,6 +30,8 @@ from sqz_tf.errors import ConfigError, DataError, OutputError, SqzError
 from sqz_tf.spec import DataConfig, PreprocessSpec, from_dict, to_dict
 
 SPLITS = ("train", "calibration", "validation", "test")
+UNLABELLED = -1
+"""Label of a picture that has none."""
 MAX_SKIPPED = 0.05
 """Largest fraction of pictures that may be corrupt."""
 _FORMAT = 1
@@ -156,10 +158,100 @@ def load(config: DataConfig, preprocess: PreprocessSpec, cache: Path, progress: 
     """
     _check_fractions(config)
     source = _open_source(config.source)
+
+    def divide(rows: _Rows) -> dict[str, np.ndarray]:
+        return split(rows.labels, rows.digests, rows.given, source.classes, config)
+
+    return _keep(source, divide, config, preprocess, cache, progress)
+
+
+def load_for_judging(
+    config: DataConfig,
+    calibration: str | None,
+    outputs: Sequence[int],
+    labels: Sequence[str],
+    preprocess: PreprocessSpec,
+    cache: Path,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Read labelled pictures that judge a network trained elsewhere, and pictures to calibrate it with.
+
+    All labelled pictures are `test`, but for those that calibrate: without `calibration` the first ones by digest,
+    `calibration_images` and a fifth of all at most. `train` and `validation` are empty.
+
+    Args:
+      config: `source` is a folder or `.zip` that `images.scan` reads.
+      calibration: a folder or `.zip` of pictures, whose labels, if any, do not matter; `calibration_images` of them
+        are used, evenly spread.
+      outputs: the network's output for each class of the source, as `match_classes` finds them.
+      labels: names of the network's outputs.
+
+    Raises:
+      DataError, OutputError: as `load`.
+    """
+    found = images.scan(Path(config.source))
+    others = images.scan(Path(calibration)) if calibration else None
+    chosen = _spread(others.entries, config.calibration_images) if others else []
+    source = _judging_source(config.source, found, outputs, labels, others, chosen)
+
+    def divide(rows: _Rows) -> dict[str, np.ndarray]:
+        order = np.array(sorted(range(len(rows.labels)), key=rows.digests.__getitem__), np.int64)
+        given = np.array([name == "calibration" for name in rows.given])[order]
+        if others is None:
+            given[: min(config.calibration_images, len(order) // 5)] = True
+        none = np.zeros(0, np.int64)
+        return {"train": none, "calibration": order[given], "validation": none, "test": order[~given]}
+
+    return _keep(source, divide, config, preprocess, cache, progress)
+
+
+def _judging_source(
+    name: str,
+    found: images.ImageSet,
+    outputs: Sequence[int],
+    labels: Sequence[str],
+    others: images.ImageSet | None,
+    chosen: Sequence[images.Entry],
+) -> _Source:
+    def items() -> Iterator[_Item]:
+        for entry in found.entries:
+            assert entry.label is not None
+            yield _Item(entry.name, outputs[entry.label], "test", partial(found.read, entry))
+        for entry in chosen:
+            assert others is not None
+            yield _Item(entry.name, UNLABELLED, "calibration", partial(others.read, entry))
+
+    return _Source(
+        name=Path(name).resolve().name.removesuffix(".zip"),
+        classes=tuple(labels),
+        count=len(found.entries) + len(chosen),
+        items=items,
+        channels=3,
+        licence="pictures of the user",
+        notes=(*found.notes, *(others.notes if others else ())),
+        trains=False,
+    )
+
+
+def _spread(values: Sequence[In], most: int) -> list[In]:
+    if len(values) <= most:
+        return list(values)
+    return [values[position * len(values) // most] for position in range(most)]
+
+
+def _keep(
+    source: _Source,
+    divide: Callable[[_Rows], dict[str, np.ndarray]],
+    config: DataConfig,
+    preprocess: PreprocessSpec,
+    cache: Path,
+    progress: Progress | None,
+) -> Dataset:
+    """Write a source's pictures and their splits into the folder `cache`."""
     need = source.count * preprocess.width * preprocess.height * preprocess.channels
     with _replacing(cache, need) as folder:
         rows = _write_images(source, preprocess, folder / "images.npy", progress)
-        splits = split(rows.labels, rows.digests, rows.given, source.classes, config)
+        splits = divide(rows)
         index = {"labels": np.array(rows.labels, np.int32), **splits}
         np.savez(folder / "index.npz", **index)  # type: ignore[arg-type]
         record = {
@@ -331,6 +423,7 @@ class _Source:
     channels: int
     licence: str
     notes: tuple[str, ...] = ()
+    trains: bool = True
 
 
 class _Rows:
@@ -394,6 +487,8 @@ class _Rows:
                 f"warning: {self._across['splits']} pictures are in two of the given splits, byte for byte: "
                 "accuracies may be too high"
             )
+        if not source.trains:
+            return tuple(notes)
         counts = np.bincount(self.labels, minlength=len(source.classes))
         if counts.min() and counts.max() > 3 * counts.min():
             low, high = int(counts.argmin()), int(counts.argmax())

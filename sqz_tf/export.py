@@ -118,9 +118,9 @@ def _work(arguments: argparse.Namespace, command: list[str], console: _cli.Conso
         console.note(f"reading {arguments.data}")
         summary = summarise(options.data)
         plan = make_plan(options, summary)
-        from sqz_tf.pipeline import Pipeline
+        from sqz_tf.pipeline_train import TrainingPipeline
 
-        report, folder = Pipeline(plan, summary, workspace, console, command).run()
+        report, folder = TrainingPipeline(plan, summary, workspace, console, command).run()
     _print_result(report, folder, arguments.json)
     return _cli.EXIT_OK if report["gate"]["passed"] else _cli.EXIT_FAILED
 
@@ -153,7 +153,7 @@ def _print_result(report: dict[str, Any], folder: Path, as_json: bool) -> None:
 
 
 def _dry_run(plan: Plan, summary: Any, as_json: bool) -> int:
-    from sqz_tf.pipeline import foresee
+    from sqz_tf.pipeline_train import foresee
 
     forecast = foresee(plan, summary)
     if as_json:

@@ -8,6 +8,7 @@ input is `pixel * PreprocessSpec.scale`. With `batch_norm` off the activation is
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -160,7 +161,7 @@ def squeezenet(spec: ModelSpec, preprocess: PreprocessSpec | None = None) -> Any
         x = build.bypassed_fire(x, number)
         if f"fire{number}" in pools:
             x = build.pool(x, f"pool{number}")
-    if spec.dropout and spec.batch_norm:
+    if spec.dropout and (spec.batch_norm or preprocess is not None):
         x = StatelessDropout(spec.dropout, name="drop9")(x)
     if spec.conv10_padding:
         x = layers.ZeroPadding2D(spec.conv10_padding, name="pad10")(x)
@@ -188,6 +189,12 @@ def _normalise(x: Any, preprocess: PreprocessSpec) -> Any:
 def convolutions(model: Any) -> list[Any]:
     """Return the convolution layers in graph order."""
     return [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
+
+
+def set_layers(model: Any, weights: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """Put kernels [H, W, I, O] and biases [O] into the named convolutions, in place."""
+    for name, (kernel, bias) in weights.items():
+        model.get_layer(name).set_weights([kernel, bias])
 
 
 def has_batch_norm(model: Any) -> bool:

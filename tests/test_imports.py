@@ -29,7 +29,7 @@ ORDER = [
     ),
     *("data", "_matching", "evaluate"),
     *("plan", "_keras", "batches", "model", "train", "prune", "quantize", "calibrate", "parity", "check"),
-    *("plots", "_report_text", "_report_schema", "report", "pipeline", "export", "__main__"),
+    *("plots", "_report_text", "_report_schema", "report", "pipeline", "pipeline_train", "pipeline_calibrate", "export", "__main__"),
 ]
 WITH_CONVERTERS = {"interpreters", "parity", "check", "pipeline"}
 LIGHT = [

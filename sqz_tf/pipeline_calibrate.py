@@ -1,0 +1,130 @@
+"""An export that trains nothing: published weights → calibrated → quantized, then what every export does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sqz_tf._cli import Console
+from sqz_tf._keras import make_deterministic
+from sqz_tf.artifact import Workspace
+from sqz_tf.calibrate import calibrate, divergence, predict
+from sqz_tf.data import load_for_judging
+from sqz_tf.model import convolutions, fold, set_layers, squeezenet
+from sqz_tf.pipeline import Made, Pipeline, read_json, read_weights, write_json, write_weights
+from sqz_tf.plan import Plan
+from sqz_tf.prune import sparsity
+from sqz_tf.quantize import activation_ranges, quantize_aware
+from sqz_tf.weights import Pretrained
+
+
+class CalibrationPipeline(Pipeline):
+    """Quantize published weights after training.
+
+    Args:
+      calibration: a folder of pictures to calibrate with, or None for a part of the data that is then not judged.
+      outputs: the network's output for each class of the data.
+      labels: names of the network's outputs.
+      wnids: their WordNet ids.
+    """
+
+    pretrained: Pretrained
+
+    def __init__(
+        self,
+        plan: Plan,
+        fingerprint: str,
+        workspace: Workspace,
+        console: Console,
+        command: list[str],
+        pretrained: Pretrained,
+        *,
+        calibration: str | None,
+        outputs: Sequence[int],
+        labels: Sequence[str],
+        wnids: Sequence[str] = (),
+    ) -> None:
+        super().__init__(plan, fingerprint, workspace, console, command, pretrained)
+        self.calibration, self.outputs, self.labels, self.wnids = calibration, outputs, labels, wnids
+
+    def _make(self) -> Made:
+        plan = self.plan
+        self.data = self._stage("data", [plan.data, plan.preprocess, self.calibration], self._load)
+        self.float = self._stage("float", [plan.model, self.pretrained.sha256], self._fold)
+        self.calibrated = self._stage("calibrated", plan.quantize, self._calibrate)
+        return Made(
+            reference_scores=np.load(self.float / "scores.npy"),
+            pruned_scores=None,
+            sparsity=read_json(self.float / "sparsity.json"),
+            sparsity_target=0.0,
+            training={},
+            more={"calibration": read_json(self.calibrated / "calibration.json")},
+        )
+
+    def _models(self) -> tuple[Any, Any]:
+        ranges = {name: tuple(pair) for name, pair in read_json(self.calibrated / "ranges.json").items()}
+        rounded = self._plain(self.calibrated / "rounded.npz")
+        return quantize_aware(rounded, ranges, self._input_range), self._plain(self.calibrated / "equalised.npz")
+
+    def _plain(self, path: Path | None = None) -> Any:
+        model = squeezenet(replace(self.plan.model, batch_norm=False, dropout=0.0))
+        if path is not None:
+            model.set_weights(read_weights(path))
+        return model
+
+    @cached_property
+    def attached(self) -> dict[str, Any]:
+        """What `preprocess.json` holds: the preprocessing, and the outputs' WordNet ids."""
+        return {**super().attached, **({"wnids": list(self.wnids)} if self.wnids else {})}
+
+    def _load(self, out: Path) -> None:
+        load_for_judging(
+            self.plan.data,
+            self.calibration,
+            self.outputs,
+            self.labels,
+            self.plan.preprocess,
+            out / "cache",
+            self.console.step,
+        )
+
+    def _fold(self, out: Path) -> None:
+        """Put the weights into the network, the normalisation into conv1, and score the pictures."""
+        make_deterministic(self.plan.seed)
+        network = squeezenet(replace(self.plan.model, dropout=0.0), self.preprocess)
+        set_layers(network, self.pretrained.layers)
+        model = fold(network, self.plan.model, self.preprocess)
+        write_weights(out / "weights.npz", model.get_weights())
+        write_json(out / "sparsity.json", sparsity(model, [layer.name for layer in convolutions(model)]))
+        np.save(out / "scores.npy", predict(model, self._pixels("test")))
+
+    def _calibrate(self, out: Path) -> None:
+        make_deterministic(self.plan.seed)
+        model, x = self._plain(self.float / "weights.npz"), self._pixels("calibration")
+        found = calibrate(model, x, self._input_range, self.console.step)
+        write_weights(out / "equalised.npz", found.equalised.get_weights())
+        write_weights(out / "rounded.npz", found.model.get_weights())
+        write_json(out / "ranges.json", found.ranges)
+        wanted = predict(model, x)
+        min_max = quantize_aware(model, activation_ranges(model, x), self._input_range)
+        record = {
+            "images": len(x),
+            "source": self.calibration or "a part of the data that is not judged",
+            "tensors": {name: asdict(choice) for name, choice in found.choices.items()},
+            "min_max": _agreement(wanted, predict(min_max, x)),
+            "chosen": _agreement(wanted, predict(quantize_aware(found.model, found.ranges, self._input_range), x)),
+        }
+        write_json(out / "calibration.json", record)
+
+
+def _agreement(wanted: np.ndarray, found: np.ndarray) -> dict[str, float]:
+    """Return how near two networks' probabilities [N, classes] are, on the calibration pictures."""
+    return {
+        "divergence": divergence(wanted, found),
+        "agreement_top1": float(np.mean(wanted.argmax(1) == found.argmax(1))),
+    }
