@@ -17,15 +17,16 @@ from converters.weights.tensors import MAX_DIM, WeightFile, describe
 
 MAX_HEADER = 8 << 20
 """Longest header read, in bytes; a network of a thousand layers needs 200 KB."""
-_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
-_IGNORED = ("BOOL", "I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64")  # counters, never weights
+_FLOATS = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
+_INTEGERS = {"BOOL": "?", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "U8": "u1"}
+_DTYPES = {**_FLOATS, **_INTEGERS}
 
 
 def read(data: bytes) -> WeightFile:
     """Read the convolutions of a `.safetensors` file.
 
     Raises:
-      ValueError: cut short, damaged, or of a dtype other than F16, F32 or F64; names the tensor.
+      ValueError: cut short, damaged, or of an unknown dtype (weights are F16, F32 or F64); names the tensor.
     """
     header, start = _header(data)
     spans = sorted((*_offsets(name, entry), name) for name, entry in header.items())
@@ -41,8 +42,7 @@ def read(data: bytes) -> WeightFile:
         raise ValueError(f"the data have {len(data) - start} bytes; expected {position} up to the end of {last}")
     arrays = {name: _array(name, header[name], data[start + begin : start + end]) for begin, end, name in spans}
     in_order = {name: arrays[name] for name in header}
-    tensors = {name: values for name, values in in_order.items() if values is not None}
-    return from_tensors("safetensors", tensors, hashlib.sha256(data).hexdigest())
+    return from_tensors("safetensors", in_order, hashlib.sha256(data).hexdigest())
 
 
 def _header(data: bytes) -> tuple[dict[str, Any], int]:
@@ -86,12 +86,9 @@ def _natural(values: Any, most: int) -> bool:
     return isinstance(values, list) and all(type(value) is int and 0 <= value <= most for value in values)
 
 
-def _array(name: str, entry: dict[str, Any], data: bytes) -> np.ndarray | None:
-    """Return one tensor; None for integers."""
+def _array(name: str, entry: dict[str, Any], data: bytes) -> np.ndarray:
     dtype, shape = entry["dtype"], tuple(entry["shape"])
-    if dtype in _IGNORED:
-        return None
-    if dtype not in _DTYPES:
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise ValueError(f"tensor {name} has dtype {str(dtype)[:20]}; expected one of {', '.join(_DTYPES)}")
     expected = math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
     if len(data) != expected:

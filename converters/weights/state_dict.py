@@ -23,23 +23,26 @@ def from_tensors(file_format: str, tensors: Mapping[str, np.ndarray], sha256: st
     """Pair kernels [O, I, H, W] with their biases.
 
     Args:
-      tensors: floating-point arrays by name; one with four axes and a weight's name is a kernel.
+      tensors: arrays by name; a floating-point one with four axes and a weight's name is a kernel. Single
+        integers, which are counters, are passed over.
 
     Raises:
       ValueError: a convolution contradicts itself, or there is none; names the layer.
     """
+    floats = {name: values for name, values in tensors.items() if values.dtype.kind == "f"}
     layers: dict[str, ConvWeights] = {}
     used: set[str] = set()
-    for name, values in tensors.items():
+    for name, values in floats.items():
         layer = layer_of(name, WEIGHT_ENDINGS)
         if not layer or values.ndim != 4:
             continue
         if layer in layers:
             raise ValueError(f"layer {layer} is there twice; expected each convolution once")
-        bias = next((layer + end for end in BIAS_ENDINGS if layer + end in tensors), "")
+        bias = next((layer + end for end in BIAS_ENDINGS if layer + end in floats), "")
         checked_shape(layer, values.shape, values.size)
-        layers[layer] = convolution(layer, values, tensors[bias] if bias else None)
+        layers[layer] = convolution(layer, values, floats[bias] if bias else None)
         used |= {name, bias}
     if not layers:
         raise ValueError(f"the file holds {len(tensors)} tensors and no convolution; expected kernels of four axes")
-    return WeightFile(file_format, layers, sha256, tuple(name for name in tensors if name not in used))
+    unused = (name for name, values in tensors.items() if name not in used and (name in floats or values.size > 1))
+    return WeightFile(file_format, layers, sha256, tuple(unused))

@@ -105,9 +105,9 @@ def _frozen(values: np.ndarray) -> np.ndarray:
 
 
 def _require_credible(layer: str, part: str, values: np.ndarray) -> None:
-    worst = np.abs(values).max(initial=0)
+    worst = float(np.abs(values).max(initial=0))
     if not worst <= MAX_MAGNITUDE:  # NaN too
         raise ValueError(
-            f"layer {layer} has a value of {worst} in its {part}; expected finite numbers up to {MAX_MAGNITUDE:g} "
+            f"layer {layer} has a value of {worst:g} in its {part}; expected finite numbers up to {MAX_MAGNITUDE:g} "
             "(the file is damaged)"
         )

@@ -36,10 +36,12 @@ def read(data: bytes) -> WeightFile:
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler raises nearly anything on garbled files
+        # Its own message may advise to load the file unsafely, so it is not passed on.
         raise ValueError(
-            f"PyTorch cannot read the file ({_first_line(error)}); expected a checkpoint of tensors"
+            f"PyTorch cannot read the file without executing it ({type(error).__name__}); expected a checkpoint of "
+            "tensors alone, from torch.save(model.state_dict(), ...)"
         ) from error
-    tensors = {name: _array(name, value) for name, value in _state(content).items() if _is_float(value)}
+    tensors = {name: _array(name, value) for name, value in _state(content).items()}
     return from_tensors("torch", tensors, hashlib.sha256(data).hexdigest())
 
 
@@ -69,13 +71,9 @@ def _state(content: Any) -> dict[str, Any]:
     return {name.removeprefix(_PARALLEL) if parallel else name: value for name, value in content.items()}
 
 
-def _is_float(value: Any) -> bool:
-    return bool(getattr(value, "is_floating_point", lambda: False)())
-
-
 def _array(name: str, tensor: Any) -> np.ndarray:
     try:
-        values: np.ndarray = tensor.detach().cpu().float().numpy()
+        values: np.ndarray = (tensor.float() if tensor.is_floating_point() else tensor).detach().cpu().numpy()
     except Exception as error:
         raise ValueError(f"tensor {name} cannot be read ({_first_line(error)}); expected a dense tensor") from error
     return values
