@@ -14,15 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqz_tf import __version__, _cli
+from sqz_tf.errors import ConfigError
 from sqz_tf.spec import ARCHS, BYPASSES, FITS, SCHEMES
 
 if TYPE_CHECKING:
-    from sqz_tf.plan import Options, Plan
+    from sqz_tf.job import Job
+    from sqz_tf.plan import Options
 
 EXAMPLES = """\
 examples:
   python -m sqz_tf.export                              the built-in handwritten digits, two minutes
   python -m sqz_tf.export --data photos/ --out build/photos
+  python -m sqz_tf.export --weights imagenet --data photos/       fine-tune ImageNet's SqueezeNet on them
+  python -m sqz_tf.export --weights imagenet --data imagenet_val/ --calibration-data pictures/
+                                                       only quantize it; judged on pictures labelled by wnid
   python -m sqz_tf.export --data photos.zip --dry-run  what would happen, and how long it would take
 """
 
@@ -56,17 +61,29 @@ def _add_input(group: Any) -> None:
     group.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 RGB (default: by data)")
     group.add_argument("--fit", choices=FITS, help="how pictures become square (default: centre-crop)")
     group.add_argument("--test-fraction", type=float, default=0.0, help="default: 0.25, or 0.1 from 10,000 pictures")
+    group.add_argument(
+        "--calibration-data", metavar="FOLDER", help="pictures to calibrate with, labels not needed (with --weights)"
+    )
     group.add_argument("--calibration-images", type=int, default=200, metavar="N", help="default: 200")
 
 
 def _add_network(group: Any) -> None:
-    group.add_argument("--arch", choices=ARCHS, default="squeezenet-1.1", help="default: squeezenet-1.1")
+    group.add_argument("--arch", choices=ARCHS, help="default: squeezenet-1.1, or what --weights hold")
+    group.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="start from published weights: imagenet (SqueezeNet v1.0, 676 KB, downloaded once), or a .net, "
+        ".caffemodel, .onnx, .safetensors or .pth file. Pictures labelled by ImageNet's wnids keep its 1000 classes "
+        "and are only quantized; others get a new head and fine-tuning",
+    )
     group.add_argument("--width", type=float, help="multiplies every layer's filters (default: by data)")
     group.add_argument("--bypass", choices=BYPASSES, default="none", help="default: none")
 
 
 def _add_training(group: Any) -> None:
-    group.add_argument("--epochs", type=int, metavar="N", help="of dense training (default: by number of pictures)")
+    group.add_argument(
+        "--epochs", type=int, metavar="N", help="of dense training; 0 forbids training (default: by number of pictures)"
+    )
     group.add_argument("--prune-epochs", type=int, metavar="N", help="default: a third of --epochs")
     group.add_argument("--quantize-epochs", type=int, metavar="N", help="default: an eighth of --epochs")
     group.add_argument("--learning-rate", type=float, metavar="RATE", help="peak of the schedule (default: 0.01)")
@@ -105,24 +122,38 @@ def main(argv: list[str] | None = None) -> int:
 
 def _work(arguments: argparse.Namespace, command: list[str], console: _cli.Console) -> int:
     from sqz_tf.artifact import Workspace
-    from sqz_tf.data import summarise
-    from sqz_tf.plan import make_plan
 
-    options = _options(arguments)
     out = arguments.out or Path("build") / _default_name(arguments.data)
+    options = _options(arguments)
+    _refuse_contradictions(arguments)
+    console.note(f"reading {arguments.data}")
     if arguments.dry_run:
-        console.note(f"reading {arguments.data}")
-        summary = summarise(options.data)
-        return _dry_run(make_plan(options, summary), summary, arguments.json)
+        return _dry_run(_job(arguments, options), arguments.json)
     with Workspace(out, arguments.overwrite, arguments.resume, note=console.note) as workspace:
-        console.note(f"reading {arguments.data}")
-        summary = summarise(options.data)
-        plan = make_plan(options, summary)
-        from sqz_tf.pipeline_train import TrainingPipeline
-
-        report, folder = TrainingPipeline(plan, summary, workspace, console, command).run()
+        report, folder = _job(arguments, options).start(workspace, console, command).run()
     _print_result(report, folder, arguments.json)
     return _cli.EXIT_OK if report["gate"]["passed"] else _cli.EXIT_FAILED
+
+
+def _refuse_contradictions(arguments: argparse.Namespace) -> None:
+    if arguments.epochs == 0 and not arguments.weights:
+        raise ConfigError("--epochs 0 leaves nothing to export", fix="give --weights, or train for at least 1 epoch")
+    if arguments.calibration_data and not arguments.weights:
+        raise ConfigError(
+            "--calibration-data goes with --weights", fix="leave it out: training calibrates on its own pictures"
+        )
+    if arguments.weights and (arguments.width or arguments.channels == 1 or arguments.bypass != "none"):
+        raise ConfigError(
+            "--width, --bypass and --channels 1 do not go with --weights", expected="the network the weights are for"
+        )
+
+
+def _job(arguments: argparse.Namespace, options: Options) -> Job:
+    from sqz_tf.job import from_scratch, from_weights
+
+    if arguments.weights:
+        return from_weights(options, arguments.weights, arguments.calibration_data)
+    return from_scratch(options)
 
 
 def _options(arguments: argparse.Namespace) -> Options:
@@ -152,31 +183,32 @@ def _print_result(report: dict[str, Any], folder: Path, as_json: bool) -> None:
     print(f"report: {folder / 'report.html'}")
 
 
-def _dry_run(plan: Plan, summary: Any, as_json: bool) -> int:
-    from sqz_tf.pipeline_train import foresee
-
-    forecast = foresee(plan, summary)
+def _dry_run(job: Job, as_json: bool) -> int:
+    forecast = job.forecast()
     if as_json:
-        print(json.dumps({"plan": plan.to_dict(), **forecast}, indent=2, ensure_ascii=False))
+        print(json.dumps({"plan": job.plan.to_dict(), **forecast}, indent=2, ensure_ascii=False))
         return _cli.EXIT_OK
-    counts = {name: sum(per_class) for name, per_class in summary.counts.items()}
-    width, height = summary.median_size
-    names = ", ".join(summary.classes[:12]) + (" …" if len(summary.classes) > 12 else "")
+    plan, train = job.plan, job.plan.train
+    names = ", ".join(forecast["classes"][:12]) + (" …" if len(forecast["classes"]) > 12 else "")
     rows = {
-        "data": f"{summary.name}: {summary.pictures} pictures, median {width}×{height}",
-        "classes": f"{len(summary.classes)}: {names}",
-        "splits": ", ".join(f"{name} {count}" for name, count in counts.items()),
+        "data": forecast["data"],
+        "classes": f"{len(forecast['classes'])}: {names}",
+        "splits": ", ".join(f"{name} {count}" for name, count in forecast["counts"].items()),
         "network": f"{plan.model.arch}, width {plan.model.width:g}, input {plan.model.input_size}×"
         f"{plan.model.input_size}×{plan.model.channels}, bypass {plan.model.bypass}",
         "size": f"{forecast['params']:,} parameters, about {forecast['int8_bytes'] / 1024:.0f} KB as int8",
-        "training": f"{plan.train.epochs} epochs, then {plan.prune.epochs} pruning to {plan.prune.sparsity:.0%} zeros, "
-        f"then {plan.quantize.epochs} quantization-aware; batches of {plan.train.batch_size}",
+        "training": f"{train.epochs} epochs, then {plan.prune.epochs} pruning to {plan.prune.sparsity:.0%} zeros, then "
+        f"{plan.quantize.epochs} quantization-aware; batches of {train.batch_size}"
+        if train.epochs
+        else "none: the weights are only quantized",
         "class weights": forecast["class_weights"],
-        "pruned": f"all convolutions but {', '.join(plan.prune.skip)}: {len(forecast['pruned_layers'])} layers",
+        "pruned": f"all convolutions but {', '.join(plan.prune.skip)}: {len(forecast['pruned_layers'])} layers"
+        if train.epochs
+        else "nothing",
         "time": f"about {_duration(forecast['seconds'])} on this machine",
     }
     print("\n".join(f"{name:<14}{text}" for name, text in rows.items()))
-    for note in summary.notes:
+    for note in forecast["notes"]:
         print(f"note: {note}", file=sys.stderr)
     return _cli.EXIT_OK
 

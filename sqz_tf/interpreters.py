@@ -116,18 +116,24 @@ def why_not(runtime: str) -> str | None:
     return None
 
 
-def arena_bytes(model: bytes) -> ArenaUse:
+def arena_bytes(model: bytes, sample: np.ndarray | None = None) -> ArenaUse:
     """Measure the arena TFLite-Micro needs, and add what optimized kernels on a 32-bit target may need on top.
 
     `measured` is the recording allocator's total in the tflite-micro wheel (reference kernels, 64 bit), or more if
     setting up in so many bytes was seen to fail. On 32-bit targets pointers, so the structures, are smaller.
+
+    Args:
+      model: int8 `.tflite` bytes.
+      sample: an input [1, h, w, c] to run it on, zeros by default. With 512 classes or more take a real picture:
+        TFLite's reference softmax aborts where the scores hardly differ.
 
     Raises:
       Unavailable: the tflite-micro wheel is not installed.
       InterpreterError: TFLite-Micro cannot run the model.
     """
     source = _read(model).input_tensors()[0]
-    reply = _call_worker("tflm-arena", model, {"inputs": np.zeros(source.shape, source.dtype)})
+    inputs = np.zeros(source.shape, source.dtype) if sample is None else sample
+    reply = _call_worker("tflm-arena", model, {"inputs": inputs})
     measured, margin = int(reply["smallest"]), scratch_margin(model)
     total = _round_up(measured + margin, ARENA_ALIGN)
     return ArenaUse(measured, margin, total, int(reply["head"]), int(reply["tail"]))

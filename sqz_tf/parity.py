@@ -209,12 +209,14 @@ def labels_edge(artifacts: Artifacts) -> Edge:
 def preprocess_edge(artifacts: Artifacts) -> Edge:
     """Check that each model carries the manifest's preprocessing."""
     expected = artifacts.manifest["config"]["preprocess"]
-    wrong = [
-        name
-        for name, files in _attached(artifacts).items()
-        if _json(files.get(tflite_writer.PREPROCESS_FILE, b"")) != expected
-    ]
+    wrong = [name for name, files in _attached(artifacts).items() if _preprocess(files) != expected]
     return _equality(not wrong, f"preprocess.json in {', '.join(wrong)} is not the manifest's")
+
+
+def _preprocess(files: dict[str, bytes]) -> Any:
+    """Return the attached preprocessing without what else the file says of the outputs."""
+    values = _json(files.get(tflite_writer.PREPROCESS_FILE, b""))
+    return {key: value for key, value in values.items() if key != "wnids"} if isinstance(values, dict) else values
 
 
 def _models(artifacts: Artifacts) -> dict[str, bytes]:

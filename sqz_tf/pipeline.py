@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from converters import c_array, tflite_reader, tflite_writer, to_tflite
-from sqz_tf import __version__, check, interpreters, report, stats
+from sqz_tf import __version__, check, images, interpreters, report, stats
 from sqz_tf._cli import Console
 from sqz_tf._keras import keras
 from sqz_tf.artifact import Workspace, manifest, stage_key, versions, write_manifest, xz_size
@@ -179,10 +179,14 @@ class Pipeline:
         (out / "labels.txt").write_text("".join(f"{name}\n" for name in self.dataset.classes), encoding="utf-8")
         int8 = (out / "model_int8.tflite").read_bytes()
         self.console.note("measuring the TFLM arena …")
-        self.arena = interpreters.arena_bytes(tflite_writer.for_microcontroller(int8))
+        self.arena = interpreters.arena_bytes(tflite_writer.for_microcontroller(int8), self._sample())
         self._write_tflm(out / "tflm", int8)
         self._write_manifest(out)
         self.parity = self._judge(out)
+
+    def _sample(self) -> np.ndarray:
+        """Return one held-out picture as the int8 network's input."""
+        return images.to_int8(np.asarray(self.dataset.images[self.dataset.splits["test"][:1]]))
 
     def _write_tflm(self, folder: Path, int8: bytes) -> None:
         files = c_array.tflm_files(

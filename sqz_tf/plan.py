@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqz_tf.data import Summary, default_input_size
@@ -26,7 +26,7 @@ class Options:
     """The command line's values; None means: decide from the data."""
 
     data: DataConfig
-    arch: str = "squeezenet-1.1"
+    arch: str | None = None
     width: float | None = None
     input_size: int | None = None
     channels: int | None = None
@@ -75,7 +75,7 @@ def make_plan(options: Options, summary: Summary) -> Plan:
         data=options.data,
         preprocess=PreprocessSpec(size, size, channels=channels, fit=options.fit or "centre-crop"),
         model=ModelSpec(
-            arch=options.arch,
+            arch=options.arch or "squeezenet-1.1",
             input_size=size,
             channels=channels,
             classes=len(summary.classes),
@@ -95,6 +95,50 @@ def make_plan(options: Options, summary: Summary) -> Plan:
             epochs=_share(options.quantize_epochs, train.epochs, 1 / 8, 2),
             learning_rate=train.learning_rate / 20,
         ),
+        check=CheckConfig(max_drop=options.max_drop),
+        seed=options.seed,
+    )
+
+
+def make_fine_tune_plan(options: Options, summary: Summary, model: ModelSpec, preprocess: PreprocessSpec) -> Plan:
+    """Complete the options for published weights under a new head: a low rate, few epochs, the weights' own input.
+
+    Args:
+      model: the published network at the wanted input size.
+      preprocess: its preprocessing at that size.
+    """
+    scratch = make_plan(options, summary)
+    epochs = options.epochs if options.epochs is not None else max(6, scratch.train.epochs // 3)
+    rate = options.learning_rate or 3e-4
+    train = replace(
+        scratch.train,
+        epochs=epochs,
+        batch_size=32,
+        learning_rate=rate,
+        warmup_epochs=min(1.0, epochs / 5),
+        patience=max(6, epochs // 2),
+    )
+    return replace(
+        scratch,
+        preprocess=preprocess if options.fit is None else replace(preprocess, fit=options.fit),
+        model=replace(model, classes=len(summary.classes), dropout=0.5, conv10_padding=0),
+        train=train,
+        prune=replace(scratch.prune, epochs=_share(options.prune_epochs, epochs, 1 / 2, 4), learning_rate=rate / 2),
+        quantize=replace(
+            scratch.quantize, epochs=_share(options.quantize_epochs, epochs, 1 / 8, 2), learning_rate=rate / 10
+        ),
+    )
+
+
+def make_calibration_plan(options: Options, model: ModelSpec, preprocess: PreprocessSpec) -> Plan:
+    """Complete the options for published weights that are quantized without training."""
+    return Plan(
+        data=options.data,
+        preprocess=preprocess if options.fit is None else replace(preprocess, fit=options.fit),
+        model=model,
+        train=TrainConfig(epochs=0),
+        prune=PruneConfig(sparsity=0.0, epochs=0),
+        quantize=QuantizeConfig(scheme=options.scheme, epochs=0),
         check=CheckConfig(max_drop=options.max_drop),
         seed=options.seed,
     )

@@ -11,27 +11,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = [
-    *(
-        "errors",
-        "spec",
-        "stats",
-        "_quiet",
-        "_disk",
-        "artifact",
-        "_cli",
-        "images",
-        "_interpreter_worker",
-        "interpreters",
-        "_model_file",
-        "runtime",
-        "classify",
-        "bench",
-    ),
-    *("data", "_matching", "evaluate"),
-    *("plan", "_keras", "batches", "model", "train", "prune", "quantize", "calibrate", "parity", "check"),
-    *("plots", "_report_text", "_report_schema", "report", "pipeline", "pipeline_train", "pipeline_calibrate", "export", "__main__"),
+    *("errors", "spec", "stats", "_quiet", "_disk", "artifact", "_cli", "images", "imagenet_classes"),
+    *("_native", "_model_file", "_matching", "_interpreter_worker", "interpreters", "bench"),
+    *("runtime", "classify", "data", "evaluate", "_weight_files", "weights", "plan"),
+    *("_keras", "batches", "model", "train", "prune", "quantize", "calibrate", "parity", "check"),
+    *("plots", "_report_text", "_report_schema", "report"),
+    *("pipeline", "pipeline_train", "pipeline_calibrate", "job", "export", "__main__"),
 ]
-WITH_CONVERTERS = {"interpreters", "parity", "check", "pipeline"}
+WITH_CONVERTERS = {"interpreters", "parity", "check", "pipeline", "weights", "_weight_files"}
 LIGHT = [
     *("sqz_tf.images", "sqz_tf.interpreters", "sqz_tf.check", "sqz_tf.export", "sqz_tf.data", "sqz_tf.__main__"),
     *("sqz_tf.runtime", "sqz_tf.classify", "sqz_tf.evaluate"),

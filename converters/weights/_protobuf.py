@@ -1,12 +1,13 @@
 """Small protobuf messages built at run time, so that no generated code and no framework is needed.
 
-Only the fields we read are declared; the library skips the others. Messages inside a message are declared as
-`bytes` and parsed one by one: that bounds memory for hostile files and lets an error name the part it is in.
+Of an outermost message all fields are declared, of the others only those we read; the library skips the rest.
+Messages inside a message are declared as `bytes` and parsed one by one: that bounds memory for hostile files and
+lets an error name the part it is in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Fields = Mapping[str, tuple[int, str]]
@@ -14,6 +15,9 @@ Fields = Mapping[str, tuple[int, str]]
 
 NameFields = Mapping[int, "int | NameFields"]
 """Of each field that holds parts: the number of the part's own field with its name, or the same one level down."""
+
+MAX_PARTS = 20_000
+"""Most layers, nodes or tensors in one message; the deepest networks have a few thousand."""
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
@@ -63,6 +67,30 @@ def parse(cls: Any, data: bytes, where: str, name_fields: NameFields | None = No
             f"{where} is cut short or damaged: its {len(data)} bytes are no whole protobuf message"
             + (f"; the last part that begins in it is {last}" if last else "")
         ) from error
+
+
+def require_known(message: Any, where: str) -> None:
+    """Refuse fields that are not declared: in an outermost message they are what moved bytes look like.
+
+    Raises:
+      ValueError: there is one.
+    """
+    from google.protobuf.unknown_fields import UnknownFieldSet
+
+    numbers = sorted({field.field_number for field in UnknownFieldSet(message)})
+    if numbers:
+        raise ValueError(f"{where} has fields of number {numbers[:4]}, which its format lacks (the file is damaged)")
+
+
+def require_few(where: str, *parts: Sequence[bytes]) -> None:
+    """Refuse a message of absurdly many parts before they are parsed one by one.
+
+    Raises:
+      ValueError: there are more than MAX_PARTS.
+    """
+    count = sum(map(len, parts))
+    if count > MAX_PARTS:
+        raise ValueError(f"{where} has {count} parts; expected at most {MAX_PARTS}")
 
 
 def last_part(data: bytes, name_fields: NameFields) -> str:

@@ -18,7 +18,17 @@ from converters.weights import _protobuf
 from converters.weights.tensors import ConvWeights, WeightFile, checked_shape, convolution, describe
 
 DEFINITIONS: dict[str, _protobuf.Fields] = {
-    "NetParameter": {"name": (1, "bytes"), "layers": (2, "bytes*"), "layer": (100, "bytes*")},
+    "NetParameter": {
+        "name": (1, "bytes"),
+        "layers": (2, "bytes*"),
+        "input": (3, "bytes*"),
+        "input_dim": (4, "int64*"),
+        "force_backward": (5, "bool"),
+        "state": (6, "bytes"),
+        "debug_info": (7, "bool"),
+        "input_shape": (8, "bytes*"),
+        "layer": (100, "bytes*"),
+    },
     "LayerParameter": {
         "name": (1, "bytes"),
         "type": (2, "bytes"),
@@ -98,6 +108,8 @@ def read(data: bytes) -> WeightFile:
 
 def _layers(data: bytes) -> Iterator[_Layer]:
     net = _protobuf.parse(messages()["NetParameter"], data, "the file", NAME_FIELDS)
+    _protobuf.require_known(net, "the file")
+    _protobuf.require_few("the file", net.layers, net.layer)
     position = 0
     for cls, parts in (("V1LayerParameter", net.layers), ("LayerParameter", net.layer)):
         for part in parts:

@@ -17,7 +17,20 @@ from converters.weights.state_dict import WEIGHT_ENDINGS, layer_of
 from converters.weights.tensors import ConvWeights, WeightFile, checked_shape, convolution, describe
 
 DEFINITIONS: dict[str, _protobuf.Fields] = {
-    "ModelProto": {"ir_version": (1, "int64"), "graph": (7, "bytes")},
+    "ModelProto": {
+        "ir_version": (1, "int64"),
+        "producer_name": (2, "bytes"),
+        "producer_version": (3, "bytes"),
+        "domain": (4, "bytes"),
+        "model_version": (5, "int64"),
+        "doc_string": (6, "bytes"),
+        "graph": (7, "bytes"),
+        "opset_import": (8, "bytes*"),
+        "metadata_props": (14, "bytes*"),
+        "training_info": (20, "bytes*"),
+        "functions": (25, "bytes*"),
+        "configuration": (26, "bytes*"),
+    },
     "GraphProto": {"node": (1, "bytes*"), "initializer": (5, "bytes*")},
     "NodeProto": {
         "input": (1, "bytes*"),
@@ -84,7 +97,9 @@ def read(data: bytes) -> WeightFile:
 def _graph(data: bytes) -> tuple[list[Any], dict[str, Any]]:
     """Return the nodes, and the stored tensors by name."""
     model = _protobuf.parse(messages()["ModelProto"], data, "the file", {7: NAME_FIELDS})
+    _protobuf.require_known(model, "the file")
     graph = _protobuf.parse(messages()["GraphProto"], model.graph, "the file's graph", NAME_FIELDS)
+    _protobuf.require_few("the file's graph", graph.node, graph.initializer)
     nodes = [_protobuf.parse(messages()["NodeProto"], part, f"node number {i}") for i, part in enumerate(graph.node)]
     tensors: dict[str, Any] = {}
     for number, part in enumerate(graph.initializer):
