@@ -125,8 +125,8 @@ def _fetch_any(urls: tuple[str, ...], part: Path) -> None:
 
 def _fetch(url: str, part: Path) -> str:
     """Download one address; return what went wrong, or nothing."""
-    request = urllib.request.Request(url, headers={"User-Agent": "sqz-tf"})
     try:
+        request = urllib.request.Request(url, headers={"User-Agent": "sqz-tf"})
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply:
             data = _receive(reply)
     except (OSError, ValueError, HTTPException) as error:

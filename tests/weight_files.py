@@ -89,7 +89,7 @@ def onnx_bytes(
         node = classes["NodeProto"](op_type=b"Conv", input=[text.encode() for text in (previous, *names)])
         node.output.append(f"map{number}".encode())
         node.attribute.append(attribute("kernel_shape", ints=[side, side]))
-        node.attribute.append(attribute("pads", ints=[1 if name.endswith("3x3") else 0] * 4))
+        node.attribute.append(attribute("pads", ints=[int(side == 3 and number > 0)] * 4))
         previous = f"relu{number}"
         relu = classes["NodeProto"](op_type=b"Relu", input=[f"map{number}".encode()], output=[previous.encode()])
         graph.node.extend([node.SerializeToString(), relu.SerializeToString()])
