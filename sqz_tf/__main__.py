@@ -9,6 +9,8 @@ from sqz_tf import __version__
 
 COMMANDS = {
     "export": "train, prune, quantize, convert and prove a SqueezeNet",
+    "classify": "say what pictures show",
+    "evaluate": "measure a model on labelled pictures",
     "check": "judge an output folder again",
     "bench": "time an output folder's models",
 }

@@ -5,7 +5,7 @@ Three steps, each exact or corrected against the float network on calibration pi
 1. Equalise. ReLU(s·x) = s·ReLU(x) for s > 0, so a channel may be divided by s where it is produced and multiplied
    by s where it is consumed (Nagel et al. 2019, arXiv:1906.04721). The strength α trades the spread of the
    activations against that of the consumers' weights (Xiao et al. 2023, arXiv:2211.10438):
-   s_c = max|a_c|^α / max|w_c|^(1−α).
+   s_c = large|a_c|^α / max|w_c|^(1−α), where large is the 99.9th percentile.
 2. Choose ranges. Each tensor is clipped where the error of what its consumers compute from it, activations and
    weights quantized, is smallest. α and the clip are searched together, tensor by tensor.
 3. Round with a view. Layer by layer from the input on, each kernel is rounded weight by weight, and what one
@@ -34,6 +34,10 @@ SCORE_CLIPS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
 SEARCH_IMAGES = 48
 CORRECTION_IMAGES = 96
 MOMENT_ROWS = 40_000
+NEWTON_STEPS = 3
+RARELY = 0.05  # share of active positions below which a channel's mean says little
+QUANTILE_STEP = 7  # every so many positions; odd, so that all columns of a map are seen
+TYPICAL_LARGE = 0.999  # quantile that stands for a channel's largest value: one outlier does not decide
 DAMPING = 0.01  # of the inputs' mean power, on the diagonal
 
 Progress = Callable[[str, int, int], None]
@@ -239,10 +243,11 @@ def _relative_noise(found: Any, wanted: Any) -> float:
 
 
 def _scales(values: np.ndarray, kernels: list[np.ndarray], strength: float) -> np.ndarray:
-    """Return s_c = max|a_c|^α / max|w_c|^(1−α), float32 [channels], with geometric mean 1; ones for α = 0."""
+    """Return s_c = large|a_c|^α / max|w_c|^(1−α), float32 [channels], with geometric mean 1; ones for α = 0."""
     if not strength:
         return np.ones(values.shape[-1], np.float32)
-    activation = np.abs(values).max((0, 1, 2)).astype(np.float64)
+    rows = np.abs(values).reshape(-1, values.shape[-1])[::QUANTILE_STEP]
+    activation = np.quantile(rows, TYPICAL_LARGE, axis=0).astype(np.float64)
     weight = np.max([np.abs(kernel).max((0, 1, 3)) for kernel in kernels], axis=0).astype(np.float64)
     used = (activation > 0) & (weight > 0)
     scales = np.ones_like(activation)
@@ -330,9 +335,23 @@ def _apply(layer: Any, exact: list[Any], quantized: list[Any]) -> tuple[Any, Any
     rounded = round_kernel(kernel, _second_moments(quantized[0], layer))
     a = _convolve(exact[0], layer, kernel) + bias
     b = _convolve(quantized[0], layer, rounded) + bias
-    shift = tf.reduce_mean(b - a, axis=(0, 1, 2))
+    shift = mean_shift(a, b)
     layer.set_weights([rounded, bias - shift.numpy()])
     return layer.activation(a), layer.activation(b - shift)
+
+
+def mean_shift(exact: Any, found: Any) -> Any:
+    """Return what to take off each channel of `found` so that its mean after ReLU is that of `exact`.
+
+    Newton's method from the mean difference before ReLU; channels that are almost never active stay there.
+    """
+    shift = tf.reduce_mean(found - exact, axis=(0, 1, 2))
+    wanted = tf.reduce_mean(tf.nn.relu(exact), axis=(0, 1, 2))
+    for _ in range(NEWTON_STEPS):
+        active = tf.reduce_mean(tf.cast(found > shift, tf.float32), axis=(0, 1, 2))
+        excess = tf.reduce_mean(tf.nn.relu(found - shift), axis=(0, 1, 2)) - wanted
+        shift += excess / tf.maximum(active, RARELY)
+    return shift
 
 
 def _second_moments(values: Any, layer: Any) -> np.ndarray:

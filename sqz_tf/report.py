@@ -42,6 +42,7 @@ SECTIONS = (
     ("parity", "Parity"),
     ("size", "Size and cost"),
     ("layers", "Layers"),
+    ("calibration", "Calibration"),
     ("training", "Training"),
     ("mistakes", "Mistakes"),
     ("confusion", "Confusions"),

@@ -1,0 +1,124 @@
+"""Calibration leaves the float function alone, keeps zeros, stays on the grid, and lowers the error it measures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sqz_tf import calibrate as c
+from sqz_tf._keras import keras, tf
+from sqz_tf.model import convolutions, squeezenet
+from sqz_tf.quantize import activation_ranges, channel_bound, quantize_aware
+from sqz_tf.spec import ModelSpec
+
+INPUT_RANGE = (0.0, 255.0)
+
+
+def network(bypass: str = "none") -> Any:
+    """Return a small plain SqueezeNet with uneven channels, some zeros, and one channel that is all zero."""
+    keras.utils.set_random_seed(5)
+    model = squeezenet(ModelSpec(input_size=40, classes=6, width=0.15, bypass=bypass, dropout=0, conv10_padding=1))
+    rng = np.random.default_rng(0)
+    for layer in convolutions(model):
+        kernel, bias = layer.get_weights()
+        kernel *= rng.lognormal(0, 1, kernel.shape[-1])
+        kernel[np.abs(kernel) < 0.3 * np.abs(kernel).max() * rng.uniform(size=kernel.shape)] = 0
+        kernel[..., -1] = 0 if layer.name == "fire7_expand1x1" else kernel[..., -1]
+        scale = 1 / 255 if layer.name == "conv1" else 1.0
+        layer.set_weights([kernel * scale, bias + rng.normal(0, 0.05, bias.shape)])
+    return model
+
+
+def pictures(count: int = 24, seed: int = 1) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (count, 10, 10, 3)).repeat(4, 1).repeat(4, 2)
+    return (coarse * rng.uniform(0.2, 1, (count, 1, 1, 1))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def calibrated() -> tuple[Any, c.Calibration]:
+    model = network()
+    return model, c.calibrate(model, pictures(), INPUT_RANGE)
+
+
+def test_the_equalised_network_computes_the_same(calibrated: tuple[Any, c.Calibration]) -> None:
+    model, found = calibrated
+    assert any(choice.strength > 0 for choice in found.choices.values()), "nothing was equalised: a vacuous test"
+    x = pictures(seed=2)
+    np.testing.assert_allclose(c.predict(found.equalised, x), c.predict(model, x), atol=1e-5)
+
+
+def test_zeros_stay_zeros(calibrated: tuple[Any, c.Calibration]) -> None:
+    model, found = calibrated
+    for layer in convolutions(model):
+        zero = layer.get_weights()[0] == 0
+        for other in (found.equalised, found.model):
+            assert np.all(other.get_layer(layer.name).get_weights()[0][zero] == 0), layer.name
+
+
+def test_kernels_are_on_the_grid_the_converter_will_use(calibrated: tuple[Any, c.Calibration]) -> None:
+    for layer in convolutions(calibrated[1].model):
+        kernel = layer.get_weights()[0]
+        np.testing.assert_allclose(c.fake_quantize_kernel(kernel).numpy(), kernel, rtol=1e-5, atol=1e-7)
+
+
+def test_it_is_nearer_to_float_than_plain_ranges_on_new_pictures(calibrated: tuple[Any, c.Calibration]) -> None:
+    model, found = calibrated
+    x = pictures(60, seed=3)
+    wanted = c.predict(model, x)
+    plain = quantize_aware(model, activation_ranges(model, pictures()), INPUT_RANGE)
+    ours = quantize_aware(found.model, found.ranges, INPUT_RANGE)
+    assert c.divergence(wanted, c.predict(ours, x)) < 0.7 * c.divergence(wanted, c.predict(plain, x))
+
+
+def test_every_choice_is_at_least_as_good_as_min_max(calibrated: tuple[Any, c.Calibration]) -> None:
+    assert all(choice.sqnr >= choice.sqnr_min_max - 0.5 for choice in calibrated[1].choices.values())
+
+
+def test_junctions_follow_concatenation_pooling_and_padding() -> None:
+    found = {junction.name: junction for junction in c.junctions(network())}
+    assert found["conv1"].consumers == ("fire2_squeeze1x1",)
+    assert found["fire2_squeeze1x1"].consumers == ("fire2_expand1x1", "fire2_expand3x3")
+    assert list(found["fire2_concat"].producers) == ["fire2_expand1x1", "fire2_expand3x3"]
+    assert found["fire9_concat"].consumers == ("conv10",)
+    assert all(junction.scalable for junction in found.values())
+    assert not {"conv10", "pool10"} & set(found)
+
+
+def test_a_bypassed_tensor_is_not_scaled() -> None:
+    found = {junction.name: junction for junction in c.junctions(network("simple"))}
+    assert not found["fire2_concat"].scalable, "its channels are also added to those of fire3"
+    assert found["fire3_squeeze1x1"].scalable
+    model = network("simple")
+    x = pictures(8)
+    result = c.calibrate(model, x, INPUT_RANGE)
+    np.testing.assert_allclose(c.predict(result.equalised, x), c.predict(model, x), atol=1e-5)
+
+
+def test_rounding_with_the_moments_beats_rounding_to_nearest() -> None:
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(32, 32))
+    inputs = (rng.normal(size=(2000, 32)) @ mixing).astype(np.float32)
+    kernel = rng.normal(size=(1, 1, 32, 20)).astype(np.float32)
+    kernel[0, 0, ::5] = 0
+    rounded = c.round_kernel(kernel, (inputs.T @ inputs / len(inputs)).astype(np.float64))
+    nearest = c.fake_quantize_kernel(kernel).numpy()
+
+    def error(other: np.ndarray) -> float:
+        return float(np.square(inputs @ (other - kernel)[0, 0]).mean())
+
+    assert error(rounded) < 0.5 * error(nearest)
+    assert np.all(rounded[kernel == 0] == 0)
+    np.testing.assert_allclose(channel_bound(rounded).numpy(), channel_bound(kernel).numpy(), rtol=1e-6)
+
+
+def test_a_correction_that_is_too_small_is_seen() -> None:
+    """The mean after ReLU, which the next layer sees, is what must agree."""
+    rng = np.random.default_rng(0)
+    exact = tf.constant(rng.normal(size=(4, 9, 9, 5)), tf.float32)
+    shifted = exact + tf.constant([0.0, 0.3, -0.2, 1.0, 0.05])
+    shift = c.mean_shift(exact, shifted)
+    wanted, found = (tf.reduce_mean(tf.nn.relu(x), (0, 1, 2)) for x in (exact, shifted - shift))
+    np.testing.assert_allclose(found, wanted, atol=5e-3)
