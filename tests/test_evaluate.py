@@ -216,12 +216,12 @@ def test_a_limit_is_spread_over_the_classes(unsplit, capsys):
     assert run(unsplit, "--limit", "8", "--split", "train", capsys=capsys)["n"] == 8
 
 
-def test_pictures_are_decoded_only_a_few_ahead(here, monkeypatch):
+def test_pictures_are_decoded_only_a_few_ahead():
     taken: list[int] = []
-    walk = evaluate._in_threads(taken.append, range(1000))
-    next(walk)
+    walk = evaluate._in_threads(abs, (taken.append(-n) or -n for n in range(1000)))
+    assert [next(walk), next(walk)] == [0, 1]
     assert len(taken) <= evaluate.BATCH + 2
-    walk.close()
+    assert list(walk) == list(range(2, 1000))
 
 
 # Bad input ---------------------------------------------------------------------------------------------------
@@ -252,7 +252,10 @@ def test_many_corrupt_pictures_are_an_error(here, capsys):
         (lambda: None, "data does not exist"),
         (lambda: Path("data").mkdir(), "holds no pictures"),
         (lambda: put("data", peak(0)), "1 pictures without labels; expected one folder per class"),
-        (lambda: put("data/purple", peak(0)), "none of the model's outputs: 'purple'; expected the model's labels ('red'"),
+        (
+            lambda: put("data/purple", peak(0)),
+            "none of the model's outputs: 'purple'; expected the model's labels ('red'",
+        ),
         (lambda: Path("data").write_text("text"), "is a file"),
     ],
 )
@@ -338,6 +341,10 @@ def test_classes_are_matched_by_wnid_where_both_have_one():
     assert match_classes(mixed, CRANES, wnids=["n03126707", ""], label_wnids=CRANE_WNIDS) == (2, 0)
 
 
+def test_a_wnid_in_front_does_no_harm_where_the_model_knows_none():
+    assert match_classes(["n01440764_tench", "shark"], ["shark", "tench"], wnids=["n01440764", ""]) == (1, 0)
+
+
 def test_a_name_of_two_outputs_needs_the_wnid():
     with pytest.raises(DataError, match=r"'Crane' matches the outputs 1 and 2;.*wnid, n02012849 or n03126707"):
         match_classes(["Crane"], CRANES, label_wnids=CRANE_WNIDS)
@@ -358,7 +365,9 @@ def test_numbers_count_only_where_no_name_does():
     assert match_classes(["7", "3"], ["3", "7"]) == (1, 0)  # names, not numbers
     with pytest.raises(DataError, match="'1'"):
         match_classes(["1"], ["3", "7"])
-    with pytest.raises(DataError, match="'0'"):
+    with pytest.raises(DataError, match=r"1 of 2 .*: '0';"):
+        match_classes(["1", "0"], ["cat", "dog", "1"])
+    with pytest.raises(DataError, match=r"1 of 2 .*: '0';"):
         match_classes(["0", "crane2"], ["crane1", "crane2"])
     with pytest.raises(DataError, match=r"2 of 3 classes match none.*: '4', '5'; .*integers from 0 to 3"):
         match_classes(["4", "5", "0"], CRANES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import subprocess
@@ -293,6 +294,8 @@ def test_what_is_given_takes_the_place_of_what_the_file_carries(write):
     assert classifier.classify(picture(0, 9, 0, 0))[0] == (1, "b", 9 / 256)
     renamed = load(write, described(model()), labels=["a", "b", "c", "d"])
     assert renamed.labels == ("a", "b", "c", "d")
+    brighter = dataclasses.replace(SPEC, scale=2.0)
+    assert load(write, described(model("float32")), preprocess=brighter).classify(picture(0, 9, 0, 0))[0][2] == 18
 
 
 @pytest.mark.parametrize(
