@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import json
 import math
+import random
 import subprocess
 import sys
 import threading
@@ -231,6 +232,45 @@ def test_known_layouts(tmp_path: Path, name: str, ending: str, size: int, conv10
         np.testing.assert_array_equal(found.layers[ours][1], tensors[theirs][1])
 
 
+def by_rule(conv1: str, name: Callable[[int, int], str], conv10: str) -> dict[str, str]:
+    """Return a table of names: `name` is given the Fire module, and 0 for squeeze, 1 and 2 for expand 1×1 and 3×3."""
+    ours = ("squeeze1x1", "expand1x1", "expand3x3")
+    fires = {name(fire, part): f"fire{fire}_{ours[part]}" for fire in range(2, 10) for part in range(3)}
+    return {conv1: "conv1", **fires, conv10: "conv10"}
+
+
+def test_names_are_the_publishers() -> None:
+    caffe = by_rule(
+        "conv1", lambda fire, part: f"fire{fire}/{('squeeze1x1', 'expand1x1', 'expand3x3')[part]}", "conv10"
+    )
+    dsd = by_rule(
+        "conv1", lambda fire, part: f"fire{fire}/{('conv1x1_1', 'conv1x1_2', 'conv3x3_2')[part]}", "conv_final"
+    )
+    gluon = by_rule(
+        "squeezenet0_conv0", lambda fire, part: f"squeezenet0_conv{3 * fire - 5 + part}", "squeezenet0_conv25"
+    )
+
+    def torchvision(pools_before: Callable[[int], int]) -> dict[str, str]:
+        # features: 0 conv1, 1 ReLU, 2 pooling, then Fire modules 2 to 9 with further poolings among them.
+        parts = ("squeeze", "expand1x1", "expand3x3")
+        return by_rule(
+            "features.0", lambda fire, part: f"features.{fire + 1 + pools_before(fire)}.{parts[part]}", "classifier.1"
+        )
+
+    torch10, torch11 = (
+        torchvision(lambda fire: (fire > 4) + (fire > 8)),
+        torchvision(lambda fire: (fire > 3) + (fire > 5)),
+    )
+    published = {layout.name: dict(layout.layers) for layout in weights._layouts()}
+    assert published == {
+        **dict.fromkeys(("deep-compression-1.0", "caffe-1.0", "caffe-1.1"), caffe),
+        "dsd-1.0": dsd,
+        "torchvision-1.0": torch10,
+        "torchvision-1.1": torch11,
+        **dict.fromkeys(("gluon-1.0", "gluon-1.1"), gluon),
+    }
+
+
 def test_layouts_name_all_layers_once() -> None:
     assert len({layout.name for layout in weights._layouts()}) == len(weights._layouts()) == 8
     for layout in weights._layouts():
@@ -298,6 +338,19 @@ def test_a_damaged_net_file_is_never_loaded(published: Path, tmp_path: Path) -> 
     (tmp_path / "weights.net.sha256").write_text("")
     with pytest.raises(WeightsError, match=r"expected a digest, after weights\.net\.sha256"):
         load(str(path))
+
+
+def test_a_hundred_damaged_copies_of_the_published_file(published: Path, tmp_path: Path) -> None:
+    original, draw = published.read_bytes(), random.Random(5)
+    path = tmp_path / "copy.net"
+    for number in range(100):
+        data = bytearray(original)
+        data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+        if number % 4 == 0:
+            del data[draw.randrange(len(data)) :]
+        path.write_bytes(data)
+        with pytest.raises(WeightsError, match=r"copy\.net"):
+            load(str(path))
 
 
 def test_a_digest_in_the_name_is_checked(tmp_path: Path) -> None:

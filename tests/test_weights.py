@@ -189,6 +189,29 @@ NET_FAULTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 }
 
 
+def one_layer(stored: int, indices: bytes, nibbles: bytes, first: float = 0.0) -> bytes:
+    """Write the only layer of a `.net` file by hand; its kernel is [1, 40, 1, 1] as [O, I, H, W]."""
+    codebook = np.arange(256, dtype="<f4") / 256
+    codebook[0] = first
+    return stored.to_bytes(4, "little") + codebook.tobytes() + bytes(4) + indices + nibbles
+
+
+BY_HAND = {
+    "nibble left over is not 0": (one_layer(1, b"\x07", b"\x12"), "layer only has a gap of 1 after its last entry"),
+    "filler at the end": (one_layer(2, b"\x07\0", b"\xf2"), "layer only stores a zero that bridges nothing"),
+    "codebook of -0.0": (one_layer(1, b"\x07", b"\x02", -0.0), "layer only has a codebook"),
+}
+
+
+@pytest.mark.parametrize("fault", BY_HAND)
+def test_net_faults_by_hand_are_named(fault: str) -> None:
+    data, message = BY_HAND[fault]
+    with pytest.raises(ValueError, match=message):
+        deep_compression.read(data, {"only": (1, 1, 40, 1)})
+    good = one_layer(1, b"\x07", b"\x02")
+    assert np.flatnonzero(deep_compression.read(good, {"only": (1, 1, 40, 1)}).layers["only"].kernel).tolist() == [2]
+
+
 @pytest.mark.parametrize("fault", NET_FAULTS)
 def test_net_faults_are_named(fault: str) -> None:
     damage, message = NET_FAULTS[fault]
@@ -241,7 +264,7 @@ def test_caffemodel_field_numbers_are_those_of_caffe() -> None:
     # Written by hand from caffe.proto's numbers, not through our own definitions.
     weights = field(7, field(1, bytes([2, 1, 1, 1]))) + field(5, np.array([1, 2], "<f4").tobytes())
     bias = field(7, field(1, bytes([2]))) + field(5, np.array([3, 4], "<f4").tobytes())
-    options = number(1, 2) + number(3, 1) + number(4, 1) + number(6, 2) + field(7, b"\x0a\x06xavier")
+    options = number(1, 2) + number(3, 1) + number(4, 1) + number(5, 2) + number(6, 2) + field(7, b"\x0a\x06xavier")
     layer = (
         field(1, b"conv")
         + field(2, b"Convolution")
@@ -258,6 +281,8 @@ def test_caffemodel_field_numbers_are_those_of_caffe() -> None:
     assert conv.bias.tolist() == [3, 4]
     assert conv.kernel.shape == (1, 1, 1, 2)
     assert conv.padding == (1, 1)
+    assert conv.groups == 2
+    assert read.unused == ()
 
 
 def conv_layer(blobs: list[bytes], kind: bytes = b"Convolution", **options: Any) -> bytes:
@@ -482,6 +507,34 @@ def test_onnx_cut_short_names_the_tensor() -> None:
     data = onnx_bytes(random_tensors())
     with pytest.raises(ValueError, match=r"cut short or damaged.*fire2/expand1x1_w_0"):
         onnx.read(data[: data.rindex(b"fire2/expand1x1_w_0") + 30])
+
+
+@pytest.mark.parametrize(
+    ("read", "good", "foreign"),
+    [
+        (caffemodel.read, caffemodel_bytes(random_tensors()), number(99, 1)),
+        (onnx.read, onnx_bytes(random_tensors()), field(9, b"x")),
+    ],
+    ids=["caffemodel", "onnx"],
+)
+def test_foreign_fields_around_a_model_are_refused(
+    read: Callable[[bytes], WeightFile], good: bytes, foreign: bytes
+) -> None:
+    with pytest.raises(ValueError, match=r"fields of number \[\d+\], which its format lacks"):
+        read(good + foreign)
+
+
+@pytest.mark.parametrize(
+    ("read", "data"),
+    [
+        (caffemodel.read, b"\xa2\x06\x00" * 20_001),
+        (onnx.read, field(7, b"\x0a\x00" * 20_001)),
+    ],
+    ids=["caffemodel", "onnx"],
+)
+def test_absurdly_many_parts_are_refused(read: Callable[[bytes], WeightFile], data: bytes) -> None:
+    with pytest.raises(ValueError, match="has 20001 parts; expected at most 20000"):
+        read(data)
 
 
 # Safetensors ----------------------------------------------------------------------------------------------------
