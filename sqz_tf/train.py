@@ -147,6 +147,7 @@ class _Run:
         if self.plan.keep_start and self.history.start is None:
             loss, accuracy = self.model.evaluate(evaluation_batches(self.validation), verbose=0)
             self.history.start = (float(accuracy), float(loss))
+            self._save_best()
         if start >= self.plan.epochs or self._out_of_patience():
             return
         batches = training_batches(
@@ -220,8 +221,8 @@ class _Run:
         _write_json(self.state / "state.json", {"epoch": 0, "history": asdict(self.history)})
 
     def finish(self) -> History:
-        """Load the best epoch's weights."""
-        if self.history.best_epoch >= 0:
+        """Load the weights of the best epoch, or of the start if that was kept."""
+        if self.history.best_epoch >= 0 or self.history.start is not None:
             with np.load(self.state / "best.npz") as best:
                 self.model.set_weights([best[name] for name in best.files])
         return self.history

@@ -44,6 +44,17 @@ def test_learns_and_keeps_the_best_epoch(tmp_path: Path) -> None:
     assert max(history.val_accuracy) > 0.9
 
 
+def test_the_start_is_kept_if_no_epoch_is_better(tmp_path: Path) -> None:
+    plan = FitPlan(epochs=12, batch_size=16, learning_rate=1e-2)
+    model, _ = trained(tmp_path / "first", plan)
+    good, data = model.get_weights(), examples()
+    harmful = FitPlan(epochs=2, batch_size=16, learning_rate=5.0, warmup_epochs=0, keep_start=True)
+    history = fit(model, data, data, harmful, seed=1, state=tmp_path / "second")
+    assert history.best_epoch == -1
+    for a, b in zip(good, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize("stop_after", [1, 3])
 def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path, stop_after: int) -> None:
     whole, _ = trained(tmp_path / "whole")
