@@ -102,6 +102,10 @@ def run(
     if runtime in IN_PROCESS:
         # XNNPACK computes inside its delegate: the tensors between its ops hold nothing.
         return _run_here(model, inputs, runtime, [] if runtime == "litert-xnnpack" else wanted, tensor_images)
+    if runtime == "tflite-runtime":
+        # Version 2.14 adds in place, whatever it is asked to preserve: the sum lies where its first input was.
+        overwritten = {index for op in graph.ops if op.name == "ADD" for index in op.inputs}
+        wanted = [index for index in wanted if index not in overwritten]
     request = {"inputs": inputs, "tensors": np.array(wanted, np.int64), "tensor_images": np.array(tensor_images)}
     reply = _call_worker(runtime, model, request)
     return Result(reply["outputs"], {index: reply[f"tensor_{index}"] for index in wanted})

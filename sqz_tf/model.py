@@ -7,64 +7,26 @@ input is `pixel * PreprocessSpec.scale`. With `batch_norm` off the activation is
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from sqz_tf._keras import keras, tf
-from sqz_tf.errors import ConfigError
+from sqz_tf.architecture import (
+    COMPLEX_BYPASS,
+    CONV1,
+    FIRES,
+    POOL_AFTER,
+    SIMPLE_BYPASS,
+    fire_filters,
+    require_size,
+    scaled,
+)
 from sqz_tf.spec import ModelSpec, PreprocessSpec
 
 layers: Any = keras.layers
-
-FIRES = range(2, 10)
-CONV1 = {"squeezenet-1.0": (96, 7), "squeezenet-1.1": (64, 3)}  # filters, kernel size
-POOL_AFTER = {"squeezenet-1.0": ("conv1", "fire4", "fire8"), "squeezenet-1.1": ("conv1", "fire3", "fire5")}
-SIMPLE_BYPASS = (3, 5, 7, 9)  # the Fire modules whose input and output have the same number of channels
-COMPLEX_BYPASS = (2, 4, 6, 8)  # the others, which need a 1×1 convolution on the way around
-
-
-@dataclass(frozen=True)
-class FireFilters:
-    """Filters of one Fire module."""
-
-    squeeze1x1: int
-    expand1x1: int
-    expand3x3: int
-
-
-def fire_filters(spec: ModelSpec, number: int) -> FireFilters:
-    """Return the filters of Fire module `number` (2–9) by the paper's metaparameters (section 5.1)."""
-    expand = spec.base_e + spec.incr_e * ((number - 2) // spec.freq)
-    expand3x3 = _scaled(spec, spec.pct_3x3 * expand)
-    return FireFilters(
-        squeeze1x1=_scaled(spec, spec.squeeze_ratio * expand),
-        expand1x1=_scaled(spec, expand) - expand3x3 or 1,
-        expand3x3=expand3x3,
-    )
-
-
-def _scaled(spec: ModelSpec, filters: float) -> int:
-    return max(1, round(spec.width * filters))
-
-
-def smallest_input(arch: str, pool_padding: str) -> int:
-    """Return the smallest input size in pixels for which every layer still has an output."""
-    return next(size for size in range(1, 256) if _sizes(arch, pool_padding, size) is not None)
-
-
-def _sizes(arch: str, pool_padding: str, size: int) -> list[int] | None:
-    """Return the side after conv1 and after each pooling layer, or None if one would be empty."""
-    kernel = CONV1[arch][1]
-    size = (size - kernel) // 2 + 1
-    sizes = [size]
-    for _ in POOL_AFTER[arch]:
-        size = math.ceil(size / 2) if pool_padding == "same" else (size - 3) // 2 + 1
-        sizes.append(size)
-    return sizes if min(sizes) >= 1 else None
 
 
 class StatelessDropout(layers.Layer):
@@ -151,12 +113,12 @@ def squeezenet(spec: ModelSpec, preprocess: PreprocessSpec | None = None) -> Any
     Raises:
       ConfigError: the input is too small for the network.
     """
-    _require_size(spec)
+    require_size(spec)
     build, pools = _Builder(spec), POOL_AFTER[spec.arch]
     inputs = layers.Input((spec.input_size, spec.input_size, spec.channels), name="input")
     x = inputs if preprocess is None else _normalise(inputs, preprocess)
     filters, kernel = CONV1[spec.arch]
-    x = build.pool(build.conv(x, "conv1", _scaled(spec, filters), kernel, strides=2), "pool1")
+    x = build.pool(build.conv(x, "conv1", scaled(spec, filters), kernel, strides=2), "pool1")
     for number in FIRES:
         x = build.bypassed_fire(x, number)
         if f"fire{number}" in pools:
@@ -168,16 +130,6 @@ def squeezenet(spec: ModelSpec, preprocess: PreprocessSpec | None = None) -> Any
     x = build.conv(x, "conv10", spec.classes, 1)
     x = layers.GlobalAveragePooling2D(name="pool10")(x)
     return keras.Model(inputs, layers.Softmax(name="softmax")(x), name=spec.arch.replace("-", "_").replace(".", "_"))
-
-
-def _require_size(spec: ModelSpec) -> None:
-    smallest = smallest_input(spec.arch, spec.pool_padding)
-    if spec.input_size < smallest:
-        raise ConfigError(
-            f"an input of {spec.input_size} pixels is too small for {spec.arch} with {spec.pool_padding} pooling",
-            expected=f"at least {smallest}",
-            fix=f"use --input-size {smallest} or more",
-        )
 
 
 def _normalise(x: Any, preprocess: PreprocessSpec) -> Any:

@@ -355,7 +355,7 @@ def first_bad_layer(reference: bytes, ours: Result, candidate: bytes, theirs: Re
     """Return the first layer, in the reference's order, whose bytes differ; None if none does."""
     candidates = layer_outputs(candidate)
     for name, index in layer_outputs(reference).items():
-        if name in candidates:
+        if name in candidates and index in ours.tensors and candidates[name] in theirs.tensors:
             left, right = ours.tensors[index], theirs.tensors[candidates[name]]
             if not np.array_equal(_signed(left), _signed(right)):
                 return name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sqz_tf.architecture import require_size
 from sqz_tf.data import Summary, default_input_size
 from sqz_tf.spec import (
     CheckConfig,
@@ -54,6 +55,9 @@ class Plan:
     quantize: QuantizeConfig
     check: CheckConfig
     seed: int
+
+    def __post_init__(self) -> None:
+        require_size(self.model)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain JSON values."""

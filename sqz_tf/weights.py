@@ -18,6 +18,7 @@ from converters.weights.names import Layout, map_layers, parse_layouts, recognis
 from converters.weights.read import read_weights
 from converters.weights.tensors import ConvWeights, WeightFile
 from sqz_tf._weight_files import IMAGENET, SHA256, WeightsError, find
+from sqz_tf.architecture import layer_shapes
 from sqz_tf.spec import ModelSpec, PreprocessSpec
 
 _CLASSES = 1000
@@ -83,29 +84,6 @@ def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = Non
 
 
 # The network the file belongs to --------------------------------------------------------------------------------
-
-
-def layer_shapes(spec: ModelSpec) -> dict[str, Shape4]:
-    """Return each convolution's kernel shape [H, W, I, O] by name, in graph order (table 1, arXiv:1602.07360)."""
-
-    def scaled(filters: float) -> int:
-        return max(1, round(spec.width * filters))
-
-    kernel, filters = (7, 96) if spec.arch == "squeezenet-1.0" else (3, 64)
-    inputs = scaled(filters)
-    shapes: dict[str, Shape4] = {"conv1": (kernel, kernel, spec.channels, inputs)}
-    for number in range(2, 10):
-        expand = spec.base_e + spec.incr_e * ((number - 2) // spec.freq)
-        squeeze, expand3x3 = scaled(spec.squeeze_ratio * expand), scaled(spec.pct_3x3 * expand)
-        expand1x1 = scaled(expand) - expand3x3 or 1
-        shapes[f"fire{number}_squeeze1x1"] = (1, 1, inputs, squeeze)
-        shapes[f"fire{number}_expand1x1"] = (1, 1, squeeze, expand1x1)
-        shapes[f"fire{number}_expand3x3"] = (3, 3, squeeze, expand3x3)
-        if spec.bypass == "complex" and number % 2 == 0:
-            shapes[f"fire{number}_bypass1x1"] = (1, 1, inputs, expand1x1 + expand3x3)
-        inputs = expand1x1 + expand3x3
-    shapes["conv10"] = (1, 1, inputs, spec.classes)
-    return shapes
 
 
 def _model(path: Path, weights: WeightFile, layout: Layout, spec: ModelSpec | None) -> ModelSpec:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from sqz_tf._keras import keras
+from sqz_tf.architecture import fire_filters, smallest_input
 from sqz_tf.errors import ConfigError
-from sqz_tf.model import fire_filters, fold, has_batch_norm, smallest_input, squeezenet
+from sqz_tf.model import fold, has_batch_norm, squeezenet
 from sqz_tf.spec import ModelSpec, PreprocessSpec
 
 

@@ -22,10 +22,11 @@ from weight_files import caffemodel_bytes, flat, onnx_bytes, random_tensors, saf
 
 from converters.weights.names import Layout
 from sqz_tf import _weight_files, images, weights
+from sqz_tf.architecture import layer_shapes
 from sqz_tf.errors import SqzError
 from sqz_tf.imagenet_classes import imagenet_classes, index_by_wnid
 from sqz_tf.spec import ModelSpec, PreprocessSpec
-from sqz_tf.weights import WeightsError, find, layer_shapes, load
+from sqz_tf.weights import WeightsError, find, load
 
 V1_0 = ModelSpec(arch="squeezenet-1.0", input_size=227, conv10_padding=1)
 
