@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from sqz_tf._keras import keras, tf
+from sqz_tf.model import StatelessDropout
 from sqz_tf.quantize import Range, activation_ranges, channel_bound, quantize_aware, ranged_layers
 
 layers: Any = keras.layers
@@ -145,6 +146,17 @@ def choose_score_range(
     return {**ranges, last: (best * ranges[last][0], best * ranges[last][1])}
 
 
+def unit_scale(model: Any, x: np.ndarray) -> None:
+    """Scale every tensor between convolutions to a root mean square of 1, in place; the outputs do not change.
+
+    Published weights that take 0…255 pixels reach activations in the thousands, on which a new head cannot train.
+    """
+    for junction in junctions(model):
+        if junction.scalable:
+            values = keras.Model(model.input, model.get_layer(junction.name).output).predict_on_batch(x)
+            _rescale(model, junction, np.full(values.shape[-1], np.sqrt(np.mean(np.square(values))) + 1e-6, np.float32))
+
+
 # Junctions ---------------------------------------------------------------------------------------------------
 
 
@@ -166,7 +178,7 @@ def _readers(layer: Any) -> tuple[list[str], bool]:
         consumer = node.outbound_layer
         if isinstance(consumer, layers.Conv2D):
             found.append(consumer.name)
-        elif isinstance(consumer, (layers.MaxPooling2D, layers.ZeroPadding2D)):
+        elif isinstance(consumer, (layers.MaxPooling2D, layers.ZeroPadding2D, StatelessDropout)):
             further, further_only = _readers(consumer)
             found, only = found + further, only and further_only
         else:

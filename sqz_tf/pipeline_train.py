@@ -15,6 +15,7 @@ from sqz_tf._cli import Console
 from sqz_tf._keras import make_deterministic
 from sqz_tf.artifact import Workspace
 from sqz_tf.batches import Examples, class_weights, evaluation_batches
+from sqz_tf.calibrate import unit_scale
 from sqz_tf.data import Summary, load
 from sqz_tf.model import convolutions, fold, set_layers, squeezenet
 from sqz_tf.pipeline import Made, Pipeline, read_json, read_weights, write_json, write_weights
@@ -27,8 +28,9 @@ from sqz_tf.weights import Pretrained
 
 FIXED_SECONDS = 45.0  # start-up, compilation, conversion, checks and report
 SEED_OF = {"dense": 0, "pruned": 1, "quantized": 2}  # added to the seed: no stage repeats another's shuffles
-HEAD_EPOCHS = 5
-HEAD_RATE = 1e-3
+HEAD_EPOCHS = 8
+HEAD_RATE = 3e-3
+SCALE_IMAGES = 64
 
 
 class TrainingPipeline(Pipeline):
@@ -126,11 +128,16 @@ class TrainingPipeline(Pipeline):
         """Load the published layers and fit the new head alone, so that its first steps do not spoil them."""
         assert self.pretrained is not None
         set_layers(model, {name: pair for name, pair in self.pretrained.layers.items() if name != "conv10"})
+        head = model.get_layer("conv10").get_weights()
+        unit_scale(model, self._pixels("calibration")[:SCALE_IMAGES])
+        model.get_layer("conv10").set_weights(head)
         body = [layer for layer in convolutions(model) if layer.name != "conv10"]
         for layer in body:
             layer.trainable = False
-        head = replace(plan, epochs=HEAD_EPOCHS, learning_rate=HEAD_RATE, warmup_epochs=0.5, restart=False, patience=0)
-        self._fit(model, head, "dense", out, "head")
+        warm_up = replace(
+            plan, epochs=HEAD_EPOCHS, learning_rate=HEAD_RATE, warmup_epochs=0.5, restart=False, patience=0
+        )
+        self._fit(model, warm_up, "dense", out, "head")
         for layer in body:
             layer.trainable = True
 

@@ -112,8 +112,8 @@ def make_fine_tune_plan(options: Options, summary: Summary, model: ModelSpec, pr
       preprocess: its preprocessing at that size.
     """
     scratch = make_plan(options, summary)
-    epochs = options.epochs if options.epochs is not None else max(6, scratch.train.epochs // 3)
-    rate = options.learning_rate or 3e-4
+    epochs = options.epochs if options.epochs is not None else max(12, scratch.train.epochs // 2)
+    rate = options.learning_rate or 5e-4
     train = replace(
         scratch.train,
         epochs=epochs,

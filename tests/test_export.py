@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from conftest import ROOT, require
 from PIL import Image
-from sqz_tf.runtime import Classifier
 
 from converters import tflite_reader, tflite_writer
 from sqz_tf import artifact, images
+from sqz_tf.runtime import Classifier
 
 FILES = {
     *("model.keras", "model_f32.tflite", "model_int8.tflite", "model_uint8.tflite", "labels.txt", "README.md"),
