@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml
 	touch $@
 
 tflite-runtime: ## make .venv-tflite-runtime, which lets the parity check include tflite-runtime 2.14 (Python 3.10 or 3.11)
-	@if [ -x $(RUNTIME_VENV)/bin/python ] && $(RUNTIME_VENV)/bin/python -c 'import tflite_runtime' 2>/dev/null; then :; \
+	@if [ -x $(RUNTIME_VENV)/bin/python ] && $(RUNTIME_VENV)/bin/python -c 'import tflite_runtime, PIL' 2>/dev/null; then :; \
 	elif [ -z "$(RUNTIME_PYTHON)" ]; then echo "no python3.10 or python3.11 here: the tflite-runtime edge will be skipped" >&2; \
 	else $(RUNTIME_PYTHON) -m venv $(RUNTIME_VENV) \
 	  && $(RUNTIME_VENV)/bin/python -m pip install --quiet --retries 10 'tflite-runtime==2.14.0' 'numpy<2' 'pillow>=10.3'; fi
