@@ -28,7 +28,7 @@ from sqz_tf.weights import Pretrained
 
 FIXED_SECONDS = 45.0  # start-up, compilation, conversion, checks and report
 SEED_OF = {"dense": 0, "pruned": 1, "quantized": 2}  # added to the seed: no stage repeats another's shuffles
-HEAD_EPOCHS = 8
+HEAD_EPOCHS = 15
 HEAD_RATE = 3e-3
 SCALE_IMAGES = 64
 
@@ -116,7 +116,8 @@ class TrainingPipeline(Pipeline):
             label_smoothing=train.label_smoothing,
             augment=train.augment,
             patience=train.patience,
-            restart=True,
+            restart=self.pretrained is None,
+            keep_start=self.pretrained is not None,
         )
         make_deterministic(self.plan.seed)
         model = self._network()

@@ -113,7 +113,7 @@ def make_fine_tune_plan(options: Options, summary: Summary, model: ModelSpec, pr
     """
     scratch = make_plan(options, summary)
     epochs = options.epochs if options.epochs is not None else max(12, scratch.train.epochs // 2)
-    rate = options.learning_rate or 5e-4
+    rate = options.learning_rate or 5e-5
     train = replace(
         scratch.train,
         epochs=epochs,
