@@ -18,7 +18,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -389,13 +389,17 @@ def _per_class(labels: Sequence[int], index: np.ndarray, classes: int) -> tuple[
 def _fingerprint(
     classes: Sequence[str], rows: _Rows, splits: dict[str, np.ndarray], preprocess: PreprocessSpec | None = None
 ) -> str:
-    """Hash what a stage's result depends on: bytes, classes and splits, and the preprocessing if there is one."""
+    """Hash what a stage's result depends on: bytes, classes and splits, and the preprocessing if there is one.
+
+    Of the preprocessing, mean and deviation do not enter: they are folded into the network and change no pixel.
+    """
     part = dict.fromkeys(range(len(rows.labels)), "")
     for name, index in splits.items():
         for row in index.tolist():
             part[row] += name + " "
     lines = sorted(f"{digest.hex()} {rows.labels[row]} {part[row]}" for row, digest in enumerate(rows.digests))
-    everything = {"classes": list(classes), "rows": lines, "preprocess": preprocess and to_dict(preprocess)}
+    pixels = preprocess and to_dict(replace(preprocess, mean=(), std=()))
+    everything = {"classes": list(classes), "rows": lines, "preprocess": pixels}
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 

@@ -312,6 +312,12 @@ def test_the_fingerprint_follows_bytes_classes_splits_and_preprocessing(tmp_path
     assert len(seen) == 7
 
 
+def test_mean_and_deviation_are_no_part_of_the_fingerprint(tmp_path: Path) -> None:
+    source = class_folders(tmp_path / "p", a=6, b=6)
+    normalised = PreprocessSpec(8, 8, mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2))
+    assert load(source, tmp_path / "c", normalised).sha256 == load(source, tmp_path / "c").sha256
+
+
 def test_summary_agrees_with_load(tmp_path: Path) -> None:
     source = class_folders(tmp_path / "p", a=9, b=30)
     summary, found = data.summarise(DataConfig(str(source))), load(source, tmp_path / "c")
