@@ -182,12 +182,13 @@ def load_for_judging(
     Args:
       config: `source` is a folder or `.zip` that `images.scan` reads.
       calibration: a folder or `.zip` of pictures, whose labels, if any, do not matter; `calibration_images` of them
-        are used, evenly spread.
+        are used, evenly spread. Those that are in `source` too, byte for byte, are left out.
       outputs: the network's output for each class of the source, as `match_classes` finds them.
       labels: names of the network's outputs.
 
     Raises:
-      DataError, OutputError: as `load`.
+      DataError: as `load`; or every picture to calibrate with is judged.
+      OutputError: as `load`.
     """
     found = images.scan(Path(config.source))
     others = images.scan(Path(calibration)) if calibration else None
@@ -199,6 +200,12 @@ def load_for_judging(
         given = np.array([name == "calibration" for name in rows.given])[order]
         if others is None:
             given[: min(config.calibration_images, len(order) // 5)] = True
+        elif not given.any():
+            raise DataError(
+                f"every picture of {calibration} that would calibrate is in {config.source} too",
+                expected="other pictures than those that judge",
+                fix="give other pictures, or none to take a part of those",
+            )
         none = np.zeros(0, np.int64)
         return {"train": none, "calibration": order[given], "validation": none, "test": order[~given]}
 
@@ -440,14 +447,18 @@ class _Rows:
         self.names: list[str] = []
         self.errors: list[images.ImageError] = []
         self.copies = 0
+        self.judged = 0
         self._seen: dict[bytes, list[tuple[int, str | None]]] = {}
         self._across = Counter[str]()
 
     def add(self, item: _Item, digest: bytes) -> bool:
-        """Keep one picture; False if the same bytes are in the same class and split already."""
+        """Keep one picture; False if the same bytes are in the same class and split, or have a label already."""
         seen = self._seen.setdefault(digest, [])
         if (item.label, item.given) in seen:
             self.copies += 1
+            return False
+        if item.label == UNLABELLED and seen:
+            self.judged += 1
             return False
         self._across["classes"] += any(label != item.label for label, _ in seen)
         self._across["splits"] += any(given != item.given for _, given in seen)
@@ -484,6 +495,8 @@ class _Rows:
             notes.append(f"{len(self.errors)} pictures skipped: {shown}")
         if self.copies:
             notes.append(f"{self.copies} exact copies within a class: left out")
+        if self.judged:
+            notes.append(f"{self.judged} of the pictures to calibrate with are judged, byte for byte: left out")
         if self._across["classes"]:
             notes.append(f"warning: {self._across['classes']} pictures are in two classes, byte for byte")
         if self._across["splits"]:

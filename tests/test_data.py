@@ -318,6 +318,41 @@ def test_mean_and_deviation_are_no_part_of_the_fingerprint(tmp_path: Path) -> No
     assert load(source, tmp_path / "c", normalised).sha256 == load(source, tmp_path / "c").sha256
 
 
+# Judging ------------------------------------------------------------------------------------------------------
+
+
+def for_judging(source: Path, calibration: Path | None, cache: Path, **config: int) -> Dataset:
+    labels = ("x", "a", "y", "b")
+    return data.load_for_judging(
+        DataConfig(str(source), **config), calibration and str(calibration), (1, 3), labels, SPEC, cache
+    )
+
+
+def test_all_pictures_judge_but_those_that_calibrate(tmp_path: Path) -> None:
+    source = class_folders(tmp_path / "p", a=6, b=5)
+    for asked, taken in ((200, 2), (1, 1)):  # a fifth at most
+        found = for_judging(source, None, tmp_path / "c", calibration_images=asked)
+        assert {name: len(rows) for name, rows in found.splits.items()} == {
+            **{"train": 0, "validation": 0},
+            **{"calibration": taken, "test": 11 - taken},
+        }
+        assert sorted(np.concatenate(list(found.splits.values()))) == list(range(11))
+    assert sorted(found.labels) == [1] * 6 + [3] * 5
+
+
+def test_pictures_that_judge_do_not_calibrate(tmp_path: Path) -> None:
+    source, others = class_folders(tmp_path / "p", a=6, b=5), tmp_path / "others"
+    for number in (0, 1, 100, 101, 102):  # the first two are in class a
+        write(others / f"{number}.png", picture(number))
+    found = for_judging(source, others, tmp_path / "c")
+    assert (len(found.splits["test"]), len(found.splits["calibration"]), len(found.images)) == (11, 3, 14)
+    assert not contents(found, "test") & contents(found, "calibration")
+    assert set(found.labels[found.splits["calibration"]]) == {data.UNLABELLED}
+    assert found.notes == ("2 of the pictures to calibrate with are judged, byte for byte: left out",)
+    with pytest.raises(DataError, match="every picture of .* is in .* too"):
+        for_judging(source, source, tmp_path / "c")
+
+
 def test_summary_agrees_with_load(tmp_path: Path) -> None:
     source = class_folders(tmp_path / "p", a=9, b=30)
     summary, found = data.summarise(DataConfig(str(source))), load(source, tmp_path / "c")
