@@ -479,7 +479,8 @@ def scan(path: Path | str) -> ImageSet:
     maybe wnid) with the files beside it or in `images/`; or a flat folder of pictures without labels.
 
     Raises:
-      DataError: nothing there, no picture in it, a zip that is none or hostile, labels that do not fit.
+      DataError: nothing there, no picture in it, a zip that is none or hostile, labels that do not fit, a class whose name
+        is not UTF-8 or holds a line break.
     """
     path = Path(path)
     if not path.exists():
@@ -500,10 +501,23 @@ def scan(path: Path | str) -> ImageSet:
         found = _from_csv(path, store, base, pictures)
     else:
         found = _from_folders(path, store, base, pictures)
+    _refuse_unwritable(path, found["classes"])
     if others:
         noun = "file is no picture by its name" if len(others) == 1 else "files are no pictures by their names"
         found["notes"] = (*found["notes"], f"{len(others)} {noun} ({_count_extensions(others)}): ignored")
     return ImageSet(root=path, store=store, **found)
+
+
+def _refuse_unwritable(path: Path, classes: Iterable[str]) -> None:
+    """Refuse class names that cannot stand on a line of labels.txt as readers split it."""
+    for name in classes:
+        valid = not any("\ud800" <= character <= "\udfff" for character in name)  # bytes that are no UTF-8
+        if not valid or name.splitlines() != [name]:
+            raise DataError(
+                f"the class {name!r} in {path} {'holds a line break' if valid else 'has a name that is not UTF-8'}",
+                expected="names that are one line of UTF-8 text",
+                fix="rename the folder, or the label in labels.csv",
+            )
 
 
 def _extension(name: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, dev_data
+from conftest import ROOT, dev_data, require
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
@@ -384,6 +384,29 @@ def test_scan_flat_folder_has_no_labels(tmp_path: Path) -> None:
 def test_scan_reports_class_folders_without_pictures(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert images.scan(tree(tmp_path, "a/1.png", "words/1.txt")).empty_classes == ("empty", "words")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("two\nlines", r"the class 'two\\nlines' in .* holds a line break"),
+        ("two\x85lines", r"the class 'two\\x85lines' in .* holds a line break"),  # breaks for splitlines, not for C
+        ("end\u2028", r"the class 'end\\u2028' in .* holds a line break"),
+        ("caf\udce9", r"the class 'caf\\udce9' in .* not UTF-8.*; rename the folder"),  # Latin-1 bytes on the disk
+    ],
+)
+def test_scan_refuses_classes_that_are_no_line_of_text(name: str, message: str, tmp_path: Path) -> None:
+    tree(tmp_path, "good/1.png")
+    try:
+        tree(tmp_path, f"{name}/2.png")
+    except OSError as error:
+        require(False, f"the file system takes no such name: {error}")
+    with pytest.raises(DataError, match=message):
+        images.scan(tmp_path)
+
+
+def test_scan_takes_names_in_any_script(tmp_path: Path) -> None:
+    assert images.scan(tree(tmp_path, "café/1.png", "犬/2.png", "a b/3.png")).classes == ("a b", "café", "犬")
 
 
 def test_scan_reads_wnids_from_folder_names(tmp_path: Path) -> None:
