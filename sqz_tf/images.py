@@ -479,8 +479,8 @@ def scan(path: Path | str) -> ImageSet:
     maybe wnid) with the files beside it or in `images/`; or a flat folder of pictures without labels.
 
     Raises:
-      DataError: nothing there, no picture in it, a zip that is none or hostile, labels that do not fit, a class whose name
-        is not UTF-8 or holds a line break.
+      DataError: nothing there, no picture in it, a zip that is none or hostile, labels that do not fit, a class whose
+        name is not UTF-8 or holds a line break.
     """
     path = Path(path)
     if not path.exists():

@@ -333,8 +333,10 @@ def test_all_pictures_judge_but_those_that_calibrate(tmp_path: Path) -> None:
     for asked, taken in ((200, 2), (1, 1)):  # a fifth at most
         found = for_judging(source, None, tmp_path / "c", calibration_images=asked)
         assert {name: len(rows) for name, rows in found.splits.items()} == {
-            **{"train": 0, "validation": 0},
-            **{"calibration": taken, "test": 11 - taken},
+            "train": 0,
+            "validation": 0,
+            "calibration": taken,
+            "test": 11 - taken,
         }
         assert sorted(np.concatenate(list(found.splits.values()))) == list(range(11))
     assert sorted(found.labels) == [1] * 6 + [3] * 5
@@ -349,7 +351,7 @@ def test_pictures_that_judge_do_not_calibrate(tmp_path: Path) -> None:
     assert not contents(found, "test") & contents(found, "calibration")
     assert set(found.labels[found.splits["calibration"]]) == {data.UNLABELLED}
     assert found.notes == ("2 of the pictures to calibrate with are judged, byte for byte: left out",)
-    with pytest.raises(DataError, match="every picture of .* is in .* too"):
+    with pytest.raises(DataError, match=r"every picture of .* is in .* too"):
         for_judging(source, source, tmp_path / "c")
 
 
