@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,6 +47,9 @@ from sqz_tf.parity import (
     static_edges,
 )
 from sqz_tf.spec import CheckConfig, DataConfig, from_dict
+
+if TYPE_CHECKING:
+    from sqz_tf.data import Dataset
 
 REQUIRE_VARIABLE = "SQZ_TF_REQUIRE_ALL"
 SQNR_IMAGES = 8
@@ -118,6 +121,7 @@ def judge(
     pruned_sparsity: Mapping[str, float] | None = None,
     reference_scores: np.ndarray | None = None,
     progress: Progress | None = None,
+    rows: np.ndarray | None = None,
 ) -> ParityReport:
     """Judge an output folder on held-out pictures.
 
@@ -126,15 +130,17 @@ def judge(
     Args:
       folder: holds model_f32.tflite, model_int8.tflite, model_uint8.tflite, labels.txt and manifest.json, of which
         only `config.preprocess` is read.
-      images: uint8 [N, h, w, c], as the device sees them.
+      images: uint8 [N, h, w, c], as the device sees them; may be a memory map, of which CHUNK pictures are read at
+        a time.
       labels: integers [N].
       config: the gate; `parity_images` pictures, evenly spaced, are compared layer by layer or byte by byte.
       keras_predict: maps float32 [M, h, w, c] (`pixel * scale`) to probabilities [M, classes]; None skips that edge.
         A `KerasRun` can also name the first bad layer.
       pruned_sparsity: fraction of zeros that pruning left in each layer; None checks nothing.
-      reference_scores: [N, classes] of the float network that int8 is judged against, such as the dense one
+      reference_scores: [N, classes] (with `rows`: [M, classes]) of the float network that int8 is judged against, such as the dense one
         before pruning; None takes model_f32.tflite.
       progress: told what happens next, a line at a time.
+      rows: integers [M], which pictures judge; None takes all.
 
     Raises:
       CheckError: the folder or the pictures do not fit.
@@ -143,21 +149,23 @@ def judge(
     tell = progress or (lambda line: None)
     artifacts = read_artifacts(folder)
     images, labels = np.asarray(images), np.asarray(labels)
-    check_pictures(artifacts, images, labels)
-    if reference_scores is not None and reference_scores.shape != (len(images), output_size(artifacts.int8_model)):
+    rows = np.arange(len(images)) if rows is None else rows
+    check_pictures(artifacts, images, labels, rows)
+    expected = (len(rows), output_size(artifacts.int8_model))
+    if reference_scores is not None and reference_scores.shape != expected:
         raise CheckError(
             f"the reference scores are {list(reference_scores.shape)}",
-            expected=f"{[len(images), output_size(artifacts.int8_model)]}, a row for each picture",
+            expected=f"{list(expected)}, a row for each picture",
         )
-    few = images[spread(len(images), config.parity_images)]
+    few = images[rows[spread(len(rows), config.parity_images)]]
     tell(f"comparing interpreters on {len(few)} pictures …")
     edges = {**static_edges(artifacts), "keras_float-tflite_float": keras_edge(artifacts, few, keras_predict)}
     edges |= runtime_edges(artifacts, few)
-    tell(f"measuring accuracy on {len(images)} pictures …")
-    scores = _all_scores(artifacts, images, trusted_runtime(edges))
+    tell(f"measuring accuracy on {len(rows)} pictures …")
+    scores = _all_scores(artifacts, images, rows, trusted_runtime(edges))
     scores = {"float": scores["final_float"] if reference_scores is None else reference_scores, **scores}
-    sqnr = layer_sqnr(artifacts, images[spread(len(images), SQNR_IMAGES)])
-    return verdict(scores, labels, config, edges, sqnr, _sparsity(artifacts.int8_model, pruned_sparsity))
+    sqnr = layer_sqnr(artifacts, images[rows[spread(len(rows), SQNR_IMAGES)]])
+    return verdict(scores, labels[rows], config, edges, sqnr, _sparsity(artifacts.int8_model, pruned_sparsity))
 
 
 def verdict(
@@ -214,10 +222,10 @@ def trusted_runtime(edges: Mapping[str, Edge]) -> str:
     return "litert-builtin" if edges["int8_litert_ref-litert_builtin"].equal else "litert-ref"
 
 
-def _all_scores(artifacts: Artifacts, images: np.ndarray, runtime: str) -> dict[str, np.ndarray]:
+def _all_scores(artifacts: Artifacts, images: np.ndarray, rows: np.ndarray, runtime: str) -> dict[str, np.ndarray]:
     def scores(model: bytes, on: str, feed: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Run a chunk of pictures at a time: as floats a large split would not fit in memory."""
-        chunks = (images[start : start + CHUNK] for start in range(0, len(images), CHUNK))
+        chunks = (images[rows[start : start + CHUNK]] for start in range(0, len(rows), CHUNK))
         return np.concatenate([interpreters.run(model, feed(chunk), on).outputs for chunk in chunks])
 
     return {
@@ -304,24 +312,32 @@ def judge_folder(folder: Path, source: str | None, max_drop: float | None, conso
     if max_drop is not None:
         gate = dataclasses.replace(gate, max_drop=max_drop)
     with tempfile.TemporaryDirectory(prefix="sqz-tf-") as cache:
-        images, labels = _held_out(artifacts, source, Path(cache, "data"), console)
+        dataset, rows = _held_out(artifacts, source, Path(cache, "data"), console)
         predict, why_not = _keras(folder, console)
-        report = judge(folder, images, labels, gate, predict, _pruned_sparsity(folder), progress=console.note)
+        report = judge(
+            folder,
+            dataset.images,
+            dataset.labels,
+            gate,
+            predict,
+            _pruned_sparsity(folder),
+            progress=console.note,
+            rows=rows,
+        )
     return _with_edges(report, {"files": _files_edge(folder)}, why_not)
 
 
 def _held_out(
     artifacts: Artifacts, source: str | None, cache: Path, console: _cli.Console
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return images and labels of the test split."""
+) -> tuple[Dataset, np.ndarray]:
+    """Return the pictures, kept in `cache`, and which of them judge."""
     from sqz_tf.data import load
 
     config = from_dict(DataConfig, artifacts.manifest["config"].get("data", {}))
     if source is not None:
         config = dataclasses.replace(config, source=source)
     console.note(f"reading {config.source} …")
-    # Mean and deviation are folded into the network and no part of how pictures are read.
-    dataset = load(config, dataclasses.replace(artifacts.preprocess, mean=(), std=()), cache, console.step)
+    dataset = load(config, artifacts.preprocess, cache, console.step)
     if dataset.classes != artifacts.labels:
         raise CheckError(
             f"the pictures' classes are {_some(dataset.classes)}",
@@ -330,8 +346,7 @@ def _held_out(
         )
     if source is None and dataset.sha256 != artifacts.manifest.get("data_sha256"):
         console.note("note: these are not the pictures of the export, or they are split otherwise")
-    test = dataset.splits["test"]
-    return np.array(dataset.images[test]), np.array(dataset.labels[test])
+    return dataset, dataset.splits["test"]
 
 
 def _some(names: tuple[str, ...], most: int = 5) -> str:

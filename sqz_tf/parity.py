@@ -106,25 +106,27 @@ def read_artifacts(folder: Path) -> Artifacts:
     return artifacts
 
 
-def check_pictures(artifacts: Artifacts, images: np.ndarray, labels: np.ndarray) -> None:
+def check_pictures(artifacts: Artifacts, images: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> None:
     """Check that pictures and labels fit the manifest and the models.
 
     Args:
       images: uint8 [N, h, w, c].
-      labels: integers [N] in [0, classes).
+      labels: integers [N], in [0, classes) for the rows used.
+      rows: integers [M], which of them are used.
 
     Raises:
       CheckError: they do not.
     """
     shape, classes = _shape(artifacts.preprocess), output_size(artifacts.int8_model)
-    if images.dtype != np.uint8 or images.shape[1:] != shape or images.shape[:1] != labels.shape or not len(images):
+    if images.dtype != np.uint8 or images.shape[1:] != shape or images.shape[:1] != labels.shape or not len(rows):
         raise CheckError(
             f"pictures are {images.dtype} {list(images.shape)}, labels {list(labels.shape)}",
             expected=f"uint8 {['N', *shape]} and ['N'], N at least 1",
         )
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
+    used = labels[rows]
+    if used.dtype.kind not in "iu" or used.min() < 0 or used.max() >= classes:
         raise CheckError(
-            f"labels are {labels.dtype} from {labels.min()} to {labels.max()}",
+            f"labels are {used.dtype} from {used.min()} to {used.max()}",
             expected=f"integers from 0 to {classes - 1}",
         )
 

@@ -390,8 +390,22 @@ def test_a_missing_runtime_is_skipped_with_its_reason(sound, monkeypatch, tmp_pa
 def test_accuracy_does_not_depend_on_the_chunks(report, sound, monkeypatch):
     monkeypatch.setattr(check, "CHUNK", 40)
     artifacts = parity.read_artifacts(sound)
-    for name, scores in check._all_scores(artifacts, IMAGES, "litert-ref").items():
+    for name, scores in check._all_scores(artifacts, IMAGES, np.arange(len(IMAGES)), "litert-ref").items():
         assert check.stats.accuracy(scores, LABELS) == report.accuracy[name]
+
+
+def test_rows_of_a_file_are_judged_as_the_pictures_themselves(report, sound, tmp_path):
+    rows = np.arange(1, 2 * len(IMAGES), 2)
+    pixels = np.zeros((2 * len(IMAGES), *IMAGES.shape[1:]), np.uint8)
+    labels = np.full(len(pixels), -1)  # of no class: must not be looked at
+    pixels[rows], labels[rows] = IMAGES, LABELS
+    np.save(tmp_path / "images.npy", pixels)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    result = judge(sound, mapped, labels, CONFIG, rows=rows)
+    assert result.accuracy == report.accuracy
+    assert result.sqnr == report.sqnr
+    with pytest.raises(CheckError, match="from -1 to 3"):
+        judge(sound, mapped, labels, CONFIG)
 
 
 def test_where_everything_is_required_a_skipped_edge_fails(sound, monkeypatch, tmp_path):
