@@ -37,6 +37,7 @@ from sqz_tf.parity import (
     agreement,
     as_float,
     as_int8,
+    attached_wnids,
     check_pictures,
     keras_edge,
     layer_sqnr,
@@ -137,8 +138,8 @@ def judge(
       keras_predict: maps float32 [M, h, w, c] (`pixel * scale`) to probabilities [M, classes]; None skips that edge.
         A `KerasRun` can also name the first bad layer.
       pruned_sparsity: fraction of zeros that pruning left in each layer; None checks nothing.
-      reference_scores: [N, classes] (with `rows`: [M, classes]) of the float network that int8 is judged against, such as the dense one
-        before pruning; None takes model_f32.tflite.
+      reference_scores: [N, classes] (with `rows`: [M, classes]) of the float network that int8 is judged against,
+        such as the dense one before pruning; None takes model_f32.tflite.
       progress: told what happens next, a line at a time.
       rows: integers [M], which pictures judge; None takes all.
 
@@ -306,13 +307,16 @@ def judge_folder(folder: Path, source: str | None, max_drop: float | None, conso
     Raises:
       SqzError: the folder or the pictures cannot be read.
     """
+    from sqz_tf.data import trains_nothing
+
     artifacts = read_artifacts(folder)
     config = artifacts.manifest["config"]
     gate = from_dict(CheckConfig, config.get("check", {}))
     if max_drop is not None:
         gate = dataclasses.replace(gate, max_drop=max_drop)
     with tempfile.TemporaryDirectory(prefix="sqz-tf-") as cache:
-        dataset, rows = _held_out(artifacts, source, Path(cache, "data"), console)
+        pictures = _judging if trains_nothing(config) else _held_out
+        dataset, rows = pictures(artifacts, source, Path(cache, "data"), console)
         predict, why_not = _keras(folder, console)
         report = judge(
             folder,
@@ -333,10 +337,7 @@ def _held_out(
     """Return the pictures, kept in `cache`, and which of them judge."""
     from sqz_tf.data import load
 
-    config = from_dict(DataConfig, artifacts.manifest["config"].get("data", {}))
-    if source is not None:
-        config = dataclasses.replace(config, source=source)
-    console.note(f"reading {config.source} …")
+    config = _data_config(artifacts, source, console)
     dataset = load(config, artifacts.preprocess, cache, console.step)
     if dataset.classes != artifacts.labels:
         raise CheckError(
@@ -344,9 +345,55 @@ def _held_out(
             expected=f"those of labels.txt, {_some(artifacts.labels)}",
             fix="give the pictures of the export with --data",
         )
+    _compare_pictures(artifacts, source, dataset, console)
+    return dataset, dataset.splits["test"]
+
+
+def _judging(
+    artifacts: Artifacts, source: str | None, cache: Path, console: _cli.Console
+) -> tuple[Dataset, np.ndarray]:
+    """Do as `_held_out` for a network that was only quantized, whose classes the pictures need not all have."""
+    from sqz_tf import images
+    from sqz_tf._matching import match_classes
+    from sqz_tf.data import load_for_judging
+
+    config = _data_config(artifacts, source, console)
+    found = images.scan(config.source)
+    if not found.classes:
+        raise CheckError(
+            f"{config.source} holds {len(found.entries)} pictures without labels",
+            expected="one folder per class, or labels.csv",
+        )
+    outputs = match_classes(
+        found.classes,
+        artifacts.labels,
+        wnids=found.wnids,
+        numbers=found.label_numbers,
+        label_wnids=attached_wnids(artifacts),
+    )
+    given = artifacts.manifest["config"].get("calibration_data")
+    calibration = given if given and Path(given).exists() else None
+    dataset = load_for_judging(
+        config, calibration, outputs, artifacts.labels, artifacts.preprocess, cache, console.step
+    )
+    if given and not calibration:
+        console.note(f"note: {given}, which calibrated, is not there: cannot tell if these are the export's pictures")
+        return dataset, np.sort(np.concatenate([dataset.splits["calibration"], dataset.splits["test"]]))
+    _compare_pictures(artifacts, source, dataset, console)
+    return dataset, dataset.splits["test"]
+
+
+def _data_config(artifacts: Artifacts, source: str | None, console: _cli.Console) -> DataConfig:
+    config = from_dict(DataConfig, artifacts.manifest["config"].get("data", {}))
+    if source is not None:
+        config = dataclasses.replace(config, source=source)
+    console.note(f"reading {config.source} …")
+    return config
+
+
+def _compare_pictures(artifacts: Artifacts, source: str | None, dataset: Dataset, console: _cli.Console) -> None:
     if source is None and dataset.sha256 != artifacts.manifest.get("data_sha256"):
         console.note("note: these are not the pictures of the export, or they are split otherwise")
-    return dataset, dataset.splits["test"]
 
 
 def _some(names: tuple[str, ...], most: int = 5) -> str:

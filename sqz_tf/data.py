@@ -15,7 +15,7 @@ import shutil
 import sys
 import zipfile
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
@@ -163,6 +163,12 @@ def load(config: DataConfig, preprocess: PreprocessSpec, cache: Path, progress: 
         return split(rows.labels, rows.digests, rows.given, source.classes, config)
 
     return _keep(source, divide, config, preprocess, cache, progress)
+
+
+def trains_nothing(config: Mapping[str, Any]) -> bool:
+    """Tell from a manifest's `config` whether the export only quantized, its data read by `load_for_judging`."""
+    train = config.get("train")
+    return isinstance(train, dict) and train.get("epochs") == 0
 
 
 def load_for_judging(

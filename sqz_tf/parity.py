@@ -221,6 +221,13 @@ def _preprocess(files: dict[str, bytes]) -> Any:
     return {key: value for key, value in values.items() if key != "wnids"} if isinstance(values, dict) else values
 
 
+def attached_wnids(artifacts: Artifacts) -> tuple[str, ...]:
+    """Return the WordNet id of each output, as model_int8.tflite carries them; empty if it carries none."""
+    values = _json(_attached(artifacts)["model_int8.tflite"].get(tflite_writer.PREPROCESS_FILE, b""))
+    wnids = values.get("wnids") if isinstance(values, dict) else None
+    return tuple(map(str, wnids)) if isinstance(wnids, list) else ()
+
+
 def _models(artifacts: Artifacts) -> dict[str, bytes]:
     return {
         "model_f32.tflite": artifacts.float_model,

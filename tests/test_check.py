@@ -17,10 +17,11 @@ import tiny_net
 from conftest import ROOT, require
 from tiny_net import net
 
-from sqz_tf import check, interpreters, parity
+from converters import tflite_writer
+from sqz_tf import check, data, interpreters, parity
 from sqz_tf.check import KerasRun, ParityReport, check_sparsity, judge, main, verdict
 from sqz_tf.parity import CheckError, Edge, Run, as_int8, compare, spread
-from sqz_tf.spec import CheckConfig, PreprocessSpec
+from sqz_tf.spec import CheckConfig, DataConfig, PreprocessSpec, to_dict
 
 IMAGES, LABELS = tiny_net.pictures(per_class=25, seed=9)
 CONFIG = CheckConfig(parity_images=6)
@@ -554,6 +555,75 @@ def test_other_classes_are_refused(exported, tmp_path, capsys):
     assert streams.err.count("\n") == 1
     assert "green, grey, red, violet" in streams.err
     assert "blue, green, grey, red" in streams.err
+
+
+WNIDS = ("n00000001", "n00000002", "n00000003", "n00000004")
+
+
+@pytest.fixture
+def quantized(tmp_path: Path) -> Path:
+    """A folder of an export that trained nothing: some pictures by wnid, and other pictures that calibrated."""
+    tiny_net.write_pictures(tmp_path / "all", per_class=20)
+    (tmp_path / "pictures").mkdir()
+    for name, wnid in list(zip(tiny_net.CLASSES, WNIDS, strict=True))[1:]:  # no picture of the first class
+        (tmp_path / "all" / name).rename(tmp_path / "pictures" / wnid)
+    (tmp_path / "all" / tiny_net.CLASSES[0]).rename(tmp_path / "calibrating")
+    values = {**to_dict(tiny_net.PREPROCESS), "wnids": list(WNIDS)}
+    models = {
+        kind: tflite_writer.with_metadata(
+            tflite_writer.strip_metadata(model),
+            name="tiny",
+            description="colours",
+            labels=tiny_net.CLASSES,
+            preprocess=values,
+        )
+        for kind, model in (("f32", net().float_model), ("int8", net().int8_model), ("uint8", net().uint8_model))
+    }
+    found = data.load_for_judging(
+        DataConfig(str(tmp_path / "pictures")),
+        str(tmp_path / "calibrating"),
+        (1, 2, 3),
+        tiny_net.CLASSES,
+        tiny_net.PREPROCESS,
+        tmp_path / "cache",
+    )
+    more = {"train": {"epochs": 0}, "calibration_data": str(tmp_path / "calibrating")}
+    return tiny_net.write_folder(tmp_path / "out", tmp_path / "pictures", more, found.sha256, **models)
+
+
+def test_a_folder_that_was_only_quantized_is_judged_on_every_picture(quantized, capsys):
+    assert main([str(quantized), "--json"]) == 0
+    streams = capsys.readouterr()
+    accuracy = json.loads(streams.out)["accuracy"]["int8"]
+    assert accuracy["n"] == 60
+    assert accuracy["top1"] > 0.8  # classes are matched by wnid: in their order, all would be wrong
+    assert "not the pictures of the export" not in streams.err
+
+
+def test_pictures_that_calibrated_may_be_gone(quantized, capsys):
+    shutil.rmtree(quantized.parent / "calibrating")
+    assert main([str(quantized), "--json"]) == 0
+    streams = capsys.readouterr()
+    assert json.loads(streams.out)["accuracy"]["int8"]["n"] == 60
+    assert "calibrating, which calibrated, is not there" in streams.err
+
+
+def test_pictures_that_are_judged_may_have_calibrated_in_part(quantized, capsys):
+    values = json.loads((quantized / "manifest.json").read_text())
+    values["config"]["calibration_data"] = None
+    (quantized / "manifest.json").write_text(json.dumps(values))
+    assert main([str(quantized), "--json"]) == 0
+    streams = capsys.readouterr()
+    assert json.loads(streams.out)["accuracy"]["int8"]["n"] == 48  # a fifth is set apart
+    assert "not the pictures of the export" in streams.err
+
+
+def test_classes_that_the_quantized_network_lacks_are_refused(quantized, capsys):
+    (quantized.parent / "pictures" / WNIDS[2]).rename(quantized.parent / "pictures" / "n00000009")
+    assert main([str(quantized), "--quiet"]) == 1
+    assert "1 of 3 classes match none of the model's outputs: 'n00000009'" in capsys.readouterr().err
+    assert main([str(quantized), "--quiet", "--data", str(quantized.parent / "calibrating")]) == 1
+    assert "holds 20 pictures without labels" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

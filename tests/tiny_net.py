@@ -89,15 +89,21 @@ def _trained() -> Any:
     x = layers.Concatenate(name="fire2_concat")([conv(8, 1, "fire2_expand1x1")(x), conv(8, 3, "fire2_expand3x3")(x)])
     x = layers.Conv2D(len(CLASSES), 1, name="conv10")(x)
     x = layers.GlobalAveragePooling2D(name="pool10")(x)
-    model = keras.Model(image, layers.Softmax(name="softmax")(x))
+    model = keras.Model(image, layers.Softmax(name="softmax")(x), name="model")
     model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
     images, labels = pictures(64, 1)
     model.fit(images.astype(np.float32) / 255, labels, batch_size=32, epochs=20, verbose=0)
     return model
 
 
-def write_folder(folder: Path, source: Path | str = "digits", **replaced: bytes) -> Path:
-    """Write an output folder as an export does; `replaced` models stand for damaged ones."""
+def write_folder(
+    folder: Path,
+    source: Path | str = "digits",
+    more: dict[str, Any] | None = None,
+    data_sha256: str = "",
+    **replaced: bytes,
+) -> Path:
+    """Write an output folder as an export does; `more` goes into `config`, `replaced` models stand for others."""
     folder.mkdir(parents=True)
     models = {"f32": net().float_model, "int8": net().int8_model, "uint8": net().uint8_model, **replaced}
     for kind, model in models.items():
@@ -105,8 +111,8 @@ def write_folder(folder: Path, source: Path | str = "digits", **replaced: bytes)
     (folder / "labels.txt").write_text("".join(f"{name}\n" for name in CLASSES), encoding="utf-8")
     net().keras_model.save(folder / "model.keras")
     stages = {"preprocess": PREPROCESS, "data": DataConfig(source=str(source)), "check": CheckConfig()}
-    config = {name: to_dict(stage) for name, stage in stages.items()}
-    write_manifest(folder, manifest(folder, config=config, data_sha256="", command=["test"]))
+    config = {**{name: to_dict(stage) for name, stage in stages.items()}, **(more or {})}
+    write_manifest(folder, manifest(folder, config=config, data_sha256=data_sha256, command=["test"]))
     return folder
 
 
