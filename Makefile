@@ -41,7 +41,8 @@ test-slow: setup tflite-runtime ## the tests that take minutes
 check: test ## the same as test
 
 bench: setup tflite-runtime ## seconds per stage, int8 against float latency
-	$(BIN)/python tools/bench.py
+	@[ -f $(OUT)/manifest.json ] || $(BIN)/python -m sqz_tf.export --data digits --out $(OUT)
+	$(BIN)/python -m sqz_tf.bench $(OUT)
 
 clean: ## remove what was built, but not the virtual environments
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -196,8 +196,7 @@ def _settings(info: Model, labels: Sequence[str], settings: Mapping[str, Any], n
     macro = names.macro
     _, height, width, channels = image.shape
     constants = [
-        (f"{macro}_ARENA_BYTES", f"{int(settings['arena_bytes'])}u"),
-        *_measured(settings, macro),
+        *_arena(settings, macro),
         (f"{macro}_INPUT_HEIGHT", str(height)),
         (f"{macro}_INPUT_WIDTH", str(width)),
         (f"{macro}_INPUT_CHANNELS", str(channels)),
@@ -228,9 +227,10 @@ const char *const {names.labels}[] = {{
     return c.guarded("settings.h", body, names.prefix)
 
 
-def _measured(settings: Mapping[str, Any], macro: str) -> list[tuple[str, str]]:
-    measured = settings.get("arena_measured_bytes")
-    return [] if measured is None else [(f"{macro}_ARENA_MEASURED_BYTES", f"{int(measured)}u")]
+def _arena(settings: Mapping[str, Any], macro: str) -> list[tuple[str, str]]:
+    """Return the arena's constants; none are defined if it was not measured, so that code that needs them stops."""
+    names = {"arena_bytes": f"{macro}_ARENA_BYTES", "arena_measured_bytes": f"{macro}_ARENA_MEASURED_BYTES"}
+    return [(name, f"{int(settings[key])}u") for key, name in names.items() if settings.get(key) is not None]
 
 
 def _quantization(name: str, tensor: Tensor) -> list[tuple[str, str]]:

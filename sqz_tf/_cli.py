@@ -59,8 +59,12 @@ class Console:
             self._moving = False
 
 
-def run(main: Callable[[], int], debug: bool = False) -> int:
-    """Run a command's work; a known failure becomes one line on stderr and exit code 1."""
+def run(main: Callable[[], int], debug: bool = False, interrupted: str = "interrupted") -> int:
+    """Run a command's work; a known failure becomes one line on stderr and exit code 1.
+
+    Args:
+      interrupted: what to say after Ctrl-C.
+    """
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
         return main()
@@ -70,7 +74,7 @@ def run(main: Callable[[], int], debug: bool = False) -> int:
         print(f"{_red('error:')} {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on from here", file=sys.stderr)
+        print(interrupted, file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -80,13 +80,14 @@ def evaluate(
       source: a folder with a folder per class, or with labels.csv beside the files or images/; or such a `.zip`.
         With `split` also digits, cifar10 or tfds:NAME.
       split: one of SPLITS: those pictures only. Where no folder says which they are, they are told by content, as for
-        an export (docs/artifact-format.md), with the fractions in manifest.json if that lies beside the model.
+        an export (docs/artifact-format.md), with the fractions in manifest.json if that lies beside the model. If
+        that says that nothing was trained, all pictures are `test` and there is no other split.
       limit: so many pictures at most, evenly spread over all.
       progress: called with (what, pictures done, pictures in all).
 
     Raises:
       DataError: the pictures cannot be read, their classes cannot be matched, or over MAX_SKIPPED are corrupt.
-      ConfigError: `split` or `limit` is none.
+      ConfigError: `split` or `limit` is none, or the model's export had no such split.
     """
     if split is not None and split not in SPLITS:
         raise ConfigError(f"split is {split!r}", expected=f"one of {', '.join(SPLITS)}")
@@ -156,6 +157,10 @@ def _opened(
         if split is None or (split != "train" and split in {entry.split for entry in found.entries}):
             yield _from_files(classifier, found, outputs, split, limit)
             return
+        if data.trains_nothing(_export_config(classifier.path)):
+            _refuse_trained_split(split)
+            yield _from_files(classifier, found, outputs, None, limit)
+            return
         source = os.path.abspath(source)  # else a folder called digits would be taken for the data set
     with tempfile.TemporaryDirectory(prefix="sqz-tf-") as folder:
         dataset = data.load(_config(classifier.path, source), classifier.preprocess, Path(folder, "data"), progress)
@@ -164,6 +169,15 @@ def _opened(
         rows = _spread(dataset.splits[str(split)].tolist(), limit)
         items = ((outputs[dataset.labels[row]], np.asarray(dataset.images[row])) for row in rows)
         yield Pictures(len(rows), items, dataset.notes)
+
+
+def _refuse_trained_split(split: str) -> None:
+    if split != "test":
+        raise ConfigError(
+            f"split is {split}, but the model's export trained nothing and has no such pictures",
+            expected="test, which is all pictures",
+            fix="leave the split out",
+        )
 
 
 def _outputs(classifier: Classifier, found: ImageSet) -> tuple[int, ...]:
@@ -220,10 +234,19 @@ def _spread(values: Sequence[Any], limit: int | None) -> list[Any]:
 def _config(model: Path, source: str | Path) -> DataConfig:
     """Return how the pictures were split for the export, if its manifest lies beside the model; else the default."""
     try:
-        config = json.loads((model.parent / MANIFEST).read_text(encoding="utf-8"))["config"]["data"]
-        return dataclasses.replace(from_dict(DataConfig, config), source=str(source))
-    except (OSError, ValueError, LookupError, TypeError, SqzError):
+        config = from_dict(DataConfig, _export_config(model)["data"])
+        return dataclasses.replace(config, source=str(source))
+    except (ValueError, LookupError, TypeError, SqzError):
         return DataConfig(source=str(source))
+
+
+def _export_config(model: Path) -> dict[str, Any]:
+    """Return `config` of the manifest beside a model; empty if there is none."""
+    try:
+        config = json.loads((model.parent / MANIFEST).read_text(encoding="utf-8"))["config"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 # Command line ------------------------------------------------------------------------------------------------
@@ -245,7 +268,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--split",
         choices=SPLITS,
-        help="only these pictures; without folders of that name, as an export splits them (default: all)",
+        help="only these pictures; without folders of that name, as an export splits them; test is all pictures if the model's "
+        "export trained nothing (default: all)",
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="at most N pictures, evenly spread (default: all)")
     parser.add_argument("--threads", type=positive, metavar="N", help="processors for the network (default: 1)")

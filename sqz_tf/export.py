@@ -32,6 +32,9 @@ examples:
 """
 
 
+INTERRUPTED = "interrupted; run the same command again to go on from here"
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     parser = argparse.ArgumentParser(
@@ -117,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     console = _cli.Console(arguments.quiet)
     command = ["sqz_tf.export", *(sys.argv[1:] if argv is None else argv)]
-    return _cli.run(lambda: _work(arguments, command, console), arguments.debug)
+    return _cli.run(lambda: _work(arguments, command, console), arguments.debug, INTERRUPTED)
 
 
 def _work(arguments: argparse.Namespace, command: list[str], console: _cli.Console) -> int:
@@ -128,7 +131,7 @@ def _work(arguments: argparse.Namespace, command: list[str], console: _cli.Conso
     _refuse_contradictions(arguments)
     console.note(f"reading {arguments.data}")
     if arguments.dry_run:
-        return _dry_run(_job(arguments, options), arguments.json)
+        return _dry_run(_job(arguments, options), arguments.json, console)
     with Workspace(out, arguments.overwrite, arguments.resume, note=console.note) as workspace:
         report, folder = _job(arguments, options).start(workspace, console, command).run()
     _print_result(report, folder, arguments.json)
@@ -142,7 +145,7 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         raise ConfigError(
             "--calibration-data goes with --weights", fix="leave it out: training calibrates on its own pictures"
         )
-    if arguments.weights and (arguments.width or arguments.channels == 1 or arguments.bypass != "none"):
+    if arguments.weights and (arguments.width is not None or arguments.channels == 1 or arguments.bypass != "none"):
         raise ConfigError(
             "--width, --bypass and --channels 1 do not go with --weights", expected="the network the weights are for"
         )
@@ -183,7 +186,7 @@ def _print_result(report: dict[str, Any], folder: Path, as_json: bool) -> None:
     print(f"report: {folder / 'report.html'}")
 
 
-def _dry_run(job: Job, as_json: bool) -> int:
+def _dry_run(job: Job, as_json: bool, console: _cli.Console) -> int:
     forecast = job.forecast()
     if as_json:
         print(json.dumps({"plan": job.plan.to_dict(), **forecast}, indent=2, ensure_ascii=False))
@@ -209,7 +212,7 @@ def _dry_run(job: Job, as_json: bool) -> int:
     }
     print("\n".join(f"{name:<14}{text}" for name, text in rows.items()))
     for note in forecast["notes"]:
-        print(f"note: {note}", file=sys.stderr)
+        console.note(f"note: {note}")
     return _cli.EXIT_OK
 
 

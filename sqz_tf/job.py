@@ -43,13 +43,13 @@ class Training:
 
     def forecast(self) -> dict[str, Any]:
         """Return what would be made, and about how long it would take."""
-        from sqz_tf.pipeline_train import foresee
+        from sqz_tf.pipeline_train import HEAD_EPOCHS, foresee
 
         width, height = self.summary.median_size
         return {
             "data": f"{self.summary.name}: {self.summary.pictures} pictures, median {width}×{height}",
             "notes": list(self.summary.notes),
-            **foresee(self.plan, self.summary),
+            **foresee(self.plan, self.summary, HEAD_EPOCHS if self.pretrained else 0),
         }
 
 
@@ -116,6 +116,7 @@ def from_weights(options: Options, weights: str, calibration: str | None) -> Job
     source = Path(options.data.source)
     found = images.scan(source) if source.exists() else None
     if found is not None and found.classes and all(found.wnids or [""]) and found.wnids:
+        _refuse_training(options)
         pretrained = _loaded(weights, options, options.input_size)
         plan = make_calibration_plan(options, pretrained.model, pretrained.preprocess)
         return Calibrating(plan, found, pretrained, calibration, _outputs(found))
@@ -126,8 +127,24 @@ def from_weights(options: Options, weights: str, calibration: str | None) -> Job
             fix="leave --epochs out to fine-tune",
         )
     summary = summarise(options.data)
-    pretrained = _loaded(weights, options, options.input_size or FINE_TUNE_SIZE)
+    if calibration:
+        raise ConfigError(
+            "--calibration-data is for pictures labelled by wnid, which are only quantized",
+            fix="leave it out: fine-tuning calibrates on its own pictures",
+        )
+    pretrained = _loaded(weights, options, FINE_TUNE_SIZE if options.input_size is None else options.input_size)
     return Training(make_fine_tune_plan(options, summary, pretrained.model, pretrained.preprocess), summary, pretrained)
+
+
+def _refuse_training(options: Options) -> None:
+    """Refuse options that would have no effect: published weights are only quantized for their own classes."""
+    given = {name: getattr(options, name) for name in ("epochs", "prune_epochs", "quantize_epochs", "learning_rate")}
+    useless = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    if useless:
+        raise ConfigError(
+            f"{', '.join(useless)} would train, but pictures labelled by wnid keep the published classes and weights",
+            fix="leave it out, or name the folders otherwise to fine-tune",
+        )
 
 
 def _loaded(weights: str, options: Options, size: int | None) -> Pretrained:

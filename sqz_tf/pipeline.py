@@ -81,6 +81,8 @@ class Pipeline:
     def run(self) -> tuple[dict[str, Any], Path]:
         """Run or resume every stage, publish or reject; return the report and the folder it is in."""
         self.made = self._make()
+        for note in self._notes():
+            self.console.note(f"note: {note}")
         converted = self._stage("converted", __version__, self._convert)
         started = time.monotonic()
         assembled = self.workspace.assemble(lambda out: self._assemble(out, converted))
@@ -88,6 +90,9 @@ class Pipeline:
         result = self._report(assembled)
         passed = result["gate"]["passed"]
         return result, self.workspace.publish() if passed else self.workspace.reject()
+
+    def _notes(self) -> list[str]:
+        return [*self.dataset.notes, *(self.pretrained.notes if self.pretrained else ())]
 
     def _make(self) -> Made:
         """Run the stages up to the quantized network."""
@@ -98,6 +103,7 @@ class Pipeline:
         raise NotImplementedError
 
     data: Path  # the stage that holds the pictures
+    calibration: str | None = None  # pictures to calibrate with, if they are not the data's own
 
     def _stage(self, name: str, config: Any, build: Callable[[Path], None], resumable: bool = False) -> Path:
         """Run one stage; its key covers its config and every stage before it."""
@@ -129,7 +135,10 @@ class Pipeline:
 
     def _pixels(self, split: str) -> np.ndarray:
         """Return one split as the float network's input, float32 [N, H, W, C]."""
-        return self.dataset.images[self.dataset.splits[split]].astype(np.float32) * np.float32(self.preprocess.scale)
+        return self._floats(self.dataset.splits[split])
+
+    def _floats(self, rows: np.ndarray) -> np.ndarray:
+        return self.dataset.images[rows].astype(np.float32) * np.float32(self.preprocess.scale)
 
     @property
     def _input_range(self) -> tuple[float, float]:
@@ -179,22 +188,30 @@ class Pipeline:
         (out / "labels.txt").write_text("".join(f"{name}\n" for name in self.dataset.classes), encoding="utf-8")
         int8 = (out / "model_int8.tflite").read_bytes()
         self.console.note("measuring the TFLM arena …")
-        self.arena = interpreters.arena_bytes(tflite_writer.for_microcontroller(int8), self._sample())
+        self.arena = self._arena(int8)
         self._write_tflm(out / "tflm", int8)
         self._write_manifest(out)
         self.parity = self._judge(out)
+
+    def _arena(self, int8: bytes) -> interpreters.ArenaUse | None:
+        """Measure TFLite-Micro's arena; None where its wheel is not installed."""
+        try:
+            return interpreters.arena_bytes(tflite_writer.for_microcontroller(int8), self._sample())
+        except interpreters.Unavailable as error:
+            self.console.note(f"note: the arena is not measured: {error}")
+            return None
 
     def _sample(self) -> np.ndarray:
         """Return one held-out picture as the int8 network's input."""
         return images.to_int8(np.asarray(self.dataset.images[self.dataset.splits["test"][:1]]))
 
     def _write_tflm(self, folder: Path, int8: bytes) -> None:
+        arena = self.arena
         files = c_array.tflm_files(
             tflite_writer.for_microcontroller(int8),
             labels=list(self.dataset.classes),
             settings={
-                "arena_bytes": self.arena.total,
-                "arena_measured_bytes": self.arena.measured,
+                **({"arena_bytes": arena.total, "arena_measured_bytes": arena.measured} if arena else {}),
                 "preprocess": to_dict(self.preprocess),
             },
             provenance={
@@ -211,7 +228,14 @@ class Pipeline:
         write_manifest(out, values)
 
     def _config(self) -> dict[str, Any]:
-        return {**self.plan.to_dict(), "preprocess": to_dict(self.preprocess)}
+        origin = self.pretrained
+        weights = origin and {"source": origin.source, "layout": origin.layout, "sha256": origin.sha256}
+        return {
+            **self.plan.to_dict(),
+            "preprocess": to_dict(self.preprocess),
+            "weights": weights,
+            "calibration_data": self.calibration,
+        }
 
     def _judge(self, out: Path) -> check.ParityReport:
         test = self.dataset.splits["test"]
@@ -262,7 +286,7 @@ class Pipeline:
                 "counts": {name: len(index) for name, index in data.splits.items()},
                 "per_class": {name: _per_class(data, index) for name, index in data.splits.items()},
                 "licence": data.licence,
-                "notes": list(data.notes),
+                "notes": self._notes(),
             },
             "model": to_dict(plan.model),
             "preprocess": to_dict(self.preprocess),
@@ -283,9 +307,9 @@ class Pipeline:
             "params": squeezenet(replace(plan.model, batch_norm=False)).count_params(),
             "macs": tflite_reader.macs(int8),
             "tflm": {
-                "arena_bytes": self.arena.total,
-                "arena_measured_bytes": self.arena.measured,
-                "margin_bytes": self.arena.margin,
+                "arena_bytes": self.arena and self.arena.total,
+                "arena_measured_bytes": self.arena and self.arena.measured,
+                "margin_bytes": self.arena and self.arena.margin,
                 "ops": sorted(int8.op_names),
             },
             "parity": {name: asdict(edge) for name, edge in parity.edges.items()},

@@ -22,6 +22,8 @@ from sqz_tf.prune import sparsity
 from sqz_tf.quantize import activation_ranges, quantize_aware
 from sqz_tf.weights import Pretrained
 
+CHUNK = 500  # pictures in memory at once
+
 
 class CalibrationPipeline(Pipeline):
     """Quantize published weights after training.
@@ -101,7 +103,9 @@ class CalibrationPipeline(Pipeline):
         model = fold(network, self.plan.model, self.preprocess)
         write_weights(out / "weights.npz", model.get_weights())
         write_json(out / "sparsity.json", sparsity(model, [layer.name for layer in convolutions(model)]))
-        np.save(out / "scores.npy", predict(model, self._pixels("test")))
+        rows = self.dataset.splits["test"]
+        chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+        np.save(out / "scores.npy", np.concatenate([predict(model, self._floats(chunk)) for chunk in chunks]))
 
     def _calibrate(self, out: Path) -> None:
         make_deterministic(self.plan.seed)

@@ -31,6 +31,7 @@ SEED_OF = {"dense": 0, "pruned": 1, "quantized": 2}  # added to the seed: no sta
 HEAD_EPOCHS = 15
 HEAD_RATE = 3e-3
 SCALE_IMAGES = 64
+STATISTICS_IMAGES = 2000
 
 
 class TrainingPipeline(Pipeline):
@@ -87,12 +88,12 @@ class TrainingPipeline(Pipeline):
         """The plan's preprocessing; from scratch, with the training pictures' mean and standard deviation."""
         if self.pretrained:
             return self.plan.preprocess
-        chosen = self.dataset.splits["train"][:: max(1, len(self.dataset.splits["train"]) // 2000)]
-        values = self.dataset.images[chosen].reshape(-1, self.plan.preprocess.channels) / 255.0
+        train = self.dataset.splits["train"]
+        mean, std = _channel_statistics(self.dataset.images, train[:: -(-len(train) // STATISTICS_IMAGES)])
         return replace(
             self.plan.preprocess,
-            mean=tuple(round(float(mean), 4) for mean in values.mean(0)),
-            std=tuple(round(max(float(std), 0.05), 4) for std in values.std(0)),
+            mean=tuple(round(float(value), 4) for value in mean),
+            std=tuple(round(max(float(value), 0.05), 4) for value in std),
         )
 
     def _examples(self, split: str) -> Examples:
@@ -210,7 +211,17 @@ class TrainingPipeline(Pipeline):
         return progress
 
 
-def foresee(plan: Plan, summary: Summary) -> dict[str, Any]:
+def _channel_statistics(images: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each channel in units of 0…1, from exact integer sums."""
+    sums = np.zeros((2, images.shape[-1]), np.int64)
+    for row in rows:
+        pixels = images[row].reshape(-1, images.shape[-1]).astype(np.int64)
+        sums += np.stack([pixels.sum(0), np.square(pixels).sum(0)])
+    mean, square = sums / (len(rows) * images[0].size / images.shape[-1])
+    return mean / 255, np.sqrt(square - mean**2) / 255
+
+
+def foresee(plan: Plan, summary: Summary, head_epochs: int = 0) -> dict[str, Any]:
     """Return what a run would make and about how long it would take, from a few timed training steps."""
     make_deterministic(plan.seed)
     model = squeezenet(plan.model, plan.preprocess)
@@ -219,7 +230,7 @@ def foresee(plan: Plan, summary: Summary) -> dict[str, Any]:
     size = (plan.train.batch_size, plan.model.input_size, plan.model.input_size, plan.model.channels)
     step = _seconds_per_step(model, size, plan.model.classes)
     steps = -(-counts["train"] // plan.train.batch_size)
-    epochs = plan.train.epochs + 1.3 * plan.prune.epochs + 1.8 * plan.quantize.epochs
+    epochs = head_epochs / 2 + plan.train.epochs + 1.3 * plan.prune.epochs + 1.8 * plan.quantize.epochs
     return {
         "classes": list(summary.classes),
         "counts": counts,

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqz_tf.architecture import require_size
 from sqz_tf.data import Summary, default_input_size
+from sqz_tf.errors import ConfigError
 from sqz_tf.spec import (
     CheckConfig,
     DataConfig,
@@ -19,6 +20,7 @@ from sqz_tf.spec import (
 )
 
 LARGE_SET = 10_000  # training pictures from which batches are larger and epochs fewer
+LARGEST_SEED = 2**32 - 4  # each stage adds its number to the seed
 SMALL_PICTURE = 16  # glyphs and icons: no mirror images, a narrow network is enough
 
 
@@ -42,6 +44,14 @@ class Options:
     seed: int = 1
     max_drop: float = 1.0
 
+    def __post_init__(self) -> None:
+        """Refuse what no data could make right, before any picture is read."""
+        TrainConfig(epochs=_given(self.epochs, 1), learning_rate=_given(self.learning_rate, 1e-2))
+        PruneConfig(sparsity=self.sparsity, epochs=_given(self.prune_epochs, 1))
+        QuantizeConfig(scheme=self.scheme, epochs=_given(self.quantize_epochs, 1))
+        CheckConfig(max_drop=self.max_drop)
+        ModelSpec(input_size=_given(self.input_size, 224), width=_given(self.width, 1.0), bypass=self.bypass)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -58,6 +68,10 @@ class Plan:
 
     def __post_init__(self) -> None:
         require_size(self.model)
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise ConfigError(f"seed is {self.seed}", expected=f"a number from 0 to {LARGEST_SEED}")
+        if self.train.epochs and self.prune.sparsity and not self.prune.epochs:
+            raise ConfigError("0 pruning epochs reach no sparsity", fix="use --sparsity 0, or --prune-epochs 5 or more")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain JSON values."""
@@ -72,8 +86,8 @@ def make_plan(options: Options, summary: Summary) -> Plan:
     minutes, not hours, on two cores; pruning and quantization take a third and an eighth of it more.
     """
     glyph = min(summary.median_size) <= SMALL_PICTURE
-    size = options.input_size or default_input_size(summary)
-    channels = options.channels or summary.channels
+    size = _given(options.input_size, default_input_size(summary))
+    channels = _given(options.channels, summary.channels)
     train = _train_config(options, sum(summary.counts["train"]), glyph)
     return Plan(
         data=options.data,
@@ -83,7 +97,7 @@ def make_plan(options: Options, summary: Summary) -> Plan:
             input_size=size,
             channels=channels,
             classes=len(summary.classes),
-            width=options.width or (0.25 if glyph else 0.5),
+            width=_given(options.width, 0.25 if glyph else 0.5),
             bypass=options.bypass,
             batch_norm=True,
             dropout=0.2,
@@ -113,7 +127,7 @@ def make_fine_tune_plan(options: Options, summary: Summary, model: ModelSpec, pr
     """
     scratch = make_plan(options, summary)
     epochs = options.epochs if options.epochs is not None else max(12, scratch.train.epochs // 2)
-    rate = options.learning_rate or 5e-5
+    rate = _given(options.learning_rate, 5e-5)
     train = replace(
         scratch.train,
         epochs=epochs,
@@ -154,7 +168,7 @@ def _train_config(options: Options, pictures: int, glyph: bool) -> TrainConfig:
     return TrainConfig(
         epochs=epochs,
         batch_size=128 if large else 64,
-        learning_rate=options.learning_rate or 1e-2,
+        learning_rate=_given(options.learning_rate, 1e-2),
         warmup_epochs=min(2.0, epochs / 5),
         augment="glyph" if glyph else "photo",
         patience=max(10, epochs // 3),
@@ -164,6 +178,11 @@ def _train_config(options: Options, pictures: int, glyph: bool) -> TrainConfig:
 def _default_epochs(pictures: int) -> int:
     """Return 72 epochs for a hundred pictures, 36 for a thousand, 24 from 4,000 on."""
     return max(24, min(72, round(36 * (1000 / max(1, pictures)) ** 0.3)))
+
+
+def _given(value: Any, default: Any) -> Any:
+    """Return an option's value, which may be zero, or the default if it was not given."""
+    return default if value is None else value
 
 
 def _share(given: int | None, epochs: int, share: float, least: int) -> int:

@@ -141,14 +141,16 @@ class _Run:
 
     def go(self, callbacks: tuple[Any, ...]) -> None:
         """Train from the last checkpoint, or from the start."""
+        start = self._read_state()
         rate = self.plan.learning_rate * SAFER_START**self.history.restarts
         self._compile(rate, self.plan.warmup_epochs + 3 * self.history.restarts)
-        start = self._restore()
+        if start:
+            self.checkpoint.read(str(self.state / f"epoch-{start}")).assert_consumed()
         if self.plan.keep_start and self.history.start is None:
             loss, accuracy = self.model.evaluate(evaluation_batches(self.validation), verbose=0)
             self.history.start = (float(accuracy), float(loss))
             self._save_best()
-        if start >= self.plan.epochs or self._out_of_patience():
+        if self.stuck or start >= self.plan.epochs or self._out_of_patience():
             return
         batches = training_batches(
             self.train,
@@ -202,9 +204,11 @@ class _Run:
         return now >= (history.val_accuracy[best], -history.val_loss[best])
 
     def _looks_stuck(self, epochs: int) -> bool:
+        """Judge once, when enough has been seen; a run of fewer than STUCK_EPOCHS is not judged."""
         due = min(max(STUCK_EPOCHS, -(-STUCK_STEPS // self.steps)), self.plan.epochs)
-        chance = math.log(self.train.classes)
-        return epochs == due and self.plan.restart and min(self.history.loss) > STUCK_LOSS * chance
+        if not self.plan.restart or epochs != due or due < STUCK_EPOCHS:
+            return False
+        return min(self.history.loss) > STUCK_LOSS * math.log(self.train.classes)
 
     def _out_of_patience(self) -> bool:
         history, best = self.history, self.history.best_epoch
@@ -239,16 +243,15 @@ class _Run:
         for old in self.state.glob(f"epoch-{epoch - 1}.*"):
             old.unlink()
 
-    def _restore(self) -> int:
+    def _read_state(self) -> int:
+        """Take up the history of an interrupted run; return its finished epochs."""
         path = self.state / "state.json"
         if not path.exists():
             return 0
         saved = json.loads(path.read_text())
         self.history = History(**saved["history"])
         epoch = int(saved["epoch"])
-        if epoch:
-            self.checkpoint.read(str(self.state / f"epoch-{epoch}")).assert_consumed()
-            self.stuck = self._looks_stuck(epoch)
+        self.stuck = self._looks_stuck(epoch)
         return epoch
 
 

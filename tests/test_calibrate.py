@@ -99,8 +99,8 @@ def test_a_bypassed_tensor_is_not_scaled() -> None:
 
 def test_rounding_with_the_moments_beats_rounding_to_nearest() -> None:
     rng = np.random.default_rng(0)
-    mixing = rng.normal(size=(32, 32))
-    inputs = (rng.normal(size=(2000, 32)) @ mixing).astype(np.float32)
+    inputs = rng.normal(size=(2000, 6)) @ rng.normal(size=(6, 32))  # inputs of a layer hang together
+    inputs = (inputs + 0.1 * rng.normal(size=inputs.shape)).astype(np.float32)
     kernel = rng.normal(size=(1, 1, 32, 20)).astype(np.float32)
     kernel[0, 0, ::5] = 0
     rounded = c.round_kernel(kernel, (inputs.T @ inputs / len(inputs)).astype(np.float64))

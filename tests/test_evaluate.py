@@ -187,6 +187,18 @@ def test_the_fractions_are_those_of_the_export_beside_the_model(unsplit, capsys)
         assert run(unsplit, "--split", "test", capsys=capsys)["n"] == 40
 
 
+def test_an_export_that_trained_nothing_has_only_test_pictures(unsplit, capsys):
+    Path("manifest.json").write_text(json.dumps({"config": {"data": {}, "train": {"epochs": 0}}}))
+    assert run(unsplit, "--split", "test", capsys=capsys)["n"] == 160
+    for split in ("train", "val"):
+        assert evaluate.main(["model.tflite", unsplit, "--split", split]) == 1
+        assert "the model's export trained nothing" in capsys.readouterr().err
+    Path("split").mkdir()
+    shutil.move(unsplit, "split/train")
+    put("split/test/red", peak(0, noise=7))
+    assert run("split", "--split", "test", capsys=capsys)["n"] == 1  # a folder of that name goes before
+
+
 def test_a_missing_test_folder_is_taken_from_train(unsplit, capsys):
     Path("split").mkdir()
     shutil.move(unsplit, "split/train")

@@ -89,6 +89,38 @@ def test_stuck_at_chance_restarts_once_then_says_so(tmp_path: Path) -> None:
         trained(tmp_path, plan, data)
 
 
+def test_a_stuck_run_is_stuck_again_when_repeated(tmp_path: Path) -> None:
+    plan = FitPlan(epochs=5, batch_size=60, learning_rate=1e-9, restart=True)
+    calls: list[int] = []
+    for expected in ([1, 2, 3, 4, 5] * 2, []):
+        calls.clear()
+        with pytest.raises(TrainingError, match="stuck"):
+            trained(tmp_path, plan, progress=lambda epoch, *_: calls.append(epoch))
+        assert calls == expected
+
+
+def test_an_interrupted_second_attempt_goes_on_with_its_own_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "SAFER_START", 1e7)
+    monkeypatch.setattr(training, "STUCK_STEPS", 1)
+    plan = FitPlan(epochs=7, batch_size=30, learning_rate=1e-9, warmup_epochs=0, restart=True)
+    whole, _ = trained(tmp_path / "whole", plan)
+    seen: list[int] = []
+
+    def interrupt(epoch: int, epochs: int, logs: dict[str, float]) -> None:
+        seen.append(epoch)
+        if seen[-2:] == [1, 2] and len(seen) > 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "parts", plan, progress=interrupt)
+    resumed, history = trained(tmp_path / "parts", plan)
+    assert history.restarts == 1
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_a_stuck_start_is_saved_by_the_safer_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "SAFER_START", 1e7)  # the first rate is hopeless, the second a good one
     monkeypatch.setattr(training, "STUCK_STEPS", 1)
