@@ -268,8 +268,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--split",
         choices=SPLITS,
-        help="only these pictures; without folders of that name, as an export splits them; test is all pictures if the model's "
-        "export trained nothing (default: all)",
+        help="only these pictures; without folders of that name, as an export splits them; test is all pictures if "
+        "the model's export trained nothing (default: all)",
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="at most N pictures, evenly spread (default: all)")
     parser.add_argument("--threads", type=positive, metavar="N", help="processors for the network (default: 1)")
