@@ -8,6 +8,8 @@ Accuracy of int8 is measured with LiteRT's fast kernels if they are seen to be b
 as they are where a ReLU follows each convolution; else with the reference kernels, up to twenty times as slow.
 
     python -m sqz_tf.check FOLDER    judge an output folder again
+
+NumPy and what reads models are imported when the judging begins, not before.
 """
 
 from __future__ import annotations
@@ -23,34 +25,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from converters import tflite_reader
-from sqz_tf import __version__, _cli, artifact, interpreters, stats
+from sqz_tf import __version__, _cli
 from sqz_tf.errors import SqzError
-from sqz_tf.parity import (
-    Artifacts,
-    CheckError,
-    Edge,
-    Predict,
-    accuracy_edge,
-    agreement,
-    as_float,
-    as_int8,
-    attached_wnids,
-    check_pictures,
-    keras_edge,
-    layer_sqnr,
-    output_size,
-    read_artifacts,
-    runtime_edges,
-    spread,
-    static_edges,
-)
 from sqz_tf.spec import CheckConfig, DataConfig, from_dict
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from sqz_tf import stats
     from sqz_tf.data import Dataset
+    from sqz_tf.parity import Artifacts, Edge, Predict
 
 REQUIRE_VARIABLE = "SQZ_TF_REQUIRE_ALL"
 SQNR_IMAGES = 8
@@ -86,7 +70,7 @@ class ParityReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
-        values = dataclasses.asdict(dataclasses.replace(self, int8_scores=np.empty(0)))
+        values = dataclasses.asdict(dataclasses.replace(self, int8_scores=self.int8_scores[:0]))
         del values["int8_scores"]
         plain: dict[str, Any] = json.loads(json.dumps(values, allow_nan=False))
         return {**plain, "passed": self.passed}
@@ -147,6 +131,20 @@ def judge(
       CheckError: the folder or the pictures do not fit.
       InterpreterError: LiteRT cannot run a model.
     """
+    import numpy as np
+
+    from sqz_tf.parity import (
+        CheckError,
+        check_pictures,
+        keras_edge,
+        layer_sqnr,
+        output_size,
+        read_artifacts,
+        runtime_edges,
+        spread,
+        static_edges,
+    )
+
     tell = progress or (lambda line: None)
     artifacts = read_artifacts(folder)
     images, labels = np.asarray(images), np.asarray(labels)
@@ -185,6 +183,9 @@ def verdict(
       edges: everything compared so far; the two that rest on accuracy are added here.
       sqnr, sparsity: as in `ParityReport`.
     """
+    from sqz_tf import stats
+    from sqz_tf.parity import accuracy_edge, agreement
+
     right = {name: stats.top_k_correct(values, labels, 1) for name, values in scores.items()}
     drop = stats.paired_drop(right["float"], right["int8"])
     xnnpack_drop = stats.paired_drop(right["int8"], right["int8_xnnpack"])
@@ -224,6 +225,11 @@ def trusted_runtime(edges: Mapping[str, Edge]) -> str:
 
 
 def _all_scores(artifacts: Artifacts, images: np.ndarray, rows: np.ndarray, runtime: str) -> dict[str, np.ndarray]:
+    import numpy as np
+
+    from sqz_tf import interpreters
+    from sqz_tf.parity import as_float, as_int8
+
     def scores(model: bytes, on: str, feed: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Run a chunk of pictures at a time: as floats a large split would not fit in memory."""
         chunks = (images[rows[start : start + CHUNK]] for start in range(0, len(rows), CHUNK))
@@ -239,6 +245,8 @@ def _all_scores(artifacts: Artifacts, images: np.ndarray, rows: np.ndarray, runt
 
 
 def _sparsity(int8_model: bytes, pruned: Mapping[str, float] | None) -> dict[str, dict[str, float]]:
+    from converters import tflite_reader
+
     if not pruned:
         return {}
     found = tflite_reader.weight_zero_fraction(tflite_reader.read_model(int8_model))
@@ -308,6 +316,7 @@ def judge_folder(folder: Path, source: str | None, max_drop: float | None, conso
       SqzError: the folder or the pictures cannot be read.
     """
     from sqz_tf.data import trains_nothing
+    from sqz_tf.parity import read_artifacts
 
     artifacts = read_artifacts(folder)
     config = artifacts.manifest["config"]
@@ -336,6 +345,7 @@ def _held_out(
 ) -> tuple[Dataset, np.ndarray]:
     """Return the pictures, kept in `cache`, and which of them judge."""
     from sqz_tf.data import load
+    from sqz_tf.parity import CheckError
 
     config = _data_config(artifacts, source, console)
     dataset = load(config, artifacts.preprocess, cache, console.step)
@@ -353,9 +363,12 @@ def _judging(
     artifacts: Artifacts, source: str | None, cache: Path, console: _cli.Console
 ) -> tuple[Dataset, np.ndarray]:
     """Do as `_held_out` for a network that was only quantized, whose classes the pictures need not all have."""
+    import numpy as np
+
     from sqz_tf import images
     from sqz_tf._matching import match_classes
     from sqz_tf.data import load_for_judging
+    from sqz_tf.parity import CheckError, attached_wnids
 
     config = _data_config(artifacts, source, console)
     found = images.scan(config.source)
@@ -402,6 +415,8 @@ def _some(names: tuple[str, ...], most: int = 5) -> str:
 
 def _keras(folder: Path, console: _cli.Console) -> tuple[Predict | None, str]:
     """Return model.keras as a function, or None and the reason why it cannot be run."""
+    from sqz_tf.parity import CheckError
+
     console.note("loading model.keras …")
     try:
         from sqz_tf import model as _registers_layers  # noqa: F401
@@ -425,6 +440,9 @@ def _pruned_sparsity(folder: Path) -> dict[str, float] | None:
 
 
 def _files_edge(folder: Path) -> Edge:
+    from sqz_tf import artifact
+    from sqz_tf.parity import Edge
+
     problems = artifact.verify_manifest(folder)
     return Edge("equal", not problems, equal=not problems, note="; ".join(problems))
 
