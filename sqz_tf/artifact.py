@@ -163,7 +163,7 @@ class Workspace:
         return folder
 
     def publish(self) -> Path:
-        """Make the assembled folder `OUT` in one rename, remove `OUT.work` and return `OUT`."""
+        """Make the assembled folder `OUT` in one rename, remove `OUT.work` and our `OUT.rejected`, return `OUT`."""
         assembled, replaced = self.work / "publish.tmp", self.work / "replaced"
         with disk_errors(self.out, self.need_bytes):
             self._check_out()
@@ -175,6 +175,8 @@ class Workspace:
                 self._restore()
                 raise
         with suppress(OSError):  # the result is in place; a later run removes what is left
+            if is_output(self.rejected):  # of an attempt that this result replaces
+                discard(self.rejected, self.work)
             self._discard(lambda name: True)
         return self.out
 

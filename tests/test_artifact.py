@@ -208,6 +208,22 @@ def test_a_rejected_result_is_kept_apart_and_the_old_output_stays(out: Path) -> 
     assert beside(out) == ["result", "result.rejected", "result.work"]
 
 
+def test_a_result_that_passes_takes_the_rejected_one_away(out: Path) -> None:
+    Run(out)(passed=False)
+    assert beside(out) == ["result.rejected", "result.work"]
+    Run(out)({"data": 1})
+    assert beside(out) == ["result"]
+
+
+def test_a_foreign_folder_that_came_during_the_run_is_left_alone(out: Path) -> None:
+    with Workspace(out) as work:
+        work.assemble(lambda folder: fill(folder, ""))
+        work.rejected.mkdir()
+        (work.rejected / "notes.txt").write_text("mine")
+        work.publish()
+    assert (work.rejected / "notes.txt").exists()
+
+
 def test_overwrite_replaces_the_whole_folder(out: Path) -> None:
     Run(out)()
     stale = out / "stale.txt"
