@@ -238,17 +238,17 @@ class Pipeline:
         }
 
     def _judge(self, out: Path) -> check.ParityReport:
-        test = self.dataset.splits["test"]
         model = keras.models.load_model(out / "model.keras", compile=False)
         return check.judge(
             out,
-            self.dataset.images[test],
-            self.dataset.labels[test],
+            self.dataset.images,
+            self.dataset.labels,
             self.plan.check,
             keras_predict=check.KerasRun(model),
             pruned_sparsity=self.made.sparsity,
             reference_scores=self.made.reference_scores,
             progress=self.console.note,
+            rows=self.dataset.splits["test"],
         )
 
     def _report(self, out: Path) -> dict[str, Any]:
