@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from typing import Any
 
+from sqz_tf.architecture import layer_shapes
 from sqz_tf.plots import COUNTED_CLASSES, duration, kib, layer_order, short
+from sqz_tf.spec import ModelSpec
 
 SPACE = "\u00a0"  # keeps a number and its unit together
 MINUS = "−"
+NO_ARENA = "not measured: tflite-micro is not installed"
 MARKUP = frozenset("\\`*_{}[]()#!|~<>&$")
 
 TITLES = {
@@ -135,6 +140,14 @@ def exact_sentence(report: dict[str, Any]) -> str:
     return f"{said}, {skipped} skipped." if skipped else f"{said}."
 
 
+def float_sentence(report: dict[str, Any]) -> str:
+    """Say which networks the rows `float` and `final float` are about."""
+    if "calibration" in report and not report["training"]:
+        return "Float is the network with the weights it was given, final float the same as `model_f32.tflite`."
+    before = "the dense network before pruning" if report["sparsity"]["target"] else "the network before quantization"
+    return f"Float is {before}, final float the network in `model_f32.tflite`."
+
+
 def verdict_lines(report: dict[str, Any]) -> list[str]:
     """Return the verdict for a terminal: warnings, failures, and the word itself last."""
     gate = report["gate"]
@@ -164,7 +177,7 @@ def tiles(report: dict[str, Any]) -> list[dict[str, str]]:
         _tile("Model file", kib(size["bytes"]), f"{kib(size['xz'])} packed, {smaller:.1f} times smaller than float"),
         _tile("RAM, TFLite Micro", "not measured" if arena is None else kib(arena), _arena_note(tflm)),
         _tile("Work", f"{si(report['macs'])}{SPACE}MACs", f"for one picture, {si(report['params'])} parameters"),
-        _tile("Zero weights", *_zeros(report["sparsity"])),
+        _tile("Zero weights", *_zeros(report)),
     ]
 
 
@@ -179,17 +192,32 @@ def _gate_note(report: dict[str, Any]) -> str:
 
 def _arena_note(tflm: dict[str, Any]) -> str:
     if tflm["arena_measured_bytes"] is None or tflm["margin_bytes"] is None:
-        return "tflite-micro was not installed"
+        return "tflite-micro is not installed"
     return f"arena: {kib(tflm['arena_measured_bytes'])} used, {kib(tflm['margin_bytes'])} margin"
 
 
-def _zeros(sparsity: dict[str, Any]) -> tuple[str, str]:
-    layers = sparsity["layers"]
+def _zeros(report: dict[str, Any]) -> tuple[str, str]:
+    layers, target = report["sparsity"]["layers"], report["sparsity"]["target"]
     if not layers:
         return "none", "not pruned"
     lost = layers_lost(layers)
-    note = f"lost in {len(lost)} of {len(layers)} layers" if lost else f"kept in all {len(layers)} pruned layers"
-    return percent(sparsity["target"], digits=0), note
+    if lost:
+        note = f"lost in {len(lost)} of {len(layers)} layers"
+    elif target:
+        note = f"kept in all {len(layers)} pruned layers"
+    else:
+        note = f"not pruned here, kept in all {len(layers)} layers"
+    return percent(target if target else _share_of_zeros(report), digits=0), note
+
+
+def _share_of_zeros(report: dict[str, Any]) -> float:
+    """Return the share of zeros among all weights of the int8 model's measured layers."""
+    layers = report["sparsity"]["layers"]
+    known = {field.name for field in fields(ModelSpec)}
+    shapes = layer_shapes(ModelSpec(**{name: value for name, value in report["model"].items() if name in known}))
+    weights = {name: math.prod(shapes[name]) for name in layers if name in shapes}
+    zeros = sum(count * layers[name]["tflite"] for name, count in weights.items())
+    return float(zeros / max(1, sum(weights.values())))
 
 
 def layers_lost(layers: dict[str, Any]) -> list[str]:
@@ -227,7 +255,8 @@ def edges(parity: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _edge(name: str, edge: dict[str, Any]) -> dict[str, str]:
-    verdicts = {True: ("✓ passed", "good"), False: ("✕ failed", "bad"), None: ("– skipped", "quiet")}
+    not_judged = "– skipped" if edge["skipped"] else "– reported"
+    verdicts = {True: ("✓ passed", "good"), False: ("✕ failed", "bad"), None: (not_judged, "quiet")}
     verdict, tone = verdicts[edge["passed"]]
     return {
         "title": " ↔ ".join(EDGE_WORDS.get(part, part.replace("_", " ")) for part in name.split("-")),

@@ -129,11 +129,18 @@ def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) ->
 
 
 def layer_sparsity(layers: Mapping[str, Mapping[str, float]], target: float) -> str:
-    """Draw each layer's fraction of zeros after pruning (ring) and in the int8 `.tflite` (dot)."""
+    """Draw each layer's fraction of zeros in float (ring) and in the int8 `.tflite` (dot).
+
+    Args:
+      layers: layer name → `pruned`, the fraction in float, and `tflite`.
+      target: what pruning aimed at; 0 if nothing was pruned.
+    """
+    wanted = f", target {target:.0%}" if target else ""
     names = layer_order(layers)
     with _drawing(18 * len(names) + 62) as drawing:
         axes = drawing.axes
-        axes.axvline(100 * target, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
+        if target:
+            axes.axvline(100 * target, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
         for place, name in enumerate(names):
             pruned, tflite = layers[name]["pruned"], layers[name]["tflite"]
             lost = tflite < pruned - 1e-9
@@ -141,12 +148,13 @@ def layer_sparsity(layers: Mapping[str, Mapping[str, float]], target: float) -> 
             axes.plot([100 * tflite], [place], "o", color=ORANGE if lost else BLUE, markersize=5)
             axes.plot([100 * pruned], [place], "o", markersize=9, markeredgecolor=MUTED, markerfacecolor="none")
         axes.plot([], [], "o", color=BLUE, markersize=5, label="in the .tflite")
-        axes.plot([], [], "o", markersize=9, markeredgecolor=MUTED, markerfacecolor="none", label="after pruning")
+        before = "after pruning" if target else "in float"
+        axes.plot([], [], "o", markersize=9, markeredgecolor=MUTED, markerfacecolor="none", label=before)
         _name_rows(axes, names)
         axes.set_xlim(0, 100)
         axes.set_xlabel("zero weights, %")
         _legend(axes)
-    return drawing.svg("sparsity", f"Share of zero weights in each of {len(names)} layers, target {target:.0%}")
+    return drawing.svg("sparsity", f"Share of zero weights in each of {len(names)} layers{wanted}")
 
 
 def layer_sqnr(layers: Mapping[str, float | None], worst: str | None) -> str:

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 SPLITS = ("train", "calibration", "validation", "test")
-STAGES = ("data", "dense", "pruned", "quantized", "converted", "checked")
+STAGES = ("data", "dense", "pruned", "quantized", "float", "calibrated", "converted", "checked")
 CONFUSIONS_SHOWN = 12
 CLASSES_LISTED = 100
 # Section id and heading, in the order of the page; `section_ID.html.j2` draws one, or nothing when it has no data.
@@ -180,6 +180,9 @@ def _words(report: dict[str, Any]) -> dict[str, Any]:
         "drop_sentence": text.drop_sentence(report),
         "exact_sentence": text.exact_sentence(report),
         "accuracy_rows": text.accuracy_rows(report),
+        "float_sentence": text.float_sentence(report),
+        "no_arena": text.NO_ARENA,
+        "pruned_here": report["sparsity"]["target"] > 0,
         "edges": text.edges(report["parity"]),
         "preprocessing": text.preprocessing(report["preprocess"]),
         "split_rows": _split_rows(report["data"]),

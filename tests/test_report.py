@@ -5,17 +5,17 @@ from __future__ import annotations
 import copy
 import json
 import re
-import sys
-import types
-import zipfile
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import byte_models
 import numpy as np
 import pytest
+from PIL import Image
 
-from sqz_tf import plots, report
+from sqz_tf import classify, plots, report
 from sqz_tf.errors import OutputError
 from sqz_tf.report import Mistake, mistakes, render_html, render_model_card, summary_table, to_json, validate
 from sqz_tf.spec import ModelSpec, PreprocessSpec, to_dict
@@ -240,7 +240,67 @@ def test_stages_that_were_not_run_are_null() -> None:
     assert "not measured" in page.text
     assert "not pruned" in page.text
     assert "pruned" not in summary_table(values).split("\n", 2)[2].split("PASSED")[0]
-    assert "not measured" not in render_model_card(values)
+
+
+def test_an_arena_that_was_not_measured_is_no_number() -> None:
+    values = example()
+    values["tflm"] |= {"arena_bytes": None, "arena_measured_bytes": None, "margin_bytes": None}
+    text = Page(render_html(values)).text
+    assert "Arena not measured: tflite-micro is not installed Operations" in text
+    assert "RAM, TFLite Micro not measured tflite-micro is not installed" in text
+    card = render_model_card(values)
+    assert "RAM for the arena is not measured: tflite-micro is not installed." in card
+    assert "`settings.h` has no\n`SQZ_ARENA_BYTES`" in card
+    assert summary_table(values).split("\n")[3].endswith("3.21\u00a0M")
+    assert "not measured" not in render_model_card(example())
+    for shown in (text, card, summary_table(values)):
+        assert "None" not in shown
+
+
+def quantized_only() -> dict[str, Any]:
+    """Return the report of an export that trained nothing, of a network that was half zeros when it came."""
+    values = example()
+    values["training"], values["accuracy"]["pruned"] = {}, None
+    values["seconds"] = {"data": 1.0, "float": 2.0, "calibrated": 3.0, "converted": 4.0, "checked": 5.0}
+    values["sparsity"] = {
+        "target": 0.0,
+        "layers": {
+            "fire2_expand1x1": {"pruned": 0.1, "tflite": 0.25},
+            "fire2_expand3x3": {"pruned": 0.5, "tflite": 0.75},
+        },
+    }
+    values["calibration"] = {
+        "images": 20,
+        "source": "more",
+        "tensors": {"conv1": {"clip": 0.9, "strength": 0.5, "sqnr_min_max": 30.0, "sqnr": 35.0}},
+        "min_max": {"agreement_top1": 0.9, "divergence": 0.03},
+        "chosen": {"agreement_top1": 0.95, "divergence": 0.01},
+    }
+    return values
+
+
+def test_a_network_that_was_only_quantized_is_not_said_to_be_pruned() -> None:
+    values = quantized_only()
+    text = Page(render_html(values)).text.replace("\u00a0", " ")
+    # 1×1 and 3×3 kernels of equal sides: (1 · 25 % + 9 · 75 %) / 10
+    assert "Zero weights 70 % not pruned here, kept in all 2 layers" in text
+    assert "pruning" not in text.split("All settings")[0]
+    card = render_model_card(values)
+    assert "Float is the network with the weights it was given" in card
+    assert "before pruning" not in card
+    assert "Float is the dense network before pruning" in render_model_card(example())
+    assert "target" not in plots.layer_sparsity(values["sparsity"]["layers"], 0.0)
+
+
+def test_stages_come_in_the_order_they_ran() -> None:
+    names = [name for name, _ in report._stages(dict(sorted(quantized_only()["seconds"].items())))]
+    assert names == ["data", "float", "calibrated", "converted", "checked"]
+
+
+def test_what_was_measured_without_a_gate_is_not_called_skipped() -> None:
+    values = example()
+    values["parity"] = {"int8_litert_ref-litert_builtin": edge(gate="none", passed=None)}
+    assert "reported only no difference, 32 pictures – reported" in Page(render_html(values)).text
 
 
 def test_json_is_sorted_stable_and_plain() -> None:
@@ -517,48 +577,43 @@ def test_preprocessing_is_told_in_words(spec: PreprocessSpec, words: str, absent
     assert absent not in steps
 
 
-def test_the_python_of_the_card_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    spec = PreprocessSpec(4, 4, channels=1)
-    with zipfile.ZipFile(tmp_path / "model_int8.tflite", "w") as attached:
-        attached.writestr("preprocess.json", json.dumps(to_dict(spec)))
-        attached.writestr("labels.txt", "no\nyes\n")
-    from PIL import Image
+def blocks(card: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", card[card.index("## Use") :], flags=re.DOTALL)
 
-    Image.fromarray(np.full((9, 9, 3), 200, np.uint8)).save(tmp_path / "picture.png")
-    stub = types.ModuleType("ai_edge_litert.interpreter")
-    stub.Interpreter = FakeInterpreter  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", stub)
+
+@pytest.mark.parametrize(
+    ("spec", "wnids"),
+    [
+        (PreprocessSpec(2, 2, channels=1), {}),
+        (PreprocessSpec(2, 2, fit="warp", resize_width=4, resize_height=4), {"wnids": [f"n{i:08}" for i in range(12)]}),
+    ],
+)
+def test_the_code_of_the_card_runs(
+    spec: PreprocessSpec, wnids: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """The models of byte_models answer with the pixels of their input, so the brightest one names the class."""
+    classes = 4 * spec.channels
+    content = byte_models.model("int8", (1, 2, 2, spec.channels))
+    labels = [f"pixel {index}" for index in range(classes)]
+    (tmp_path / "model_int8.tflite").write_bytes(byte_models.described(content, labels, spec, **wnids))
+    picture = np.full((8, 16, 3), 40, np.uint8)
+    picture[4:, 8:, 1] = 200
+    Image.fromarray(picture).save(tmp_path / "picture.png")
     monkeypatch.chdir(tmp_path)
-    code = re.search(r"```python\n(.*?)```", render_model_card(example()), flags=re.DOTALL)
-    assert code
-    exec(compile(code[1], "README.md", "exec"), {})
-    assert capsys.readouterr().out == "yes 0.78125\n"
-
-
-class FakeInterpreter:
-    """Answers with the mean of its input, as class 1."""
-
-    def __init__(self, model_path: str) -> None:
-        assert model_path == "model_int8.tflite"
-
-    def allocate_tensors(self) -> None:
-        pass
-
-    def get_input_details(self) -> list[dict[str, int]]:
-        return [{"index": 0}]
-
-    get_output_details = get_input_details
-
-    def set_tensor(self, index: int, value: np.ndarray) -> None:
-        assert value.shape == (1, 4, 4, 1)
-        assert value.dtype == np.int8
-        self.value = value
-
-    def invoke(self) -> None:
-        self.scores = np.array([[-100, self.value.mean()]], np.int8)
-
-    def get_tensor(self, index: int) -> np.ndarray:
-        return self.scores
+    card = render_model_card(example())
+    with_kit, without = blocks(card, "python")
+    best = str(classes - 1 if spec.channels == 1 else classes - 2)
+    said = []
+    for code in (with_kit, without):
+        exec(compile(code, "README.md", "exec"), {})
+        said.append(capsys.readouterr().out.splitlines())
+    assert [lines[0].rsplit(" ", 1)[0] for lines in said] == [f"{best} pixel {best}"] * 2
+    assert float(said[0][0].split()[-1]) == pytest.approx(float(said[1][0].split()[-1]), abs=2 / 256)
+    assert len(said[0]) == min(5, classes)
+    command = shlex.split(blocks(card, "sh")[0])
+    assert command[:3] == ["python", "-m", "sqz_tf.classify"]
+    assert classify.main(command[3:]) == 0
+    assert f"pixel {best} ({best})" in capsys.readouterr().out.splitlines()[1]
 
 
 # plots -------------------------------------------------------------------------------------------------------
