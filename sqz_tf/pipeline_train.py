@@ -15,13 +15,13 @@ from sqz_tf._cli import Console
 from sqz_tf._keras import make_deterministic
 from sqz_tf.artifact import Workspace
 from sqz_tf.batches import Examples, class_weights, evaluation_batches
-from sqz_tf.calibrate import unit_scale
+from sqz_tf.calibrate import calibrate, unit_scale
 from sqz_tf.data import Summary, load
 from sqz_tf.model import convolutions, fold, set_layers, squeezenet
 from sqz_tf.pipeline import Made, Pipeline, read_json, read_weights, write_json, write_weights
 from sqz_tf.plan import Plan
 from sqz_tf.prune import prunable, prune, sparsity
-from sqz_tf.quantize import activation_ranges, quantize_aware, without_fake_quantization
+from sqz_tf.quantize import Range, activation_ranges, quantize_aware, without_fake_quantization
 from sqz_tf.spec import PreprocessSpec
 from sqz_tf.train import FitPlan, History, fit
 from sqz_tf.weights import Pretrained
@@ -164,13 +164,25 @@ class TrainingPipeline(Pipeline):
         config = self.plan.quantize
         make_deterministic(self.plan.seed + SEED_OF["quantized"])
         plain = fold(self._network(self.pruned), self.plan.model, self.preprocess)
-        ranges = activation_ranges(plain, self._pixels("calibration"))
+        plain, ranges = self._ranges(plain)
         model = quantize_aware(plain, ranges, self._input_range)
         plan = replace(self._short_plan(config.epochs, config.learning_rate), keep_start=True)
         history = self._fit(model, plan, "quantized", out)
         write_weights(out / "plain.npz", plain.get_weights())
         write_json(out / "ranges.json", ranges)
         self._finish(out, model, history)
+
+    def _ranges(self, plain: Any) -> tuple[Any, dict[str, Range]]:
+        """Return the network to quantize and its ranges.
+
+        A network trained with batch norm has even activations: the values it puts out are the range. A published one
+        has outliers, so it is calibrated first.
+        """
+        x = self._pixels("calibration")
+        if self.pretrained is None:
+            return plain, activation_ranges(plain, x)
+        found = calibrate(plain, x, self._input_range, self.console.step)
+        return found.model, found.ranges
 
     def _short_plan(self, epochs: int, learning_rate: float, first_best_epoch: int = 0) -> FitPlan:
         train = self.plan.train
