@@ -1,13 +1,13 @@
 """Post-training calibration: channel scales, activation ranges and biases, each chosen by measured error.
 
-Three steps, each exact or corrected against the float network on calibration pictures without labels:
+Four steps, each exact or corrected against the float network on calibration pictures without labels:
 
 1. Equalise. ReLU(s·x) = s·ReLU(x) for s > 0, so a channel may be divided by s where it is produced and multiplied
    by s where it is consumed (Nagel et al. 2019, arXiv:1906.04721). The strength α trades the spread of the
    activations against that of the consumers' weights (Xiao et al. 2023, arXiv:2211.10438):
    s_c = large|a_c|^α / max|w_c|^(1−α), where large is the 99.9th percentile.
 2. Choose ranges. Each tensor is clipped where the error of what its consumers compute from it, activations and
-   weights quantized, is smallest. α and the clip are searched together, tensor by tensor.
+   weights quantized, is smallest: for the best α without clipping, the best clip, tensor by tensor.
 3. Round with a view. Layer by layer from the input on, each kernel is rounded weight by weight, and what one
    rounding costs is made up by the weights not rounded yet, as the inputs' second moments tell
    (Frantar et al. 2023, arXiv:2210.17323); zeros stay zeros. Then the mean error left in each output channel is
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from sqz_tf._keras import keras, tf
-from sqz_tf.model import StatelessDropout
+from sqz_tf.model import StatelessDropout, copy_model
 from sqz_tf.quantize import Range, activation_ranges, channel_bound, quantize_aware, ranged_layers
 
 layers: Any = keras.layers
@@ -88,7 +88,7 @@ class Junction:
 
 
 def calibrate(model: Any, x: np.ndarray, input_range: Range, progress: Progress | None = None) -> Calibration:
-    """Return the best ranges found for a plain network, and the equalised, bias-corrected network they are for.
+    """Return the best ranges found for a plain network, and the equalised, rounded, corrected network they are for.
 
     Args:
       model: the plain graph (no batch norm, activations inside the convolutions); not changed.
@@ -96,7 +96,7 @@ def calibrate(model: Any, x: np.ndarray, input_range: Range, progress: Progress 
       input_range: real values of pixels 0 and 255.
     """
     tell = progress or (lambda label, done, total: None)
-    result = _copy(model)
+    result = copy_model(model)
     ranges = activation_ranges(model, x)
     choices: dict[str, Choice] = {}
     every = list(junctions(result))
@@ -105,17 +105,11 @@ def calibrate(model: Any, x: np.ndarray, input_range: Range, progress: Progress 
         found, choices[junction.name] = _search(result, junction, ranges[junction.name], x[:SEARCH_IMAGES])
         _rescale(result, junction, found.scales)
         ranges[junction.name] = found.range
-    equalised = _copy(result)
+    equalised = copy_model(result)
     round_and_correct(result, ranges, input_range, x[:CORRECTION_IMAGES])
     ranges = choose_score_range(result, model, ranges, input_range, x)
     tell("calibrate", len(every) + 1, len(every) + 1)
     return Calibration(result, equalised, ranges, choices)
-
-
-def _copy(model: Any) -> Any:
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    return copy
 
 
 def divergence(wanted: np.ndarray, found: np.ndarray) -> float:

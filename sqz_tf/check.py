@@ -228,7 +228,8 @@ def _all_scores(artifacts: Artifacts, images: np.ndarray, rows: np.ndarray, runt
     import numpy as np
 
     from sqz_tf import interpreters
-    from sqz_tf.parity import as_float, as_int8
+    from sqz_tf.images import to_int8
+    from sqz_tf.parity import as_float
 
     def scores(model: bytes, on: str, feed: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Run a chunk of pictures at a time: as floats a large split would not fit in memory."""
@@ -239,8 +240,8 @@ def _all_scores(artifacts: Artifacts, images: np.ndarray, rows: np.ndarray, runt
         "final_float": scores(
             artifacts.float_model, "litert-xnnpack", lambda chunk: as_float(chunk, artifacts.preprocess)
         ),
-        "int8": scores(artifacts.int8_model, runtime, as_int8),
-        "int8_xnnpack": scores(artifacts.int8_model, "litert-xnnpack", as_int8),
+        "int8": scores(artifacts.int8_model, runtime, to_int8),
+        "int8_xnnpack": scores(artifacts.int8_model, "litert-xnnpack", to_int8),
     }
 
 

@@ -198,7 +198,7 @@ def load_for_judging(
     """
     found = images.scan(Path(config.source))
     others = images.scan(Path(calibration)) if calibration else None
-    chosen = _spread(others.entries, config.calibration_images) if others else []
+    chosen = spread(others.entries, config.calibration_images) if others else []
     source = _judging_source(config.source, found, outputs, labels, others, chosen)
 
     def divide(rows: _Rows) -> dict[str, np.ndarray]:
@@ -246,8 +246,9 @@ def _judging_source(
     )
 
 
-def _spread(values: Sequence[In], most: int) -> list[In]:
-    if len(values) <= most:
+def spread(values: Sequence[In], most: int | None) -> list[In]:
+    """Return at most `most` values, evenly spread (files are sorted by class); all of them for None."""
+    if most is None or len(values) <= most:
         return list(values)
     return [values[position * len(values) // most] for position in range(most)]
 
@@ -561,7 +562,7 @@ def _write_images(source: _Source, spec: PreprocessSpec, path: Path, progress: P
     chunks = _chunks(source.items(), max(1, min(256, _CHUNK_BYTES // math.prod(shape))))
     with open(path, "wb") as file:
         _write_header(file, (source.count, *shape))
-        for chunk in _map_ordered(lambda items: _decode_all(items, spec), chunks):
+        for chunk in map_ordered(lambda items: _decode_all(items, spec), chunks):
             for decoded in chunk:
                 if isinstance(decoded.pixels, images.ImageError):
                     rows.skip(decoded.pixels)
@@ -618,14 +619,14 @@ def _chunks(items: Iterable[In], size: int) -> Iterator[list[In]]:
         yield chunk
 
 
-def _map_ordered(function: Callable[[In], Out], values: Iterable[In]) -> Iterator[Out]:
-    """Apply `function` in threads, results in order, only a few ahead of the reader."""
+def map_ordered(function: Callable[[In], Out], values: Iterable[In], ahead: int | None = None) -> Iterator[Out]:
+    """Apply `function` in threads, results in order, at most `ahead` of the reader (default: the threads and one)."""
     workers = min(_MOST_THREADS, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
         pending: deque[Future[Out]] = deque()
         for value in values:
             pending.append(pool.submit(function, value))
-            if len(pending) > workers + 1:
+            if len(pending) > (workers + 1 if ahead is None else ahead):
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()

@@ -12,9 +12,7 @@ import json
 import os
 import sys
 import tempfile
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -36,7 +34,6 @@ from sqz_tf.spec import DataConfig, from_dict
 
 SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 BATCH = 32
-MOST_THREADS = 8  # that decode; each holds a decoded picture, which may be large
 
 EXAMPLES = """\
 examples:
@@ -166,7 +163,7 @@ def _opened(
         dataset = data.load(_config(classifier.path, source), classifier.preprocess, Path(folder, "data"), progress)
         if found is None:
             outputs = _outputs(classifier, ImageSet(Path(source), dataset.classes, ()))
-        rows = _spread(dataset.splits[str(split)].tolist(), limit)
+        rows = data.spread(dataset.splits[str(split)].tolist(), limit)
         items = ((outputs[dataset.labels[row]], np.asarray(dataset.images[row])) for row in rows)
         yield Pictures(len(rows), items, dataset.notes)
 
@@ -199,8 +196,10 @@ def _outputs(classifier: Classifier, found: ImageSet) -> tuple[int, ...]:
 def _from_files(
     classifier: Classifier, found: ImageSet, outputs: Sequence[int], split: str | None, limit: int | None
 ) -> Pictures:
-    entries = _spread([entry for entry in found.entries if split in (None, entry.split)], limit)
-    return Pictures(len(entries), _in_threads(partial(_decoded, classifier, found, outputs), entries), found.notes)
+    entries = data.spread([entry for entry in found.entries if split in (None, entry.split)], limit)
+    return Pictures(
+        len(entries), data.map_ordered(partial(_decoded, classifier, found, outputs), entries, BATCH), found.notes
+    )
 
 
 def _decoded(classifier: Classifier, found: ImageSet, outputs: Sequence[int], entry: Entry) -> Item:
@@ -209,26 +208,6 @@ def _decoded(classifier: Classifier, found: ImageSet, outputs: Sequence[int], en
         return outputs[entry.label], classifier.pixels(found.read(entry), entry.name)
     except ImageError as error:
         return outputs[entry.label], error
-
-
-def _in_threads(function: Any, values: Sequence[Any]) -> Iterator[Any]:
-    """Apply `function` in threads, results in order, only a few ahead of the reader."""
-    workers = min(MOST_THREADS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(workers) as pool:
-        pending: deque[Future[Any]] = deque()
-        for value in values:
-            pending.append(pool.submit(function, value))
-            if len(pending) > BATCH:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-
-
-def _spread(values: Sequence[Any], limit: int | None) -> list[Any]:
-    """Return at most `limit` values, evenly spread: files are sorted by class."""
-    if limit is None or limit >= len(values):
-        return list(values)
-    return [values[position * len(values) // limit] for position in range(limit)]
 
 
 def _config(model: Path, source: str | Path) -> DataConfig:

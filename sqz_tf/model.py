@@ -138,6 +138,19 @@ def _normalise(x: Any, preprocess: PreprocessSpec) -> Any:
     return layers.Rescaling(scale, offset, name="normalise")(x)
 
 
+def plain_squeezenet(spec: ModelSpec) -> Any:
+    """Build the paper's graph of a spec: no batch norm, no dropout, activations inside the convolutions."""
+    return squeezenet(replace(spec, batch_norm=False, dropout=0.0))
+
+
+def copy_model(model: Any) -> Any:
+    """Return a model of the same layers and weights that shares neither."""
+    with keras.utils.custom_object_scope({"StatelessDropout": StatelessDropout}):
+        copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
 def convolutions(model: Any) -> list[Any]:
     """Return the convolution layers in graph order."""
     return [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
@@ -168,7 +181,7 @@ def fold(model: Any, spec: ModelSpec, preprocess: PreprocessSpec | None = None) 
     Returns:
       A Keras model of the spec without batch norm and dropout.
     """
-    plain = squeezenet(replace(spec, batch_norm=False, dropout=0.0))
+    plain = plain_squeezenet(spec)
     for layer in convolutions(plain):
         kernel, bias = _folded_weights(model, layer.name)
         if layer.name == "conv1" and preprocess is not None:

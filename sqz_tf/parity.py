@@ -20,6 +20,7 @@ import numpy as np
 from converters import tflite_reader, tflite_writer
 from sqz_tf import artifact, interpreters, stats
 from sqz_tf.errors import SqzError
+from sqz_tf.images import to_int8
 from sqz_tf.interpreters import InterpreterError, Result, Unavailable
 from sqz_tf.spec import CheckConfig, PreprocessSpec, from_dict
 
@@ -157,11 +158,6 @@ def output_size(model: bytes) -> int:
 def as_float(images: np.ndarray, preprocess: PreprocessSpec) -> np.ndarray:
     """Return the float model's input for uint8 pictures: `pixel * scale` in float32."""
     return images.astype(np.float32) * np.float32(preprocess.scale)
-
-
-def as_int8(images: np.ndarray) -> np.ndarray:
-    """Return the int8 model's input for uint8 pictures: `pixel ^ 0x80`, that is pixel - 128."""
-    return (images ^ np.uint8(0x80)).view(np.int8)
 
 
 def spread(n: int, count: int) -> np.ndarray:
@@ -303,7 +299,7 @@ def runtime_edges(artifacts: Artifacts, images: np.ndarray) -> dict[str, Edge]:
 
     LiteRT's fast kernels are only reported on: they decide who judges accuracy, not whether a model is right.
     """
-    pixels = as_int8(images)
+    pixels = to_int8(images)
     runs = {
         "ref": Run(artifacts.int8_model, pixels, "litert-ref"),
         "int8_litert_ref-litert_builtin": Run(artifacts.int8_model, pixels, "litert-builtin"),
@@ -434,7 +430,7 @@ def layer_sqnr(artifacts: Artifacts, images: np.ndarray) -> dict[str, Any]:
       `layers`: layer → decibels, within ±200 (200: no noise at all); `worst`: the name of the lowest.
     """
     floats = _activations(artifacts.float_model, as_float(images, artifacts.preprocess))
-    integers = _activations(artifacts.int8_model, as_int8(images))
+    integers = _activations(artifacts.int8_model, to_int8(images))
     layers = {name: sqnr_db(values, integers[name]) for name, values in floats.items() if name in integers}
     return {"layers": layers, "worst": min(layers, key=lambda name: layers[name], default=None)}
 

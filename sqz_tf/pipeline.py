@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import shlex
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ from sqz_tf._keras import keras
 from sqz_tf.artifact import Workspace, manifest, stage_key, versions, write_manifest, xz_size
 from sqz_tf.data import Dataset, open_cached
 from sqz_tf.errors import ConversionError
-from sqz_tf.model import squeezenet
+from sqz_tf.model import plain_squeezenet
 from sqz_tf.plan import Plan
+from sqz_tf.quantize import Range
 from sqz_tf.spec import PreprocessSpec, to_dict
 from sqz_tf.weights import Pretrained
 
@@ -53,7 +55,7 @@ class Made:
     more: dict[str, Any]
 
 
-class Pipeline:
+class Pipeline(ABC):
     """One export.
 
     Args:
@@ -94,13 +96,19 @@ class Pipeline:
     def _notes(self) -> list[str]:
         return [*self.dataset.notes, *(self.pretrained.notes if self.pretrained else ())]
 
+    @abstractmethod
     def _make(self) -> Made:
         """Run the stages up to the quantized network."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _models(self) -> tuple[Any, Any]:
         """Return the quantized Keras model and the float network it came from."""
-        raise NotImplementedError
+
+    def _plain(self, weights: Path) -> Any:
+        """Return the plain network with the weights of a file."""
+        model = plain_squeezenet(self.plan.model)
+        model.set_weights(read_weights(weights))
+        return model
 
     data: Path  # the stage that holds the pictures
     calibration: str | None = None  # pictures to calibrate with, if they are not the data's own
@@ -188,15 +196,16 @@ class Pipeline:
         (out / "labels.txt").write_text("".join(f"{name}\n" for name in self.dataset.classes), encoding="utf-8")
         int8 = (out / "model_int8.tflite").read_bytes()
         self.console.note("measuring the TFLM arena …")
-        self.arena = self._arena(int8)
-        self._write_tflm(out / "tflm", int8)
+        small = tflite_writer.for_microcontroller(int8)
+        self.arena = self._arena(small)
+        self._write_tflm(out / "tflm", small)
         self._write_manifest(out)
         self.parity = self._judge(out)
 
-    def _arena(self, int8: bytes) -> interpreters.ArenaUse | None:
+    def _arena(self, model: bytes) -> interpreters.ArenaUse | None:
         """Measure TFLite-Micro's arena; None where its wheel is not installed."""
         try:
-            return interpreters.arena_bytes(tflite_writer.for_microcontroller(int8), self._sample())
+            return interpreters.arena_bytes(model, self._sample())
         except interpreters.Unavailable as error:
             self.console.note(f"note: the arena is not measured: {error}")
             return None
@@ -205,10 +214,10 @@ class Pipeline:
         """Return one held-out picture as the int8 network's input."""
         return images.to_int8(np.asarray(self.dataset.images[self.dataset.splits["test"][:1]]))
 
-    def _write_tflm(self, folder: Path, int8: bytes) -> None:
+    def _write_tflm(self, folder: Path, model: bytes) -> None:
         arena = self.arena
         files = c_array.tflm_files(
-            tflite_writer.for_microcontroller(int8),
+            model,
             labels=list(self.dataset.classes),
             settings={
                 **({"arena_bytes": arena.total, "arena_measured_bytes": arena.measured} if arena else {}),
@@ -304,7 +313,7 @@ class Pipeline:
             "agreement_top1": parity.agreement_top1,
             "sparsity": {"target": made.sparsity_target, "layers": parity.sparsity},
             "sizes": {name: {"bytes": len(content), "xz": xz_size(content)} for name, content in _contents(out)},
-            "params": squeezenet(replace(plan.model, batch_norm=False)).count_params(),
+            "params": plain_squeezenet(plan.model).count_params(),
             "macs": tflite_reader.macs(int8),
             "tflm": {
                 "arena_bytes": self.arena and self.arena.total,
@@ -358,6 +367,11 @@ def read_weights(path: Path) -> list[np.ndarray]:
 def write_json(path: Path, value: Any) -> None:
     """Write plain JSON values."""
     path.write_text(json.dumps(value, indent=1), encoding="utf-8")
+
+
+def read_ranges(path: Path) -> dict[str, Range]:
+    """Return ranges that `write_json` wrote."""
+    return {name: (low, high) for name, (low, high) in read_json(path).items()}
 
 
 def read_json(path: Path) -> Any:

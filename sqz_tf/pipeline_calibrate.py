@@ -16,7 +16,7 @@ from sqz_tf.artifact import Workspace
 from sqz_tf.calibrate import calibrate, divergence, predict
 from sqz_tf.data import load_for_judging
 from sqz_tf.model import convolutions, fold, set_layers, squeezenet
-from sqz_tf.pipeline import Made, Pipeline, read_json, read_weights, write_json, write_weights
+from sqz_tf.pipeline import Made, Pipeline, read_json, read_ranges, write_json, write_weights
 from sqz_tf.plan import Plan
 from sqz_tf.prune import sparsity
 from sqz_tf.quantize import activation_ranges, quantize_aware
@@ -69,15 +69,9 @@ class CalibrationPipeline(Pipeline):
         )
 
     def _models(self) -> tuple[Any, Any]:
-        ranges = {name: tuple(pair) for name, pair in read_json(self.calibrated / "ranges.json").items()}
+        ranges = read_ranges(self.calibrated / "ranges.json")
         rounded = self._plain(self.calibrated / "rounded.npz")
         return quantize_aware(rounded, ranges, self._input_range), self._plain(self.calibrated / "equalised.npz")
-
-    def _plain(self, path: Path | None = None) -> Any:
-        model = squeezenet(replace(self.plan.model, batch_norm=False, dropout=0.0))
-        if path is not None:
-            model.set_weights(read_weights(path))
-        return model
 
     @cached_property
     def attached(self) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from sqz_tf.artifact import Workspace
 from sqz_tf.batches import Examples, class_weights, evaluation_batches
 from sqz_tf.calibrate import calibrate, unit_scale
 from sqz_tf.data import Summary, load
-from sqz_tf.model import convolutions, fold, set_layers, squeezenet
-from sqz_tf.pipeline import Made, Pipeline, read_json, read_weights, write_json, write_weights
+from sqz_tf.model import convolutions, fold, plain_squeezenet, set_layers, squeezenet
+from sqz_tf.pipeline import Made, Pipeline, read_json, read_ranges, read_weights, write_json, write_weights
 from sqz_tf.plan import Plan
 from sqz_tf.prune import prunable, prune, sparsity
 from sqz_tf.quantize import Range, activation_ranges, quantize_aware, without_fake_quantization
@@ -73,9 +73,8 @@ class TrainingPipeline(Pipeline):
         )
 
     def _models(self) -> tuple[Any, Any]:
-        plain = squeezenet(replace(self.plan.model, batch_norm=False, dropout=0.0))
-        plain.set_weights(read_weights(self.quantized / "plain.npz"))
-        ranges = {name: tuple(pair) for name, pair in read_json(self.quantized / "ranges.json").items()}
+        plain = self._plain(self.quantized / "plain.npz")
+        ranges = read_ranges(self.quantized / "ranges.json")
         model = quantize_aware(plain, ranges, self._input_range)
         model.set_weights(read_weights(self.quantized / "weights.npz"))
         return model, without_fake_quantization(model, plain)
@@ -108,14 +107,9 @@ class TrainingPipeline(Pipeline):
 
     def _train(self, out: Path) -> None:
         train = self.plan.train
-        plan = FitPlan(
-            epochs=train.epochs,
-            batch_size=train.batch_size,
-            learning_rate=train.learning_rate,
+        plan = replace(
+            self._phase(train.epochs, train.learning_rate),
             warmup_epochs=train.warmup_epochs,
-            weight_decay=train.weight_decay,
-            label_smoothing=train.label_smoothing,
-            augment=train.augment,
             patience=train.patience,
             restart=self.pretrained is None,
             keep_start=self.pretrained is not None,
@@ -145,7 +139,7 @@ class TrainingPipeline(Pipeline):
 
     def _prune(self, out: Path) -> None:
         config = self.plan.prune
-        plan = self._short_plan(config.epochs, config.learning_rate, first_best_epoch=round(0.7 * config.epochs))
+        plan = self._phase(config.epochs, config.learning_rate, first_best_epoch=round(0.7 * config.epochs))
         make_deterministic(self.plan.seed + SEED_OF["pruned"])
         model, history = prune(
             self._network(self.dense),
@@ -166,7 +160,7 @@ class TrainingPipeline(Pipeline):
         plain = fold(self._network(self.pruned), self.plan.model, self.preprocess)
         plain, ranges = self._ranges(plain)
         model = quantize_aware(plain, ranges, self._input_range)
-        plan = replace(self._short_plan(config.epochs, config.learning_rate), keep_start=True)
+        plan = replace(self._phase(config.epochs, config.learning_rate), keep_start=True)
         history = self._fit(model, plan, "quantized", out)
         write_weights(out / "plain.npz", plain.get_weights())
         write_json(out / "ranges.json", ranges)
@@ -184,7 +178,7 @@ class TrainingPipeline(Pipeline):
         found = calibrate(plain, x, self._input_range, self.console.step)
         return found.model, found.ranges
 
-    def _short_plan(self, epochs: int, learning_rate: float, first_best_epoch: int = 0) -> FitPlan:
+    def _phase(self, epochs: int, learning_rate: float, first_best_epoch: int = 0) -> FitPlan:
         train = self.plan.train
         return FitPlan(
             epochs=epochs,
@@ -237,7 +231,7 @@ def foresee(plan: Plan, summary: Summary, head_epochs: int = 0) -> dict[str, Any
     """Return what a run would make and about how long it would take, from a few timed training steps."""
     make_deterministic(plan.seed)
     model = squeezenet(plan.model, plan.preprocess)
-    plain = squeezenet(replace(plan.model, batch_norm=False, dropout=0.0))
+    plain = plain_squeezenet(plan.model)
     counts = {name: sum(per_class) for name, per_class in summary.counts.items()}
     size = (plan.train.batch_size, plan.model.input_size, plan.model.input_size, plan.model.channels)
     step = _seconds_per_step(model, size, plan.model.classes)

@@ -9,7 +9,7 @@ import numpy as np
 
 from sqz_tf._keras import keras, tfmot
 from sqz_tf.batches import Examples, steps_per_epoch
-from sqz_tf.model import StatelessDropout, convolutions
+from sqz_tf.model import convolutions, copy_model
 from sqz_tf.spec import PruneConfig
 from sqz_tf.train import FitPlan, History, Progress, fit
 
@@ -56,14 +56,7 @@ def prune(
             return layer
         return tfmot.sparsity.keras.prune_low_magnitude(layer, pruning_schedule=schedule)
 
-    wrapped = keras.models.clone_model(_copy(model), clone_function=wrap)
+    wrapped = keras.models.clone_model(copy_model(model), clone_function=wrap)
     callbacks = (tfmot.sparsity.keras.UpdatePruningStep(),)
     history = fit(wrapped, train, validation, plan, seed=seed, state=state, progress=progress, callbacks=callbacks)
     return tfmot.sparsity.keras.strip_pruning(wrapped), history
-
-
-def _copy(model: Any) -> Any:
-    with keras.utils.custom_object_scope({"StatelessDropout": StatelessDropout}):
-        copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    return copy

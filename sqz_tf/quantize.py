@@ -18,7 +18,7 @@ import numpy as np
 
 from sqz_tf._keras import keras, tf, tfmot
 from sqz_tf.errors import ConversionError
-from sqz_tf.model import convolutions, has_batch_norm
+from sqz_tf.model import convolutions, copy_model, has_batch_norm
 
 layers = keras.layers
 quantization: Any = tfmot.quantization.keras
@@ -196,9 +196,7 @@ def quantize_aware(model: Any, ranges: dict[str, Range], input_range: Range) -> 
         return quantization.quantize_annotate_layer(layer, config)
 
     with quantization.quantize_scope(_custom_objects()):
-        copy = keras.models.clone_model(model)
-        copy.set_weights(model.get_weights())
-        annotated = keras.models.clone_model(copy, clone_function=annotate)
+        annotated = keras.models.clone_model(copy_model(model), clone_function=annotate)
         return quantization.quantize_apply(annotated, KeepZerosScheme(input_range))
 
 

@@ -20,7 +20,8 @@ from tiny_net import net
 from converters import tflite_writer
 from sqz_tf import check, data, interpreters, parity, stats
 from sqz_tf.check import KerasRun, ParityReport, check_sparsity, judge, main, verdict
-from sqz_tf.parity import CheckError, Edge, Run, as_int8, compare, spread
+from sqz_tf.images import to_int8
+from sqz_tf.parity import CheckError, Edge, Run, compare, spread
 from sqz_tf.spec import CheckConfig, DataConfig, PreprocessSpec, to_dict
 
 IMAGES, LABELS = tiny_net.pictures(per_class=25, seed=9)
@@ -96,7 +97,7 @@ def test_the_figures_are_those_of_the_models(report):
     xnnpack = report.edges["int8_litert_ref-litert_xnnpack"]
     assert (xnnpack.gate, xnnpack.n) == ("accuracy", 100)
     assert xnnpack.max_abs_diff is not None
-    raw = interpreters.run(net().int8_model, as_int8(IMAGES), "litert-ref").outputs
+    raw = interpreters.run(net().int8_model, to_int8(IMAGES), "litert-ref").outputs
     np.testing.assert_array_equal(report.int8_scores, raw)
 
 
@@ -174,9 +175,9 @@ def test_fast_kernels_judge_only_while_they_are_byte_equal(folder, monkeypatch):
 
 
 def test_a_difference_in_a_later_picture_is_located():
-    pixels = as_int8(IMAGES[:5])
+    pixels = to_int8(IMAGES[:5])
     changed = pixels.copy()
-    changed[4] = as_int8(255 - IMAGES[4])
+    changed[4] = to_int8(255 - IMAGES[4])
     edge = compare(Run(net().int8_model, pixels, "litert-ref"), Run(net().int8_model, changed, "litert-builtin"))
     assert (edge.passed, edge.first_bad_layer, edge.n) == (False, "conv1", 5)
     assert edge.max_abs_diff > 0
@@ -483,7 +484,7 @@ def test_pictures_are_spread_over_a_split_sorted_by_class():
 
 def test_inputs_are_what_the_device_feeds():
     pixels = np.array([0, 1, 127, 128, 255], np.uint8)
-    assert as_int8(pixels).tolist() == [-128, -127, -1, 0, 127]
+    assert to_int8(pixels).tolist() == [-128, -127, -1, 0, 127]
     floats = parity.as_float(pixels, PreprocessSpec(1, 1))
     assert floats.dtype == np.float32
     assert floats[-1] == 1.0

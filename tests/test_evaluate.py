@@ -230,7 +230,7 @@ def test_a_limit_is_spread_over_the_classes(unsplit, capsys):
 
 def test_pictures_are_decoded_only_a_few_ahead():
     taken: list[int] = []
-    walk = evaluate._in_threads(abs, (taken.append(-n) or -n for n in range(1000)))
+    walk = data.map_ordered(abs, (taken.append(-n) or -n for n in range(1000)), evaluate.BATCH)
     assert [next(walk), next(walk)] == [0, 1]
     assert len(taken) <= evaluate.BATCH + 2
     assert list(walk) == list(range(2, 1000))
