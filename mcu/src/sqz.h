@@ -1,0 +1,25 @@
+/* sqz-tf: what every compiled model shares. Public: a caller sees this header and NAME.h, nothing else. */
+#ifndef SQZ_H
+#define SQZ_H
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SQZ_FORMAT_VERSION 1 /* of the tables in NAME.c; a generated file checks that it meets its library */
+
+/* Every function that can fail returns one of these; 0 is success, failures are negative. */
+typedef enum sqz_status {
+    SQZ_OK = 0,
+    SQZ_ERROR_NULL = -1,      /* a pointer is null */
+    SQZ_ERROR_ALIGNMENT = -2, /* the arena is not aligned to NAME_ARENA_ALIGN */
+    SQZ_ERROR_ARENA = -3,     /* the arena is smaller than NAME_ARENA_BYTES */
+    SQZ_ERROR_STATE = -4      /* not begun, a row too many, or finished before the last row */
+} sqz_status;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
