@@ -4,13 +4,14 @@ A number is an integer of `bits` bits times 2^−fractional_length; each tensor 
 fractional length of its own, which may be negative or larger than `bits`. In TFLite's words: scale = 2^−fl,
 zero_point = 0. Requantization between two such tensors is a shift.
 
-Rounding, each way of it tested in tests/test_ristretto.py against what it copies:
+Rounding, each way tested in tests/test_ristretto.py against what it copies:
 
-- `quantize` rounds halves away from zero by default, as TFLite's converter does to weights and biases;
+- `quantize` rounds halves away from zero by default, as Ristretto does and as TFLite's converter does to biases;
 - `tf.quantization.fake_quant_with_min_max_args` rounds halves up, after a subtraction in float32 that may itself
-  round to a half: `rounding="fake_quant"` repeats it to the bit;
-- TFLite's kernels round accumulators twice: halves up in the multiplication, then away from zero in the shift
-  (`requantize`).
+  round to a half: `rounding="fake_quant"` repeats it to the bit. So a quantization-aware graph rounds, and so do the
+  weights that the converter makes of it;
+- TFLite's reference kernels round accumulators twice: halves up in the multiplication, then halves away from zero
+  in the shift (`requantize`). Rounding once gives other bytes.
 """
 
 from __future__ import annotations
@@ -184,8 +185,9 @@ def quantize(x: Any, form: Format, rounding: str = "half_away") -> np.ndarray:
         raise DataError("a value is NaN", expected="numbers")
     if rounding == "fake_quant":
         return _fake_quant_integers(x, form)
-    steps = np.ldexp(x, np.asarray(form.fractional_length, np.int32))  # exact: only the exponent changes
-    return np.clip(_rounded(steps, rounding), form.lowest, form.highest).astype(form.dtype)
+    with np.errstate(over="ignore"):  # what overflows saturates
+        steps = np.ldexp(x, np.asarray(form.fractional_length, np.int32))  # exact: only the exponent changes
+    return _rounded(np.clip(steps, form.lowest, form.highest), rounding).astype(form.dtype)
 
 
 def dequantize(q: np.ndarray, form: Format, dtype: Any = np.float32) -> np.ndarray:
@@ -217,13 +219,13 @@ def quantize_bias(bias: Any, inputs: Format, weights: Format) -> np.ndarray:
 def _rounded(steps: np.ndarray, rounding: str) -> np.ndarray:
     if rounding == "half_even":
         return np.rint(steps)
-    whole = np.floor(steps)
-    part = steps - whole  # exact, where adding 0.5 would round
-    if rounding == "half_up":
-        return whole + (part >= 0.5)
-    if rounding == "half_away":
-        return whole + np.where(steps < 0, part > 0.5, part >= 0.5)
-    raise ConfigError(f"rounding is {rounding!r}", expected=f"one of {', '.join(ROUNDINGS)}")
+    if rounding not in ("half_away", "half_up"):
+        raise ConfigError(f"rounding is {rounding!r}", expected=f"one of {', '.join(ROUNDINGS)}")
+    size = np.abs(steps)
+    whole = np.floor(size)
+    part = size - whole  # exact, where adding 0.5 might round
+    up = part > 0.5 if rounding == "half_up" else part >= 0.5
+    return np.copysign(whole + np.where(steps < 0, up, part >= 0.5), steps)
 
 
 def _fake_quant_integers(x: np.ndarray, form: Format) -> np.ndarray:
