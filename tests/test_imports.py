@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = [
-    *("errors", "spec", "architecture", "stats", "_quiet", "_disk", "artifact", "_cli", "boards", "images", "imagenet_classes"),
-    *("_native", "_model_file", "_matching", "_interpreter_worker", "interpreters", "bench"),
+    *("errors", "spec", "architecture", "stats", "_quiet", "_disk", "artifact", "_cli", "images", "imagenet_classes"),
+    *("boards", "_native", "_model_file", "_matching", "_interpreter_worker", "interpreters", "bench"),
     *("runtime", "classify", "data", "evaluate", "_weight_files", "weights", "plan", "ristretto"),
     *("_keras", "batches", "model", "train", "prune", "quantize", "calibrate", "parity", "check"),
     *("plots", "_report_text", "_report_schema", "report"),
