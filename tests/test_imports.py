@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = [
     *("errors", "spec", "architecture", "stats", "_quiet", "_disk", "artifact", "_cli", "images", "imagenet_classes"),
     *("boards", "_native", "_model_file", "_matching", "_interpreter_worker", "interpreters", "bench"),
-    *("runtime", "classify", "data", "evaluate", "_weight_files", "weights", "plan", "ristretto"),
-    *("_keras", "batches", "model", "train", "prune", "quantize", "calibrate", "parity", "check"),
+    *("runtime", "classify", "data", "evaluate", "_weight_files", "weights", "plan", "ristretto", "grid"),
+    *("_keras", "batches", "model", "train", "prune", "quantize", "calibrate", "trimming", "parity", "check"),
     *("plots", "_report_text", "_report_schema", "report"),
     *("pipeline", "pipeline_train", "pipeline_calibrate", "job", "export", "__main__"),
 ]
