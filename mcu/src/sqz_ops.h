@@ -12,8 +12,12 @@
 extern "C" {
 #endif
 
-#define SQZ_NONE 0xFFu      /* no such stream */
-#define SQZ_MAX_WINDOW 16   /* rows an operator can see at once */
+#define SQZ_NONE 0xFFu    /* no such stream */
+#define SQZ_MAX_WINDOW 16 /* rows an operator can see at once */
+
+/* Bytes that the engine keeps for itself at the start of the arena: a mark, then how often each operator has fired and
+ * how many rows of each stream are complete. Nothing else may lie there. */
+#define SQZ_HEADER_BYTES(op_count, stream_count) (4u + 2u * ((op_count) + (stream_count)))
 
 /* A feature map. Row y lies at arena + offset + (y % ring_rows) * row_bytes, int8 [width, channels]. */
 typedef struct sqz_stream {
@@ -26,8 +30,8 @@ typedef struct sqz_stream {
 
 /* What a kernel gets: the rows of its window (null outside the image), where to write, where to work. */
 typedef struct sqz_rows {
-    const int8_t *const *in; /* kernel_h pointers; ADD: one row of each input */
-    int8_t *out;             /* first byte of the output row's slice */
+    const int8_t *const *in; /* SQZ_WINDOW: the one new row; two inputs: a row of each; else kernel_h pointers */
+    int8_t *out;             /* first byte of the output row's slice; null if this firing completes no row */
     void *scratch;           /* nothing is kept here between calls */
     void *state;             /* kept from call to call, zero before the first */
     uint16_t y;              /* number of this firing, from 0 */
@@ -39,7 +43,8 @@ typedef void (*sqz_kernel)(const void *params, const sqz_rows *rows);
  * (kernel_h, stride_h, pad_top; clipped to the image) are there:
  *   SQZ_EACH    every firing makes one output row: convolution, ADD, generic pooling …
  *   SQZ_WINDOW  it fires once per input row and keeps running maxima or sums in `state`: streaming pooling. Output
- *               row r is complete with input row min(r * stride_h - pad_top + kernel_h, height) - 1
+ *               row r is complete with input row min(r * stride_h - pad_top + kernel_h, height) - 1, where height is
+ *               the input's; no two output rows may be complete with the same input row
  *   SQZ_LAST    it keeps sums in `state` and makes its one output row in the last firing: MEAN, FULLY_CONNECTED,
  *               and a convolution whose only reader is MEAN (its rows are never stored) */
 enum { SQZ_EACH = 0, SQZ_WINDOW = 1, SQZ_LAST = 2 };
@@ -62,7 +67,7 @@ typedef struct sqz_model {
     const sqz_stream *streams; /* stream 0 is the input */
     const sqz_op *ops;
     uint8_t stream_count, op_count;
-    uint16_t output;           /* stream that is the result; its only row is copied out by sqz_finish */
+    uint16_t output;           /* stream that is the result; all its rows are in its ring and copied out by sqz_finish */
     uint32_t arena_bytes, output_bytes;
     uint32_t zero_from, zero_bytes; /* the part of the arena that holds state: cleared by sqz_begin */
 } sqz_model;
@@ -83,9 +88,11 @@ typedef struct sqz_requant {
     int8_t zero_point, lowest, highest;
 } sqz_requant;
 
-/* CONV_2D, one row. bias has the input's zero point folded in (bias − zero_point · Σ weights), so the sums run
+/* CONV_2D and DEPTHWISE_CONV_2D, one row. bias has the input's zero point folded in (bias − zero_point · Σ weights), so the sums run
  * over the input bytes as they are; outside the image the input is input_zero_point.
- * weights: int8, in the order of the target's kernel (generic: [O, KH, KW, I]). */
+ * weights: int8, in the order of the target's kernel (generic: [O, KH, KW, I]; depthwise: [KH, KW, O], output channel
+ * o reads input channel o / (out_channels / in_channels)).
+ * The operator's kernel_h is the rows it sees, (kernel_h - 1) * dilation_h + 1. */
 typedef struct sqz_conv {
     const int8_t *weights;
     const int32_t *bias;
@@ -93,13 +100,14 @@ typedef struct sqz_conv {
     uint16_t in_width, in_channels, out_width, out_channels;
     uint16_t out_stride; /* bytes from one output pixel to the next: more than out_channels in a concatenation */
     uint8_t kernel_h, kernel_w, stride_w, pad_left;
-    uint8_t dilation_w; /* 1: none */
+    uint8_t dilation_h, dilation_w; /* 1: none */
     int8_t input_zero_point;
 } sqz_conv;
 
-void sqz_conv_row(const void *params, const sqz_rows *rows);           /* portable reference */
-void sqz_conv_row_dsp(const void *params, const sqz_rows *rows);       /* packed for SMLAD */
-void sqz_conv_row_mve(const void *params, const sqz_rows *rows);       /* Helium */
+void sqz_conv_row(const void *params, const sqz_rows *rows);     /* portable reference */
+void sqz_conv_row_dsp(const void *params, const sqz_rows *rows); /* packed for SMLAD */
+void sqz_conv_row_mve(const void *params, const sqz_rows *rows); /* Helium */
+void sqz_depthwise_row(const void *params, const sqz_rows *rows);
 
 /* The same convolution where its only reader is the mean over height and width: its rows are never stored (1000
  * classes on 14 pixels would be the widest row of SqueezeNet); int32 sums per channel are kept in `state`. */
@@ -108,6 +116,92 @@ typedef struct sqz_conv_mean {
     sqz_requant mean; /* MEAN's own arithmetic, as TFLite's reference kernel computes it */
     uint32_t pixels;  /* averaged */
 } sqz_conv_mean;
+
+void sqz_conv_mean_row(const void *params, const sqz_rows *rows); /* SQZ_LAST; state int32 [out_channels] */
+
+/* MAX_POOL_2D and AVERAGE_POOL_2D. `_row` sees all rows of its window (SQZ_EACH). `_window` sees one row at a time
+ * (SQZ_WINDOW), with kernel_h <= stride_h + 1 for maxima and kernel_h <= stride_h for averages, so that at most one
+ * window is left open by a row.
+ * State of sqz_max_pool_window: int8 [out_width, channels]; of sqz_average_pool_window: int32 [out_width, channels].
+ * sqz_max_pool_window may write its output row over its input row if out_stride == channels. */
+typedef struct sqz_pool {
+    uint16_t in_width, channels, out_width;
+    uint16_t out_stride; /* as in sqz_conv */
+    uint8_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left;
+    int8_t lowest, highest;
+} sqz_pool;
+
+void sqz_max_pool_row(const void *params, const sqz_rows *rows);
+void sqz_max_pool_window(const void *params, const sqz_rows *rows);
+void sqz_average_pool_row(const void *params, const sqz_rows *rows);
+void sqz_average_pool_window(const void *params, const sqz_rows *rows);
+
+/* MEAN over height and width. SQZ_LAST, one firing per row; state int32 [channels]. */
+typedef struct sqz_mean {
+    sqz_requant requant; /* per tensor; 1 / pixels is part of the multiplier, as in TFLite */
+    uint32_t pixels;
+    uint16_t width, channels;
+    int8_t input_zero_point;
+} sqz_mean;
+
+void sqz_mean_row(const void *params, const sqz_rows *rows);
+
+/* ADD of two maps of one shape; each input is shifted left by 20 bits, scaled, added, and the sum scaled. */
+typedef struct sqz_add {
+    int32_t multiplier_a, multiplier_b, multiplier_out;
+    int8_t shift_a, shift_b, shift_out; /* TFLite's: not positive */
+    int8_t zero_point_a, zero_point_b, zero_point_out;
+    int8_t lowest, highest;
+    uint16_t width, channels, out_stride;
+} sqz_add;
+
+void sqz_add_row(const void *params, const sqz_rows *rows);
+
+/* QUANTIZE from int8 to int8, and RELU or RELU6 that stand alone: q -> requant(q - input_zero_point). */
+typedef struct sqz_quantize {
+    sqz_requant requant; /* per tensor */
+    uint16_t width, channels, out_stride;
+    int8_t input_zero_point;
+} sqz_quantize;
+
+void sqz_quantize_row(const void *params, const sqz_rows *rows);
+
+/* PAD of height and width (in height by the operator's pad_top and fires), and, without padding, a copy into a slice. */
+typedef struct sqz_pad {
+    uint16_t in_width, channels, out_width, out_stride;
+    uint8_t pad_left;
+    int8_t value;
+} sqz_pad;
+
+void sqz_pad_row(const void *params, const sqz_rows *rows);
+
+/* FULLY_CONNECTED after a map. SQZ_LAST, one firing per row; bias as in sqz_conv; weights [out_channels, height *
+ * row_bytes]. State int32 [out_channels], not used if the map has one row. */
+typedef struct sqz_fully_connected {
+    const int8_t *weights;
+    const int32_t *bias;
+    sqz_requant requant;
+    uint32_t row_bytes;
+    uint16_t height, out_channels;
+} sqz_fully_connected;
+
+void sqz_fully_connected_row(const void *params, const sqz_rows *rows);
+
+/* SOFTMAX over the channels of each pixel; output scale 1 / 256, zero point -128. multiplier, shift and diff_min as
+ * TFLite's PreprocessSoftmaxScaling makes them from beta and the input's scale. */
+typedef struct sqz_softmax {
+    int32_t multiplier;
+    int16_t diff_min;
+    uint8_t shift;
+    uint16_t width, channels;
+} sqz_softmax;
+
+void sqz_softmax_row(const void *params, const sqz_rows *rows);
+
+#if defined(SQZ_TRACE)
+/* The caller's, with -DSQZ_TRACE: called with every complete row of every stream, the input's too. */
+void sqz_trace(unsigned stream, unsigned y, const int8_t *row, size_t bytes);
+#endif
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,46 @@
+/* int32 sums to int8, exactly as TFLite's reference kernels round: twice.
+ *
+ * sqz_high_mul       x * multiplier / 2^31, halves up. gemmlowp's SaturatingRoundingDoublingHighMul, which saturates
+ *                    only where both factors are -2^31; a multiplier never is.
+ * sqz_shift_right    x / 2^exponent, halves away from zero. gemmlowp's RoundingDivideByPOT.
+ * sqz_multiply       both: TFLite's MultiplyByQuantizedMultiplier with double rounding.
+ *
+ * Ranges: |x| < 2^30 in all of them, |x| * 2^shift < 2^30 where shift is positive; the compiler proves that no sum of
+ * a model leaves them. 0 <= multiplier < 2^31, -31 <= shift <= 29.
+ * >> of a negative number is taken to be arithmetic, as in every compiler we know; sqz_stream.c asserts it.
+ */
+#ifndef SQZ_REQUANTIZE_H
+#define SQZ_REQUANTIZE_H
+#include "sqz_ops.h"
+
+static inline int32_t sqz_high_mul(int32_t x, int32_t multiplier) {
+    return (int32_t)(((int64_t)x * multiplier + (1 << 30)) >> 31);
+}
+
+static inline int32_t sqz_shift_right(int32_t x, int exponent) {
+    if (exponent == 0) {
+        return x;
+    }
+    return (x + (1 << (exponent - 1)) + (x >> 31)) >> exponent;
+}
+
+static inline int32_t sqz_multiply(int32_t x, int32_t multiplier, int shift) {
+    if (shift > 0) {
+        return sqz_high_mul(x * (1 << shift), multiplier);
+    }
+    return sqz_shift_right(sqz_high_mul(x, multiplier), -shift);
+}
+
+static inline int8_t sqz_clamp(int32_t x, int8_t lowest, int8_t highest) {
+    return (int8_t)(x < lowest ? lowest : x > highest ? highest : x);
+}
+
+/* The int8 that channel c's sum becomes. */
+static inline int8_t sqz_requantize(const sqz_requant *to, int32_t sum, unsigned c) {
+    const unsigned i = c * to->step;
+    const int32_t multiplier = to->multiplier ? to->multiplier[i] : 1 << 30;
+    const int32_t q = sqz_multiply(sum, multiplier, to->shift[i]) + to->zero_point;
+    return sqz_clamp(q, to->lowest, to->highest);
+}
+
+#endif
