@@ -48,6 +48,19 @@ EDGE = {
     "skipped": _Or(str),
 }
 SIZE = {"bytes": int, "xz": int}
+PAIRED = {"drop_pp": NUMBER, "interval_pp": _Pair(NUMBER), "lost": int, "gained": int, "n": int, "mcnemar_p": FRACTION}
+TRIAL = {"weights": _Or(int), "outputs": _Or(int), "top1": FRACTION, "top5": FRACTION, "against_float": PAIRED}
+TRIMMING = {
+    "judged_by": str,
+    "images": int,
+    "calibration_images": int,
+    "margin_pp": NUMBER,
+    "float_top1": FRACTION,
+    "float_top5": FRACTION,
+    "per_channel": bool,
+    "trials": [TRIAL],
+    "bits": {"weights": int, "outputs": int},
+}
 
 # Keys not named here may be added freely. Null means that the stage was not part of the run.
 SCHEMA: dict[str, Any] = {
@@ -107,6 +120,18 @@ SCHEMA: dict[str, Any] = {
     "seconds": {ANY: NUMBER},
 }
 
+# What a report of scheme `ristretto` holds besides.
+RISTRETTO: dict[str, Any] = {
+    "fractional_length": {ANY: (int, list)},  # of each tensor, or of each output channel of a kernel
+    "bits": {ANY: int},  # of each class of numbers
+    "ristretto": {
+        "before": _Or(ACCURACY),  # fine-tuning; null where there was none
+        "after": ACCURACY,
+        "against_free_scale": _Or(PAIRED),  # lost: right with free scales, wrong with powers of two
+        "trimming": _Or(TRIMMING),
+    },
+}
+
 
 def validate(report: dict[str, Any]) -> None:
     """Check that a report is complete.
@@ -116,6 +141,8 @@ def validate(report: dict[str, Any]) -> None:
         the message names its place, such as `accuracy.int8.top1`.
     """
     _check(report, SCHEMA, "")
+    if report["scheme"] == "ristretto":
+        _check(report, RISTRETTO, "")
     if report["format"] != FORMAT:
         raise _wrong("format", report["format"], f"{FORMAT}")
     classes = len(report["data"]["classes"])

@@ -243,6 +243,64 @@ def layer_rows(report: dict[str, Any]) -> list[dict[str, str]]:
     return rows
 
 
+def ristretto_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the accuracies of a fixed-point network in the order they were measured."""
+    if found["before"] is None:
+        return [{"title": "fixed point, not fine-tuned", **found["after"]}]
+    before = {"title": "fixed point, before fine-tuning", **found["before"]}
+    return [before, {"title": "fixed point, after fine-tuning", **found["after"]}]
+
+
+def free_scale_sentence(paired: dict[str, Any]) -> str:
+    """Say what powers of two cost against free scales on the same pictures."""
+    drop, (low, high) = paired["drop_pp"], paired["interval_pp"]
+    said = (
+        f"loses {points(drop)} points" if drop > 0 else f"gains {points(-drop)} points" if drop < 0 else "loses nothing"
+    )
+    return (
+        f"Against int8 with free scales, on the same {count(paired['n'])} pictures, it {said} of top-1 "
+        f"(loss, 95{SPACE}% interval {points(low)} to {points(high)}): only free scales have "
+        f"{count(paired['lost'])} pictures right, only powers of two {count(paired['gained'])} "
+        f"(McNemar p {p_value(paired['mcnemar_p'])})."
+    )
+
+
+def trimming_rows(trimming: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return one row for each choice of bit widths that was tried."""
+    return [
+        {
+            "weights": "float" if trial["weights"] is None else str(trial["weights"]),
+            "outputs": "float" if trial["outputs"] is None else str(trial["outputs"]),
+            "top1": trial["top1"],
+            "top5": trial["top5"],
+            "drop": points(trial["against_float"]["drop_pp"]),
+            "low": points(trial["against_float"]["interval_pp"][0]),
+            "high": points(trial["against_float"]["interval_pp"][1]),
+        }
+        for trial in trimming["trials"]
+    ]
+
+
+def trimming_lines(trimming: dict[str, Any]) -> dict[str, dict[int, float]]:
+    """Return top-1 by bit width of each class of numbers where everything else was float."""
+    return {
+        title: {trial[kind]: trial["top1"] for trial in trimming["trials"] if trial[kind] and not trial[other]}
+        for title, kind, other in (("weights", "weights", "outputs"), ("layer outputs", "outputs", "weights"))
+    }
+
+
+def length_rows(lengths: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the fractional length of each tensor in words."""
+
+    def shown(length: Any) -> str:
+        if not isinstance(length, list):
+            return points(length, 0)
+        low, high = points(min(length), 0), points(max(length), 0)
+        return f"{low} to {high}, one for each of {count(len(length))} channels" if length else ""
+
+    return [{"name": name, "length": shown(lengths[name])} for name in layer_order(lengths)]
+
+
 def edges(parity: dict[str, Any]) -> list[dict[str, str]]:
     """Return the comparisons in words: failed ones first, then by strictness."""
 

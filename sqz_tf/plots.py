@@ -99,6 +99,34 @@ def training_curves(training: Mapping[str, Any], name: str) -> str:
     return drawing.svg(f"training-{name}", f"{name.capitalize()} over the epochs of training, pruning and quantization")
 
 
+def accuracy_by_bits(lines: Mapping[str, Mapping[int, float]], level: float, least: float, what: str) -> str:
+    """Draw how accuracy falls with the bit width of each class of numbers.
+
+    Args:
+      lines: class → bit width → fraction in [0, 1].
+      level: the float network's, drawn as a line.
+      least: the smallest that is allowed, drawn broken.
+      what: what the fractions are, for the axis.
+    """
+    widths = sorted({width for values in lines.values() for width in values})
+    with _drawing(250) as drawing:
+        axes = drawing.axes
+        axes.axhline(100 * level, color=GREY, linewidth=1, label="float")
+        axes.axhline(100 * least, color=GREY, linewidth=1, linestyle=(0, (4, 3)), label="allowed")
+        for (name, values), color, marker in zip(lines.items(), (BLUE, ORANGE), ("o", "s"), strict=False):
+            places = [widths.index(width) for width in sorted(values)]
+            shares = [100 * values[width] for width in sorted(values)]
+            axes.plot(places, shares, color=color, marker=marker, markersize=6, linewidth=2, label=name)
+        axes.set_xticks(range(len(widths)), [str(width) for width in widths])
+        axes.grid(axis="x", visible=False)
+        axes.set_ylim(-2, 102)
+        axes.set_xlabel("bits, everything else in float")
+        axes.set_ylabel(f"{what}, %")
+        axes.legend(loc="lower right", handlelength=1.4, facecolor=CARD, edgecolor="none", framealpha=1)
+    shown = ", ".join(f"{name} {min(values)} to {max(values)} bits" for name, values in lines.items())
+    return drawing.svg("bits", f"{what} against bit width: {shown}")
+
+
 def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
     """Draw true classes as rows, answers as columns, shaded by the share of the row.
 

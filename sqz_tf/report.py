@@ -43,6 +43,7 @@ SECTIONS = (
     ("size", "Size and cost"),
     ("layers", "Layers"),
     ("calibration", "Calibration"),
+    ("ristretto", "Fixed point"),
     ("training", "Training"),
     ("mistakes", "Mistakes"),
     ("confusion", "Confusions"),
@@ -202,6 +203,7 @@ def _context(report: dict[str, Any], wrong: Sequence[Mistake]) -> dict[str, Any]
         "mistakes_sentence": text.mistakes_sentence(report, len(wrong)),
         "total_seconds": sum(report["seconds"].values()),
         "settings": text.settings(report),
+        "ristretto": _ristretto(report) if "ristretto" in report else {},
         "plots": {name: Markup(svg) for name, svg in _plots(report).items()},
     }
 
@@ -221,7 +223,30 @@ def _plots(report: dict[str, Any]) -> dict[str, str]:
         "sparsity": plots.layer_sparsity(layers, report["sparsity"]["target"]) if layers else "",
         "sqnr": plots.layer_sqnr(sqnr["layers"], sqnr["worst"]) if sqnr["layers"] else "",
         "confusion": plots.confusion_matrix(matrix, classes) if isinstance(matrix, list) else "",
+        "bits": _bits(report["ristretto"]["trimming"]) if "ristretto" in report else "",
     }
+
+
+def _ristretto(report: dict[str, Any]) -> dict[str, Any]:
+    """Return what the section on fixed point says in words and rows."""
+    found = report["ristretto"]
+    paired, trimming = found["against_free_scale"], found["trimming"]
+    return {
+        "rows": text.ristretto_rows(found),
+        "lengths": text.length_rows(report["fractional_length"]),
+        "free_scale_sentence": text.free_scale_sentence(paired) if paired else "",
+        "trials": text.trimming_rows(trimming) if trimming else [],
+    }
+
+
+def _bits(trimming: dict[str, Any] | None) -> str:
+    """Return the drawing of accuracy against bits, or an empty text."""
+    lines = text.trimming_lines(trimming) if trimming else {}
+    if trimming is None or not all(lines.values()):
+        return ""
+    what = "top-1" if trimming["judged_by"] == "labels" else "same answer as float"
+    level = trimming["float_top1"]
+    return plots.accuracy_by_bits(lines, level, max(0.0, level - trimming["margin_pp"] / 100), what)
 
 
 def _stages(seconds: dict[str, float]) -> list[tuple[str, float]]:

@@ -292,6 +292,108 @@ def test_a_network_that_was_only_quantized_is_not_said_to_be_pruned() -> None:
     assert "target" not in plots.layer_sparsity(values["sparsity"]["layers"], 0.0)
 
 
+# Fixed point --------------------------------------------------------------------------------------------------
+
+
+def paired(lost: int, gained: int, n: int = 400) -> dict[str, Any]:
+    drop = 100 * (lost - gained) / n
+    return {
+        "drop_pp": drop,
+        "interval_pp": [drop - 1, drop + 1.5],
+        "lost": lost,
+        "gained": gained,
+        "n": n,
+        "mcnemar_p": 0.5,
+    }
+
+
+def fixed_point() -> dict[str, Any]:
+    """Return the report of a network whose scales are powers of two."""
+    values = quantized_only()
+    trials = [(bits, None, 0.645 - 0.1 / bits) for bits in (16, 8, 4)] + [
+        (None, 8, 0.64),
+        (None, 4, 0.09),
+        (8, 8, 0.62),
+    ]
+    values |= {
+        "scheme": "ristretto",
+        "fractional_length": {"conv10": -1, "conv1": [7, 9, 8], "input": 0},
+        "bits": {"weights": 8, "outputs": 8, "biases": 32},
+    }
+    values["ristretto"] = {
+        "before": accuracy(0.62),
+        "after": accuracy(0.64),
+        "against_free_scale": paired(12, 8),
+        "trimming": {
+            "judged_by": "labels",
+            "images": 400,
+            "calibration_images": 200,
+            "margin_pp": 3.0,
+            "float_top1": 0.645,
+            "float_top5": 0.855,
+            "per_channel": False,
+            "trials": [
+                {"weights": w, "outputs": o, "top1": top1, "top5": 0.9, "against_float": paired(10, 3)}
+                for w, o, top1 in trials
+            ],
+            "bits": {"weights": 4, "outputs": 8},
+        },
+    }
+    return values
+
+
+def test_fixed_point_is_told_with_its_cost_and_its_bits() -> None:
+    page = Page(render_html(fixed_point()))
+    text = page.text.replace("\u00a0", " ")
+    assert "it loses 1.00 points of top-1 (loss, 95 % interval 0.00 to 2.50): only free scales have 12" in text
+    assert text.index("before fine-tuning 62.0 %") < text.index("after fine-tuning 64.0 %")
+    assert "Within 3 points of float: weights from 4 bits on, layer outputs from 8 bits on" in text
+    assert "float float 64.5 % 85.5 %" in text
+    assert "8 8 62.0 % 90.0 % 1.75 0.75 to 3.25" in text
+    assert "input 0" in text
+    assert "conv1 7 to 9, one for each of 3 channels" in text
+    assert "conv10 −1" in text
+    (plot,) = [one for one in page.all("svg") if "against bit width" in (one["aria-label"] or "")]
+    assert plot["aria-label"] == "top-1 against bit width: weights 4 to 16 bits, layer outputs 4 to 8 bits"
+
+
+def test_what_fixed_point_did_without_is_left_out() -> None:
+    values = fixed_point()
+    values["ristretto"] |= {"before": None, "against_free_scale": None, "trimming": None}
+    text = Page(render_html(values)).text
+    assert "fixed point, not fine-tuned 64.0" in text
+    for word in ("after fine-tuning", "Against int8", "Trimming", "None"):
+        assert word not in text
+    assert "Fixed point" not in Page(render_html(example())).text
+
+
+def test_agreement_is_not_called_accuracy() -> None:
+    values = fixed_point()
+    values["ristretto"]["trimming"]["judged_by"] = "agreement"
+    page = Page(render_html(values))
+    assert "What float answers counts as right." in page.text
+    assert any("same answer as float against" in (one["aria-label"] or "") for one in page.all("svg"))
+
+
+def test_a_class_that_was_never_alone_is_not_drawn() -> None:
+    values = fixed_point()
+    trials = values["ristretto"]["trimming"]["trials"]
+    values["ristretto"]["trimming"]["trials"] = [trial for trial in trials if trial["weights"]]
+    assert "against bit width" not in render_html(values)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["bits", "fractional_length", "ristretto/after", "ristretto/before", "ristretto/trimming/bits/weights"],
+)
+def test_a_fixed_point_report_names_what_is_missing(path: str) -> None:
+    validate(fixed_point())
+    with pytest.raises(OutputError, match=rf"{re.escape(path.replace('/', '.'))} is 'nothing'"):
+        validate(change(fixed_point(), path, ...))
+    with pytest.raises(OutputError, match=re.escape("int or list")):
+        validate(change(fixed_point(), "fractional_length/input", "seven"))
+
+
 def test_stages_come_in_the_order_they_ran() -> None:
     names = [name for name, _ in report._stages(dict(sorted(quantized_only()["seconds"].items())))]
     assert names == ["data", "float", "calibrated", "converted", "checked"]
