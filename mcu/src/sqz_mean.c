@@ -1,13 +1,33 @@
-/* MEAN over height and width: sums per channel, row by row. */
+/* MEAN over height and width: sums per channel, row by row, four channels at a time. */
 #include "sqz_requantize.h"
 
+static void add_four(const sqz_mean *mean, const int8_t *row, int32_t *sums) {
+    int32_t a = 0, b = 0, c = 0, d = 0;
+    for (unsigned x = 0; x < mean->width; ++x, row += mean->channels) {
+        a += row[0];
+        b += row[1];
+        c += row[2];
+        d += row[3];
+    }
+    sums[0] += a;
+    sums[1] += b;
+    sums[2] += c;
+    sums[3] += d;
+}
+
+static void add_one(const sqz_mean *mean, const int8_t *row, int32_t *sum) {
+    for (unsigned x = 0; x < mean->width; ++x, row += mean->channels) {
+        *sum += *row;
+    }
+}
+
 static void add_row(const sqz_mean *mean, const int8_t *row, int32_t *sums) {
-    for (unsigned c = 0; c < mean->channels; ++c) {
-        int32_t sum = 0;
-        for (unsigned x = 0; x < mean->width; ++x) {
-            sum += row[(size_t)x * mean->channels + c];
-        }
-        sums[c] += sum;
+    unsigned c = 0;
+    for (; c + 4 <= mean->channels; c += 4) {
+        add_four(mean, row + c, sums + c);
+    }
+    for (; c < mean->channels; ++c) {
+        add_one(mean, row + c, sums + c);
     }
 }
 
@@ -18,7 +38,7 @@ void sqz_mean_row(const void *params, const sqz_rows *rows) {
     if (rows->out) {
         const int32_t zero = mean->input_zero_point * (int32_t)mean->pixels;
         for (unsigned c = 0; c < mean->channels; ++c) {
-            rows->out[c] = sqz_requantize(&mean->requant, sums[c] - zero, c);
+            rows->out[c] = sqz_requantize(&mean->requant, sums[c] - zero, 0);
         }
     }
 }
