@@ -107,8 +107,13 @@ def _check_edges(info: Model, labels: Sequence[str], settings: Mapping[str, Any]
 
 
 def _check_raw_pixels(image: Tensor, pixel_scale: float) -> None:
-    """Check that quantizing `pixel * pixel_scale` gives pixel - 128 for every pixel, which is `pixel ^ 0x80`."""
+    """Check that quantizing `pixel * pixel_scale` gives pixel - 128 for every pixel, which is `pixel ^ 0x80`.
+
+    Or that the model takes `pixel - 128` itself, scale 1 and zero point 0.
+    """
     (scale,), (zero_point,) = image.scale, image.zero_point
+    if scale == 1 and zero_point == 0:
+        return
     for pixel in range(256):
         quantized = round(pixel * pixel_scale / scale) + zero_point if scale else None
         if quantized != pixel - 128:

@@ -166,8 +166,9 @@ def with_metadata(
       labels: one line of text for each output, in order; equal texts are allowed.
       preprocess: plain JSON values, saved as `preprocess.json`. Its `scale` is the factor from a pixel 0…255 to
         the real value of the input.
-      mean: per channel or one for all, in pixels: consumers feed (pixel - mean) / std, then quantize. Default 0.
-      std: as `mean`. Default 1 / preprocess["scale"], or 255.
+      mean: per channel or one for all, in pixels: consumers feed (pixel - mean) / std, then quantize. Default 0, or
+        128 where the input's scale is 1 and pixel 128 is its zero.
+      std: as `mean`. Default 1 / preprocess["scale"], or 255; 1 in that case.
       version: the model's version.
       author: who made it.
       licence: the terms it is under.
@@ -181,12 +182,13 @@ def with_metadata(
     scale = float(preprocess.get("scale", 1 / 255))
     if not scale > 0:
         raise ValueError(f"the scale in preprocess is {scale}; expected a positive number")
+    centred = _takes_centred_pixels(info)
     document = metadata(
         info,
         texts=(name, description, version, author, licence),
-        mean=[0.0] if mean is None else mean,
-        std=[1 / scale] if std is None else std,
-        pixel_range=(0.0, 255.0 * scale),
+        mean=[128.0 * centred] if mean is None else mean,
+        std=[1.0 if centred else 1 / scale] if std is None else std,
+        pixel_range=(-128.0, 127.0) if centred else (0.0, 255.0 * scale),
     )
     editable = unpack(model)
     drop_metadata(editable, METADATA_NAME)
@@ -195,6 +197,13 @@ def with_metadata(
     text = json.dumps(dict(preprocess), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     files = {LABELS_FILE: "".join(f"{label}\n" for label in labels), PREPROCESS_FILE: text}
     return _with_zip(pack(editable), {key: value.encode() for key, value in files.items()})
+
+
+def _takes_centred_pixels(info: Model) -> bool:
+    """Whether the quantized input stands for `pixel - 128`: scale 1, zero at pixel 128."""
+    image = info.input_tensors()[0]
+    zero = {"int8": 0, "uint8": UINT8_OFFSET}.get(image.dtype)
+    return zero is not None and image.scale == (1.0,) and image.zero_point == (zero,)
 
 
 def strip_metadata(model: bytes) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sqz_tf._keras import tf
+from sqz_tf.grid import Pixels
 
 BALANCED = 1.5  # largest class : smallest class up to which no class weights are used
 
@@ -37,13 +38,13 @@ AUGMENTATIONS = {
 
 @dataclass(frozen=True)
 class Examples:
-    """Pictures uint8 [N, H, W, C] (may be a memory map), labels int [N], and which of them to use."""
+    """Pictures uint8 [N, H, W, C] (may be a memory map), labels int [N], which of them to use, and what a pixel is."""
 
     images: np.ndarray
     labels: np.ndarray
     index: np.ndarray
     classes: int
-    scale: float
+    pixels: Pixels
 
     def __len__(self) -> int:
         return len(self.index)
@@ -78,7 +79,7 @@ def training_batches(
         x = _augment(tf.cast(pixels, tf.float32) / 255.0, change, tf.stack([seed, step]))
         target = tf.one_hot(labels, examples.classes) * (1 - label_smoothing)
         return (
-            x * (255.0 * examples.scale),
+            x * (255.0 * examples.pixels.scale) + examples.pixels.offset,
             target + label_smoothing / examples.classes,
             tf.gather(weights, labels),
         )
@@ -117,7 +118,7 @@ def evaluation_batches(examples: Examples, batch_size: int = 256) -> Any:
         for start in range(0, len(examples), batch_size):
             chosen = examples.index[start : start + batch_size]
             yield (
-                examples.images[chosen].astype(np.float32) * np.float32(examples.scale),
+                examples.pixels.numbers(examples.images[chosen]),
                 np.eye(examples.classes, dtype=np.float32)[examples.labels[chosen]],
             )
 

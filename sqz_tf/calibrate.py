@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 
 from sqz_tf._keras import keras, tf
-from sqz_tf.model import StatelessDropout, copy_model
-from sqz_tf.quantize import Range, activation_ranges, channel_bound, quantize_aware, ranged_layers
+from sqz_tf.grid import FREE, Grid, Range
+from sqz_tf.model import StatelessDropout, convolutions, copy_model
+from sqz_tf.quantize import Kernels, activation_ranges, fake_quantize_kernel, quantize_aware, ranged_layers
 
 layers: Any = keras.layers
 
@@ -61,12 +62,14 @@ class Calibration:
     Attributes:
       model: the network to quantize with `ranges`: equalised, rounded, biases corrected.
       equalised: the float network that computes what the given one did, its channels scaled like `model`'s.
+      bounds: magnitude of integer 127 in each kernel of `model`; None leaves them to the grid.
       choices: tensor → what was chosen for it.
     """
 
     model: Any
     equalised: Any
     ranges: dict[str, Range]
+    bounds: Kernels | None = None
     choices: dict[str, Choice] = field(default_factory=dict)
 
 
@@ -87,29 +90,33 @@ class Junction:
     scalable: bool
 
 
-def calibrate(model: Any, x: np.ndarray, input_range: Range, progress: Progress | None = None) -> Calibration:
+def calibrate(
+    model: Any, x: np.ndarray, input_range: Range, grid: Grid = FREE, progress: Progress | None = None
+) -> Calibration:
     """Return the best ranges found for a plain network, and the equalised, rounded, corrected network they are for.
 
     Args:
       model: the plain graph (no batch norm, activations inside the convolutions); not changed.
       x: calibration input float32 [N, H, W, C].
-      input_range: real values of pixels 0 and 255.
+      input_range: the numbers that pixels 0 and 255 are to the model.
+      grid: which scales are allowed.
     """
     tell = progress or (lambda label, done, total: None)
     result = copy_model(model)
-    ranges = activation_ranges(model, x)
+    ranges = activation_ranges(model, x, grid)
     choices: dict[str, Choice] = {}
     every = list(junctions(result))
     for number, junction in enumerate(every):
         tell("calibrate", number, len(every) + 1)
-        found, choices[junction.name] = _search(result, junction, ranges[junction.name], x[:SEARCH_IMAGES])
+        found, choices[junction.name] = _search(result, junction, ranges[junction.name], x[:SEARCH_IMAGES], grid)
         _rescale(result, junction, found.scales)
         ranges[junction.name] = found.range
     equalised = copy_model(result)
-    round_and_correct(result, ranges, input_range, x[:CORRECTION_IMAGES])
-    ranges = choose_score_range(result, model, ranges, input_range, x)
+    bounds = {layer.name: grid.bound(layer.kernel.numpy()) for layer in convolutions(result)}
+    round_and_correct(result, ranges, input_range, bounds, x[:CORRECTION_IMAGES])
+    ranges = choose_score_range(result, model, ranges, input_range, x, grid, bounds)
     tell("calibrate", len(every) + 1, len(every) + 1)
-    return Calibration(result, equalised, ranges, choices)
+    return Calibration(result, equalised, ranges, bounds, choices)
 
 
 def divergence(wanted: np.ndarray, found: np.ndarray) -> float:
@@ -123,21 +130,26 @@ def predict(model: Any, x: np.ndarray, batch_size: int = 25) -> np.ndarray:
 
 
 def choose_score_range(
-    model: Any, reference: Any, ranges: dict[str, Range], input_range: Range, x: np.ndarray
+    model: Any,
+    reference: Any,
+    ranges: dict[str, Range],
+    input_range: Range,
+    x: np.ndarray,
+    grid: Grid,
+    bounds: Kernels,
 ) -> dict[str, Range]:
     """Return the ranges with that of the last scores clipped where the probabilities change least."""
     last = ranged_layers(model)[-1]
     others = {name: pair for name, pair in ranges.items() if name != last}
-    quantized = quantize_aware(model, others, input_range)
+    quantized = quantize_aware(model, others, input_range, grid, bounds)
     scores = predict(keras.Model(quantized.input, quantized.get_layer(f"quant_{last}").output), x)
     wanted = predict(reference, x)
 
-    def cost(clip: float) -> float:
-        clipped = fake_quantize(scores, clip * ranges[last][0], clip * ranges[last][1])
-        return divergence(wanted, tf.nn.softmax(clipped).numpy())
+    def cost(limits: Range) -> float:
+        return divergence(wanted, tf.nn.softmax(fake_quantize(scores, *limits)).numpy())
 
-    best = min(SCORE_CLIPS, key=cost)
-    return {**ranges, last: (best * ranges[last][0], best * ranges[last][1])}
+    low, high = ranges[last]
+    return {**ranges, last: min((grid.nearest(clip * low, clip * high) for clip in SCORE_CLIPS), key=cost)}
 
 
 def unit_scale(model: Any, x: np.ndarray) -> None:
@@ -207,7 +219,7 @@ class _Found:
     noise: float
 
 
-def _search(model: Any, junction: Junction, full: Range, x: np.ndarray) -> tuple[_Found, Choice]:
+def _search(model: Any, junction: Junction, full: Range, x: np.ndarray, grid: Grid) -> tuple[_Found, Choice]:
     """Return the best strength, then the best clip for it, by the noise in what the consumers compute."""
     values = keras.Model(model.input, model.get_layer(junction.name).output).predict_on_batch(x)
     readers = [(_path(model, junction.name, name), model.get_layer(name)) for name in junction.consumers]
@@ -217,14 +229,17 @@ def _search(model: Any, junction: Junction, full: Range, x: np.ndarray) -> tuple
     def noise(scales: np.ndarray, limits: Range) -> float:
         quantized = fake_quantize(values / scales, *limits)
         return sum(
-            _relative_noise(_convolve(path(quantized), layer, fake_quantize_kernel(kernel * scales[:, None])), wanted)
+            _relative_noise(_convolve(path(quantized), layer, _on_grid(kernel * scales[:, None], grid)), wanted)
             for (path, layer), kernel, wanted in zip(readers, kernels, exact, strict=True)
         )
 
     def attempt(strength: float, clip: float) -> _Found:
         scales = _scales(values, kernels, strength)
         scaled = values / scales
-        limits = min(0.0, clip * float(scaled.min())), max(1e-6, clip * float(scaled.max()))
+        wanted = min(0.0, clip * float(scaled.min())), max(1e-6, clip * float(scaled.max()))
+        limits = grid.nearest(*wanted)
+        if junction.scalable and grid.power_of_two:  # the channels' common factor puts the wanted range on the grid
+            scales = scales * np.float32(max(wanted[1] / limits[1], wanted[0] / limits[0]))
         return _Found(clip, strength, scales, limits, noise(scales, limits))
 
     plain = noise(np.ones(values.shape[-1], np.float32), full)
@@ -291,10 +306,9 @@ def fake_quantize(values: Any, low: float, high: float) -> Any:
     return tf.quantization.fake_quant_with_min_max_vars(values, low, high)
 
 
-def fake_quantize_kernel(kernel: Any) -> Any:
-    """Return a kernel [H, W, I, O] on the grid of −127…127 of each output channel."""
-    bound = channel_bound(kernel)
-    return tf.quantization.fake_quant_with_min_max_vars_per_channel(kernel, -bound, bound, narrow_range=True)
+def _on_grid(kernel: np.ndarray, grid: Grid) -> Any:
+    """Return a kernel [H, W, I, O] rounded to the nearest numbers of its grid."""
+    return fake_quantize_kernel(kernel, grid.bound(kernel))
 
 
 def _rescale(model: Any, junction: Junction, scales: np.ndarray) -> None:
@@ -313,7 +327,7 @@ def _rescale(model: Any, junction: Junction, scales: np.ndarray) -> None:
 # Rounding and bias correction --------------------------------------------------------------------------------
 
 
-def round_and_correct(model: Any, ranges: dict[str, Range], input_range: Range, x: np.ndarray) -> None:
+def round_and_correct(model: Any, ranges: dict[str, Range], input_range: Range, bounds: Kernels, x: np.ndarray) -> None:
     """Round every kernel and correct every bias, in place, layer by layer from the input on.
 
     The float and the quantized network run on `x` side by side, the quantized one on its own corrected values.
@@ -324,7 +338,7 @@ def round_and_correct(model: Any, ranges: dict[str, Range], input_range: Range, 
     for layer in model.layers[1:]:
         sources = tf.nest.flatten(layer.inbound_nodes[0].inbound_layers)
         inputs = [values[part.name] for values in (exact, quantized) for part in sources]
-        a, b = _apply(layer, inputs[: len(sources)], inputs[len(sources) :])
+        a, b = _apply(layer, inputs[: len(sources)], inputs[len(sources) :], bounds.get(layer.name))
         exact[layer.name] = a
         quantized[layer.name] = fake_quantize(b, *ranges[layer.name]) if layer.name in ranges else b
         for part in sources:
@@ -333,12 +347,12 @@ def round_and_correct(model: Any, ranges: dict[str, Range], input_range: Range, 
                 del exact[part.name], quantized[part.name]
 
 
-def _apply(layer: Any, exact: list[Any], quantized: list[Any]) -> tuple[Any, Any]:
+def _apply(layer: Any, exact: list[Any], quantized: list[Any], bound: np.ndarray | None) -> tuple[Any, Any]:
     """Return a layer's float and quantized output; a convolution is rounded and its bias corrected first."""
-    if not isinstance(layer, layers.Conv2D):
+    if bound is None:
         return tuple(layer(values if len(values) > 1 else values[0]) for values in (exact, quantized))  # type: ignore[return-value]
     kernel, bias = layer.get_weights()
-    rounded = round_kernel(kernel, _second_moments(quantized[0], layer))
+    rounded = round_kernel(kernel, _second_moments(quantized[0], layer), bound)
     a = _convolve(exact[0], layer, kernel) + bias
     b = _convolve(quantized[0], layer, rounded) + bias
     shift = mean_shift(a, b)
@@ -375,19 +389,20 @@ def _second_moments(values: Any, layer: Any) -> np.ndarray:
     return (tf.matmul(rows, rows, transpose_a=True) / rows.shape[0]).numpy().astype(np.float64)
 
 
-def round_kernel(kernel: np.ndarray, moments: np.ndarray) -> np.ndarray:
+def round_kernel(kernel: np.ndarray, moments: np.ndarray, bound: np.ndarray) -> np.ndarray:
     """Return the kernel on its int8 grid, rounded so that the layer's output changes little.
 
     Weights are taken in the order of falling input power; the rounding error of one is spread over those that
-    follow by the Cholesky factor of the inverse moments (Frantar et al. 2023, algorithm 1). The largest weight of
-    a channel keeps its place at ±127, so that the channel keeps its scale; zeros stay zeros.
+    follow by the Cholesky factor of the inverse moments (Frantar et al. 2023, algorithm 1). A weight at ±127 or
+    beyond stays there, so that the largest keeps the scale where it follows the weights; zeros stay zeros.
 
     Args:
       kernel: float32 [H, W, I, O].
       moments: float64 [H·W·I, H·W·I].
+      bound: magnitude of integer 127, [O] or [].
     """
     weights = kernel.reshape(-1, kernel.shape[-1]).astype(np.float64)
-    scale = channel_bound(kernel).numpy().astype(np.float64) / 127
+    scale = np.broadcast_to(bound.astype(np.float64) / 127, weights.shape[-1:])
     order = np.argsort(-np.diag(moments), kind="stable")
     damped = moments[np.ix_(order, order)] + np.eye(len(order)) * (DAMPING * np.diag(moments).mean() + 1e-12)
     spread = np.linalg.cholesky(np.linalg.inv(damped)).T

@@ -91,7 +91,17 @@ def _add_training(group: Any) -> None:
     group.add_argument("--quantize-epochs", type=int, metavar="N", help="default: an eighth of --epochs")
     group.add_argument("--learning-rate", type=float, metavar="RATE", help="peak of the schedule (default: 0.01)")
     group.add_argument("--sparsity", type=float, default=0.5, help="zeros in each pruned layer, 0 to 1 (default: 0.5)")
-    group.add_argument("--scheme", choices=SCHEMES, default="int8", help="default: int8")
+    group.add_argument(
+        "--scheme",
+        choices=SCHEMES,
+        default="int8",
+        help="int8: free scales; ristretto: every scale a power of two, every zero point 0 (default: int8)",
+    )
+    group.add_argument(
+        "--per-channel",
+        action=argparse.BooleanOptionalAction,
+        help="a scale for each output channel of the weights, not one (default: yes for int8, no for ristretto)",
+    )
     group.add_argument("--seed", type=int, default=1, help="default: 1")
     group.add_argument(
         "--max-drop",

@@ -24,6 +24,7 @@ from sqz_tf.architecture import (
     require_size,
     scaled,
 )
+from sqz_tf.grid import Pixels
 from sqz_tf.spec import ModelSpec, PreprocessSpec
 
 layers: Any = keras.layers
@@ -210,3 +211,17 @@ def _fold_normalisation(
     mean, std = np.asarray(preprocess.mean, np.float64), np.asarray(preprocess.std, np.float64)
     kernel = kernel / std[None, None, :, None]
     return kernel, bias - (kernel * mean[None, None, :, None]).sum((0, 1, 2))
+
+
+def change_pixels(model: Any, old: Pixels, new: Pixels) -> Any:
+    """Return a copy of a plain network, made for `old` numbers of a pixel, that computes the same from `new` ones.
+
+    The difference goes into conv1, which is unpadded, so this is exact. Zeros stay zeros.
+    """
+    result = copy_model(model)
+    layer = result.get_layer("conv1")
+    kernel, bias = (value.astype(np.float64) for value in layer.get_weights())
+    ratio = old.scale / new.scale
+    bias += (old.offset - new.offset * ratio) * kernel.sum((0, 1, 2))
+    layer.set_weights([(kernel * ratio).astype(np.float32), bias.astype(np.float32)])
+    return result

@@ -178,17 +178,22 @@ def static_edges(artifacts: Artifacts) -> dict[str, Edge]:
 
 
 def input_edge(int8_model: bytes, preprocess: PreprocessSpec) -> Edge:
-    """Check that the int8 input is [1, h, w, c] with `pixel ^ 0x80` standing for `pixel * scale`."""
+    """Check that the int8 input is [1, h, w, c] with `pixel ^ 0x80` standing for `pixel * scale` or `pixel - 128`."""
     tensor = tflite_reader.read_model(int8_model).input_tensors()[0]
     shape = (1, *_shape(preprocess))
-    # float32 in the file, so equal to within its rounding.
-    same_scale = len(tensor.scale) == 1 and bool(np.isclose(tensor.scale[0], preprocess.scale, rtol=1e-6, atol=0))
-    fits = same_scale and tensor.zero_point == (-128,) and tensor.dtype == "int8" and tensor.shape == shape
+    fits = tensor.dtype == "int8" and tensor.shape == shape and is_pixel(tensor, preprocess.scale)
     return _equality(
         fits,
         f"the input is {tensor.dtype} {list(tensor.shape)} with scale {_plain(tensor.scale)} and zero point "
-        f"{_plain(tensor.zero_point)}; expected int8 {list(shape)}, {preprocess.scale:.9g} and -128",
+        f"{_plain(tensor.zero_point)}; expected int8 {list(shape)}, {preprocess.scale:.9g} and -128, or 1 and 0",
     )
+
+
+def is_pixel(tensor: tflite_reader.Tensor, pixel_scale: float) -> bool:
+    """Whether q = pixel - 128 stands for `pixel * pixel_scale`, or for itself."""
+    # float32 in the file, so equal to within its rounding.
+    same_scale = len(tensor.scale) == 1 and bool(np.isclose(tensor.scale[0], pixel_scale, rtol=1e-6, atol=0))
+    return (same_scale and tensor.zero_point == (-128,)) or (tensor.scale == (1.0,) and tensor.zero_point == (0,))
 
 
 def labels_edge(artifacts: Artifacts) -> Edge:

@@ -25,10 +25,11 @@ from sqz_tf._keras import keras
 from sqz_tf.artifact import Workspace, manifest, stage_key, versions, write_manifest, xz_size
 from sqz_tf.data import Dataset, open_cached
 from sqz_tf.errors import ConversionError
+from sqz_tf.grid import Pixels, Range, grid_of
 from sqz_tf.model import plain_squeezenet
 from sqz_tf.plan import Plan
-from sqz_tf.quantize import Range
-from sqz_tf.spec import PreprocessSpec, to_dict
+from sqz_tf.quantize import Kernels, quantize_aware
+from sqz_tf.spec import PreprocessSpec, QuantizeConfig, to_dict
 from sqz_tf.weights import Pretrained
 
 OPS = {"CONV_2D", "MAX_POOL_2D", "CONCATENATION", "MEAN", "SOFTMAX"}
@@ -104,6 +105,21 @@ class Pipeline(ABC):
     def _models(self) -> tuple[Any, Any]:
         """Return the quantized Keras model and the float network it came from."""
 
+    def _quantized(self, folder: Path, config: QuantizeConfig) -> tuple[Any, Any]:
+        """Return the quantized Keras model that a stage kept, and the plain network it was made of."""
+        plain = self._plain(folder / "plain.npz")
+        model = self._quantize_aware(plain, config, read_ranges(folder / "ranges.json"))
+        model.set_weights(read_weights(folder / "weights.npz"))
+        return model, plain
+
+    def _quantize_aware(
+        self, plain: Any, config: QuantizeConfig, ranges: dict[str, Range], bounds: Kernels | None = None
+    ) -> Any:
+        grid = grid_of(config)
+        pixels = grid.pixels(self.preprocess.scale)
+        gains = {"conv1": pixels.gain} if grid.power_of_two else {}
+        return quantize_aware(plain, ranges, pixels.range, grid, bounds, gains)
+
     def _plain(self, weights: Path) -> Any:
         """Return the plain network with the weights of a file."""
         model = plain_squeezenet(self.plan.model)
@@ -141,16 +157,14 @@ class Pipeline(ABC):
         """What `preprocess.json` inside each `.tflite` holds."""
         return to_dict(self.preprocess)
 
-    def _pixels(self, split: str) -> np.ndarray:
-        """Return one split as the float network's input, float32 [N, H, W, C]."""
-        return self._floats(self.dataset.splits[split])
-
-    def _floats(self, rows: np.ndarray) -> np.ndarray:
-        return self.dataset.images[rows].astype(np.float32) * np.float32(self.preprocess.scale)
-
     @property
-    def _input_range(self) -> tuple[float, float]:
-        return 0.0, 255.0 * self.preprocess.scale
+    def _raw(self) -> Pixels:
+        """What a pixel is to the float network."""
+        return Pixels(self.preprocess.scale)
+
+    def _numbers(self, rows: np.ndarray, pixels: Pixels | None = None) -> np.ndarray:
+        """Return pictures as a network's input, float32 [N, H, W, C]; by default the float network's."""
+        return (pixels or self._raw).numbers(self.dataset.images[rows])
 
     # Conversion -------------------------------------------------------------------------------------------------
 

@@ -15,11 +15,12 @@ from sqz_tf._keras import make_deterministic
 from sqz_tf.artifact import Workspace
 from sqz_tf.calibrate import calibrate, divergence, predict
 from sqz_tf.data import load_for_judging
-from sqz_tf.model import convolutions, fold, set_layers, squeezenet
-from sqz_tf.pipeline import Made, Pipeline, read_json, read_ranges, write_json, write_weights
+from sqz_tf.grid import grid_of
+from sqz_tf.model import change_pixels, convolutions, fold, set_layers, squeezenet
+from sqz_tf.pipeline import Made, Pipeline, read_json, write_json, write_weights
 from sqz_tf.plan import Plan
 from sqz_tf.prune import sparsity
-from sqz_tf.quantize import activation_ranges, quantize_aware
+from sqz_tf.quantize import activation_ranges
 from sqz_tf.weights import Pretrained
 
 CHUNK = 500  # pictures in memory at once
@@ -69,9 +70,8 @@ class CalibrationPipeline(Pipeline):
         )
 
     def _models(self) -> tuple[Any, Any]:
-        ranges = read_ranges(self.calibrated / "ranges.json")
-        rounded = self._plain(self.calibrated / "rounded.npz")
-        return quantize_aware(rounded, ranges, self._input_range), self._plain(self.calibrated / "equalised.npz")
+        model, _ = self._quantized(self.calibrated, self.plan.quantize)
+        return model, self._plain(self.calibrated / "equalised.npz")
 
     @cached_property
     def attached(self) -> dict[str, Any]:
@@ -99,23 +99,29 @@ class CalibrationPipeline(Pipeline):
         write_json(out / "sparsity.json", sparsity(model, [layer.name for layer in convolutions(model)]))
         rows = self.dataset.splits["test"]
         chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
-        np.save(out / "scores.npy", np.concatenate([predict(model, self._floats(chunk)) for chunk in chunks]))
+        np.save(out / "scores.npy", np.concatenate([predict(model, self._numbers(chunk)) for chunk in chunks]))
 
     def _calibrate(self, out: Path) -> None:
         make_deterministic(self.plan.seed)
-        model, x = self._plain(self.float / "weights.npz"), self._pixels("calibration")
-        found = calibrate(model, x, self._input_range, self.console.step)
-        write_weights(out / "equalised.npz", found.equalised.get_weights())
-        write_weights(out / "rounded.npz", found.model.get_weights())
+        config, rows = self.plan.quantize, self.dataset.splits["calibration"]
+        grid = grid_of(config)
+        pixels = grid.pixels(self.preprocess.scale)
+        plain = self._plain(self.float / "weights.npz")
+        model, x = change_pixels(plain, self._raw, pixels), self._numbers(rows, pixels)
+        found = calibrate(model, x, pixels.range, grid, self.console.step)
+        quantized = self._quantize_aware(found.model, config, found.ranges, found.bounds)
+        write_weights(out / "equalised.npz", change_pixels(found.equalised, pixels, self._raw).get_weights())
+        write_weights(out / "plain.npz", found.model.get_weights())
+        write_weights(out / "weights.npz", quantized.get_weights())
         write_json(out / "ranges.json", found.ranges)
         wanted = predict(model, x)
-        min_max = quantize_aware(model, activation_ranges(model, x), self._input_range)
+        min_max = self._quantize_aware(model, config, activation_ranges(model, x, grid))
         record = {
             "images": len(x),
             "source": self.calibration or "a part of the data that is not judged",
             "tensors": {name: asdict(choice) for name, choice in found.choices.items()},
             "min_max": _agreement(wanted, predict(min_max, x)),
-            "chosen": _agreement(wanted, predict(quantize_aware(found.model, found.ranges, self._input_range), x)),
+            "chosen": _agreement(wanted, predict(quantized, x)),
         }
         write_json(out / "calibration.json", record)
 

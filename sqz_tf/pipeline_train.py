@@ -15,14 +15,15 @@ from sqz_tf._cli import Console
 from sqz_tf._keras import make_deterministic
 from sqz_tf.artifact import Workspace
 from sqz_tf.batches import Examples, class_weights, evaluation_batches
-from sqz_tf.calibrate import calibrate, unit_scale
+from sqz_tf.calibrate import Calibration, calibrate, unit_scale
 from sqz_tf.data import Summary, load
-from sqz_tf.model import convolutions, fold, plain_squeezenet, set_layers, squeezenet
-from sqz_tf.pipeline import Made, Pipeline, read_json, read_ranges, read_weights, write_json, write_weights
+from sqz_tf.grid import Pixels, grid_of
+from sqz_tf.model import change_pixels, convolutions, fold, plain_squeezenet, set_layers, squeezenet
+from sqz_tf.pipeline import Made, Pipeline, read_json, read_weights, write_json, write_weights
 from sqz_tf.plan import Plan
 from sqz_tf.prune import prunable, prune, sparsity
-from sqz_tf.quantize import Range, activation_ranges, quantize_aware, without_fake_quantization
-from sqz_tf.spec import PreprocessSpec
+from sqz_tf.quantize import activation_ranges, without_fake_quantization
+from sqz_tf.spec import PreprocessSpec, QuantizeConfig
 from sqz_tf.train import FitPlan, History, fit
 from sqz_tf.weights import Pretrained
 
@@ -73,11 +74,10 @@ class TrainingPipeline(Pipeline):
         )
 
     def _models(self) -> tuple[Any, Any]:
-        plain = self._plain(self.quantized / "plain.npz")
-        ranges = read_ranges(self.quantized / "ranges.json")
-        model = quantize_aware(plain, ranges, self._input_range)
-        model.set_weights(read_weights(self.quantized / "weights.npz"))
-        return model, without_fake_quantization(model, plain)
+        config = self.plan.quantize
+        model, plain = self._quantized(self.quantized, config)
+        final = without_fake_quantization(model, plain)
+        return model, change_pixels(final, grid_of(config).pixels(self.preprocess.scale), self._raw)
 
     def _load(self, out: Path) -> None:
         load(self.plan.data, self.plan.preprocess, out / "cache", self.console.step)
@@ -95,9 +95,9 @@ class TrainingPipeline(Pipeline):
             std=tuple(round(max(float(value), 0.05), 4) for value in std),
         )
 
-    def _examples(self, split: str) -> Examples:
+    def _examples(self, split: str, pixels: Pixels | None = None) -> Examples:
         data = self.dataset
-        return Examples(data.images, data.labels, data.splits[split], len(data.classes), self.preprocess.scale)
+        return Examples(data.images, data.labels, data.splits[split], len(data.classes), pixels or self._raw)
 
     def _network(self, folder: Path | None = None) -> Any:
         model = squeezenet(self.plan.model, self.preprocess)
@@ -125,7 +125,7 @@ class TrainingPipeline(Pipeline):
         assert self.pretrained is not None
         set_layers(model, {name: pair for name, pair in self.pretrained.layers.items() if name != "conv10"})
         head = model.get_layer("conv10").get_weights()
-        unit_scale(model, self._pixels("calibration")[:SCALE_IMAGES])
+        unit_scale(model, self._numbers(self.dataset.splits["calibration"][:SCALE_IMAGES]))
         model.get_layer("conv10").set_weights(head)
         body = [layer for layer in convolutions(model) if layer.name != "conv10"]
         for layer in body:
@@ -157,26 +157,26 @@ class TrainingPipeline(Pipeline):
     def _quantize(self, out: Path) -> None:
         config = self.plan.quantize
         make_deterministic(self.plan.seed + SEED_OF["quantized"])
+        pixels = grid_of(config).pixels(self.preprocess.scale)
         plain = fold(self._network(self.pruned), self.plan.model, self.preprocess)
-        plain, ranges = self._ranges(plain)
-        model = quantize_aware(plain, ranges, self._input_range)
+        found = self._calibrated(change_pixels(plain, self._raw, pixels), config, pixels)
+        model = self._quantize_aware(found.model, config, found.ranges, found.bounds)
         plan = replace(self._phase(config.epochs, config.learning_rate), keep_start=True)
-        history = self._fit(model, plan, "quantized", out)
-        write_weights(out / "plain.npz", plain.get_weights())
-        write_json(out / "ranges.json", ranges)
-        self._finish(out, model, history)
+        history = self._fit(model, plan, "quantized", out, pixels=pixels)
+        write_weights(out / "plain.npz", found.model.get_weights())
+        write_json(out / "ranges.json", found.ranges)
+        self._finish(out, model, history, pixels)
 
-    def _ranges(self, plain: Any) -> tuple[Any, dict[str, Range]]:
+    def _calibrated(self, plain: Any, config: QuantizeConfig, pixels: Pixels) -> Calibration:
         """Return the network to quantize and its ranges.
 
-        A network trained with batch norm has even activations: the values it puts out are the range. A published one
-        has outliers, so it is calibrated first.
+        A network trained with batch norm has even activations: with free scales, the values it puts out are the range.
+        A published one has outliers, and powers of two are coarse, so these are searched.
         """
-        x = self._pixels("calibration")
-        if self.pretrained is None:
-            return plain, activation_ranges(plain, x)
-        found = calibrate(plain, x, self._input_range, self.console.step)
-        return found.model, found.ranges
+        x, grid = self._numbers(self.dataset.splits["calibration"], pixels), grid_of(config)
+        if self.pretrained is None and not grid.power_of_two:
+            return Calibration(plain, plain, activation_ranges(plain, x))
+        return calibrate(plain, x, pixels.range, grid, self.console.step)
 
     def _phase(self, epochs: int, learning_rate: float, first_best_epoch: int = 0) -> FitPlan:
         train = self.plan.train
@@ -191,20 +191,22 @@ class TrainingPipeline(Pipeline):
             first_best_epoch=first_best_epoch,
         )
 
-    def _fit(self, model: Any, plan: FitPlan, phase: str, out: Path, part: str = "training") -> History:
+    def _fit(
+        self, model: Any, plan: FitPlan, phase: str, out: Path, part: str = "training", pixels: Pixels | None = None
+    ) -> History:
         return fit(
             model,
-            self._examples("train"),
-            self._examples("validation"),
+            self._examples("train", pixels),
+            self._examples("validation", pixels),
             plan,
             seed=self.plan.seed + SEED_OF[phase],
             state=out / part,
             progress=self._progress(phase if part == "training" else part),
         )
 
-    def _finish(self, out: Path, model: Any, history: History) -> None:
+    def _finish(self, out: Path, model: Any, history: History, pixels: Pixels | None = None) -> None:
         """Keep a phase's weights, its history, and its scores on the held-out pictures."""
-        scores = model.predict(evaluation_batches(self._examples("test")), verbose=0)
+        scores = model.predict(evaluation_batches(self._examples("test", pixels)), verbose=0)
         np.save(out / "scores.npy", scores)
         write_json(out / "history.json", asdict(history))
         write_weights(out / "weights.npz", model.get_weights())
@@ -262,7 +264,7 @@ def _seconds_per_step(model: Any, shape: tuple[int, ...], classes: int, tries: i
 
 def _class_weights(summary: Summary) -> str:
     labels = np.repeat(np.arange(len(summary.classes)), summary.counts["train"])
-    weights = class_weights(Examples(labels, labels, np.arange(len(labels)), len(summary.classes), 1.0))
+    weights = class_weights(Examples(labels, labels, np.arange(len(labels)), len(summary.classes), Pixels(1.0)))
     if np.all(weights == 1):
         return "none (the classes are balanced)"
     return f"from {weights.min():.2f} to {weights.max():.2f} (the classes are unbalanced)"

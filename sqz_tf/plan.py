@@ -41,6 +41,7 @@ class Options:
     learning_rate: float | None = None
     sparsity: float = 0.5
     scheme: str = "int8"
+    per_channel: bool | None = None
     seed: int = 1
     max_drop: float = 1.0
 
@@ -110,6 +111,7 @@ def make_plan(options: Options, summary: Summary) -> Plan:
         ),
         quantize=QuantizeConfig(
             scheme=options.scheme,
+            per_channel=options.per_channel,
             epochs=_share(options.quantize_epochs, train.epochs, 1 / 8, 2),
             learning_rate=train.learning_rate / 20,
         ),
@@ -156,7 +158,7 @@ def make_calibration_plan(options: Options, model: ModelSpec, preprocess: Prepro
         model=model,
         train=TrainConfig(epochs=0),
         prune=PruneConfig(sparsity=0.0, epochs=0),
-        quantize=QuantizeConfig(scheme=options.scheme, epochs=0),
+        quantize=QuantizeConfig(scheme=options.scheme, per_channel=options.per_channel, epochs=0),
         check=CheckConfig(max_drop=options.max_drop),
         seed=options.seed,
     )

@@ -4,10 +4,14 @@ TF-MOT's own sparsity-preserving scheme gives the layers that feed a Concatenate
 the expand layers of a Fire module lose a third of their zeros; its activation ranges start at ±6 and move by a
 thousandth per step. This scheme uses TF-MOT's wrappers with quantizers of our own:
 
-- weights: int8, symmetric, narrow range (−127…127), one scale per output channel, pruned positions masked;
+- weights: int8, symmetric, narrow range (−127…127), pruned positions masked; free scales follow the weights, powers
+  of two stay where they are;
 - activations: a fixed range per layer, from calibration; the layers that feed a Concatenate have none of their
   own, because TFLite gives a concatenation and its inputs one scale;
 - input: the fixed range of the pixels, so that int8 input is `pixel ^ 0x80`.
+
+Which scales are allowed, and how many a kernel has, is the grid's to say. Gradients pass straight through every
+rounding, to float weights.
 """
 
 from __future__ import annotations
@@ -18,14 +22,13 @@ import numpy as np
 
 from sqz_tf._keras import keras, tf, tfmot
 from sqz_tf.errors import ConversionError
+from sqz_tf.grid import FREE, SMALLEST_CHANNEL, Grid, Range
 from sqz_tf.model import convolutions, copy_model, has_batch_norm
 
 layers = keras.layers
 quantization: Any = tfmot.quantization.keras
 
-Range = tuple[float, float]
-
-SMALLEST_CHANNEL = 2.0**-12  # of the layer's largest weight: keeps the scale of an all-zero channel above 0
+Kernels = dict[str, np.ndarray]  # layer → a value for each output channel, or one
 
 
 class FixedRangeQuantizer(quantization.quantizers.Quantizer):
@@ -48,49 +51,73 @@ class FixedRangeQuantizer(quantization.quantizers.Quantizer):
 
 
 class MaskedWeightsQuantizer(quantization.quantizers.Quantizer):
-    """Fake-quantize a kernel [H, W, I, O] per output channel, with the zeros it was built with held at zero."""
+    """Fake-quantize a kernel [H, W, I, O], with the zeros it was built with held at zero.
+
+    Args:
+      bound: magnitude of integer 127, one number or one for each output channel.
+      follow: whether the bound follows the largest weight while training.
+      gain: the kernel is `gain` times the variable that is trained, a power of two: where the kernel is small because
+        its inputs are large, the optimizer's steps would be far too large for it.
+    """
+
+    def __init__(self, bound: Any, follow: bool, gain: float = 1.0) -> None:
+        self.bound, self.follow, self.gain = np.asarray(bound, np.float32), follow, gain
 
     def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
         """Remember the zeros of the wrapped layer's kernel and its ranges."""
-        kernel = getattr(layer.layer, name)
-        mask = tf.cast(kernel != 0, tf.float32).numpy()
+        mask = tf.cast(getattr(layer.layer, name) != 0, tf.float32).numpy()
         bound = layer.add_weight(
             name=f"{name}_bound",
-            shape=(tensor_shape[-1],),
-            initializer=keras.initializers.Constant(channel_bound(kernel).numpy()),
+            shape=self.bound.shape,
+            initializer=keras.initializers.Constant(self.bound),
             trainable=False,
         )
-        return {"mask": tf.constant(mask), "bound": bound}
+        return {"mask": tf.constant(mask * self.gain), "bound": bound}
 
     def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
-        """Return the masked kernel on the grid of −127…127 times each channel's scale."""
+        """Return the masked kernel on the grid of −127…127 times each scale."""
         masked = inputs * weights["mask"]
-        if training:
-            weights["bound"].assign(channel_bound(masked))
-        bound = tf.identity(weights["bound"])
-        return tf.quantization.fake_quant_with_min_max_vars_per_channel(masked, -bound, bound, narrow_range=True)
+        if training and self.follow:
+            weights["bound"].assign(largest_weight(masked, per_channel=bool(self.bound.ndim)))
+        return fake_quantize_kernel(masked, tf.identity(weights["bound"]))
 
     def get_config(self) -> dict[str, Any]:
-        """Return no arguments: there are none."""
-        return {}
+        """Return the arguments that rebuild the quantizer."""
+        return {"bound": self.bound.tolist(), "follow": self.follow, "gain": self.gain}
 
 
-def channel_bound(kernel: Any) -> Any:
-    """Return the largest magnitude of each output channel of a kernel [H, W, I, O], float32 [O], never zero."""
-    largest = tf.reduce_max(tf.abs(kernel), axis=(0, 1, 2))
+def largest_weight(kernel: Any, per_channel: bool) -> Any:
+    """Return the largest magnitude of a kernel [H, W, I, O] or of each output channel, never zero (`Grid.bound`)."""
+    largest = tf.reduce_max(tf.abs(kernel), axis=(0, 1, 2) if per_channel else None)
     return tf.maximum(largest, tf.maximum(tf.reduce_max(largest), 1e-12) * SMALLEST_CHANNEL)
 
 
-class LayerQuantizeConfig(quantization.QuantizeConfig):
-    """How one layer is quantized: its kernel if it has one, its output if it has a range."""
+def fake_quantize_kernel(kernel: Any, bound: Any) -> Any:
+    """Return a kernel [H, W, I, O] on the grid of −127…127, where 127 stands for `bound`, float32 [O] or []."""
+    per_channel = len(bound.shape) == 1
+    quantize = (
+        tf.quantization.fake_quant_with_min_max_vars_per_channel
+        if per_channel
+        else (tf.quantization.fake_quant_with_min_max_vars)
+    )
+    return quantize(kernel, -bound, bound, narrow_range=True)
 
-    def __init__(self, output_range: Range | None = None, kernel: bool = False) -> None:
+
+class LayerQuantizeConfig(quantization.QuantizeConfig):
+    """How one layer is quantized: its kernel if it has one, its output if it has a range.
+
+    Args:
+      output_range: of the output, if it has one of its own.
+      kernel: the arguments of the kernel's `MaskedWeightsQuantizer`, if it has one.
+    """
+
+    def __init__(self, output_range: Range | None = None, kernel: dict[str, Any] | None = None) -> None:
         self.output_range = None if output_range is None else (output_range[0], output_range[1])
         self.kernel = kernel
 
     def get_weights_and_quantizers(self, layer: Any) -> list[tuple[Any, Any]]:
         """Return the kernel with its quantizer."""
-        return [(layer.kernel, MaskedWeightsQuantizer())] if self.kernel else []
+        return [(layer.kernel, MaskedWeightsQuantizer(**self.kernel))] if self.kernel else []
 
     def get_activations_and_quantizers(self, layer: Any) -> list[tuple[Any, Any]]:
         """Return nothing: the activation is inside the layer, so its output is what is quantized."""
@@ -177,22 +204,39 @@ def _custom_objects() -> dict[str, Any]:
     return {"FixedRangeQuantizer": FixedRangeQuantizer, "LayerQuantizeConfig": LayerQuantizeConfig}
 
 
-def quantize_aware(model: Any, ranges: dict[str, Range], input_range: Range) -> Any:
+def quantize_aware(
+    model: Any,
+    ranges: dict[str, Range],
+    input_range: Range,
+    grid: Grid = FREE,
+    bounds: Kernels | None = None,
+    gains: dict[str, float] | None = None,
+) -> Any:
     """Return a copy of `model` for quantization-aware training.
 
     Args:
       model: the plain graph (batch norm folded, activations inside the convolutions), pruned or not.
       ranges: output range of every layer that gets one, as `activation_ranges` returns them.
-      input_range: real values of pixels 0 and 255.
+      input_range: the numbers that pixels 0 and 255 are to the model.
+      grid: which scales are allowed.
+      bounds: magnitude of integer 127 in each kernel; by default `grid.bound` of it.
+      gains: layer → power of two that its trained variable is smaller by, see `MaskedWeightsQuantizer`.
 
     Raises:
       ConversionError: a BatchNormalization layer is left; the converter would silently emit float layers.
     """
     if has_batch_norm(model):
         raise ConversionError("the model still has BatchNormalization", fix="fold it first: sqz_tf.model.fold")
+    model, kernels = copy_model(model), {}
+    for layer in convolutions(model):
+        kernel, bias = layer.get_weights()
+        gain = (gains or {}).get(layer.name, 1.0)
+        bound = bounds[layer.name] if bounds else grid.bound(kernel)
+        kernels[layer.name] = MaskedWeightsQuantizer(bound, not grid.power_of_two, gain).get_config()
+        layer.set_weights([kernel / gain, bias])
 
     def annotate(layer: Any) -> Any:
-        config = LayerQuantizeConfig(ranges.get(layer.name), kernel=isinstance(layer, layers.Conv2D))
+        config = LayerQuantizeConfig(ranges.get(layer.name), kernels.get(layer.name))
         return quantization.quantize_annotate_layer(layer, config)
 
     with quantization.quantize_scope(_custom_objects()):
@@ -215,12 +259,13 @@ def _feeds_concatenation(layer: Any) -> bool:
     return any(isinstance(consumer, layers.Concatenate) for consumer in consumers)
 
 
-def activation_ranges(model: Any, x: np.ndarray, batch_size: int = 50) -> dict[str, Range]:
-    """Return the smallest range that holds zero and every value each layer puts out.
+def activation_ranges(model: Any, x: np.ndarray, grid: Grid = FREE, batch_size: int = 50) -> dict[str, Range]:
+    """Return the smallest range on the grid that holds zero and every value each layer puts out.
 
     Args:
       model: the plain graph.
       x: calibration input float32 [N, H, W, C].
+      grid: which ranges are allowed.
     """
     names = ranged_layers(model)
     probe = keras.Model(model.input, [model.get_layer(name).output for name in names])
@@ -229,7 +274,7 @@ def activation_ranges(model: Any, x: np.ndarray, batch_size: int = 50) -> dict[s
         outputs = probe.predict_on_batch(x[start : start + batch_size])
         low = np.minimum(low, [output.min() for output in outputs])
         high = np.maximum(high, [output.max() for output in outputs])
-    return {name: (float(a), float(b)) for name, a, b in zip(names, low, high, strict=True)}
+    return {name: grid.holding(float(a), float(b)) for name, a, b in zip(names, low, high, strict=True)}
 
 
 def without_fake_quantization(quantized: Any, plain: Any) -> Any:
@@ -244,6 +289,6 @@ def without_fake_quantization(quantized: Any, plain: Any) -> Any:
 
 
 def _float_weights(wrapper: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return the float shadow weights of a wrapped convolution, by the names of its variables."""
+    """Return the kernel and bias of a wrapped convolution before rounding, by the names of its variables."""
     by_name = {weight.name.split("/")[-1].split(":")[0]: weight.numpy() for weight in wrapper.trainable_weights}
-    return by_name["kernel"], by_name["bias"]
+    return by_name["kernel"] * wrapper.quantize_config.kernel["gain"], by_name["bias"]

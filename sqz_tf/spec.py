@@ -14,7 +14,7 @@ from sqz_tf.errors import ConfigError
 ARCHS = ("squeezenet-1.0", "squeezenet-1.1")
 BYPASSES = ("none", "simple", "complex")
 FITS = ("warp", "centre-crop")
-SCHEMES = ("int8",)
+SCHEMES = ("int8", "ristretto")
 
 Spec = TypeVar("Spec")
 
@@ -206,15 +206,22 @@ class PruneConfig:
 
 @dataclass(frozen=True)
 class QuantizeConfig:
-    """Quantization-aware training with ranges set from calibration."""
+    """Quantization-aware training with ranges set from calibration.
+
+    `scheme`: `int8` has free scales, `ristretto` powers of two and zero points 0. `per_channel`: each output channel
+    of a kernel has a scale of its own; None means the scheme's habit, True for `int8`, False for `ristretto`.
+    """
 
     scheme: str = "int8"
     epochs: int = 5
     learning_rate: float = 3e-4
+    per_channel: bool | None = None
 
     def __post_init__(self) -> None:
         _one_of("scheme", self.scheme, SCHEMES)
         _between("epochs", self.epochs, 0, 100_000)
+        if self.per_channel is None:
+            object.__setattr__(self, "per_channel", self.scheme == "int8")
 
 
 @dataclass(frozen=True)

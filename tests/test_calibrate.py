@@ -9,8 +9,9 @@ import pytest
 
 from sqz_tf import calibrate as c
 from sqz_tf._keras import keras, tf
+from sqz_tf.grid import FREE
 from sqz_tf.model import convolutions, squeezenet
-from sqz_tf.quantize import activation_ranges, channel_bound, quantize_aware
+from sqz_tf.quantize import activation_ranges, fake_quantize_kernel, quantize_aware
 from sqz_tf.spec import ModelSpec
 
 INPUT_RANGE = (0.0, 255.0)
@@ -61,7 +62,9 @@ def test_zeros_stay_zeros(calibrated: tuple[Any, c.Calibration]) -> None:
 def test_kernels_are_on_the_grid_the_converter_will_use(calibrated: tuple[Any, c.Calibration]) -> None:
     for layer in convolutions(calibrated[1].model):
         kernel = layer.get_weights()[0]
-        np.testing.assert_allclose(c.fake_quantize_kernel(kernel).numpy(), kernel, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(
+            fake_quantize_kernel(kernel, FREE.bound(kernel)).numpy(), kernel, rtol=1e-5, atol=1e-7
+        )
 
 
 def test_it_is_nearer_to_float_than_plain_ranges_on_new_pictures(calibrated: tuple[Any, c.Calibration]) -> None:
@@ -103,15 +106,15 @@ def test_rounding_with_the_moments_beats_rounding_to_nearest() -> None:
     inputs = (inputs + 0.1 * rng.normal(size=inputs.shape)).astype(np.float32)
     kernel = rng.normal(size=(1, 1, 32, 20)).astype(np.float32)
     kernel[0, 0, ::5] = 0
-    rounded = c.round_kernel(kernel, (inputs.T @ inputs / len(inputs)).astype(np.float64))
-    nearest = c.fake_quantize_kernel(kernel).numpy()
+    rounded = c.round_kernel(kernel, (inputs.T @ inputs / len(inputs)).astype(np.float64), FREE.bound(kernel))
+    nearest = fake_quantize_kernel(kernel, FREE.bound(kernel)).numpy()
 
     def error(other: np.ndarray) -> float:
         return float(np.square(inputs @ (other - kernel)[0, 0]).mean())
 
     assert error(rounded) < 0.5 * error(nearest)
     assert np.all(rounded[kernel == 0] == 0)
-    np.testing.assert_allclose(channel_bound(rounded).numpy(), channel_bound(kernel).numpy(), rtol=1e-6)
+    np.testing.assert_allclose(FREE.bound(rounded), FREE.bound(kernel), rtol=1e-6)
 
 
 def test_a_correction_that_is_too_small_is_seen() -> None:

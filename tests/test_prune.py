@@ -9,6 +9,7 @@ import pytest
 
 from sqz_tf._keras import make_deterministic
 from sqz_tf.batches import Examples
+from sqz_tf.grid import Pixels
 from sqz_tf.model import StatelessDropout, squeezenet
 from sqz_tf.prune import prunable, prune, sparsity
 from sqz_tf.spec import ModelSpec, PruneConfig
@@ -21,7 +22,7 @@ def examples(count: int = 48) -> Examples:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, count).astype(np.int32)
     images = rng.integers(0, 60, (count, 32, 32, 1)) + 70 * labels[:, None, None, None]
-    return Examples(images.astype(np.uint8), labels, np.arange(count), 3, 1 / 255)
+    return Examples(images.astype(np.uint8), labels, np.arange(count), 3, Pixels(1 / 255))
 
 
 @pytest.mark.parametrize("target", [0.5, 0.8])

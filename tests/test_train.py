@@ -13,6 +13,7 @@ from sqz_tf import train as training
 from sqz_tf._keras import make_deterministic
 from sqz_tf.batches import AUGMENTATIONS, Examples, class_weights, evaluation_batches, steps_per_epoch, training_batches
 from sqz_tf.errors import TrainingError
+from sqz_tf.grid import Pixels
 from sqz_tf.model import squeezenet
 from sqz_tf.spec import ModelSpec
 from sqz_tf.train import FitPlan, WarmupCosine, fit
@@ -26,7 +27,7 @@ def examples(count: int = 60, noise: int = 60) -> Examples:
     rng = np.random.default_rng(0)
     labels = (np.arange(count) % 3).astype(np.int32)
     images = rng.integers(0, noise, (count, 32, 32, 1)) + 70 * labels[:, None, None, None]
-    return Examples(images.astype(np.uint8), labels, np.arange(count), 3, 1 / 255)
+    return Examples(images.astype(np.uint8), labels, np.arange(count), 3, Pixels(1 / 255))
 
 
 def trained(state: Path, plan: FitPlan = PLAN, data: Examples | None = None, **options: Any) -> tuple[Any, Any]:
@@ -83,7 +84,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
 def test_stuck_at_chance_restarts_once_then_says_so(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (64, 32, 32, 1)).astype(np.uint8)
-    data = Examples(noise, rng.integers(0, 3, 64).astype(np.int32), np.arange(64), 3, 1 / 255)
+    data = Examples(noise, rng.integers(0, 3, 64).astype(np.int32), np.arange(64), 3, Pixels(1 / 255))
     plan = FitPlan(epochs=6, batch_size=64, learning_rate=1e-9, restart=True)
     with pytest.raises(TrainingError, match=r"stuck.*ln 3 = 1\.099.*labels"):
         trained(tmp_path, plan, data)
@@ -141,7 +142,7 @@ def test_learning_rate_warms_up_and_falls() -> None:
 
 def test_class_weights_balance_an_unbalanced_set() -> None:
     labels = np.array([0] * 90 + [1] * 10)
-    data = Examples(np.zeros((100, 1, 1, 1), np.uint8), labels, np.arange(100), 2, 1.0)
+    data = Examples(np.zeros((100, 1, 1, 1), np.uint8), labels, np.arange(100), 2, Pixels(1.0))
     weights = class_weights(data)
     assert weights[0] * 90 == pytest.approx(weights[1] * 10)
     assert np.all(class_weights(examples()) == 1)

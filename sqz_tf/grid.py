@@ -1,0 +1,102 @@
+"""Which scales a scheme allows: free ones, or powers of two; weights with one scale or one for each output channel.
+
+The one place where the schemes differ. `int8` has free scales, input bytes that stand for `pixel * scale`, and a
+weight scale for each channel. `ristretto` has scales 2^−fl and zero point 0 everywhere, input bytes that stand for
+`pixel - 128`, and one weight scale for each tensor unless asked otherwise (docs/adr/0006).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from sqz_tf.ristretto import best_fractional_length, best_fractional_lengths
+from sqz_tf.spec import QuantizeConfig
+
+Range = tuple[float, float]
+
+LOWEST, HIGHEST = -128, 127  # of an int8; weights leave out the lowest
+SMALLEST_CHANNEL = 2.0**-12  # of the layer's largest weight: keeps the scale of an all-zero channel above 0
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What number the network sees for a pixel 0…255: `pixel * scale + offset`."""
+
+    scale: float
+    offset: float = 0.0
+
+    @property
+    def range(self) -> Range:
+        """The numbers for pixels 0 and 255."""
+        return self.offset, 255.0 * self.scale + self.offset
+
+    @property
+    def gain(self) -> float:
+        """The power of two that brings the numbers into −1…1: the size of the weights that read them."""
+        return 2.0 ** -math.floor(math.log2(max(map(abs, self.range))))
+
+    def numbers(self, images: np.ndarray) -> np.ndarray:
+        """Return uint8 pictures as float32."""
+        return images.astype(np.float32) * np.float32(self.scale) + np.float32(self.offset)
+
+
+CENTRED = Pixels(1.0, -128.0)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The numbers that 8 bits may stand for.
+
+    Attributes:
+      power_of_two: every scale is 2^−fl and every zero point 0; else both are free.
+      per_channel: a kernel has a scale for each output channel; else one.
+    """
+
+    power_of_two: bool = False
+    per_channel: bool = True
+
+    def holding(self, low: float, high: float) -> Range:
+        """Return the smallest allowed range of an activation that holds `low`, 0 and `high`."""
+        if not self.power_of_two:
+            return min(0.0, low), max(0.0, high)
+        return _power_of_two_range(math.ceil(_log2_scale(low, high)))
+
+    def nearest(self, low: float, high: float) -> Range:
+        """Return the allowed range nearest to one that may cut values off."""
+        return _power_of_two_range(round(_log2_scale(low, high))) if self.power_of_two else self.holding(low, high)
+
+    def bound(self, kernel: np.ndarray) -> np.ndarray:
+        """Return the magnitude of integer 127 for a kernel [H, W, I, O], float32 [O] or [], never zero.
+
+        Free scales hold the largest weight; powers of two are those of the smallest squared error.
+        """
+        if self.power_of_two:
+            lengths = best_fractional_lengths(kernel) if self.per_channel else best_fractional_length(kernel, 8, True)
+            return np.ldexp(np.float32(HIGHEST), -np.asarray(lengths, np.int32))
+        largest = np.abs(kernel).max(axis=(0, 1, 2) if self.per_channel else None)
+        return np.maximum(largest, max(float(np.max(largest)), 1e-12) * SMALLEST_CHANNEL).astype(np.float32)
+
+    def pixels(self, scale: float) -> Pixels:
+        """Return what the quantized network sees for a pixel, where the float one sees `pixel * scale`."""
+        return CENTRED if self.power_of_two else Pixels(scale)
+
+
+FREE = Grid()
+
+
+def grid_of(config: QuantizeConfig) -> Grid:
+    """Return the grid of a scheme."""
+    return Grid(config.scheme == "ristretto", bool(config.per_channel))
+
+
+def _log2_scale(low: float, high: float) -> float:
+    """Return log2 of the scale whose range just holds `low` and `high`."""
+    return math.log2(max(high / HIGHEST, low / LOWEST, 1e-12))
+
+
+def _power_of_two_range(log2_scale: int) -> Range:
+    scale = math.ldexp(1.0, log2_scale)
+    return LOWEST * scale, HIGHEST * scale
