@@ -1,0 +1,2 @@
+# The computer that builds, with its own compiler.
+CORE := host
