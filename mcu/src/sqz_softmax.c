@@ -14,6 +14,11 @@
 #define SUM_BITS 12         /* the sum is Q12.19 */
 #define SUM_LIMIT (1u << 28) /* 512 in Q12.19 */
 
+/* x / 2^exponent for x >= 0 up to the largest, halves up; exponent > 0. */
+static uint32_t divide(int32_t x, int exponent) {
+    return ((uint32_t)x + (1u << (exponent - 1))) >> exponent;
+}
+
 /* x * 2^exponent, saturating. */
 static int32_t shift_left(int32_t x, int exponent) {
     const int32_t limit = INT32_MAX >> exponent;
@@ -69,7 +74,7 @@ static uint32_t sum_of_exps(const sqz_softmax *softmax, const int8_t *in, int la
     for (unsigned c = 0; c < softmax->channels && sum < SUM_LIMIT; ++c) {
         const int difference = in[c] - largest;
         if (difference >= softmax->diff_min) {
-            sum += (uint32_t)sqz_shift_right(exp_of_difference(softmax, difference), SUM_BITS);
+            sum += divide(exp_of_difference(softmax, difference), SUM_BITS);
         }
     }
     return sum < SUM_LIMIT ? sum : SUM_LIMIT;
@@ -101,7 +106,7 @@ static void softmax_pixel(const sqz_softmax *softmax, const int8_t *in, int8_t *
         int32_t q = 0;
         if (difference >= softmax->diff_min) {
             const int32_t e = exp_of_difference(softmax, difference);
-            q = sqz_shift_right(sqz_high_mul(scale, e), bits + 31 - 8);
+            q = (int32_t)divide(sqz_high_mul(scale, e), bits + 31 - 8);
         }
         out[c] = sqz_clamp(q + INT8_MIN, INT8_MIN, INT8_MAX);
     }
