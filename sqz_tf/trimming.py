@@ -146,8 +146,8 @@ def smallest(drops: Iterable[tuple[int | None, float]], margin_pp: float) -> int
     """
     found = 0
     for width, drop in sorted(((width, drop) for width, drop in drops if width), reverse=True):
-        if found and drop > margin_pp:
-            break
+        if drop > margin_pp:
+            return found or width
         found = width
     return found
 
