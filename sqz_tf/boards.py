@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import difflib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
+from typing import Any
 
 from sqz_tf.errors import ConfigError
 
@@ -28,6 +30,7 @@ class Board:
       mhz: the core's highest clock.
       flash_tool: what puts a program on it: openocd, st-flash, dfu-util, uf2, esptool or qemu; arduino or vendor
         where only the board's Arduino package or its maker's tool does.
+      flash: what that tool must be told (`sqz_tf.flash`).
       qemu: QEMU's machine, if there is one.
       source: where the figures are from: title and revision.
       note: what a reader should know besides.
@@ -44,6 +47,7 @@ class Board:
     qemu: str | None
     source: str
     note: str
+    flash: Mapping[str, Any] = field(default_factory=dict)
 
 
 @lru_cache
@@ -54,7 +58,7 @@ def boards() -> dict[str, Board]:
 
 
 def board(name: str) -> Board:
-    """Return the board of a name.
+    """Return the board of a name, its own or the one QEMU gives it.
 
     Raises:
       ConfigError: there is none; the message names the nearest.
@@ -62,6 +66,9 @@ def board(name: str) -> Board:
     known = boards()
     if name in known:
         return known[name]
+    for each in known.values():
+        if each.qemu == name:
+            return each
     near = difflib.get_close_matches(name, known, 3, 0.5)
     fix = f"did you mean {' or '.join(near)}?" if near else ""
     raise ConfigError(f"board is {name!r}", expected=f"one of {', '.join(known)}", fix=fix)
