@@ -1,0 +1,424 @@
+package org.sqztf.core;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.sqztf.core.ScreenState.Camera;
+import org.sqztf.core.ScreenState.Message;
+import org.sqztf.core.ScreenState.Source;
+
+/**
+ * What the screen does on every event: the whole behaviour of the app without Android.
+ *
+ * <p>The shell tells what happened and carries out the {@link Effects}. All calls come from one thread. Work that takes
+ * time is started with a ticket; what comes back with an old ticket is ignored, so that a model chosen or a photo shown
+ * meanwhile is never mixed up with an earlier one.
+ */
+public final class Screen {
+
+    /** What the shell can be asked to do. */
+    public interface Effects {
+        /** Ask the user for the camera permission; answered by {@link Screen#permission}. */
+        void askPermission();
+
+        /** Open the app's page in the system's settings. */
+        void openSettings();
+
+        /** Open the camera; answered by {@link Screen#cameraRunning} or {@link Screen#cameraStopped}. */
+        void openCamera();
+
+        /** Close the camera if it is open. */
+        void closeCamera();
+
+        /** Load a model; answered by {@link Screen#modelLoaded} or {@link Screen#modelFailed}. */
+        void loadModel(int ticket, int model, int threads, boolean fast);
+
+        /** Decode and classify a photo; answered by {@link Screen#result} or {@link Screen#photoFailed}. */
+        void classifyPhoto(int ticket, String uri);
+
+        /** Keep the frame that was classified last on the screen. */
+        void keepFrame();
+
+        /** Show this. */
+        void show(ScreenState state);
+    }
+
+    /** Runs that latency is told of. */
+    public static final int LATENCY_RUNS = 100;
+
+    private final Effects effects;
+    private final List<String> models;
+    private final int maxThreads;
+    private final Latency latency = new Latency(LATENCY_RUNS);
+
+    private Source source = Source.LIVE;
+    private Camera camera = Camera.OFF;
+    private boolean started;
+    private boolean permitted;
+    private boolean asked;
+    private int model;
+    private boolean modelReady;
+    private int threads;
+    private boolean fast;
+    private String photo = "";
+    private int modelTicket;
+    private int pictureTicket;
+    private List<SqzModel.Answer> answers = Collections.emptyList();
+    private Message message;
+    private String detail = "";
+
+    /**
+     * Begin with a live camera and the first model.
+     *
+     * @param models names of the bundled models
+     * @param maxThreads the most threads that can be chosen, at least 1
+     * @param saved what {@link #save} returned before the app was ended, or an empty map
+     */
+    public Screen(Effects effects, List<String> models, int maxThreads, Map<String, String> saved) {
+        this.effects = effects;
+        this.models = new ArrayList<>(models);
+        this.maxThreads = Math.max(1, maxThreads);
+        model = Math.max(0, this.models.indexOf(saved.get("model")));
+        threads = limited(number(saved.get("threads"), Math.min(4, this.maxThreads)));
+        fast = "true".equals(saved.get("fast"));
+        asked = "true".equals(saved.get("asked"));
+        if (saved.get("photo") != null) {
+            photo = saved.get("photo");
+            source = Source.PHOTO;
+        }
+    }
+
+    private static int number(String text, int otherwise) {
+        try {
+            return text == null ? otherwise : Integer.parseInt(text);
+        } catch (NumberFormatException error) {
+            return otherwise;
+        }
+    }
+
+    private int limited(int count) {
+        return Math.max(1, Math.min(maxThreads, count));
+    }
+
+    /** Return what must outlive the process; a frozen frame does not, it becomes a live camera. */
+    public Map<String, String> save() {
+        Map<String, String> saved = new HashMap<>();
+        if (!models.isEmpty()) {
+            saved.put("model", models.get(model));
+        }
+        saved.put("threads", String.valueOf(threads));
+        saved.put("fast", String.valueOf(fast));
+        saved.put("asked", String.valueOf(asked));
+        if (source == Source.PHOTO) {
+            saved.put("photo", photo);
+        }
+        return saved;
+    }
+
+    // The app comes and goes ---------------------------------------------------------------------------------
+
+    /**
+     * The app is in front.
+     *
+     * @param hasCamera whether the device has any
+     * @param permitted whether the camera may be used
+     * @param explain whether the system advises to explain why it is asked for
+     */
+    public void start(boolean hasCamera, boolean permitted, boolean explain) {
+        started = true;
+        this.permitted = permitted;
+        if (models.isEmpty()) {
+            say(Message.NO_MODEL, detail);
+        } else if (!modelReady && modelTicket == 0) {
+            load();
+        }
+        if (camera == Camera.ASKING && !permitted) {
+            show(); // the system's question is still open
+            return;
+        }
+        camera = Camera.OFF;
+        if (!hasCamera) {
+            camera = Camera.NONE;
+        } else if (!permitted && explain) {
+            camera = Camera.RATIONALE;
+        } else if (!permitted && asked) {
+            camera = Camera.DENIED;
+        } else {
+            wake();
+        }
+        show();
+    }
+
+    /** The app is no longer in front: whatever is open is closed. */
+    public void stop() {
+        started = false;
+        effects.closeCamera();
+        if (camera == Camera.OPENING || camera == Camera.RUNNING) {
+            camera = Camera.OFF;
+        }
+        show();
+    }
+
+    /** The list of models cannot be read. */
+    public void noModels(String why) {
+        say(Message.NO_MODEL, why);
+        show();
+    }
+
+    // Permission and camera ----------------------------------------------------------------------------------
+
+    /**
+     * The user has answered.
+     *
+     * @param mayAskAgain whether the system would ask again
+     */
+    public void permission(boolean granted, boolean mayAskAgain) {
+        permitted = granted;
+        camera = granted ? Camera.OFF : mayAskAgain ? Camera.RATIONALE : Camera.DENIED;
+        if (granted) {
+            wake();
+        }
+        show();
+    }
+
+    /** The user has pressed the button for trouble. */
+    public void act() {
+        switch (state().action()) {
+            case RETRY_MODEL:
+                load();
+                break;
+            case ALLOW_CAMERA:
+                ask();
+                break;
+            case OPEN_SETTINGS:
+                effects.openSettings();
+                break;
+            case RETRY_CAMERA:
+                camera = Camera.OFF;
+                wake();
+                break;
+            default:
+        }
+        show();
+    }
+
+    /** The camera delivers frames. */
+    public void cameraRunning() {
+        if (camera == Camera.OPENING) {
+            camera = Camera.RUNNING;
+            show();
+        }
+    }
+
+    /** The camera was lost or did not open; {@code why} is IN_USE, NONE or FAILED. */
+    public void cameraStopped(Camera why) {
+        if (camera == Camera.OPENING || camera == Camera.RUNNING) {
+            effects.closeCamera();
+            camera = why;
+            show();
+        }
+    }
+
+    /** Another app has let go of a camera. */
+    public void cameraFree() {
+        if (camera == Camera.IN_USE) {
+            camera = Camera.OFF;
+            wake();
+            show();
+        }
+    }
+
+    private void ask() {
+        asked = true;
+        camera = Camera.ASKING;
+        effects.askPermission();
+    }
+
+    /** Open the camera if it is wanted; ask first if it may not be. */
+    private void wake() {
+        if (!started || source != Source.LIVE || camera != Camera.OFF) {
+            return;
+        }
+        if (!permitted) {
+            ask();
+        } else {
+            camera = Camera.OPENING;
+            effects.openCamera();
+        }
+    }
+
+    // Model and settings -------------------------------------------------------------------------------------
+
+    /** The user has chosen a model. */
+    public void chooseModel(int index) {
+        if (index != model && index >= 0 && index < models.size()) {
+            model = index;
+            load();
+            show();
+        }
+    }
+
+    /** The user has chosen how many threads run the model. */
+    public void chooseThreads(int count) {
+        if (limited(count) != threads) {
+            threads = limited(count);
+            load();
+            show();
+        }
+    }
+
+    /** The user has chosen between the kit's own rounding and faster kernels. */
+    public void chooseFast(boolean on) {
+        if (on != fast) {
+            fast = on;
+            load();
+            show();
+        }
+    }
+
+    private void load() {
+        if (models.isEmpty()) {
+            return;
+        }
+        modelReady = false;
+        answers = Collections.emptyList();
+        latency.clear();
+        say(null, "");
+        modelTicket++;
+        pictureTicket++;
+        effects.loadModel(modelTicket, model, threads, fast);
+    }
+
+    /** The model can be used. */
+    public void modelLoaded(int ticket) {
+        if (ticket == modelTicket) {
+            modelReady = true;
+            if (source == Source.PHOTO) {
+                effects.classifyPhoto(++pictureTicket, photo);
+            } else if (source == Source.FROZEN) {
+                live(); // the frame was classified by another model
+            }
+            show();
+        }
+    }
+
+    /** The model cannot be used. */
+    public void modelFailed(int ticket, Message why, String what) {
+        if (ticket == modelTicket) {
+            modelReady = false;
+            say(why, what);
+            show();
+        }
+    }
+
+    // Pictures -----------------------------------------------------------------------------------------------
+
+    /** Return the ticket of the frames that are wanted now; 0 if none are. */
+    public int frameTicket() {
+        return source == Source.LIVE && camera == Camera.RUNNING && modelReady ? pictureTicket : 0;
+    }
+
+    /** A frame or photo was classified. */
+    public void result(int ticket, Classifier.Result result) {
+        if (ticket == pictureTicket && modelReady && source != Source.FROZEN) {
+            answers = result.answers;
+            latency.add(result.preprocessNanos, result.inferenceNanos);
+            show();
+        }
+    }
+
+    /** The engine failed while it ran. */
+    public void engineFailed(int ticket, String what) {
+        if (ticket == pictureTicket) {
+            modelReady = false;
+            answers = Collections.emptyList();
+            say(Message.ENGINE_FAILED, what);
+            show();
+        }
+    }
+
+    /** Freeze the live picture, or go back to it. */
+    public void freeze() {
+        if (source == Source.LIVE && camera == Camera.RUNNING && !answers.isEmpty()) {
+            source = Source.FROZEN;
+            effects.keepFrame();
+            effects.closeCamera();
+            camera = Camera.OFF;
+            show();
+        } else if (source != Source.LIVE) {
+            live();
+            show();
+        }
+    }
+
+    /** The user has chosen or shared a photo. */
+    public void photo(String uri) {
+        source = Source.PHOTO;
+        photo = uri;
+        effects.closeCamera();
+        if (camera == Camera.OPENING || camera == Camera.RUNNING) {
+            camera = Camera.OFF;
+        }
+        answers = Collections.emptyList();
+        pictureTicket++;
+        if (modelReady) {
+            say(null, "");
+            effects.classifyPhoto(pictureTicket, photo);
+        }
+        show();
+    }
+
+    /** The photo was decoded at a fraction of its size. */
+    public void photoReduced(int ticket, String size) {
+        if (ticket == pictureTicket && source == Source.PHOTO) {
+            say(Message.PHOTO_REDUCED, size);
+            show();
+        }
+    }
+
+    /** The photo cannot be shown. */
+    public void photoFailed(int ticket, Message why, String what) {
+        if (ticket == pictureTicket && source == Source.PHOTO) {
+            say(why, what);
+            show();
+        }
+    }
+
+    /** No app on the device lets the user choose a photo. */
+    public void noGallery() {
+        say(Message.NO_GALLERY, "");
+        show();
+    }
+
+    /** Return to the live camera. */
+    private void live() {
+        source = Source.LIVE;
+        photo = "";
+        answers = Collections.emptyList();
+        pictureTicket++;
+        if (modelReady) {
+            say(null, "");
+        }
+        wake();
+    }
+
+    private void say(Message what, String details) {
+        message = what;
+        detail = details;
+    }
+
+    /** Return what is shown now. */
+    public ScreenState state() {
+        Latency.Summary[] times = {
+            latency.of(Latency.PREPROCESS), latency.of(Latency.INFERENCE), latency.of(Latency.TOTAL)
+        };
+        return new ScreenState(source, camera, models, model, modelReady, threads, fast, answers,
+                latency.count() == 0 ? null : times, message, detail);
+    }
+
+    private void show() {
+        effects.show(state());
+    }
+}

@@ -1,0 +1,128 @@
+package org.sqztf.core;
+
+import java.util.Collections;
+import java.util.List;
+
+/** Everything the screen shows at one moment. Immutable. */
+public final class ScreenState {
+
+    /** Where the picture comes from. */
+    public enum Source {
+        LIVE,
+        FROZEN,
+        PHOTO
+    }
+
+    /** What the camera is doing, or why it is not. */
+    public enum Camera {
+        OFF,
+        ASKING,
+        RATIONALE,
+        DENIED,
+        OPENING,
+        RUNNING,
+        IN_USE,
+        NONE,
+        FAILED
+    }
+
+    /** What the one button for trouble does. */
+    public enum Action {
+        NONE,
+        ALLOW_CAMERA,
+        OPEN_SETTINGS,
+        RETRY_CAMERA,
+        RETRY_MODEL
+    }
+
+    /** What is wrong or worth saying, besides the camera. */
+    public enum Message {
+        NO_MODEL,
+        MODEL_NOT_TFLITE,
+        MODEL_DAMAGED,
+        MODEL_NOT_QUANTIZED,
+        MODEL_LABELS,
+        MODEL_PREPROCESS,
+        ENGINE_FAILED,
+        PHOTO_UNREADABLE,
+        PHOTO_TOO_LARGE,
+        PHOTO_REDUCED,
+        NO_GALLERY;
+
+        /** Return what to say of a model that cannot be used. */
+        public static Message of(SqzModel.Fault fault) {
+            switch (fault) {
+                case NOT_TFLITE:
+                    return MODEL_NOT_TFLITE;
+                case NOT_QUANTIZED:
+                    return MODEL_NOT_QUANTIZED;
+                case NO_LABELS:
+                case LABEL_COUNT:
+                    return MODEL_LABELS;
+                case PREPROCESS:
+                    return MODEL_PREPROCESS;
+                default:
+                    return MODEL_DAMAGED;
+            }
+        }
+    }
+
+    public final Source source;
+    public final Camera camera;
+    /** Names of the bundled models, and which of them is chosen. */
+    public final List<String> models;
+    public final int model;
+    public final boolean modelReady;
+    public final int threads;
+    /** Whether TFLite's faster kernels (XNNPACK) run, whose rounding differs from the kit's by design. */
+    public final boolean fast;
+    /** Best first; empty while nothing has been classified. */
+    public final List<SqzModel.Answer> answers;
+    /** By stage of {@link Latency}; null before the first run. */
+    public final Latency.Summary[] latency;
+    /** Null where there is nothing to say. */
+    public final Message message;
+    /** What exactly was received and expected; may be empty. */
+    public final String detail;
+
+    ScreenState(Source source, Camera camera, List<String> models, int model, boolean modelReady, int threads,
+            boolean fast, List<SqzModel.Answer> answers, Latency.Summary[] latency, Message message, String detail) {
+        this.source = source;
+        this.camera = camera;
+        this.models = Collections.unmodifiableList(models);
+        this.model = model;
+        this.modelReady = modelReady;
+        this.threads = threads;
+        this.fast = fast;
+        this.answers = Collections.unmodifiableList(answers);
+        this.latency = latency;
+        this.message = message;
+        this.detail = detail;
+    }
+
+    /** Tell whether the model that was asked for did not load or run. */
+    public boolean modelFailed() {
+        return !modelReady && message != null && message.compareTo(Message.ENGINE_FAILED) <= 0;
+    }
+
+    /** Return what the button for trouble does now. */
+    public Action action() {
+        if (modelFailed() && message != Message.NO_MODEL) {
+            return Action.RETRY_MODEL;
+        }
+        if (source != Source.LIVE) {
+            return Action.NONE;
+        }
+        switch (camera) {
+            case RATIONALE:
+                return Action.ALLOW_CAMERA;
+            case DENIED:
+                return Action.OPEN_SETTINGS;
+            case IN_USE:
+            case FAILED:
+                return Action.RETRY_CAMERA;
+            default:
+                return Action.NONE;
+        }
+    }
+}

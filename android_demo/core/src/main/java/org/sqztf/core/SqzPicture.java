@@ -1,0 +1,268 @@
+package org.sqztf.core;
+
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+
+/**
+ * Turns decoded pixels into the bytes of a model's input, byte for byte as the kit does in Python and C.
+ *
+ * <p>Grey if the model has one channel, fit, resize by the kit's integer rule, cut, {@code pixel ^ 0x80}: the rules are in
+ * docs/artifact-format.md. A picture is read once, row by row; nothing of its size is kept. All memory is reused,
+ * so one object serves one thread.
+ */
+public final class SqzPicture {
+
+    /** Pixels that can be read along lines. */
+    public interface Pixels {
+        /** Return the width in pixels. */
+        int width();
+
+        /** Return the height in pixels. */
+        int height();
+
+        /**
+         * Read pixels along a row or a column.
+         *
+         * @param x column of the first pixel
+         * @param y row of the first pixel
+         * @param dx step from a pixel to the next: (1, 0), (−1, 0), (0, 1) or (0, −1)
+         * @param dy see dx
+         * @param count how many
+         * @param rgb takes one pixel an element, 0x..RRGGBB; what stands above is ignored
+         */
+        void read(int x, int y, int dx, int dy, int count, int[] rgb);
+    }
+
+    private static final int COEFFICIENT_BITS = 22;
+    private static final int ROUND = 1 << (COEFFICIENT_BITS - 1);
+
+    private final SqzModel model;
+    private final int rowValues;
+    private final int[] sums;
+    private final int[] row;
+    private int[] line = new int[0];
+    private Taps across = new Taps(1, 1, 0, 1);
+    private Taps down = new Taps(1, 1, 0, 1);
+
+    /** Make room for the input of {@code model}. */
+    public SqzPicture(SqzModel model) {
+        this.model = model;
+        rowValues = model.width * model.channels;
+        row = new int[rowValues];
+        sums = new int[model.height * rowValues];
+    }
+
+    /**
+     * Write the input of the model.
+     *
+     * @param pixels the decoded picture as it is stored
+     * @param orientation how it must be turned, as in EXIF: 1 upright … 8; any other number is taken for 1
+     * @param input takes height × width × channels bytes from its start; its position and limit do not change
+     */
+    public void write(Pixels pixels, int orientation, ByteBuffer input) {
+        Upright upright = new Upright(pixels, orientation);
+        int[] box = crop(upright.width, upright.height);
+        prepare(box[2], box[3]);
+        Arrays.fill(sums, 0);
+        int first = 0;
+        for (int y = down.begin(0); y < down.end(model.height - 1); y++) {
+            upright.readRow(box[0], box[1] + y, box[2], line);
+            resizeRow();
+            first = addRow(y, first);
+        }
+        finish(input);
+    }
+
+    /**
+     * Return the part of a picture that is looked at: left, top, width, height.
+     *
+     * @param width width of the upright picture
+     * @param height height of the upright picture
+     */
+    public int[] crop(int width, int height) {
+        if (!model.centreCrop) {
+            return new int[] {0, 0, width, height};
+        }
+        long a = model.resizeWidth;
+        long b = model.resizeHeight;
+        boolean wide = width * b > height * a;
+        int w = wide ? (int) Math.max(1, height * a / b) : width;
+        int h = wide ? height : (int) Math.max(1, width * b / a);
+        return new int[] {(width - w) / 2, (height - h) / 2, w, h};
+    }
+
+    private void prepare(int width, int height) {
+        if (line.length < width) {
+            line = new int[width];
+        }
+        if (across.inputs != width || across.outputs != model.resizeWidth) {
+            across = new Taps(width, model.resizeWidth, (model.resizeWidth - model.width) / 2, model.width);
+        }
+        if (down.inputs != height || down.outputs != model.resizeHeight) {
+            down = new Taps(height, model.resizeHeight, (model.resizeHeight - model.height) / 2, model.height);
+        }
+    }
+
+    private void resizeRow() {
+        if (model.channels == 1) {
+            resizeGreyRow();
+        } else {
+            resizeColourRow();
+        }
+    }
+
+    private void resizeGreyRow() {
+        int from = across.begin(0);
+        for (int x = from; x < across.end(model.width - 1); x++) {
+            int p = line[x];
+            line[x] = (77 * (p >> 16 & 0xFF) + 150 * (p >> 8 & 0xFF) + 29 * (p & 0xFF) + 128) >> 8;
+        }
+        for (int i = 0; i < model.width; i++) {
+            int sum = ROUND;
+            for (int j = across.begin(i), k = across.start[i]; j < across.end(i); j++, k++) {
+                sum += across.coefficients[k] * line[j];
+            }
+            row[i] = Math.min(255, sum >> COEFFICIENT_BITS);
+        }
+    }
+
+    private void resizeColourRow() {
+        for (int i = 0; i < model.width; i++) {
+            int red = ROUND;
+            int green = ROUND;
+            int blue = ROUND;
+            for (int j = across.begin(i), k = across.start[i]; j < across.end(i); j++, k++) {
+                int c = across.coefficients[k];
+                int p = line[j];
+                red += c * (p >> 16 & 0xFF);
+                green += c * (p >> 8 & 0xFF);
+                blue += c * (p & 0xFF);
+            }
+            row[3 * i] = Math.min(255, red >> COEFFICIENT_BITS);
+            row[3 * i + 1] = Math.min(255, green >> COEFFICIENT_BITS);
+            row[3 * i + 2] = Math.min(255, blue >> COEFFICIENT_BITS);
+        }
+    }
+
+    /** Add the row to every output row it touches; return the first output row that later ones may touch. */
+    private int addRow(int y, int first) {
+        while (down.end(first) <= y) {
+            first++;
+        }
+        for (int i = first; i < model.height && down.begin(i) <= y; i++) {
+            int c = down.coefficients[down.start[i] + y - down.begin(i)];
+            int at = i * rowValues;
+            for (int x = 0; x < rowValues; x++) {
+                sums[at + x] += c * row[x];
+            }
+        }
+        return first;
+    }
+
+    private void finish(ByteBuffer input) {
+        int mask = model.pixelMask();
+        for (int i = 0; i < sums.length; i++) {
+            input.put(i, (byte) (Math.min(255, (sums[i] + ROUND) >> COEFFICIENT_BITS) ^ mask));
+        }
+    }
+
+    /** The coefficients of one pass from {@code inputs} to {@code outputs} values, of {@code count} outputs only. */
+    private static final class Taps {
+        final int inputs;
+        final int outputs;
+        final int[] start;
+        final int[] coefficients;
+        private final int[] begin;
+
+        Taps(int inputs, int outputs, int first, int count) {
+            this.inputs = inputs;
+            this.outputs = outputs;
+            start = new int[count + 1];
+            begin = new int[count];
+            long reach = 2L * Math.max(inputs, outputs);
+            for (int i = 0; i < count; i++) {
+                begin[i] = edge(i + first, -reach, true);
+                start[i + 1] = start[i] + edge(i + first, reach, false) - begin[i];
+            }
+            coefficients = new int[start[count]];
+            for (int i = 0; i < count; i++) {
+                fill(i, i + first, reach);
+            }
+        }
+
+        int begin(int i) {
+            return begin[i];
+        }
+
+        int end(int i) {
+            return begin[i] + start[i + 1] - start[i];
+        }
+
+        /** Return the first input of the window of output i, or the first behind it. */
+        private int edge(int i, long reach, boolean low) {
+            long centre = (2L * i + 1) * inputs - outputs + reach;
+            long j = low ? Math.floorDiv(centre, 2L * outputs) + 1 : -Math.floorDiv(-centre, 2L * outputs);
+            return (int) Math.max(0, Math.min(inputs, j));
+        }
+
+        private void fill(int row, int i, long reach) {
+            long total = 0;
+            for (int j = begin(row); j < end(row); j++) {
+                total += weight(i, j, reach);
+            }
+            for (int j = begin(row), k = start[row]; j < end(row); j++, k++) {
+                coefficients[k] = (int) (((weight(i, j, reach) << 23) + total) / (2 * total));
+            }
+        }
+
+        private long weight(int i, int j, long reach) {
+            return reach - Math.abs((2L * j + 1) * outputs - (2L * i + 1) * inputs);
+        }
+    }
+
+    /** Reads rows of the picture as it should be seen. */
+    private static final class Upright {
+        final int width;
+        final int height;
+        private final Pixels pixels;
+        private final int orientation;
+
+        Upright(Pixels pixels, int orientation) {
+            this.pixels = pixels;
+            this.orientation = orientation;
+            boolean turned = orientation >= 5 && orientation <= 8;
+            width = turned ? pixels.height() : pixels.width();
+            height = turned ? pixels.width() : pixels.height();
+        }
+
+        void readRow(int x, int y, int count, int[] rgb) {
+            int right = pixels.width() - 1;
+            int bottom = pixels.height() - 1;
+            switch (orientation) {
+                case 2:
+                    pixels.read(right - x, y, -1, 0, count, rgb);
+                    break;
+                case 3:
+                    pixels.read(right - x, bottom - y, -1, 0, count, rgb);
+                    break;
+                case 4:
+                    pixels.read(x, bottom - y, 1, 0, count, rgb);
+                    break;
+                case 5:
+                    pixels.read(y, x, 0, 1, count, rgb);
+                    break;
+                case 6:
+                    pixels.read(y, bottom - x, 0, -1, count, rgb);
+                    break;
+                case 7:
+                    pixels.read(right - y, bottom - x, 0, -1, count, rgb);
+                    break;
+                case 8:
+                    pixels.read(right - y, x, 0, 1, count, rgb);
+                    break;
+                default:
+                    pixels.read(x, y, 1, 0, count, rgb);
+            }
+        }
+    }
+}
