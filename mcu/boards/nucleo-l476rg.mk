@@ -1,0 +1,4 @@
+# ST Nucleo-L476RG (ST DS10198): SRAM1 only
+CORE  := cortex-m4
+FLASH := 0x08000000 1024K
+RAM   := 0x20000000 96K
