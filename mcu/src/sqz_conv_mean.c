@@ -14,11 +14,5 @@ static void add_row(const sqz_conv *conv, const sqz_rows *rows) {
 void sqz_conv_mean_row(const void *params, const sqz_rows *rows) {
     const sqz_conv_mean *both = params;
     add_row(&both->conv, rows);
-    if (rows->out) {
-        const int32_t zero = both->conv.requant.zero_point * (int32_t)both->pixels;
-        const int32_t *sums = rows->state;
-        for (unsigned o = 0; o < both->conv.out_channels; ++o) {
-            rows->out[o] = sqz_requantize(&both->mean, sums[o] - zero, o);
-        }
-    }
+    sqz_conv_mean_finish(both, rows);
 }

@@ -106,6 +106,7 @@ typedef struct sqz_conv {
 
 void sqz_conv_row(const void *params, const sqz_rows *rows);     /* portable reference */
 void sqz_conv_row_dsp(const void *params, const sqz_rows *rows); /* packed for SMLAD */
+void sqz_conv_row_dsp_wide(const void *params, const sqz_rows *rows); /* the same where sums may reach 2^23 */
 void sqz_conv_row_mve(const void *params, const sqz_rows *rows); /* Helium */
 void sqz_depthwise_row(const void *params, const sqz_rows *rows);
 
@@ -118,6 +119,8 @@ typedef struct sqz_conv_mean {
 } sqz_conv_mean;
 
 void sqz_conv_mean_row(const void *params, const sqz_rows *rows); /* SQZ_LAST; state int32 [out_channels] */
+void sqz_conv_mean_row_dsp(const void *params, const sqz_rows *rows);
+void sqz_conv_mean_row_mve(const void *params, const sqz_rows *rows);
 
 /* MAX_POOL_2D and AVERAGE_POOL_2D. `_row` sees all rows of its window (SQZ_EACH). `_window` sees one row at a time
  * (SQZ_WINDOW), with kernel_h <= stride_h + 1 for maxima and kernel_h <= stride_h for averages, so that at most one

@@ -1,0 +1,159 @@
+"""The fast convolutions against the portable one, and against NumPy, on random shapes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import mcu_library as mcu
+import numpy as np
+import pytest
+
+from converters.c_compiler import pack
+from converters.c_compiler.graph import ConvKernel, Requant, Window
+
+SUFFIX = {"cortex-m4": "_dsp", "cortex-m55": "_mve"}
+SHAPES = [  # kernel_h, kernel_w, stride, pad, dilation, in_width, in_channels, out_channels
+    (3, 3, 2, 0, 1, 13, 3, 16),
+    (3, 3, 2, 1, 1, 12, 3, 10),
+    (7, 7, 2, 0, 1, 17, 3, 6),
+    (3, 3, 1, 1, 1, 14, 16, 8),
+    (3, 3, 1, 1, 1, 2, 24, 12),
+    (3, 3, 1, 1, 1, 3, 5, 7),
+    (3, 3, 1, 1, 1, 1, 4, 4),
+    (1, 1, 1, 0, 1, 6, 4, 16),
+    (1, 1, 1, 0, 1, 7, 12, 48),
+    (1, 1, 1, 0, 1, 4, 64, 1000),
+    (1, 1, 1, 1, 1, 5, 20, 33),
+    (1, 1, 1, 0, 1, 1, 1, 1),
+    (1, 3, 2, 1, 1, 9, 6, 5),
+    (3, 2, 1, 2, 2, 11, 7, 9),
+    (5, 5, 3, 4, 1, 8, 2, 4),
+    (2, 3, 1, 3, 3, 10, 8, 3),
+]
+
+
+def random_conv(seed: int, shape: tuple[int, ...], mean: bool = False, relu: bool = True) -> ConvKernel:
+    """Return a convolution with outputs over the whole of int8 and beyond."""
+    rng = np.random.default_rng(seed)
+    kernel_h, kernel_w, stride, pad, dilation, in_width, in_channels, out_channels = shape
+    size = kernel_h * kernel_w * in_channels
+    per_tensor = seed % 3 == 2
+    channels = 1 if per_tensor else out_channels
+    zero_point = int(rng.choice([-128, 0, 17, 60])) if relu else int(rng.integers(-128, 128))
+    spread = 70 * 70 * np.sqrt(size) / rng.uniform(40, 200)
+    shift = -np.floor(np.log2(spread) + rng.uniform(0, 2, channels)).astype(np.int8)
+    requant = Requant(
+        np.full(channels, 1 << 30, np.int32)
+        if seed % 4 == 3
+        else rng.integers(1 << 30, (1 << 31) - 1, channels, np.int32),
+        np.clip(shift, -22, -1).astype(np.int8),
+        zero_point,
+        zero_point if relu else -128,
+        127,
+    )
+    out_width = (in_width + 2 * pad - ((kernel_w - 1) * dilation + 1)) // stride + 1
+    return ConvKernel(
+        weights=rng.integers(-127, 128, (out_channels, kernel_h, kernel_w, in_channels)).astype(np.int8),
+        bias=rng.integers(-3000, 3000, out_channels).astype(np.int32),
+        requant=requant,
+        window=Window(kernel_h, kernel_w, stride, stride, pad, pad, dilation, dilation),
+        in_width=in_width,
+        in_channels=in_channels,
+        out_width=out_width,
+        out_channels=out_channels,
+        input_zero_point=int(rng.integers(-128, 128)),
+        depthwise=False,
+        mean=Requant(np.array([1 << 30], np.int32), np.array([-2], np.int8), 3, -128, 127) if mean else None,
+        pixels=out_width * 3 if mean else 0,
+    )
+
+
+def requant_fields(requant: Requant) -> dict[str, object]:
+    return {
+        "multiplier": None if requant.only_shifts else np.ascontiguousarray(requant.multiplier),
+        "shift": np.ascontiguousarray(requant.shift),
+        "step": int(len(requant.shift) > 1),
+        "zero_point": requant.zero_point,
+        "lowest": requant.lowest,
+        "highest": requant.highest,
+    }
+
+
+def case(conv: ConvKernel, target: str, height: int, function: str | None = None) -> mcu.Case:
+    """Return the convolution of a random map of `height` rows, written to the middle of wider rows."""
+    packed = pack.pack(conv, target)
+    w = conv.window
+    rng = np.random.default_rng(height)
+    margin = 0 if conv.mean else 3
+    fields = {
+        "weights": np.frombuffer(packed.weights, np.int8),
+        "bias": conv.bias,
+        "requant": requant_fields(conv.requant),
+        "in_width": conv.in_width,
+        "in_channels": conv.in_channels,
+        "out_width": conv.out_width,
+        "out_channels": conv.out_channels,
+        "out_stride": conv.out_channels + margin,
+        "kernel_h": w.kernel_h,
+        "kernel_w": w.kernel_w,
+        "stride_w": w.stride_w,
+        "pad_left": w.pad_left,
+        "dilation_h": w.dilation_h,
+        "dilation_w": w.dilation_w,
+        "input_zero_point": conv.input_zero_point,
+    }
+    params: tuple[str, dict[str, object]] = ("sqz_conv", fields)
+    rows = (height + 2 * w.pad_top - w.rows) // w.stride_h + 1
+    out_rows, row_bytes = rows, conv.out_width * (conv.out_channels + margin)
+    if conv.mean:
+        mean = {"conv": fields, "mean": requant_fields(conv.mean), "pixels": conv.out_width * rows}
+        params, out_rows, row_bytes = ("sqz_conv_mean", mean), 1, conv.out_channels
+    call = mcu.Call(
+        function or packed.function,
+        params,
+        output=1,
+        fires=rows,
+        yields=mcu.LAST if conv.mean else mcu.EACH,
+        kernel_h=w.rows,
+        stride_h=w.stride_h,
+        pad_top=w.pad_top,
+        out_offset=margin and 1,
+        state=4 * conv.out_channels if conv.mean else 0,
+        scratch=packed.scratch_bytes,
+    )
+    values = rng.integers(-128, 128, (height, conv.in_width, conv.in_channels)).astype(np.int8)
+    return mcu.Case(
+        ((height, conv.in_width * conv.in_channels, w.rows), (out_rows, row_bytes, out_rows)),
+        (call,),
+        values,
+        np.zeros((out_rows, row_bytes), np.int8),
+    )
+
+
+def written(result: np.ndarray, conv: ConvKernel) -> np.ndarray:
+    """Return what the convolution wrote, without what lies between."""
+    if conv.mean:
+        return result
+    return result.reshape(len(result), conv.out_width, -1)[:, :, 1 : 1 + conv.out_channels]
+
+
+@pytest.mark.parametrize("target", ["cortex-m4"])
+@pytest.mark.parametrize("mean", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("shape", SHAPES)
+def test_fast_convolution_equals_the_portable_one(shape: tuple[int, ...], seed: int, mean: bool, target: str) -> None:
+    conv = random_conv(seed, shape, mean, relu=seed % 2 == 0)
+    fast = case(conv, target, height=9)
+    assert fast.calls[0].kernel.endswith(SUFFIX[target])
+    expected = mcu.run(case(conv, "generic", height=9))
+    assert expected.size < 100 or len(np.unique(expected)) > 10
+    np.testing.assert_array_equal(written(mcu.run(fast), conv), written(expected, conv))
+
+
+def test_sums_beyond_the_shared_halfword_get_the_wide_kernel() -> None:
+    conv = random_conv(1, (3, 3, 1, 1, 1, 6, 600, 6))
+    conv = replace(conv, weights=np.full_like(conv.weights, 127))
+    fast = case(conv, "cortex-m4", height=4)
+    assert fast.calls[0].kernel == "sqz_conv_row_dsp_wide"
+    expected = written(mcu.run(case(conv, "generic", height=4)), conv)
+    np.testing.assert_array_equal(written(mcu.run(fast), conv), expected)
