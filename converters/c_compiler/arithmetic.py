@@ -1,0 +1,114 @@
+"""TFLite's int8 arithmetic as numbers: multipliers, clamps, folded biases, and the proof that no sum overflows.
+
+Equal to TFLite's reference kernels with double rounding (`MultiplyByQuantizedMultiplier`):
+gemmlowp, "Building a quantization paradigm from first principles", https://github.com/google/gemmlowp.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+QMIN, QMAX = -128, 127
+SUM_LIMIT = 1 << 30  # sums stay below it, so that 2 * sum fits 32 bits and no kernel has to saturate
+INT32_LIMIT = 1 << 31
+
+
+def quantized_multipliers(real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Write each real number as multiplier / 2^31 * 2^shift, with the multiplier in [2^30, 2^31), as TFLite does.
+
+    Args:
+      real: float64 [N], finite, not negative. Below about 2^-31 a number becomes 0.
+
+    Returns:
+      multiplier int32 [N], shift int64 [N].
+    """
+    fraction, shift = np.frexp(np.asarray(real, np.float64))
+    multiplier = np.floor(fraction * (1 << 31) + 0.5).astype(np.int64)
+    shift = shift.astype(np.int64)
+    carried = multiplier == 1 << 31
+    multiplier, shift = np.where(carried, 1 << 30, multiplier), shift + carried
+    vanishing = shift < -31
+    return np.where(vanishing, 0, multiplier).astype(np.int32), np.where(vanishing, 0, shift)
+
+
+_ACTIVATIONS = {"NONE": (None, None), "RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
+
+
+def activation_range(activation: str, scale: float, zero_point: int) -> tuple[int, int]:
+    """Return the lowest and highest int8 that a fused activation lets through.
+
+    Raises:
+      ValueError: the activation is not known, or the scale too small for it.
+    """
+    if activation not in _ACTIVATIONS:
+        raise ValueError(f"activation {activation} is not supported; expected one of {', '.join(_ACTIVATIONS)}")
+    low, high = _ACTIVATIONS[activation]
+    lowest = QMIN if low is None else max(QMIN, _quantized(low, scale, zero_point))
+    highest = QMAX if high is None else min(QMAX, _quantized(high, scale, zero_point))
+    return lowest, highest
+
+
+def _quantized(value: float, scale: float, zero_point: int) -> int:
+    with np.errstate(over="ignore"):
+        ratio = float(np.float32(value) / np.float32(scale))  # in float32, as TFLite divides
+    if not abs(ratio) < INT32_LIMIT:
+        raise ValueError(f"scale {scale} is too small to quantize {value}")
+    return zero_point + int(math.copysign(math.floor(abs(ratio) + 0.5), ratio))
+
+
+def fold_bias(weights: np.ndarray, bias: np.ndarray, input_zero_point: int) -> tuple[np.ndarray, np.ndarray]:
+    """Fold the input's zero point into the bias: sums then run over the input bytes as they are.
+
+    Args:
+      weights: int8 [O, K].
+      bias: int32 [O].
+      input_zero_point: of the int8 input.
+
+    Returns:
+      int32 [O], bias - input_zero_point * sum of weights; and int64 [O], the largest magnitude of a sum.
+
+    Raises:
+      ValueError: a partial sum could leave 32 bits.
+    """
+    wide = weights.astype(np.int64)
+    folded = bias.astype(np.int64) - input_zero_point * wide.sum(axis=1)
+    positive, negative = np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
+    highest = folded + QMAX * positive + QMIN * negative
+    lowest = folded + QMIN * positive + QMAX * negative
+    partial = int((np.abs(folded) - QMIN * (positive - negative)).max())
+    if partial >= INT32_LIMIT:
+        raise ValueError(f"a partial sum can reach {partial}; expected less than 2^31 = {INT32_LIMIT}")
+    return folded.astype(np.int32), np.maximum(np.abs(highest), np.abs(lowest))
+
+
+def check_sums(largest: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> None:
+    """Prove that no sum, shifted left where its scale asks for that, reaches 2^30: kernels need not saturate.
+
+    Args:
+      largest: int64 [O], the largest magnitude of each sum.
+      multiplier: int32 [O] or [1].
+      shift: int64 [O] or [1], positive to the left.
+
+    Raises:
+      ValueError: one can.
+    """
+    left = np.where(multiplier == 0, 0, np.clip(shift, 0, 31))
+    reached = int((largest << left).max())
+    if reached >= SUM_LIMIT:
+        raise ValueError(f"a sum can reach {reached}; expected less than 2^30 = {SUM_LIMIT}")
+
+
+def softmax_scaling(beta: float, scale: float) -> tuple[int, int, int]:
+    """Return multiplier, left shift and diff_min of TFLite's fixed-point softmax (5 integer bits).
+
+    Raises:
+      ValueError: the scale is too small to be scaled up.
+    """
+    real = min(beta * scale * (1 << 26), float((1 << 31) - 1))
+    if not real > 1.0:
+        raise ValueError(f"beta {beta} and scale {scale} are too small for a softmax")
+    (multiplier,), (shift,) = quantized_multipliers(np.array([real]))
+    radius = math.floor(31.0 * (1 << 26) / (1 << int(shift)))
+    return int(multiplier), int(shift), -radius

@@ -1,0 +1,71 @@
+"""All passes in a row: from the bytes of a `.tflite` to the files of a C folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from converters.c_compiler import emit, library, targets
+from converters.c_compiler.graph import Graph, Program
+from converters.c_compiler.legalise import legalise
+from converters.c_compiler.plan import Plan, plan
+from converters.c_compiler.read import read_graph
+from converters.c_compiler.schedule import Schedule, schedule
+from converters.c_compiler.targets import Choice
+
+
+@dataclass(frozen=True, eq=False)
+class Compilation:
+    """What each pass made of a model."""
+
+    model: bytes
+    target: str
+    graph: Graph
+    program: Program
+    schedule: Schedule
+    choices: tuple[Choice, ...]
+    plan: Plan
+
+
+def analyse(model: bytes, target: str = "generic") -> Compilation:
+    """Run every pass but the last.
+
+    Args:
+      model: the bytes of an int8 `.tflite`.
+      target: generic, cortex-m4 (also M7, M33: the DSP extension) or cortex-m55 (Helium).
+
+    Raises:
+      ValueError: the model cannot be compiled; the message names the layer, its operator and the reason.
+    """
+    graph = read_graph(model)
+    program = legalise(graph)
+    timed = schedule(program)
+    choices = targets.choose(program, target)
+    planned = plan(timed, tuple(choice.scratch_bytes for choice in choices))
+    return Compilation(model, target, graph, program, timed, choices, planned)
+
+
+def compile_model(
+    model: bytes, name: str, target: str = "generic", provenance: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the files of a folder that runs a model: NAME.h, NAME.c, the weights, and the C library it calls.
+
+    Args:
+      model: the bytes of an int8 `.tflite`.
+      name: what every name in the C begins with, and its files.
+      target: as for `analyse`.
+      provenance: further lines of the comments on top, such as tools.
+
+    Returns:
+      File name → ASCII text. The same arguments give the same files.
+
+    Raises:
+      ValueError: the model cannot be compiled, or the name is none in C.
+    """
+    return files(analyse(model, target), name, provenance)
+
+
+def files(compilation: Compilation, name: str, provenance: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the files of what was analysed: as `compile_model`."""
+    own = emit.c_files(compilation.plan, compilation.choices, name, compilation.model, provenance)
+    return {**own, **library.files(choice.function for choice in compilation.choices)}
