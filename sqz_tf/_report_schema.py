@@ -49,7 +49,15 @@ EDGE = {
 }
 SIZE = {"bytes": int, "xz": int}
 PAIRED = {"drop_pp": NUMBER, "interval_pp": _Pair(NUMBER), "lost": int, "gained": int, "n": int, "mcnemar_p": FRACTION}
-TRIAL = {"weights": _Or(int), "outputs": _Or(int), "top1": FRACTION, "top5": FRACTION, "against_float": PAIRED}
+TRIAL = {
+    "weights": _Or(int),
+    "outputs": _Or(int),
+    "top1": FRACTION,
+    "top5": FRACTION,
+    "against_float": PAIRED,
+    "agreement_top1": FRACTION,
+    "divergence": NUMBER,
+}
 TRIMMING = {
     "judged_by": str,
     "images": int,
@@ -132,6 +140,17 @@ RISTRETTO: dict[str, Any] = {
     },
 }
 
+# What a report holds besides whose model was compiled to C.
+MCU: dict[str, Any] = {
+    "mcu": {
+        "target": str,
+        "arena_bytes": int,
+        "weight_bytes": int,
+        "timeline": {"kept": [int], "working": [int]},  # bytes in each step
+        "whole_maps": {"layers": [str], "bytes": [int]},  # bytes of maps alive in each layer, were they kept whole
+    }
+}
+
 
 def validate(report: dict[str, Any]) -> None:
     """Check that a report is complete.
@@ -143,6 +162,9 @@ def validate(report: dict[str, Any]) -> None:
     _check(report, SCHEMA, "")
     if report["scheme"] == "ristretto":
         _check(report, RISTRETTO, "")
+    if "mcu" in report:
+        _check(report, MCU, "")
+        _check_lengths(report["mcu"])
     if report["format"] != FORMAT:
         raise _wrong("format", report["format"], f"{FORMAT}")
     classes = len(report["data"]["classes"])
@@ -151,6 +173,14 @@ def validate(report: dict[str, Any]) -> None:
             raise _wrong(f"data.per_class.{split}", f"{len(counts)} numbers", f"one for each of {classes} classes")
     if set(report["data"]["counts"]) != set(report["data"]["per_class"]):
         raise _wrong("data.per_class", sorted(report["data"]["per_class"]), "the splits of data.counts")
+
+
+def _check_lengths(mcu: dict[str, Any]) -> None:
+    """Check that what is drawn together has one length."""
+    for name, first, second in (("timeline", "kept", "working"), ("whole_maps", "layers", "bytes")):
+        expected, received = len(mcu[name][first]), len(mcu[name][second])
+        if expected != received or not expected:
+            raise _wrong(f"mcu.{name}.{second}", f"{received} values", f"{expected or 'at least 1'}, as in {first}")
 
 
 def plain(report: dict[str, Any]) -> dict[str, Any]:

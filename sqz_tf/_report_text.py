@@ -165,17 +165,16 @@ def accuracy_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 def tiles(report: dict[str, Any]) -> list[dict[str, str]]:
     """Return the figures a reader wants first."""
-    int8, size, tflm = report["accuracy"]["int8"], report["sizes"]["model_int8.tflite"], report["tflm"]
+    int8, size = report["accuracy"]["int8"], report["sizes"]["model_int8.tflite"]
     smaller = report["sizes"]["model_f32.tflite"]["bytes"] / size["bytes"]
     low, high = int8["interval"]
-    arena = tflm["arena_bytes"]
     return [
         _tile(
             "int8 top-1", percent(int8["top1"]), f"{percent(low, '')} to {percent(high)} on {count(int8['n'])} pictures"
         ),
         _tile("Lost against float", f"{points(report['accuracy']['drop_pp'])}{SPACE}points", _gate_note(report)),
         _tile("Model file", kib(size["bytes"]), f"{kib(size['xz'])} packed, {smaller:.1f} times smaller than float"),
-        _tile("RAM, TFLite Micro", "not measured" if arena is None else kib(arena), _arena_note(tflm)),
+        _ram_tile(report),
         _tile("Work", f"{si(report['macs'])}{SPACE}MACs", f"for one picture, {si(report['params'])} parameters"),
         _tile("Zero weights", *_zeros(report)),
     ]
@@ -184,6 +183,15 @@ def tiles(report: dict[str, Any]) -> list[dict[str, str]]:
 def _tile(label: str, value: str, note: str) -> dict[str, str]:
     number, _, unit = value.partition(SPACE)
     return {"label": label, "value": number, "unit": unit.replace(SPACE, " "), "note": note}
+
+
+def _ram_tile(report: dict[str, Any]) -> dict[str, str]:
+    """Return what the compiled model needs, or TFLite Micro where it was not compiled."""
+    arena = report["tflm"]["arena_bytes"]
+    if "mcu" in report:
+        note = "arena" if arena is None else f"arena; TFLite Micro reserves {kib(arena)}"
+        return _tile("RAM, compiled to C", kib(report["mcu"]["arena_bytes"]), note)
+    return _tile("RAM, TFLite Micro", "not measured" if arena is None else kib(arena), _arena_note(report["tflm"]))
 
 
 def _gate_note(report: dict[str, Any]) -> str:
@@ -276,6 +284,8 @@ def trimming_rows(trimming: dict[str, Any]) -> list[dict[str, Any]]:
             "drop": points(trial["against_float"]["drop_pp"]),
             "low": points(trial["against_float"]["interval_pp"][0]),
             "high": points(trial["against_float"]["interval_pp"][1]),
+            "agreement": trial["agreement_top1"],
+            "divergence": f"{trial['divergence']:.4f}",
         }
         for trial in trimming["trials"]
     ]
@@ -299,6 +309,17 @@ def length_rows(lengths: dict[str, Any]) -> list[dict[str, str]]:
         return f"{low} to {high}, one for each of {count(len(length))} channels" if length else ""
 
     return [{"name": name, "length": shown(lengths[name])} for name in layer_order(lengths)]
+
+
+def mcu_sentence(report: dict[str, Any]) -> str:
+    """Return how much RAM streaming rows saves."""
+    mcu, interpreter = report["mcu"], report["tflm"]["arena_bytes"]
+    arena, whole = mcu["arena_bytes"], max(mcu["whole_maps"]["bytes"])
+    measured = f"; TFLite Micro reserves {kib(interpreter)}, its structures included" if interpreter else ""
+    return (
+        f"Compiled to C the network takes one row of the picture at a time and needs {kib(arena)} of RAM besides the "
+        f"stack. Whole feature maps alone need {kib(whole)}, {whole / arena:.1f} times as much{measured}."
+    )
 
 
 def edges(parity: dict[str, Any]) -> list[dict[str, str]]:

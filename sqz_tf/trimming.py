@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sqz_tf._keras import keras, tf
-from sqz_tf.calibrate import Progress
+from sqz_tf.calibrate import Progress, divergence
 from sqz_tf.errors import ConfigError, DataError
 from sqz_tf.model import convolutions, copy_model
 from sqz_tf.quantize import ranged_layers
@@ -31,7 +31,7 @@ from sqz_tf.ristretto import (
 )
 from sqz_tf.stats import Paired, accuracy, paired_drop, top_k_correct
 
-BITS = (16, 8, 7, 6, 5, 4, 2)
+BITS = (16, 8, 7, 6, 5, 4)
 MARGIN_PP = 3.0  # what Ristretto's own script for SqueezeNet allows
 PRODUCT_BITS = 8  # what a `.tflite` holds
 BATCH = 25
@@ -44,6 +44,8 @@ class Trial:
     """One choice of bit widths; None is float.
 
     `top1` and `top5` are fractions in [0, 1]; `against_float` pairs the answers with those of the float network.
+    How near the two are shows sooner in the share of equal answers, `agreement_top1`, and in the mean Kullback-Leibler
+    `divergence` of the probabilities, in nats.
     """
 
     weights: int | None
@@ -51,6 +53,8 @@ class Trial:
     top1: float
     top5: float
     against_float: Paired
+    agreement_top1: float
+    divergence: float
 
 
 @dataclass(frozen=True)
@@ -226,10 +230,10 @@ class _Judge:
         self.model, self.test = model, test
         self._tell = progress or (lambda label, done, total: None)
         self._done, self._steps = 0, steps
-        scores = self._scores(model, {})
-        self.labels = scores.argmax(axis=1) if labels is None else np.asarray(labels)
-        self.right = top_k_correct(scores, self.labels, 1)
-        found = accuracy(scores, self.labels)
+        self.scores = self._scores(model, {})
+        self.labels = self.scores.argmax(axis=1) if labels is None else np.asarray(labels)
+        self.right = top_k_correct(self.scores, self.labels, 1)
+        found = accuracy(self.scores, self.labels)
         self.top1, self.top5 = found.top1, found.top5
         self.step()
 
@@ -242,9 +246,16 @@ class _Judge:
         """Return how the network answers with kernels and layer outputs in these formats; none is float."""
         scores = self._scores(_with_weights(self.model, weights), outputs)
         found = accuracy(scores, self.labels)
-        paired = paired_drop(self.right, top_k_correct(scores, self.labels, 1))
         self.step()
-        return Trial(_width(weights), _width(outputs), found.top1, found.top5, paired)
+        return Trial(
+            _width(weights),
+            _width(outputs),
+            found.top1,
+            found.top5,
+            paired_drop(self.right, top_k_correct(scores, self.labels, 1)),
+            float(np.mean(scores.argmax(axis=1) == self.scores.argmax(axis=1))),
+            divergence(self.scores, scores),
+        )
 
     def _scores(self, model: Any, outputs: Formats) -> np.ndarray:
         batches = range(0, len(self.test), BATCH)

@@ -333,7 +333,15 @@ def fixed_point() -> dict[str, Any]:
             "float_top5": 0.855,
             "per_channel": False,
             "trials": [
-                {"weights": w, "outputs": o, "top1": top1, "top5": 0.9, "against_float": paired(10, 3)}
+                {
+                    "weights": w,
+                    "outputs": o,
+                    "top1": top1,
+                    "top5": 0.9,
+                    "against_float": paired(10, 3),
+                    "agreement_top1": 0.91,
+                    "divergence": 0.0123,
+                }
                 for w, o, top1 in trials
             ],
             "bits": {"weights": 4, "outputs": 8},
@@ -349,7 +357,7 @@ def test_fixed_point_is_told_with_its_cost_and_its_bits() -> None:
     assert text.index("before fine-tuning 62.0 %") < text.index("after fine-tuning 64.0 %")
     assert "Within 3 points of float: weights from 4 bits on, layer outputs from 8 bits on" in text
     assert "float float 64.5 % 85.5 %" in text
-    assert "8 8 62.0 % 90.0 % 1.75 0.75 to 3.25" in text
+    assert "8 8 62.0 % 90.0 % 1.75 0.75 to 3.25 91.0 % 0.0123" in text
     assert "input 0" in text
     assert "conv1 7 to 9, one for each of 3 channels" in text
     assert "conv10 −1" in text

@@ -58,6 +58,10 @@ def test_sixteen_bits_lose_nothing_and_two_lose_much(trimmed: Any) -> None:
         assert len(lost) == len(BITS)
         assert lost[0] == 0
         assert lost[-1] > 10, kind
+        alone = [trial for trial in found.trials if getattr(trial, kind) and not getattr(trial, other)]
+        agreement = [1 - trial.against_float.drop_pp / 100 for trial in alone]
+        assert [trial.agreement_top1 for trial in alone] == pytest.approx(agreement)
+        assert 0 < alone[0].divergence < 1e-4 < 0.1 < alone[-1].divergence
 
 
 def test_the_widths_chosen_are_those_within_the_margin(trimmed: Any) -> None:
