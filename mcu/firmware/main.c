@@ -14,7 +14,7 @@ int sqz_infer(void);
 
 /* One inference: what the benchmark counts. Returns a sqz_status. */
 __attribute__((noinline)) int sqz_infer(void) {
-    _Alignas(4) static int8_t row[MODEL_ROW_BYTES];
+    _Alignas(4) static int8_t row[MODEL_INPUT_ROW_BYTES];
     sqz_status status = model_begin(arena, sizeof arena);
     for (uint32_t y = 0; status == SQZ_OK && y < MODEL_INPUT_HEIGHT; y++) {
         status = cases_read(row, sizeof row) ? model_push_row(arena, row) : SQZ_ERROR_STATE;
