@@ -13,6 +13,9 @@ COMMANDS = {
     "evaluate": "measure a model on labelled pictures",
     "check": "judge an output folder again",
     "bench": "time an output folder's models",
+    "compile": "compile a model to C for a microcontroller",
+    "fit": "tell which boards a model fits",
+    "flash": "put a compiled model on a board",
 }
 
 

@@ -13,17 +13,27 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = [
     *("errors", "spec", "architecture", "stats", "_quiet", "_disk", "artifact", "_cli", "images", "imagenet_classes"),
     *("boards", "_native", "_model_file", "_matching", "_interpreter_worker", "interpreters", "bench"),
-    *("footprint", "fit"),
+    *("compile", "footprint", "fit"),
     *("runtime", "classify", "_serial", "firmware", "flash"),
     *("data", "evaluate", "_weight_files", "weights", "plan", "ristretto", "grid"),
     *("_keras", "batches", "model", "train", "prune", "quantize", "calibrate", "trimming", "parity", "check"),
     *("plots", "_report_text", "_report_schema", "report"),
     *("pipeline", "pipeline_train", "pipeline_calibrate", "job", "export", "__main__"),
 ]
-WITH_CONVERTERS = {"interpreters", "parity", "check", "pipeline", "weights", "_weight_files", "firmware"}
+WITH_CONVERTERS = {
+    "interpreters",
+    "parity",
+    "check",
+    "pipeline",
+    "weights",
+    "_weight_files",
+    "compile",
+    "fit",
+    "firmware",
+}
 LIGHT = [
     *("sqz_tf.images", "sqz_tf.interpreters", "sqz_tf.check", "sqz_tf.export", "sqz_tf.data", "sqz_tf.__main__"),
-    *("sqz_tf.runtime", "sqz_tf.classify", "sqz_tf.evaluate", "sqz_tf.fit"),
+    *("sqz_tf.runtime", "sqz_tf.classify", "sqz_tf.evaluate", "sqz_tf.compile", "sqz_tf.fit"),
 ]
 HEAVY = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "sklearn", "matplotlib", "scipy"}
 

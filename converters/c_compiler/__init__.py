@@ -1,4 +1,12 @@
 """Compile an int8 `.tflite` into C that runs it row by row: no interpreter, no heap, no whole feature map in RAM.
 
 read → legalise → schedule → plan → emit; each pass is a pure function from one frozen value to the next.
+`compile_model` runs them all, `analyse` all but the last, `report` says what the result takes.
 """
+
+from converters.c_compiler.compiler import Compilation, analyse, compile_model, files
+from converters.c_compiler.dump import PASSES, dump
+from converters.c_compiler.report import report
+from converters.c_compiler.targets import TARGETS
+
+__all__ = ["PASSES", "TARGETS", "Compilation", "analyse", "compile_model", "dump", "files", "report"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from converters.c_compiler import emit, library, targets
@@ -46,7 +46,12 @@ def analyse(model: bytes, target: str = "generic") -> Compilation:
 
 
 def compile_model(
-    model: bytes, name: str, target: str = "generic", provenance: Mapping[str, str] | None = None
+    model: bytes,
+    name: str,
+    target: str = "generic",
+    *,
+    provenance: Mapping[str, str] | None = None,
+    labels: Sequence[str] | None = None,
 ) -> dict[str, str]:
     """Return the files of a folder that runs a model: NAME.h, NAME.c, the weights, and the C library it calls.
 
@@ -55,17 +60,23 @@ def compile_model(
       name: what every name in the C begins with, and its files.
       target: as for `analyse`.
       provenance: further lines of the comments on top, such as tools.
+      labels: a name for each class, for NAME_labels.h and .c; None for neither file.
 
     Returns:
-      File name → ASCII text. The same arguments give the same files.
+      File name → text. The same arguments give the same files.
 
     Raises:
-      ValueError: the model cannot be compiled, or the name is none in C.
+      ValueError: the model cannot be compiled, the name is none in C, or the labels do not fit.
     """
-    return files(analyse(model, target), name, provenance)
+    return files(analyse(model, target), name, provenance, labels)
 
 
-def files(compilation: Compilation, name: str, provenance: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the files of what was analysed: as `compile_model`."""
-    own = emit.c_files(compilation.plan, compilation.choices, name, compilation.model, provenance)
+def files(
+    compilation: Compilation,
+    name: str,
+    provenance: Mapping[str, str] | None = None,
+    labels: Sequence[str] | None = None,
+) -> dict[str, str]:
+    """Return the files of what was analysed, as `compile_model` does."""
+    own = emit.c_files(compilation.plan, compilation.choices, name, compilation.model, provenance or {}, labels)
     return {**own, **library.files(choice.function for choice in compilation.choices)}

@@ -50,7 +50,12 @@ class _Tables:
 
 
 def c_files(
-    plan: Plan, choices: Sequence[Choice], name: str, model: bytes, provenance: Mapping[str, str] | None = None
+    plan: Plan,
+    choices: Sequence[Choice],
+    name: str,
+    model: bytes,
+    provenance: Mapping[str, str],
+    labels: Sequence[str] | None = None,
 ) -> dict[str, str]:
     """Return the model's own files: name → text.
 
@@ -60,20 +65,24 @@ def c_files(
       name: what every name and file begins with.
       model: the `.tflite` bytes, for their hash.
       provenance: further lines of the comment on top.
+      labels: a name for each class; None for no NAME_labels.h and .c.
 
     Raises:
-      ValueError: the name cannot be one in C.
+      ValueError: the name cannot be one in C, or the labels do not fit.
     """
     name = c.identifier(name)
     tables = _Tables(name)
     operators = [_operator(plan, i, choice, tables) for i, choice in enumerate(choices)]
-    top = c.comment(TITLE, {**_provenance(plan, model), **(provenance or {})})
-    return {
-        f"{name}.h": f"{top}\n{_header(plan, name)}",
-        f"{name}.c": f"{top}\n{_source(plan, name, operators)}",
-        f"{name}_weights.h": f"{top}\n{_weights_header(name, tables)}",
-        f"{name}_weights.c": f"{top}\n{_weights_source(name, tables)}",
+    texts = {
+        f"{name}.h": _header(plan, name),
+        f"{name}.c": _source(plan, name, operators),
+        f"{name}_weights.h": _weights_header(name, tables),
+        f"{name}_weights.c": _weights_source(name, tables),
     }
+    if labels is not None:
+        texts |= _labels(plan, name, labels)
+    top = c.comment(TITLE, {**_provenance(plan, model), **provenance})
+    return {file: f"{top}\n{text}" for file, text in texts.items()}
 
 
 def _provenance(plan: Plan, model: bytes) -> dict[str, str]:
@@ -476,3 +485,26 @@ _BYTES = {value: f"{value}," for value in range(-128, 128)}
 def _words(values: np.ndarray) -> list[str]:
     lowest = -(1 << 31)  # has no literal of its own type
     return [f"{value}," if value != lowest else f"({lowest + 1} - 1)," for value in values.tolist()]
+
+
+# NAME_labels.h and NAME_labels.c
+
+
+def _labels(plan: Plan, name: str, labels: Sequence[str]) -> dict[str, str]:
+    program = plan.schedule.program
+    classes = program.streams[program.output].channels
+    if len(labels) != classes:
+        raise ValueError(f"{len(labels)} labels for {classes} classes; expected one for each")
+    about = "/* UTF-8; equal names can belong to different classes, so key results by index. */"
+    body = f"{about}\n{c.extern_c(f'extern const char *const {name}_labels[];')}"
+    rows = "\n".join(f"    {c.string_literal(label)}, /* {i} */" for i, label in enumerate(labels))
+    source = f"""#include "{name}_labels.h"
+
+#include "{name}.h"
+
+const char *const {name}_labels[] = {{
+{rows}
+}};
+_Static_assert(sizeof {name}_labels / sizeof *{name}_labels == {name.upper()}_CLASS_COUNT, "one label for each class");
+"""
+    return {f"{name}_labels.h": c.guarded(f"{name}_labels.h", body, "SQZ_MODEL"), f"{name}_labels.c": source}

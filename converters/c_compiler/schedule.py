@@ -121,10 +121,13 @@ class _Scheduler:
                 if len(producers) > 1:
                     self._align(operator.output)
                 self.complete[operator.output] = self._steps_of_rows(self.last_producer[operator.output])
-        steps = 1 + max(int(each[-1]) for each in self.fires_in)
-        steps = max(steps, self.program.streams[0].height)
         lives = tuple(self._life(stream) for stream in range(len(self.program.streams)))
-        return Schedule(self.program, tuple(self.lag), tuple(self.fires_in), lives, steps)
+        return Schedule(self.program, tuple(self.lag), tuple(self.fires_in), lives, self._steps())
+
+    def _steps(self) -> int:
+        """Return the steps of one inference: one for each input row, and what follows the last."""
+        fired = max(int(each[-1]) for each in self.fires_in)
+        return 1 + max(fired, self.program.streams[0].height - 1)
 
     def _time(self, i: int, lag: int) -> None:
         self.lag[i] = lag
@@ -200,18 +203,14 @@ class _Scheduler:
         ring = max(1, min(ring, each.height))
         per_step = len(self.program.operators) + 1
         born_step, read_step = born // per_step, read // per_step
+        first, last = int(np.min(born % per_step)) - 1, int(np.max(read % per_step)) - 1
+        transient = bool(np.all(born_step == read_step))
         if stream == self.program.output:
-            ring = each.height
-        transient = bool(np.all(born_step == read_step)) and stream != self.program.output
-        return Life(
-            ring,
-            transient,
-            int(np.min(born % per_step)) - 1,
-            int(np.max(read % per_step)) - 1,
-            self.last_producer[stream],
-            born_step,
-            read_step,
-        )
+            # Copied out when all is done: nothing comes after it if it is made in the very last step.
+            ring, last = each.height, len(self.program.operators)
+            transient = bool(np.all(born_step == self._steps() - 1))
+            read_step = np.full(each.height, self._steps() - 1)
+        return Life(ring, transient, first, last, self.last_producer[stream], born_step, read_step)
 
     def _births(self, stream: int) -> np.ndarray:
         """Return when the first byte of each row is written."""
@@ -229,6 +228,4 @@ class _Scheduler:
                     firing = last_readings(operator, height) if position == 0 else np.arange(height)
                     key = self._key(self.fires_in[i][firing], i)
                     last = np.maximum(last, np.where(firing >= 0, key, 0))
-        if stream == self.program.output:
-            last = np.full(height, np.iinfo(np.int64).max // 2)
         return last

@@ -1,0 +1,197 @@
+"""Say what a compiled model takes: plain values for JSON, and figures others show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from converters.c_compiler import graph as g
+from converters.c_compiler.compiler import Compilation
+from converters.c_compiler.plan import ARENA_ALIGN, Plan, state_bytes
+from converters.c_compiler.schedule import Schedule
+
+
+def report(compilation: Compilation) -> dict[str, Any]:
+    """Return everything about a compiled model that is not the C itself, as values that JSON can hold.
+
+    Bytes throughout. `arena.parts` lie at `offset`, alive from operator `born` to `dies` of each step (-1: from the
+    step's beginning); `timeline.bytes` holds what is in use in each step; `streams[i].slices` name the tensors whose
+    values lie in channels of a stream, for equality tests; `whole_map_bytes` is what running the same network map by
+    map needs for activations alone, however well it is planned.
+    """
+    program, plan = compilation.program, compilation.plan
+    return {
+        "format": 1,
+        "target": compilation.target,
+        "input": _edge(program.streams[0]),
+        "output": _edge(program.streams[program.output]),
+        "macs": sum(operator.macs for operator in program.operators),
+        "arena": {
+            "bytes": plan.arena_bytes,
+            "needed_bytes": plan.needed_bytes,
+            "align": ARENA_ALIGN,
+            "parts": [_part(part) for part in plan.parts],
+        },
+        "whole_map_bytes": whole_map_bytes(compilation.graph),
+        "timeline": {"steps": plan.schedule.steps, "bytes": timeline(plan)},
+        "flash": flash_bytes(compilation),
+        "operators": [_operator(compilation, i) for i in range(len(program.operators))],
+        "streams": [_stream(plan, i) for i in range(len(program.streams))],
+    }
+
+
+def _edge(stream: g.Stream) -> dict[str, Any]:
+    return {
+        "tensor": stream.tensor,
+        "height": stream.height,
+        "width": stream.width,
+        "channels": stream.channels,
+        "bytes": stream.height * stream.row_bytes,
+        "row_bytes": stream.row_bytes,
+        "scale": stream.scale,
+        "zero_point": stream.zero_point,
+    }
+
+
+def _part(part: Any) -> dict[str, Any]:
+    names = ("name", "kind", "bytes", "offset", "born", "dies", "streams", "operators")
+    return {name: list(value) if isinstance(value := getattr(part, name), tuple) else value for name in names}
+
+
+def _operator(compilation: Compilation, i: int) -> dict[str, Any]:
+    program, choice = compilation.program, compilation.choices[i]
+    operator = program.operators[i]
+    return {
+        "name": operator.name,
+        "operator": operator.operator,
+        "function": choice.function,
+        "inputs": list(operator.inputs),
+        "output": operator.output,
+        "channel": operator.channel,
+        "tensor": operator.tensor,
+        "fires": operator.fires,
+        "lag": compilation.schedule.lag[i],
+        "macs": operator.macs,
+        "ops": operations(operator, program.streams[operator.output]),
+        "weights_bytes": _weights_bytes(choice),
+        "table_bytes": _table_bytes(operator.kernel),
+        "state_bytes": state_bytes(operator.kernel),
+        "scratch_bytes": choice.scratch_bytes,
+    }
+
+
+def _stream(plan: Plan, i: int) -> dict[str, Any]:
+    program, life = plan.schedule.program, plan.schedule.lives[i]
+    stream = program.streams[i]
+    slices = [
+        {"tensor": operator.tensor, "channel": operator.channel}
+        for operator in program.operators
+        if operator.output == i and operator.tensor != stream.tensor
+    ]
+    return {
+        "tensor": stream.tensor,
+        "name": stream.name,
+        "height": stream.height,
+        "width": stream.width,
+        "channels": stream.channels,
+        "row_bytes": stream.row_bytes,
+        "ring_rows": life.ring_rows,
+        "transient": life.transient,
+        "offset": plan.stream_offset[i],
+        "slices": slices,
+    }
+
+
+def operations(operator: g.Operator, output: g.Stream) -> int:
+    """Return the elementary operations of one inference: two for a multiply-accumulate, one for each value compared,
+    added or converted by an operator without weights.
+    """
+    if operator.macs:
+        return 2 * operator.macs
+    size, kernel = output.height * output.row_bytes, operator.kernel
+    if isinstance(kernel, g.PoolKernel):
+        return size * kernel.window.kernel_h * kernel.window.kernel_w
+    if isinstance(kernel, g.MeanKernel):
+        return kernel.pixels * kernel.channels
+    channels = getattr(kernel, "channels", output.channels)
+    return output.height * output.width * channels
+
+
+# Flash.
+
+
+def flash_bytes(compilation: Compilation) -> dict[str, int]:
+    """Return the bytes of constants: weights as packed, biases, and tables of multipliers and shifts."""
+    kernels = [operator.kernel for operator in compilation.program.operators]
+    weights = sum(_weights_bytes(choice) for choice in compilation.choices)
+    bias = sum(_bias_bytes(kernel) for kernel in kernels)
+    tables = sum(_table_bytes(kernel) for kernel in kernels) - bias
+    return {"weights": weights, "bias": bias, "tables": tables, "total": weights + bias + tables}
+
+
+def _weights_bytes(choice: Any) -> int:
+    return 0 if choice.weights is None else int(choice.weights.nbytes)
+
+
+def _bias_bytes(kernel: g.Kernel) -> int:
+    return int(kernel.bias.nbytes) if isinstance(kernel, g.ConvKernel | g.FullyConnectedKernel) else 0
+
+
+def _table_bytes(kernel: g.Kernel) -> int:
+    """Return the bytes of an operator's biases, multipliers and shifts."""
+    scalings = [getattr(kernel, "requant", None), getattr(kernel, "mean", None)]
+    return _bias_bytes(kernel) + sum(_scaling_bytes(each) for each in scalings if each is not None)
+
+
+def _scaling_bytes(requant: g.Requant) -> int:
+    return int(requant.shift.nbytes + (0 if requant.only_shifts else requant.multiplier.nbytes))
+
+
+# RAM.
+
+
+def timeline(plan: Plan) -> list[int]:
+    """Return the bytes in use in each step: header, states, the rows kept, and the most that is alive within it."""
+    schedule = plan.schedule
+    fixed = sum(part.bytes for part in plan.parts if part.kind in ("header", "state"))
+    kept = np.full(schedule.steps, fixed, np.int64)
+    for stream, life in zip(schedule.program.streams, schedule.lives, strict=True):
+        if not life.transient:
+            kept += (
+                _rows_alive(life.born_step, np.minimum(life.read_step, schedule.steps - 1), schedule) * stream.row_bytes
+            )
+    return [int(value) for value in kept + _within_steps(plan)]
+
+
+def _rows_alive(born: np.ndarray, read: np.ndarray, schedule: Schedule) -> np.ndarray:
+    """Return how many rows are alive in each step."""
+    change = np.zeros(schedule.steps + 1, np.int64)
+    np.add.at(change, born, 1)
+    np.add.at(change, read + 1, -1)
+    return np.cumsum(change)[:-1]
+
+
+def _within_steps(plan: Plan) -> np.ndarray:
+    """Return the most that transient rows and scratch take at once in each step."""
+    schedule = plan.schedule
+    most = np.zeros(schedule.steps, np.int64)
+    loose = [part for part in plan.parts if part.kind in ("row", "scratch")]
+    for i, steps in enumerate(schedule.fires_in):
+        alive = sum(part.bytes for part in loose if part.born <= i <= part.dies)
+        most[steps] = np.maximum(most[steps], alive)
+    return most
+
+
+def whole_map_bytes(graph: g.Graph) -> int:
+    """Return the bytes of the feature maps alive at once if each layer makes its whole map before the next begins."""
+    last = {graph.output: len(graph.layers)}
+    for i, layer in enumerate(graph.layers):
+        last.update(dict.fromkeys(layer.inputs, i))
+    last[graph.output] = len(graph.layers)
+    alive, most = {graph.input}, 0
+    for i, layer in enumerate(graph.layers):
+        alive.add(layer.output)
+        most = max(most, sum(graph.maps[each].size for each in alive))
+        alive = {each for each in alive if last.get(each, -1) > i}
+    return most
