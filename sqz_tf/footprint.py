@@ -1,0 +1,150 @@
+"""What a compiled model takes on a Cortex-M, from a real link: flash, static RAM, and a bound of its stack.
+
+Needs arm-none-eabi-gcc. The model is linked with a caller that begins it, pushes rows and finishes, and what that
+caller does not reach is left out, as in any firmware. The stack bound is the deepest path in the compiler's own call
+graph (`-fcallgraph-info=su`); a call through a pointer counts as the deepest function that is only called so.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from sqz_tf.errors import SqzError
+
+GCC, SIZE, NM = "arm-none-eabi-gcc", "arm-none-eabi-size", "arm-none-eabi-nm"
+SECTION = ".model"  # weights and tables go there, apart from code
+LIBRARY_STACK = 32  # memcpy and memset of the C library, whose call graph is not at hand
+INDIRECT = "__indirect_call"
+_FLAGS = ("-std=c11", "-O2", "-mthumb", "-ffunction-sections", "-fdata-sections", f'-DSQZ_WEIGHTS_SECTION="{SECTION}"')
+_CALLER = """#include "NAME.h"
+int sqz_fit_caller(void *arena, const int8_t *row, int8_t *scores);
+int sqz_fit_caller(void *arena, const int8_t *row, int8_t *scores) {
+    return (int)NAME_begin(arena, MACRO_ARENA_BYTES) + (int)NAME_push_row(arena, row) + (int)NAME_finish(arena, scores);
+}
+"""
+
+
+class LinkError(SqzError):
+    """The compiler or the linker refused the files."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes of a linked model.
+
+    Attributes:
+      code: instructions and the constants they use.
+      weights: weights, biases and tables of scales.
+      static: RAM besides the caller's arena.
+      stack: the most its functions use at once, without interrupts; None where no bound could be found.
+    """
+
+    code: int
+    weights: int
+    static: int
+    stack: int | None
+
+
+def why_not() -> str | None:
+    """Return None where models can be linked on this machine, else the reason why not."""
+    missing = [tool for tool in (GCC, SIZE, NM) if shutil.which(tool) is None]
+    return f"{', '.join(missing)} not found" if missing else None
+
+
+def link(files: Mapping[str, str], name: str, core: str) -> Footprint:
+    """Compile and link a compiled model for a core and measure it.
+
+    Args:
+      files: what the compiler wrote, name → text, flat.
+      name: the model's name in C.
+      core: as in GCC's `-mcpu`, such as cortex-m4.
+
+    Raises:
+      LinkError: it does not compile; the message ends with the compiler's first error.
+    """
+    with tempfile.TemporaryDirectory(prefix="sqz-tf-") as place:
+        folder = Path(place)
+        caller = _CALLER.replace("NAME", name).replace("MACRO", name.upper())
+        for path, text in {**files, "sqz_fit_caller.c": caller}.items():
+            (folder / path).write_text(text, encoding="utf-8")
+        target = (f"-mcpu={core}", f"-mfloat-abi={'hard' if core == 'cortex-m55' else 'soft'}")
+        sources = sorted(path.name for path in folder.glob("*.c"))
+        _run([GCC, *_FLAGS, *target, "-fcallgraph-info=su", "-c", *sources], folder)
+        objects = [f"{Path(source).stem}.o" for source in sources]
+        entry = ("-nostartfiles", "-Wl,--gc-sections,-e,sqz_fit_caller")
+        _run([GCC, *target, *entry, *objects, "-o", "model.elf"], folder)
+        sections = _sections(_run([SIZE, "-A", "-d", "model.elf"], folder))
+        linked = set(re.findall(r" [tT] (\S+)$", _run([NM, "model.elf"], folder), re.MULTILINE))
+        graph = "".join(path.read_text() for path in sorted(folder.glob("*.ci")))
+    weights = sections.pop(SECTION, 0)
+    static = sum(sections.pop(kind, 0) for kind in (".bss", ".data"))
+    code = sum(size for kind, size in sections.items() if kind.startswith((".text", ".rodata", ".ARM")))
+    return Footprint(code, weights, static, stack_bound(graph, "sqz_fit_caller", linked))
+
+
+@lru_cache
+def compiler() -> str:
+    """Return what is linked with, for the record: `arm-none-eabi-gcc 12.2.1`."""
+    version = subprocess.run([GCC, "-dumpfullversion"], capture_output=True, text=True, check=True)
+    return f"{GCC} {version.stdout.strip()}"
+
+
+def _run(command: list[str], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if "error" in line or "undefined" in line]
+        raise LinkError(f"{command[0]} refuses the compiled model: {(errors or ['no message'])[0]}")
+    return done.stdout
+
+
+def _sections(text: str) -> dict[str, int]:
+    """Read `size -A`: a line for each section, `NAME BYTES ADDRESS`."""
+    rows = re.findall(r"^(\.\S+)\s+(\d+)\s+\d+\s*$", text, re.MULTILINE)
+    return {name: int(size) for name, size in rows if not name.startswith((".debug", ".comment"))}
+
+
+def stack_bound(graph: str, entry: str, linked: Collection[str]) -> int | None:
+    """Return the bytes of stack of the deepest path from `entry`, or None where it has no bound.
+
+    Args:
+      graph: what GCC wrote with `-fcallgraph-info=su`, of all files.
+      entry: the function called from outside.
+      linked: the functions in the program; one that nobody calls is called through a pointer.
+    """
+    frames, calls = _call_graph(graph)
+    present = {function for function in frames if function.split(":")[-1] in linked}
+    called = {target for source in present for target in calls[source] if source != target}
+    calls[INDIRECT] = present - called - {entry}
+    return _deepest(entry, frames, calls, ())
+
+
+def _call_graph(graph: str) -> tuple[dict[str, int | None], dict[str, set[str]]]:
+    """Return the frame of each function (None: not bounded) and what it calls."""
+    frames: dict[str, int | None] = {}
+    for title, size, kind in re.findall(
+        r'^node: \{ title: "([^"]+)" label: "[^"]*?(\d+) bytes \(([^)]*)\)', graph, re.M
+    ):
+        frames[title] = None if kind == "dynamic" else int(size)
+    calls: dict[str, set[str]] = {function: set() for function in frames}
+    for source, target in re.findall(r'^edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', graph, re.M):
+        calls.setdefault(source, set()).add(target)
+    return frames, calls
+
+
+def _deepest(
+    function: str, frames: Mapping[str, int | None], calls: Mapping[str, set[str]], above: tuple[str, ...]
+) -> int | None:
+    if function in above:
+        return None  # it calls itself
+    own = 0 if function == INDIRECT else frames.get(function, LIBRARY_STACK)
+    below = [_deepest(callee, frames, calls, (*above, function)) for callee in sorted(calls.get(function, ()))]
+    if own is None or None in below:
+        return None
+    return own + max((depth for depth in below if depth is not None), default=0)
