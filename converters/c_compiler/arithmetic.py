@@ -33,6 +33,29 @@ def quantized_multipliers(real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(vanishing, 0, multiplier).astype(np.int32), np.where(vanishing, 0, shift)
 
 
+def exact_factors(real: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Write each real number as (high * 2^31 + low) / 2^shift with all 53 bits of a double.
+
+    TFLite's reference FULLY_CONNECTED multiplies by the double and rounds once, halves away from zero.
+
+    Args:
+      real: float64 [N], finite, not negative. Below 2^-41 a number becomes 0: no sum reaches a half.
+
+    Returns:
+      high, low int32 [N], shift int8 [N] in 32…94.
+
+    Raises:
+      ValueError: a number is 2^21 or more.
+    """
+    fraction, exponent = np.frexp(np.asarray(real, np.float64))
+    if int(exponent.max(initial=0)) > 21:
+        raise ValueError(f"a factor is {float(np.max(real))}; expected less than 2^21")
+    vanishing = exponent < -41
+    mantissa = np.where(vanishing, 0, np.ldexp(fraction, 53).astype(np.int64))
+    shift = np.where(vanishing, 53, 53 - exponent)
+    return (mantissa >> 31).astype(np.int32), (mantissa & (2**31 - 1)).astype(np.int32), shift.astype(np.int8)
+
+
 _ACTIVATIONS = {"NONE": (None, None), "RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
 
 
@@ -98,6 +121,21 @@ def check_sums(largest: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -
     reached = int((largest << left).max())
     if reached >= SUM_LIMIT:
         raise ValueError(f"a sum can reach {reached}; expected less than 2^30 = {SUM_LIMIT}")
+
+
+def check_products(largest: np.ndarray, real: np.ndarray) -> None:
+    """Prove that no sum times its factor reaches 2^30, as `check_sums` does where the factor is a multiplier.
+
+    Args:
+      largest: int64 [O], the largest magnitude of each sum.
+      real: float64 [O] or [1].
+
+    Raises:
+      ValueError: one can.
+    """
+    reached = float((largest * np.maximum(real, 1.0)).max())
+    if reached >= SUM_LIMIT:
+        raise ValueError(f"a sum can reach {reached:.0f}; expected less than 2^30 = {SUM_LIMIT}")
 
 
 def softmax_scaling(beta: float, scale: float) -> tuple[int, int, int]:

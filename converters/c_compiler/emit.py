@@ -307,6 +307,16 @@ def _requant(requant: g.Requant, tables: _Tables, owner: str, prefix: str = "") 
     )
 
 
+def _exact_requant(requant: g.ExactRequant, tables: _Tables, owner: str) -> str:
+    count = len(requant.shift)
+    how = "one a channel" if count > 1 else "one for all"
+    high, low, shift = (tables.add(owner, name, getattr(requant, name), how) for name in ("high", "low", "shift"))
+    return (
+        f"{{.high = {high}, .low = {low}, .shift = {shift}, .step = {int(count > 1)}, "
+        f".zero_point = {requant.zero_point}, .lowest = {requant.lowest}, .highest = {requant.highest}}}"
+    )
+
+
 def _conv_params(k: g.ConvKernel, stride: int, choice: Choice, tables: _Tables, owner: str) -> _Params:
     assert choice.weights is not None
     shape = "x".join(str(n) for n in k.weights.shape)
@@ -409,7 +419,7 @@ def _fully_connected_params(
     return "sqz_fully_connected", {
         "weights": tables.add(owner, "weights", choice.weights, "x".join(str(n) for n in k.weights.shape)),
         "bias": tables.add(owner, "bias", k.bias, "input zero point folded in"),
-        "requant": _requant(k.requant, tables, owner),
+        "requant": _exact_requant(k.requant, tables, owner),
         "row_bytes": k.row_bytes,
         "height": k.height,
         "out_channels": k.out_channels,

@@ -188,6 +188,18 @@ class Requant:
 
 
 @dataclass(frozen=True, eq=False)
+class ExactRequant:
+    """int32 sums to int8 by a double, (high * 2^31 + low) / 2^shift, int32 and int8 [1 or channels]; clamp."""
+
+    high: np.ndarray
+    low: np.ndarray
+    shift: np.ndarray
+    zero_point: int
+    lowest: int
+    highest: int
+
+
+@dataclass(frozen=True, eq=False)
 class ConvKernel:
     """A row of a convolution: bias with the input's zero point folded in, weights as in `Convolution`."""
 
@@ -270,7 +282,7 @@ class FullyConnectedKernel:
 
     weights: np.ndarray
     bias: np.ndarray
-    requant: Requant
+    requant: ExactRequant
     row_bytes: int
     height: int
     out_channels: int

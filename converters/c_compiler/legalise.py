@@ -333,10 +333,7 @@ class _Lowering:
         base = self.graph.maps[self.graph.views[layer.inputs[0]]]
         bias, largest = arithmetic.fold_bias(kind.weights, kind.bias, source.zero_point)
         real = source.scale * kind.weight_scale / target.scale
-        if len(kind.weight_scale) == 1:  # TFLite multiplies these two in float32
-            product = np.float32(source.scale) * kind.weight_scale.astype(np.float32)
-            real = product.astype(np.float64) / target.scale
-        requant = _requant(real, largest, kind.activation, target)
+        requant = _exact_requant(real, largest, kind.activation, target)
         kernel = g.FullyConnectedKernel(
             kind.weights, bias, requant, base.width * base.channels, base.height, target.channels
         )
@@ -390,6 +387,15 @@ def _requant(real: np.ndarray, largest: np.ndarray, activation: str, target: g.F
     if np.all(multiplier == multiplier[0]) and np.all(shift == shift[0]):
         multiplier, shift = multiplier[:1], shift[:1]
     return g.Requant(multiplier, shift.astype(np.int8), target.zero_point, *ends)
+
+
+def _exact_requant(real: np.ndarray, largest: np.ndarray, activation: str, target: g.FeatureMap) -> g.ExactRequant:
+    """Return how sums become a map's int8 where TFLite multiplies by a double, proven not to overflow."""
+    check(bool(np.all(np.isfinite(real))), "a scale is too large or too small to be used")
+    high, low, shift = arithmetic.exact_factors(real)
+    arithmetic.check_products(largest, real)
+    ends = arithmetic.activation_range(activation, target.scale, target.zero_point)
+    return g.ExactRequant(high, low, shift, target.zero_point, *ends)
 
 
 def _mean_requant(source: g.FeatureMap, target: g.FeatureMap) -> g.Requant:

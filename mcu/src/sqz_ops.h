@@ -178,12 +178,22 @@ typedef struct sqz_pad {
 
 void sqz_pad_row(const void *params, const sqz_rows *rows);
 
+/* As sqz_requant, but rounded once: TFLite's reference FULLY_CONNECTED multiplies by a double and rounds halves away
+ * from zero. The factor has all of a double's 53 bits: (high * 2^31 + low) / 2^shift, 0 <= high < 2^22, 0 <= low < 2^31,
+ * high * 2^31 + low 0 or at least 2^52, 32 <= shift <= 94. */
+typedef struct sqz_exact_requant {
+    const int32_t *high, *low;
+    const int8_t *shift;
+    uint8_t step;
+    int8_t zero_point, lowest, highest;
+} sqz_exact_requant;
+
 /* FULLY_CONNECTED after a map. SQZ_LAST, one firing per row; bias as in sqz_conv; weights [out_channels, height *
  * row_bytes]. State int32 [out_channels], not used if the map has one row. */
 typedef struct sqz_fully_connected {
     const int8_t *weights;
     const int32_t *bias;
-    sqz_requant requant;
+    sqz_exact_requant requant;
     uint32_t row_bytes;
     uint16_t height, out_channels;
 } sqz_fully_connected;
@@ -193,8 +203,7 @@ void sqz_fully_connected_row(const void *params, const sqz_rows *rows);
 /* SOFTMAX over the channels of each pixel; output scale 1 / 256, zero point -128. multiplier, shift and diff_min as
  * TFLite's PreprocessSoftmaxScaling makes them from beta and the input's scale. */
 typedef struct sqz_softmax {
-    int32_t multiplier;
-    int16_t diff_min;
+    int32_t multiplier, diff_min;
     uint8_t shift;
     uint16_t width, channels;
 } sqz_softmax;
