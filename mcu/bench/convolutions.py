@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "insn_count"), str(HERE), str(HERE.parents[1])]
 
 import count  # noqa: E402
-from graphs import FIRES, GRAPHS, POOL_NUMBERS, Graph  # noqa: E402
+from graphs import FIRES, GRAPHS, Graph  # noqa: E402
 
 from converters.c_compiler import library  # noqa: E402
 from converters.c_compiler.graph import ConvKernel, Requant, Window  # noqa: E402
@@ -76,7 +77,8 @@ def layers(graph: Graph) -> list[Layer]:
 def _layer(
     name: str, size: int, channels: int, filters: int, kernel: int = 1, stride: int = 1, mean: bool = False
 ) -> Layer:
-    requant = Requant(np.full(filters, 3 << 29, np.int32), np.full(filters, -8, np.int8), -128, -128, 127)
+    zero_point = 0 if mean else -128  # logits go either way
+    requant = Requant(np.full(filters, 3 << 29, np.int32), np.full(filters, -8, np.int8), zero_point, -128, 127)
     conv = ConvKernel(
         weights=np.zeros((filters, kernel, kernel, channels), np.int8),
         bias=np.zeros(filters, np.int32),
@@ -114,7 +116,9 @@ def _program(todo: Sequence[Layer], target: str) -> str:
         )
         numbers = [conv.in_width, conv.in_channels, conv.out_width, conv.out_channels, conv.out_channels]
         numbers += [window.kernel_h, window.kernel_w, window.stride_w, window.pad_left, 1, 1, -128]
-        fields = f"{{w{i}, b{i}, {{m{i}, s{i}, 1, -128, -128, 127}}, {', '.join(map(str, numbers))}}}"
+        fields = (
+            f"{{w{i}, b{i}, {{m{i}, s{i}, 1, {conv.requant.zero_point}, -128, 127}}, {', '.join(map(str, numbers))}}}"
+        )
         kind = "sqz_conv"
         if conv.mean:
             kind, fields = "sqz_conv_mean", f"{{{fields}, {{m{i}, s{i}, 0, -128, -128, 127}}, 1}}"
@@ -140,7 +144,7 @@ def measure(todo: Sequence[Layer], target: str, flags: Sequence[str] = ("-O2",))
     command += [f"{boards}/startup.c", f"{boards}/semihosted_board.c"]
     subprocess.run(command, check=True)
     marks = [total for _, total in count.count(folder / "bench.elf", machine, marks=["bench_mark"]).marks]
-    return [after - before for before, after in zip(marks[:-1], marks[1:], strict=True)]
+    return [after - before for before, after in itertools.pairwise(marks)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
