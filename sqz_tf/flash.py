@@ -237,17 +237,17 @@ def _carried_out(step: Step, job: Job) -> Run | None:
         return firmware.parse(done.returncode, done.stdout)
     if done.returncode or step.tells:
         builds = step.argv[0] in ("make", "cmake", "idf.py", "arm-none-eabi-objcopy")
-        reason = (firmware.reason if builds else _complaint)(done.stderr + done.stdout)
+        reason = firmware.reason(done.stderr + done.stdout) if builds else _complaint(done.stderr, done.stdout)
         fix = "" if builds or job.tool == "qemu" else f"is {job.board.title} plugged in and ready to be programmed?"
         raise FirmwareError(f"{step.argv[0]} ended with code {done.returncode}: {reason}", fix=fix)
     return None
 
 
-def _complaint(text: str) -> str:
+def _complaint(errors: str, text: str) -> str:
     """Return the line in which a programming tool says what is wrong."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
-    return re.sub(r"^Error: ", "", (errors[:1] or lines[-1:] or ["it said nothing"])[0])
+    lines = [line.strip() for line in (errors.strip() or text).splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
+    return re.sub(r"^Error: ", "", (telling[:1] or lines[-1:] or ["it said nothing"])[0])
 
 
 def _copy_to_drive(step: Step) -> None:

@@ -8,6 +8,7 @@ are random (He et al. 2015, arXiv:1502.01852, so that values neither grow nor di
 
 from __future__ import annotations
 
+import argparse
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -205,9 +206,11 @@ class _Writer:
         return len(self.subgraph.tensors) - 1
 
 
-def main(argv: list[str]) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Write all graphs into a folder."""
-    folder = Path(argv[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    folder: Path = parser.parse_args(arguments).out
     folder.mkdir(parents=True, exist_ok=True)
     for name, graph in GRAPHS.items():
         (folder / f"{name}.tflite").write_bytes(squeezenet(graph))
@@ -215,4 +218,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -54,6 +54,7 @@ def count(
     *,
     quit_after: bool = False,
     timeout: float = 3000,
+    folder: Path | None = None,
 ) -> Counts:
     """Run a program in QEMU and count.
 
@@ -64,12 +65,13 @@ def count(
       marks: functions whose entries are logged with the total so far.
       quit_after: end the emulator with the first region.
       timeout: in seconds.
+      folder: where the program finds its files.
 
     Raises:
       ValueError: a function is not in the program, or never called directly.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "counts"
+    with tempfile.TemporaryDirectory() as place:
+        out = Path(place) / "counts"
         options = [str(plugin()), f"out={out}"]
         if function is not None:
             stops = "+".join(f"{address:x}" for address in _returns(elf, function))
@@ -80,7 +82,7 @@ def count(
             options.append("quit=1")
         command = ["qemu-system-arm", "-M", machine, "-kernel", str(elf), "-display", "none", "-monitor", "none"]
         command += ["-serial", "null", "-semihosting-config", "enable=on,target=native", "-plugin", ",".join(options)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, cwd=folder)
         return _read(Counts(done.returncode, done.stdout + done.stderr), out.read_text())
 
 

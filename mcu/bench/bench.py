@@ -1,0 +1,237 @@
+"""Measure the compiled benchmark networks on virtual boards, beside TFLite-Micro with CMSIS-NN on the same machines.
+
+    python mcu/bench/bench.py [--graph a] [--board mps2-an386] [--imagenet FILE] [--functions] [--append FILE]
+
+For each network and core: instructions of one inference (counted in QEMU, rows read and pushed one by one), code and
+model in flash from the linked firmware, RAM in all (arena, variables and the measured stack), and whether the output is
+TFLite's, byte for byte. KB are 1024 bytes. The exit code is 1 if an output differs or a limit is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE / "insn_count"), str(HERE), str(HERE.parents[1])]
+
+import count  # noqa: E402
+from graphs import GRAPHS, squeezenet  # noqa: E402
+
+from converters import tflite_reader  # noqa: E402
+from converters.c_compiler.compiler import compile_model  # noqa: E402
+from sqz_tf import firmware, flash, interpreters  # noqa: E402
+from sqz_tf.boards import board as board_of  # noqa: E402
+
+BOARDS = ("mps2-an386", "mps2-an500", "mps3-an547")
+PEERS = json.loads((HERE / "peers.json").read_text(encoding="utf-8"))
+KB = 1024
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One network on one core. Bytes; `weight_bytes` are what any program must hold: int8 weights and int32 biases."""
+
+    graph: str
+    core: str
+    instructions: int
+    code_bytes: int
+    model_bytes: int
+    weight_bytes: int
+    arena_bytes: int
+    static_bytes: int
+    stack_bytes: int
+    equal: bool
+    functions: dict[str, int]
+
+    @property
+    def ram_bytes(self) -> int:
+        """All RAM that is used."""
+        return self.arena_bytes + self.static_bytes + self.stack_bytes
+
+    @property
+    def model_ratio(self) -> float:
+        """What lies in flash for the model, against its weights and biases alone."""
+        return self.model_bytes / self.weight_bytes
+
+    @property
+    def instruction_ratio(self) -> float | None:
+        """Against TFLite-Micro with CMSIS-NN; None where that was not measured."""
+        peer = PEERS[self.graph]["instructions"].get(self.core)
+        return self.instructions / peer if peer else None
+
+
+def measure(graph: str, model: bytes, board: str, folder: Path) -> Measurement:
+    """Compile, build, run and measure one network on one virtual board.
+
+    Args:
+      graph: its name in `peers.json`.
+      model: int8 `.tflite`.
+      board: one QEMU emulates.
+      folder: an empty one to work in.
+    """
+    chosen = board_of(board)
+    sources = folder / "c"
+    sources.mkdir(parents=True)
+    for name, text in compile_model(model, "net", chosen.target).items():
+        (sources / name).write_text(text, encoding="utf-8")
+    program = firmware.build(board, sources, folder)
+    (folder / firmware.CASES).write_bytes(_cases(model))
+    counts = count.count(program, str(chosen.qemu), "sqz_infer", folder=folder)
+    said = firmware.parse(counts.exit_code, counts.output)
+    sizes = _sizes(program)
+    return Measurement(
+        graph=graph,
+        core=chosen.core,
+        instructions=sum(counts.regions),
+        weight_bytes=_weight_bytes(model),
+        stack_bytes=said.stack_bytes,
+        equal=said.verdict == firmware.EXIT_GOOD,
+        functions=dict(count.by_function(program, counts)),
+        **sizes,
+    )
+
+
+@lru_cache
+def _cases(model: bytes) -> bytes:
+    inputs = flash.noise(tflite_reader.read_model(model).input_tensors()[0].shape[1:])
+    return firmware.cases_file(inputs, interpreters.run(model, inputs, "litert-ref").outputs)
+
+
+def _weight_bytes(model: bytes) -> int:
+    graph = tflite_reader.read_model(model)
+    used = {index for op in graph.ops if "CONV" in op.name or op.name == "FULLY_CONNECTED" for index in op.inputs[1:3]}
+    constants = [graph.tensors[index] for index in used]
+    return sum(tensor.size * (4 if tensor.dtype == "int32" else 1) for tensor in constants)
+
+
+def _sizes(program: Path) -> dict[str, int]:
+    """Return what a linked firmware takes: code is everything in flash but the model."""
+    text = _tool("size", "-A", program)
+    sections = {name: int(bytes_) for name, bytes_ in re.findall(r"^(\.\S+)\s+(\d+)", text, re.MULTILINE)}
+    arena = int(re.findall(r"^\S+ (\S+) b arena$", _tool("nm", "-S", program), re.MULTILINE)[0], 16)
+    return {
+        "code_bytes": sum(sections.get(name, 0) for name in (".text", ".ARM.exidx", ".data")),
+        "model_bytes": sections[".model"],
+        "arena_bytes": arena,
+        "static_bytes": sections.get(".data", 0) + sections[".bss"] - arena,
+    }
+
+
+def _tool(name: str, *arguments: Path | str) -> str:
+    command = [f"arm-none-eabi-{name}", *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def missed(row: Measurement) -> list[str]:
+    """Return the limits that a measurement misses, as text."""
+    limits = PEERS["limits"]
+    checks = [
+        ("output", 0 if row.equal else 1, 0),
+        ("instructions", row.instruction_ratio or 0, limits["instructions"]),
+        ("code KB", row.code_bytes / KB, limits["code_kb"]),
+        ("RAM KB", row.ram_bytes / KB, limits["ram_kb"][row.graph]),
+        ("model", row.model_ratio, limits["model"].get(row.graph, row.model_ratio)),
+    ]
+    return [
+        f"{row.graph} on {row.core}: {what} {value:.2f} > {limit}" for what, value, limit in checks if value > limit
+    ]
+
+
+def table(rows: Iterable[Measurement]) -> str:
+    """Return the measurements as a Markdown table."""
+    lines = [
+        "| net | core | instructions | of TFLM + CMSIS-NN | code | of TFLM | weights + tables "
+        "| RAM: arena + static + stack | of TFLM | equal |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*lines, *map(_line, rows)])
+
+
+def _line(row: Measurement) -> str:
+    peer = PEERS[row.graph]
+    code, ram = peer["code_bytes"].get(row.core), peer["ram_kb"]
+    parts = " + ".join(f"{value:,}" for value in (row.arena_bytes, row.static_bytes, row.stack_bytes))
+    return (
+        "| "
+        + " | ".join(
+            [
+                row.graph,
+                row.core,
+                f"{row.instructions:,}",
+                f"{row.instruction_ratio:.3f}" if row.instruction_ratio else "",
+                f"{row.code_bytes / KB:.1f} KB",
+                f"{row.code_bytes / code:.2f}" if code else "",
+                f"{row.model_bytes:,} = {row.model_ratio:.3f} ×",
+                f"{parts} = {row.ram_bytes / KB:.1f} KB",
+                f"1 : {ram * KB / row.ram_bytes:.1f}",
+                "yes" if row.equal else "NO",
+            ]
+        )
+        + " |"
+    )
+
+
+def functions(rows: Iterable[Measurement], most: int = 12) -> str:
+    """Return where the instructions went, by function."""
+    lines = []
+    for row in rows:
+        lines.append(f"{row.graph} on {row.core}")
+        for name, executed in list(row.functions.items())[:most]:
+            lines.append(f"  {executed:>13,} {executed / row.instructions:6.1%}  {name}")
+    return "\n".join(lines)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--graph", action="append", choices=sorted(GRAPHS), help="default: all")
+    parser.add_argument("--imagenet", metavar="FILE", type=Path, help="the int8 ImageNet v1.0 model, to measure too")
+    parser.add_argument("--board", action="append", choices=BOARDS, help="default: all")
+    parser.add_argument("--functions", action="store_true", help="also where the instructions went")
+    parser.add_argument("--append", metavar="FILE", type=Path, help="add a line of JSON for each measurement")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; return 1 if an output differs or a limit is missed."""
+    options = build_parser().parse_args(arguments)
+    models = {name: squeezenet(GRAPHS[name]) for name in options.graph or sorted(GRAPHS)}
+    if options.imagenet:
+        models["imagenet"] = options.imagenet.read_bytes()
+    rows = [_measured(name, model, board) for name, model in models.items() for board in options.board or BOARDS]
+    if options.append:
+        _append(options.append, rows)
+    print(table(rows))
+    if options.functions:
+        print("\n" + functions(rows))
+    faults = [line for row in rows for line in missed(row)]
+    print("\n".join(["", *(faults or ["every limit is kept"])]))
+    return 1 if faults else 0
+
+
+def _measured(name: str, model: bytes, board: str) -> Measurement:
+    print(f"{name} on {board}", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        return measure(name, model, board, Path(folder))
+
+
+def _append(path: Path, rows: Iterable[Measurement]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        for row in rows:
+            values: dict[str, Any] = asdict(row)
+            file.write(json.dumps(values | {"ram_bytes": row.ram_bytes}, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
