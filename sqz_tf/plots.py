@@ -233,6 +233,58 @@ def stage_seconds(stages: Sequence[tuple[str, float]]) -> str:
     return drawing.svg("seconds", "Seconds of each stage")
 
 
+def ram_timeline(kept: Sequence[int], working: Sequence[int], arena: int) -> str:
+    """Draw the bytes in use in each step of the compiled model, and the arena they lie in.
+
+    Args:
+      kept: what waits from step to step.
+      working: what is made and read within the step, on top of it.
+      arena: bytes reserved.
+    """
+    with _drawing(250) as drawing:
+        axes, steps = drawing.axes, range(len(kept))
+        low = [size / 1024 for size in kept]
+        high = [(below + above) / 1024 for below, above in zip(kept, working, strict=True)]
+        axes.fill_between(steps, low, step="mid", color=BLUE, alpha=0.55, linewidth=0, label="kept for later steps")
+        axes.fill_between(steps, low, high, step="mid", color=ORANGE, alpha=0.45, linewidth=0, label="within the step")
+        axes.axhline(arena / 1024, color=GREY, linewidth=1, linestyle=(0, (4, 3)), label="arena")
+        axes.set_xlim(0, max(1, len(kept) - 1))
+        axes.set_ylim(0, 1.06 * arena / 1024)
+        axes.grid(axis="x", visible=False)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("step: one row of the picture each")
+        axes.set_ylabel("KiB")
+        _legend(axes)
+    label = f"RAM in use in each of {len(kept)} steps, at most {kib(max(map(sum, zip(kept, working, strict=True))))}"
+    return drawing.svg("ram", f"{label} of {kib(arena)} reserved")
+
+
+def whole_map_ram(layers: Sequence[str], sizes: Sequence[int], arena: int) -> str:
+    """Draw the bytes of feature maps alive while each layer runs, where maps are kept whole; the worst is named.
+
+    Args:
+      layers: names, in the order they run.
+      sizes: bytes for each.
+      arena: what the compiled model reserves, for comparison.
+    """
+    with _drawing(250) as drawing:
+        axes, worst = drawing.axes, max(range(len(sizes)), key=lambda index: sizes[index])
+        colors = [ORANGE if index == worst else BLUE for index in range(len(sizes))]
+        axes.bar(range(len(sizes)), [size / 1024 for size in sizes], width=0.8, color=colors, alpha=0.6)
+        axes.axhline(arena / 1024, color=INK, linewidth=1.4, label="the compiled model's arena")
+        side: Any = "left" if worst < len(sizes) / 2 else "right"
+        at = (worst, sizes[worst] / 1024)
+        axes.annotate(short(layers[worst]), at, xytext=(0, 4), textcoords="offset points", ha=side, color=INK)
+        axes.set_ylim(0, 1.12 * sizes[worst] / 1024)
+        axes.set_xlim(-0.6, len(sizes) - 0.4)
+        axes.grid(axis="x", visible=False)
+        axes.set_xticks([])
+        axes.set_xlabel("layers in the order they run")
+        axes.set_ylabel("KiB")
+        _legend(axes)
+    return drawing.svg("maps", f"RAM of whole feature maps in each of {len(layers)} layers, most in {layers[worst]}")
+
+
 def layer_order(names: Iterable[str]) -> list[str]:
     """Return layer names in the order of the network: by number, then squeeze before expand."""
 

@@ -41,6 +41,7 @@ SECTIONS = (
     ("accuracy", "Accuracy"),
     ("parity", "Parity"),
     ("size", "Size and cost"),
+    ("mcu", "Memory on a microcontroller"),
     ("layers", "Layers"),
     ("calibration", "Calibration"),
     ("ristretto", "Fixed point"),
@@ -204,6 +205,7 @@ def _context(report: dict[str, Any], wrong: Sequence[Mistake]) -> dict[str, Any]
         "total_seconds": sum(report["seconds"].values()),
         "settings": text.settings(report),
         "ristretto": _ristretto(report) if "ristretto" in report else {},
+        "mcu_sentence": text.mcu_sentence(report) if "mcu" in report else "",
         "plots": {name: Markup(svg) for name, svg in _plots(report).items()},
     }
 
@@ -224,6 +226,16 @@ def _plots(report: dict[str, Any]) -> dict[str, str]:
         "sqnr": plots.layer_sqnr(sqnr["layers"], sqnr["worst"]) if sqnr["layers"] else "",
         "confusion": plots.confusion_matrix(matrix, classes) if isinstance(matrix, list) else "",
         "bits": _bits(report["ristretto"]["trimming"]) if "ristretto" in report else "",
+        **(_mcu_plots(report["mcu"]) if "mcu" in report else {}),
+    }
+
+
+def _mcu_plots(mcu: dict[str, Any]) -> dict[str, str]:
+    """Return the drawings of the compiled model's memory."""
+    arena, over, maps = mcu["arena_bytes"], mcu["timeline"], mcu["whole_maps"]
+    return {
+        "ram": plots.ram_timeline(over["kept"], over["working"], arena),
+        "maps": plots.whole_map_ram(maps["layers"], maps["bytes"], arena),
     }
 
 

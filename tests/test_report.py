@@ -781,3 +781,50 @@ def test_names_and_numbers_are_short() -> None:
         "1 h 00 min",
         "2 h 05 min",
     ]
+
+
+def compiled() -> dict[str, Any]:
+    """Return the report of a model that was also compiled to C."""
+    values = example()
+    values["mcu"] = {
+        "target": "generic",
+        "arena_bytes": 5120,
+        "weight_bytes": 51_234,
+        "timeline": {"kept": [1024, 2048, 2048], "working": [0, 512, 1024]},
+        "whole_maps": {"layers": ["conv1", HOSTILE, "softmax"], "bytes": [40_960, 51_200, 20]},
+    }
+    return values
+
+
+def test_memory_row_by_row_stands_against_whole_maps() -> None:
+    page = Page(render_html(compiled()))
+    text = page.text.replace("\u00a0", " ")
+    assert "needs 5.0 KiB of RAM besides the stack. Whole feature maps alone need 50.0 KiB, 10.0 times" in text
+    assert f"TFLite Micro reserves {plots.kib(example()['tflm']['arena_bytes'])}" in text
+    labels = [one["aria-label"] or "" for one in page.all("svg")]
+    assert "RAM in use in each of 3 steps, at most 3.0 KiB of 5.0 KiB reserved" in labels
+    assert any(label.startswith("RAM of whole feature maps in each of 3 layers, most in <script>") for label in labels)
+    assert "RAM, compiled to C 5.0 KiB" in text
+    assert "Memory on a microcontroller" not in Page(render_html(example())).text
+
+
+def test_memory_without_tflite_micro() -> None:
+    values = compiled()
+    values["tflm"] |= dict.fromkeys(("arena_bytes", "arena_measured_bytes", "margin_bytes"))
+    text = Page(render_html(values)).text
+    assert "10.0 times as much." in text
+    assert "None" not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("mcu/arena_bytes", ..., "mcu.arena_bytes is 'nothing'"),
+        ("mcu/timeline/working", [1, 2], "mcu.timeline.working is '2 values'; expected 3, as in kept"),
+        ("mcu/whole_maps", {"layers": [], "bytes": []}, "expected at least 1, as in layers"),
+    ],
+)
+def test_a_malformed_account_of_memory_is_named(path: str, value: Any, message: str) -> None:
+    validate(compiled())
+    with pytest.raises(OutputError, match=re.escape(message)):
+        validate(change(compiled(), path, value))
