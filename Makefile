@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 RUNTIME_VENV := .venv-tflite-runtime
 RUNTIME_PYTHON := $(firstword $(foreach version,3.11 3.10,$(shell command -v python$(version) 2>/dev/null)))
 
-.PHONY: help setup tflite-runtime demo test test-slow check bench clean
+.PHONY: help setup tflite-runtime demo test test-slow check bench android clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -43,6 +43,9 @@ check: test ## the same as test
 bench: setup tflite-runtime ## seconds per stage, int8 against float latency
 	@[ -f $(OUT)/manifest.json ] || $(BIN)/python -m sqz_tf.export --data digits --out $(OUT)
 	$(BIN)/python -m sqz_tf.bench $(OUT)
+
+android: setup ## build and check build/android/sqz-demo.apk: MODEL="build/x ...", ABI=arm64-v8a
+	$(BIN)/python -m android_demo.tools $(MODEL) $(foreach abi,$(ABI),--abi $(abi))
 
 clean: ## remove what was built, but not the virtual environments
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

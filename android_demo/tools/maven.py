@@ -20,7 +20,7 @@ PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
 
 @dataclass(frozen=True)
 class Artefact:
-    """One file of a Maven repository and its hash; `use` is what it is for: dex, api, app, parity, test, robolectric."""
+    """One file of a Maven repository and its hash; `use` is what it is for."""
 
     use: str
     group: str

@@ -320,6 +320,11 @@ public final class Screen {
         return source == Source.LIVE && camera == Camera.RUNNING && modelReady ? pictureTicket : 0;
     }
 
+    /** Tell whether a photo with this ticket is still the one to show. */
+    public boolean wants(int ticket) {
+        return ticket == pictureTicket && source == Source.PHOTO;
+    }
+
     /** A frame or photo was classified. */
     public void result(int ticket, Classifier.Result result) {
         if (ticket == pictureTicket && modelReady && source != Source.FROZEN) {

@@ -1,0 +1,46 @@
+package org.sqztf.demo;
+
+import android.content.res.AssetManager;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.ArrayList;
+import java.util.List;
+import org.sqztf.core.Catalog;
+import org.sqztf.core.SqzModel;
+
+/** The models in the app's assets. */
+final class Bundled {
+    private static final String FOLDER = "models/";
+    private static final int LARGEST = 64 << 20;
+
+    /** Empty where none can be read. */
+    final List<Catalog.Entry> entries = new ArrayList<>();
+    /** Why none can be read; otherwise empty. */
+    final String fault;
+    private final AssetManager assets;
+
+    Bundled(AssetManager assets) {
+        this.assets = assets;
+        String why = "";
+        try {
+            entries.addAll(new Catalog(read("models.json")).entries);
+        } catch (IOException | SqzModel.ModelException error) {
+            why = String.valueOf(error.getMessage());
+        }
+        fault = why;
+    }
+
+    List<String> names() {
+        List<String> names = new ArrayList<>();
+        for (Catalog.Entry entry : entries) {
+            names.add(entry.name);
+        }
+        return names;
+    }
+
+    byte[] read(String name) throws IOException {
+        try (InputStream stream = assets.open(FOLDER + name)) {
+            return Stills.readAll(stream, LARGEST);
+        }
+    }
+}

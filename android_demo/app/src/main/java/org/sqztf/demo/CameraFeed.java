@@ -1,0 +1,293 @@
+package org.sqztf.demo;
+
+import android.content.Context;
+import android.graphics.ImageFormat;
+import android.hardware.camera2.CameraAccessException;
+import android.hardware.camera2.CameraCaptureSession;
+import android.hardware.camera2.CameraCharacteristics;
+import android.hardware.camera2.CameraDevice;
+import android.hardware.camera2.CameraManager;
+import android.hardware.camera2.CaptureRequest;
+import android.hardware.camera2.params.StreamConfigurationMap;
+import android.media.Image;
+import android.media.ImageReader;
+import android.os.Handler;
+import android.os.HandlerThread;
+import android.os.Looper;
+import android.util.Size;
+import android.view.Surface;
+import android.view.SurfaceHolder;
+import java.util.Arrays;
+import org.sqztf.core.FrameSize;
+import org.sqztf.core.Orientation;
+import org.sqztf.core.ScreenState.Camera;
+
+/** The live camera: shows its picture on a surface and hands frames out. Called from the main thread. */
+final class CameraFeed implements SurfaceHolder.Callback {
+
+    /** Who is told. */
+    interface Listener {
+        /** Frames come. On the main thread. */
+        void onRunning();
+
+        /** No frames come any more. On the main thread. */
+        void onStopped(Camera why);
+
+        /** A frame, on the camera's thread; it is closed when this returns. */
+        void onFrame(Image frame, int orientation);
+    }
+
+    private final CameraManager manager;
+    private final SurfaceHolder holder;
+    private final AspectLayout box;
+    private final Listener listener;
+    private final Handler main = new Handler(Looper.getMainLooper());
+    private int displayDegrees;
+    private HandlerThread thread;
+    private CameraDevice device;
+    private ImageReader reader;
+    private Size size;
+    private boolean configured;
+    private volatile int opening; // counts openings, so that callbacks of one that was closed are told apart
+
+    CameraFeed(Context context, SurfaceHolder holder, AspectLayout box, Listener listener) {
+        manager = (CameraManager) context.getSystemService(Context.CAMERA_SERVICE);
+        this.holder = holder;
+        this.box = box;
+        this.listener = listener;
+        holder.addCallback(this);
+    }
+
+    /** Tell whether the device has a camera. */
+    static boolean any(Context context) {
+        CameraManager manager = (CameraManager) context.getSystemService(Context.CAMERA_SERVICE);
+        try {
+            return manager.getCameraIdList().length > 0;
+        } catch (CameraAccessException | RuntimeException error) {
+            return false;
+        }
+    }
+
+    /**
+     * Open the camera that looks away from the user, or any. Frames come when the surface is there too.
+     *
+     * @param degrees how far the display is turned from its natural orientation
+     */
+    void open(int degrees) {
+        close();
+        displayDegrees = degrees;
+        int number = ++opening;
+        try {
+            String id = choose();
+            if (id == null) {
+                stopped(number, Camera.NONE);
+                return;
+            }
+            prepare(manager.getCameraCharacteristics(id), number);
+            manager.openCamera(id, new Device(number), main);
+        } catch (CameraAccessException error) {
+            stopped(number, reason(error.getReason()));
+        } catch (SecurityException | IllegalArgumentException | IllegalStateException error) {
+            stopped(number, Camera.FAILED);
+        }
+    }
+
+    /** Close whatever is open. */
+    void close() {
+        opening++;
+        if (device != null) {
+            device.close();
+            device = null;
+        }
+        configured = false;
+        if (reader != null) {
+            reader.close();
+            reader = null;
+        }
+        if (thread != null) {
+            thread.quitSafely();
+            thread = null;
+        }
+    }
+
+    private String choose() throws CameraAccessException {
+        String any = null;
+        for (String id : manager.getCameraIdList()) {
+            Integer facing = manager.getCameraCharacteristics(id).get(CameraCharacteristics.LENS_FACING);
+            if (facing != null && facing == CameraCharacteristics.LENS_FACING_BACK) {
+                return id;
+            }
+            any = any == null ? id : any;
+        }
+        return any;
+    }
+
+    private void prepare(CameraCharacteristics camera, int number) {
+        StreamConfigurationMap map = camera.get(CameraCharacteristics.SCALER_STREAM_CONFIGURATION_MAP);
+        size = map == null ? null : smallest(map.getOutputSizes(ImageFormat.YUV_420_888));
+        if (size == null) {
+            throw new IllegalStateException("the camera delivers no YUV frames");
+        }
+        Integer sensor = camera.get(CameraCharacteristics.SENSOR_ORIENTATION);
+        Integer facing = camera.get(CameraCharacteristics.LENS_FACING);
+        boolean front = facing != null && facing == CameraCharacteristics.LENS_FACING_FRONT;
+        int orientation = Orientation.ofCamera(sensor == null ? 0 : sensor, displayDegrees, front);
+        boolean turned = orientation >= 5;
+        box.setRatio(turned ? size.getHeight() : size.getWidth(), turned ? size.getWidth() : size.getHeight());
+        holder.setFixedSize(size.getWidth(), size.getHeight());
+        thread = new HandlerThread("camera");
+        thread.start();
+        reader = ImageReader.newInstance(size.getWidth(), size.getHeight(), ImageFormat.YUV_420_888, 2);
+        reader.setOnImageAvailableListener(new Frames(number, orientation), new Handler(thread.getLooper()));
+    }
+
+    private static Size smallest(Size[] sizes) {
+        int count = sizes == null ? 0 : sizes.length;
+        int[] widths = new int[count];
+        int[] heights = new int[count];
+        for (int i = 0; i < count; i++) {
+            widths[i] = sizes[i].getWidth();
+            heights[i] = sizes[i].getHeight();
+        }
+        int chosen = FrameSize.choose(widths, heights, FrameSize.WANTED);
+        return chosen < 0 ? null : sizes[chosen];
+    }
+
+    /** Start the session once the camera is open and the surface has the size of its frames. */
+    private void configure() {
+        if (device == null || configured || !holder.getSurface().isValid()
+                || holder.getSurfaceFrame().width() != size.getWidth()
+                || holder.getSurfaceFrame().height() != size.getHeight()) {
+            return;
+        }
+        configured = true;
+        int number = opening;
+        try {
+            device.createCaptureSession(Arrays.asList(holder.getSurface(), reader.getSurface()),
+                    new Session(number), main);
+        } catch (CameraAccessException error) {
+            stopped(number, reason(error.getReason()));
+        } catch (IllegalArgumentException | IllegalStateException error) {
+            stopped(number, Camera.FAILED);
+        }
+    }
+
+    @Override
+    public void surfaceCreated(SurfaceHolder created) {
+        configure();
+    }
+
+    @Override
+    public void surfaceChanged(SurfaceHolder changed, int format, int width, int height) {
+        configure();
+    }
+
+    @Override
+    public void surfaceDestroyed(SurfaceHolder destroyed) {
+        configured = false;
+    }
+
+    private void stopped(int number, Camera why) {
+        if (number == opening) {
+            close();
+            listener.onStopped(why);
+        }
+    }
+
+    private static Camera reason(int code) {
+        boolean busy = code == CameraAccessException.CAMERA_IN_USE
+                || code == CameraAccessException.MAX_CAMERAS_IN_USE
+                || code == CameraAccessException.CAMERA_DISCONNECTED;
+        return busy ? Camera.IN_USE : Camera.FAILED;
+    }
+
+    /** Hands frames out; each is closed whatever happens. */
+    private final class Frames implements ImageReader.OnImageAvailableListener {
+        private final int number;
+        private final int orientation;
+
+        Frames(int number, int orientation) {
+            this.number = number;
+            this.orientation = orientation;
+        }
+
+        @Override
+        public void onImageAvailable(ImageReader source) {
+            try (Image frame = source.acquireLatestImage()) {
+                if (frame != null && number == opening) {
+                    listener.onFrame(frame, orientation);
+                }
+            } catch (IllegalStateException error) {
+                // The reader was closed between the frame and this call.
+            }
+        }
+    }
+
+    private final class Device extends CameraDevice.StateCallback {
+        private final int number;
+
+        Device(int number) {
+            this.number = number;
+        }
+
+        @Override
+        public void onOpened(CameraDevice opened) {
+            if (number != opening) {
+                opened.close();
+                return;
+            }
+            device = opened;
+            configure();
+        }
+
+        @Override
+        public void onDisconnected(CameraDevice lost) {
+            lost.close();
+            stopped(number, Camera.IN_USE);
+        }
+
+        @Override
+        public void onError(CameraDevice failed, int code) {
+            failed.close();
+            boolean busy = code == ERROR_CAMERA_IN_USE || code == ERROR_MAX_CAMERAS_IN_USE;
+            stopped(number, busy ? Camera.IN_USE : Camera.FAILED);
+        }
+    }
+
+    private final class Session extends CameraCaptureSession.StateCallback {
+        private final int number;
+
+        Session(int number) {
+            this.number = number;
+        }
+
+        @Override
+        public void onConfigured(CameraCaptureSession session) {
+            if (number != opening || device == null) {
+                return;
+            }
+            try {
+                session.setRepeatingRequest(request(), null, main);
+                listener.onRunning();
+            } catch (CameraAccessException error) {
+                stopped(number, reason(error.getReason()));
+            } catch (IllegalArgumentException | IllegalStateException error) {
+                stopped(number, Camera.FAILED);
+            }
+        }
+
+        private CaptureRequest request() throws CameraAccessException {
+            CaptureRequest.Builder builder = device.createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW);
+            for (Surface surface : Arrays.asList(holder.getSurface(), reader.getSurface())) {
+                builder.addTarget(surface);
+            }
+            builder.set(CaptureRequest.CONTROL_AF_MODE, CaptureRequest.CONTROL_AF_MODE_CONTINUOUS_PICTURE);
+            return builder.build();
+        }
+
+        @Override
+        public void onConfigureFailed(CameraCaptureSession session) {
+            stopped(number, Camera.FAILED);
+        }
+    }
+}

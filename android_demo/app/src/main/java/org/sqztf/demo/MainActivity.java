@@ -1,0 +1,234 @@
+package org.sqztf.demo;
+
+import android.Manifest;
+import android.app.Activity;
+import android.content.ActivityNotFoundException;
+import android.content.Context;
+import android.content.Intent;
+import android.content.pm.PackageManager;
+import android.graphics.Bitmap;
+import android.hardware.camera2.CameraManager;
+import android.media.Image;
+import android.net.Uri;
+import android.os.Build;
+import android.os.Bundle;
+import android.os.Handler;
+import android.os.Looper;
+import android.provider.Settings;
+import android.view.SurfaceView;
+import android.view.View;
+import android.view.WindowInsets;
+import java.util.HashMap;
+import java.util.Map;
+import org.sqztf.core.ScreenState;
+import org.sqztf.demo.newer.Insets30;
+
+/** The one screen: passes what happens to {@link Session}, and carries out what only an activity can. */
+public final class MainActivity extends Activity implements Session.Shell, CameraFeed.Listener {
+    private static final int ASK_CAMERA = 1;
+    private static final int CHOOSE_PHOTO = 2;
+    private static final String SAVED = "screen";
+
+    private Session session;
+    private ScreenView view;
+    private CameraFeed feed;
+    private final CameraManager.AvailabilityCallback cameras = new CameraManager.AvailabilityCallback() {
+        @Override
+        public void onCameraAvailable(String id) {
+            session.screen.cameraFree();
+        }
+    };
+
+    @Override
+    protected void onCreate(Bundle saved) {
+        super.onCreate(saved);
+        setContentView(R.layout.main);
+        session = (Session) getLastNonConfigurationInstance();
+        boolean fresh = session == null;
+        if (fresh) {
+            session = new Session(this, restored(saved));
+        }
+        view = new ScreenView(this, session.screen, Runtime.getRuntime().availableProcessors());
+        SurfaceView preview = ScreenView.find(this, R.id.preview);
+        AspectLayout box = ScreenView.find(this, R.id.preview_box);
+        feed = new CameraFeed(this, preview.getHolder(), box, this);
+        findViewById(R.id.photo).setOnClickListener(new View.OnClickListener() {
+            @Override
+            public void onClick(View button) {
+                choosePhoto();
+            }
+        });
+        keepClear(findViewById(R.id.root));
+        if (fresh && saved == null) {
+            takeShared(getIntent());
+        }
+    }
+
+    private static Map<String, String> restored(Bundle saved) {
+        Map<String, String> values = new HashMap<>();
+        Bundle screen = saved == null ? null : saved.getBundle(SAVED);
+        if (screen != null) {
+            for (String key : screen.keySet()) {
+                values.put(key, screen.getString(key));
+            }
+        }
+        return values;
+    }
+
+    @Override
+    protected void onSaveInstanceState(Bundle out) {
+        super.onSaveInstanceState(out);
+        Bundle screen = new Bundle();
+        for (Map.Entry<String, String> value : session.screen.save().entrySet()) {
+            screen.putString(value.getKey(), value.getValue());
+        }
+        out.putBundle(SAVED, screen);
+    }
+
+    @Override
+    public Object onRetainNonConfigurationInstance() {
+        return session;
+    }
+
+    @Override
+    protected void onResume() {
+        super.onResume();
+        session.attach(this);
+        manager().registerAvailabilityCallback(cameras, new Handler(Looper.getMainLooper()));
+        session.screen.start(CameraFeed.any(this), permitted(),
+                shouldShowRequestPermissionRationale(Manifest.permission.CAMERA));
+    }
+
+    @Override
+    protected void onPause() {
+        manager().unregisterAvailabilityCallback(cameras);
+        session.screen.stop();
+        super.onPause();
+    }
+
+    @Override
+    protected void onDestroy() {
+        session.attach(null);
+        if (!isChangingConfigurations()) {
+            session.close();
+        }
+        super.onDestroy();
+    }
+
+    private CameraManager manager() {
+        return (CameraManager) getSystemService(Context.CAMERA_SERVICE);
+    }
+
+    private boolean permitted() {
+        return checkSelfPermission(Manifest.permission.CAMERA) == PackageManager.PERMISSION_GRANTED;
+    }
+
+    /** Keep what can be read and touched clear of the system's bars and of cutouts. */
+    private static void keepClear(View root) {
+        root.setOnApplyWindowInsetsListener(new View.OnApplyWindowInsetsListener() {
+            @Override
+            public WindowInsets onApplyWindowInsets(View view, WindowInsets insets) {
+                int[] covered = covered(insets);
+                view.setPadding(covered[0], covered[1], covered[2], covered[3]);
+                return insets;
+            }
+        });
+    }
+
+    @SuppressWarnings("deprecation")
+    private static int[] covered(WindowInsets insets) {
+        if (Build.VERSION.SDK_INT >= 30) {
+            return Insets30.covered(insets);
+        }
+        return new int[] {
+            insets.getSystemWindowInsetLeft(), insets.getSystemWindowInsetTop(),
+            insets.getSystemWindowInsetRight(), insets.getSystemWindowInsetBottom()
+        };
+    }
+
+    // Photos -------------------------------------------------------------------------------------------------
+
+    private void choosePhoto() {
+        Intent choose = new Intent(Intent.ACTION_GET_CONTENT).setType("image/*").addCategory(Intent.CATEGORY_OPENABLE);
+        try {
+            startActivityForResult(choose, CHOOSE_PHOTO);
+        } catch (ActivityNotFoundException error) {
+            session.screen.noGallery();
+        }
+    }
+
+    @Override
+    protected void onActivityResult(int request, int result, Intent data) {
+        super.onActivityResult(request, result, data);
+        if (request == CHOOSE_PHOTO && result == RESULT_OK && data != null && data.getData() != null) {
+            session.screen.photo(data.getData().toString());
+        }
+    }
+
+    @SuppressWarnings("deprecation")
+    private void takeShared(Intent intent) {
+        Object shared = Intent.ACTION_SEND.equals(intent.getAction())
+                ? intent.getParcelableExtra(Intent.EXTRA_STREAM) : null;
+        if (shared instanceof Uri) {
+            session.screen.photo(shared.toString());
+        }
+    }
+
+    // What the session asks for ------------------------------------------------------------------------------
+
+    @Override
+    public void askPermission() {
+        requestPermissions(new String[] {Manifest.permission.CAMERA}, ASK_CAMERA);
+    }
+
+    @Override
+    public void onRequestPermissionsResult(int request, String[] permissions, int[] results) {
+        if (request == ASK_CAMERA) {
+            session.screen.permission(permitted(), results.length == 0 // interrupted, not answered
+                    || shouldShowRequestPermissionRationale(Manifest.permission.CAMERA));
+        }
+    }
+
+    @Override
+    public void openSettings() {
+        try {
+            startActivity(new Intent(Settings.ACTION_APPLICATION_DETAILS_SETTINGS,
+                    Uri.fromParts("package", getPackageName(), null)));
+        } catch (ActivityNotFoundException error) {
+            startActivity(new Intent(Settings.ACTION_SETTINGS));
+        }
+    }
+
+    @Override
+    @SuppressWarnings("deprecation")
+    public void openCamera() {
+        feed.open(90 * getWindowManager().getDefaultDisplay().getRotation());
+    }
+
+    @Override
+    public void closeCamera() {
+        feed.close();
+    }
+
+    @Override
+    public void show(ScreenState state, Bitmap still) {
+        view.show(state, still);
+    }
+
+    // What the camera tells ----------------------------------------------------------------------------------
+
+    @Override
+    public void onRunning() {
+        session.screen.cameraRunning();
+    }
+
+    @Override
+    public void onStopped(ScreenState.Camera why) {
+        session.screen.cameraStopped(why);
+    }
+
+    @Override
+    public void onFrame(Image frame, int orientation) {
+        session.frame(frame, orientation);
+    }
+}

@@ -1,0 +1,318 @@
+package org.sqztf.demo;
+
+import android.content.Context;
+import android.graphics.Bitmap;
+import android.media.Image;
+import android.net.Uri;
+import android.os.Handler;
+import android.os.Looper;
+import java.io.IOException;
+import java.util.Map;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import org.sqztf.core.Catalog;
+import org.sqztf.core.Classifier;
+import org.sqztf.core.FrameGate;
+import org.sqztf.core.Screen;
+import org.sqztf.core.ScreenState;
+import org.sqztf.core.ScreenState.Message;
+import org.sqztf.core.SqzModel;
+import org.sqztf.core.YuvFrame;
+
+/**
+ * What outlives a rotation: the state of the screen, the loaded model and the thread that runs it.
+ *
+ * <p>The activity of the moment is its {@link Shell}; between two of them there is none. Public methods are for the main
+ * thread, except {@link #frame}.
+ */
+final class Session implements Screen.Effects {
+
+    /** What only an activity can do. */
+    interface Shell {
+        void askPermission();
+
+        void openSettings();
+
+        void openCamera();
+
+        void closeCamera();
+
+        void show(ScreenState state, Bitmap still);
+    }
+
+    /** A frame on its way from the camera to the screen. */
+    private static final class Frame {
+        final YuvFrame pixels = new YuvFrame();
+        int orientation;
+    }
+
+    private static final int FRAMES = 3; // being classified, shown, and on its way to being shown
+
+    final Screen screen;
+    private final Context context;
+    private final Bundled bundled;
+    private final ExecutorService worker = Executors.newSingleThreadExecutor();
+    private final Handler main = new Handler(Looper.getMainLooper());
+    private final FrameGate gate = new FrameGate();
+    private final ArrayBlockingQueue<Frame> spare = new ArrayBlockingQueue<>(FRAMES);
+    private volatile int wanted; // the ticket of frames that are wanted, 0 for none
+    private Classifier classifier; // on the worker's thread only
+    private Frame shownFrame;
+    private Bitmap still;
+    private Shell shell;
+
+    Session(Context context, Map<String, String> saved) {
+        this.context = context.getApplicationContext();
+        bundled = new Bundled(this.context.getAssets());
+        for (int i = 0; i < FRAMES; i++) {
+            spare.add(new Frame());
+        }
+        screen = new Screen(this, bundled.names(), Runtime.getRuntime().availableProcessors(), saved);
+        if (!bundled.fault.isEmpty()) {
+            screen.noModels(bundled.fault);
+        }
+    }
+
+    /** Work for this activity from now on; null for none. */
+    void attach(Shell next) {
+        shell = next;
+    }
+
+    /** End for good. */
+    void close() {
+        shell = null;
+        worker.execute(new Runnable() {
+            @Override
+            public void run() {
+                closeClassifier();
+            }
+        });
+        worker.shutdown();
+    }
+
+    /** Take a frame from the camera's thread, or drop it. */
+    void frame(Image image, int orientation) {
+        final int ticket = wanted;
+        if (ticket == 0 || !gate.enter()) {
+            return;
+        }
+        final Frame frame = spare.poll();
+        if (frame == null) {
+            gate.leave();
+            return;
+        }
+        try {
+            copy(image, frame, orientation);
+            worker.execute(new Runnable() {
+                @Override
+                public void run() {
+                    classifyFrame(ticket, frame);
+                }
+            });
+        } catch (RejectedExecutionException | IllegalStateException error) { // the session or the camera has ended
+            spare.add(frame);
+            gate.leave();
+        }
+    }
+
+    private static void copy(Image image, Frame frame, int orientation) {
+        Image.Plane[] planes = image.getPlanes();
+        frame.orientation = orientation;
+        frame.pixels.copy(image.getWidth(), image.getHeight(), planes[0].getBuffer(), planes[0].getRowStride(),
+                planes[1].getBuffer(), planes[2].getBuffer(), planes[1].getRowStride(), planes[1].getPixelStride());
+    }
+
+    // On the worker's thread ---------------------------------------------------------------------------------
+
+    private void classifyFrame(final int ticket, final Frame frame) {
+        Classifier.Result result = null;
+        try {
+            result = classifier == null ? null : classifier.classify(frame.pixels, frame.orientation);
+        } catch (final RuntimeException error) {
+            failed(ticket, error);
+        } finally {
+            final Classifier.Result done = result;
+            main.post(new Runnable() {
+                @Override
+                public void run() {
+                    showFrame(ticket, frame, done);
+                }
+            });
+            gate.leave();
+        }
+    }
+
+    private void failed(final int ticket, final Throwable error) {
+        main.post(new Runnable() {
+            @Override
+            public void run() {
+                screen.engineFailed(ticket, String.valueOf(error.getMessage()));
+            }
+        });
+    }
+
+    private void load(final int ticket, Catalog.Entry entry, int threads, boolean fast) {
+        closeClassifier();
+        Message why = null;
+        String what = "";
+        try {
+            byte[] file = bundled.read(entry.file);
+            SqzModel model = entry.open(file, bundled.read(entry.labelsFile));
+            classifier = new Classifier(model, new TfliteEngine(file, threads, fast));
+        } catch (SqzModel.ModelException error) {
+            why = Message.of(error.fault);
+            what = String.valueOf(error.getMessage());
+        } catch (IOException error) {
+            why = Message.MODEL_DAMAGED;
+            what = String.valueOf(error.getMessage());
+        } catch (RuntimeException | LinkageError | OutOfMemoryError error) {
+            why = Message.ENGINE_FAILED;
+            what = String.valueOf(error.getMessage());
+        }
+        final Message fault = why;
+        final String detail = what;
+        main.post(new Runnable() {
+            @Override
+            public void run() {
+                if (fault == null) {
+                    screen.modelLoaded(ticket);
+                } else {
+                    screen.modelFailed(ticket, fault, detail);
+                }
+            }
+        });
+    }
+
+    private void closeClassifier() {
+        if (classifier != null) {
+            classifier.close();
+            classifier = null;
+        }
+    }
+
+    private void classifyStill(final int ticket, String uri) {
+        try {
+            final Stills.Photo photo = Stills.read(context.getContentResolver(), Uri.parse(uri));
+            final Bitmap shown = Stills.shown(photo.bitmap, photo.orientation);
+            final Classifier.Result result = classifier == null ? null
+                    : classifier.classify(new BitmapPixels(photo.bitmap), photo.orientation);
+            main.post(new Runnable() {
+                @Override
+                public void run() {
+                    showPhoto(ticket, shown, photo.reducedFrom, result);
+                }
+            });
+        } catch (Stills.PhotoException error) {
+            photoFailed(ticket, error.why, error.getMessage());
+        } catch (OutOfMemoryError error) {
+            photoFailed(ticket, Message.PHOTO_TOO_LARGE, String.valueOf(error.getMessage()));
+        } catch (RuntimeException error) {
+            failed(ticket, error);
+        }
+    }
+
+    private void photoFailed(final int ticket, final Message why, final String what) {
+        main.post(new Runnable() {
+            @Override
+            public void run() {
+                screen.photoFailed(ticket, why, what);
+            }
+        });
+    }
+
+    // Back on the main thread --------------------------------------------------------------------------------
+
+    private void showFrame(int ticket, Frame frame, Classifier.Result result) {
+        if (result == null || screen.state().source != ScreenState.Source.LIVE) {
+            spare.add(frame);
+            return;
+        }
+        if (shownFrame != null) {
+            spare.add(shownFrame);
+        }
+        shownFrame = frame;
+        screen.result(ticket, result);
+    }
+
+    private void showPhoto(int ticket, Bitmap shown, String reducedFrom, Classifier.Result result) {
+        if (!screen.wants(ticket)) {
+            return;
+        }
+        still = shown;
+        if (!reducedFrom.isEmpty()) {
+            screen.photoReduced(ticket, reducedFrom);
+        }
+        if (result != null) {
+            screen.result(ticket, result);
+        }
+    }
+
+    // What the screen asks for -------------------------------------------------------------------------------
+
+    @Override
+    public void askPermission() {
+        if (shell != null) {
+            shell.askPermission();
+        }
+    }
+
+    @Override
+    public void openSettings() {
+        if (shell != null) {
+            shell.openSettings();
+        }
+    }
+
+    @Override
+    public void openCamera() {
+        if (shell != null) {
+            shell.openCamera();
+        }
+    }
+
+    @Override
+    public void closeCamera() {
+        wanted = 0;
+        if (shell != null) {
+            shell.closeCamera();
+        }
+    }
+
+    @Override
+    public void loadModel(final int ticket, final int model, final int threads, final boolean fast) {
+        worker.execute(new Runnable() {
+            @Override
+            public void run() {
+                load(ticket, bundled.entries.get(model), threads, fast);
+            }
+        });
+    }
+
+    @Override
+    public void classifyPhoto(final int ticket, final String uri) {
+        worker.execute(new Runnable() {
+            @Override
+            public void run() {
+                classifyStill(ticket, uri);
+            }
+        });
+    }
+
+    @Override
+    public void keepFrame() {
+        still = shownFrame == null ? null : Stills.shown(shownFrame.pixels, shownFrame.orientation);
+    }
+
+    @Override
+    public void show(ScreenState state) {
+        wanted = screen == null ? 0 : screen.frameTicket();
+        if (state.source == ScreenState.Source.LIVE) {
+            still = null;
+        }
+        if (shell != null) {
+            shell.show(state, still);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+package org.sqztf.demo;
+
+import android.content.res.Resources;
+import org.sqztf.core.ScreenState;
+
+/** Words for what the screen says. */
+final class Texts {
+    private Texts() {}
+
+    /** Return what to say: of the model or photo if there is something, else of the camera; may be empty. */
+    static String message(Resources resources, ScreenState state) {
+        if (state.message != null) {
+            String text = resources.getString(message(state.message));
+            return state.detail.isEmpty() ? text : text + " (" + state.detail + ")";
+        }
+        int camera = state.source == ScreenState.Source.LIVE ? camera(state.camera) : 0;
+        if (camera != 0) {
+            return resources.getString(camera);
+        }
+        return state.modelReady ? "" : resources.getString(R.string.loading);
+    }
+
+    private static int message(ScreenState.Message message) {
+        switch (message) {
+            case NO_MODEL:
+                return R.string.message_no_model;
+            case MODEL_NOT_TFLITE:
+                return R.string.message_not_tflite;
+            case MODEL_DAMAGED:
+                return R.string.message_damaged;
+            case MODEL_NOT_QUANTIZED:
+                return R.string.message_not_quantized;
+            case MODEL_LABELS:
+                return R.string.message_labels;
+            case MODEL_PREPROCESS:
+                return R.string.message_preprocess;
+            case ENGINE_FAILED:
+                return R.string.message_engine;
+            case PHOTO_TOO_LARGE:
+                return R.string.message_photo_too_large;
+            case PHOTO_REDUCED:
+                return R.string.message_photo_reduced;
+            case NO_GALLERY:
+                return R.string.message_no_gallery;
+            default:
+                return R.string.message_photo_unreadable;
+        }
+    }
+
+    private static int camera(ScreenState.Camera camera) {
+        switch (camera) {
+            case ASKING:
+                return R.string.camera_asking;
+            case RATIONALE:
+                return R.string.camera_rationale;
+            case DENIED:
+                return R.string.camera_denied;
+            case OPENING:
+                return R.string.camera_opening;
+            case IN_USE:
+                return R.string.camera_in_use;
+            case NONE:
+                return R.string.camera_none;
+            case FAILED:
+                return R.string.camera_failed;
+            default:
+                return 0;
+        }
+    }
+
+    /** Return the label of the button for trouble; 0 for no button. */
+    static int action(ScreenState.Action action) {
+        switch (action) {
+            case ALLOW_CAMERA:
+                return R.string.action_allow;
+            case OPEN_SETTINGS:
+                return R.string.action_settings;
+            case RETRY_CAMERA:
+            case RETRY_MODEL:
+                return R.string.action_retry;
+            default:
+                return 0;
+        }
+    }
+}

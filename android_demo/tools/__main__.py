@@ -1,0 +1,68 @@
+"""Build `build/android/sqz-demo.apk` and check it, or bundle models for Gradle: see --help."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from android_demo.tools import models
+from android_demo.tools.build import ABIS, ASSETS, build, bundle
+from android_demo.tools.process import BuildError
+from android_demo.tools.verify import Verdict
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    parser = argparse.ArgumentParser(
+        prog="python -m android_demo.tools",
+        description="Bundle exported models with the demo app, build the package without the Android SDK, check it.",
+    )
+    parser.add_argument(
+        "models",
+        nargs="*",
+        type=Path,
+        metavar="FOLDER",
+        help="output folders of sqz_tf.export (default: build/imagenet, made if its weights are found; else "
+        "build/digits, made if it is not there)",
+    )
+    parser.add_argument("--abi", action="append", choices=ABIS, help="processors to build for (default: all)")
+    parser.add_argument("--out", type=Path, default=Path("build/android"), help="default: build/android")
+    parser.add_argument("--assets", type=Path, default=ASSETS, help="the app's assets (default: the app module's)")
+    parser.add_argument("--only-bundle", action="store_true", help="fill the assets and stop; Gradle takes them")
+    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; return 0, or 1 if the app cannot be built or is not right."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        bundle(arguments.models or [models.make(*models.default_model(Path("build"), os.environ))], arguments.assets)
+        if not arguments.only_bundle:
+            verdict = build(arguments.assets, arguments.abi or list(ABIS), arguments.out)
+            print(json.dumps(verdict.to_dict(), indent=2) if arguments.json else summary(verdict, arguments.out))
+    except BuildError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def summary(verdict: Verdict, out: Path) -> str:
+    """Return the verdict as lines of text."""
+    rows = [f"{out / verdict.apk}: {verdict.bytes:,} bytes, signed (v2, v3) with a debug key"]
+    rows += [f"  model {entry['name']}: {entry['bytes']:,} bytes, stored uncompressed" for entry in verdict.models]
+    rows += [
+        f"  {lib.path}: {lib.bytes:,} bytes at a multiple of 16 KB; its segments are aligned to "
+        f"{lib.segment_alignment // 1024} KB"
+        for lib in verdict.libraries
+    ]
+    if not verdict.fits_16_kb_pages:
+        rows.append("  devices with 16 KB pages need the Gradle build, which has LiteRT's libraries")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

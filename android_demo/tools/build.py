@@ -1,0 +1,92 @@
+"""From sources and exported models to a checked package."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from android_demo.tools import apk, java
+from android_demo.tools.android_api import api_jar
+from android_demo.tools.maven import empty_folder, fetch
+from android_demo.tools.process import BuildError, require_tools
+from android_demo.tools.verify import Verdict, verify
+from converters.to_android import FOLDER, android_assets
+
+DEMO = Path(__file__).resolve().parent.parent
+APP, CORE = DEMO / "app" / "src" / "main", DEMO / "core" / "src" / "main"
+ASSETS = APP / "assets"
+ABIS = ("arm64-v8a", "x86_64")
+MODEL_FILE = "model_int8.tflite"
+APK = "sqz-demo.apk"
+
+
+def bundle(exports: Sequence[Path], assets: Path) -> None:
+    """Put the int8 models of some exports into the app's assets, in place of what was there.
+
+    Raises:
+      BuildError: a folder holds no model, or one that cannot be bundled.
+    """
+    models: dict[str, bytes] = {}
+    for export in exports:
+        path = export / MODEL_FILE
+        if not path.is_file():
+            raise BuildError(f"there is no {path}; expected an output folder of python -m sqz_tf.export")
+        name = export.resolve().name
+        if name in models:
+            raise BuildError(f"two folders are called {name}; the app tells models apart by name")
+        models[name] = path.read_bytes()
+    try:
+        files = android_assets(models)
+    except ValueError as error:
+        raise BuildError(str(error)) from error
+    empty_folder(assets / FOLDER)
+    for name, data in files.items():
+        (assets / name).write_bytes(data)
+
+
+def build(assets: Path, abis: list[str], out: Path) -> Verdict:
+    """Build `out/sqz-demo.apk` and `out/report.json`; the package appears only when it has passed every check.
+
+    Raises:
+      BuildError: a tool or artefact is missing, something does not compile, or the package is not right.
+    """
+    require_tools()
+    if not (assets / FOLDER / "models.json").is_file():
+        raise BuildError("no model is bundled; name the output folder of an export")
+    out = out.resolve()
+    (out / APK).unlink(missing_ok=True)
+    work = empty_folder(out / "work")
+    have = fetch(["api36", "api24", "dex", "app"], out / "maven")
+    package, generated = apk.link_resources(APP, assets, version(), work)
+    libraries = [java.classes_of_aar(aar, work) for aar in have["app"]]
+    classes = java.compile_for_both(
+        java.sources(CORE / "java", APP / "java", generated),
+        api_jar(have["api36"][0], out / "api"),
+        api_jar(have["api24"][0], out / "api"),
+        libraries,
+        work,
+    )
+    code = java.dex(have["dex"][0], [classes, *libraries], work / "classes.dex")
+    unsigned = apk.assemble(package, code, apk.native_libraries(have["app"], abis), work / "unsigned.zip")
+    signed = apk.sign(unsigned, out / "debug.keystore", work / "signed.zip")
+    return _publish(signed, abis, out)
+
+
+def _publish(signed: Path, abis: list[str], out: Path) -> Verdict:
+    """Give a package its name once it has passed."""
+    part = signed.with_name(APK)
+    signed.rename(part)
+    verdict = verify(part, abis)
+    (out / "report.json").write_text(json.dumps(verdict.to_dict(), indent=2) + "\n", "utf-8")
+    os.replace(part, out / APK)
+    shutil.rmtree(out / "work")
+    return verdict
+
+
+def version() -> str:
+    """Return the kit's version, which is the app's."""
+    text = (DEMO.parent / "sqz_tf" / "__init__.py").read_text("utf-8")
+    return text.split('__version__ = "')[1].split('"')[0]

@@ -1,0 +1,103 @@
+"""Compiling: against the newest classes of Android, against the oldest, and to Dalvik's format."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from android_demo.tools.maven import empty_folder
+from android_demo.tools.process import BuildError, run
+
+NEWER = "newer"
+"""Name of the packages whose classes may call what the oldest Android lacks, behind a look at SDK_INT."""
+MIN_SDK = 24
+TOO_NEW = re.compile(
+    r"java/(time|nio/file|lang/invoke|lang/ProcessHandle|lang/Record)\b|java/util/(Base64|concurrent/Flow)\b"
+)
+"""Java's own classes that Android has only since API 26 or later; javac's Java 8 has them all."""
+
+
+def sources(*folders: Path) -> list[Path]:
+    """Return the Java files below some folders, sorted."""
+    return sorted(path for folder in folders for path in folder.rglob("*.java"))
+
+
+def compile_java(files: Sequence[Path], classpath: Iterable[Path], out: Path) -> Path:
+    """Compile to Java 8 class files; a warning is an error.
+
+    Returns:
+      `out`, made anew.
+
+    Raises:
+      BuildError: javac says no.
+    """
+    empty_folder(out)
+    arguments = out.with_name(f"{out.name}.arguments")
+    arguments.write_text("\n".join(f'"{path}"' for path in files), "utf-8")
+    joined = os.pathsep.join(map(str, classpath))
+    lint = "-Xlint:all,-options,-classfile,-processing,-deprecation"
+    run("javac", "--release", "8", "-encoding", "UTF-8", lint, "-Werror", "-proc:none", "-g",
+        *(["-cp", joined] if joined else []), "-d", out, f"@{arguments}", cwd=out.parent)  # fmt: skip
+    return out
+
+
+def compile_for_both(files: Sequence[Path], newest: Path, oldest: Path, libraries: list[Path], work: Path) -> Path:
+    """Compile against the newest Android, then everything but `newer` packages against the oldest too.
+
+    Returns:
+      the folder of class files of the first.
+
+    Raises:
+      BuildError: a call is unknown to the newest, or too new for the oldest.
+    """
+    classes = compile_java(files, [newest, *libraries], work / "classes")
+    guarded = _only_newer(classes, work / "newer-classes")
+    plain = [path for path in files if NEWER not in path.parts]
+    compile_java(plain, [oldest, guarded, *libraries], work / "classes-oldest")
+    refuse_too_new(classes)
+    return classes
+
+
+def _only_newer(classes: Path, out: Path) -> Path:
+    empty_folder(out)
+    for path in sorted(classes.rglob("*.class")):
+        if NEWER in path.parts:
+            target = out / path.relative_to(classes)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    return out
+
+
+def refuse_too_new(classes: Path) -> None:
+    """Make sure that no class names a class of Java's own library that the oldest Android lacks.
+
+    Raises:
+      BuildError: one does.
+    """
+    for path in sorted(classes.rglob("*.class")):
+        found = TOO_NEW.search(path.read_bytes().decode("latin-1"))
+        if found:
+            raise BuildError(f"{path.name} uses {found.group()}, which Android has only after API {MIN_SDK}")
+
+
+def dex(dx: Path, inputs: Iterable[Path], out: Path) -> Path:
+    """Write `classes.dex` from folders and jars of Java 8 class files.
+
+    Raises:
+      BuildError: something in them needs a newer Android.
+    """
+    run("java", "-cp", dx, "com.android.dx.command.Main", "--dex", f"--min-sdk-version={MIN_SDK}",
+        f"--output={out}", *inputs)  # fmt: skip
+    return out
+
+
+def classes_of_aar(aar: Path, folder: Path) -> Path:
+    """Return the jar of classes inside an Android library."""
+    folder.mkdir(parents=True, exist_ok=True)
+    jar = folder / f"{aar.stem}.jar"
+    with zipfile.ZipFile(aar) as archive:
+        jar.write_bytes(archive.read("classes.jar"))
+    return jar

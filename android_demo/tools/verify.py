@@ -1,0 +1,118 @@
+"""Judging a package: is it signed, whole, aligned, and does it hold the models it should?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import struct
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from android_demo.tools.apk import APPLICATION, MIN_SDK, PAGE, TARGET_SDK
+from android_demo.tools.process import BuildError, run
+
+MODELS = "assets/models/"
+
+
+@dataclass(frozen=True)
+class Library:
+    """A native library: its path, bytes, where it begins in the package, and the alignment of its segments."""
+
+    path: str
+    bytes: int
+    offset: int
+    segment_alignment: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found in a package."""
+
+    apk: str
+    bytes: int
+    sha256: str
+    models: list[dict[str, Any]]
+    libraries: list[Library]
+    locales: list[str]
+
+    @property
+    def fits_16_kb_pages(self) -> bool:
+        """Whether every native library can be loaded in place on a device with 16 KB pages."""
+        return all(lib.offset % PAGE == 0 and lib.segment_alignment >= PAGE for lib in self.libraries)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {**asdict(self), "fits_16_kb_pages": self.fits_16_kb_pages}
+
+
+def verify(apk: Path, abis: list[str]) -> Verdict:
+    """Check a signed package.
+
+    Raises:
+      BuildError: it is not signed, not aligned, misses something, or compresses a model.
+    """
+    signature = run("apksigner", "verify", "--verbose", "--min-sdk-version", str(MIN_SDK), apk)
+    for scheme in ("v2", "v3"):
+        _expect(re.search(rf"\({'APK Signature Scheme ' + scheme}\): true", signature), f"no {scheme} signature")
+    run("zipalign", "-c", "-p", "4", apk)
+    badging = run("aapt", "dump", "badging", apk)
+    _check_badging(badging)
+    with zipfile.ZipFile(apk) as package:
+        _expect("classes.dex" in package.namelist(), "no classes.dex")
+        models = _models(package)
+        libraries = [_library(apk, package, info) for info in package.infolist() if info.filename.endswith(".so")]
+    _expect({lib.path.split("/")[1] for lib in libraries} == set(abis), f"native libraries for {abis} expected")
+    locales = re.search(r"^locales: (.*)$", badging, re.M)
+    names = [name for name in re.findall(r"'([^']*)'", locales.group(1) if locales else "") if name != "--_--"]
+    data = apk.read_bytes()
+    return Verdict(apk.name, len(data), hashlib.sha256(data).hexdigest(), models, libraries, names)
+
+
+def _expect(condition: object, fault: str) -> None:
+    if not condition:
+        raise BuildError(f"the package is not right: {fault}")
+
+
+def _check_badging(badging: str) -> None:
+    for wanted in (
+        f"package: name='{APPLICATION}'",
+        f"sdkVersion:'{MIN_SDK}'",
+        f"targetSdkVersion:'{TARGET_SDK}'",
+        f"launchable-activity: name='{APPLICATION}.MainActivity'",
+        "uses-permission: name='android.permission.CAMERA'",
+    ):
+        _expect(wanted in badging, f"badging lacks {wanted}")
+
+
+def _models(package: zipfile.ZipFile) -> list[dict[str, Any]]:
+    """Return the bundled models after comparing each file with its hash."""
+    listed: list[dict[str, Any]] = json.loads(package.read(f"{MODELS}models.json"))["models"]
+    for entry in listed:
+        for file, digest in ((entry["file"], entry["sha256"]), (entry["labels"], entry["labels_sha256"])):
+            _expect(hashlib.sha256(package.read(MODELS + file)).hexdigest() == digest, f"{file} has changed")
+        stored = package.getinfo(MODELS + entry["file"]).compress_type == zipfile.ZIP_STORED
+        _expect(stored, f"{entry['file']} is compressed")
+    return listed
+
+
+def _library(apk: Path, package: zipfile.ZipFile, info: zipfile.ZipInfo) -> Library:
+    _expect(info.compress_type == zipfile.ZIP_STORED, f"{info.filename} is compressed")
+    with apk.open("rb") as file:
+        file.seek(info.header_offset + 26)
+        name, extra = struct.unpack("<HH", file.read(4))
+    offset = info.header_offset + 30 + name + extra
+    _expect(offset % PAGE == 0, f"{info.filename} begins at {offset}, no multiple of {PAGE}")
+    return Library(info.filename, info.file_size, offset, segment_alignment(package.read(info)))
+
+
+def segment_alignment(elf: bytes) -> int:
+    """Return the smallest alignment of the loadable segments of a 64-bit little-endian ELF file."""
+    _expect(elf[:6] == b"\x7fELF\x02\x01", "a native library is no 64-bit ELF file")
+    table = struct.unpack_from("<Q", elf, 32)[0]
+    size, count = struct.unpack_from("<HH", elf, 54)
+    headers = [table + size * i for i in range(count)]
+    loads = [at for at in headers if struct.unpack_from("<I", elf, at)[0] == 1]  # PT_LOAD
+    return int(min(struct.unpack_from("<Q", elf, at + 48)[0] for at in loads))

@@ -1,0 +1,71 @@
+"""The assets of an Android app: models, their labels, and a list of both with hashes.
+
+The app reads everything else from the `.tflite` itself. The same models in give the same bytes out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+
+FOLDER = "models"
+LIST_FILE = "models.json"
+FORMAT = 1
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def android_assets(models: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return an app's assets for some models.
+
+    Args:
+      models: name to show → bytes of a `.tflite` file that carries its labels; in the order to show them.
+
+    Returns:
+      path below the app's assets folder → bytes: `models/NAME.tflite`, `models/NAME.labels.txt` and
+      `models/models.json`, which lists names, files and their SHA-256.
+
+    Raises:
+      ValueError: there is no model, a name is no plain file name, or a model is none or carries no labels.
+    """
+    if not models:
+        raise ValueError("received no model; expected at least one")
+    files: dict[str, bytes] = {}
+    entries = []
+    for name, model in models.items():
+        _check_name(name)
+        labels = _labels(name, model)
+        files[f"{FOLDER}/{name}.tflite"] = model
+        files[f"{FOLDER}/{name}.labels.txt"] = labels
+        entries.append(_entry(name, model, labels))
+    text = json.dumps({"format": FORMAT, "models": entries}, indent=2, ensure_ascii=False) + "\n"
+    return {**files, f"{FOLDER}/{LIST_FILE}": text.encode()}
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"the name {name!r} is no plain file name; use letters, digits, `.`, `_` and `-`")
+
+
+def _labels(name: str, model: bytes) -> bytes:
+    if model[4:8] != b"TFL3":
+        raise ValueError(f"{name} is no .tflite file; expected a FlatBuffer with identifier TFL3")
+    try:
+        with zipfile.ZipFile(io.BytesIO(model)) as attached:
+            return attached.read("labels.txt")
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise ValueError(f"{name} carries no labels.txt; expected a model exported by this kit ({error})") from error
+
+
+def _entry(name: str, model: bytes, labels: bytes) -> dict[str, object]:
+    return {
+        "name": name,
+        "file": f"{name}.tflite",
+        "bytes": len(model),
+        "sha256": hashlib.sha256(model).hexdigest(),
+        "labels": f"{name}.labels.txt",
+        "labels_sha256": hashlib.sha256(labels).hexdigest(),
+    }
