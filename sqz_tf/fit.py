@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from converters import tflite_reader, tflite_writer
-from converters.c_compiler import compiler, graph
+from converters import c_compiler, tflite_reader, tflite_writer
+from converters.c_compiler.report import flash_bytes
 from sqz_tf import _cli, footprint, interpreters
 from sqz_tf.boards import Board, board, boards
 from sqz_tf.errors import ConfigError, SqzError
@@ -116,10 +116,10 @@ class Model:
         except ValueError as error:
             raise FitError(f"the model cannot be read: {error}", fix="give an int8 .tflite of one picture") from error
         self.data = data
-        self._compiled: dict[str, compiler.Compilation] = {}
+        self._compiled: dict[str, c_compiler.Compilation] = {}
         self._needs: dict[str, Need] = {}
 
-    def compiled(self, target: str) -> compiler.Compilation:
+    def compiled(self, target: str) -> c_compiler.Compilation:
         """Return what the compiler makes of the model for a target.
 
         Raises:
@@ -127,7 +127,7 @@ class Model:
         """
         if target not in self._compiled:
             try:
-                self._compiled[target] = compiler.analyse(self.data, target)
+                self._compiled[target] = c_compiler.analyse(self.data, target)
             except ValueError as error:
                 raise FitError(f"the model cannot be compiled: {error}") from error
         return self._compiled[target]
@@ -143,12 +143,12 @@ class Model:
 
     def _estimated(self, target: str) -> Need:
         compiled = self.compiled(target)
-        arena, weights = compiled.plan.arena_bytes, weight_bytes(compiled)
+        arena, weights = compiled.plan.arena_bytes, flash_bytes(compiled)["total"]
         return Need(arena, self._edges, STACK_BYTES, weights, CODE_BYTES[target], False)
 
     def _linked(self, target: str, core: str) -> Need:
         compiled = self.compiled(target)
-        found = footprint.link(compiler.files(compiled, NAME), NAME, core)
+        found = footprint.link(c_compiler.files(compiled, NAME), NAME, core)
         stack = STACK_BYTES if found.stack is None else found.stack
         static = found.static + self._edges
         return Need(compiled.plan.arena_bytes, static, stack, found.weights, found.code, found.stack is not None)
@@ -158,21 +158,6 @@ class Model:
         """Bytes of one input row and the scores: what a caller that streams has in memory."""
         (source,), (scores,) = self.graph.input_tensors(), self.graph.output_tensors()
         return source.size // source.shape[1] + scores.size
-
-
-def weight_bytes(compiled: compiler.Compilation) -> int:
-    """Return the bytes of weights, biases and tables of scales, as they lie in flash."""
-    kernels = [operator.kernel for operator in compiled.program.operators]
-    packed = [choice.weights for choice in compiled.choices if choice.weights is not None]
-    scales = [
-        scale
-        for kernel in kernels
-        for scale in (getattr(kernel, "requant", None), getattr(kernel, "mean", None))
-        if isinstance(scale, graph.Requant)
-    ]
-    biases = [kernel.bias for kernel in kernels if isinstance(kernel, (graph.ConvKernel, graph.FullyConnectedKernel))]
-    tables = sum(scale.shift.nbytes + (0 if scale.only_shifts else scale.multiplier.nbytes) for scale in scales)
-    return tables + sum(array.nbytes for array in (*packed, *biases))
 
 
 def tflm_need(data: bytes) -> tuple[Need | None, str]:

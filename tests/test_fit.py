@@ -17,6 +17,7 @@ from conftest import ROOT, require
 
 from converters.c_compiler import compiler, targets, timeline
 from converters.c_compiler.read import read_graph
+from converters.c_compiler.report import flash_bytes
 from sqz_tf import boards, fit, footprint, interpreters
 from sqz_tf.boards import Board
 
@@ -96,7 +97,7 @@ def test_code_and_stack_are_measured_where_there_is_a_compiler() -> None:
         assert need.linked
         assert 2000 < need.code < 20_000
         assert 100 < need.stack < 2000
-        tables = fit.weight_bytes(model().compiled(target))
+        tables = flash_bytes(model().compiled(target))["total"]
         assert tables <= need.weights < 1.05 * tables + 1024, "weights and tables, each aligned"
         assert model()._estimated(target).code >= need.code, "an estimate is on the safe side"
         assert model()._estimated(target).stack >= need.stack
@@ -106,7 +107,7 @@ def test_without_a_compiler_estimates_say_so(no_linker: None) -> None:
     fresh = fit.Model(data())
     need = fresh.need(TINY)
     assert not need.linked
-    assert need.weights == fit.weight_bytes(fresh.compiled("cortex-m4"))
+    assert need.weights == flash_bytes(fresh.compiled("cortex-m4"))["total"]
     verdicts = fit.judge(fresh, [TINY], None)
     text = fit.table(fresh, verdicts, "not asked for")
     assert "~ estimated: arm-none-eabi-gcc not found." in text

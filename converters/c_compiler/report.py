@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from converters.c_compiler import graph as g
 from converters.c_compiler.compiler import Compilation
 from converters.c_compiler.plan import ARENA_ALIGN, Plan, state_bytes
-from converters.c_compiler.schedule import Schedule
+from converters.c_compiler.timeline import timeline, whole_maps
 
 
 def report(compilation: Compilation) -> dict[str, Any]:
     """Return everything about a compiled model that is not the C itself, as values that JSON can hold.
 
     Bytes throughout. `arena.parts` lie at `offset`, alive from operator `born` to `dies` of each step (-1: from the
-    step's beginning); `timeline.bytes` holds what is in use in each step; `streams[i].slices` name the tensors whose
-    values lie in channels of a stream, for equality tests; `whole_map_bytes` is what running the same network map by
-    map needs for activations alone, however well it is planned.
+    step's beginning); `timeline.bytes` holds what is in use in each step, `kept` from step to step and `working` within
+    it; `streams[i].slices` name the tensors whose values lie in channels of a stream, for equality tests;
+    `whole_map_bytes` is what running the same network map by map needs for activations alone, however well it is
+    planned, and `whole_maps` what each layer then needs.
     """
     program, plan = compilation.program, compilation.plan
+    use, maps = timeline(plan), whole_maps(compilation.graph)
     return {
         "format": 1,
         "target": compilation.target,
@@ -33,8 +33,14 @@ def report(compilation: Compilation) -> dict[str, Any]:
             "align": ARENA_ALIGN,
             "parts": [_part(part) for part in plan.parts],
         },
-        "whole_map_bytes": whole_map_bytes(compilation.graph),
-        "timeline": {"steps": plan.schedule.steps, "bytes": timeline(plan)},
+        "whole_map_bytes": max(size for _, size in maps),
+        "whole_maps": {"layers": [name for name, _ in maps], "bytes": [size for _, size in maps]},
+        "timeline": {
+            "steps": plan.schedule.steps,
+            "kept": list(use.kept),
+            "working": list(use.working),
+            "bytes": [kept + working for kept, working in zip(use.kept, use.working, strict=True)],
+        },
         "flash": flash_bytes(compilation),
         "operators": [_operator(compilation, i) for i in range(len(program.operators))],
         "streams": [_stream(plan, i) for i in range(len(program.streams))],
@@ -146,52 +152,3 @@ def _table_bytes(kernel: g.Kernel) -> int:
 
 def _scaling_bytes(requant: g.Requant) -> int:
     return int(requant.shift.nbytes + (0 if requant.only_shifts else requant.multiplier.nbytes))
-
-
-# RAM.
-
-
-def timeline(plan: Plan) -> list[int]:
-    """Return the bytes in use in each step: header, states, the rows kept, and the most that is alive within it."""
-    schedule = plan.schedule
-    fixed = sum(part.bytes for part in plan.parts if part.kind in ("header", "state"))
-    kept = np.full(schedule.steps, fixed, np.int64)
-    for stream, life in zip(schedule.program.streams, schedule.lives, strict=True):
-        if not life.transient:
-            kept += (
-                _rows_alive(life.born_step, np.minimum(life.read_step, schedule.steps - 1), schedule) * stream.row_bytes
-            )
-    return [int(value) for value in kept + _within_steps(plan)]
-
-
-def _rows_alive(born: np.ndarray, read: np.ndarray, schedule: Schedule) -> np.ndarray:
-    """Return how many rows are alive in each step."""
-    change = np.zeros(schedule.steps + 1, np.int64)
-    np.add.at(change, born, 1)
-    np.add.at(change, read + 1, -1)
-    return np.cumsum(change)[:-1]
-
-
-def _within_steps(plan: Plan) -> np.ndarray:
-    """Return the most that transient rows and scratch take at once in each step."""
-    schedule = plan.schedule
-    most = np.zeros(schedule.steps, np.int64)
-    loose = [part for part in plan.parts if part.kind in ("row", "scratch")]
-    for i, steps in enumerate(schedule.fires_in):
-        alive = sum(part.bytes for part in loose if part.born <= i <= part.dies)
-        most[steps] = np.maximum(most[steps], alive)
-    return most
-
-
-def whole_map_bytes(graph: g.Graph) -> int:
-    """Return the bytes of the feature maps alive at once if each layer makes its whole map before the next begins."""
-    last = {graph.output: len(graph.layers)}
-    for i, layer in enumerate(graph.layers):
-        last.update(dict.fromkeys(layer.inputs, i))
-    last[graph.output] = len(graph.layers)
-    alive, most = {graph.input}, 0
-    for i, layer in enumerate(graph.layers):
-        alive.add(layer.output)
-        most = max(most, sum(graph.maps[each].size for each in alive))
-        alive = {each for each in alive if last.get(each, -1) > i}
-    return most
