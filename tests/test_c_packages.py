@@ -9,10 +9,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tiny_models as tiny
 from conftest import require
 
 from converters import c_packages
+from converters.c_compiler import compile_model
 from converters.c_packages import KINDS, package
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
@@ -223,6 +226,19 @@ def test_the_sketch_runs_with_a_stand_in_for_arduino(kind: str, tmp_path: Path) 
     run(["gcc", "-std=gnu11", "-c", "-Isrc", "src/tiny.c", "src/tiny_weights.c"], tmp_path)
     run(["g++", "-std=gnu++11", *WARNINGS, "-Isrc", "sketch.cc", "tiny.o", "tiny_weights.o", "-o", "sketch"], tmp_path)
     assert run(["./sketch"], tmp_path).strip() == f"{ANSWER}, milliseconds 7"
+
+
+def test_a_compiled_network_answers_as_tflite_does(tmp_path: Path) -> None:
+    require(shutil.which("cmake") and shutil.which("gcc"), "cmake and gcc are not installed")
+    data = tiny.int8_model()
+    write(tmp_path / "net", package(compile_model(data, "net"), "net", "cmake"))
+    run(["cmake", "-S", "net", "-B", "build"], tmp_path)
+    run(["cmake", "--build", "build"], tmp_path)
+    row, column = np.arange(tiny.SIZE)[:, None], np.arange(tiny.SIZE * 3)[None, :]
+    pattern = ((7 * column + 13 * row) % 256).astype(np.uint8).reshape(1, *tiny.INPUT[1:])
+    (scores,) = tiny.run(data, tiny.as_int8(pattern))
+    best = int(np.argmax(scores))
+    assert run(["./build/classify"], tmp_path).strip() == f"class {best}, score {scores[best]}"
 
 
 # What is refused.
