@@ -6,11 +6,9 @@
 
 _Static_assert((-3 >> 1) == -2, "sqz needs >> of negative numbers to be arithmetic");
 
-#define BEGUN 0x53715A31u
-
 /* The header: SQZ_HEADER_BYTES of it are used. counts: op_count firings, then stream_count complete rows. */
 typedef struct header {
-    uint32_t mark; /* BEGUN between sqz_begin and sqz_finish */
+    uint32_t mark; /* mark_of the model between sqz_begin and sqz_finish */
     uint16_t counts[];
 } header;
 
@@ -33,6 +31,11 @@ static void complete_row(const sqz_model *model, void *arena, unsigned stream) {
     sqz_trace(stream, *rows, row_of(model, arena, stream, *rows), model->streams[stream].row_bytes);
 #endif
     ++*rows;
+}
+
+/* What begun arenas of a model are known by. Memory that was never begun holds it by one chance in 2^32. */
+static uint32_t mark_of(const sqz_model *model) {
+    return (uint32_t)(uintptr_t)model ^ 0x53715A31u;
 }
 
 static int least(int a, int b) {
@@ -127,14 +130,14 @@ static int is_aligned(const void *arena) {
     return (uintptr_t)arena % SQZ_ARENA_ALIGN == 0;
 }
 
-static sqz_status check(const void *arena, const void *rows) {
+static sqz_status check(const sqz_model *model, const void *arena, const void *rows) {
     if (arena == NULL || rows == NULL) {
         return SQZ_ERROR_NULL;
     }
     if (!is_aligned(arena)) {
         return SQZ_ERROR_ALIGNMENT;
     }
-    return ((const header *)arena)->mark == BEGUN ? SQZ_OK : SQZ_ERROR_STATE;
+    return ((const header *)arena)->mark == mark_of(model) ? SQZ_OK : SQZ_ERROR_STATE;
 }
 
 sqz_status sqz_begin(const sqz_model *model, void *arena, size_t arena_bytes) {
@@ -149,12 +152,12 @@ sqz_status sqz_begin(const sqz_model *model, void *arena, size_t arena_bytes) {
     }
     memset(arena, 0, SQZ_HEADER_BYTES((size_t)model->op_count, model->stream_count));
     memset((int8_t *)arena + model->zero_from, 0, model->zero_bytes);
-    ((header *)arena)->mark = BEGUN;
+    ((header *)arena)->mark = mark_of(model);
     return SQZ_OK;
 }
 
 sqz_status sqz_push_row(const sqz_model *model, void *arena, const int8_t *row) {
-    const sqz_status status = check(arena, row);
+    const sqz_status status = check(model, arena, row);
     if (status != SQZ_OK) {
         return status;
     }
@@ -169,7 +172,7 @@ sqz_status sqz_push_row(const sqz_model *model, void *arena, const int8_t *row) 
 }
 
 sqz_status sqz_finish(const sqz_model *model, void *arena, int8_t *output) {
-    const sqz_status status = check(arena, output);
+    const sqz_status status = check(model, arena, output);
     if (status != SQZ_OK) {
         return status;
     }
@@ -180,7 +183,7 @@ sqz_status sqz_finish(const sqz_model *model, void *arena, int8_t *output) {
     while (complete(model, arena)[model->output] < result->height && sqz_advance(model, arena)) {
     }
     memcpy(output, row_of(model, arena, model->output, 0), model->output_bytes);
-    ((header *)arena)->mark = 0;
+    ((header *)arena)->mark = ~mark_of(model);
     return SQZ_OK;
 }
 
