@@ -11,6 +11,9 @@ import pytest
 from converters.c_compiler import pack
 from converters.c_compiler.graph import ConvKernel, Requant, Window
 
+FAST = tuple(
+    f"{mcu.SOURCES}/sqz_{name}.c" for name in ("conv_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "window")
+)
 SUFFIX = {"cortex-m4": "_dsp", "cortex-m55": "_mve"}
 SHAPES = [  # kernel_h, kernel_w, stride, pad, dilation, in_width, in_channels, out_channels
     (3, 3, 2, 0, 1, 13, 3, 16),
@@ -130,6 +133,10 @@ def case(conv: ConvKernel, target: str, height: int, function: str | None = None
     )
 
 
+def run(each: mcu.Case) -> np.ndarray:
+    return mcu.run(each, mcu.build(*FAST))
+
+
 def written(result: np.ndarray, conv: ConvKernel) -> np.ndarray:
     """Return what the convolution wrote, without what lies between."""
     if conv.mean:
@@ -145,9 +152,9 @@ def test_fast_convolution_equals_the_portable_one(shape: tuple[int, ...], seed: 
     conv = random_conv(seed, shape, mean, relu=seed % 2 == 0)
     fast = case(conv, target, height=9)
     assert fast.calls[0].kernel.endswith(SUFFIX[target])
-    expected = mcu.run(case(conv, "generic", height=9))
+    expected = run(case(conv, "generic", height=9))
     assert expected.size < 100 or len(np.unique(expected)) > 10
-    np.testing.assert_array_equal(written(mcu.run(fast), conv), written(expected, conv))
+    np.testing.assert_array_equal(written(run(fast), conv), written(expected, conv))
 
 
 def test_sums_beyond_the_shared_halfword_get_the_wide_kernel() -> None:
@@ -155,5 +162,5 @@ def test_sums_beyond_the_shared_halfword_get_the_wide_kernel() -> None:
     conv = replace(conv, weights=np.full_like(conv.weights, 127))
     fast = case(conv, "cortex-m4", height=4)
     assert fast.calls[0].kernel == "sqz_conv_row_dsp_wide"
-    expected = written(mcu.run(case(conv, "generic", height=4)), conv)
-    np.testing.assert_array_equal(written(mcu.run(fast), conv), expected)
+    expected = written(run(case(conv, "generic", height=4)), conv)
+    np.testing.assert_array_equal(written(run(fast), conv), expected)

@@ -15,10 +15,10 @@ void sqz_conv_mean_row_dsp(const void *params, const sqz_rows *rows) {
     const sqz_conv *conv = &both->conv;
     int8_t first[BLOCK], second[BLOCK], beyond[BLOCK] = {0}; /* what is beyond the row counts nothing */
     sqz_tile tile;
-    sqz_tile_begin(&tile, conv, rows->scratch);
+    sqz_tile_begin(&tile, conv, rows);
     for (unsigned x = 0; x < conv->out_width; x += SQZ_TILE_PIXELS) {
         const int8_t *weights = conv->weights;
-        sqz_tile_fill(&tile, rows, x);
+        sqz_tile_fill(&tile, x);
         for (unsigned o = 0; o < conv->out_channels; o += BLOCK) {
             const unsigned end = o + BLOCK < conv->out_channels ? o + BLOCK : conv->out_channels;
             weights = sqz_tile_channels(&tile, weights, o, end, first, second);

@@ -3,15 +3,12 @@
 
 /* What makes the patch. */
 
-void sqz_tile_begin(sqz_tile *tile, const sqz_conv *conv, void *scratch) {
+void sqz_tile_begin(sqz_tile *tile, const sqz_conv *conv, const sqz_rows *rows) {
     const sqz_requant *to = &conv->requant;
-    const unsigned dilated = conv->dilation_w > 1;
-    tile->conv = conv;
-    tile->segments = dilated ? (unsigned)conv->kernel_h * conv->kernel_w : conv->kernel_h;
-    tile->segment_taps = dilated ? 1u : conv->kernel_w;
-    tile->segment_bytes = tile->segment_taps * conv->in_channels;
-    tile->pairs = tile->segments * (tile->segment_bytes / 4) * 2 + (tile->segments * (tile->segment_bytes % 4) + 1) / 2;
-    tile->patch = scratch;
+    const sqz_window window = sqz_window_begin(conv, rows);
+    tile->window = window;
+    tile->pairs = window.segments * (window.bytes / 4) * 2 + (window.segments * (window.bytes % 4) + 1) / 2;
+    tile->patch = rows->scratch;
     tile->edge = (int8_t *)(tile->patch + tile->pairs * SQZ_TILE_PIXELS);
     for (unsigned i = 0; i < 4; ++i) {
         tile->same_multiplier[i] = to->multiplier ? to->multiplier[0] : 1 << 30;
@@ -21,33 +18,6 @@ void sqz_tile_begin(sqz_tile *tile, const sqz_conv *conv, void *scratch) {
     tile->multiplier = tile->multiplier_step ? to->multiplier : tile->same_multiplier;
     tile->shift_step = to->step ? 4 : 0;
     tile->shift = tile->shift_step ? to->shift : tile->same_shift;
-}
-
-/* A segment that is not all inside the image: what is, and the zero point around it, copied to `edge`. */
-static const int8_t *copy_edge(const sqz_tile *tile, const int8_t *row, int column, int8_t *edge) {
-    const sqz_conv *conv = tile->conv;
-    int8_t *to = edge;
-    for (unsigned tap = 0; tap < tile->segment_taps; ++tap, ++column) {
-        const int inside = row && column >= 0 && column < conv->in_width;
-        const int8_t *from = inside ? row + (size_t)(unsigned)column * conv->in_channels : NULL;
-        for (unsigned i = 0; i < conv->in_channels; ++i) {
-            *to++ = from ? from[i] : conv->input_zero_point;
-        }
-    }
-    return edge;
-}
-
-/* Segment i of output pixel x. */
-static const int8_t *segment(const sqz_tile *tile, const sqz_rows *rows, unsigned x, unsigned i, int8_t *edge) {
-    const sqz_conv *conv = tile->conv;
-    const unsigned dilated = conv->dilation_w > 1;
-    const unsigned ky = dilated ? i / conv->kernel_w : i, kx = dilated ? i % conv->kernel_w : 0;
-    const int column = (int)(x * conv->stride_w + kx * conv->dilation_w) - conv->pad_left;
-    const int8_t *row = rows->in[ky * conv->dilation_h];
-    if (row && column >= 0 && column + (int)tile->segment_taps <= conv->in_width) {
-        return row + (size_t)(unsigned)column * conv->in_channels;
-    }
-    return copy_edge(tile, row, column, edge);
 }
 
 /* Groups of four inputs of two pixels. */
@@ -70,13 +40,21 @@ static void widen_single(uint32_t *tail, unsigned i, int8_t first, int8_t second
     to[1] = (half ? to[1] : 0u) | (uint32_t)(uint16_t)second << half;
 }
 
-void sqz_tile_fill(const sqz_tile *tile, const sqz_rows *rows, unsigned x) {
-    const unsigned groups = tile->segment_bytes / 4, left = tile->segment_bytes % 4;
-    const unsigned next = x + 1 < tile->conv->out_width ? x + 1 : x;
-    uint32_t *to = tile->patch, *tail = to + tile->segments * groups * 4;
-    for (unsigned i = 0; i < tile->segments; ++i) {
-        const int8_t *first = segment(tile, rows, x, i, tile->edge);
-        const int8_t *second = segment(tile, rows, next, i, tile->edge + tile->segment_bytes);
+void sqz_tile_fill(const sqz_tile *tile, unsigned x) {
+    const sqz_window *window = &tile->window;
+    const unsigned groups = window->bytes / 4, left = window->bytes % 4, row_step = window->conv->dilation_h;
+    const unsigned next = x + 1 < window->conv->out_width ? x + 1 : x;
+    const int32_t offset = sqz_window_offset(window, x), next_offset = sqz_window_offset(window, next);
+    uint32_t *to = tile->patch, *tail = to + window->segments * groups * 4;
+    for (unsigned i = 0; i < window->segments; ++i) {
+        const int8_t *first = tile->edge, *second = tile->edge + window->bytes;
+        if (offset >= 0 && next_offset >= 0) {
+            first = window->in[i * row_step] + offset;
+            second = window->in[i * row_step] + next_offset;
+        } else {
+            sqz_window_copy(window, x, i, tile->edge);
+            sqz_window_copy(window, next, i, tile->edge + window->bytes);
+        }
         to = widen(to, first, second, groups);
         for (unsigned j = 0; j < left; ++j) {
             widen_single(tail, i * left + j, first[groups * 4 + j], second[groups * 4 + j]);
@@ -186,9 +164,9 @@ const int8_t *sqz_tile_channels(const sqz_tile *tile, const int8_t *weights, uns
                                 int8_t *first, int8_t *second) {
     const uint32_t *patch = tile->patch;
     const unsigned pairs = tile->pairs, multiplier_step = tile->multiplier_step, shift_step = tile->shift_step;
-    const int32_t *bias = tile->conv->bias + channel, *multiplier = tile->multiplier + channel / 4 * multiplier_step;
+    const int32_t *bias = tile->window.conv->bias + channel, *multiplier = tile->multiplier + channel / 4 * multiplier_step;
     const int8_t *shift = tile->shift + channel / 4 * shift_step;
-    scaling by = scaling_of(&tile->conv->requant);
+    scaling by = scaling_of(&tile->window.conv->requant);
     for (; channel + 4 <= end; channel += 4, bias += 4, multiplier += multiplier_step, shift += shift_step) {
         int32_t sum[8] = {bias[0], bias[0], 0, 0, bias[2], bias[2], 0, 0};
         sum[2] = sum[3] = together(bias[0], bias[1]);
@@ -218,8 +196,8 @@ static const int8_t *sum_pairs(int32_t *sum, const int8_t *weights, const uint32
 
 const int8_t *sqz_tile_pairs(const sqz_tile *tile, const int8_t *weights, unsigned channel, unsigned end, int8_t *first,
                              int8_t *second) {
-    const int32_t *bias = tile->conv->bias;
-    const scaling by = scaling_of(&tile->conv->requant);
+    const int32_t *bias = tile->window.conv->bias;
+    const scaling by = scaling_of(&tile->window.conv->requant);
     while (channel < end) {
         const unsigned last = channel + 1 < end ? channel + 1 : channel;
         int32_t sum[4] = {bias[channel], bias[channel], bias[last], bias[last]};

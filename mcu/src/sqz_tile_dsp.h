@@ -2,7 +2,7 @@
  *
  * The inputs of both pixels are widened to int16 in a patch, once for all channels: for each pair of inputs one word
  * of the first pixel, one of the second. Packed weights have the inputs in the patch's order: first all groups of
- * four bytes of all segments, each as (0, 2), (1, 3), then the bytes left over, and a zero if they are odd.
+ * four bytes of all segments (see sqz_window.h), each as (0, 2), (1, 3), then the bytes left over, and a zero if they are odd.
  *
  * Weights of channels c and c + 1 share a halfword: 256 * second + first. SMLAD of the whole halfword sums
  * 256 * S1 + S0, SMLAD of its sign-extended low byte S0, so only every other weight has to be unpacked. That is exact
@@ -13,29 +13,27 @@
  */
 #ifndef SQZ_TILE_DSP_H
 #define SQZ_TILE_DSP_H
-#include "sqz_ops.h"
+#include "sqz_window.h"
 
 #define SQZ_TILE_PIXELS 2u
 
-/* A convolution made ready. A segment is a contiguous run of input bytes in the window: one per kernel row, or per tap
- * if the kernel is dilated. */
+/* A convolution's row made ready. */
 typedef struct sqz_tile {
-    const sqz_conv *conv;
+    sqz_window window;
     uint32_t *patch;
     int8_t *edge; /* two segments */
     const int32_t *multiplier;
     const int8_t *shift;
-    unsigned segments, segment_bytes, segment_taps;
     unsigned pairs;                       /* words per pixel in the patch */
     unsigned multiplier_step, shift_step; /* from four channels to the next: 4 or 0 */
     int32_t same_multiplier[4];           /* tables where all channels have the same */
     int8_t same_shift[4];
 } sqz_tile;
 
-void sqz_tile_begin(sqz_tile *tile, const sqz_conv *conv, void *scratch);
+void sqz_tile_begin(sqz_tile *tile, const sqz_conv *conv, const sqz_rows *rows);
 
 /* Widen the inputs of pixels x and x + 1 (of x twice if it is the last). */
-void sqz_tile_fill(const sqz_tile *tile, const sqz_rows *rows, unsigned x);
+void sqz_tile_fill(const sqz_tile *tile, unsigned x);
 
 /* Channels from `channel`, a multiple of four, to before `end`, of both pixels. `weights` are those of `channel`;
  * returns those of `end`. */
