@@ -7,7 +7,10 @@ STAMP  := $(VENV)/.installed
 RUNTIME_VENV := .venv-tflite-runtime
 RUNTIME_PYTHON := $(firstword $(foreach version,3.11 3.10,$(shell command -v python$(version) 2>/dev/null)))
 
-.PHONY: help setup tflite-runtime demo test test-slow check bench android clean
+BOARD ?= mps2-an500
+FIRMWARE := build/mcu/$(BOARD)
+
+.PHONY: help setup tflite-runtime demo test test-slow check bench android mcu bench-mcu clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -46,6 +49,15 @@ bench: setup tflite-runtime ## seconds per stage, int8 against float latency
 
 android: setup ## build and check build/android/sqz-demo.apk: MODEL="build/x ...", ABI=arm64-v8a
 	$(BIN)/python -m android_demo.tools $(MODEL) $(foreach abi,$(ABI),--abi $(abi))
+
+mcu: setup ## build firmware: BOARD=mps2-an500 (see mcu/boards/*.mk), MODEL=build/digits/model_int8.tflite
+	$(BIN)/python -m sqz_tf.compile $(or $(MODEL),$(OUT)/model_int8.tflite) --out $(FIRMWARE)/c --overwrite \
+	  $(if $(filter-out host,$(BOARD)),--board $(BOARD))
+	$(MAKE) --silent -C mcu BOARD=$(BOARD) DIR=$(abspath $(FIRMWARE)/c) OUT=$(abspath $(FIRMWARE))
+	@ls $(FIRMWARE)/firmware*
+
+bench-mcu: setup ## instructions, flash and RAM of compiled networks on virtual boards (IMAGENET=FILE adds that model)
+	$(BIN)/python mcu/bench/bench.py --functions --append build/bench-mcu.jsonl $(if $(IMAGENET),--imagenet $(IMAGENET))
 
 clean: ## remove what was built, but not the virtual environments
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
