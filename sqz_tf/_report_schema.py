@@ -135,6 +135,7 @@ RISTRETTO: dict[str, Any] = {
     "ristretto": {
         "before": _Or(ACCURACY),  # fine-tuning; null where there was none
         "after": ACCURACY,
+        "free_scale": _Or(ACCURACY),
         "against_free_scale": _Or(PAIRED),  # lost: right with free scales, wrong with powers of two
         "trimming": _Or(TRIMMING),
     },

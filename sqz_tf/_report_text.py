@@ -50,6 +50,7 @@ EDGE_WORDS = {
     "litert_xnnpack": "LiteRT, XNNPACK",
     "tflite_runtime_ref": "tflite-runtime 2.14",
     "tflm": "TFLite Micro",
+    "compiled_c": "compiled C",
     "uint8_twin": "uint8 twin, less 128",
     "input_quantization": "Input is pixel ^ 0x80",
     "labels": "One label for each output",
@@ -253,10 +254,11 @@ def layer_rows(report: dict[str, Any]) -> list[dict[str, str]]:
 
 def ristretto_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the accuracies of a fixed-point network in the order they were measured."""
-    if found["before"] is None:
-        return [{"title": "fixed point, not fine-tuned", **found["after"]}]
-    before = {"title": "fixed point, before fine-tuning", **found["before"]}
-    return [before, {"title": "fixed point, after fine-tuning", **found["after"]}]
+    before = {"fixed point, before fine-tuning": found["before"]} if found["before"] else {}
+    title = "fixed point, after fine-tuning" if before else "fixed point, not fine-tuned"
+    free = {"int8, free scales": found["free_scale"]} if found["free_scale"] else {}
+    measured = {**before, title: found["after"], **free}
+    return [{"title": title, **accuracy} for title, accuracy in measured.items()]
 
 
 def free_scale_sentence(paired: dict[str, Any]) -> str:
