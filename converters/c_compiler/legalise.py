@@ -102,17 +102,30 @@ def _with_folded_pad(graph: g.Graph, layer: g.Layer, pads: dict[int, g.Layer]) -
     kind = layer.kind
     if not isinstance(kind, g.Convolution | g.Pool) or layer.inputs[0] not in pads:
         return layer
-    # A convolution takes what lies outside for real 0, as PAD does; a maximum takes it for the lowest value.
     pad = pads[layer.inputs[0]]
-    source = graph.maps[pad.inputs[0]]
-    if isinstance(kind, g.Pool) and (kind.average or source.zero_point != arithmetic.QMIN):
-        return layer
     assert isinstance(pad.kind, g.Pad)
-    top, left = kind.window.pad_top + pad.kind.top, kind.window.pad_left + pad.kind.left
-    if max(top, left) > LARGEST_STEP:
+    source, target = graph.maps[pad.inputs[0]], graph.maps[layer.output]
+    window = replace(
+        kind.window, pad_top=kind.window.pad_top + pad.kind.top, pad_left=kind.window.pad_left + pad.kind.left
+    )
+    if max(window.pad_top, window.pad_left) > LARGEST_STEP:
         return layer
-    folded = replace(kind, window=replace(kind.window, pad_top=top, pad_left=left))
-    return _with_folded_pad(graph, replace(layer, kind=folded, inputs=(pad.inputs[0],)), pads)
+    if isinstance(kind, g.Pool) and not _pads_like_pool(kind, window, source, target):
+        return layer
+    folded = replace(layer, kind=replace(kind, window=window), inputs=(pad.inputs[0],))
+    return _with_folded_pad(graph, folded, pads)
+
+
+def _pads_like_pool(kind: g.Pool, window: g.Window, source: g.FeatureMap, target: g.FeatureMap) -> bool:
+    """Whether a PAD's value, real 0, changes no maximum, and every window sees something of the map itself.
+
+    (A convolution takes what lies outside for real 0 in any case; an average would count it.)
+    """
+    last_top = (target.height - 1) * window.stride_h - window.pad_top
+    last_left = (target.width - 1) * window.stride_w - window.pad_left
+    sees = window.pad_top < window.kernel_h and window.pad_left < window.kernel_w
+    sees = sees and last_top < source.height and last_left < source.width
+    return not kind.average and source.zero_point == arithmetic.QMIN and sees
 
 
 def without_unread(graph: g.Graph) -> g.Graph:

@@ -85,8 +85,9 @@ def plan(schedule: Schedule, scratch_bytes: tuple[int, ...]) -> Plan:
     program = schedule.program
     fixed = _fixed_parts(program)
     start = fixed[-1].offset + fixed[-1].bytes
-    loose = [*_stream_parts(schedule), *_scratch_parts(program, scratch_bytes)]
-    placed = min((_placed(order, start) for order in _orders(loose)), key=_end)
+    scratch = _scratch_parts(program, scratch_bytes)
+    loose = [[*_stream_parts(schedule, in_place), *scratch] for in_place in (True, False)]
+    placed = min((_placed(order, start) for parts in loose for order in _orders(parts)), key=_end)
     parts = (*fixed, *sorted(placed, key=lambda part: (part.offset, part.born, part.name)))
     arena = _up(max(_end(parts), start), ARENA_ALIGN)
     check(arena < LARGEST_ARENA, f"the arena would take {arena} bytes; expected less than 2 GiB")
@@ -101,7 +102,7 @@ def plan(schedule: Schedule, scratch_bytes: tuple[int, ...]) -> Plan:
         zero_from,
         start - zero_from if states else 0,
         arena,
-        start + _needed(loose),
+        start + min(map(_needed, loose)),
     )
 
 
@@ -120,46 +121,45 @@ def _fixed_parts(program: g.Program) -> list[Part]:
     return parts
 
 
-def _stream_parts(schedule: Schedule) -> list[Part]:
-    always = (-1, len(schedule.program.operators))
-    parts = {}
-    for i, (stream, life) in enumerate(zip(schedule.program.streams, schedule.lives, strict=True)):
-        alive = (life.born, life.dies) if life.transient else always
-        kind = "row" if life.transient else "ring"
-        parts[i] = Part(stream.name, kind, _up(life.ring_rows * stream.row_bytes, ALIGN), *alive, streams=(i,))
-    for source, target in in_place_pairs(schedule):
-        into, row = parts[source], parts.pop(target)
-        parts[source] = parts[target] = replace(
-            into, bytes=max(into.bytes, row.bytes), dies=row.dies, streams=(*into.streams, *row.streams)
-        )
-        for each in parts[source].streams:
-            parts[each] = parts[source]
-    return list({id(part): part for part in parts.values()}.values())
+def _stream_parts(schedule: Schedule, in_place: bool) -> list[Part]:
+    parts = {i: _stream_part(schedule, i) for i in range(len(schedule.lives))}
+    for source, target in in_place_pairs(schedule) if in_place else []:
+        into, row = parts[source], parts[target]
+        streams = (*into.streams, *row.streams)
+        merged = replace(into, bytes=max(into.bytes, row.bytes), dies=row.dies, streams=streams)
+        parts |= dict.fromkeys(streams, merged)
+    return list({part.streams: part for part in parts.values()}.values())
+
+
+def _stream_part(schedule: Schedule, i: int) -> Part:
+    stream, life = schedule.program.streams[i], schedule.lives[i]
+    alive = (life.born, life.dies) if life.transient else (-1, len(schedule.program.operators))
+    kind = "row" if life.transient else "ring"
+    return Part(stream.name, kind, _up(life.ring_rows * stream.row_bytes, ALIGN), *alive, streams=(i,))
 
 
 def in_place_pairs(schedule: Schedule) -> list[tuple[int, int]]:
-    """Return the streams (input, output) of operators that write their row over the one they read."""
-    return [
-        (operator.inputs[0], operator.output)
-        for i, operator in enumerate(schedule.program.operators)
-        if _is_in_place(schedule, i, operator)
-    ]
+    """Return the streams (input, output) of operators that may write their row over one they read."""
+    pairs = []
+    for i, operator in enumerate(schedule.program.operators):
+        sources = (each for each in operator.inputs if _is_in_place(schedule, i, operator, each))
+        pairs += [(source, operator.output) for source in list(sources)[:1]]
+    return pairs
 
 
-def _is_in_place(schedule: Schedule, i: int, operator: g.Operator) -> bool:
-    source, target = schedule.lives[operator.inputs[0]], schedule.lives[operator.output]
-    whole = schedule.program.streams[operator.output].channels
-    kernel = operator.kernel
-    return (
-        isinstance(kernel, g.PoolKernel)
-        and kernel.streaming
-        and not kernel.average
-        and kernel.channels == whole
-        and kernel.window.stride_w > kernel.window.pad_left  # pixel x is written after pixel x was read
-        and source.transient
-        and target.transient
-        and source.dies == i
-    )
+def _is_in_place(schedule: Schedule, i: int, operator: g.Operator, read: int) -> bool:
+    source, target = schedule.lives[read], schedule.lives[operator.output]
+    both_transient = source.transient and target.transient and source.dies == i
+    return both_transient and _may_overwrite(operator.kernel, schedule.program.streams[operator.output].channels)
+
+
+def _may_overwrite(kernel: g.Kernel, channels: int) -> bool:
+    """Whether an operator that writes all `channels` of its row reads no byte after it has written there."""
+    if isinstance(kernel, g.PoolKernel):
+        # Pixel x must be written after pixel x was read for the last time.
+        left_to_right = kernel.window.stride_w > kernel.window.pad_left
+        return kernel.streaming and not kernel.average and left_to_right and kernel.channels == channels
+    return isinstance(kernel, g.AddKernel | g.QuantizeKernel) and kernel.channels == channels
 
 
 def _scratch_parts(program: g.Program, scratch_bytes: tuple[int, ...]) -> list[Part]:

@@ -149,7 +149,8 @@ typedef struct sqz_mean {
 
 void sqz_mean_row(const void *params, const sqz_rows *rows);
 
-/* ADD of two maps of one shape; each input is shifted left by 20 bits, scaled, added, and the sum scaled. */
+/* ADD of two maps of one shape; each input is shifted left by 20 bits, scaled, added, and the sum scaled. The output
+ * row may be one of the inputs if out_stride == channels. */
 typedef struct sqz_add {
     int32_t multiplier_a, multiplier_b, multiplier_out;
     int8_t shift_a, shift_b, shift_out; /* TFLite's: not positive */
@@ -160,7 +161,8 @@ typedef struct sqz_add {
 
 void sqz_add_row(const void *params, const sqz_rows *rows);
 
-/* QUANTIZE from int8 to int8, and RELU or RELU6 that stand alone: q -> requant(q - input_zero_point). */
+/* QUANTIZE from int8 to int8, and RELU or RELU6 that stand alone: q -> requant(q - input_zero_point). The
+ * output row may be the input if out_stride == channels. */
 typedef struct sqz_quantize {
     sqz_requant requant; /* per tensor */
     uint16_t width, channels, out_stride;

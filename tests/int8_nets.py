@@ -1,0 +1,297 @@
+"""Small int8 networks for tests, written as FlatBuffers layer by layer: no TensorFlow, a millisecond each.
+
+Weights and scales are drawn so that values neither vanish nor all saturate: a map's int8 spread over the whole range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+SPREAD = 40.0  # standard deviation of int8 inputs, weights and outputs
+
+_OPERATORS = schema.BuiltinOperator
+_ACTIVATIONS = schema.ActivationFunctionType
+
+
+@dataclass(frozen=True)
+class Map:
+    """A tensor of the network being built."""
+
+    index: int
+    shape: tuple[int, ...]
+    scale: float
+    zero_point: int
+
+    @property
+    def channels(self) -> int:
+        return self.shape[-1]
+
+
+class Net:
+    """A network under construction; each method adds a layer and returns its output."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.model = schema.ModelT()
+        self.model.version = 3
+        self.graph = schema.SubGraphT()
+        self.graph.tensors, self.graph.operators = [], []
+        self.graph.inputs, self.graph.outputs = [], []
+        self.model.subgraphs, self.model.buffers, self.model.operatorCodes = [self.graph], [schema.BufferT()], []
+        self.codes: dict[int, int] = {}
+
+    def bytes(self, output: Map) -> bytes:
+        """Return the `.tflite` that ends with `output`."""
+        self.graph.outputs = [output.index]
+        builder = flatbuffers.Builder(1 << 12)
+        builder.Finish(self.model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+
+    # Tensors.
+
+    def tensor(
+        self,
+        shape: Sequence[int],
+        dtype: str = "int8",
+        scale: Sequence[float] = (),
+        zero_point: Sequence[int] = (),
+        data: np.ndarray | None = None,
+        dimension: int = 0,
+        name: str = "",
+    ) -> int:
+        """Add a tensor; with `data` it is a constant."""
+        tensor = schema.TensorT()
+        tensor.name = name or f"t{len(self.graph.tensors)}"
+        tensor.shape, tensor.type = [int(side) for side in shape], getattr(schema.TensorType, dtype.upper())
+        if len(scale):
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.scale = np.asarray(scale, np.float32)
+            tensor.quantization.zeroPoint = np.asarray(zero_point, np.int64)
+            tensor.quantization.quantizedDimension = dimension
+        tensor.buffer = 0
+        if data is not None:
+            buffer = schema.BufferT()
+            buffer.data = np.frombuffer(np.ascontiguousarray(data).tobytes(), np.uint8)
+            tensor.buffer = len(self.model.buffers)
+            self.model.buffers.append(buffer)
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def map(self, shape: Sequence[int], scale: float, zero_point: int, dtype: str = "int8") -> Map:
+        """Add an activation."""
+        scale = float(np.float32(scale))
+        index = self.tensor(shape, dtype, *(() if dtype == "float32" else ((scale,), (zero_point,))))
+        return Map(index, tuple(shape), scale, zero_point)
+
+    def input(self, *shape: int, scale: float = 1 / 64, zero_point: int = -128, dtype: str = "int8") -> Map:
+        """Add the network's input."""
+        result = self.map((1, *shape), scale, zero_point, dtype)
+        self.graph.inputs.append(result.index)
+        return result
+
+    # Layers.
+
+    def op(self, name: str, inputs: Sequence[int], output: Map, options: Any = None, kind: str = "") -> Map:
+        """Add an operator."""
+        code = getattr(_OPERATORS, name)
+        if code not in self.codes:
+            self.codes[code] = len(self.model.operatorCodes)
+            entry = schema.OperatorCodeT()
+            entry.builtinCode, entry.deprecatedBuiltinCode, entry.version = code, min(code, 127), 2
+            self.model.operatorCodes.append(entry)
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self.codes[code]
+        operator.inputs, operator.outputs = list(inputs), [output.index]
+        if options is not None:
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
+            operator.builtinOptions = options
+        self.graph.operators.append(operator)
+        return output
+
+    def conv(
+        self,
+        x: Map,
+        channels: int,
+        kernel: tuple[int, int] = (3, 3),
+        stride: tuple[int, int] = (1, 1),
+        padding: str = "SAME",
+        activation: str = "RELU",
+        dilation: tuple[int, int] = (1, 1),
+        *,
+        depthwise: bool = False,
+        per_channel: bool = True,
+        bias: bool = True,
+        zero_point: int | None = None,
+        out: tuple[float, int] | None = None,
+        power_of_two: bool = False,
+    ) -> Map:
+        """Add CONV_2D, or DEPTHWISE_CONV_2D with `channels` as the depth multiplier."""
+        outputs = channels * x.channels if depthwise else channels
+        shape = (1, *kernel, outputs) if depthwise else (outputs, *kernel, x.channels)
+        inputs = int(np.prod(kernel)) * (1 if depthwise else x.channels)
+        scales = self._weight_scales(outputs if per_channel else 1, power_of_two)
+        weights = self._weights(shape, 3 if depthwise else 0)
+        constants = [self.tensor(shape, "int8", scales, [0] * len(scales), weights, 3 if depthwise else 0)]
+        constants += [self._bias(x, scales, outputs, inputs)] if bias else [-1]
+        sizes = [_out(padding, *each) for each in zip(x.shape[1:3], kernel, stride, dilation, strict=True)]
+        if out is None:
+            out = self._output_scale(x, scales, inputs, activation, zero_point, power_of_two)
+        result = self.map((1, *sizes, outputs), *out)
+        options = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
+        options.strideH, options.strideW = stride
+        options.dilationHFactor, options.dilationWFactor = dilation
+        options.padding = getattr(schema.Padding, padding)
+        options.fusedActivationFunction = getattr(_ACTIVATIONS, activation)
+        if depthwise:
+            options.depthMultiplier = channels
+        name = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
+        kind = "DepthwiseConv2DOptions" if depthwise else "Conv2DOptions"
+        return self.op(name, [x.index, *constants], result, options, kind)
+
+    def _weight_scales(self, count: int, power_of_two: bool) -> np.ndarray:
+        scales = 2.0 ** self.rng.uniform(-8, -5, count)
+        return (2.0 ** np.round(np.log2(scales)) if power_of_two else scales).astype(np.float32)
+
+    def _weights(self, shape: Sequence[int], dimension: int) -> np.ndarray:
+        """Return weights whose mean is 0 for each output, so that what all inputs have in common cancels out."""
+        values = np.moveaxis(self.rng.normal(0, SPREAD, shape), dimension, 0)
+        if values[0].size > 1:
+            values = values - values.mean(axis=tuple(range(1, values.ndim)), keepdims=True)
+        return np.moveaxis(np.clip(np.round(values), -127, 127), 0, dimension).astype(np.int8)
+
+    def _bias(self, x: Map, scales: np.ndarray, outputs: int, inputs: int) -> int:
+        spread = SPREAD * SPREAD * np.sqrt(inputs)
+        values = np.round(self.rng.normal(0, spread, outputs)).astype(np.int32)
+        return self.tensor((outputs,), "int32", x.scale * scales, [0] * len(scales), values)
+
+    def _output_scale(
+        self, x: Map, scales: np.ndarray, inputs: int, activation: str, zero_point: int | None, power_of_two: bool
+    ) -> tuple[float, int]:
+        """Return a scale in which the sums of random inputs spread over int8."""
+        sums = x.scale * float(np.mean(scales)) * SPREAD * SPREAD * np.sqrt(inputs)
+        scale = sums / SPREAD * 2.0 ** float(self.rng.uniform(-1, 0.5))
+        if power_of_two:
+            scale = 2.0 ** round(np.log2(scale))
+        if zero_point is None:
+            zero_point = -128 if activation.startswith("RELU") and not power_of_two else int(self.rng.integers(-20, 20))
+        return scale, 0 if power_of_two else zero_point
+
+    def pool(
+        self,
+        x: Map,
+        filter_: tuple[int, int] = (3, 3),
+        stride: tuple[int, int] = (2, 2),
+        padding: str = "SAME",
+        *,
+        average: bool = False,
+        activation: str = "NONE",
+    ) -> Map:
+        """Add MAX_POOL_2D or AVERAGE_POOL_2D."""
+        sizes = [_out(padding, *each, 1) for each in zip(x.shape[1:3], filter_, stride, strict=True)]
+        options = schema.Pool2DOptionsT()
+        options.strideH, options.strideW = stride
+        options.filterHeight, options.filterWidth = filter_
+        options.padding = getattr(schema.Padding, padding)
+        options.fusedActivationFunction = getattr(_ACTIVATIONS, activation)
+        result = self.map((1, *sizes, x.channels), x.scale, x.zero_point)
+        return self.op("AVERAGE_POOL_2D" if average else "MAX_POOL_2D", [x.index], result, options, "Pool2DOptions")
+
+    def concat(self, maps: Sequence[Map], axis: int = 3) -> Map:
+        """Add CONCATENATION of channels; all maps have one scale."""
+        options = schema.ConcatenationOptionsT()
+        options.axis = axis
+        shape = (*maps[0].shape[:-1], sum(each.channels for each in maps))
+        result = self.map(shape, maps[0].scale, maps[0].zero_point)
+        return self.op("CONCATENATION", [each.index for each in maps], result, options, "ConcatenationOptions")
+
+    def add(self, a: Map, b: Map, activation: str = "NONE", scale: float | None = None, zero_point: int = 3) -> Map:
+        """Add ADD."""
+        options = schema.AddOptionsT()
+        options.fusedActivationFunction = getattr(_ACTIVATIONS, activation)
+        result = self.map(a.shape, scale or 1.3 * max(a.scale, b.scale), zero_point)
+        return self.op("ADD", [a.index, b.index], result, options, "AddOptions")
+
+    def pad(self, x: Map, top: int = 1, bottom: int = 1, left: int = 1, right: int = 1) -> Map:
+        """Add PAD."""
+        values = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
+        amounts = self.tensor((4, 2), "int32", data=values)
+        shape = (1, x.shape[1] + top + bottom, x.shape[2] + left + right, x.channels)
+        return self.op(
+            "PAD", [x.index, amounts], self.map(shape, x.scale, x.zero_point), schema.PadOptionsT(), "PadOptions"
+        )
+
+    def mean(self, x: Map, *, keep_dims: bool = False, scale: float | None = None) -> Map:
+        """Add MEAN over height and width."""
+        options = schema.ReducerOptionsT()
+        options.keepDims = keep_dims
+        axes = self.tensor((2,), "int32", data=np.array([1, 2], np.int32))
+        shape = (1, 1, 1, x.channels) if keep_dims else (1, x.channels)
+        result = self.map(shape, scale or x.scale / 3, -128 if x.zero_point == -128 else 5)
+        return self.op("MEAN", [x.index, axes], result, options, "ReducerOptions")
+
+    def reshape(self, x: Map, *shape: int) -> Map:
+        """Add RESHAPE."""
+        options = schema.ReshapeOptionsT()
+        options.newShape = list(shape)
+        values = self.tensor((len(shape),), "int32", data=np.array(shape, np.int32))
+        result = self.map(shape, x.scale, x.zero_point)
+        return self.op("RESHAPE", [x.index, values], result, options, "ReshapeOptions")
+
+    def dense(self, x: Map, channels: int, activation: str = "NONE", *, per_channel: bool = False) -> Map:
+        """Add FULLY_CONNECTED of all values of `x`."""
+        inputs = int(np.prod(x.shape))
+        scales = self._weight_scales(channels if per_channel else 1, False)
+        weights = self._weights((channels, inputs), 0)
+        constants = [self.tensor((channels, inputs), "int8", scales, [0] * len(scales), weights)]
+        constants += [self._bias(x, scales, channels, inputs)]
+        options = schema.FullyConnectedOptionsT()
+        options.fusedActivationFunction = getattr(_ACTIVATIONS, activation)
+        result = self.map((1, channels), *self._output_scale(x, scales, inputs, activation, None, False))
+        return self.op("FULLY_CONNECTED", [x.index, *constants], result, options, "FullyConnectedOptions")
+
+    def softmax(self, x: Map, beta: float = 1.0) -> Map:
+        """Add SOFTMAX."""
+        options = schema.SoftmaxOptionsT()
+        options.beta = beta
+        return self.op("SOFTMAX", [x.index], self.map(x.shape, 1 / 256, -128), options, "SoftmaxOptions")
+
+    def requantize(self, x: Map, scale: float, zero_point: int, dtype: str = "int8", operator: str = "QUANTIZE") -> Map:
+        """Add QUANTIZE, DEQUANTIZE, RELU or RELU6."""
+        return self.op(operator, [x.index], self.map(x.shape, scale, zero_point, dtype))
+
+    def fire(self, x: Map, squeeze: int, expand: int) -> Map:
+        """Add a Fire module."""
+        s = self.conv(x, squeeze, (1, 1))
+        a = self.conv(s, expand, (1, 1))
+        return self.concat([a, self.conv(s, expand, (3, 3), out=(a.scale, a.zero_point))])
+
+
+def _out(padding: str, size: int, kernel: int, step: int, dilation: int) -> int:
+    span = (kernel - 1) * dilation + 1
+    return -(-size // step) if padding == "SAME" else (size - span) // step + 1
+
+
+def squeezenet(size: int = 16, classes: int = 5, seed: int = 0) -> bytes:
+    """Return a SqueezeNet of two Fire modules with a bypass: every operator that the kit's models have."""
+    net = Net(seed)
+    x = net.pool(net.conv(net.input(size, size, 3), 8, stride=(2, 2), padding="VALID"), padding="VALID")
+    x = net.fire(x, 4, 6)
+    x = net.add(x, net.fire(x, 4, 6), "RELU", zero_point=-128)
+    x = net.pool(x)
+    x = net.conv(net.pad(x), classes, (1, 1))
+    return net.bytes(net.softmax(net.mean(x, scale=4 / 255)))
+
+
+def pixels(shape: Sequence[int], count: int, seed: int = 1) -> np.ndarray:
+    """Return int8 inputs [count, *shape]: noise, then blocks of both ends, then the ends alone."""
+    rng = np.random.default_rng(seed)
+    noise = rng.integers(-128, 128, (count, *shape))
+    blocks = np.where(rng.random((1, *shape)) < 0.5, -128, 127)
+    ends = np.stack([np.full(shape, -128), np.full(shape, 127)])
+    return np.concatenate([noise, blocks, ends]).astype(np.int8)
