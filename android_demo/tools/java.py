@@ -38,7 +38,7 @@ def compile_java(files: Sequence[Path], classpath: Iterable[Path], out: Path) ->
     arguments = out.with_name(f"{out.name}.arguments")
     arguments.write_text("\n".join(f'"{path}"' for path in files), "utf-8")
     joined = os.pathsep.join(map(str, classpath))
-    lint = "-Xlint:all,-options,-classfile,-processing,-deprecation"
+    lint = "-Xlint:all,-options,-classfile,-processing,-deprecation,-path"
     run("javac", "--release", "8", "-encoding", "UTF-8", lint, "-Werror", "-proc:none", "-g",
         *(["-cp", joined] if joined else []), "-d", out, f"@{arguments}", cwd=out.parent)  # fmt: skip
     return out

@@ -1,0 +1,63 @@
+"""Running the app's tests on this machine's Java."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from android_demo.tools.build import CORE, DEMO
+from android_demo.tools.java import compile_java, sources
+from android_demo.tools.maven import fetch
+from android_demo.tools.process import BuildError, require_tools, run
+
+CORE_TESTS = DEMO / "core" / "src" / "test" / "java"
+HEAP = "-Xmx1g"
+
+
+def compile_core(out: Path, cache: Path) -> list[Path]:
+    """Compile core and its tests.
+
+    Args:
+      out: folder for class files.
+      cache: folder for artefacts.
+
+    Returns:
+      the class path to run them with.
+
+    Raises:
+      BuildError: a tool or artefact is missing, or something does not compile.
+    """
+    require_tools(["java", "javac", "mvn"])
+    have = fetch(["junit", "tflite"], cache)
+    libraries = [path.resolve() for paths in have.values() for path in paths]
+    core = compile_java(sources(CORE / "java"), [], out / "core")
+    tests = compile_java(sources(CORE_TESTS), [core, *libraries], out / "core-tests")
+    return [tests, core, *libraries]
+
+
+def test_classes(folder: Path) -> list[str]:
+    """Return the names of the test classes below a source folder."""
+    files = sorted(folder.rglob("*Test.java"))
+    return [".".join(path.relative_to(folder).with_suffix("").parts) for path in files]
+
+
+def run_junit(
+    classes: Sequence[str], classpath: Iterable[Path], properties: Mapping[str, str], options: Sequence[str] = ()
+) -> int:
+    """Run JUnit tests.
+
+    Returns:
+      how many ran.
+
+    Raises:
+      BuildError: one failed; with JUnit's account of it.
+    """
+    defined = [f"-D{key}={value}" for key, value in properties.items()]
+    joined = os.pathsep.join(map(str, classpath))
+    shown = run("java", HEAP, *options, *defined, "-cp", joined, "org.junit.runner.JUnitCore", *classes)
+    passed = re.search(r"^OK \((\d+) tests?\)", shown, re.M)
+    if passed is None:
+        raise BuildError(f"JUnit did not say OK:\n{shown[-2000:]}")
+    return int(passed.group(1))
