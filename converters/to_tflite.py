@@ -1,4 +1,4 @@
-"""Keras models to `.tflite` bytes, and the check that nothing in them is left in floating point.
+"""Keras models to `.tflite` bytes, and the checks that nothing in them is left in floating point or was rescaled.
 
 The caller chooses Keras 2 (`TF_USE_LEGACY_KERAS=1`) before TensorFlow is first imported.
 """
@@ -6,16 +6,18 @@ The caller chooses Keras 2 (`TF_USE_LEGACY_KERAS=1`) before TensorFlow is first 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from converters.tflite_reader import Model, Op, non_integer_tensors, read_model
+from converters.tflite_reader import Model, Op, Tensor, layer_names, match_layers, non_integer_tensors, read_model
 from converters.tflite_writer import normalised
 
 
@@ -131,6 +133,77 @@ def _verify_concatenations(model: Model) -> None:
                     f"op {maker.index} ({maker.name}) feeds op {op.index} ({op.name}, {_output(model, op)}); "
                     "expected every input of a concatenation to have its output's scale"
                 )
+
+
+@dataclass(frozen=True)
+class Scales:
+    """The scales that a network was trained with.
+
+    Attributes:
+      input: of the input.
+      outputs: layer → of its output; layers that only move values (pooling, padding) may be left out.
+      kernels: convolution → of its weights, one or one for each output channel.
+    """
+
+    input: float
+    outputs: Mapping[str, float]
+    kernels: Mapping[str, Sequence[float]]
+
+
+def verify_fixed_point(data: bytes, expected: Scales) -> None:
+    """Check that each scale of a `.tflite` is an exact power of two, each zero point 0, and nothing was rescaled.
+
+    The output of SOFTMAX is exempt: TFLite fixes it.
+
+    Args:
+      data: `.tflite` bytes.
+      expected: what the scales must be. A bias has the product of its input's and its weights'.
+
+    Raises:
+      ValueError: a tensor is otherwise; names it.
+    """
+    model = read_model(data)
+    wanted = _wanted_scales(model, expected)
+    fixed = {index for op in model.ops if op.name == "SOFTMAX" for index in op.outputs}
+    for tensor in sorted(model.tensors, key=lambda tensor: tensor.data is not None):  # a bias has its input's fault
+        if tensor.scale and tensor.index not in fixed:
+            _verify_tensor(tensor, wanted.get(tensor.index))
+
+
+_MOVES_VALUES = ("MAX_POOL_2D", "PAD", "RESHAPE")
+
+
+def _wanted_scales(model: Model, expected: Scales) -> dict[int, tuple[float, ...]]:
+    """Return tensor index → scales, following the graph from its input."""
+    wanted: dict[int, tuple[float, ...]] = dict.fromkeys(model.inputs, (expected.input,))
+    names = dict(enumerate(layer_names(model)))
+    names |= {index: name for name, index in match_layers(model, expected.kernels).items()}
+    for op in model.ops:
+        name, source = names[op.index], wanted.get(op.inputs[0], ())
+        if name in expected.kernels:
+            kernel = tuple(expected.kernels[name])
+            wanted[op.inputs[1]] = kernel
+            wanted[op.inputs[2]] = tuple(scale * first for scale in kernel for first in source)
+        if name in expected.outputs:
+            wanted[op.outputs[0]] = (expected.outputs[name],)
+        elif op.name in _MOVES_VALUES:
+            wanted[op.outputs[0]] = source
+    return wanted
+
+
+def _verify_tensor(tensor: Tensor, scales: tuple[float, ...] | None) -> None:
+    what = f"tensor {tensor.index} ({tensor.name!r})"
+    for scale in tensor.scale:
+        if math.frexp(scale)[0] != 0.5:
+            raise ValueError(f"{what} has scale {scale!r}; expected an exact power of two")
+    if any(tensor.zero_point):
+        raise ValueError(f"{what} has zero point {next(filter(None, tensor.zero_point))}; expected 0")
+    if scales is None:
+        raise ValueError(f"{what} belongs to no layer whose scale is known")
+    if tensor.scale != scales:
+        pairs = zip(tensor.scale, scales, strict=False)
+        found, wanted = next((pair for pair in pairs if pair[0] != pair[1]), (len(tensor.scale), len(scales)))
+        raise ValueError(f"{what} has scale {found!r}; the network was trained with {wanted!r}")
 
 
 def _output(model: Model, op: Op) -> str:

@@ -239,7 +239,7 @@ def _search(model: Any, junction: Junction, full: Range, x: np.ndarray, grid: Gr
         wanted = min(0.0, clip * float(scaled.min())), max(1e-6, clip * float(scaled.max()))
         limits = grid.nearest(*wanted)
         if junction.scalable and grid.power_of_two:  # the channels' common factor puts the wanted range on the grid
-            scales = scales * np.float32(max(wanted[1] / limits[1], wanted[0] / limits[0]))
+            scales = scales * np.float32(wanted[1] / limits[1])
         return _Found(clip, strength, scales, limits, noise(scales, limits))
 
     plain = noise(np.ones(values.shape[-1], np.float32), full)

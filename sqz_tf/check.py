@@ -225,24 +225,34 @@ def trusted_runtime(edges: Mapping[str, Edge]) -> str:
 
 
 def _all_scores(artifacts: Artifacts, images: np.ndarray, rows: np.ndarray, runtime: str) -> dict[str, np.ndarray]:
+    from sqz_tf.parity import as_float
+
+    return {
+        "final_float": _scores(
+            artifacts.float_model, "litert-xnnpack", images, rows, lambda chunk: as_float(chunk, artifacts.preprocess)
+        ),
+        "int8": int8_scores(artifacts.int8_model, runtime, images, rows),
+        "int8_xnnpack": int8_scores(artifacts.int8_model, "litert-xnnpack", images, rows),
+    }
+
+
+def int8_scores(model: bytes, runtime: str, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return an int8 model's outputs, int8 [M, classes], for rows [M] of uint8 pictures [N, h, w, c]."""
+    from sqz_tf.images import to_int8
+
+    return _scores(model, runtime, images, rows, to_int8)
+
+
+def _scores(
+    model: bytes, runtime: str, images: np.ndarray, rows: np.ndarray, feed: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Run a chunk of pictures at a time: as floats a large split would not fit in memory."""
     import numpy as np
 
     from sqz_tf import interpreters
-    from sqz_tf.images import to_int8
-    from sqz_tf.parity import as_float
 
-    def scores(model: bytes, on: str, feed: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Run a chunk of pictures at a time: as floats a large split would not fit in memory."""
-        chunks = (images[rows[start : start + CHUNK]] for start in range(0, len(rows), CHUNK))
-        return np.concatenate([interpreters.run(model, feed(chunk), on).outputs for chunk in chunks])
-
-    return {
-        "final_float": scores(
-            artifacts.float_model, "litert-xnnpack", lambda chunk: as_float(chunk, artifacts.preprocess)
-        ),
-        "int8": scores(artifacts.int8_model, runtime, to_int8),
-        "int8_xnnpack": scores(artifacts.int8_model, "litert-xnnpack", to_int8),
-    }
+    chunks = (images[rows[start : start + CHUNK]] for start in range(0, len(rows), CHUNK))
+    return np.concatenate([interpreters.run(model, feed(chunk), runtime).outputs for chunk in chunks])
 
 
 def _sparsity(int8_model: bytes, pruned: Mapping[str, float] | None) -> dict[str, dict[str, float]]:

@@ -11,7 +11,7 @@ import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,15 +25,20 @@ from sqz_tf._keras import keras
 from sqz_tf.artifact import Workspace, manifest, stage_key, versions, write_manifest, xz_size
 from sqz_tf.data import Dataset, open_cached
 from sqz_tf.errors import ConversionError
-from sqz_tf.grid import Pixels, Range, grid_of
-from sqz_tf.model import plain_squeezenet
+from sqz_tf.fixed_point import bits, fractional_lengths
+from sqz_tf.grid import Grid, Pixels, Range, grid_of
+from sqz_tf.model import change_pixels, plain_squeezenet
+from sqz_tf.parity import spread
 from sqz_tf.plan import Plan
-from sqz_tf.quantize import Kernels, quantize_aware
+from sqz_tf.quantize import Kernels, quantize_aware, used_scales
 from sqz_tf.spec import PreprocessSpec, QuantizeConfig, to_dict
+from sqz_tf.trimming import trim
 from sqz_tf.weights import Pretrained
 
 OPS = {"CONV_2D", "MAX_POOL_2D", "CONCATENATION", "MEAN", "SOFTMAX"}
 MISTAKES_SHOWN = 24
+BEFORE, FREE_SCALE = "before", "free_scale"  # quantizations that one with powers of two is compared with
+TRIM_IMAGES = 400
 
 
 @dataclass(frozen=True)
@@ -86,9 +91,9 @@ class Pipeline(ABC):
         self.made = self._make()
         for note in self._notes():
             self.console.note(f"note: {note}")
-        converted = self._stage("converted", __version__, self._convert)
+        self.converted = self._stage("converted", __version__, self._convert)
         started = time.monotonic()
-        assembled = self.workspace.assemble(lambda out: self._assemble(out, converted))
+        assembled = self.workspace.assemble(self._assemble)
         self.workspace.seconds["checked"] = time.monotonic() - started
         result = self._report(assembled)
         passed = result["gate"]["passed"]
@@ -104,6 +109,15 @@ class Pipeline(ABC):
     @abstractmethod
     def _models(self) -> tuple[Any, Any]:
         """Return the quantized Keras model and the float network it came from."""
+
+    def _rivals(self) -> Iterator[tuple[str, QuantizeConfig, Any]]:
+        """Yield other quantizations of the network, to be judged beside it: name, config, Keras model."""
+        config = self.plan.quantize
+        if grid_of(config).power_of_two:
+            yield FREE_SCALE, self._free_config, self._quantized(self.free_scale, self._free_config)[0]
+            before, _ = self._quantized(self.quantized, config)
+            before.set_weights(read_weights(self.quantized / "before.npz"))
+            yield BEFORE, config, before
 
     def _quantized(self, folder: Path, config: QuantizeConfig) -> tuple[Any, Any]:
         """Return the quantized Keras model that a stage kept, and the plain network it was made of."""
@@ -126,7 +140,37 @@ class Pipeline(ABC):
         model.set_weights(read_weights(weights))
         return model
 
+    def _compare(self, plain: Callable[[], Any], quantize: Callable[[Path, QuantizeConfig], None]) -> None:
+        """Make what a network with powers of two is compared with: free scales, and fewer bits.
+
+        Args:
+          plain: gives the float network that is quantized.
+          quantize: writes a quantization of it into a folder.
+        """
+        config = self._free_config
+        self.free_scale = self._stage(FREE_SCALE, config, lambda out: quantize(out, config))
+        self.trimmed = self._stage("trimmed", self.plan.quantize, lambda out: self._trim(out, plain()))
+
+    def _trim(self, out: Path, plain: Any) -> None:
+        splits = self.dataset.splits
+        rows = splits["test"][spread(len(splits["test"]), TRIM_IMAGES)]
+        pixels = grid_of(self.plan.quantize).pixels(self.preprocess.scale)
+        found = trim(
+            change_pixels(plain, self._raw, pixels),
+            self._numbers(splits["calibration"], pixels),
+            self._numbers(rows, pixels),
+            self.dataset.labels[rows],
+            per_channel=bool(self.plan.quantize.per_channel),
+            progress=self.console.step,
+        )
+        write_json(out / "trimming.json", asdict(found))
+
+    @property
+    def _free_config(self) -> QuantizeConfig:
+        return replace(self.plan.quantize, scheme="int8", per_channel=None)
+
     data: Path  # the stage that holds the pictures
+    quantized: Path  # the stage that holds the result: plain.npz, ranges.json, weights.npz; before.npz: not fine-tuned
     calibration: str | None = None  # pictures to calibrate with, if they are not the data's own
 
     def _stage(self, name: str, config: Any, build: Callable[[Path], None], resumable: bool = False) -> Path:
@@ -171,19 +215,28 @@ class Pipeline(ABC):
     def _convert(self, out: Path) -> None:
         model, final = self._models()
         final.save(out / "model.keras")
-        int8 = to_tflite.integer_model(model)
-        ops = OPS | ({"ADD"} if self.plan.model.bypass != "none" else set())
-        ops |= {"PAD"} if self.plan.model.conv10_padding else set()
-        try:
-            to_tflite.verify_integer(int8, ops)
-        except ValueError as error:
-            raise ConversionError(str(error)) from error
+        int8 = self._integer_model(model, grid_of(self.plan.quantize))
+        for name, config, rival in self._rivals():
+            (out / f"{name}.tflite").write_bytes(self._integer_model(rival, grid_of(config)))
         for name, data in (
             ("model_f32.tflite", to_tflite.float_model(final)),
             ("model_int8.tflite", int8),
             ("model_uint8.tflite", tflite_writer.to_uint8_twin(int8)),
         ):
             (out / name).write_bytes(self._with_metadata(data))
+
+    def _integer_model(self, model: Any, grid: Grid) -> bytes:
+        """Convert a quantized Keras model and make sure that the converter undid nothing."""
+        int8 = to_tflite.integer_model(model)
+        ops = OPS | ({"ADD"} if self.plan.model.bypass != "none" else set())
+        ops |= {"PAD"} if self.plan.model.conv10_padding else set()
+        try:
+            to_tflite.verify_integer(int8, ops)
+            if grid.power_of_two:
+                to_tflite.verify_fixed_point(int8, to_tflite.Scales(*used_scales(model)))
+        except ValueError as error:
+            raise ConversionError(str(error)) from error
+        return int8
 
     def _with_metadata(self, model: bytes) -> bytes:
         return tflite_writer.with_metadata(
@@ -202,9 +255,9 @@ class Pipeline(ABC):
 
     # The folder -------------------------------------------------------------------------------------------------
 
-    def _assemble(self, out: Path, converted: Path) -> None:
+    def _assemble(self, out: Path) -> None:
         for name in ("model.keras", "model_f32.tflite", "model_int8.tflite", "model_uint8.tflite"):
-            (out / name).write_bytes((converted / name).read_bytes())
+            (out / name).write_bytes((self.converted / name).read_bytes())
         if self.pretrained:
             (out / "LICENCE.weights.txt").write_text(self.pretrained.licence, encoding="utf-8")
         (out / "labels.txt").write_text("".join(f"{name}\n" for name in self.dataset.classes), encoding="utf-8")
@@ -346,8 +399,32 @@ class Pipeline(ABC):
             },
             "licences": [self.pretrained.licence] if self.pretrained else [],
             **made.more,
+            **(self._fixed_point(int8) if grid_of(plan.quantize).power_of_two else {}),
             "seconds": {name: round(seconds, 2) for name, seconds in self.workspace.seconds.items()},
         }
+
+    def _fixed_point(self, int8: tflite_reader.Model) -> dict[str, Any]:
+        """Return the sections of report.json that only powers of two have."""
+        labels = self.dataset.labels[self.dataset.splits["test"]]
+        scores = {name: self._rival_scores(name) for name in (BEFORE, FREE_SCALE)}
+        ours, free = (stats.top_k_correct(each, labels, 1) for each in (self.parity.int8_scores, scores[FREE_SCALE]))
+        return {
+            "fractional_length": fractional_lengths(int8),
+            "bits": bits(int8),
+            "ristretto": {
+                "before": asdict(stats.accuracy(scores[BEFORE], labels)),
+                "after": asdict(self.parity.accuracy["int8"]),
+                "free_scale": asdict(stats.accuracy(scores[FREE_SCALE], labels)),
+                "against_free_scale": asdict(stats.paired_drop(free, ours)),
+                "trimming": read_json(self.trimmed / "trimming.json"),
+            },
+        }
+
+    def _rival_scores(self, name: str) -> np.ndarray:
+        """Return what another quantization says of the held-out pictures, int8 [N, classes]."""
+        model = (self.converted / f"{name}.tflite").read_bytes()
+        runtime = check.trusted_runtime(self.parity.edges)
+        return check.int8_scores(model, runtime, self.dataset.images, self.dataset.splits["test"])
 
 
 def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -21,6 +21,7 @@ from sqz_tf.pipeline import Made, Pipeline, read_json, write_json, write_weights
 from sqz_tf.plan import Plan
 from sqz_tf.prune import sparsity
 from sqz_tf.quantize import activation_ranges
+from sqz_tf.spec import QuantizeConfig
 from sqz_tf.weights import Pretrained
 
 CHUNK = 500  # pictures in memory at once
@@ -59,19 +60,21 @@ class CalibrationPipeline(Pipeline):
         plan = self.plan
         self.data = self._stage("data", [plan.data, plan.preprocess, self.calibration], self._load)
         self.float = self._stage("float", [plan.model, self.pretrained.sha256], self._fold)
-        self.calibrated = self._stage("calibrated", plan.quantize, self._calibrate)
+        if grid_of(plan.quantize).power_of_two:
+            self._compare(lambda: self._plain(self.float / "weights.npz"), self._calibrate)
+        self.quantized = self._stage("calibrated", plan.quantize, lambda out: self._calibrate(out, plan.quantize))
         return Made(
             reference_scores=np.load(self.float / "scores.npy"),
             pruned_scores=None,
             sparsity=read_json(self.float / "sparsity.json"),
             sparsity_target=0.0,
             training={},
-            more={"calibration": read_json(self.calibrated / "calibration.json")},
+            more={"calibration": read_json(self.quantized / "calibration.json")},
         )
 
     def _models(self) -> tuple[Any, Any]:
-        model, _ = self._quantized(self.calibrated, self.plan.quantize)
-        return model, self._plain(self.calibrated / "equalised.npz")
+        model, _ = self._quantized(self.quantized, self.plan.quantize)
+        return model, self._plain(self.quantized / "equalised.npz")
 
     @cached_property
     def attached(self) -> dict[str, Any]:
@@ -101,9 +104,9 @@ class CalibrationPipeline(Pipeline):
         chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
         np.save(out / "scores.npy", np.concatenate([predict(model, self._numbers(chunk)) for chunk in chunks]))
 
-    def _calibrate(self, out: Path) -> None:
+    def _calibrate(self, out: Path, config: QuantizeConfig) -> None:
         make_deterministic(self.plan.seed)
-        config, rows = self.plan.quantize, self.dataset.splits["calibration"]
+        rows = self.dataset.splits["calibration"]
         grid = grid_of(config)
         pixels = grid.pixels(self.preprocess.scale)
         plain = self._plain(self.float / "weights.npz")
@@ -113,6 +116,7 @@ class CalibrationPipeline(Pipeline):
         write_weights(out / "equalised.npz", change_pixels(found.equalised, pixels, self._raw).get_weights())
         write_weights(out / "plain.npz", found.model.get_weights())
         write_weights(out / "weights.npz", quantized.get_weights())
+        write_weights(out / "before.npz", quantized.get_weights())
         write_json(out / "ranges.json", found.ranges)
         wanted = predict(model, x)
         min_max = self._quantize_aware(model, config, activation_ranges(model, x, grid))

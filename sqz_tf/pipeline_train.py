@@ -59,7 +59,11 @@ class TrainingPipeline(Pipeline):
         origin = self.pretrained.sha256 if self.pretrained else None
         self.dense = self._stage("dense", [plan.model, plan.train, plan.seed, origin], self._train, resumable=True)
         self.pruned = self._stage("pruned", plan.prune, self._prune, resumable=True)
-        self.quantized = self._stage("quantized", plan.quantize, self._quantize, resumable=True)
+        if grid_of(plan.quantize).power_of_two:
+            self._compare(self._folded, self._quantize)
+        self.quantized = self._stage(
+            "quantized", plan.quantize, lambda out: self._quantize(out, plan.quantize), resumable=True
+        )
         return Made(
             reference_scores=np.load(self.dense / "scores.npy"),
             pruned_scores=np.load(self.pruned / "scores.npy"),
@@ -78,6 +82,10 @@ class TrainingPipeline(Pipeline):
         model, plain = self._quantized(self.quantized, config)
         final = without_fake_quantization(model, plain)
         return model, change_pixels(final, grid_of(config).pixels(self.preprocess.scale), self._raw)
+
+    def _folded(self) -> Any:
+        """Return the pruned network as the plain graph that is quantized."""
+        return fold(self._network(self.pruned), self.plan.model, self.preprocess)
 
     def _load(self, out: Path) -> None:
         load(self.plan.data, self.plan.preprocess, out / "cache", self.console.step)
@@ -154,13 +162,12 @@ class TrainingPipeline(Pipeline):
         self._finish(out, model, history)
         write_json(out / "sparsity.json", sparsity(model, prunable(model, config.skip)))
 
-    def _quantize(self, out: Path) -> None:
-        config = self.plan.quantize
+    def _quantize(self, out: Path, config: QuantizeConfig) -> None:
         make_deterministic(self.plan.seed + SEED_OF["quantized"])
         pixels = grid_of(config).pixels(self.preprocess.scale)
-        plain = fold(self._network(self.pruned), self.plan.model, self.preprocess)
-        found = self._calibrated(change_pixels(plain, self._raw, pixels), config, pixels)
+        found = self._calibrated(change_pixels(self._folded(), self._raw, pixels), config, pixels)
         model = self._quantize_aware(found.model, config, found.ranges, found.bounds)
+        write_weights(out / "before.npz", model.get_weights())
         plan = replace(self._phase(config.epochs, config.learning_rate), keep_start=True)
         history = self._fit(model, plan, "quantized", out, pixels=pixels)
         write_weights(out / "plain.npz", found.model.get_weights())

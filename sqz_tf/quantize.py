@@ -22,7 +22,7 @@ import numpy as np
 
 from sqz_tf._keras import keras, tf, tfmot
 from sqz_tf.errors import ConversionError
-from sqz_tf.grid import FREE, SMALLEST_CHANNEL, Grid, Range
+from sqz_tf.grid import FREE, HIGHEST, LOWEST, SMALLEST_CHANNEL, Grid, Range
 from sqz_tf.model import convolutions, copy_model, has_batch_norm
 
 layers = keras.layers
@@ -292,3 +292,37 @@ def _float_weights(wrapper: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the kernel and bias of a wrapped convolution before rounding, by the names of its variables."""
     by_name = {weight.name.split("/")[-1].split(":")[0]: weight.numpy() for weight in wrapper.trainable_weights}
     return by_name["kernel"] * wrapper.quantize_config.kernel["gain"], by_name["bias"]
+
+
+def used_scales(quantized: Any) -> tuple[float, dict[str, float], dict[str, list[float]]]:
+    """Return the scales that a quantization-aware model computes with.
+
+    Returns:
+      of the input; layer → of its output; convolution → of its kernel, one or one for each output channel.
+    """
+    wrappers = {layer.layer.name: layer for layer in quantized.layers if hasattr(layer, "quantize_config")}
+    quantizer = quantized.get_layer("quantize_input").quantizer
+    outputs = {name: _output_range(wrapper) for name, wrapper in wrappers.items()}
+    kernels = {name: _bound(wrapper) for name, wrapper in wrappers.items() if wrapper.quantize_config.kernel}
+    return (
+        _scale((quantizer.low, quantizer.high)),
+        {name: _scale(limits) for name, limits in outputs.items() if limits},
+        {name: [value / HIGHEST for value in bound] for name, bound in kernels.items()},
+    )
+
+
+def _scale(limits: Range) -> float:
+    return (limits[1] - limits[0]) / (HIGHEST - LOWEST)
+
+
+def _output_range(wrapper: Any) -> Range | None:
+    """Return the range of a wrapped layer's output: its own, or that of the concatenation that takes it."""
+    own: Range | None = wrapper.quantize_config.output_range
+    consumers = (node.outbound_layer for node in wrapper.outbound_nodes)
+    joined = [each for each in consumers if isinstance(getattr(each, "layer", None), layers.Concatenate)]
+    return own or (_output_range(joined[0]) if joined else None)
+
+
+def _bound(wrapper: Any) -> list[float]:
+    bound = next(weight for weight in wrapper.weights if weight.name.endswith("kernel_bound:0"))
+    return np.atleast_1d(bound.numpy()).astype(np.float64).tolist()

@@ -12,18 +12,20 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = [
     *("errors", "spec", "architecture", "stats", "_quiet", "_disk", "artifact", "_cli", "images", "imagenet_classes"),
-    *("boards", "_native", "_model_file", "_matching", "_interpreter_worker", "interpreters", "bench"),
+    *("boards", "_native", "_model_file", "_matching", "host_c", "_interpreter_worker", "interpreters", "bench"),
     *("compile", "footprint", "fit"),
     *("runtime", "classify", "_serial", "firmware", "flash"),
     *("data", "evaluate", "_weight_files", "weights", "plan", "ristretto", "grid"),
     *("_keras", "batches", "model", "train", "prune", "quantize", "calibrate", "trimming", "parity", "check"),
     *("plots", "_report_text", "_report_schema", "report"),
-    *("pipeline", "pipeline_train", "pipeline_calibrate", "job", "export", "__main__"),
+    *("fixed_point", "pipeline", "pipeline_train", "pipeline_calibrate", "job", "export", "__main__"),
 ]
 WITH_CONVERTERS = {
+    "host_c",
     "interpreters",
     "parity",
     "check",
+    "fixed_point",
     "pipeline",
     "weights",
     "_weight_files",
