@@ -6,6 +6,8 @@
 - `litert-xnnpack`: ai-edge-litert as it comes. XNNPACK rounds otherwise and is not byte equal.
 - `tflite-runtime`: tflite-runtime 2.14.0, reference kernels, on a Python of its own.
 - `tflm`: TFLite-Micro, from its wheel.
+- `compiled-c`: the model compiled to C, built with this machine's C compiler. int8 alone; of the tensors those that it
+  makes whole.
 
 Reference kernels and TFLite-Micro run in a process of their own: they end it on some models. One such: an int8
 SOFTMAX whose exponentials add up to 512 times the largest or more (512 nearly equal classes) fails an assertion.
@@ -25,12 +27,14 @@ from typing import Any
 import numpy as np
 
 from converters import tflite_reader
+from sqz_tf import host_c
 from sqz_tf._quiet import quiet_stderr
 from sqz_tf.errors import SqzError
 
 IN_PROCESS = {"litert-builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "litert-xnnpack": "AUTO"}
 IN_WORKER = ("litert-ref", "tflite-runtime", "tflm")
-RUNTIMES = (*IN_WORKER, *IN_PROCESS)
+COMPILED = "compiled-c"
+RUNTIMES = (*IN_WORKER, *IN_PROCESS, COMPILED)
 PYTHON_VARIABLE = "SQZ_TF_TFLITE_RUNTIME_PYTHON"
 ENVIRONMENT = ".venv-tflite-runtime"
 TENSOR_IMAGES = 2
@@ -99,6 +103,8 @@ def run(
     graph = _read(model)
     _check_inputs(graph, inputs)
     wanted = [index for op in graph.ops for index in op.outputs] if all_tensors else []
+    if runtime == COMPILED:
+        return _run_compiled(graph, model, inputs, wanted, tensor_images)
     if runtime in IN_PROCESS:
         # XNNPACK computes inside its delegate: the tensors between its ops hold nothing.
         return _run_here(model, inputs, runtime, [] if runtime == "litert-xnnpack" else wanted, tensor_images)
@@ -114,7 +120,10 @@ def run(
 def why_not(runtime: str) -> str | None:
     """Return None where a runtime can be used on this machine, else the reason why not."""
     try:
-        _litert() if runtime in IN_PROCESS else _worker_python(runtime)
+        if runtime == COMPILED:
+            _c_compiler()
+        else:
+            _litert() if runtime in IN_PROCESS else _worker_python(runtime)
     except Unavailable as error:
         return str(error)
     return None
@@ -236,6 +245,25 @@ def _run_here(model: bytes, inputs: np.ndarray, runtime: str, wanted: list[int],
         return _run_images(machine, inputs, wanted, tensor_images)
     except (ValueError, RuntimeError) as error:
         raise InterpreterError(f"{runtime} refuses the model: {error}") from error
+
+
+def _c_compiler() -> None:
+    if host_c.compiler() is None:
+        raise Unavailable("there is no C compiler (cc)", fix="install one, or name it in CC")
+
+
+def _run_compiled(
+    graph: tflite_reader.Model, model: bytes, inputs: np.ndarray, wanted: list[int], tensor_images: int
+) -> Result:
+    _c_compiler()
+    if inputs.dtype != np.int8 or graph.output_tensors()[0].dtype != "int8":
+        raise InterpreterError("the model is not int8 at its edges", expected="an int8 model for compiled-c")
+    try:
+        outputs, tensors = host_c.run(model, inputs, tensor_images if wanted else 0)
+    except (ValueError, host_c.HostError) as error:
+        raise InterpreterError(f"the compiled C cannot run the model: {error}") from error
+    shaped = {index: tensors[index].reshape(-1, *graph.tensor(index).shape[1:]) for index in wanted if index in tensors}
+    return Result(outputs.reshape(-1, *graph.output_tensors()[0].shape[1:]), shaped)
 
 
 def _run_images(machine: Any, inputs: np.ndarray, wanted: list[int], tensor_images: int) -> Result:

@@ -310,6 +310,7 @@ def runtime_edges(artifacts: Artifacts, images: np.ndarray) -> dict[str, Edge]:
         "int8_litert_ref-litert_builtin": Run(artifacts.int8_model, pixels, "litert-builtin"),
         "int8_litert_ref-tflite_runtime_ref": Run(artifacts.int8_model, pixels, "tflite-runtime"),
         "int8_litert_ref-tflm": Run(artifacts.int8_model, pixels, "tflm"),
+        "int8_litert_ref-compiled_c": Run(artifacts.int8_model, pixels, "compiled-c"),
         "int8-uint8_twin": Run(artifacts.uint8_model, images, "litert-ref"),
     }
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:

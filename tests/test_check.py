@@ -30,6 +30,7 @@ FAST = "int8_litert_ref-litert_builtin"
 EQUAL = {
     "int8_litert_ref-tflite_runtime_ref": "tflite-runtime",
     "int8_litert_ref-tflm": "tflm",
+    "int8_litert_ref-compiled_c": "compiled-c",
 }
 
 

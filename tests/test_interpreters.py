@@ -48,6 +48,24 @@ def test_every_tensor_is_byte_equal_to_the_reference(runtime, pixels, reference)
         np.testing.assert_array_equal(result.tensors[index], values)
 
 
+def test_the_compiled_c_makes_the_same_bytes_in_every_layer_it_makes_whole(pixels, reference):
+    result = run(tiny_net.net().int8_model, pixels, needed("compiled-c"), all_tensors=True, tensor_images=3)
+    assert result.outputs.dtype == np.int8
+    np.testing.assert_array_equal(result.outputs, reference.outputs)
+    made = [name for name, index in layer_outputs(tiny_net.net().int8_model).items() if index in result.tensors]
+    assert {"conv1", "fire2_squeeze1x1", "fire2_expand3x3", "fire2_concat", "softmax"} <= {*made}
+    for index, values in result.tensors.items():
+        np.testing.assert_array_equal(values, reference.tensors[index])
+
+
+def test_the_compiled_c_needs_a_compiler_and_an_int8_model(monkeypatch, pixels):
+    with pytest.raises(InterpreterError, match="not int8 at its edges"):
+        run(tiny_net.net().uint8_model, (pixels.view(np.uint8) ^ 0x80), needed("compiled-c"))
+    monkeypatch.setenv("CC", "no-such-compiler")
+    with pytest.raises(Unavailable, match="no C compiler"):
+        run(tiny_net.net().int8_model, pixels, "compiled-c")
+
+
 def test_the_fast_kernels_are_byte_equal_up_to_the_first_layer_without_relu(pixels, reference):
     result = run(tiny_net.net().int8_model, pixels, "litert-builtin", all_tensors=True, tensor_images=3)
     for name, index in layer_outputs(tiny_net.net().int8_model).items():
