@@ -327,13 +327,13 @@ void sqz_trace(unsigned stream, unsigned y, const int8_t *row, size_t bytes) {
 
 
 PORTABLE = (
-    *("add", "average_pool", "conv", "conv_mean", "depthwise", "fully_connected", "max_pool", "mean", "pad"),
-    *("quantize", "softmax", "stream"),
+    *("add", "average_pool", "conv", "conv_mean", "depthwise", "fully_connected", "image", "max_pool", "mean"),
+    *("pad", "quantize", "softmax", "stream"),
 )
 
 
 def sources() -> list[str]:
-    """Return the C files of the engine and the portable kernels."""
+    """Return the C files of the engine, the portable kernels and the camera rows."""
     return [str(SOURCES / f"sqz_{name}.c") for name in PORTABLE]
 
 
@@ -346,22 +346,31 @@ def build(*flags: str, compiler: str = "cc") -> Any:
     command = [compiler, *STRICT, "-O2", "-fPIC", "-shared", *flags, f"-I{SOURCES}", "-o", str(target)]
     subprocess.run([*command, str(folder / "trace.c"), *sources()], check=True)
     library = ctypes.CDLL(str(target))
-    library.sqz_invoke.argtypes = [POINTER(Model), c_void_p, c_void_p, c_void_p]
-    library.sqz_begin.argtypes = [POINTER(Model), c_void_p, c_size_t]
-    library.sqz_push_row.argtypes = [POINTER(Model), c_void_p, c_void_p]
-    library.sqz_finish.argtypes = [POINTER(Model), c_void_p, c_void_p]
+    shutil.rmtree(folder)
+    signatures = {
+        "sqz_invoke": [POINTER(Model), c_void_p, c_void_p, c_void_p],
+        "sqz_begin": [POINTER(Model), c_void_p, c_size_t],
+        "sqz_push_row": [POINTER(Model), c_void_p, c_void_p],
+        "sqz_finish": [POINTER(Model), c_void_p, c_void_p],
+    }
+    for name, types in signatures.items():
+        getattr(library, name).argtypes = types
     return library
 
 
 @lru_cache
-def can_link(*compiler: str) -> bool:
-    """Return whether a compiler is installed with a C library: whether it builds a program."""
+def _can_link(*compiler: str) -> bool:
     if not shutil.which(compiler[0]):
         return False
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "main.c").write_text('#include <stdio.h>\nint main(void) { return puts(""); }\n')
         done = subprocess.run([*compiler, "main.c"], cwd=folder, capture_output=True, check=False)
     return done.returncode == 0
+
+
+def can_run(compiler: Sequence[str], emulator: Sequence[str] = ()) -> bool:
+    """Return whether a compiler builds programs, its C library included, and the emulator for them is there."""
+    return _can_link(*compiler) and (not emulator or shutil.which(emulator[0]) is not None)
 
 
 def execute(text: str, folder: Path, compiler: Sequence[str], emulator: Sequence[str] = ()) -> str:
@@ -396,8 +405,8 @@ def program(cases: Sequence[Case]) -> str:
 def _case_text(number: int, case: Case) -> Iterator[str]:
     streams, states, scratches, arena_bytes = case.layout()
     prefix = f"m{number}"
-    yield _array(f"{prefix}_input", case.input)
-    yield _array(f"{prefix}_expected", case.expected)
+    yield array_text(f"{prefix}_input", case.input)
+    yield array_text(f"{prefix}_expected", case.expected)
     rows = (
         f"{{{offset}, {bytes_}, {ring}, {height}, {case.last_producer(i)}}}"
         for i, (offset, (height, bytes_, ring)) in enumerate(zip(streams, case.streams, strict=True))
@@ -423,7 +432,7 @@ def _value(name: str, fields: dict[str, Any], structure: Any, tables: list[str])
     for key, kind in structure._fields_:
         value = fields[key]
         if isinstance(value, np.ndarray):
-            tables.append(_array(f"{name}_{key}", value))
+            tables.append(array_text(f"{name}_{key}", value))
             parts.append(f"{name}_{key}")
         elif isinstance(value, dict):
             parts.append(_value(f"{name}_{key}", value, kind, tables))
@@ -432,6 +441,7 @@ def _value(name: str, fields: dict[str, Any], structure: Any, tables: list[str])
     return "{" + ", ".join(parts) + "}"
 
 
-def _array(name: str, values: np.ndarray) -> str:
+def array_text(name: str, values: np.ndarray) -> str:
+    """Return a table of integers in C."""
     kind = f"{values.dtype}_t"
     return f"static const {kind} {name}[] = {{{', '.join(map(str, values.ravel().tolist()))}}};"

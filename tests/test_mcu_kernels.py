@@ -340,10 +340,7 @@ def batch(each: int) -> list[Case]:
 
 
 def run_elsewhere(folder: Path, compiler: Sequence[str], emulator: Sequence[str] = (), each: int = 6) -> None:
-    require(
-        c.can_link(*compiler), f"{' '.join(compiler)} cannot build a program: not installed, or its C library is not"
-    )
-    require(not emulator or shutil.which(emulator[0]), f"{emulator and emulator[0]} is not installed")
+    require(c.can_run(compiler, emulator), f"{compiler[0]} or its C library or {emulator} is not installed")
     everything = batch(each)
     assert c.execute(c.program(everything), folder, compiler, emulator) == f"{len(everything)} cases\n"
 

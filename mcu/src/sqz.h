@@ -17,7 +17,8 @@ typedef enum sqz_status {
     SQZ_ERROR_NULL = -1,      /* a pointer is null */
     SQZ_ERROR_ALIGNMENT = -2, /* the arena is not aligned to NAME_ARENA_ALIGN */
     SQZ_ERROR_ARENA = -3,     /* the arena is smaller than NAME_ARENA_BYTES */
-    SQZ_ERROR_STATE = -4      /* not begun, a row too many, or finished before the last row */
+    SQZ_ERROR_STATE = -4,     /* not begun, a row too many, or finished before the last row */
+    SQZ_ERROR_SIZE = -5       /* sqz_image: sizes that cannot be, or do not go together */
 } sqz_status;
 
 #ifdef __cplusplus
