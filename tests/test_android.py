@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import itertools
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import android_cases
+import byte_models
 import numpy as np
 import pytest
 import tiny_net
 from conftest import ROOT, require
+from PIL import ExifTags, Image
 
-from android_demo.tools import jvm, process
+from android_demo.tools import java, jvm, process
+from converters import tflite_writer
 from sqz_tf import interpreters
 from sqz_tf.runtime import Classifier
 from sqz_tf.spec import PreprocessSpec
@@ -97,3 +104,89 @@ def test_a_tflite_runtime_on_the_jvm_gives_pythons_bytes_and_answers(core, tmp_p
     assert len({case.output for case in cases}) > 5
     android_cases.write(tmp_path, [model], cases)
     run_cases(core, tmp_path, "SamePixelsTest", "SameScoresTest")
+
+
+# Core on its own ----------------------------------------------------------------------------------------------
+
+
+def odd_models() -> dict[str, bytes]:
+    """Return models whose names begin with what core must say of them."""
+    model, described = byte_models.model, byte_models.described
+    good = described(model())
+    spec = byte_models.SPEC
+    taller = dataclasses.replace(spec, height=2, resize_height=2)
+    latin = model() + zipped({"labels.txt": "café\n".encode("latin-1"), "preprocess.json": b"{}"})
+    cranes = ("red", "crane", "blue", "crane")
+    return {
+        "GOOD-int8": good,
+        "GOOD-uint8": described(model("uint8")),
+        "GOOD-powers_of_two": described(model(source_quantization=(1.0, 0))),
+        "GOOD-two_cranes": described(model(), cranes, wnids=["", "n02012849", "", "n03126707"]),
+        "GOOD-deflated": model() + zipped(tflite_writer.read_attached(good), zipfile.ZIP_DEFLATED),
+        "NOT_TFLITE-empty": b"",
+        "NOT_TFLITE-png": byte_models.picture(1, 2, 3),
+        "NOT_QUANTIZED-float": described(model("float32")),
+        "NO_LABELS-plain": model(),
+        "NO_LABELS-none": described(model(), labels=None),
+        "LABEL_COUNT-three_of_four": described(model(), byte_models.LABELS[:3]),
+        "LABEL_COUNT-five_of_four": described(model(), (*byte_models.LABELS, "extra")),
+        "DAMAGED-labels_latin_1": latin,
+        "DAMAGED-two_inputs": described(model(inputs=2)),
+        "DAMAGED-five_channels": described(model(shape=(1, 1, 4, 5))),
+        "DAMAGED-zip_changed": good.replace(b"crane", b"crate"),
+        "PREPROCESS-none": described(model(), preprocess=None),
+        "PREPROCESS-another_size": described(model(), preprocess=taller),
+        "PREPROCESS-no_json": model() + zipped({"labels.txt": b"a\nb\nc\nd\n", "preprocess.json": b"{"}),
+        "PREPROCESS-wnids": described(model(), wnids=["n02012849"]),
+        "PREPROCESS-scale": described(model(source_quantization=(1 / 128, -128))),
+        "PREPROCESS-fit": described(model(), fit="stretch"),
+    }
+
+
+def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return whole.getvalue()
+
+
+def turned_photos() -> dict[str, bytes]:
+    """Return pictures whose names begin with their orientation."""
+    image = Image.new("RGB", (16, 8), "orange")
+    photos = {"1-plain.jpg": encoded(image, "JPEG"), "1-plain.gif": encoded(image, "GIF"), "1-empty.jpg": b""}
+    for orientation, (form, endian) in itertools.product(range(1, 9), (("JPEG", "<"), ("PNG", ">"), ("WEBP", "<"))):
+        exif = Image.Exif()
+        exif.endian = endian
+        exif[ExifTags.Base.Make] = "a maker with a long name"
+        exif[ExifTags.Base.Orientation] = orientation
+        photos[f"{orientation}-turned.{form}"] = encoded(image, form, exif=exif)
+    exif[ExifTags.Base.Orientation] = 9
+    return {**photos, "1-nonsense.jpg": encoded(image, "JPEG", exif=exif)}
+
+
+def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def filled(folder: Path, files: dict[str, bytes], ending: str = "") -> str:
+    folder.mkdir()
+    for name, data in files.items():
+        (folder / f"{name}{ending}").write_bytes(data)
+    return str(folder)
+
+
+def test_core_on_its_own(core, tmp_path):
+    properties = {
+        "sqz.models": filled(tmp_path / "models", odd_models(), ".tflite"),
+        "sqz.photos": filled(tmp_path / "photos", turned_photos()),
+    }
+    classes = [name for name in jvm.test_classes(jvm.CORE_TESTS) if ".Same" not in name]
+    assert jvm.run_junit(classes, core, properties) > 45
+
+
+def test_the_two_files_to_copy_need_nothing_else(core, tmp_path):
+    files = [jvm.CORE / "java" / "org" / "sqztf" / "core" / name for name in ("SqzModel.java", "SqzPicture.java")]
+    java.compile_java(files, [], tmp_path / "classes")

@@ -1,0 +1,472 @@
+package org.sqztf.core;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertNotEquals;
+import static org.junit.Assert.assertTrue;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.Before;
+import org.junit.Test;
+import org.sqztf.core.ScreenState.Action;
+import org.sqztf.core.ScreenState.Camera;
+import org.sqztf.core.ScreenState.Message;
+import org.sqztf.core.ScreenState.Source;
+
+/** The whole behaviour of the app: permission, camera, models, photos, coming and going. */
+public class ScreenTest {
+    private static final List<String> MODELS = Arrays.asList("imagenet", "digits");
+    private static final List<SqzModel.Answer> ANSWERS =
+            Collections.singletonList(new SqzModel.Answer(3, "crane", 0.5f));
+    private static final Classifier.Result RESULT = new Classifier.Result(ANSWERS, 1_000_000, 2_000_000);
+
+    private final List<String> asked = new ArrayList<>();
+    private ScreenState shown;
+    private int modelTicket;
+    private int photoTicket;
+    private Screen screen;
+
+    private final Screen.Effects effects = new Screen.Effects() {
+        @Override
+        public void askPermission() {
+            asked.add("permission");
+        }
+
+        @Override
+        public void openSettings() {
+            asked.add("settings");
+        }
+
+        @Override
+        public void openCamera() {
+            asked.add("open");
+        }
+
+        @Override
+        public void closeCamera() {
+            asked.add("close");
+        }
+
+        @Override
+        public void loadModel(int ticket, int model, int threads, boolean fast) {
+            modelTicket = ticket;
+            asked.add("load " + model + " " + threads + " " + fast);
+        }
+
+        @Override
+        public void classifyPhoto(int ticket, String uri) {
+            photoTicket = ticket;
+            asked.add("photo " + uri);
+        }
+
+        @Override
+        public void keepFrame() {
+            asked.add("keep");
+        }
+
+        @Override
+        public void show(ScreenState state) {
+            shown = state;
+        }
+    };
+
+    @Before
+    public void begin() {
+        screen = new Screen(effects, MODELS, 8, Collections.<String, String>emptyMap());
+    }
+
+    private List<String> taken() {
+        List<String> taken = new ArrayList<>(asked);
+        asked.clear();
+        return taken;
+    }
+
+    private void runLive() {
+        screen.start(true, true, false);
+        screen.cameraRunning();
+        screen.modelLoaded(modelTicket);
+        taken();
+    }
+
+    // Permission ---------------------------------------------------------------------------------------------
+
+    @Test
+    public void theFirstStartAsksForTheCameraAndLoadsTheModel() {
+        screen.start(true, false, false);
+        assertEquals(Arrays.asList("load 0 4 false", "permission"), taken());
+        assertEquals(Camera.ASKING, shown.camera);
+        assertFalse(shown.modelReady);
+    }
+
+    @Test
+    public void aGrantOpensTheCamera() {
+        screen.start(true, false, false);
+        taken();
+        screen.permission(true, false);
+        assertEquals(Collections.singletonList("open"), taken());
+        screen.cameraRunning();
+        assertEquals(Camera.RUNNING, shown.camera);
+        assertEquals(Action.NONE, shown.action());
+    }
+
+    @Test
+    public void aDenialExplainsAndMayAskAgain() {
+        screen.start(true, false, false);
+        screen.permission(false, true);
+        assertEquals(Camera.RATIONALE, shown.camera);
+        assertEquals(Action.ALLOW_CAMERA, shown.action());
+        taken();
+        screen.act();
+        assertEquals(Collections.singletonList("permission"), taken());
+        assertEquals(Camera.ASKING, shown.camera);
+    }
+
+    @Test
+    public void aDenialForGoodLeadsToTheSettingsAndBack() {
+        screen.start(true, false, false);
+        screen.permission(false, false);
+        assertEquals(Camera.DENIED, shown.camera);
+        taken();
+        screen.act();
+        assertEquals(Collections.singletonList("settings"), taken());
+        screen.stop();
+        screen.start(true, true, false); // allowed there
+        assertTrue(taken().contains("open"));
+    }
+
+    @Test
+    public void aRevokedPermissionIsNotTakenForGranted() {
+        runLive();
+        screen.stop();
+        screen.start(true, false, true);
+        assertEquals(Camera.RATIONALE, shown.camera);
+        assertFalse(taken().contains("open"));
+    }
+
+    @Test
+    public void theQuestionIsNotAskedTwiceWhenTheDeviceIsTurnedMeanwhile() {
+        screen.start(true, false, false);
+        taken();
+        screen.stop();
+        screen.start(true, false, false);
+        assertEquals(Camera.ASKING, shown.camera);
+        assertFalse(taken().contains("permission"));
+    }
+
+    @Test
+    public void aPhotoNeedsNoPermissionButTheCameraBehindItDoes() {
+        screen.photo("content://photo");
+        screen.start(true, false, false);
+        assertFalse(taken().contains("permission"));
+        screen.modelLoaded(modelTicket);
+        screen.freeze(); // back to the camera
+        assertEquals(Arrays.asList("photo content://photo", "permission"), taken());
+        assertEquals(Source.LIVE, shown.source);
+        assertEquals(Camera.ASKING, shown.camera);
+    }
+
+    // Camera -------------------------------------------------------------------------------------------------
+
+    @Test
+    public void aDeviceWithoutCameraSaysSoAndTakesPhotos() {
+        screen.start(false, false, false);
+        assertEquals(Camera.NONE, shown.camera);
+        assertEquals(Action.NONE, shown.action());
+        screen.modelLoaded(modelTicket);
+        screen.photo("content://photo");
+        screen.result(photoTicket, RESULT);
+        assertEquals(ANSWERS, shown.answers);
+        assertFalse(taken().contains("permission"));
+    }
+
+    @Test
+    public void aCameraInUseIsOpenedWhenItIsFree() {
+        screen.start(true, true, false);
+        screen.cameraStopped(Camera.IN_USE);
+        assertEquals(Camera.IN_USE, shown.camera);
+        assertEquals(Action.RETRY_CAMERA, shown.action());
+        taken();
+        screen.cameraFree();
+        assertEquals(Collections.singletonList("open"), taken());
+        screen.cameraFree(); // it is told of every camera
+        assertEquals(Collections.emptyList(), taken());
+    }
+
+    @Test
+    public void aCameraLostWhileItRanCanBeTriedAgain() {
+        runLive();
+        screen.cameraStopped(Camera.FAILED);
+        assertEquals(Arrays.asList("close"), taken());
+        assertEquals(0, screen.frameTicket());
+        screen.act();
+        assertEquals(Arrays.asList("open"), taken());
+        assertEquals(Camera.OPENING, shown.camera);
+    }
+
+    @Test
+    public void whatACameraTellsAfterItWasClosedIsIgnored() {
+        runLive();
+        screen.stop();
+        screen.cameraRunning();
+        assertEquals(Camera.OFF, shown.camera);
+        screen.cameraStopped(Camera.FAILED);
+        assertEquals(Camera.OFF, shown.camera);
+    }
+
+    @Test
+    public void leavingClosesTheCameraAndReturningOpensItWithoutLoadingAgain() {
+        runLive();
+        screen.stop();
+        assertEquals(Arrays.asList("close"), taken());
+        screen.start(true, true, false);
+        assertEquals(Arrays.asList("open"), taken());
+        assertTrue(shown.modelReady);
+    }
+
+    // Model and settings -------------------------------------------------------------------------------------
+
+    @Test
+    public void framesAreWantedOnlyWhenCameraAndModelAreReady() {
+        screen.start(true, true, false);
+        assertEquals(0, screen.frameTicket());
+        screen.cameraRunning();
+        assertEquals(0, screen.frameTicket());
+        screen.modelLoaded(modelTicket);
+        assertNotEquals(0, screen.frameTicket());
+    }
+
+    @Test
+    public void answersOfAnEarlierModelAreIgnored() {
+        runLive();
+        int old = screen.frameTicket();
+        screen.result(old, RESULT);
+        assertEquals(ANSWERS, shown.answers);
+        screen.chooseModel(1);
+        assertEquals(Arrays.asList("load 1 4 false"), taken());
+        assertTrue(shown.answers.isEmpty());
+        screen.result(old, RESULT);
+        screen.modelLoaded(modelTicket);
+        screen.result(old, RESULT);
+        assertTrue(shown.answers.isEmpty());
+        screen.result(screen.frameTicket(), RESULT);
+        assertEquals(ANSWERS, shown.answers);
+    }
+
+    @Test
+    public void ofTwoModelsChosenQuicklyTheLastCounts() {
+        runLive();
+        screen.chooseModel(1);
+        int first = modelTicket;
+        screen.chooseModel(0);
+        screen.modelFailed(first, Message.MODEL_DAMAGED, "");
+        screen.modelLoaded(first);
+        assertFalse(shown.modelReady);
+        assertEquals(null, shown.message);
+        screen.modelLoaded(modelTicket);
+        assertTrue(shown.modelReady);
+        assertEquals(0, shown.model);
+    }
+
+    @Test
+    public void settingsLoadAnewOnlyWhenTheyChange() {
+        runLive();
+        screen.chooseThreads(4);
+        screen.chooseModel(0);
+        screen.chooseFast(false);
+        screen.chooseModel(7);
+        assertEquals(Collections.emptyList(), taken());
+        screen.chooseThreads(99);
+        screen.chooseFast(true);
+        assertEquals(Arrays.asList("load 0 8 false", "load 0 8 true"), taken());
+    }
+
+    @Test
+    public void everyFaultOfAModelHasItsMessageAndCanBeRetried() {
+        for (SqzModel.Fault fault : SqzModel.Fault.values()) {
+            begin();
+            screen.start(true, true, false);
+            screen.modelFailed(modelTicket, Message.of(fault), "what was received");
+            assertEquals("what was received", shown.detail);
+            assertTrue(shown.modelFailed());
+            assertEquals(Action.RETRY_MODEL, shown.action());
+            taken();
+            screen.act();
+            assertEquals(Arrays.asList("load 0 4 false"), taken());
+            assertEquals(null, shown.message);
+        }
+        assertEquals(Message.MODEL_LABELS, Message.of(SqzModel.Fault.LABEL_COUNT));
+        assertEquals(Message.MODEL_DAMAGED, Message.of(SqzModel.Fault.DAMAGED));
+    }
+
+    @Test
+    public void anEngineThatFailsStopsTheFrames() {
+        runLive();
+        screen.result(screen.frameTicket(), RESULT);
+        screen.engineFailed(screen.frameTicket(), "out of memory");
+        assertEquals(0, screen.frameTicket());
+        assertEquals(Message.ENGINE_FAILED, shown.message);
+        assertTrue(shown.answers.isEmpty());
+    }
+
+    @Test
+    public void withoutModelsTheAppSaysWhyAndLoadsNothing() {
+        screen = new Screen(effects, Collections.<String>emptyList(), 1, new HashMap<String, String>());
+        screen.noModels("models.json: no JSON");
+        screen.start(true, true, false);
+        assertEquals(Message.NO_MODEL, shown.message);
+        assertEquals("models.json: no JSON", shown.detail);
+        assertEquals(Action.NONE, shown.action());
+        assertEquals(Arrays.asList("open"), taken());
+        screen.save();
+    }
+
+    @Test
+    public void latencyIsOfTheModelThatRuns() {
+        runLive();
+        screen.result(screen.frameTicket(), RESULT);
+        assertEquals(3_000_000, shown.latency[Latency.TOTAL].median);
+        screen.chooseThreads(1);
+        assertEquals(null, shown.latency);
+    }
+
+    // Pictures -----------------------------------------------------------------------------------------------
+
+    @Test
+    public void freezingKeepsTheFrameAndItsAnswers() {
+        runLive();
+        int ticket = screen.frameTicket();
+        screen.result(ticket, RESULT);
+        screen.freeze();
+        assertEquals(Arrays.asList("keep", "close"), taken());
+        assertEquals(Source.FROZEN, shown.source);
+        screen.result(ticket, new Classifier.Result(Collections.<SqzModel.Answer>emptyList(), 1, 1));
+        assertEquals(ANSWERS, shown.answers);
+        screen.freeze();
+        assertEquals(Arrays.asList("open"), taken());
+        assertEquals(Source.LIVE, shown.source);
+        assertTrue(shown.answers.isEmpty());
+    }
+
+    @Test
+    public void thereIsNothingToFreezeBeforeTheFirstAnswer() {
+        runLive();
+        screen.freeze();
+        assertEquals(Source.LIVE, shown.source);
+        assertEquals(Collections.emptyList(), taken());
+    }
+
+    @Test
+    public void anotherModelEndsAFreeze() {
+        runLive();
+        screen.result(screen.frameTicket(), RESULT);
+        screen.freeze();
+        screen.chooseModel(1);
+        screen.modelLoaded(modelTicket);
+        assertEquals(Source.LIVE, shown.source);
+    }
+
+    @Test
+    public void aPhotoTakesThePlaceOfTheCamera() {
+        runLive();
+        screen.photo("content://a");
+        assertEquals(Arrays.asList("close", "photo content://a"), taken());
+        assertEquals(0, screen.frameTicket());
+        int first = photoTicket;
+        screen.photo("content://b");
+        screen.result(first, RESULT);
+        assertTrue(shown.answers.isEmpty());
+        assertFalse(screen.wants(first));
+        assertTrue(screen.wants(photoTicket));
+        screen.result(photoTicket, RESULT);
+        assertEquals(ANSWERS, shown.answers);
+    }
+
+    @Test
+    public void aPhotoIsClassifiedAgainByAnotherModel() {
+        runLive();
+        screen.photo("content://a");
+        taken();
+        screen.chooseModel(1);
+        screen.modelLoaded(modelTicket);
+        assertEquals(Arrays.asList("load 1 4 false", "photo content://a"), taken());
+    }
+
+    @Test
+    public void badPhotosAreTold() {
+        for (Message why : new Message[] {Message.PHOTO_UNREADABLE, Message.PHOTO_TOO_LARGE}) {
+            begin();
+            runLive();
+            screen.photo("content://bad");
+            screen.photoFailed(photoTicket, why, "image/x");
+            assertEquals(why, shown.message);
+            assertTrue(shown.modelReady);
+            assertEquals(Action.NONE, shown.action());
+            screen.freeze();
+            assertEquals(null, shown.message);
+            assertEquals(Source.LIVE, shown.source);
+        }
+    }
+
+    @Test
+    public void aReducedPhotoIsToldWithItsAnswers() {
+        runLive();
+        screen.photo("content://200-megapixels");
+        screen.photoReduced(photoTicket, "16320 × 12240");
+        screen.result(photoTicket, RESULT);
+        assertEquals(Message.PHOTO_REDUCED, shown.message);
+        assertEquals(ANSWERS, shown.answers);
+    }
+
+    @Test
+    public void aDeviceWithoutGallerySaysSo() {
+        runLive();
+        screen.noGallery();
+        assertEquals(Message.NO_GALLERY, shown.message);
+        assertEquals(Camera.RUNNING, shown.camera);
+    }
+
+    // The end of the process ---------------------------------------------------------------------------------
+
+    @Test
+    public void theProcessMayEndAtAnyTime() {
+        runLive();
+        screen.chooseModel(1);
+        screen.chooseThreads(2);
+        screen.chooseFast(true);
+        screen.photo("content://a");
+        Map<String, String> saved = screen.save();
+        taken();
+        screen = new Screen(effects, MODELS, 8, saved);
+        screen.start(true, true, false);
+        assertEquals(Arrays.asList("load 1 2 true"), taken());
+        screen.modelLoaded(modelTicket);
+        assertEquals(Arrays.asList("photo content://a"), taken());
+        assertEquals(Source.PHOTO, shown.source);
+    }
+
+    @Test
+    public void aFrozenFrameBecomesALiveCamera() {
+        runLive();
+        screen.result(screen.frameTicket(), RESULT);
+        screen.freeze();
+        screen = new Screen(effects, MODELS, 8, screen.save());
+        assertEquals(Source.LIVE, screen.state().source);
+    }
+
+    @Test
+    public void whatWasSavedMayNotFitThisApp() {
+        Map<String, String> saved = new HashMap<>();
+        saved.put("model", "a model of an older version");
+        saved.put("threads", "many");
+        screen = new Screen(effects, MODELS, 2, saved);
+        assertEquals(0, screen.state().model);
+        assertEquals(2, screen.state().threads);
+        saved.put("threads", "64");
+        assertEquals(2, new Screen(effects, MODELS, 2, saved).state().threads);
+    }
+}

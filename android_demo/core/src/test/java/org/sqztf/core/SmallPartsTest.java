@@ -1,0 +1,89 @@
+package org.sqztf.core;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertNull;
+import static org.junit.Assert.assertThrows;
+import static org.junit.Assert.assertTrue;
+
+import org.junit.Test;
+
+/** Latency, the gate for frames, sizes, and pixels in memory. */
+public class SmallPartsTest {
+    @Test
+    public void latencyIsMedianAndNinetiethPercentile() {
+        Latency latency = new Latency(100);
+        assertNull(latency.of(Latency.TOTAL));
+        for (int i = 1; i <= 10; i++) {
+            latency.add(i, 100 * i);
+        }
+        assertEquals(5, latency.of(Latency.PREPROCESS).median);
+        assertEquals(9, latency.of(Latency.PREPROCESS).p90);
+        assertEquals(909, latency.of(Latency.TOTAL).p90);
+        latency.clear();
+        assertEquals(0, latency.count());
+        latency.add(7, 8);
+        assertEquals(8, latency.of(Latency.INFERENCE).median);
+        assertEquals(8, latency.of(Latency.INFERENCE).p90);
+    }
+
+    @Test
+    public void latencyForgetsOldRuns() {
+        Latency latency = new Latency(4);
+        for (int i = 0; i < 10; i++) {
+            latency.add(i < 6 ? 1_000_000 : 2, 0);
+        }
+        assertEquals(4, latency.count());
+        assertEquals(2, latency.of(Latency.PREPROCESS).p90);
+    }
+
+    @Test
+    public void framesAreDroppedWhileOneIsWorkedOn() {
+        FrameGate gate = new FrameGate();
+        assertTrue(gate.enter());
+        assertFalse(gate.enter());
+        assertFalse(gate.enter());
+        gate.leave();
+        assertTrue(gate.enter());
+        assertEquals(2, gate.dropped());
+    }
+
+    @Test
+    public void photosOfAnySizeFitTheMemory() {
+        assertEquals(1, PhotoSize.step(1, 1));
+        assertEquals(1, PhotoSize.step(4096, 4096));
+        assertEquals(2, PhotoSize.step(4097, 4096));
+        assertEquals(4, PhotoSize.step(16_320, 12_240)); // 200 megapixels
+        assertEquals(16, PhotoSize.step(65_535, 65_535));
+        assertEquals(0, PhotoSize.step(100_000, 100_000));
+        assertEquals(0, PhotoSize.step(-1, -1));
+        assertEquals(0, PhotoSize.step(0, 5));
+    }
+
+    @Test
+    public void theSmallestFrameThatSufficesIsChosen() {
+        int[] widths = {4000, 320, 640, 1280};
+        int[] heights = {3000, 240, 480, 720};
+        assertEquals(2, FrameSize.choose(widths, heights, 480));
+        assertEquals(3, FrameSize.choose(widths, heights, 481));
+        assertEquals(0, FrameSize.choose(widths, heights, 5000));
+        assertEquals(1, FrameSize.choose(new int[] {176, 320}, new int[] {144, 240}, 480));
+        assertEquals(-1, FrameSize.choose(new int[0], new int[0], 480));
+    }
+
+    @Test
+    public void transparencyIsLaidOnWhite() {
+        assertEquals(0xFFFFFFFF, PackedPixels.onWhite(0x00123456));
+        assertEquals(0xFF123456, PackedPixels.onWhite(0xFF123456));
+        assertEquals(0xFF7F7FFF, PackedPixels.onWhite(0x800000FF));
+    }
+
+    @Test
+    public void pixelsThatDoNotFitTheirBytesAreRefused() {
+        new PackedPixels(new byte[11], 2, 2, 6, 3 - 2);
+        assertThrows(IllegalArgumentException.class, () -> new PackedPixels(new byte[11], 2, 2, 6, 3));
+        assertThrows(IllegalArgumentException.class, () -> new PackedPixels(new byte[12], 2, 2, 5, 3));
+        assertThrows(IllegalArgumentException.class, () -> new PackedPixels(new byte[12], 2, 2, 6, 2));
+        assertThrows(IllegalArgumentException.class, () -> new PackedPixels(new byte[0], 0, 0, 0, 1));
+    }
+}
