@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import flatbuffers
@@ -173,6 +173,7 @@ class Axis:
     stride: int
     dilation: int
     padding: str
+    margins: Pair = (0, 0)  # a PAD before and after the image, with VALID
 
     @property
     def reach(self) -> int:
@@ -180,19 +181,33 @@ class Axis:
 
     @property
     def out(self) -> int:
-        return -(-(self.size if self.padding == "SAME" else self.size - self.reach + 1) // self.stride)
+        size = self.size + sum(self.margins)
+        return -(-(size if self.padding == "SAME" else size - self.reach + 1) // self.stride)
 
     @property
     def before(self) -> int:
-        """Rows or columns of padding before the image: the smaller half."""
+        """Rows or columns of padding before the image: of SAME the smaller half."""
         needed = (self.out - 1) * self.stride + self.reach - self.size
-        return max(0, needed) // 2 if self.padding == "SAME" else 0
+        return max(0, needed) // 2 if self.padding == "SAME" else self.margins[0]
+
+    @property
+    def ends(self) -> list[int]:
+        """How many rows of the image have come when each output row can be made."""
+        return [min(i * self.stride - self.before + self.reach, self.size) for i in range(self.out)]
 
 
 def window(draw: Draw, padding: str, kernel: int = 4, stride: int = 3, dilation: int = 2) -> Axis:
     size = draw(1, 9)
     axis = Axis(size, draw(1, kernel), draw(1, stride), draw(1, dilation), padding)
     return axis if padding == "SAME" or axis.reach <= size else Axis(size, 1, axis.stride, 1, padding)
+
+
+def margins(draw: Draw, axis: Axis, streaming: bool) -> Axis:
+    """Return the axis with a PAD folded in: every window sees something of the image, and no two end together."""
+    result = replace(axis, margins=(draw(0, axis.kernel - 1), draw(0, axis.kernel - 1)))
+    last = (result.out - 1) * axis.stride - result.before
+    fits = last < axis.size and (len(set(result.ends)) == result.out or not streaming)
+    return result if fits else replace(axis, margins=(result.margins[0], 0))
 
 
 def move_options(rows: Axis, columns: Axis, padding: str, activation: str, **more: int) -> dict[str, Any]:
@@ -356,14 +371,17 @@ def pooling(draw: Draw, name: str, streaming: bool) -> Case:
     if streaming:
         stride = max(rows.stride, rows.kernel - spare, 2 if spare else 1)
         rows = Axis(rows.size, rows.kernel, stride, 1, padding)
+    if padding == "VALID" and spare:
+        rows, columns = margins(draw, rows, streaming), margins(draw, columns, False)
     rng = random_of(draw)
     inputs = int8s(rng, 1, rows.size, columns.size, draw(1, 21))
+    padded = np.pad(inputs, ((0, 0), rows.margins, columns.margins, (0, 0)), constant_values=-128)
     channels = inputs.shape[3]
     scale, zero_point = scale_of(rng), draw(-128, 127)
     content = model(
         name,
         move_options(rows, columns, padding, activation, filterHeight=rows.kernel, filterWidth=columns.kernel),
-        [Tensor(inputs.shape, scale, zero_point)],
+        [Tensor(padded.shape, scale, zero_point)],
         Tensor((1, rows.out, columns.out, channels), scale, zero_point),
         "Pool2DOptions",
     )
@@ -382,19 +400,18 @@ def pooling(draw: Draw, name: str, streaming: bool) -> Case:
         "lowest": lowest,
         "highest": highest,
     }
-    end = (rows.out - 1) * rows.stride - rows.before + rows.kernel
     call = Call(
         f"sqz_{'max' if spare else 'average'}_pool_{'window' if streaming else 'row'}",
         ("sqz_pool", pool),
         output=1,
-        fires=min(end, rows.size) if streaming else rows.out,
+        fires=rows.ends[-1] if streaming else rows.out,
         yields=WINDOW if streaming else EACH,
         kernel_h=rows.kernel,
         stride_h=rows.stride,
         pad_top=rows.before,
         state=columns.out * channels * (1 if spare else 4) if streaming else 0,
     )
-    return _single(call, inputs, reference(content, inputs), 1 if streaming else None)
+    return _single(call, inputs, reference(content, padded), 1 if streaming else None)
 
 
 def max_pool_row(draw: Draw) -> Case:

@@ -83,16 +83,21 @@ void sqz_max_pool_row(const void *params, const sqz_rows *rows) {
 void sqz_max_pool_window(const void *params, const sqz_rows *rows) {
     const sqz_pool *pool = params;
     const int phase = (rows->y + pool->pad_top) % pool->stride_h; /* row within the newest window */
-    const int begins = phase == 0 || rows->y == 0;
-    /* With kernel_h = stride_h + 1 the row that begins a window is the last of the window before. */
-    const int ends_previous = begins && rows->out && pool->kernel_h > pool->stride_h && rows->y > 0;
-    pass p = {.to = rows->out ? rows->out : rows->state, .with_stride = pool->channels};
-    p.to_stride = rows->out ? pool->out_stride : pool->channels;
-    p.with = begins && !ends_previous ? NULL : rows->state;
-    p.keep = ends_previous ? rows->state : NULL;
-    if (phase < pool->kernel_h || rows->out) { /* else it lies between two windows */
-        sweep(pool, rows->in[0], &p);
+    if (phase >= pool->kernel_h) {
+        return; /* between two windows */
     }
+    /* With kernel_h = stride_h + 1 the row that begins a window is the last of the window before. */
+    const int has_previous = pool->kernel_h > pool->stride_h && rows->y + pool->pad_top >= pool->stride_h;
+    const int ends_previous = rows->out && phase == 0 && has_previous;
+    const int is_first = rows->y == 0 || (phase == 0 && !ends_previous); /* of what it is compared with */
+    const pass p = {
+        .with = is_first ? NULL : rows->state,
+        .with_stride = pool->channels,
+        .keep = ends_previous ? rows->state : NULL,
+        .to = rows->out ? rows->out : rows->state,
+        .to_stride = rows->out ? pool->out_stride : pool->channels,
+    };
+    sweep(pool, rows->in[0], &p);
     if (rows->out) {
         clamp(pool, rows->out);
     }
