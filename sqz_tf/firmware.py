@@ -177,7 +177,7 @@ def reason(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if re.search(r"error|overflow|no room|\*\*\*|will not fit", line)]
     own = [line for line in telling if not re.search(r"ld returned|make(\[\d+\])?: \*\*\* \[", line)]
-    return re.sub(r"^\S*/ld: ", "", (own or telling or lines or ["no message"])[0])
+    return re.sub(r"^\S*/ld: (\S+\.elf )?", "", (own or telling or lines or ["no message"])[0])
 
 
 def cases_file(inputs: np.ndarray, outputs: np.ndarray | None = None) -> bytes:
