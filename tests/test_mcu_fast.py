@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import mcu_library as mcu
 import numpy as np
 import pytest
+from conftest import require
 
 from converters.c_compiler import pack
 from converters.c_compiler.graph import ConvKernel, Requant, Window
 
-FAST = tuple(
-    f"{mcu.SOURCES}/sqz_{name}.c" for name in ("conv_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "window")
-)
+PARTS = ("conv_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "conv_mve", "conv_mean_mve", "tile_mve", "window")
+FAST = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
 SUFFIX = {"cortex-m4": "_dsp", "cortex-m55": "_mve"}
+BOARDS = {"cortex-m4": ("cortex-m4", "mps2-an386", "soft"), "cortex-m55": ("cortex-m55", "mps3-an547", "hard")}
+MEMORY = """MEMORY { FLASH : ORIGIN = 0, LENGTH = 512K
+RAM : ORIGIN = 0x20000000, LENGTH = 512K }
+REGION_ALIAS("WEIGHTS", FLASH)
+"""
 SHAPES = [  # kernel_h, kernel_w, stride, pad, dilation, in_width, in_channels, out_channels
     (3, 3, 2, 0, 1, 13, 3, 16),
     (3, 3, 2, 1, 1, 12, 3, 10),
@@ -82,12 +91,11 @@ def requant_fields(requant: Requant) -> dict[str, object]:
     }
 
 
-def case(conv: ConvKernel, target: str, height: int, function: str | None = None) -> mcu.Case:
-    """Return the convolution of a random map of `height` rows, written to the middle of wider rows."""
+def case(conv: ConvKernel, target: str, height: int = 9, margin: int = 0) -> mcu.Case:
+    """Return the convolution of a random map; `margin` bytes lie between the pixels it writes."""
     packed = pack.pack(conv, target)
     w = conv.window
-    rng = np.random.default_rng(height)
-    margin = 0 if conv.mean else 3
+    values = np.random.default_rng(height).integers(-128, 128, (height, conv.in_width, conv.in_channels))
     fields = {
         "weights": np.frombuffer(packed.weights, np.int8),
         "bias": conv.bias,
@@ -112,7 +120,7 @@ def case(conv: ConvKernel, target: str, height: int, function: str | None = None
         mean = {"conv": fields, "mean": requant_fields(conv.mean), "pixels": conv.out_width * rows}
         params, out_rows, row_bytes = ("sqz_conv_mean", mean), 1, conv.out_channels
     call = mcu.Call(
-        function or packed.function,
+        packed.function,
         params,
         output=1,
         fires=rows,
@@ -120,47 +128,85 @@ def case(conv: ConvKernel, target: str, height: int, function: str | None = None
         kernel_h=w.rows,
         stride_h=w.stride_h,
         pad_top=w.pad_top,
-        out_offset=margin and 1,
+        out_offset=margin // 2,
         state=4 * conv.out_channels if conv.mean else 0,
         scratch=packed.scratch_bytes,
     )
-    values = rng.integers(-128, 128, (height, conv.in_width, conv.in_channels)).astype(np.int8)
-    return mcu.Case(
-        ((height, conv.in_width * conv.in_channels, w.rows), (out_rows, row_bytes, out_rows)),
-        (call,),
-        values,
-        np.zeros((out_rows, row_bytes), np.int8),
-    )
+    streams = (height, conv.in_width * conv.in_channels, w.rows), (out_rows, row_bytes, out_rows)
+    return mcu.Case(streams, (call,), values.astype(np.int8), np.zeros((out_rows, row_bytes), np.int8))
 
 
 def run(each: mcu.Case) -> np.ndarray:
     return mcu.run(each, mcu.build(*FAST))
 
 
-def written(result: np.ndarray, conv: ConvKernel) -> np.ndarray:
-    """Return what the convolution wrote, without what lies between."""
-    if conv.mean:
-        return result
-    return result.reshape(len(result), conv.out_width, -1)[:, :, 1 : 1 + conv.out_channels]
+def with_expected(conv: ConvKernel, target: str) -> mcu.Case:
+    """Return a case that expects what the portable kernel computes."""
+    return replace(case(conv, target), expected=run(case(conv, "generic")))
 
 
-@pytest.mark.parametrize("target", ["cortex-m4"])
+@pytest.mark.parametrize("target", SUFFIX)
 @pytest.mark.parametrize("mean", [False, True])
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("shape", SHAPES)
 def test_fast_convolution_equals_the_portable_one(shape: tuple[int, ...], seed: int, mean: bool, target: str) -> None:
     conv = random_conv(seed, shape, mean, relu=seed % 2 == 0)
-    fast = case(conv, target, height=9)
+    margin = 0 if mean else 5
+    fast = case(conv, target, margin=margin)
     assert fast.calls[0].kernel.endswith(SUFFIX[target])
-    expected = run(case(conv, "generic", height=9))
+    expected = run(case(conv, "generic", margin=margin))  # what lies between is equal too: untouched
     assert expected.size < 100 or len(np.unique(expected)) > 10
-    np.testing.assert_array_equal(written(run(fast), conv), written(expected, conv))
+    np.testing.assert_array_equal(run(fast), expected)
+
+
+def wide_conv() -> ConvKernel:
+    conv = random_conv(1, (3, 3, 1, 1, 1, 6, 600, 6))
+    return replace(conv, weights=np.full_like(conv.weights, 127))
 
 
 def test_sums_beyond_the_shared_halfword_get_the_wide_kernel() -> None:
-    conv = random_conv(1, (3, 3, 1, 1, 1, 6, 600, 6))
-    conv = replace(conv, weights=np.full_like(conv.weights, 127))
-    fast = case(conv, "cortex-m4", height=4)
+    fast = with_expected(wide_conv(), "cortex-m4")
     assert fast.calls[0].kernel == "sqz_conv_row_dsp_wide"
-    expected = written(run(case(conv, "generic", height=4)), conv)
-    np.testing.assert_array_equal(written(run(fast), conv), expected)
+    np.testing.assert_array_equal(run(fast), fast.expected)
+
+
+def batch(target: str) -> list[mcu.Case]:
+    """Return cases of every shape."""
+    convs = [random_conv(i, shape, i % 3 == 1, i % 4 < 2) for i, shape in enumerate(SHAPES)]
+    return [with_expected(conv, target) for conv in (*convs, wide_conv())]
+
+
+def on_board(cases: list[mcu.Case], target: str, folder: Path, *flags: str) -> int:
+    """Run cases on a virtual board; 0, or 1 + the number of the first that is wrong."""
+    board, machine, abi = BOARDS[target]
+    text = re.sub(r'printf\("case (\d+)\\n"\); wrong = 1;', r"wrong = wrong ? wrong : \1 + 1;", mcu.program(cases))
+    text = re.sub(r" *printf.*", "", text).replace("static const int8_t", "static const _Alignas(4) int8_t")
+    (folder / "program.c").write_text(text)
+    (folder / "memory.ld").write_text(MEMORY)
+    boards = mcu.SOURCES.parent / "boards" / "cortex_m"
+    command = ["arm-none-eabi-gcc", *mcu.STRICT, f"-mcpu={board}", "-mthumb", f"-mfloat-abi={abi}", *flags]
+    command += ["-nostartfiles", f"-T{folder}/memory.ld", f"-T{boards}/sections.ld", f"-I{mcu.SOURCES}"]
+    command += ["-o", f"{folder}/program.elf", f"{folder}/program.c", *mcu.sources(), *FAST]
+    command += [f"{boards}/startup.c", f"{boards}/semihosted_board.c"]
+    subprocess.run(command, check=True)
+    quiet = ["-display", "none", "-monitor", "none", "-serial", "null"]
+    command = ["qemu-system-arm", "-M", machine, "-kernel", f"{folder}/program.elf", *quiet]
+    command += ["-semihosting-config", "enable=on,target=native"]
+    return subprocess.run(command, check=False, timeout=120).returncode
+
+
+@pytest.mark.parametrize("flags", [("-O2",), ("-O2", "-DSQZ_NO_ASM"), ("-Os",), ("-O0",)], ids="".join)
+@pytest.mark.parametrize("target", SUFFIX)
+def test_processors_with_the_instructions_give_the_same_bytes(
+    target: str, flags: tuple[str, ...], tmp_path: Path
+) -> None:
+    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        require(shutil.which(tool), f"{tool} is not installed")
+    assert on_board(batch(target), target, tmp_path, *flags) == 0
+
+
+def test_a_wrong_byte_on_a_board_would_be_found(tmp_path: Path) -> None:
+    require(shutil.which("qemu-system-arm"), "qemu-system-arm is not installed")
+    cases = batch("cortex-m4")
+    cases[2].expected.flat[-1] ^= 1
+    assert on_board(cases, "cortex-m4", tmp_path, "-O2") == 3

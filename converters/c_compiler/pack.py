@@ -15,6 +15,7 @@ from converters.c_compiler.graph import ConvKernel
 
 TARGETS = ("generic", "cortex-m4", "cortex-m55")
 LARGEST_SHARED_SUM = 1 << 23  # sums in the upper bytes of 32 bits stay below it
+VECTOR = 16  # bytes
 LARGEST_SHIFT = 22  # to the right: rounding and zero point, shifted left, stay within 32 bits
 
 
@@ -29,8 +30,8 @@ class PackedConv:
 
 def pack(conv: ConvKernel, target: str) -> PackedConv:
     """Choose the kernel of a convolution on a target (one of TARGETS), and pack the weights for it."""
-    packed = _for_dsp(conv) if target == "cortex-m4" else None
-    return packed or _portable(conv)
+    fast = {"cortex-m4": _for_dsp, "cortex-m55": _for_mve}.get(target)
+    return (fast(conv) if fast and _is_plain(conv) else None) or _portable(conv)
 
 
 def _portable(conv: ConvKernel) -> PackedConv:
@@ -76,9 +77,7 @@ def _dsp_order(conv: ConvKernel) -> np.ndarray:
 
 
 def _for_dsp(conv: ConvKernel) -> PackedConv | None:
-    """For sqz_conv_dsp.c; None where only the portable kernel is exact."""
-    if not _is_plain(conv):
-        return None
+    """For sqz_conv_dsp.c; None where there is no kernel for sums that large."""
     order = _dsp_order(conv)
     flat = conv.weights.reshape(conv.out_channels, -1).astype(np.int16)
     weights = np.pad(flat, ((0, conv.out_channels % 2), (0, 1)))[:, order]
@@ -102,3 +101,18 @@ def _dsp_fours(together: np.ndarray) -> bytes:
 def _dsp_pairs(first: np.ndarray, second: np.ndarray) -> bytes:
     """For each two channels and pair of inputs: bytes of channel 0 and 1 for one input, then for the other."""
     return np.stack([first, second], axis=-1).astype(np.int8).tobytes()
+
+
+# Cortex-M with Helium.
+
+
+def _for_mve(conv: ConvKernel) -> PackedConv:
+    rows = conv.weights.reshape(conv.out_channels, -1)
+    inputs, fours = rows.shape[1], conv.out_channels // 4 * 4
+    whole = inputs // VECTOR * VECTOR
+    blocks = rows[:fours, :whole].reshape(fours // 4, 4, whole // VECTOR, VECTOR).transpose(0, 2, 1, 3)
+    tails = rows[:fours, whole:].reshape(fours // 4, 4 * (inputs - whole))
+    packed = np.concatenate([blocks.reshape(fours // 4, 4 * whole), tails], axis=1).tobytes() + rows[fours:].tobytes()
+    beyond = -inputs % VECTOR  # vectors are loaded whole
+    function = "sqz_conv_mean_row_mve" if conv.mean else "sqz_conv_row_mve"
+    return PackedConv(function, packed + bytes(beyond), 2 * (inputs + beyond))

@@ -36,7 +36,7 @@ BOARDS = {  # target: (core, machine, flags)
     "cortex-m55": ("cortex-m55", "mps3-an547", "-mfloat-abi=hard"),
 }
 MEMORY = """MEMORY { FLASH : ORIGIN = 0x00000000, LENGTH = 512K  RAM : ORIGIN = 0x20000000, LENGTH = 512K
-MODEL : ORIGIN = %s, LENGTH = 2048K }
+WEIGHTS : ORIGIN = %s, LENGTH = 2048K }
 """
 WEIGHTS_AT = {"cortex-m4": "0x00100000", "cortex-m55": "0x01000000"}
 

@@ -4,11 +4,11 @@
 void sqz_conv_row_dsp_wide(const void *params, const sqz_rows *rows) {
     const sqz_conv *conv = params;
     int8_t *pixel = rows->out;
-    sqz_tile tile;
-    sqz_tile_begin(&tile, conv, rows);
-    for (unsigned x = 0; x < conv->out_width; x += SQZ_TILE_PIXELS, pixel += SQZ_TILE_PIXELS * conv->out_stride) {
+    sqz_dsp_tile tile;
+    sqz_dsp_begin(&tile, conv, rows);
+    for (unsigned x = 0; x < conv->out_width; x += SQZ_DSP_PIXELS, pixel += SQZ_DSP_PIXELS * conv->out_stride) {
         int8_t *next = x + 1 < conv->out_width ? pixel + conv->out_stride : pixel;
-        sqz_tile_fill(&tile, x);
-        (void)sqz_tile_pairs(&tile, conv->weights, 0, conv->out_channels, pixel, next);
+        sqz_dsp_fill(&tile, x);
+        (void)sqz_dsp_pairs(&tile, conv->weights, 0, conv->out_channels, pixel, next);
     }
 }

@@ -14,14 +14,14 @@ void sqz_conv_mean_row_dsp(const void *params, const sqz_rows *rows) {
     const sqz_conv_mean *both = params;
     const sqz_conv *conv = &both->conv;
     int8_t first[BLOCK], second[BLOCK], beyond[BLOCK] = {0}; /* what is beyond the row counts nothing */
-    sqz_tile tile;
-    sqz_tile_begin(&tile, conv, rows);
-    for (unsigned x = 0; x < conv->out_width; x += SQZ_TILE_PIXELS) {
+    sqz_dsp_tile tile;
+    sqz_dsp_begin(&tile, conv, rows);
+    for (unsigned x = 0; x < conv->out_width; x += SQZ_DSP_PIXELS) {
         const int8_t *weights = conv->weights;
-        sqz_tile_fill(&tile, x);
+        sqz_dsp_fill(&tile, x);
         for (unsigned o = 0; o < conv->out_channels; o += BLOCK) {
             const unsigned end = o + BLOCK < conv->out_channels ? o + BLOCK : conv->out_channels;
-            weights = sqz_tile_channels(&tile, weights, o, end, first, second);
+            weights = sqz_dsp_channels(&tile, weights, o, end, first, second);
             add((int32_t *)rows->state + o, first, x + 1 < conv->out_width ? second : beyond, end - o);
         }
     }

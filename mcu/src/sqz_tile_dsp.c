@@ -3,21 +3,13 @@
 
 /* What makes the patch. */
 
-void sqz_tile_begin(sqz_tile *tile, const sqz_conv *conv, const sqz_rows *rows) {
-    const sqz_requant *to = &conv->requant;
+void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *rows) {
     const sqz_window window = sqz_window_begin(conv, rows);
     tile->window = window;
     tile->pairs = window.segments * (window.bytes / 4) * 2 + (window.segments * (window.bytes % 4) + 1) / 2;
     tile->patch = rows->scratch;
-    tile->edge = (int8_t *)(tile->patch + tile->pairs * SQZ_TILE_PIXELS);
-    for (unsigned i = 0; i < 4; ++i) {
-        tile->same_multiplier[i] = to->multiplier ? to->multiplier[0] : 1 << 30;
-        tile->same_shift[i] = to->shift[0];
-    }
-    tile->multiplier_step = to->multiplier && to->step ? 4 : 0;
-    tile->multiplier = tile->multiplier_step ? to->multiplier : tile->same_multiplier;
-    tile->shift_step = to->step ? 4 : 0;
-    tile->shift = tile->shift_step ? to->shift : tile->same_shift;
+    tile->edge = (int8_t *)(tile->patch + tile->pairs * SQZ_DSP_PIXELS);
+    sqz_tables_begin(&tile->tables, &conv->requant);
 }
 
 /* Groups of four inputs of two pixels. */
@@ -34,13 +26,13 @@ static uint32_t *widen(uint32_t *to, const int8_t *first, const int8_t *second, 
 
 /* Input number i of those that make no group of four. */
 static void widen_single(uint32_t *tail, unsigned i, int8_t first, int8_t second) {
-    uint32_t *to = tail + i / 2 * SQZ_TILE_PIXELS;
+    uint32_t *to = tail + i / 2 * SQZ_DSP_PIXELS;
     const unsigned half = i % 2 * 16;
     to[0] = (half ? to[0] : 0u) | (uint32_t)(uint16_t)first << half;
     to[1] = (half ? to[1] : 0u) | (uint32_t)(uint16_t)second << half;
 }
 
-void sqz_tile_fill(const sqz_tile *tile, unsigned x) {
+void sqz_dsp_fill(const sqz_dsp_tile *tile, unsigned x) {
     const sqz_window *window = &tile->window;
     const unsigned groups = window->bytes / 4, left = window->bytes % 4, row_step = window->conv->dilation_h;
     const unsigned next = x + 1 < window->conv->out_width ? x + 1 : x;
@@ -108,7 +100,7 @@ static inline int8_t scaled(int32_t twice, int32_t multiplier, int shift, scalin
 /* Adds to `sum`: channel 0 of both pixels, channels 0 and 1 together, then the same of channels 2 and 3. Returns the
  * weights that follow. Eight steps a round; the first round is entered where the rest of a division by eight begins. */
 static inline const int8_t *dot(int32_t *sum, const int8_t *w, const uint32_t *a, unsigned pairs) {
-    const uint32_t *const end = a + pairs * SQZ_TILE_PIXELS;
+    const uint32_t *const end = a + pairs * SQZ_DSP_PIXELS;
     const uint32_t skip = (0u - pairs) % STEPS * STEP_BYTES;
     uint32_t w0, w1, a0, a1;
     __asm__ volatile("ldr %[w0], %[skip]\n\tadd pc, %[w0]\n\tnop\n0:\n\t" STEP STEP STEP STEP STEP STEP STEP STEP
@@ -122,7 +114,7 @@ static inline const int8_t *dot(int32_t *sum, const int8_t *w, const uint32_t *a
 }
 #else
 static inline const int8_t *dot(int32_t *sum, const int8_t *w, const uint32_t *a, unsigned pairs) {
-    for (; pairs; --pairs, a += SQZ_TILE_PIXELS) {
+    for (; pairs; --pairs, a += SQZ_DSP_PIXELS) {
         for (int32_t *s = sum; s != sum + 8; s += 4, w += 4) {
             const uint32_t both = sqz_load4(w), first = sqz_even_bytes(both);
             s[0] = sqz_smlad(first, a[0], s[0]);
@@ -160,13 +152,14 @@ static inline void put_fours(int8_t *first, int8_t *second, const int32_t *sum, 
     put(first + 3, second + 3, twice_second(sum[6], sum[4]), twice_second(sum[7], sum[5]), multiplier[3], shift[3], by);
 }
 
-const int8_t *sqz_tile_channels(const sqz_tile *tile, const int8_t *weights, unsigned channel, unsigned end,
+const int8_t *sqz_dsp_channels(const sqz_dsp_tile *tile, const int8_t *weights, unsigned channel, unsigned end,
                                 int8_t *first, int8_t *second) {
     const uint32_t *patch = tile->patch;
-    const unsigned pairs = tile->pairs, multiplier_step = tile->multiplier_step, shift_step = tile->shift_step;
-    const int32_t *bias = tile->window.conv->bias + channel, *multiplier = tile->multiplier + channel / 4 * multiplier_step;
-    const int8_t *shift = tile->shift + channel / 4 * shift_step;
-    scaling by = scaling_of(&tile->window.conv->requant);
+    const sqz_tables *tables = &tile->tables;
+    const unsigned pairs = tile->pairs, multiplier_step = tables->multiplier_step, shift_step = tables->shift_step;
+    const int32_t *bias = tile->window.conv->bias + channel, *multiplier = tables->multiplier + channel / 4 * multiplier_step;
+    const int8_t *shift = tables->shift + channel / 4 * shift_step;
+    const scaling by = scaling_of(&tile->window.conv->requant);
     for (; channel + 4 <= end; channel += 4, bias += 4, multiplier += multiplier_step, shift += shift_step) {
         int32_t sum[8] = {bias[0], bias[0], 0, 0, bias[2], bias[2], 0, 0};
         sum[2] = sum[3] = together(bias[0], bias[1]);
@@ -180,11 +173,11 @@ const int8_t *sqz_tile_channels(const sqz_tile *tile, const int8_t *weights, uns
         first += 4;
         second += 4;
     }
-    return channel < end ? sqz_tile_pairs(tile, weights, channel, end, first, second) : weights;
+    return channel < end ? sqz_dsp_pairs(tile, weights, channel, end, first, second) : weights;
 }
 
 static const int8_t *sum_pairs(int32_t *sum, const int8_t *weights, const uint32_t *patch, unsigned pairs) {
-    for (; pairs; --pairs, patch += SQZ_TILE_PIXELS, weights += 4) {
+    for (; pairs; --pairs, patch += SQZ_DSP_PIXELS, weights += 4) {
         const uint32_t word = sqz_load4(weights), first = sqz_even_bytes(word), second = sqz_odd_bytes(word);
         sum[0] = sqz_smlad(first, patch[0], sum[0]);
         sum[1] = sqz_smlad(first, patch[1], sum[1]);
@@ -194,8 +187,9 @@ static const int8_t *sum_pairs(int32_t *sum, const int8_t *weights, const uint32
     return weights;
 }
 
-const int8_t *sqz_tile_pairs(const sqz_tile *tile, const int8_t *weights, unsigned channel, unsigned end, int8_t *first,
+const int8_t *sqz_dsp_pairs(const sqz_dsp_tile *tile, const int8_t *weights, unsigned channel, unsigned end, int8_t *first,
                              int8_t *second) {
+    const sqz_tables *tables = &tile->tables;
     const int32_t *bias = tile->window.conv->bias;
     const scaling by = scaling_of(&tile->window.conv->requant);
     while (channel < end) {
@@ -203,8 +197,8 @@ const int8_t *sqz_tile_pairs(const sqz_tile *tile, const int8_t *weights, unsign
         int32_t sum[4] = {bias[channel], bias[channel], bias[last], bias[last]};
         weights = sum_pairs(sum, weights, tile->patch, tile->pairs);
         for (const int32_t *s = sum; channel <= last; ++channel, s += 2) {
-            const int32_t multiplier = tile->multiplier[tile->multiplier_step ? channel : 0];
-            const int8_t shift = tile->shift[tile->shift_step ? channel : 0];
+            const int32_t multiplier = tables->multiplier[tables->multiplier_step ? channel : 0];
+            const int8_t shift = tables->shift[tables->shift_step ? channel : 0];
             put(first++, second++, s[0] * 2, s[1] * 2, multiplier, shift, by);
         }
     }

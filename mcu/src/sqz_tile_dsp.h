@@ -13,34 +13,31 @@
  */
 #ifndef SQZ_TILE_DSP_H
 #define SQZ_TILE_DSP_H
+#include "sqz_tables.h"
 #include "sqz_window.h"
 
-#define SQZ_TILE_PIXELS 2u
+#define SQZ_DSP_PIXELS 2u
 
 /* A convolution's row made ready. */
-typedef struct sqz_tile {
+typedef struct sqz_dsp_tile {
     sqz_window window;
     uint32_t *patch;
     int8_t *edge; /* two segments */
-    const int32_t *multiplier;
-    const int8_t *shift;
-    unsigned pairs;                       /* words per pixel in the patch */
-    unsigned multiplier_step, shift_step; /* from four channels to the next: 4 or 0 */
-    int32_t same_multiplier[4];           /* tables where all channels have the same */
-    int8_t same_shift[4];
-} sqz_tile;
+    sqz_tables tables;
+    unsigned pairs; /* words per pixel in the patch */
+} sqz_dsp_tile;
 
-void sqz_tile_begin(sqz_tile *tile, const sqz_conv *conv, const sqz_rows *rows);
+void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *rows);
 
 /* Widen the inputs of pixels x and x + 1 (of x twice if it is the last). */
-void sqz_tile_fill(const sqz_tile *tile, unsigned x);
+void sqz_dsp_fill(const sqz_dsp_tile *tile, unsigned x);
 
 /* Channels from `channel`, a multiple of four, to before `end`, of both pixels. `weights` are those of `channel`;
  * returns those of `end`. */
-const int8_t *sqz_tile_channels(const sqz_tile *tile, const int8_t *weights, unsigned channel, unsigned end,
+const int8_t *sqz_dsp_channels(const sqz_dsp_tile *tile, const int8_t *weights, unsigned channel, unsigned end,
                                 int8_t *first, int8_t *second);
 
 /* The same with weights that share no halfwords, any even `channel`. */
-const int8_t *sqz_tile_pairs(const sqz_tile *tile, const int8_t *weights, unsigned channel, unsigned end, int8_t *first,
+const int8_t *sqz_dsp_pairs(const sqz_dsp_tile *tile, const int8_t *weights, unsigned channel, unsigned end, int8_t *first,
                              int8_t *second);
 #endif

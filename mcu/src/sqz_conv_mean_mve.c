@@ -1,0 +1,29 @@
+/* A convolution and its MEAN for processors with Helium: a block of channels of two pixels at a time is summed. */
+#include "sqz_conv.h"
+#include "sqz_tile_mve.h"
+
+#define BLOCK 32u /* channels; a multiple of four */
+
+static void add(int32_t *sums, const int8_t *first, const int8_t *second, unsigned channels) {
+    for (unsigned i = 0; i < channels; ++i) {
+        sums[i] += first[i] + second[i];
+    }
+}
+
+void sqz_conv_mean_row_mve(const void *params, const sqz_rows *rows) {
+    const sqz_conv_mean *both = params;
+    const sqz_conv *conv = &both->conv;
+    int8_t first[BLOCK], second[BLOCK], beyond[BLOCK] = {0}; /* what is beyond the row counts nothing */
+    sqz_mve_tile tile;
+    sqz_mve_begin(&tile, conv, rows);
+    for (unsigned x = 0; x < conv->out_width; x += SQZ_MVE_PIXELS) {
+        const int8_t *weights = conv->weights;
+        sqz_mve_fill(&tile, x);
+        for (unsigned o = 0; o < conv->out_channels; o += BLOCK) {
+            const unsigned end = o + BLOCK < conv->out_channels ? o + BLOCK : conv->out_channels;
+            weights = sqz_mve_channels(&tile, weights, o, end, first, second);
+            add((int32_t *)rows->state + o, first, x + 1 < conv->out_width ? second : beyond, end - o);
+        }
+    }
+    sqz_conv_mean_finish(both, rows);
+}
