@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import struct
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,16 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from conftest import require
 
 from converters.c_compiler import graph as g
+from converters.c_compiler import library
 from converters.c_compiler.compiler import Compilation, analyse, files
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
+SOURCES = library.root() / "src"
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
-# Reads the number of inputs, then those; writes every complete row as stream, row, bytes; then UINT32_MAX and the
+_TEMPORARY = tempfile.TemporaryDirectory(prefix="sqz-c-models-")
+
+# Reads inputs to their end; writes every complete row as stream, row, bytes; then UINT32_MAX and the
 # output. Rows go to stdout as they are made, before anything can overwrite them.
 _MAIN = r"""
 #include <stdio.h>
@@ -90,19 +96,19 @@ class Program:
         flags: Sequence[str] = (),
         compiler: str = "gcc",
     ) -> None:
+        """Build it in `folder`; the models' tables are one translation unit, the library is built once per test run."""
         require(shutil.which(compiler), f"{compiler} is not installed")
         folder.mkdir(parents=True, exist_ok=True)
         self.compilations = {name: analyse(model, target) for name, model in models.items()}
         self.path = folder / "program"
-        sources = {"main.c": main_source(list(models))}
         for name, compilation in self.compilations.items():
-            sources |= files(compilation, name)
-        for name, text in sources.items():
-            (folder / name).write_text(text, encoding="utf-8")
-        command = [compiler, "-std=c11", "-O1", *WARNINGS, "-DSQZ_TRACE", *flags, "-I.", "-o", "program"]
-        names = sorted(name for name in sources if name.endswith(".c"))
-        done = subprocess.run([*command, *names], cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[:4000]
+            for file, text in files(compilation, name).items():
+                if file.startswith(name):
+                    (folder / file).write_text(text, encoding="utf-8")
+        (folder / "main.c").write_text(main_source(list(models)), encoding="utf-8")
+        options = (compiler, "-std=c11", "-O1", *WARNINGS, "-DSQZ_TRACE", *flags)
+        command = [*options, "-I.", f"-I{SOURCES}", "-o", "program", "main.c", str(_archive(options))]
+        _succeed(command, folder)
 
     def run(self, name: str, inputs: np.ndarray, before: Sequence[str] = ()) -> list[Run]:
         """Run a model on int8 inputs [N, …]; `before` is what to run the program with, such as an emulator."""
@@ -112,13 +118,31 @@ class Program:
         return list(_runs(done.stdout, self.compilations[name]))
 
 
+@lru_cache
+def _archive(options: tuple[str, ...]) -> Path:
+    """Return the library, compiled with these options."""
+    folder = Path(_TEMPORARY.name) / str(abs(hash(options)))
+    folder.mkdir()
+    sources = sorted(str(path) for path in SOURCES.glob("*.c"))
+    _succeed([*options, "-c", *sources], folder)
+    archiver = options[0].replace("gcc", "ar") if options[0] != "gcc" else "ar"
+    _succeed([archiver, "rcs", "library.a", *sorted(path.name for path in folder.glob("*.o"))], folder)
+    return folder / "library.a"
+
+
+def _succeed(command: Sequence[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[:4000]
+
+
 def main_source(names: Sequence[str]) -> str:
     """Return a `main` for these models."""
     rows = [
         f'{{"{n}", {n}_invoke, {u}_ARENA_BYTES, {u}_ARENA_ALIGN, {u}_INPUT_BYTES, {u}_OUTPUT_BYTES}}'
         for n, u in ((name, name.upper()) for name in names)
     ]
-    includes = "\n".join(f'#include "{name}.h"' for name in names)
+    parts = ("", "_weights")
+    includes = "\n".join(f'#include "{name}{part}.c"' for name in names for part in parts)
     return _MAIN.replace("INCLUDES", includes).replace("MODELS", ", ".join(rows))
 
 
@@ -158,9 +182,14 @@ class Reference:
         )
         self.engine.allocate_tensors()
 
-    def run(self, value: np.ndarray, tensor: int) -> None:
-        """Run with `value` in a tensor (the input, or what its QUANTIZE makes is compared later)."""
-        self.engine.set_tensor(tensor, value)
+    def run(self, value: np.ndarray, stream: g.Stream) -> None:
+        """Run with `value`, the int8 [H, W, C] of the compiled model's input, at the model's own edge."""
+        (edge,) = self.engine.get_input_details()
+        if edge["dtype"] == np.float32:
+            value = (value.astype(np.float32) - stream.zero_point) * np.float32(stream.scale)
+        elif edge["dtype"] == np.uint8:
+            value = (value.astype(np.int16) + 128).astype(np.uint8)
+        self.engine.set_tensor(edge["index"], value.reshape(edge["shape"]))
         self.engine.invoke()
 
     def tensor(self, index: int) -> np.ndarray:

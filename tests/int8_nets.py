@@ -16,6 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 SPREAD = 40.0  # standard deviation of int8 inputs, weights and outputs
 
 _OPERATORS = schema.BuiltinOperator
+_VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "RESHAPE": 1, "DEQUANTIZE": 2}
 _ACTIVATIONS = schema.ActivationFunctionType
 
 
@@ -103,7 +104,7 @@ class Net:
         if code not in self.codes:
             self.codes[code] = len(self.model.operatorCodes)
             entry = schema.OperatorCodeT()
-            entry.builtinCode, entry.deprecatedBuiltinCode, entry.version = code, min(code, 127), 2
+            entry.builtinCode, entry.deprecatedBuiltinCode, entry.version = code, min(code, 127), _VERSIONS.get(name, 2)
             self.model.operatorCodes.append(entry)
         operator = schema.OperatorT()
         operator.opcodeIndex = self.codes[code]
@@ -138,7 +139,7 @@ class Net:
         scales = self._weight_scales(outputs if per_channel else 1, power_of_two)
         weights = self._weights(shape, 3 if depthwise else 0)
         constants = [self.tensor(shape, "int8", scales, [0] * len(scales), weights, 3 if depthwise else 0)]
-        constants += [self._bias(x, scales, outputs, inputs)] if bias else [-1]
+        constants += [self._bias(x, scales, outputs, inputs)] if bias else []
         sizes = [_out(padding, *each) for each in zip(x.shape[1:3], kernel, stride, dilation, strict=True)]
         if out is None:
             out = self._output_scale(x, scales, inputs, activation, zero_point, power_of_two)

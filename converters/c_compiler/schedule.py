@@ -170,17 +170,19 @@ class _Scheduler:
         )
 
     def _wait(self, i: int, goal: np.ndarray) -> None:
-        """Give a producer the longest lag with which it still meets the goal for every row."""
-        best = 0
+        """Give a producer the lag with which its rows come as late as they can without missing the goal."""
+        best, latest = 0, self._with_lag(i, 0)
         for lag in range(1, MOST_LAG + 1):
-            if np.all(self._steps_of_rows(i) == goal):
+            steps = self._with_lag(i, lag)
+            if np.any(steps > goal) or lag > self.program.streams[self.program.operators[i].inputs[0]].height:
                 break
-            self._time(i, lag)
-            if np.any(self._steps_of_rows(i) > goal):
-                break
-            best = lag
-        if self.lag[i] != best:
-            self._time(i, best)
+            if np.any(steps > latest):
+                best, latest = lag, steps
+        self._time(i, best)
+
+    def _with_lag(self, i: int, lag: int) -> np.ndarray:
+        self._time(i, lag)
+        return self._steps_of_rows(i)
 
     def _always_last(self, producers: list[int]) -> int | None:
         steps = np.stack([self._steps_of_rows(i) for i in producers])
