@@ -60,7 +60,7 @@ def _open(port: str) -> int:
             f"{port} cannot be opened: {error.strerror}", fix=f"{there}; is the board plugged in?"
         ) from error
     try:
-        tty.setraw(handle)
+        tty.setraw(handle, termios.TCSANOW)
         settings = termios.tcgetattr(handle)
         settings[4] = settings[5] = getattr(termios, BAUD)
         termios.tcsetattr(handle, termios.TCSANOW, settings)
