@@ -14,6 +14,7 @@ _HERE = Path(__file__).resolve().parent
 _KERNEL = re.compile(r"^void (sqz_\w+)\(const void \*params, const sqz_rows \*rows\) \{", re.MULTILINE)
 _INCLUDE = re.compile(r'^\s*#include "(\w+\.h)"', re.MULTILINE)
 ENGINE = "sqz_stream.c"
+IMAGE = "sqz_image.c"  # camera rows to network rows: for callers; what they do not call the linker leaves out
 
 
 @lru_cache
@@ -45,7 +46,7 @@ def has_kernel(name: str) -> bool:
 
 
 def files(kernels: Iterable[str]) -> dict[str, str]:
-    """Return the sources of the engine and of the kernels named, with all they include: file name → text.
+    """Return the sources of the engine, the image rows and the kernels named, with all they include: name → text.
 
     Raises:
       ValueError: a kernel is not in the library.
@@ -54,7 +55,7 @@ def files(kernels: Iterable[str]) -> dict[str, str]:
     missing = sorted(wanted - set(defined))
     if missing:
         raise ValueError(f"the C library lacks {', '.join(missing)}; install sqz-tf again")
-    waiting = [ENGINE, *(defined[name] for name in sorted(wanted))]
+    waiting = [ENGINE, IMAGE, *(defined[name] for name in sorted(wanted))]
     while waiting:
         name = waiting.pop()
         if name not in result:
