@@ -219,7 +219,7 @@ class Case:
         """Return where streams, states and scratch lie, and the arena's size: everything side by side."""
         sizes = [0 if i in self.shared else bytes_ * ring for i, (_, bytes_, ring) in enumerate(self.streams)]
         sizes += [call.state for call in self.calls] + [call.scratch for call in self.calls]
-        offsets, top = [], 4 + 2 * (len(self.streams) + len(self.calls))
+        offsets, top = [], 4 + 2 * (len(self.streams) + 2 * len(self.calls))
         for size in sizes:
             top = -(-top // ALIGN) * ALIGN
             offsets.append(top)

@@ -55,8 +55,8 @@ class Plan:
 
 
 def header_bytes(operators: int, streams: int) -> int:
-    """Return SQZ_HEADER_BYTES: a mark, and a uint16 for each operator and each stream."""
-    return 4 + 2 * (operators + streams)
+    """Return SQZ_HEADER_BYTES: a mark, two uint16 for each operator and one for each stream."""
+    return 4 + 2 * (2 * operators + streams)
 
 
 def state_bytes(kernel: g.Kernel) -> int:

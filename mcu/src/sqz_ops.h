@@ -1,8 +1,9 @@
 /* The tables a compiled model is made of, and the kernels that read them. Internal: NAME.c and the library only.
  *
  * A feature map is a stream of rows, of which the arena holds a ring of `ring_rows`. An operator makes one output
- * row at a time from the input rows its window needs. `sqz_advance` offers every operator, in graph order, the
- * chance to make one row; what it makes is read by later operators in the same step or waits in the ring.
+ * row at a time from the input rows its window needs. Each step, after a row was pushed and until the last is out, offers
+ * every operator, in graph order, the chance to make one row; it is read by later operators in the same step or waits in
+ * the ring.
  */
 #ifndef SQZ_OPS_H
 #define SQZ_OPS_H
@@ -16,15 +17,15 @@ extern "C" {
 #define SQZ_MAX_WINDOW 16 /* rows an operator can see at once */
 
 /* Bytes that the engine keeps for itself at the start of the arena: a mark, then how often each operator has fired and
- * how many rows of each stream are complete. Nothing else may lie there. */
-#define SQZ_HEADER_BYTES(op_count, stream_count) (4u + 2u * ((op_count) + (stream_count)))
+ * how many rows it waits for, and how many rows of each stream are complete. Nothing else may lie there. */
+#define SQZ_HEADER_BYTES(op_count, stream_count) (4u + 2u * (2u * (op_count) + (stream_count)))
 
 /* A feature map. Row y lies at arena + offset + (y % ring_rows) * row_bytes, int8 [width, channels]. */
 typedef struct sqz_stream {
     uint32_t offset;
     uint32_t row_bytes;
     uint16_t ring_rows;
-    uint16_t height;       /* rows in all */
+    uint16_t height;       /* rows in all; less than 65535 */
     uint8_t last_producer; /* operator that completes a row (of several that write slices of it); SQZ_NONE: the caller */
 } sqz_stream;
 
@@ -88,8 +89,8 @@ typedef struct sqz_requant {
     int8_t zero_point, lowest, highest;
 } sqz_requant;
 
-/* CONV_2D and DEPTHWISE_CONV_2D, one row. bias has the input's zero point folded in (bias − zero_point · Σ weights), so the sums run
- * over the input bytes as they are; outside the image the input is input_zero_point.
+/* CONV_2D and DEPTHWISE_CONV_2D, one row. bias has the input's zero point folded in (bias − zero_point · Σ weights), so
+ * the sums run over the input bytes as they are; outside the image the input is input_zero_point.
  * weights: int8, in the order of the target's kernel (generic: [O, KH, KW, I]; depthwise: [KH, KW, O], output channel
  * o reads input channel o / (out_channels / in_channels)).
  * The operator's kernel_h is the rows it sees, (kernel_h - 1) * dilation_h + 1. */
@@ -104,10 +105,10 @@ typedef struct sqz_conv {
     int8_t input_zero_point;
 } sqz_conv;
 
-void sqz_conv_row(const void *params, const sqz_rows *rows);     /* portable reference */
-void sqz_conv_row_dsp(const void *params, const sqz_rows *rows); /* packed for SMLAD */
+void sqz_conv_row(const void *params, const sqz_rows *rows);          /* portable reference */
+void sqz_conv_row_dsp(const void *params, const sqz_rows *rows);      /* packed for SMLAD */
 void sqz_conv_row_dsp_wide(const void *params, const sqz_rows *rows); /* the same where sums may reach 2^23 */
-void sqz_conv_row_mve(const void *params, const sqz_rows *rows); /* Helium */
+void sqz_conv_row_mve(const void *params, const sqz_rows *rows);      /* Helium */
 void sqz_depthwise_row(const void *params, const sqz_rows *rows);
 
 /* The same convolution where its only reader is the mean over height and width: its rows are never stored (1000

@@ -6,31 +6,24 @@
 
 _Static_assert((-3 >> 1) == -2, "sqz needs >> of negative numbers to be arithmetic");
 
-/* The header: SQZ_HEADER_BYTES of it are used. counts: op_count firings, then stream_count complete rows. */
+#define NEVER UINT16_MAX /* rows that an operator waits for which has fired for the last time */
+
+/* The header: SQZ_HEADER_BYTES of it are used. */
 typedef struct header {
-    uint32_t mark; /* mark_of the model between sqz_begin and sqz_finish */
-    uint16_t counts[];
+    uint32_t mark;     /* mark_of the model between sqz_begin and sqz_finish */
+    uint16_t counts[]; /* op_count firings, op_count rows of its input that each waits for, stream_count rows complete */
 } header;
 
 static uint16_t *fired(void *arena) {
     return ((header *)arena)->counts;
 }
 
+static uint16_t *awaited(const sqz_model *model, void *arena) {
+    return fired(arena) + model->op_count;
+}
+
 static uint16_t *complete(const sqz_model *model, void *arena) {
-    return ((header *)arena)->counts + model->op_count;
-}
-
-static int8_t *row_of(const sqz_model *model, void *arena, unsigned stream, unsigned y) {
-    const sqz_stream *s = &model->streams[stream];
-    return (int8_t *)arena + s->offset + y % s->ring_rows * s->row_bytes;
-}
-
-static void complete_row(const sqz_model *model, void *arena, unsigned stream) {
-    uint16_t *rows = &complete(model, arena)[stream];
-#if defined(SQZ_TRACE)
-    sqz_trace(stream, *rows, row_of(model, arena, stream, *rows), model->streams[stream].row_bytes);
-#endif
-    ++*rows;
+    return awaited(model, arena) + model->op_count;
 }
 
 /* What begun arenas of a model are known by. Memory that was never begun holds it by one chance in 2^32. */
@@ -38,8 +31,17 @@ static uint32_t mark_of(const sqz_model *model) {
     return (uint32_t)(uintptr_t)model ^ 0x53715A31u;
 }
 
-static int least(int a, int b) {
-    return a < b ? a : b;
+static int8_t *row_of(const sqz_stream *stream, void *arena, unsigned y) {
+    return (int8_t *)arena + stream->offset + y % stream->ring_rows * stream->row_bytes;
+}
+
+static void complete_row(const sqz_model *model, void *arena, unsigned stream) {
+    uint16_t *rows = &complete(model, arena)[stream];
+#if defined(SQZ_TRACE)
+    const sqz_stream *s = &model->streams[stream];
+    sqz_trace(stream, *rows, row_of(s, arena, *rows), s->row_bytes);
+#endif
+    ++*rows;
 }
 
 /* The first row of an operator's window in firing y, which may lie above the image. */
@@ -51,12 +53,11 @@ static int window_rows(const sqz_op *op) {
     return op->yields == SQZ_WINDOW ? 1 : op->kernel_h;
 }
 
-/* Whether the rows for firing y are there, and `lag` more. */
-static int is_ready(const sqz_model *model, void *arena, const sqz_op *op, int y) {
-    const uint16_t *rows = complete(model, arena);
+/* The rows of its input that an operator waits for before firing y. */
+static uint16_t rows_for(const sqz_model *model, const sqz_op *op, int y) {
     const int height = model->streams[op->input].height;
-    const int needed = first_row(op, y) + window_rows(op) + op->lag;
-    return rows[op->input] >= least(needed, height) && (op->input_b == SQZ_NONE || rows[op->input_b] > y);
+    const int rows = first_row(op, y) + window_rows(op) + op->lag;
+    return (uint16_t)(y == op->fires ? NEVER : rows < 0 ? 0 : rows > height ? height : rows);
 }
 
 /* The output row that streaming pooling completes with input row y, or -1. */
@@ -82,35 +83,41 @@ static int output_row(const sqz_model *model, const sqz_op *op, int y) {
 }
 
 static void point_at_window(const sqz_model *model, void *arena, const sqz_op *op, int y, const int8_t **in) {
-    const int first = first_row(op, y), count = window_rows(op), height = model->streams[op->input].height;
-    for (int k = 0; k < count; ++k) {
-        const int row = first + k;
-        in[k] = row < 0 || row >= height ? NULL : row_of(model, arena, op->input, (unsigned)row);
+    const sqz_stream *stream = &model->streams[op->input];
+    const int first = first_row(op, y), end = first + window_rows(op);
+    for (int row = first; row < end; ++row) {
+        *in++ = row < 0 || row >= stream->height ? NULL : row_of(stream, arena, (unsigned)row);
     }
     if (op->input_b != SQZ_NONE) {
-        in[1] = row_of(model, arena, op->input_b, (unsigned)y);
+        *in = row_of(&model->streams[op->input_b], arena, (unsigned)y);
     }
 }
 
-/* Fires operator number i once if its rows have come. Returns whether it did. */
-static int offer(const sqz_model *model, void *arena, unsigned i) {
-    const sqz_op *op = &model->ops[i];
-    const int y = fired(arena)[i];
-    if (y == op->fires || !is_ready(model, arena, op, y)) {
-        return 0;
-    }
+static void fire(const sqz_model *model, void *arena, const sqz_op *op, int y, int row) {
     const int8_t *in[SQZ_MAX_WINDOW];
     point_at_window(model, arena, op, y, in);
-    const int row = output_row(model, op, y);
+    const sqz_stream *output = &model->streams[op->output];
     const sqz_rows rows = {
         .in = in,
-        .out = row < 0 ? NULL : row_of(model, arena, op->output, (unsigned)row) + op->out_offset,
+        .out = row < 0 ? NULL : row_of(output, arena, (unsigned)row) + op->out_offset,
         .scratch = (int8_t *)arena + op->scratch,
         .state = (int8_t *)arena + op->state,
         .y = (uint16_t)y,
     };
     op->kernel(op->params, &rows);
-    ++fired(arena)[i];
+}
+
+/* Fires operator number i once, its first input's rows being there. Returns whether the second input's were too. */
+static int fire_next(const sqz_model *model, void *arena, unsigned i) {
+    const sqz_op *op = &model->ops[i];
+    const int y = fired(arena)[i];
+    if (op->input_b != SQZ_NONE && complete(model, arena)[op->input_b] <= y) {
+        return 0;
+    }
+    const int row = output_row(model, op, y);
+    fire(model, arena, op, y, row);
+    fired(arena)[i] = (uint16_t)(y + 1);
+    awaited(model, arena)[i] = rows_for(model, op, y + 1);
     if (row >= 0 && model->streams[op->output].last_producer == i) {
         complete_row(model, arena, op->output);
     }
@@ -118,10 +125,13 @@ static int offer(const sqz_model *model, void *arena, unsigned i) {
 }
 
 /* One step: offers every operator, in order, one firing. Returns whether any took it. */
-static int sqz_advance(const sqz_model *model, void *arena) {
+static int advance(const sqz_model *model, void *arena) {
+    const uint16_t *wanted = awaited(model, arena), *rows = complete(model, arena);
     int any = 0;
     for (unsigned i = 0; i < model->op_count; ++i) {
-        any |= offer(model, arena, i);
+        if (rows[model->ops[i].input] >= wanted[i]) {
+            any |= fire_next(model, arena, i);
+        }
     }
     return any;
 }
@@ -152,6 +162,9 @@ sqz_status sqz_begin(const sqz_model *model, void *arena, size_t arena_bytes) {
     }
     memset(arena, 0, SQZ_HEADER_BYTES((size_t)model->op_count, model->stream_count));
     memset((int8_t *)arena + model->zero_from, 0, model->zero_bytes);
+    for (unsigned i = 0; i < model->op_count; ++i) {
+        awaited(model, arena)[i] = rows_for(model, &model->ops[i], 0);
+    }
     ((header *)arena)->mark = mark_of(model);
     return SQZ_OK;
 }
@@ -161,13 +174,14 @@ sqz_status sqz_push_row(const sqz_model *model, void *arena, const int8_t *row) 
     if (status != SQZ_OK) {
         return status;
     }
+    const sqz_stream *input = &model->streams[0];
     const unsigned y = complete(model, arena)[0];
-    if (y >= model->streams[0].height) {
+    if (y >= input->height) {
         return SQZ_ERROR_STATE;
     }
-    memcpy(row_of(model, arena, 0, y), row, model->streams[0].row_bytes);
+    memcpy(row_of(input, arena, y), row, input->row_bytes);
     complete_row(model, arena, 0);
-    (void)sqz_advance(model, arena);
+    (void)advance(model, arena);
     return SQZ_OK;
 }
 
@@ -180,9 +194,9 @@ sqz_status sqz_finish(const sqz_model *model, void *arena, int8_t *output) {
     if (complete(model, arena)[0] < model->streams[0].height) {
         return SQZ_ERROR_STATE;
     }
-    while (complete(model, arena)[model->output] < result->height && sqz_advance(model, arena)) {
+    while (complete(model, arena)[model->output] < result->height && advance(model, arena)) {
     }
-    memcpy(output, row_of(model, arena, model->output, 0), model->output_bytes);
+    memcpy(output, row_of(result, arena, 0), model->output_bytes);
     ((header *)arena)->mark = ~mark_of(model);
     return SQZ_OK;
 }
