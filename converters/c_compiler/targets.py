@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from converters.c_compiler import graph as g
+from converters.c_compiler import pack
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,23 @@ _FUNCTIONS: dict[type, str] = {
     g.SoftmaxKernel: "sqz_softmax_row",
 }
 
+
+def _fast(target: str) -> Callable[[g.Kernel], Choice]:
+    """Return what chooses the target's own functions where there are some, and the portable ones elsewhere."""
+
+    def choose_one(kernel: g.Kernel) -> Choice:
+        if not isinstance(kernel, g.ConvKernel) or kernel.depthwise:
+            return generic(kernel)
+        packed = pack.pack(kernel, target)
+        return Choice(packed.function, np.frombuffer(packed.weights, np.int8), packed.scratch_bytes)
+
+    return choose_one
+
+
 TARGETS: dict[str, Callable[[g.Kernel], Choice]] = {
     "generic": generic,
-    "cortex-m4": generic,
-    "cortex-m55": generic,
+    "cortex-m4": _fast("cortex-m4"),
+    "cortex-m55": _fast("cortex-m55"),
 }
 
 
