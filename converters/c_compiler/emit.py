@@ -164,6 +164,7 @@ sqz_status {name}_finish(void *arena, int8_t *output);"""
 def _source(plan: Plan, name: str, operators: Sequence[_CodedOperator]) -> str:
     params = "\n\n".join(f"{each.comment}\n{each.params}" for each in operators)
     rows = "\n".join(each.row for each in operators)
+    program, macro = plan.schedule.program, name.upper()
     return f"""#include "{name}.h"
 
 #include "sqz_ops.h"
@@ -184,8 +185,19 @@ static const sqz_model {name}_model = {{
 {_model(plan, name)}
 }};
 
+/* The offsets above were chosen for a library whose engine keeps this much to itself. */
+_Static_assert({macro}_ARENA_ALIGN == SQZ_ARENA_ALIGN, "{_STALE}");
+_Static_assert(SQZ_HEADER_BYTES({len(operators)}u, {len(program.streams)}u) <= {_header_bytes(plan)}u, "{_STALE}");
+
 {_functions(name)}
 """
+
+
+_STALE = "compile the model again for this version of the sqz library"
+
+
+def _header_bytes(plan: Plan) -> int:
+    return next(part.bytes for part in plan.parts if part.kind == "header")
 
 
 def _streams(plan: Plan) -> str:

@@ -186,6 +186,11 @@ class Requant:
         """Whether every scale is a power of two: no multiplication is needed, nor a table of multipliers."""
         return bool(np.all(self.multiplier == 1 << 30))
 
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of its tables."""
+        return int(self.shift.nbytes + (0 if self.only_shifts else self.multiplier.nbytes))
+
 
 @dataclass(frozen=True, eq=False)
 class ExactRequant:
@@ -197,6 +202,11 @@ class ExactRequant:
     zero_point: int
     lowest: int
     highest: int
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of its tables."""
+        return int(self.high.nbytes + self.low.nbytes + self.shift.nbytes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -147,8 +147,4 @@ def _bias_bytes(kernel: g.Kernel) -> int:
 def _table_bytes(kernel: g.Kernel) -> int:
     """Return the bytes of an operator's biases, multipliers and shifts."""
     scalings = [getattr(kernel, "requant", None), getattr(kernel, "mean", None)]
-    return _bias_bytes(kernel) + sum(_scaling_bytes(each) for each in scalings if each is not None)
-
-
-def _scaling_bytes(requant: g.Requant) -> int:
-    return int(requant.shift.nbytes + (0 if requant.only_shifts else requant.multiplier.nbytes))
+    return _bias_bytes(kernel) + sum(each.table_bytes for each in scalings if each)
