@@ -9,7 +9,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-_PACKAGES = ("android/", "org/json/", "com/android/internal/annotations/", "com/android/internal/util/")
+_PACKAGES = ("android/", "org/json/", "dalvik/", "com/android/internal/annotations/", "com/android/internal/util/")
 _JAVA_8 = (52).to_bytes(2, "big")
 _MAJOR = slice(6, 8)  # of a class file: magic, minor version, major version
 

@@ -36,11 +36,11 @@ def compile_java(files: Sequence[Path], classpath: Iterable[Path], out: Path) ->
     """
     empty_folder(out)
     arguments = out.with_name(f"{out.name}.arguments")
-    arguments.write_text("\n".join(f'"{path}"' for path in files), "utf-8")
-    joined = os.pathsep.join(map(str, classpath))
+    arguments.write_text("\n".join(f'"{path.resolve()}"' for path in files), "utf-8")
+    joined = os.pathsep.join(str(path.resolve()) for path in classpath)
     lint = "-Xlint:all,-options,-classfile,-processing,-deprecation,-path"
     run("javac", "--release", "8", "-encoding", "UTF-8", lint, "-Werror", "-proc:none", "-g",
-        *(["-cp", joined] if joined else []), "-d", out, f"@{arguments}", cwd=out.parent)  # fmt: skip
+        *(["-cp", joined] if joined else []), "-d", out.resolve(), f"@{arguments.resolve()}", cwd=out.parent)  # fmt: skip
     return out
 
 

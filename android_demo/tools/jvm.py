@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from android_demo.tools.build import CORE, DEMO
-from android_demo.tools.java import compile_java, sources
+from android_demo.tools import apk
+from android_demo.tools.android_api import api_jar
+from android_demo.tools.build import APP, CORE, DEMO
+from android_demo.tools.java import classes_of_aar, compile_java, sources
 from android_demo.tools.maven import fetch
 from android_demo.tools.process import BuildError, require_tools, run
 
+APP_TESTS = DEMO / "app" / "src" / "test" / "java"
 CORE_TESTS = DEMO / "core" / "src" / "test" / "java"
 HEAP = "-Xmx1g"
 
@@ -35,6 +38,49 @@ def compile_core(out: Path, cache: Path) -> list[Path]:
     core = compile_java(sources(CORE / "java"), [], out / "core")
     tests = compile_java(sources(CORE_TESTS), [core, *libraries], out / "core-tests")
     return [tests, core, *libraries]
+
+
+def compile_app(core: list[Path], assets: Path, out: Path, cache: Path) -> list[Path]:
+    """Compile the app and its tests, which run on Robolectric.
+
+    Args:
+      core: what `compile_core` returned.
+      assets: folder with the app's assets.
+      out: folder for class files.
+      cache: folder for artefacts.
+
+    Returns:
+      the class path to run them with.
+
+    Raises:
+      BuildError: a tool or artefact is missing, or something does not compile.
+    """
+    require_tools()
+    have = fetch(["api36", "app", "robolectric", "device"], cache)
+    jars = [_jar(path.resolve(), out / "libraries") for path in (*have["app"], *have["robolectric"])]
+    linked, generated = apk.link_resources(APP, assets, "0", out)
+    api = api_jar(have["api36"][0], cache.parent / "api")
+    files = sources(APP / "java", APP_TESTS, generated)
+    classes = compile_java(files, [api, *core, *jars], out / "app")
+    _describe(classes, linked, assets, out)
+    return [classes, *core, *jars, api.resolve()]
+
+
+def _jar(path: Path, folder: Path) -> Path:
+    return classes_of_aar(path, folder) if path.suffix == ".aar" else path
+
+
+def _describe(classes: Path, linked: Path, assets: Path, work: Path) -> None:
+    """Tell Robolectric where manifest, resources and assets are, as Gradle's plugin does."""
+    values = {
+        "android_merged_manifest": work / "AndroidManifest.xml",
+        "android_resource_apk": linked.rename(linked.with_suffix(".ap_")),
+        "android_merged_assets": assets,
+        "android_custom_package": apk.APPLICATION,
+    }
+    target = classes / "com" / "android" / "tools" / "test_config.properties"
+    target.parent.mkdir(parents=True)
+    target.write_text("".join(f"{key}={value}\n" for key, value in values.items()), "utf-8")
 
 
 def test_classes(folder: Path) -> list[str]:

@@ -57,6 +57,6 @@ def run(*command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | 
     except FileNotFoundError as error:
         raise BuildError(f"{words[0]} is not installed") from error
     if done.returncode:
-        shown = (done.stdout + done.stderr).strip()[-4000:]
+        shown = (done.stdout + done.stderr).strip()[-40000:]
         raise BuildError(f"{' '.join(words[:6])} … exited with {done.returncode}:\n{shown}")
     return done.stdout

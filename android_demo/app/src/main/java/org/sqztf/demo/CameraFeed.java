@@ -201,6 +201,15 @@ final class CameraFeed implements SurfaceHolder.Callback {
         return busy ? Camera.IN_USE : Camera.FAILED;
     }
 
+    /** Hand a frame out and close it, whatever happens; null where there is none, or nobody to take it. */
+    static void deliver(Image frame, int orientation, Listener listener) {
+        try (Image closed = frame) {
+            if (closed != null && listener != null) {
+                listener.onFrame(closed, orientation);
+            }
+        }
+    }
+
     /** Hands frames out; each is closed whatever happens. */
     private final class Frames implements ImageReader.OnImageAvailableListener {
         private final int number;
@@ -213,10 +222,8 @@ final class CameraFeed implements SurfaceHolder.Callback {
 
         @Override
         public void onImageAvailable(ImageReader source) {
-            try (Image frame = source.acquireLatestImage()) {
-                if (frame != null && number == opening) {
-                    listener.onFrame(frame, orientation);
-                }
+            try {
+                deliver(source.acquireLatestImage(), orientation, number == opening ? listener : null);
             } catch (IllegalStateException error) {
                 // The reader was closed between the frame and this call.
             }

@@ -115,6 +115,11 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
         super.onDestroy();
     }
 
+    /** Return what outlives this activity. */
+    Session session() {
+        return session;
+    }
+
     private CameraManager manager() {
         return (CameraManager) getSystemService(Context.CAMERA_SERVICE);
     }

@@ -9,11 +9,13 @@ import android.os.Looper;
 import java.io.IOException;
 import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import org.sqztf.core.Catalog;
 import org.sqztf.core.Classifier;
+import org.sqztf.core.Engine;
 import org.sqztf.core.FrameGate;
 import org.sqztf.core.Screen;
 import org.sqztf.core.ScreenState;
@@ -48,6 +50,18 @@ final class Session implements Screen.Effects {
         int orientation;
     }
 
+    /** What makes engines; tests run another runtime than the phone's. */
+    interface Engines {
+        Engine open(byte[] model, int threads, boolean fast);
+    }
+
+    static Engines engines = new Engines() {
+        @Override
+        public Engine open(byte[] model, int threads, boolean fast) {
+            return new TfliteEngine(model, threads, fast);
+        }
+    };
+
     private static final int FRAMES = 3; // being classified, shown, and on its way to being shown
 
     final Screen screen;
@@ -62,6 +76,7 @@ final class Session implements Screen.Effects {
     private Frame shownFrame;
     private Bitmap still;
     private Shell shell;
+    private boolean closed;
 
     Session(Context context, Map<String, String> saved) {
         this.context = context.getApplicationContext();
@@ -80,9 +95,18 @@ final class Session implements Screen.Effects {
         shell = next;
     }
 
+    /** Wait until the worker has done everything it was given so far. */
+    void finishWork() throws InterruptedException, ExecutionException {
+        worker.submit(new Runnable() {
+            @Override
+            public void run() {}
+        }).get();
+    }
+
     /** End for good. */
     void close() {
         shell = null;
+        closed = true;
         worker.execute(new Runnable() {
             @Override
             public void run() {
@@ -124,6 +148,18 @@ final class Session implements Screen.Effects {
                 planes[1].getBuffer(), planes[2].getBuffer(), planes[1].getRowStride(), planes[1].getPixelStride());
     }
 
+    /** Do something on the main thread, unless the session has ended by then. */
+    private void onMain(final Runnable action) {
+        main.post(new Runnable() {
+            @Override
+            public void run() {
+                if (!closed) {
+                    action.run();
+                }
+            }
+        });
+    }
+
     // On the worker's thread ---------------------------------------------------------------------------------
 
     private void classifyFrame(final int ticket, final Frame frame) {
@@ -134,7 +170,7 @@ final class Session implements Screen.Effects {
             failed(ticket, error);
         } finally {
             final Classifier.Result done = result;
-            main.post(new Runnable() {
+            onMain(new Runnable() {
                 @Override
                 public void run() {
                     showFrame(ticket, frame, done);
@@ -145,7 +181,7 @@ final class Session implements Screen.Effects {
     }
 
     private void failed(final int ticket, final Throwable error) {
-        main.post(new Runnable() {
+        onMain(new Runnable() {
             @Override
             public void run() {
                 screen.engineFailed(ticket, String.valueOf(error.getMessage()));
@@ -160,7 +196,7 @@ final class Session implements Screen.Effects {
         try {
             byte[] file = bundled.read(entry.file);
             SqzModel model = entry.open(file, bundled.read(entry.labelsFile));
-            classifier = new Classifier(model, new TfliteEngine(file, threads, fast));
+            classifier = new Classifier(model, engines.open(file, threads, fast));
         } catch (SqzModel.ModelException error) {
             why = Message.of(error.fault);
             what = String.valueOf(error.getMessage());
@@ -173,7 +209,7 @@ final class Session implements Screen.Effects {
         }
         final Message fault = why;
         final String detail = what;
-        main.post(new Runnable() {
+        onMain(new Runnable() {
             @Override
             public void run() {
                 if (fault == null) {
@@ -198,7 +234,7 @@ final class Session implements Screen.Effects {
             final Bitmap shown = Stills.shown(photo.bitmap, photo.orientation);
             final Classifier.Result result = classifier == null ? null
                     : classifier.classify(new BitmapPixels(photo.bitmap), photo.orientation);
-            main.post(new Runnable() {
+            onMain(new Runnable() {
                 @Override
                 public void run() {
                     showPhoto(ticket, shown, photo.reducedFrom, result);
@@ -214,7 +250,7 @@ final class Session implements Screen.Effects {
     }
 
     private void photoFailed(final int ticket, final Message why, final String what) {
-        main.post(new Runnable() {
+        onMain(new Runnable() {
             @Override
             public void run() {
                 screen.photoFailed(ticket, why, what);

@@ -9,7 +9,7 @@ import org.bytedeco.tensorflowlite.Interpreter;
 import org.bytedeco.tensorflowlite.InterpreterBuilder;
 
 /** TFLite's own kernels, as the app has them, from TFLite's C++ library for the JVM. */
-final class JvmEngine implements Engine {
+public final class JvmEngine implements Engine {
     private static final int OK = 0;
 
     private final BytePointer file; // the interpreter reads from it
@@ -17,7 +17,7 @@ final class JvmEngine implements Engine {
     private final BuiltinOpResolverWithoutDefaultDelegates resolver;
     private final Interpreter interpreter;
 
-    JvmEngine(byte[] bytes) {
+    public JvmEngine(byte[] bytes) {
         file = new BytePointer(bytes);
         model = FlatBufferModel.BuildFromBuffer(file, bytes.length);
         resolver = new BuiltinOpResolverWithoutDefaultDelegates();

@@ -1,0 +1,136 @@
+package org.sqztf.demo;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertNotNull;
+import static org.junit.Assert.assertSame;
+import static org.junit.Assert.assertTrue;
+import static org.robolectric.Shadows.shadowOf;
+
+import android.Manifest;
+import android.content.Intent;
+import android.content.pm.PackageManager;
+import android.os.Bundle;
+import android.provider.Settings;
+import android.view.View;
+import org.junit.Before;
+import org.junit.Test;
+import org.junit.runner.RunWith;
+import org.robolectric.Robolectric;
+import org.robolectric.android.controller.ActivityController;
+import org.robolectric.annotation.Config;
+import org.sqztf.core.ScreenState;
+
+/** The app on the oldest and on a new Android: permission, camera, coming and going. */
+@RunWith(Runner.class)
+@Config(sdk = {24, 35})
+public class AppTest {
+    @Before
+    public void aRuntimeOfTheJvm() {
+        Engines.use();
+    }
+
+    private static MainActivity start() throws Exception {
+        MainActivity activity = Robolectric.buildActivity(MainActivity.class).setup().get();
+        Phone.settle(activity);
+        return activity;
+    }
+
+    private static ScreenState state(MainActivity activity) {
+        return activity.session().screen.state();
+    }
+
+    @Test
+    public void theModelOfTheAssetsIsLoaded() throws Exception {
+        MainActivity activity = start();
+        assertTrue(state(activity).detail, state(activity).modelReady);
+        assertEquals(ScreenState.Camera.NONE, state(activity).camera);
+        assertEquals(activity.getString(R.string.camera_none), Phone.text(activity, R.id.message));
+    }
+
+    @Test
+    public void theFirstStartAsksForTheCamera() throws Exception {
+        Phone.addCamera();
+        MainActivity activity = start();
+        assertEquals(Manifest.permission.CAMERA, shadowOf(activity).getLastRequestedPermission().requestedPermissions[0]);
+        assertEquals(activity.getString(R.string.camera_asking), Phone.text(activity, R.id.message));
+    }
+
+    @Test
+    public void aDenialForGoodOffersTheSettings() throws Exception {
+        Phone.addCamera();
+        MainActivity activity = start();
+        activity.onRequestPermissionsResult(1, new String[] {Manifest.permission.CAMERA},
+                new int[] {PackageManager.PERMISSION_DENIED});
+        assertEquals(activity.getString(R.string.camera_denied), Phone.text(activity, R.id.message));
+        activity.findViewById(R.id.action).performClick();
+        Intent opened = shadowOf(activity).getNextStartedActivity();
+        assertEquals(Settings.ACTION_APPLICATION_DETAILS_SETTINGS, opened.getAction());
+        assertEquals("package:org.sqztf.demo", opened.getDataString());
+    }
+
+    @Test
+    public void aDenialExplainsAndAsksAgain() throws Exception {
+        Phone.addCamera();
+        shadowOf(Phone.application().getPackageManager())
+                .setShouldShowRequestPermissionRationale(Manifest.permission.CAMERA, true);
+        MainActivity activity = start();
+        assertEquals(activity.getString(R.string.camera_rationale), Phone.text(activity, R.id.message));
+        assertEquals(activity.getString(R.string.action_allow), Phone.text(activity, R.id.action));
+        activity.findViewById(R.id.action).performClick();
+        assertNotNull(shadowOf(activity).getLastRequestedPermission());
+    }
+
+    @Test
+    public void aCameraThatDeliversNoFramesIsTold() throws Exception {
+        Phone.addCamera(); // without a list of sizes
+        Phone.allowCamera();
+        MainActivity activity = start();
+        assertEquals(activity.getString(R.string.camera_failed), Phone.text(activity, R.id.message));
+        assertEquals(activity.getString(R.string.action_retry), Phone.text(activity, R.id.action));
+    }
+
+    @Test
+    public void turningTheDeviceKeepsTheLoadedModel() throws Exception {
+        ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class).setup();
+        Phone.settle(controller.get());
+        Session session = controller.get().session();
+        controller.recreate();
+        assertSame(session, controller.get().session());
+        assertTrue(state(controller.get()).modelReady);
+    }
+
+    @Test
+    public void theEndOfTheProcessKeepsTheChoices() throws Exception {
+        ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class).setup();
+        MainActivity activity = controller.get();
+        Phone.settle(activity);
+        activity.session().screen.chooseFast(true);
+        activity.session().screen.photo(Phone.PHOTO.toString());
+        Bundle saved = new Bundle();
+        controller.saveInstanceState(saved).pause().stop().destroy();
+        MainActivity next = Robolectric.buildActivity(MainActivity.class).setup(saved).get();
+        assertTrue(state(next).fast);
+        assertEquals(ScreenState.Source.PHOTO, state(next).source);
+    }
+
+    @Test
+    public void aPhotoThatCannotBeReadIsTold() throws Exception {
+        MainActivity activity = Robolectric.buildActivity(MainActivity.class, Phone.share()).setup().get();
+        Phone.settle(activity);
+        assertTrue(Phone.text(activity, R.id.message), Phone.text(activity, R.id.message)
+                .startsWith(activity.getString(R.string.message_photo_unreadable)));
+        assertEquals(View.VISIBLE, activity.findViewById(R.id.still).getVisibility());
+    }
+
+    @Test
+    public void thePhotoButtonOpensAChooserAndItsAnswerIsTaken() throws Exception {
+        MainActivity activity = start();
+        activity.findViewById(R.id.photo).performClick();
+        Intent chooser = shadowOf(activity).getNextStartedActivityForResult().intent;
+        assertEquals(Intent.ACTION_GET_CONTENT, chooser.getAction());
+        shadowOf(activity).receiveResult(chooser, MainActivity.RESULT_OK, new Intent().setData(Phone.PHOTO));
+        assertEquals(ScreenState.Source.PHOTO, state(activity).source);
+        shadowOf(activity).receiveResult(chooser, MainActivity.RESULT_CANCELED, null);
+        assertEquals(ScreenState.Source.PHOTO, state(activity).source);
+    }
+}

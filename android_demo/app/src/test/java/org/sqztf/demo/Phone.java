@@ -1,0 +1,106 @@
+package org.sqztf.demo;
+
+import static org.robolectric.Shadows.shadowOf;
+
+import android.Manifest;
+import android.app.Application;
+import android.content.Context;
+import android.content.Intent;
+import android.graphics.Bitmap;
+import android.graphics.Canvas;
+import android.hardware.camera2.CameraCharacteristics;
+import android.hardware.camera2.CameraManager;
+import android.net.Uri;
+import android.os.Looper;
+import android.view.View;
+import android.view.ViewGroup;
+import android.widget.TextView;
+import java.io.ByteArrayInputStream;
+import java.io.File;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.util.function.Supplier;
+import org.robolectric.RuntimeEnvironment;
+import org.robolectric.shadows.ShadowCameraCharacteristics;
+
+/** What the tests of the app need to do and see. */
+final class Phone {
+    static final Uri PHOTO = Uri.parse("content://photos/1");
+
+    private Phone() {}
+
+    static Application application() {
+        return RuntimeEnvironment.getApplication();
+    }
+
+    static void addCamera() {
+        CameraCharacteristics back = ShadowCameraCharacteristics.newCameraCharacteristics();
+        shadowOf(back).set(CameraCharacteristics.LENS_FACING, CameraCharacteristics.LENS_FACING_BACK);
+        shadowOf(back).set(CameraCharacteristics.SENSOR_ORIENTATION, 90);
+        shadowOf((CameraManager) application().getSystemService(Context.CAMERA_SERVICE)).addCamera("0", back);
+    }
+
+    static void allowCamera() {
+        shadowOf(application()).grantPermissions(Manifest.permission.CAMERA);
+    }
+
+    /** Let the app find these bytes behind {@link #PHOTO}, as often as it asks. */
+    static void putPhoto(final byte[] file) {
+        Supplier<InputStream> opened = () -> new ByteArrayInputStream(file);
+        shadowOf(application().getContentResolver()).registerInputStreamSupplier(PHOTO, opened);
+    }
+
+    static byte[] photo(String name) throws IOException {
+        return Files.readAllBytes(new File(System.getProperty("sqz.pictures"), name).toPath());
+    }
+
+    static Intent share() {
+        return new Intent(Intent.ACTION_SEND).setType("image/jpeg").putExtra(Intent.EXTRA_STREAM, PHOTO);
+    }
+
+    /** Wait until the worker has done what it was given, and the main thread what followed. */
+    static void settle(MainActivity activity) throws Exception {
+        for (int i = 0; i < 4; i++) {
+            activity.session().finishWork();
+            shadowOf(Looper.getMainLooper()).idle();
+        }
+    }
+
+    static String text(MainActivity activity, int id) {
+        TextView view = activity.findViewById(id);
+        return view.getVisibility() == View.VISIBLE ? view.getText().toString() : "";
+    }
+
+    /** Write what the screen shows as a PNG file, if a folder for it is named. */
+    static Bitmap screenshot(MainActivity activity, String name) throws IOException {
+        View root = activity.getWindow().getDecorView();
+        Bitmap bitmap = Bitmap.createBitmap(root.getWidth(), root.getHeight(), Bitmap.Config.ARGB_8888);
+        root.draw(new Canvas(bitmap));
+        String folder = System.getProperty("sqz.screens");
+        if (folder != null) {
+            try (FileOutputStream file = new FileOutputStream(new File(folder, name + ".png"))) {
+                bitmap.compress(Bitmap.CompressFormat.PNG, 100, file);
+            }
+        }
+        return bitmap;
+    }
+
+    /** Visits every view that is shown. */
+    interface Visitor {
+        void visit(View view);
+    }
+
+    static void walk(View view, Visitor visitor) {
+        if (view.getVisibility() != View.VISIBLE) {
+            return;
+        }
+        visitor.visit(view);
+        if (view instanceof ViewGroup) {
+            for (int i = 0; i < ((ViewGroup) view).getChildCount(); i++) {
+                walk(((ViewGroup) view).getChildAt(i), visitor);
+            }
+        }
+    }
+}

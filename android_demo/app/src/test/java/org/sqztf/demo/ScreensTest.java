@@ -1,0 +1,187 @@
+package org.sqztf.demo;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertTrue;
+import static org.junit.Assume.assumeNotNull;
+
+import android.graphics.Bitmap;
+import android.text.Layout;
+import android.view.View;
+import android.view.ViewGroup;
+import android.widget.ImageView;
+import android.widget.ProgressBar;
+import android.widget.Spinner;
+import android.widget.TextView;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.Before;
+import org.junit.Test;
+import org.junit.runner.RunWith;
+import org.robolectric.Robolectric;
+import org.robolectric.RuntimeEnvironment;
+import org.robolectric.annotation.Config;
+import org.robolectric.annotation.GraphicsMode;
+import org.sqztf.core.ScreenState;
+import org.sqztf.core.SqzModel;
+
+/** Photos of every kind, and the screen drawn by Android's own graphics in all its forms. */
+@RunWith(Runner.class)
+@Config(sdk = 35)
+@GraphicsMode(GraphicsMode.Mode.NATIVE)
+public class ScreensTest {
+    @Before
+    public void picturesAreThere() {
+        assumeNotNull(System.getProperty("sqz.pictures"));
+        Engines.use();
+    }
+
+    private static MainActivity shared(String picture) throws Exception {
+        Phone.putPhoto(Phone.photo(picture));
+        MainActivity activity = Robolectric.buildActivity(MainActivity.class, Phone.share()).setup().get();
+        Phone.settle(activity);
+        return activity;
+    }
+
+    private static ScreenState state(MainActivity activity) {
+        return activity.session().screen.state();
+    }
+
+    private static void look(String qualifiers, float fontScale, String name) throws Exception {
+        RuntimeEnvironment.setQualifiers(qualifiers);
+        RuntimeEnvironment.setFontScale(fontScale);
+        MainActivity activity = shared("6-photo.jpg");
+        assertEquals(5, state(activity).answers.size());
+        checkLayout(activity);
+        Bitmap screen = Phone.screenshot(activity, name);
+        assertTrue(colours(screen) > 50);
+    }
+
+    private static int colours(Bitmap screen) {
+        java.util.Set<Integer> seen = new java.util.HashSet<>();
+        for (int y = 0; y < screen.getHeight(); y += 3) {
+            for (int x = 0; x < screen.getWidth(); x += 3) {
+                seen.add(screen.getPixel(x, y));
+            }
+        }
+        return seen.size();
+    }
+
+    /** Check what a person would trip over: cut words, small targets, what TalkBack cannot name. */
+    private static void checkLayout(MainActivity activity) {
+        final List<String> faults = new ArrayList<>();
+        final float density = activity.getResources().getDisplayMetrics().density;
+        Phone.walk(activity.findViewById(R.id.root), new Phone.Visitor() {
+            @Override
+            public void visit(View view) {
+                if (view instanceof TextView && cut((TextView) view)) {
+                    faults.add("cut: " + ((TextView) view).getText());
+                }
+                if (view.isClickable() && view.getHeight() < 48 * density) {
+                    faults.add("lower than 48 dp: " + view);
+                }
+                if ((view.isClickable() || view instanceof ImageView) && !named(view)) {
+                    faults.add("nameless: " + view);
+                }
+            }
+        });
+        assertEquals(new ArrayList<String>(), faults);
+    }
+
+    private static boolean cut(TextView view) {
+        Layout layout = view.getLayout();
+        if (layout == null || view.getText().length() == 0) {
+            return false;
+        }
+        int last = layout.getLineCount() - 1;
+        int room = view.getHeight() - view.getCompoundPaddingTop() - view.getCompoundPaddingBottom();
+        return layout.getEllipsisCount(last) > 0 || layout.getHeight() > room;
+    }
+
+    private static boolean named(View view) {
+        boolean text = view instanceof TextView && ((TextView) view).getText().length() > 0;
+        return text || view.getContentDescription() != null || view instanceof Spinner; // spinners have labels
+    }
+
+    @Test
+    public void aPhonesScreen() throws Exception {
+        look("en-w411dp-h891dp-port-notnight-xhdpi", 1f, "photo-en");
+    }
+
+    @Test
+    public void aDarkScreenInKorean() throws Exception {
+        look("ko-w411dp-h891dp-port-night-xhdpi", 1f, "photo-ko-dark");
+    }
+
+    @Test
+    public void largeLetters() throws Exception {
+        look("ko-w411dp-h891dp-port-notnight-xhdpi", 2f, "photo-ko-large");
+    }
+
+    @Test
+    public void aTurnedScreen() throws Exception {
+        look("en-w891dp-h411dp-land-night-xhdpi", 1f, "photo-en-landscape-dark");
+    }
+
+    @Test
+    public void aSmallScreenWithoutCamera() throws Exception {
+        RuntimeEnvironment.setQualifiers("en-w320dp-h480dp-port-notnight-xhdpi");
+        MainActivity activity = Robolectric.buildActivity(MainActivity.class).setup().get();
+        Phone.settle(activity);
+        checkLayout(activity);
+        Phone.screenshot(activity, "no-camera-small");
+    }
+
+    @Test
+    public void theAnswerIsThatOfTheUprightPicture() throws Exception {
+        List<SqzModel.Answer> expected = state(shared("1-photo.png")).answers;
+        assertFalse(expected.isEmpty());
+        for (int orientation = 2; orientation <= 8; orientation++) { // stored turned, and saying so
+            List<SqzModel.Answer> answers = state(shared(orientation + "-photo.png")).answers;
+            for (int i = 0; i < expected.size(); i++) {
+                assertEquals(expected.get(i).index, answers.get(i).index);
+                assertEquals(expected.get(i).probability, answers.get(i).probability, 0);
+            }
+        }
+    }
+
+    @Test
+    public void thePictureIsShownUpright() throws Exception {
+        for (int orientation = 1; orientation <= 8; orientation++) {
+            MainActivity activity = shared(orientation + "-photo.png");
+            ImageView still = activity.findViewById(R.id.still);
+            Bitmap shown = ((android.graphics.drawable.BitmapDrawable) still.getDrawable()).getBitmap();
+            assertTrue(orientation + "", shown.getWidth() > shown.getHeight());
+            int corner = shown.getPixel(2, 2); // red in the picture
+            assertTrue(orientation + " " + Integer.toHexString(corner), (corner >> 16 & 0xFF) > 200 && (corner & 0xFF) < 90);
+        }
+    }
+
+    @Test
+    public void oddPicturesAreClassifiedOrTold() throws Exception {
+        for (String name : new String[] {"grey.jpg", "cmyk.jpg", "animated.gif", "animated.webp", "tiny.png", "deep.png",
+            "palette.png", "transparent.png", "large.jpg"}) {
+            MainActivity activity = shared(name);
+            assertEquals(name, 5, state(activity).answers.size());
+        }
+        for (String name : new String[] {"cut.jpg", "garbage.jpg", "empty.jpg", "text.jpg"}) {
+            MainActivity activity = shared(name);
+            boolean told = state(activity).message == ScreenState.Message.PHOTO_UNREADABLE;
+            assertTrue(name, told || state(activity).answers.size() == 5);
+        }
+        assertEquals(ScreenState.Message.PHOTO_REDUCED, state(shared("huge.jpg")).message);
+    }
+
+    @Test
+    public void rowsSayLabelAndPercent() throws Exception {
+        RuntimeEnvironment.setQualifiers("ko");
+        MainActivity activity = shared("6-photo.jpg");
+        ViewGroup rows = activity.findViewById(R.id.answers);
+        SqzModel.Answer best = state(activity).answers.get(0);
+        String spoken = rows.getChildAt(0).getContentDescription().toString();
+        assertEquals(String.format("%s, %.0f퍼센트", best.label, 100 * best.probability), spoken);
+        ProgressBar bar = rows.getChildAt(0).findViewById(R.id.bar);
+        assertEquals(Math.round(1000 * best.probability), bar.getProgress());
+        assertEquals(View.ACCESSIBILITY_LIVE_REGION_POLITE, rows.getAccessibilityLiveRegion());
+    }
+}
