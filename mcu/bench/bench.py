@@ -27,19 +27,25 @@ sys.path[:0] = [str(HERE / "insn_count"), str(HERE), str(HERE.parents[1])]
 import count  # noqa: E402
 from graphs import GRAPHS, squeezenet  # noqa: E402
 
-from converters import tflite_reader  # noqa: E402
-from converters.c_compiler.compiler import compile_model  # noqa: E402
+from converters import c_compiler, tflite_reader  # noqa: E402
 from sqz_tf import firmware, flash, interpreters  # noqa: E402
 from sqz_tf.boards import board as board_of  # noqa: E402
 
 BOARDS = ("mps2-an386", "mps2-an500", "mps3-an547")
 PEERS = json.loads((HERE / "peers.json").read_text(encoding="utf-8"))
 KB = 1024
+TICKS = "board_ticks"  # called just before and just after the inference
+KINDS = ("conv1", "squeeze1x1", "expand1x1", "expand3x3", "conv10", "pool", "softmax")
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One network on one core. Bytes; `weight_bytes` are what any program must hold: int8 weights and int32 biases."""
+    """One network on one core.
+
+    `weight_bytes` are what any program must hold, int8 weights and int32 biases; `model_bytes` those and tables.
+    `layers`: instructions and multiply-accumulates by layer; the engine's share is in its layers. `functions`:
+    instructions by function.
+    """
 
     graph: str
     core: str
@@ -51,6 +57,7 @@ class Measurement:
     static_bytes: int
     stack_bytes: int
     equal: bool
+    layers: dict[str, tuple[int, int]]
     functions: dict[str, int]
 
     @property
@@ -82,11 +89,13 @@ def measure(graph: str, model: bytes, board: str, folder: Path) -> Measurement:
     chosen = board_of(board)
     sources = folder / "c"
     sources.mkdir(parents=True)
-    for name, text in compile_model(model, "net", chosen.target).items():
+    compilation = c_compiler.analyse(model, chosen.target)
+    for name, text in c_compiler.files(compilation, "net").items():
         (sources / name).write_text(text, encoding="utf-8")
     program = firmware.build(board, sources, folder)
     (folder / firmware.CASES).write_bytes(_cases(model))
-    counts = count.count(program, str(chosen.qemu), "sqz_infer", folder=folder)
+    kernels = {choice.function for choice in compilation.choices}
+    counts = count.count(program, str(chosen.qemu), "sqz_infer", marks=[*kernels, TICKS], folder=folder)
     said = firmware.parse(counts.exit_code, counts.output)
     sizes = _sizes(program)
     return Measurement(
@@ -96,9 +105,26 @@ def measure(graph: str, model: bytes, board: str, folder: Path) -> Measurement:
         weight_bytes=_weight_bytes(model),
         stack_bytes=said.stack_bytes,
         equal=said.verdict == firmware.EXIT_GOOD,
+        layers=_layers(compilation, counts, program),
         functions=dict(count.by_function(program, counts)),
         **sizes,
     )
+
+
+def _layers(compilation: c_compiler.Compilation, counts: count.Counts, program: Path) -> dict[str, tuple[int, int]]:
+    """Return instructions and MACs by layer: from the entry of each firing's kernel to that of the next.
+
+    The order of firings is the compiler's schedule: step by step, in a step in order of the operators.
+    """
+    ticks = next(symbol.address for symbol in count.symbols(program) if symbol.name == TICKS)
+    before, after = (i for i, (address, _) in enumerate(counts.marks) if address == ticks)
+    totals = [total for _, total in counts.marks[before + 1 : after + 1]]
+    schedule = compilation.schedule
+    firings = sorted((step, i) for i, steps in enumerate(schedule.fires_in) for step in steps)
+    spent = [0] * len(schedule.program.operators)
+    for (_, operator), start, end in zip(firings, totals[:-1], totals[1:], strict=True):
+        spent[operator] += end - start
+    return {each.name: (taken, each.macs) for each, taken in zip(schedule.program.operators, spent, strict=True)}
 
 
 @lru_cache
@@ -181,6 +207,32 @@ def _line(row: Measurement) -> str:
     )
 
 
+def kinds(rows: Iterable[Measurement]) -> str:
+    """Return the instructions of each kind of layer as a Markdown table, with instructions per MAC."""
+    columns = [(row, _by_kind(row)) for row in rows]
+    lines = [
+        "| | " + " | ".join(f"{row.graph}, {row.core}" for row, _ in columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
+    for kind in KINDS:
+        cells = [_share(*sums.get(kind, (0, 0)), row.instructions) for row, sums in columns]
+        lines.append(f"| {kind} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _by_kind(row: Measurement) -> dict[str, tuple[int, int]]:
+    sums: dict[str, tuple[int, int]] = {}
+    for name, (taken, macs) in row.layers.items():
+        kind = re.sub(r"^fire\d+_|(?<=pool)\d+$", "", name)
+        before = sums.get(kind, (0, 0))
+        sums[kind] = (before[0] + taken, before[1] + macs)
+    return sums
+
+
+def _share(taken: int, macs: int, total: int) -> str:
+    return f"{taken / total:.1%}" + (f", {taken / macs:.2f} a MAC" if macs else "")
+
+
 def functions(rows: Iterable[Measurement], most: int = 12) -> str:
     """Return where the instructions went, by function."""
     lines = []
@@ -212,6 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.append:
         _append(options.append, rows)
     print(table(rows))
+    print("\n" + kinds(rows))
     if options.functions:
         print("\n" + functions(rows))
     faults = [line for row in rows for line in missed(row)]

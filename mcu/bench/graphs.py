@@ -24,6 +24,7 @@ FIRES = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 25
 
 POOL_NUMBERS = {2: 1, 4: 3, 6: 5}
 FIRST_SCALES = {"conv10": 16 / 255, "pool10": 4 / 255}  # before anything has been measured
+LAYER = "squeezenet/"  # before a layer's name in the name of its output, as converters write it
 LARGEST_LOGIT = 8  # so that the classes' probabilities differ
 FIRST_SCALE = 5 / 255  # of maps after ReLU, whose values then have a mean square near 1
 
@@ -72,10 +73,10 @@ def _filling(model: bytes, seed: int) -> dict[str, float]:
     measured = {}
     for details in engine.get_tensor_details():
         scale, zero_point = details["quantization"]
-        if details["dtype"] == np.int8 and details["name"].startswith(("conv", "fire", "pool")) and scale:
+        if details["dtype"] == np.int8 and details["name"].startswith(LAYER) and scale:
             span = 255 if zero_point == -128 else 127
             values = engine.get_tensor(details["index"]).astype(np.int32) - zero_point
-            measured[details["name"]] = float(scale) * max(1, int(np.abs(values).max())) / span
+            measured[details["name"].split("/")[1]] = float(scale) * max(1, int(np.abs(values).max())) / span
     return measured
 
 
@@ -125,7 +126,7 @@ class _Writer:
         self._op("MEAN", "ReducerOptions", schema.ReducerOptionsT(), [scores, axes], mean)
         options = schema.SoftmaxOptionsT()
         options.beta = 1.0
-        result = self._tensor("softmax", (1, classes), INT8, [1 / 256], -128)
+        result = self._tensor(f"{LAYER}softmax/output", (1, classes), INT8, [1 / 256], -128)
         return self._op("SOFTMAX", "SoftmaxOptions", options, [mean], result)
 
     def _convolution(
@@ -156,7 +157,9 @@ class _Writer:
         options = schema.Pool2DOptionsT()
         options.padding, options.strideH, options.strideW = SAME, 2, 2
         options.filterHeight = options.filterWidth = 3
-        target = self._tensor(name, (1, -(-height // 2), -(-width // 2), depth), INT8, [self._scale(x)], -128)
+        target = self._tensor(
+            f"{LAYER}{name}/output", (1, -(-height // 2), -(-width // 2), depth), INT8, [self._scale(x)], -128
+        )
         return self._op("MAX_POOL_2D", "Pool2DOptions", options, [x], target)
 
     def _op(self, name: str, kind: str, options: Any, inputs: list[int], target: int) -> int:
@@ -183,7 +186,9 @@ class _Writer:
         return float(self.subgraph.tensors[tensor].quantization.scale[0])
 
     def _map(self, name: str, shape: tuple[int, ...], scaled_as: str = "", *, zero_point: int = -128) -> int:
-        return self._tensor(name, shape, INT8, [self.scales.get(scaled_as or name, FIRST_SCALE)], zero_point)
+        return self._tensor(
+            f"{LAYER}{name}/output", shape, INT8, [self.scales.get(scaled_as or name, FIRST_SCALE)], zero_point
+        )
 
     def _constant(self, name: str, data: np.ndarray, scale: np.ndarray | None = None) -> int:
         buffer = schema.BufferT()
