@@ -1,24 +1,25 @@
-/* The larger of two int8, of as many at once as the processor can: SQZ_MAX_LANES. Loads and stores need no alignment. */
+/* The larger of two int8, of as many at once as the processor can: SQZ_LANES. Loads and stores need no alignment; they
+ * take as many bytes as they are told, and are fast where that is the constant SQZ_LANES. */
 #ifndef SQZ_MAX_H
 #define SQZ_MAX_H
 #include <stdint.h>
 #include <string.h>
 
-static inline int8_t sqz_larger(int8_t a, int8_t b) {
-    return a > b ? a : b;
-}
-
 #if defined(__ARM_FEATURE_MVE)
 #include <arm_mve.h>
-#define SQZ_MAX_LANES 16u
+#define SQZ_LANES 16u
 typedef int8x16_t sqz_lanes;
 
-static inline sqz_lanes sqz_lanes_load(const int8_t *from) {
-    return vldrbq_s8(from);
+static inline sqz_lanes sqz_lanes_load(const int8_t *from, unsigned lanes) {
+    return lanes == SQZ_LANES ? vldrbq_s8(from) : vldrbq_z_s8(from, vctp8q(lanes));
 }
 
-static inline void sqz_lanes_store(int8_t *to, sqz_lanes value) {
-    vstrbq_s8(to, value);
+static inline void sqz_lanes_store(int8_t *to, sqz_lanes value, unsigned lanes) {
+    if (lanes == SQZ_LANES) {
+        vstrbq_s8(to, value);
+    } else {
+        vstrbq_p_s8(to, value, vctp8q(lanes));
+    }
 }
 
 static inline sqz_lanes sqz_lanes_max(sqz_lanes a, sqz_lanes b) {
@@ -27,17 +28,17 @@ static inline sqz_lanes sqz_lanes_max(sqz_lanes a, sqz_lanes b) {
 
 #elif defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32)
 #include <arm_acle.h>
-#define SQZ_MAX_LANES 4u
+#define SQZ_LANES 4u
 typedef int8x4_t sqz_lanes;
 
-static inline sqz_lanes sqz_lanes_load(const int8_t *from) {
-    sqz_lanes value;
-    memcpy(&value, from, sizeof value);
+static inline sqz_lanes sqz_lanes_load(const int8_t *from, unsigned lanes) {
+    sqz_lanes value = 0;
+    memcpy(&value, from, lanes);
     return value;
 }
 
-static inline void sqz_lanes_store(int8_t *to, sqz_lanes value) {
-    memcpy(to, &value, sizeof value);
+static inline void sqz_lanes_store(int8_t *to, sqz_lanes value, unsigned lanes) {
+    memcpy(to, &value, lanes);
 }
 
 /* SSUB8 marks the lanes where a >= b, SEL takes those from a. */
@@ -47,19 +48,21 @@ static inline sqz_lanes sqz_lanes_max(sqz_lanes a, sqz_lanes b) {
 }
 
 #else
-#define SQZ_MAX_LANES 1u
+#define SQZ_LANES 1u
 typedef int8_t sqz_lanes;
 
-static inline sqz_lanes sqz_lanes_load(const int8_t *from) {
+static inline sqz_lanes sqz_lanes_load(const int8_t *from, unsigned lanes) {
+    (void)lanes;
     return *from;
 }
 
-static inline void sqz_lanes_store(int8_t *to, sqz_lanes value) {
+static inline void sqz_lanes_store(int8_t *to, sqz_lanes value, unsigned lanes) {
+    (void)lanes;
     *to = value;
 }
 
 static inline sqz_lanes sqz_lanes_max(sqz_lanes a, sqz_lanes b) {
-    return sqz_larger(a, b);
+    return a > b ? a : b;
 }
 #endif
 

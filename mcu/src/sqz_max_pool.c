@@ -2,57 +2,125 @@
 #include "sqz_max.h"
 #include "sqz_requantize.h"
 
-/* One pass over a row: the largest value of each output pixel's columns goes to `keep`; the larger of it and `with`
- * goes to `to`. `with` and `keep` may be null; `with` has the layout of `to` where they are the same, else of `keep`,
- * [out_width, channels]. `to` may be the row itself: pixel x is written when no later pixel needs what lies there. */
+/* One pass over a row. Of the columns of each output pixel the largest values, and of these and `with` the larger:
+ *
+ *   FIRST   to = largest
+ *   NEXT    to = larger of largest and with
+ *   TURN    the same, and with = largest: the row ends one window and begins the next
+ *
+ * As many channels at once as there are lanes, for all pixels from left to right, then the next channels. So `to` may
+ * be the row itself: a pixel's channels are written when no later pixel needs them. */
+enum { FIRST, NEXT, TURN };
+
 typedef struct pass {
-    const int8_t *with;
-    int8_t *keep, *to;
-    unsigned with_stride, to_stride;
+    int8_t *with, *to;
+    unsigned with_stride, to_stride; /* from one pixel to the next */
+    unsigned whole_from, whole_to;   /* pixels all of whose columns, 2 or 3, lie inside the row */
 } pass;
 
-/* The columns of output pixel x that lie inside the row: `first`, and returned how many. */
-static unsigned columns(const sqz_pool *pool, unsigned x, unsigned *first) {
-    const int start = (int)(x * pool->stride_w) - pool->pad_left;
-    const int end = start + pool->kernel_w;
-    *first = (unsigned)(start < 0 ? 0 : start);
-    return (unsigned)(end > pool->in_width ? pool->in_width : end) - *first;
+static inline void merge(int what, sqz_lanes largest, int8_t *with, int8_t *to, unsigned lanes) {
+    if (what == FIRST) {
+        sqz_lanes_store(to, largest, lanes);
+        return;
+    }
+    const sqz_lanes both = sqz_lanes_max(largest, sqz_lanes_load(with, lanes));
+    if (what == TURN) {
+        sqz_lanes_store(with, largest, lanes);
+    }
+    sqz_lanes_store(to, both, lanes);
 }
 
-static void sweep_pixel(const pass *p, const int8_t *in, unsigned count, unsigned channels, unsigned x) {
-    const int8_t *with = p->with ? p->with + (size_t)x * p->with_stride : NULL;
-    int8_t *keep = p->keep ? p->keep + (size_t)x * channels : NULL;
-    int8_t *to = p->to + (size_t)x * p->to_stride;
-    unsigned c = 0;
-    for (; c + SQZ_MAX_LANES <= channels; c += SQZ_MAX_LANES) {
-        sqz_lanes largest = sqz_lanes_load(in + c);
-        for (unsigned k = 1; k < count; ++k) {
-            largest = sqz_lanes_max(largest, sqz_lanes_load(in + (size_t)k * channels + c));
-        }
-        const sqz_lanes both = with ? sqz_lanes_max(largest, sqz_lanes_load(with + c)) : largest;
-        if (keep) {
-            sqz_lanes_store(keep + c, largest);
-        }
-        sqz_lanes_store(to + c, both);
+/* Output pixel x, whatever columns of it lie inside the row; `lanes` channels. */
+static inline void sweep_pixel(int what, const sqz_pool *pool, const int8_t *row, const pass *p, unsigned x,
+                               unsigned lanes) {
+    const int start = (int)(x * pool->stride_w) - pool->pad_left, end = start + pool->kernel_w;
+    int column = start < 0 ? 0 : start;
+    const int stop = end > pool->in_width ? pool->in_width : end;
+    const int8_t *in = row + (size_t)column * pool->channels;
+    sqz_lanes largest = sqz_lanes_load(in, lanes);
+    while (++column < stop) {
+        in += pool->channels;
+        largest = sqz_lanes_max(largest, sqz_lanes_load(in, lanes));
     }
-    for (; c < channels; ++c) {
-        int8_t largest = in[c];
-        for (unsigned k = 1; k < count; ++k) {
-            largest = sqz_larger(largest, in[(size_t)k * channels + c]);
-        }
-        const int8_t both = with ? sqz_larger(largest, with[c]) : largest;
-        if (keep) {
-            keep[c] = largest;
-        }
-        to[c] = both;
+    merge(what, largest, p->with + (size_t)x * p->with_stride, p->to + (size_t)x * p->to_stride, lanes);
+}
+
+/* Pixels `from` to `to` at an edge, or all of them where the kernel is neither 2 nor 3 wide. */
+static SQZ_NOINLINE void sweep_edge(int what, const sqz_pool *pool, const int8_t *row, const pass *p, unsigned from, unsigned to) {
+    for (unsigned x = from; x < to; ++x) {
+        sweep_pixel(what, pool, row, p, x, SQZ_LANES);
     }
 }
 
-static void sweep(const sqz_pool *pool, const int8_t *row, const pass *p) {
+/* The channels that do not fill all lanes. */
+static void sweep_rest(int what, const sqz_pool *pool, const int8_t *row, const pass *p, unsigned lanes) {
     for (unsigned x = 0; x < pool->out_width; ++x) {
-        unsigned first;
-        const unsigned count = columns(pool, x, &first);
-        sweep_pixel(p, row + (size_t)first * pool->channels, count, pool->channels, x);
+        sweep_pixel(what, pool, row, p, x, lanes);
+    }
+}
+
+/* Pixels whole_from to whole_to. A copy is compiled for each kind of pass. */
+static inline void sweep_whole(int what, const sqz_pool *pool, const int8_t *in, const pass *p) {
+    const size_t channels = pool->channels, step = pool->stride_w * channels;
+    const size_t with_stride = p->with_stride, to_stride = p->to_stride;
+    const size_t third = pool->kernel_w == 3 ? 2 * channels : channels; /* of two columns the last counts twice */
+    int8_t *with = p->with + p->whole_from * with_stride, *to = p->to + p->whole_from * to_stride;
+    for (unsigned n = p->whole_to - p->whole_from; n > 0; --n) {
+        const sqz_lanes two = sqz_lanes_max(sqz_lanes_load(in, SQZ_LANES), sqz_lanes_load(in + channels, SQZ_LANES));
+        merge(what, sqz_lanes_max(two, sqz_lanes_load(in + third, SQZ_LANES)), with, to, SQZ_LANES);
+        in += step;
+        with += with_stride;
+        to += to_stride;
+    }
+}
+
+static SQZ_NOINLINE void sweep_first(const sqz_pool *pool, const int8_t *in, const pass *p) {
+    sweep_whole(FIRST, pool, in, p);
+}
+
+static SQZ_NOINLINE void sweep_next(const sqz_pool *pool, const int8_t *in, const pass *p) {
+    sweep_whole(NEXT, pool, in, p);
+}
+
+static SQZ_NOINLINE void sweep_turn(const sqz_pool *pool, const int8_t *in, const pass *p) {
+    sweep_whole(TURN, pool, in, p);
+}
+
+/* Returns how many times `by` fits into `x`, 0 if x is negative. */
+static unsigned fits(int x, unsigned by) {
+    return x < 0 ? 0 : (unsigned)x / by;
+}
+
+static void find_whole(const sqz_pool *pool, pass *p) {
+    const unsigned from = (pool->pad_left + pool->stride_w - 1u) / pool->stride_w;
+    const unsigned to = fits(pool->in_width + pool->pad_left - pool->kernel_w + pool->stride_w, pool->stride_w);
+    const unsigned end = to < pool->out_width ? to : pool->out_width;
+    const int is_common = (pool->kernel_w == 2 || pool->kernel_w == 3) && from < end;
+    p->whole_from = is_common ? from : pool->out_width;
+    p->whole_to = is_common ? end : pool->out_width;
+}
+
+static void make_pass(int what, const sqz_pool *pool, const int8_t *row, pass p) {
+    static void (*const sweeps[])(const sqz_pool *, const int8_t *, const pass *) = {sweep_first, sweep_next, sweep_turn};
+    find_whole(pool, &p);
+    const int whole = (int)(p.whole_from * pool->stride_w) - pool->pad_left; /* column of its first pixel */
+    unsigned lanes = pool->channels;
+    for (; lanes >= SQZ_LANES; lanes -= SQZ_LANES) {
+        if (p.whole_from > 0) {
+            sweep_edge(what, pool, row, &p, 0, p.whole_from);
+        }
+        if (p.whole_from < p.whole_to) {
+            sweeps[what](pool, row + whole * pool->channels, &p);
+        }
+        if (p.whole_to < pool->out_width) {
+            sweep_edge(what, pool, row, &p, p.whole_to, pool->out_width);
+        }
+        row += SQZ_LANES;
+        p.with += SQZ_LANES;
+        p.to += SQZ_LANES;
+    }
+    if (lanes > 0) {
+        sweep_rest(what, pool, row, &p, lanes);
     }
 }
 
@@ -70,11 +138,13 @@ static void clamp(const sqz_pool *pool, int8_t *out) {
 
 void sqz_max_pool_row(const void *params, const sqz_rows *rows) {
     const sqz_pool *pool = params;
-    pass p = {.to = rows->out, .to_stride = pool->out_stride, .with_stride = pool->out_stride};
+    const pass p = {
+        .with = rows->out, .with_stride = pool->out_stride, .to = rows->out, .to_stride = pool->out_stride};
+    int what = FIRST;
     for (unsigned k = 0; k < pool->kernel_h; ++k) {
         if (rows->in[k]) {
-            sweep(pool, rows->in[k], &p);
-            p.with = rows->out;
+            make_pass(what, pool, rows->in[k], p);
+            what = NEXT;
         }
     }
     clamp(pool, rows->out);
@@ -86,18 +156,19 @@ void sqz_max_pool_window(const void *params, const sqz_rows *rows) {
     if (phase >= pool->kernel_h) {
         return; /* between two windows */
     }
-    /* With kernel_h = stride_h + 1 the row that begins a window is the last of the window before. */
-    const int has_previous = pool->kernel_h > pool->stride_h && rows->y + pool->pad_top >= pool->stride_h;
-    const int ends_previous = rows->out && phase == 0 && has_previous;
-    const int is_first = rows->y == 0 || (phase == 0 && !ends_previous); /* of what it is compared with */
+    /* With kernel_h = stride_h + 1 the row that begins a window is the last of the window before, if there is one. */
+    const int overlaps = pool->kernel_h > pool->stride_h && rows->y + pool->pad_top >= pool->stride_h;
+    const int turns = rows->out && phase == 0 && overlaps;
     const pass p = {
-        .with = is_first ? NULL : rows->state,
+        .with = rows->state,
         .with_stride = pool->channels,
-        .keep = ends_previous ? rows->state : NULL,
         .to = rows->out ? rows->out : rows->state,
         .to_stride = rows->out ? pool->out_stride : pool->channels,
     };
-    sweep(pool, rows->in[0], &p);
+    if (turns && rows->y == 0) {
+        memset(rows->state, INT8_MIN, (size_t)pool->out_width * pool->channels); /* that window had padding only */
+    }
+    make_pass(turns ? TURN : rows->y == 0 || phase == 0 ? FIRST : NEXT, pool, rows->in[0], p);
     if (rows->out) {
         clamp(pool, rows->out);
     }

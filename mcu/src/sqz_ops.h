@@ -13,6 +13,13 @@
 extern "C" {
 #endif
 
+/* Of a function that must not share the registers of its caller: the caller or the function has a loop that counts. */
+#if defined(__GNUC__)
+#define SQZ_NOINLINE __attribute__((noinline))
+#else
+#define SQZ_NOINLINE
+#endif
+
 #define SQZ_NONE 0xFFu    /* no such stream */
 #define SQZ_MAX_WINDOW 16 /* rows an operator can see at once */
 

@@ -82,20 +82,28 @@ static int output_row(const sqz_model *model, const sqz_op *op, int y) {
     }
 }
 
-static void point_at_window(const sqz_model *model, void *arena, const sqz_op *op, int y, const int8_t **in) {
-    const sqz_stream *stream = &model->streams[op->input];
-    const int first = first_row(op, y), end = first + window_rows(op);
-    for (int row = first; row < end; ++row) {
-        *in++ = row < 0 || row >= stream->height ? NULL : row_of(stream, arena, (unsigned)row);
+static const int8_t **point_at_rows(const sqz_stream *stream, void *arena, int row, int end, const int8_t **in) {
+    const int8_t *const ring = (int8_t *)arena + stream->offset;
+    const int8_t *const ring_end = ring + stream->ring_rows * stream->row_bytes;
+    for (; row < 0 && row < end; ++row) {
+        *in++ = NULL;
     }
-    if (op->input_b != SQZ_NONE) {
-        *in = row_of(&model->streams[op->input_b], arena, (unsigned)y);
+    const int8_t *at = row < end ? row_of(stream, arena, (unsigned)row) : ring;
+    for (; row < end; ++row) {
+        *in++ = row < stream->height ? at : NULL;
+        at += stream->row_bytes;
+        at = at == ring_end ? ring : at;
     }
+    return in;
 }
 
 static void fire(const sqz_model *model, void *arena, const sqz_op *op, int y, int row) {
     const int8_t *in[SQZ_MAX_WINDOW];
-    point_at_window(model, arena, op, y, in);
+    const int first = first_row(op, y);
+    const int8_t **next = point_at_rows(&model->streams[op->input], arena, first, first + window_rows(op), in);
+    if (op->input_b != SQZ_NONE) {
+        *next = row_of(&model->streams[op->input_b], arena, (unsigned)y);
+    }
     const sqz_stream *output = &model->streams[op->output];
     const sqz_rows rows = {
         .in = in,
@@ -107,9 +115,9 @@ static void fire(const sqz_model *model, void *arena, const sqz_op *op, int y, i
     op->kernel(op->params, &rows);
 }
 
-/* Fires operator number i once, its first input's rows being there. Returns whether the second input's were too. */
-static int fire_next(const sqz_model *model, void *arena, unsigned i) {
-    const sqz_op *op = &model->ops[i];
+/* Fires an operator once, its first input's rows being there. Returns whether the second input's were too. */
+static SQZ_NOINLINE int fire_next(const sqz_model *model, void *arena, const sqz_op *op) {
+    const unsigned i = (unsigned)(op - model->ops);
     const int y = fired(arena)[i];
     if (op->input_b != SQZ_NONE && complete(model, arena)[op->input_b] <= y) {
         return 0;
@@ -124,13 +132,15 @@ static int fire_next(const sqz_model *model, void *arena, unsigned i) {
     return 1;
 }
 
-/* One step: offers every operator, in order, one firing. Returns whether any took it. */
+/* One step: offers every operator, in order, one firing. Returns whether any took it. Most have nothing to do in most
+ * steps, so an offer is one comparison. */
 static int advance(const sqz_model *model, void *arena) {
-    const uint16_t *wanted = awaited(model, arena), *rows = complete(model, arena);
+    const uint16_t *wanted = awaited(model, arena), *const rows = complete(model, arena);
+    const sqz_op *const end = model->ops + model->op_count;
     int any = 0;
-    for (unsigned i = 0; i < model->op_count; ++i) {
-        if (rows[model->ops[i].input] >= wanted[i]) {
-            any |= fire_next(model, arena, i);
+    for (const sqz_op *op = model->ops; op < end; ++op, ++wanted) {
+        if (rows[op->input] >= *wanted) {
+            any |= fire_next(model, arena, op);
         }
     }
     return any;
