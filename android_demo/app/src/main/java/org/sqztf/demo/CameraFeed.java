@@ -2,6 +2,7 @@ package org.sqztf.demo;
 
 import android.content.Context;
 import android.graphics.ImageFormat;
+import android.graphics.Rect;
 import android.hardware.camera2.CameraAccessException;
 import android.hardware.camera2.CameraCaptureSession;
 import android.hardware.camera2.CameraCharacteristics;
@@ -155,9 +156,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
 
     /** Start the session once the camera is open and the surface has the size of its frames. */
     private void configure() {
-        if (device == null || configured || !holder.getSurface().isValid()
-                || holder.getSurfaceFrame().width() != size.getWidth()
-                || holder.getSurfaceFrame().height() != size.getHeight()) {
+        if (device == null || configured || !hasSurface()) {
             return;
         }
         configured = true;
@@ -170,6 +169,13 @@ final class CameraFeed implements SurfaceHolder.Callback {
         } catch (IllegalArgumentException | IllegalStateException error) {
             stopped(number, Camera.FAILED);
         }
+    }
+
+    private boolean hasSurface() {
+        Surface surface = holder.getSurface();
+        Rect frame = holder.getSurfaceFrame();
+        return surface != null && surface.isValid() && frame != null && frame.width() == size.getWidth()
+                && frame.height() == size.getHeight();
     }
 
     @Override

@@ -8,10 +8,12 @@ import android.content.Context;
 import android.content.Intent;
 import android.graphics.Bitmap;
 import android.graphics.Canvas;
+import android.graphics.ImageFormat;
 import android.hardware.camera2.CameraCharacteristics;
 import android.hardware.camera2.CameraManager;
 import android.net.Uri;
 import android.os.Looper;
+import android.util.Size;
 import android.view.View;
 import android.view.ViewGroup;
 import android.widget.TextView;
@@ -24,6 +26,7 @@ import java.nio.file.Files;
 import java.util.function.Supplier;
 import org.robolectric.RuntimeEnvironment;
 import org.robolectric.shadows.ShadowCameraCharacteristics;
+import org.robolectric.shadows.StreamConfigurationMapBuilder;
 
 /** What the tests of the app need to do and see. */
 final class Phone {
@@ -35,10 +38,17 @@ final class Phone {
         return RuntimeEnvironment.getApplication();
     }
 
-    static void addCamera() {
+    static void addCamera(Size... sizes) {
         CameraCharacteristics back = ShadowCameraCharacteristics.newCameraCharacteristics();
         shadowOf(back).set(CameraCharacteristics.LENS_FACING, CameraCharacteristics.LENS_FACING_BACK);
         shadowOf(back).set(CameraCharacteristics.SENSOR_ORIENTATION, 90);
+        if (sizes.length > 0) {
+            StreamConfigurationMapBuilder map = StreamConfigurationMapBuilder.newBuilder();
+            for (Size size : sizes) {
+                map.addOutputSize(ImageFormat.YUV_420_888, size);
+            }
+            shadowOf(back).set(CameraCharacteristics.SCALER_STREAM_CONFIGURATION_MAP, map.build());
+        }
         shadowOf((CameraManager) application().getSystemService(Context.CAMERA_SERVICE)).addCamera("0", back);
     }
 

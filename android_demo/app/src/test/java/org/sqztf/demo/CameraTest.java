@@ -1,0 +1,268 @@
+package org.sqztf.demo;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertNull;
+import static org.junit.Assert.assertThrows;
+import static org.junit.Assert.assertTrue;
+import static org.robolectric.Shadows.shadowOf;
+
+import android.content.Context;
+import android.graphics.Bitmap;
+import android.graphics.Canvas;
+import android.graphics.Rect;
+import android.graphics.SurfaceTexture;
+import android.hardware.camera2.CameraManager;
+import android.media.Image;
+import android.os.Looper;
+import android.util.Size;
+import android.view.Surface;
+import android.view.SurfaceHolder;
+import android.view.View;
+import android.widget.ImageView;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import org.junit.Before;
+import org.junit.Test;
+import org.junit.runner.RunWith;
+import org.robolectric.Robolectric;
+import org.robolectric.annotation.Config;
+import org.robolectric.annotation.GraphicsMode;
+import org.sqztf.core.ScreenState;
+
+/** Frames on their way from the camera to the screen, and cameras that are there, lost or refused. */
+@RunWith(Runner.class)
+@Config(sdk = 35)
+@GraphicsMode(GraphicsMode.Mode.NATIVE)
+public class CameraTest {
+    private final List<String> told = new ArrayList<>();
+    private final CameraFeed.Listener listener = new CameraFeed.Listener() {
+        @Override
+        public void onRunning() {
+            told.add("running");
+        }
+
+        @Override
+        public void onStopped(ScreenState.Camera why) {
+            told.add(why.name());
+        }
+
+        @Override
+        public void onFrame(Image frame, int orientation) {
+            told.add("frame " + orientation);
+        }
+    };
+
+    @Before
+    public void aRuntimeOfTheJvm() {
+        Engines.use();
+    }
+
+    // Frames -------------------------------------------------------------------------------------------------
+
+    @Test
+    public void aFrameIsClosedOnEveryPath() {
+        FakeImage taken = new FakeImage(64, 48, 50);
+        CameraFeed.deliver(taken, 6, listener);
+        assertEquals(1, taken.closed);
+        FakeImage late = new FakeImage(64, 48, 50);
+        CameraFeed.deliver(late, 6, null);
+        assertEquals(1, late.closed);
+        CameraFeed.deliver(null, 6, listener);
+        assertEquals(Collections.singletonList("frame 6"), told);
+        final FakeImage failing = new FakeImage(64, 48, 50);
+        assertThrows(IllegalStateException.class, () -> CameraFeed.deliver(failing, 6, failingListener()));
+        assertEquals(1, failing.closed);
+    }
+
+    private static CameraFeed.Listener failingListener() {
+        return new CameraFeed.Listener() {
+            @Override
+            public void onRunning() {}
+
+            @Override
+            public void onStopped(ScreenState.Camera why) {}
+
+            @Override
+            public void onFrame(Image frame, int orientation) {
+                throw new IllegalStateException("this frame is bad");
+            }
+        };
+    }
+
+    private static MainActivity live() throws Exception {
+        Phone.addCamera(new Size(640, 480));
+        Phone.allowCamera();
+        MainActivity activity = Robolectric.buildActivity(MainActivity.class).setup().get();
+        Phone.settle(activity);
+        activity.onRunning(); // there is no surface here to run on
+        Phone.settle(activity);
+        return activity;
+    }
+
+    private static ScreenState state(MainActivity activity) {
+        return activity.session().screen.state();
+    }
+
+    @Test
+    public void liveFramesAreAnsweredOneAtATimeAndTheRestDropped() throws Exception {
+        MainActivity activity = live();
+        FakeImage[] frames = new FakeImage[20];
+        for (int i = 0; i < frames.length; i++) {
+            frames[i] = new FakeImage(640, 480, 10 * i);
+            CameraFeed.deliver(frames[i], 6, activity);
+            assertEquals(1, frames[i].closed);
+        }
+        Phone.settle(activity);
+        assertEquals(5, state(activity).answers.size());
+        assertTrue(activity.session().dropped() + " dropped", activity.session().dropped() > 0);
+        assertEquals(View.ACCESSIBILITY_LIVE_REGION_NONE,
+                activity.findViewById(R.id.answers).getAccessibilityLiveRegion());
+    }
+
+    @Test
+    public void framesKeepComingAfterManyWereShownAndDropped() throws Exception {
+        MainActivity activity = live();
+        for (int i = 0; i < 12; i++) {
+            CameraFeed.deliver(new FakeImage(640, 480, 20 * i), 6, activity);
+            Phone.settle(activity);
+        }
+        assertEquals(0, activity.session().dropped());
+        assertTrue(Phone.text(activity, R.id.latency).contains("ms"));
+    }
+
+    @Test
+    public void freezingShowsTheFrameThatWasAnsweredUpright() throws Exception {
+        MainActivity activity = live();
+        CameraFeed.deliver(new FakeImage(640, 480, 200), 6, activity);
+        Phone.settle(activity);
+        activity.findViewById(R.id.freeze).performClick();
+        ImageView still = activity.findViewById(R.id.still);
+        assertEquals(View.VISIBLE, still.getVisibility());
+        Bitmap shown = ((android.graphics.drawable.BitmapDrawable) still.getDrawable()).getBitmap();
+        assertEquals(Arrays.asList(480, 640), Arrays.asList(shown.getWidth(), shown.getHeight()));
+        assertEquals(0xFFC8C8C8, shown.getPixel(100, 100));
+        Phone.screenshot(activity, "frozen");
+        activity.findViewById(R.id.freeze).performClick();
+        assertEquals(View.GONE, still.getVisibility());
+        assertNull(still.getDrawable() == null ? null
+                : ((android.graphics.drawable.BitmapDrawable) still.getDrawable()).getBitmap());
+    }
+
+    // Cameras ------------------------------------------------------------------------------------------------
+
+    /** A surface that takes the size it is asked for. */
+    private static final class Holder implements SurfaceHolder {
+        private final Surface surface = new Surface(new SurfaceTexture(0)) {
+            @Override
+            public boolean isValid() {
+                return true; // nothing is behind it here
+            }
+        };
+        private final List<Callback> callbacks = new ArrayList<>();
+        private final Rect frame = new Rect();
+
+        @Override
+        public void addCallback(Callback callback) {
+            callbacks.add(callback);
+        }
+
+        @Override
+        public void removeCallback(Callback callback) {
+            callbacks.remove(callback);
+        }
+
+        @Override
+        public boolean isCreating() {
+            return false;
+        }
+
+        @Override
+        @SuppressWarnings("deprecation")
+        public void setType(int type) {}
+
+        @Override
+        public void setFixedSize(int width, int height) {
+            frame.set(0, 0, width, height);
+        }
+
+        @Override
+        public void setSizeFromLayout() {}
+
+        @Override
+        public void setFormat(int format) {}
+
+        @Override
+        public void setKeepScreenOn(boolean on) {}
+
+        @Override
+        public Canvas lockCanvas() {
+            return null;
+        }
+
+        @Override
+        public Canvas lockCanvas(Rect dirty) {
+            return null;
+        }
+
+        @Override
+        public void unlockCanvasAndPost(Canvas canvas) {}
+
+        @Override
+        public Rect getSurfaceFrame() {
+            return frame;
+        }
+
+        @Override
+        public Surface getSurface() {
+            return surface;
+        }
+    }
+
+    private final Holder holder = new Holder();
+
+    private CameraFeed feed() {
+        return new CameraFeed(Phone.application(), holder, new AspectLayout(Phone.application(), null), listener);
+    }
+
+    @Test
+    public void aCameraOpensAndRuns() {
+        Phone.addCamera(new Size(1920, 1080), new Size(640, 480), new Size(320, 240));
+        CameraFeed feed = feed();
+        feed.open(0);
+        shadowOf(Looper.getMainLooper()).idle();
+        assertEquals(Collections.singletonList("running"), told);
+        assertEquals(new Rect(0, 0, 640, 480), holder.frame);
+        feed.close();
+        shadowOf(Looper.getMainLooper()).idle();
+        assertEquals(Collections.singletonList("running"), told);
+    }
+
+    @Test
+    public void aCameraClosedWhileItOpensStaysClosed() {
+        Phone.addCamera(new Size(640, 480));
+        CameraFeed feed = feed();
+        feed.open(0);
+        feed.close();
+        shadowOf(Looper.getMainLooper()).idle();
+        assertEquals(Collections.<String>emptyList(), told);
+    }
+
+    @Test
+    public void aCameraTakenByAnotherAppIsTold() {
+        Phone.addCamera(new Size(640, 480));
+        CameraFeed feed = feed();
+        feed.open(0);
+        shadowOf(Looper.getMainLooper()).idle();
+        shadowOf((CameraManager) Phone.application().getSystemService(Context.CAMERA_SERVICE)).triggerDisconnect();
+        shadowOf(Looper.getMainLooper()).idle();
+        assertEquals(Arrays.asList("running", "IN_USE"), told);
+    }
+
+    @Test
+    public void aDeviceWithoutCameraIsTold() {
+        feed().open(0);
+        assertEquals(Collections.singletonList("NONE"), told);
+    }
+}
