@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from conftest import require
+from int8_nets import pixels
 
 from converters.c_compiler import graph as g
 from converters.c_compiler import library
@@ -32,7 +33,9 @@ _MAIN = r"""
 #include <stdlib.h>
 #include <string.h>
 INCLUDES
-static void put(uint32_t value) { fwrite(&value, sizeof value, 1, stdout); }
+static void put(uint32_t value) {
+    for (int i = 0; i < 4; ++i, value >>= 8) putchar((int)(value & 255));
+}
 
 void sqz_trace(unsigned stream, unsigned y, const int8_t *row, size_t bytes);
 void sqz_trace(unsigned stream, unsigned y, const int8_t *row, size_t bytes) {
@@ -110,12 +113,32 @@ class Program:
         command = [*options, "-I.", f"-I{SOURCES}", "-o", "program", "main.c", str(_archive(options))]
         _succeed(command, folder)
 
+    @classmethod
+    def load(cls, folder: Path, models: Mapping[str, bytes]) -> Program:
+        """Return the program that was built in a folder of these models."""
+        program = cls.__new__(cls)
+        program.compilations = {name: analyse(model) for name, model in models.items()}
+        program.path = folder / "program"
+        return program
+
     def run(self, name: str, inputs: np.ndarray, before: Sequence[str] = ()) -> list[Run]:
         """Run a model on int8 inputs [N, …]; `before` is what to run the program with, such as an emulator."""
         command = [*before, str(self.path), name]
         done = subprocess.run(command, input=inputs.astype(np.int8).tobytes(), capture_output=True, check=False)
         assert done.returncode == 0, (done.returncode, done.stderr.decode()[:4000])
         return list(_runs(done.stdout, self.compilations[name]))
+
+    def compare(self, name: str, reference: Reference, count: int, before: Sequence[str] = ()) -> list[str]:
+        """Name what differs from the reference kernels, in `count` noisy inputs and three that are not."""
+        compilation = self.compilations[name]
+        source = compilation.program.streams[0]
+        offered = pixels((source.height, source.width, source.channels), count)
+        inputs = np.stack([reference.run(value, source) for value in offered])
+        found: list[str] = []
+        for value, run in zip(offered, self.run(name, inputs, before), strict=True):
+            reference.run(value, source)
+            found += differences(compilation, run, reference)
+        return found
 
 
 @lru_cache
@@ -151,10 +174,10 @@ def _runs(data: bytes, compilation: Compilation):
     rows: dict[int, list[bytes]] = {i: [] for i in range(len(program.streams))}
     at = 0
     while at < len(data):
-        (stream,) = struct.unpack_from("=I", data, at)
+        (stream,) = struct.unpack_from("<I", data, at)
         at += 4
         if stream != 0xFFFFFFFF:
-            y, count = struct.unpack_from("=II", data, at)
+            y, count = struct.unpack_from("<II", data, at)
             assert y == len(rows[stream]), f"row {y} of stream {stream} after {len(rows[stream])}"
             rows[stream].append(data[at + 8 : at + 8 + count])
             at += 8 + count
@@ -182,8 +205,8 @@ class Reference:
         )
         self.engine.allocate_tensors()
 
-    def run(self, value: np.ndarray, stream: g.Stream) -> None:
-        """Run with `value`, the int8 [H, W, C] of the compiled model's input, at the model's own edge."""
+    def run(self, value: np.ndarray, stream: g.Stream) -> np.ndarray:
+        """Run with `value`, int8 [H, W, C], at the model's own edge; return what the compiled model's input then is."""
         (edge,) = self.engine.get_input_details()
         if edge["dtype"] == np.float32:
             value = (value.astype(np.float32) - stream.zero_point) * np.float32(stream.scale)
@@ -191,6 +214,7 @@ class Reference:
             value = (value.astype(np.int16) + 128).astype(np.uint8)
         self.engine.set_tensor(edge["index"], value.reshape(edge["shape"]))
         self.engine.invoke()
+        return self.tensor(stream.tensor)
 
     def tensor(self, index: int) -> np.ndarray:
         """Return a tensor of the last run."""

@@ -17,8 +17,9 @@ SCALES = (0.0, -1.0, 1e-45, 1e-30, 1e-6, 0.5, 3.0, 1e6, 3e38, float("inf"), floa
 def mutants(model: bytes, count: int, seed: int = 0) -> Iterator[bytes]:
     """Yield damaged copies of a model, each in one to three places."""
     rng = np.random.default_rng(seed)
+    form = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
     for i in range(count):
-        yield _flipped(model, rng) if i % 2 else _edited(model, rng)
+        yield _flipped(model, rng) if i % 2 else _edited(model, form, rng)
 
 
 def _flipped(model: bytes, rng: np.random.Generator) -> bytes:
@@ -38,44 +39,53 @@ def _flipped(model: bytes, rng: np.random.Generator) -> bytes:
     return bytes(data)
 
 
-def _edited(model: bytes, rng: np.random.Generator) -> bytes:
-    """Set fields of the model's tables, and pack it again."""
-    form = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
+def _edited(model: bytes, form: Any, rng: np.random.Generator) -> bytes:
+    """Set fields of the model's tables, pack it, and set them back."""
     graph = form.subgraphs[0]
-    for _ in range(rng.integers(1, 4)):
-        while not _edit(_pick(rng, [graph, *graph.tensors * 3, *graph.operators * 4, *form.operatorCodes]), rng):
-            pass
+    tables = [graph, *graph.tensors * 3, *graph.operators * 4, *form.operatorCodes]
+    edits = [_edit(tables, rng) for _ in range(rng.integers(1, 4))]
     builder = flatbuffers.Builder(1 << 12)
     try:
         builder.Finish(form.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
     except (TypeError, struct.error, OverflowError, ValueError):  # a number that the field cannot hold
         return model[: len(model) // 2]
-    return bytes(builder.Output())
+    finally:
+        for table, name, value in reversed(edits):
+            setattr(table, name, value)
 
 
 def _pick(rng: np.random.Generator, values: Any) -> Any:
     return values[int(rng.integers(len(values)))]
 
 
-def _edit(table: Any, rng: np.random.Generator) -> bool:
-    """Set one field of a table, or of a table in it; return whether there was one."""
-    if not vars(table):
-        return False
-    name = _pick(rng, sorted(vars(table)))
-    value = getattr(table, name)
-    if hasattr(value, "__dict__"):
-        return _edit(value, rng)
+def _edit(tables: Any, rng: np.random.Generator) -> tuple[Any, str, Any]:
+    """Set one field of a table, or of a table in it; return which, and what it was."""
+    while True:
+        table = _pick(rng, tables)
+        while vars(table):
+            name = _pick(rng, sorted(vars(table)))
+            value = getattr(table, name)
+            if hasattr(value, "__dict__"):
+                table = value
+                continue
+            changed = _changed(value, rng)
+            if changed is None:
+                break
+            setattr(table, name, changed)
+            return table, name, value
+
+
+def _changed(value: Any, rng: np.random.Generator) -> Any:
+    """Return another value for a field; None for what is no number."""
     if isinstance(value, bool):
-        setattr(table, name, not value)
-    elif isinstance(value, int):
-        setattr(table, name, int(_pick(rng, NUMBERS[:9])) % 128)
-    elif isinstance(value, float):
-        setattr(table, name, float(_pick(rng, SCALES)))
-    elif isinstance(value, (list, np.ndarray)) and len(value) and isinstance(value[0], (int, float, np.number)):
+        return not value
+    if isinstance(value, int):
+        return int(_pick(rng, NUMBERS[:9])) % 128
+    if isinstance(value, float):
+        return float(_pick(rng, SCALES))
+    if isinstance(value, (list, np.ndarray)) and len(value) and isinstance(value[0], (int, float, np.number)):
         values = np.array(value)
-        real = values.dtype.kind == "f"
-        values[int(rng.integers(len(values)))] = _pick(rng, SCALES if real else NUMBERS)
-        setattr(table, name, values)
-    else:
-        return False
-    return True
+        values[int(rng.integers(len(values)))] = _pick(rng, SCALES if values.dtype.kind == "f" else NUMBERS)
+        return values
+    return None

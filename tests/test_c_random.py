@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from c_models import SANITIZERS, Program, Reference, differences
+from c_models import SANITIZERS, Program, Reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from int8_nets import pixels
 from random_nets import RandomNet, random_nets
 
 BATCH = 8  # networks built into one program
@@ -21,19 +20,10 @@ def check(nets: Sequence[RandomNet], target: str = "generic", flags: Sequence[st
     models = {f"n{i}": net.model for i, net in enumerate(nets)}
     with tempfile.TemporaryDirectory() as folder:
         program = Program(Path(folder), models, target=target, flags=flags, **how)
-        found = {str(net): _differences(program, name, net) for name, net in zip(models, nets, strict=True)}
+        found = {
+            str(net): program.compare(name, Reference(net.model), 2) for name, net in zip(models, nets, strict=True)
+        }
     assert not {net: each for net, each in found.items() if each}
-
-
-def _differences(program: Program, name: str, net: RandomNet) -> list[str]:
-    compilation, reference = program.compilations[name], Reference(net.model)
-    source = compilation.program.streams[0]
-    inputs = pixels((source.height, source.width, source.channels), 2)
-    found: list[str] = []
-    for value, run in zip(inputs, program.run(name, inputs), strict=True):
-        reference.run(value, source)
-        found += differences(compilation, run, reference)
-    return found
 
 
 def batches(count: int):

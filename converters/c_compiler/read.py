@@ -142,8 +142,8 @@ class _Layer:
 
     def constant(self, position: int, what: str, dtype: str) -> Tensor:
         tensor = self.model.tensors[self.op.inputs[position]]
-        self.check(tensor.data is not None, f"its {what} is no constant of the model")
-        self.check(tensor.dtype == dtype, f"its {what} is {tensor.dtype}; expected {dtype}")
+        self.check(tensor.data is not None, f"it computes its {what}; expected constants of the model")
+        self.check(tensor.dtype == dtype, f"it has {tensor.dtype} {what}; expected {dtype}")
         return tensor
 
     def weights(self, rank: int, dimension: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -272,7 +272,7 @@ def _pad(layer: _Layer) -> g.Pad:
     layer.int8()
     layer.same_quantization()
     constant = layer.constant(1, "padding", layer.model.tensors[layer.op.inputs[1]].dtype)
-    layer.check(constant.dtype in ("int32", "int64"), f"its padding is {constant.dtype}; expected int32")
+    layer.check(constant.dtype in ("int32", "int64"), f"it has {constant.dtype} padding; expected int32")
     values = np.asarray(constant.data)
     layer.check(values.shape == (4, 2), f"its padding has shape {values.shape}; expected (4, 2)")
     layer.check(not values[0].any() and not values[3].any(), "it pads batch or channels; expected height and width")
