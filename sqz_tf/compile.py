@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from converters import c_compiler, c_packages, tflite_writer
+from converters._c_text import identifier
 from sqz_tf import __version__, _cli
 from sqz_tf.boards import Board, board, boards
 from sqz_tf.errors import ConfigError, ConversionError, DataError, OutputError
@@ -112,7 +113,10 @@ def _files(arguments: argparse.Namespace, compilation: c_compiler.Compilation) -
 def default_name(model: Path) -> str:
     """Return a name in C made from a file's: `SqueezeNet v1.1.tflite` → `squeezenet_v1_1`."""
     words = re.sub(r"[^a-z0-9]+", "_", model.stem.lower()).strip("_")
-    return words if words[:1].isalpha() else f"model_{words}".rstrip("_")
+    try:
+        return identifier(words)
+    except ValueError:
+        return f"model_{words}".rstrip("_")
 
 
 def _labels(path: Path, data: bytes) -> list[str]:
