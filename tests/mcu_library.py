@@ -7,6 +7,7 @@ it. `run` computes it in this process; `program` writes cases as C text, for oth
 from __future__ import annotations
 
 import ctypes
+import re
 import shutil
 import subprocess
 import tempfile
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conftest import ROOT
+from conftest import ROOT, require
 
 SOURCES = ROOT / "mcu" / "src"
 STRICT = ("-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
@@ -381,6 +382,40 @@ def execute(text: str, folder: Path, compiler: Sequence[str], emulator: Sequence
     done = subprocess.run([*emulator, str(target)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+# Virtual boards.
+
+BOARDS = {
+    "cortex-m4": ("mps2-an386", "soft"),
+    "cortex-m7": ("mps2-an500", "soft"),
+    "cortex-m55": ("mps3-an547", "hard"),
+}
+MEMORY = """MEMORY { FLASH : ORIGIN = 0, LENGTH = 512K
+RAM : ORIGIN = 0x20000000, LENGTH = 512K }
+REGION_ALIAS("WEIGHTS", FLASH)
+"""
+
+
+def on_board(cases: Sequence[Case], core: str, folder: Path, *flags: str, files: Sequence[str] = ()) -> int:
+    """Run cases on a virtual board, with further C files; return 0, or 1 + the number of the first that is wrong."""
+    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        require(shutil.which(tool), f"{tool} is not installed")
+    machine, abi = BOARDS[core]
+    text = re.sub(r'printf\("case (\d+)\\n"\); wrong = 1;', r"wrong = wrong ? wrong : \1 + 1;", program(cases))
+    text = re.sub(r" *printf.*", "", text).replace("static const int8_t", "static const _Alignas(4) int8_t")
+    (folder / "program.c").write_text(text)
+    (folder / "memory.ld").write_text(MEMORY)
+    boards = SOURCES.parent / "boards" / "cortex_m"
+    command = ["arm-none-eabi-gcc", *STRICT, f"-mcpu={core}", "-mthumb", f"-mfloat-abi={abi}", *flags]
+    command += ["-nostartfiles", f"-T{folder}/memory.ld", f"-T{boards}/sections.ld", f"-I{SOURCES}"]
+    command += ["-o", f"{folder}/program.elf", f"{folder}/program.c", *sources(), *files]
+    command += [f"{boards}/startup.c", f"{boards}/semihosted_board.c"]
+    subprocess.run(command, check=True)
+    quiet = ["-display", "none", "-monitor", "none", "-serial", "null"]
+    command = ["qemu-system-arm", "-M", machine, "-kernel", f"{folder}/program.elf", *quiet]
+    command += ["-semihosting-config", "enable=on,target=native"]
+    return subprocess.run(command, check=False, timeout=120).returncode
 
 
 # Cases as C text.

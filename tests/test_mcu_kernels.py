@@ -358,6 +358,15 @@ def test_other_processors_give_the_same_bytes(tmp_path: Path, compiler: list[str
     run_elsewhere(tmp_path, compiler, emulator)
 
 
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m55"])
+def test_cortex_m_gives_the_same_bytes(tmp_path: Path, core: str) -> None:
+    """Pooling is done with DSP instructions or Helium there."""
+    pools = [maker(drawn(seed)) for maker in (cases.max_pool_row, cases.max_pool_window) for seed in range(100, 140)]
+    everything = [*batch(4), *pools]  # an exit code tells the first 254 apart
+    assert len(everything) < 255
+    assert c.on_board(everything, core, tmp_path, "-O2") == 0
+
+
 def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     flags = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     run_elsewhere(tmp_path, ["cc", *flags], each=10)
