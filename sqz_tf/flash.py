@@ -1,7 +1,8 @@
 """Build the firmware of a compiled model, put it on a board and tell its verdict; on a virtual board, run it in QEMU.
 
-DIR is what `python -m sqz_tf.compile` wrote. The firmware classifies the pictures of --image, or noise, and says the
-best five classes of each. With the model itself (--model) every score is compared with TFLite's reference kernels.
+DIR is what `python -m sqz_tf.compile` wrote, or an export's output folder. The firmware classifies the pictures of
+--image, or noise, and says the best five classes of each. With the model itself (--model; an export holds it) every
+score is compared with TFLite's reference kernels.
 """
 
 from __future__ import annotations
@@ -10,173 +11,28 @@ import argparse
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sqz_tf import _cli, _serial, firmware, images, interpreters
-from sqz_tf.boards import Board, board
+from sqz_tf._flash_steps import UF2_DRIVE, Job, Step, steps
+from sqz_tf.boards import board
 from sqz_tf.errors import ConfigError
 from sqz_tf.firmware import FirmwareError, Run
 from sqz_tf.runtime import Classifier
 
-ELSEWHERE = {
-    "arduino": "the Arduino IDE programs it: give `python -m sqz_tf.compile` --package arduino",
-    "vendor": "its maker's tool programs it: add the compiled folder to a project of that tool",
-}
 REPORT = r"^model .*?^verdict \d+$"  # what the firmware says from its beginning to its end
 SECONDS = 120.0  # to wait for that on a serial port
 UF2_PLACES = ("/media/*/*", "/run/media/*/*", "/Volumes/*", "/mnt/*")
 UF2_MARK = "INFO_UF2.TXT"
-UF2_DRIVE = "UF2_DRIVE"  # stands for the place in a command that is only shown
-
-
-@dataclass(frozen=True)
-class Step:
-    """One command. `tells`: its text and exit code are the firmware's."""
-
-    argv: tuple[str, ...]
-    folder: Path | None = None
-    tells: bool = False
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        place = f"cd {shlex.quote(str(self.folder))} && " if self.folder else ""
-        variables = "".join(f"{name}={shlex.quote(value)} " for name, value in self.environment.items())
-        return place + variables + shlex.join(self.argv)
-
-
-@dataclass(frozen=True)
-class Job:
-    """What to flash where. All paths are absolute.
-
-    `port` is a serial port, or the drive a UF2 boot loader shows. `virtual` asks for QEMU instead of the board.
-    """
-
-    board: Board
-    folder: Path
-    out: Path
-    port: str | None = None
-    virtual: bool = False
-
-    @property
-    def tool(self) -> str:
-        """What carries the program over."""
-        return "qemu" if self.virtual else self.board.flash_tool
-
-    @property
-    def program(self) -> Path:
-        """The firmware."""
-        return self.out / "firmware.elf"
-
-    @property
-    def image(self) -> Path:
-        """The firmware as it lies in flash."""
-        return self.out / "firmware.bin"
-
-    @property
-    def cases(self) -> Path:
-        """What the firmware classifies."""
-        return self.out / firmware.CASES
-
-    @property
-    def hears(self) -> bool:
-        """Whether the serial port tells the verdict."""
-        return self.port is not None and self.tool in ("st-flash", "dfu-util", "esptool")
-
-
-def steps(job: Job) -> list[Step]:
-    """Return the commands that build a job's firmware and put it on its board.
-
-    Raises:
-      FirmwareError: the kit cannot program this board, or has no port to it.
-    """
-    if job.tool in ELSEWHERE:
-        raise FirmwareError(f"{job.board.title} cannot be programmed from here", fix=ELSEWHERE[job.tool])
-    return _STEPS[job.tool](job)
-
-
-def _building(job: Job, *more: str) -> Step:
-    firmware.check_ported(job.board.name)
-    return Step((*firmware.build_command(job.board.name, job.folder, job.out), *more))
-
-
-def _building_serial(job: Job) -> list[Step]:
-    """Return how to build firmware with its cases inside, for a board with nothing but a serial line."""
-    copy = ("arm-none-eabi-objcopy", "-O", "binary", str(job.program), str(job.image))
-    return [_building(job, f"CASES={job.cases}", "LINE=serial"), Step(copy)]
-
-
-def _qemu(job: Job) -> list[Step]:
-    if not job.board.qemu:
-        raise FirmwareError(f"QEMU does not emulate {job.board.title}", fix="leave out --virtual")
-    return [_building(job), Step(tuple(firmware.qemu_command(job.board.qemu, job.program)), job.out, tells=True)]
-
-
-def _openocd(job: Job) -> list[Step]:
-    """OpenOCD 0.12 answers the firmware's semihosting calls and ends with the firmware's exit code."""
-    program = f"program {job.program.name} verify"
-    servers = ("gdb_port disabled", "tcl_port disabled", "telnet_port disabled")
-    orders = (*servers, "init", "reset halt", program, "reset halt", "arm semihosting enable", "resume")
-    scripts = [word for script in job.board.flash["scripts"] for word in ("-f", script)]
-    command = ("openocd", *scripts, *(word for order in orders for word in ("-c", order)))
-    return [_building(job), Step(command, job.out, tells=True)]
-
-
-def _st_flash(job: Job) -> list[Step]:
-    write = ("st-flash", "--reset", "write", str(job.image), _flash_origin(job.board.name))
-    return [*_building_serial(job), Step(write)]
-
-
-def _dfu_util(job: Job) -> list[Step]:
-    where = ("-d", job.board.flash["device"], "-a", "0", "-s", f"{_flash_origin(job.board.name)}:leave")
-    return [*_building_serial(job), Step(("dfu-util", *where, "-D", str(job.image)))]
-
-
-def _flash_origin(name: str) -> str:
-    """Return the address that the port's .mk gives for its flash."""
-    found = re.search(r"^FLASH\s*:=\s*(\w+)", (firmware.MCU / "boards" / f"{name}.mk").read_text(), re.MULTILINE)
-    assert found, name
-    return found[1]
-
-
-def _uf2(job: Job) -> list[Step]:
-    source, chip = firmware.MCU / "boards" / "pico_sdk", f"-DPICO_BOARD={job.board.flash['pico_board']}"
-    what = (f"-DSQZ_DIR={job.folder}", f"-DSQZ_CASES={job.cases}")
-    return [
-        Step(("cmake", "-S", str(source), "-B", str(job.out), chip, *what)),
-        Step(("cmake", "--build", str(job.out))),
-        Step(("cp", str(job.out / "firmware.uf2"), job.port or UF2_DRIVE)),
-    ]
-
-
-def _esptool(job: Job) -> list[Step]:
-    chip, source = job.board.flash["chip"], firmware.MCU / "boards" / "esp_idf"
-    settings = ("-D", f"SDKCONFIG={job.out / 'sdkconfig'}", "-D", f"IDF_TARGET={chip}")
-    what = {"SQZ_DIR": str(job.folder), "SQZ_CASES": str(job.cases)}
-    port = ("--port", job.port) if job.port else ()
-    resets = ("--before", "default_reset", "--after", "hard_reset")
-    return [
-        Step(("idf.py", "-C", str(source), "-B", str(job.out), *settings, "build"), environment=what),
-        Step(("esptool.py", "--chip", chip, *port, *resets, "write_flash", "@flash_args"), job.out),
-    ]
-
-
-_STEPS: dict[str, Callable[[Job], list[Step]]] = {
-    "qemu": _qemu,
-    "openocd": _openocd,
-    "st-flash": _st_flash,
-    "dfu-util": _dfu_util,
-    "uf2": _uf2,
-    "esptool": _esptool,
-}
+EXPORTED_MODEL, EXPORTED_C = "model_int8.tflite", "c"  # in an export's output folder
 
 
 def run(job: Job, cases: bytes, note: Callable[[str], None], seconds: float = SECONDS) -> Run | None:
@@ -236,7 +92,7 @@ def _carried_out(step: Step, job: Job) -> Run | None:
     if step.tells and firmware.is_report(done.stdout):
         return firmware.parse(done.returncode, done.stdout)
     if done.returncode or step.tells:
-        builds = step.argv[0] in ("make", "cmake", "idf.py", "arm-none-eabi-objcopy")
+        builds = step.argv[0] in ("make", "cmake", "idf.py", "arm-none-eabi-objcopy", sys.executable)
         reason = firmware.reason(done.stderr + done.stdout) if builds else _complaint(done.stderr, done.stdout)
         fix = "" if builds or job.tool == "qemu" else f"is {job.board.title} plugged in and ready to be programmed?"
         raise FirmwareError(f"{step.argv[0]} ended with code {done.returncode}: {reason}", fix=fix)
@@ -292,6 +148,10 @@ class Given:
     names: tuple[str, ...]
     labels: tuple[str, ...] = ()
 
+    def label(self, number: int) -> str:
+        """Return the name of a class."""
+        return self.labels[number] if self.labels else "class"
+
 
 def given(folder: Path, pictures: Sequence[Path], model: Path | None) -> Given:
     """Return what to classify.
@@ -337,13 +197,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sqz_tf.flash", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", metavar="DIR", type=Path, help="a compiled model's folder")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="a compiled model's folder, or an export's")
     parser.add_argument("--board", required=True, help="its name in the table of boards, or QEMU's name for it")
     parser.add_argument("--port", help="the board's serial port, or the drive of its UF2 boot loader")
     parser.add_argument("--virtual", action="store_true", help="run in QEMU instead of on the board")
     parser.add_argument("--image", metavar="FILE", type=Path, action="append", default=[], help="classify this picture")
     parser.add_argument("--model", metavar="FILE", type=Path, help="the .tflite that DIR was compiled from")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="where to build (default: DIR/build-BOARD)")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="where to build (default: DIR-BOARD)")
     parser.add_argument("--dry-run", action="store_true", help="print the commands and do nothing")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
     parser.add_argument("--debug", action="store_true", help="show where an error came from")
@@ -361,7 +221,7 @@ def _work(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         print("\n".join(map(str, steps(job))))
         return _cli.EXIT_OK
-    what = given(job.folder, arguments.image, arguments.model)
+    what = given(_compiled(arguments.folder), arguments.image, arguments.model or job.model)
     console = _cli.Console(quiet=arguments.json)
     said = run(job, firmware.cases_file(what.inputs, what.outputs), console.note)
     if arguments.json:
@@ -375,9 +235,20 @@ def _job(arguments: argparse.Namespace) -> Job:
     chosen = board(arguments.board)
     virtual = arguments.virtual or arguments.board == chosen.qemu
     folder: Path = arguments.folder.resolve()
-    firmware.header(folder)
-    out: Path = (arguments.out or folder / f"build-{chosen.name}").resolve()
+    out: Path = (arguments.out or folder.with_name(f"{folder.name}-{chosen.name}")).resolve()
+    firmware.header(_compiled(folder))
+    if _is_export(folder):  # whose C is for any processor: compile again for this one
+        return Job(chosen, out / "c", out, arguments.port, virtual, folder / EXPORTED_MODEL)
     return Job(chosen, folder, out, arguments.port, virtual)
+
+
+def _is_export(folder: Path) -> bool:
+    return (folder / EXPORTED_MODEL).is_file() and (folder / EXPORTED_C).is_dir()
+
+
+def _compiled(folder: Path) -> Path:
+    """Return where the C of a folder is."""
+    return folder / EXPORTED_C if _is_export(folder) else folder
 
 
 def _result(job: Job, what: Given, said: Run | None) -> dict[str, Any]:
@@ -398,12 +269,8 @@ def _text(job: Job, what: Given, said: Run | None) -> str:
     lines = []
     for name, answer in zip(what.names, said.answers, strict=False):
         lines.append(name)
-        lines += [
-            f"{score:5} {what.labels[label] if what.labels else 'class'} ({label})" for label, score in answer.best
-        ]
-        lines += (
-            [] if answer.equal is None else ["      equal to TFLite" if answer.equal else "      not TFLite's output"]
-        )
+        lines += [f"{score:5} {what.label(number)} ({number})" for number, score in answer.best]
+        lines += {None: [], True: ["      equal to TFLite"], False: ["      not TFLite's output"]}[answer.equal]
     stack = f"{said.stack_bytes} bytes of stack used, " if said.stack_bytes else ""
     return "\n".join([*lines, f"{job.board.title}: {stack}{firmware.VERDICTS[said.verdict]}", ""])
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import tty
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import pytest
 import stub_model
 from conftest import require
 
-from sqz_tf import _serial, firmware, flash
+from sqz_tf import _flash_steps, _serial, firmware, flash
 from sqz_tf.boards import boards
 from sqz_tf.errors import SqzError
 from sqz_tf.firmware import FirmwareError
@@ -110,7 +111,7 @@ def test_each_tool_gets_its_commands(folder: Path, board: str, port: str | None,
 
 def test_every_board_of_the_table_has_commands_or_a_reason(folder: Path) -> None:
     for name, each in boards().items():
-        if each.flash_tool in flash.ELSEWHERE:
+        if each.flash_tool in _flash_steps.ELSEWHERE:
             with pytest.raises(FirmwareError, match="cannot be programmed from here"):
                 flash.steps(job(name, folder))
         else:
@@ -126,6 +127,16 @@ def test_a_dry_run_needs_no_tool_and_writes_nothing(
         assert capsys.readouterr().out.startswith(first)
     assert sorted(folder.rglob("*")) == before
     assert not tools.log.exists()
+
+
+def test_an_export_is_compiled_for_the_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stub_model.write(tmp_path / "digits" / "c")
+    (tmp_path / "digits" / "model_int8.tflite").write_bytes(stub_model.CONTENT)
+    assert flash.main([str(tmp_path / "digits"), "--board", "mps3-an547", "--dry-run"]) == 0
+    lines = capsys.readouterr().out.replace(str(tmp_path), "HERE").splitlines()
+    model = "HERE/digits/model_int8.tflite --out HERE/digits-mps3-an547/c --board mps3-an547"
+    assert lines[0] == f"{sys.executable} -m sqz_tf.compile {model} --overwrite --quiet"
+    assert lines[1].endswith("BOARD=mps3-an547 DIR=HERE/digits-mps3-an547/c OUT=HERE/digits-mps3-an547")
 
 
 # What can go wrong -----------------------------------------------------------------------------------------------
@@ -149,7 +160,7 @@ def test_a_missing_tool_is_named_before_anything_is_written(
     assert flash.main([str(folder), "--board", board]) == 1
     assert message in capsys.readouterr().err
     assert not tools.log.exists()
-    assert not list(folder.glob("build-*"))
+    assert not list(folder.parent.glob("c-*"))
 
 
 @pytest.mark.parametrize(
@@ -307,8 +318,9 @@ def drive(place: Path) -> Path:
 
 def test_uf2_is_copied_to_the_boot_loaders_drive(folder: Path, tmp_path: Path, tools: Tools) -> None:
     tools.add("cmake")
-    (folder / "build-pico-2").mkdir()
-    (folder / "build-pico-2" / "firmware.uf2").write_bytes(b"UF2")
+    out = folder.with_name("c-pico-2")
+    out.mkdir()
+    (out / "firmware.uf2").write_bytes(b"UF2")
     place = drive(tmp_path / "media" / "RP2350")
     assert flash.main([str(folder), "--board", "pico-2", "--port", str(place)]) == 0
     assert (place / "firmware.uf2").read_bytes() == b"UF2"

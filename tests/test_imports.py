@@ -14,7 +14,7 @@ ORDER = [
     *("errors", "spec", "architecture", "stats", "_quiet", "_disk", "artifact", "_cli", "images", "imagenet_classes"),
     *("boards", "_native", "_model_file", "_matching", "host_c", "_interpreter_worker", "interpreters", "bench"),
     *("compile", "footprint", "fit"),
-    *("runtime", "classify", "_serial", "firmware", "flash"),
+    *("runtime", "classify", "_serial", "firmware", "_flash_steps", "flash"),
     *("data", "evaluate", "_weight_files", "weights", "plan", "ristretto", "grid"),
     *("_keras", "batches", "model", "train", "prune", "quantize", "calibrate", "trimming", "parity", "check"),
     *("plots", "_report_text", "_report_schema", "report"),
