@@ -389,7 +389,7 @@ def test_tables_have_the_layout_of_the_header(tmp_path: Path) -> None:
 
 def test_headers_can_be_included_from_cpp(tmp_path: Path) -> None:
     require(shutil.which("c++"), "c++ is not installed")
-    (tmp_path / "main.cpp").write_text('#include "sqz.h"\n#include "sqz_ops.h"\nint main() { return SQZ_OK; }\n')
+    (tmp_path / "main.cpp").write_text('#include "sqz_image.h"\n#include "sqz_ops.h"\nint main() { return SQZ_OK; }\n')
     flags = ["-std=c++14", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{c.SOURCES}"]
     subprocess.run(["c++", *flags, "-c", "main.cpp"], cwd=tmp_path, check=True)
 

@@ -99,12 +99,17 @@ static int is_valid(const sqz_image_config *c) {
     return sides && inside && kinds;
 }
 
+/* Bytes from one row to the next, in the ring: a multiple of four, which are made together. */
+static size_t row_stride(const sqz_image_config *config) {
+    return ((size_t)config->width * config->channels + 3) / 4 * 4;
+}
+
 /* Lays the tables and rows into memory, without touching it; returns the bytes they take. */
 static size_t lay_out(sqz_image *image, const sqz_image_config *config) {
     image->config = config;
     crop(image, config);
     image->ring_rows = (uint16_t)most_inputs(down(image));
-    const size_t row = (size_t)config->width * config->channels;
+    const size_t row = row_stride(config);
     const size_t weights = 2u * larger(image->crop_width, config->resize_width); /* two outputs of each input */
     uint8_t *at = config->memory;
     size_t bytes = 0;
@@ -195,7 +200,8 @@ static inline uint8_t gray_of(const uint8_t *rgb) {
 static inline void resize_row(const sqz_image *image, const void *row, reader read) {
     const unsigned channels = image->config->channels;
     const unsigned slot = (unsigned)(image->taken - image->crop_top) % image->ring_rows;
-    uint8_t *to = image->ring + (size_t)slot * image->config->width * channels;
+    uint8_t *to = image->ring + slot * row_stride(image->config);
+    const uint8_t *const end = to + row_stride(image->config);
     const uint32_t *weight = image->weights;
     for (unsigned x = 0; x < image->config->width; ++x) {
         const sqz_image_column column = image->columns[x];
@@ -217,6 +223,9 @@ static inline void resize_row(const sqz_image *image, const void *row, reader re
             *to++ = rounded(blue);
         }
     }
+    while (to != end) {
+        *to++ = 0;
+    }
 }
 
 /* The row of the resized picture that is the network's next. */
@@ -224,19 +233,33 @@ static int32_t next_row(const sqz_image *image) {
     return (image->config->resize_height - image->config->height) / 2 + image->made;
 }
 
+/* Four bytes of the row in the making, from byte `at` on: Σ weight * byte over `count` rows of the ring from `slot`. */
+static void make_four(const sqz_image *image, unsigned slot, unsigned count, size_t at) {
+    const size_t stride = row_stride(image->config), end = at + image->ring_rows * stride;
+    const uint32_t *weight = image->row_weights;
+    uint32_t a = HALF, b = HALF, c = HALF, d = HALF;
+    for (size_t from = at + slot * stride; count > 0; --count, ++weight) {
+        const uint8_t *bytes = image->ring + from;
+        a += *weight * bytes[0];
+        b += *weight * bytes[1];
+        c += *weight * bytes[2];
+        d += *weight * bytes[3];
+        from = from + stride == end ? at : from + stride;
+    }
+    int8_t *out = image->out + at;
+    out[0] = (int8_t)(rounded(a) - 128);
+    out[1] = (int8_t)(rounded(b) - 128);
+    out[2] = (int8_t)(rounded(c) - 128);
+    out[3] = (int8_t)(rounded(d) - 128);
+}
+
 /* Makes row i of the resized picture from the ring, as int8. */
 static void make_row(const sqz_image *image, int32_t i) {
-    const unsigned bytes = (unsigned)image->config->width * image->config->channels;
+    const size_t bytes = row_stride(image->config);
     const unsigned count = weigh(down(image), i, image->row_weights);
-    const unsigned first = (unsigned)first_input(down(image), i);
-    for (unsigned k = 0; k < bytes; ++k) {
-        uint32_t sum = HALF;
-        unsigned slot = first % image->ring_rows;
-        for (unsigned j = 0; j < count; ++j) {
-            sum += image->row_weights[j] * image->ring[(size_t)slot * bytes + k];
-            slot = slot + 1 == image->ring_rows ? 0 : slot + 1;
-        }
-        image->out[k] = (int8_t)(rounded(sum) - 128);
+    const unsigned slot = (unsigned)first_input(down(image), i) % image->ring_rows;
+    for (size_t at = 0; at < bytes; at += 4) {
+        make_four(image, slot, count, at);
     }
 }
 

@@ -32,7 +32,9 @@ extern "C" {
  * how many are needed at least, which is a little less where the fit cuts much away. */
 #define SQZ_IMAGE_BYTES(camera_width, camera_height, width, channels, resize_width, resize_height)                     \
     (8u * SQZ_IMAGE_LARGER_(camera_width, resize_width) + 4u * (width) +                                               \
-     SQZ_IMAGE_ROWS_(camera_height, resize_height) * (4u + (width) * (channels)) + (width) * (channels))
+     SQZ_IMAGE_ROWS_(camera_height, resize_height) * (4u + SQZ_IMAGE_ROW_(width, channels)) +                          \
+     SQZ_IMAGE_ROW_(width, channels))
+#define SQZ_IMAGE_ROW_(width, channels) (((width) * (channels) + 3u) / 4u * 4u)
 #define SQZ_IMAGE_ROWS_(in, out) (2u * (in) > 2u * (out) ? (2u * (in) + (out)-1u) / (out) : 2u)
 #define SQZ_IMAGE_LARGER_(a, b) (1u * (a) > 1u * (b) ? 1u * (a) : 1u * (b))
 
@@ -67,8 +69,8 @@ typedef struct sqz_image {
     uint32_t *weights;         /* of all columns, one after the other; unsigned 8.22 fixed point */
     uint32_t *row_weights;     /* [ring_rows], of the row in the making */
     sqz_image_column *columns; /* [width] */
-    uint8_t *ring;             /* uint8 [ring_rows, width, channels]: rows resized in width */
-    int8_t *out;               /* [width, channels] */
+    uint8_t *ring;             /* uint8 [ring_rows, width, channels]: rows resized in width, padded to 4 bytes */
+    int8_t *out;               /* [width, channels], padded to 4 bytes */
     uint16_t crop_top, crop_left, crop_width, crop_height;
     uint16_t ring_rows;
     uint16_t taken; /* rows of the camera so far */
