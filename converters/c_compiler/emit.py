@@ -319,6 +319,14 @@ def _requant(requant: g.Requant, tables: _Tables, owner: str, prefix: str = "") 
     )
 
 
+def _in_records(requant: g.Requant) -> str:
+    """For kernels that find multipliers and shifts beside the weights (mcu/src/sqz_record.h)."""
+    return (
+        f"{{.multiplier = NULL, .shift = NULL, .step = {int(not requant.only_shifts)}, "
+        f".zero_point = {requant.zero_point}, .lowest = {requant.lowest}, .highest = {requant.highest}}}"
+    )
+
+
 def _exact_requant(requant: g.ExactRequant, tables: _Tables, owner: str) -> str:
     count = len(requant.shift)
     how = "one a channel" if count > 1 else "one for all"
@@ -334,9 +342,9 @@ def _conv_params(k: g.ConvKernel, stride: int, choice: Choice, tables: _Tables, 
     shape = "x".join(str(n) for n in k.weights.shape)
     window = k.window
     values: dict[str, object] = {
-        "weights": tables.add(owner, "weights", choice.weights, shape),
-        "bias": tables.add(owner, "bias", k.bias, "input zero point folded in"),
-        "requant": _requant(k.requant, tables, owner),
+        "weights": tables.add(owner, "records" if choice.records else "weights", choice.weights, shape),
+        "bias": "NULL" if choice.records else tables.add(owner, "bias", k.bias, "input zero point folded in"),
+        "requant": _in_records(k.requant) if choice.records else _requant(k.requant, tables, owner),
         "in_width": k.in_width,
         "in_channels": k.in_channels,
         "out_width": k.out_width,

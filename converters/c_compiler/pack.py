@@ -21,11 +21,15 @@ LARGEST_SHIFT = 22  # to the right: rounding and zero point, shifted left, stay 
 
 @dataclass(frozen=True)
 class PackedConv:
-    """A convolution as a kernel runs it: the C function, its weights, bytes of scratch."""
+    """A convolution as a kernel runs it: the C function, its weights, bytes of scratch.
+
+    `records` says that the weights hold biases, multipliers and shifts too (mcu/src/sqz_record.h).
+    """
 
     function: str
     weights: bytes
     scratch_bytes: int
+    records: bool = False
 
 
 def pack(conv: ConvKernel, target: str) -> PackedConv:
@@ -79,40 +83,61 @@ def _dsp_order(conv: ConvKernel) -> np.ndarray:
 def _for_dsp(conv: ConvKernel) -> PackedConv | None:
     """For sqz_conv_dsp.c; None where there is no kernel for sums that large."""
     order = _dsp_order(conv)
-    flat = conv.weights.reshape(conv.out_channels, -1).astype(np.int16)
-    weights = np.pad(flat, ((0, conv.out_channels % 2), (0, 1)))[:, order]
-    first, second = weights[::2], weights[1::2]
-    together = 256 * second.astype(np.int32) + first
-    wide = bool(_largest_sums(conv).max() >= LARGEST_SHARED_SUM or together.min() < -(1 << 15))
-    fours = 0 if wide else conv.out_channels // 4 * 2
-    packed = _dsp_fours(together[:fours]) + _dsp_pairs(first[fours:], second[fours:])
-    scratch = 4 * len(order) + 2 * _segments(conv)[1]
-    if conv.mean:
-        return None if wide else PackedConv("sqz_conv_mean_row_dsp", packed, scratch)
-    return PackedConv("sqz_conv_row_dsp_wide" if wide else "sqz_conv_row_dsp", packed, scratch)
+    rows = np.pad(conv.weights.reshape(conv.out_channels, -1), ((0, 0), (0, 1)))[:, order]
+    fours = conv.out_channels // 4 * 4
+    wide = bool(_largest_sums(conv).max() >= LARGEST_SHARED_SUM or _together(rows[:fours]).min(initial=0) < -(1 << 15))
+    if wide:
+        fours = 0
+    records = [_record(conv, o, 4, _dsp_four(rows[o : o + 4])) for o in range(0, fours, 4)]
+    records += [_record(conv, o, 2, _dsp_two(rows[o : o + 2])) for o in range(fours, len(rows), 2)]
+    if conv.mean and wide:
+        return None
+    function = "sqz_conv_mean_row_dsp" if conv.mean else "sqz_conv_row_dsp_wide" if wide else "sqz_conv_row_dsp"
+    return PackedConv(function, b"".join(records), 4 * len(order) + 2 * _segments(conv)[1], records=True)
 
 
-def _dsp_fours(together: np.ndarray) -> bytes:
-    """For each four channels and pair of inputs: two halfwords of channels 0 and 1, two of 2 and 3."""
-    pairs = together.reshape(len(together) // 2, 2, together.shape[1] // 2, 2)
-    return pairs.transpose(0, 2, 1, 3).astype("<i2").tobytes()
+def _together(rows: np.ndarray) -> np.ndarray:
+    """Channels two by two: 256 * second + first."""
+    return 256 * rows[1::2].astype(np.int32) + rows[::2]
 
 
-def _dsp_pairs(first: np.ndarray, second: np.ndarray) -> bytes:
-    """For each two channels and pair of inputs: bytes of channel 0 and 1 for one input, then for the other."""
-    return np.stack([first, second], axis=-1).astype(np.int8).tobytes()
+def _dsp_four(rows: np.ndarray) -> bytes:
+    """For each pair of inputs two halfwords of channels 0 and 1, two of 2 and 3."""
+    return _together(rows).reshape(2, -1, 2).transpose(1, 0, 2).astype("<i2").tobytes()
+
+
+def _dsp_two(rows: np.ndarray) -> bytes:
+    """For each pair of inputs bytes of channels 0 and 1 for one, then for the other."""
+    return np.pad(rows, ((0, 2 - len(rows)), (0, 0))).T.astype(np.int8).tobytes()
 
 
 # Cortex-M with Helium.
 
 
 def _for_mve(conv: ConvKernel) -> PackedConv:
+    """For sqz_conv_mve.c."""
     rows = conv.weights.reshape(conv.out_channels, -1)
-    inputs, fours = rows.shape[1], conv.out_channels // 4 * 4
-    whole = inputs // VECTOR * VECTOR
-    blocks = rows[:fours, :whole].reshape(fours // 4, 4, whole // VECTOR, VECTOR).transpose(0, 2, 1, 3)
-    tails = rows[:fours, whole:].reshape(fours // 4, 4 * (inputs - whole))
-    packed = np.concatenate([blocks.reshape(fours // 4, 4 * whole), tails], axis=1).tobytes() + rows[fours:].tobytes()
-    beyond = -inputs % VECTOR  # vectors are loaded whole
+    fours, inputs = conv.out_channels // 4 * 4, rows.shape[1]
+    records = [_record(conv, o, 4, _mve_four(rows[o : o + 4])) for o in range(0, fours, 4)]
+    records += [_record(conv, o, 1, rows[o].tobytes() + bytes(-inputs % 4)) for o in range(fours, len(rows))]
+    read_beyond = 0 if len(rows) > fours else max(0, -inputs % VECTOR - (4 if conv.requant.only_shifts else 20))
     function = "sqz_conv_mean_row_mve" if conv.mean else "sqz_conv_row_mve"
-    return PackedConv(function, packed + bytes(beyond), 2 * (inputs + beyond))
+    scratch = 2 * (inputs + -inputs % VECTOR)
+    return PackedConv(function, b"".join(records) + bytes(read_beyond), scratch, records=True)
+
+
+def _mve_four(rows: np.ndarray) -> bytes:
+    """Sixteen inputs of each channel, sixteen more of each, and so on; in the end what is left."""
+    return b"".join(rows[:, i : i + VECTOR].tobytes() for i in range(0, rows.shape[1], VECTOR))
+
+
+def _record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> bytes:
+    """A record of mcu/src/sqz_record.h: biases, weights, shifts, and multipliers unless all are 2^30."""
+    to, here = conv.requant, slice(first, first + channels)
+    bias, shift, multiplier = (
+        np.pad(np.broadcast_to(table, conv.out_channels)[here], (0, max(0, first + channels - conv.out_channels)))
+        for table in (conv.bias, to.shift, to.multiplier)
+    )
+    shifts = shift.astype(np.int8).tobytes() + bytes(-channels % 4)
+    multipliers = b"" if to.only_shifts else multiplier.astype("<i4").tobytes()
+    return bias.astype("<i4").tobytes() + weights + shifts + multipliers

@@ -13,11 +13,15 @@ from converters.c_compiler import pack
 
 @dataclass(frozen=True)
 class Choice:
-    """How an operator is run: the C function, its weights (int8, flat; None for most), and bytes of scratch."""
+    """How an operator is run: the C function, its weights (int8, flat; None for most), and bytes of scratch.
+
+    `records`: the weights hold the biases, multipliers and shifts too.
+    """
 
     function: str
     weights: np.ndarray | None = None
     scratch_bytes: int = 0
+    records: bool = False
 
 
 def generic(kernel: g.Kernel) -> Choice:
@@ -49,7 +53,7 @@ def _fast(target: str) -> Callable[[g.Kernel], Choice]:
         if not isinstance(kernel, g.ConvKernel) or kernel.depthwise:
             return generic(kernel)
         packed = pack.pack(kernel, target)
-        return Choice(packed.function, np.frombuffer(packed.weights, np.int8), packed.scratch_bytes)
+        return Choice(packed.function, np.frombuffer(packed.weights, np.int8), packed.scratch_bytes, packed.records)
 
     return choose_one
 

@@ -9,6 +9,7 @@ void sqz_conv_row_dsp_wide(const void *params, const sqz_rows *rows) {
     for (unsigned x = 0; x < conv->out_width; x += SQZ_DSP_PIXELS, pixel += SQZ_DSP_PIXELS * conv->out_stride) {
         int8_t *next = x + 1 < conv->out_width ? pixel + conv->out_stride : pixel;
         sqz_dsp_fill(&tile, x);
-        (void)sqz_dsp_pairs(&tile, conv->weights, 0, conv->out_channels, pixel, next);
+        tile.record = conv->weights;
+        sqz_dsp_pairs(&tile, conv->out_channels, pixel, next);
     }
 }

@@ -2,7 +2,7 @@
 #include "sqz_conv.h"
 #include "sqz_tile_dsp.h"
 
-#define BLOCK 32u /* channels; a multiple of four */
+#define BLOCK 64u /* channels; a multiple of four */
 
 static void add(int32_t *sums, const int8_t *first, const int8_t *second, unsigned channels) {
     for (unsigned i = 0; i < channels; ++i) {
@@ -17,12 +17,12 @@ void sqz_conv_mean_row_dsp(const void *params, const sqz_rows *rows) {
     sqz_dsp_tile tile;
     sqz_dsp_begin(&tile, conv, rows);
     for (unsigned x = 0; x < conv->out_width; x += SQZ_DSP_PIXELS) {
-        const int8_t *weights = conv->weights;
         sqz_dsp_fill(&tile, x);
+        tile.record = conv->weights;
         for (unsigned o = 0; o < conv->out_channels; o += BLOCK) {
-            const unsigned end = o + BLOCK < conv->out_channels ? o + BLOCK : conv->out_channels;
-            weights = sqz_dsp_channels(&tile, weights, o, end, first, second);
-            add((int32_t *)rows->state + o, first, x + 1 < conv->out_width ? second : beyond, end - o);
+            const unsigned count = o + BLOCK < conv->out_channels ? BLOCK : conv->out_channels - o;
+            sqz_dsp_channels(&tile, count, first, second);
+            add((int32_t *)rows->state + o, first, x + 1 < conv->out_width ? second : beyond, count);
         }
     }
     sqz_conv_mean_finish(both, rows);

@@ -1,27 +1,12 @@
-/* The Cortex-M DSP instructions that convolution uses, and the same in C for every other processor.
- *
- * A word holds two int16 (low half first) or four int8 (lowest byte first), whatever the byte order of the machine.
- * -DSQZ_NO_ASM asks for intrinsics instead of the assembly loop, whose 14 registers leave none for a frame pointer.
- */
+/* The Cortex-M DSP instructions that convolution uses, and the same in C for every other processor. A word holds two
+ * int16, low half first. */
 #ifndef SQZ_DSP_H
 #define SQZ_DSP_H
 #include <stdint.h>
 
-#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__GNUC__) && !defined(__ARM_BIG_ENDIAN)
-#include <arm_acle.h>
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__GNUC__) && defined(__thumb2__)
 #define SQZ_DSP 1
-#if defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(SQZ_NO_ASM)
-#define SQZ_DSP_ASM 1
-#endif
-#endif
-
-/* Four bytes, of any alignment. */
-static inline uint32_t sqz_load4(const int8_t *from) {
-    const uint8_t *byte = (const uint8_t *)from;
-    return byte[0] | (uint32_t)byte[1] << 8 | (uint32_t)byte[2] << 16 | (uint32_t)byte[3] << 24;
-}
-
-#if defined(SQZ_DSP)
+#include <arm_acle.h>
 
 /* sum + the products of the low and of the high halves, modulo 2^32. */
 static inline int32_t sqz_smlad(uint32_t a, uint32_t b, int32_t sum) {
@@ -40,20 +25,6 @@ static inline uint32_t sqz_odd_bytes(uint32_t word) {
     return pair;
 }
 
-/* a * b / 2^32, halves up, + sum. */
-static inline int32_t sqz_smmlar(int32_t a, int32_t b, int32_t sum) {
-    int32_t result;
-    __asm__("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
-    return result;
-}
-
-/* x / 2, rounded down, as int8. */
-static inline int8_t sqz_half_saturated(int32_t x) {
-    int32_t result;
-    __asm__("ssat %0, #8, %1, asr #1" : "=r"(result) : "r"(x));
-    return (int8_t)result;
-}
-
 #else
 
 static inline int32_t sqz_smlad(uint32_t a, uint32_t b, int32_t sum) {
@@ -69,15 +40,6 @@ static inline uint32_t sqz_even_bytes(uint32_t word) {
 
 static inline uint32_t sqz_odd_bytes(uint32_t word) {
     return sqz_even_bytes(word >> 8);
-}
-
-static inline int32_t sqz_smmlar(int32_t a, int32_t b, int32_t sum) {
-    return (int32_t)((((int64_t)sum * ((int64_t)1 << 32)) + (int64_t)a * b + ((int64_t)1 << 31)) >> 32);
-}
-
-static inline int8_t sqz_half_saturated(int32_t x) {
-    x >>= 1;
-    return (int8_t)(x < -128 ? -128 : x > 127 ? 127 : x);
 }
 
 #endif

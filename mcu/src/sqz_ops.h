@@ -112,10 +112,14 @@ typedef struct sqz_conv {
     int8_t input_zero_point;
 } sqz_conv;
 
-void sqz_conv_row(const void *params, const sqz_rows *rows);          /* portable reference */
-void sqz_conv_row_dsp(const void *params, const sqz_rows *rows);      /* packed for SMLAD */
-void sqz_conv_row_dsp_wide(const void *params, const sqz_rows *rows); /* the same where sums may reach 2^23 */
-void sqz_conv_row_mve(const void *params, const sqz_rows *rows);      /* Helium */
+void sqz_conv_row(const void *params, const sqz_rows *rows); /* portable reference */
+
+/* For SMLAD, the same where sums may reach 2^23, for Helium: the weights are records (sqz_record.h) that hold biases,
+ * multipliers and shifts too, so those are null here; requant.step is 0 where all multipliers are 2^30. */
+void sqz_conv_row_dsp(const void *params, const sqz_rows *rows);
+void sqz_conv_row_dsp_wide(const void *params, const sqz_rows *rows);
+void sqz_conv_row_mve(const void *params, const sqz_rows *rows);
+
 void sqz_depthwise_row(const void *params, const sqz_rows *rows);
 
 /* The same convolution where its only reader is the mean over height and width: its rows are never stored (1000
@@ -134,7 +138,7 @@ void sqz_conv_mean_row_mve(const void *params, const sqz_rows *rows);
  * (SQZ_WINDOW), with kernel_h <= stride_h + 1 for maxima and kernel_h <= stride_h for averages, so that at most one
  * window is left open by a row.
  * State of sqz_max_pool_window: int8 [out_width, channels]; of sqz_average_pool_window: int32 [out_width, channels].
- * sqz_max_pool_window may write its output row over its input row if out_stride == channels. */
+ * sqz_max_pool_window may write its output row over its input row if out_stride == channels and stride_w > pad_left. */
 typedef struct sqz_pool {
     uint16_t in_width, channels, out_width;
     uint16_t out_stride; /* as in sqz_conv */

@@ -1,16 +1,29 @@
 #include "sqz_tile_dsp.h"
 #include "sqz_dsp.h"
+#include "sqz_record.h"
 
-/* What makes the patch. */
+#define GROUP 4u /* channels */
+
+/* Bytes of code in `fours`. */
+#define STEPS 8u /* in a round */
+#define STEP_BYTES 48u
 
 void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *rows) {
+    const sqz_requant *to = &conv->requant;
     const sqz_window window = sqz_window_begin(conv, rows);
-    tile->window = window;
-    tile->pairs = window.segments * (window.bytes / 4) * 2 + (window.segments * (window.bytes % 4) + 1) / 2;
+    const unsigned pairs = window.segments * (window.bytes / 4) * 2 + (window.segments * (window.bytes % 4) + 1) / 2;
     tile->patch = rows->scratch;
-    tile->edge = (int8_t *)(tile->patch + tile->pairs * SQZ_DSP_PIXELS);
-    sqz_tables_begin(&tile->tables, &conv->requant);
+    tile->patch_end = tile->patch + pairs * SQZ_DSP_PIXELS;
+    tile->skip = (0u - pairs) % STEPS * STEP_BYTES;
+    tile->odd = 2 * to->zero_point + 1;
+    tile->usual = to->step && to->zero_point == -128;
+    tile->relu = to->lowest == to->zero_point;
+    tile->multipliers = to->step;
+    tile->window = window;
+    tile->pairs = pairs;
 }
+
+/* What makes the patch. */
 
 /* Groups of four inputs of two pixels. */
 static uint32_t *widen(uint32_t *to, const int8_t *first, const int8_t *second, unsigned groups) {
@@ -37,15 +50,16 @@ void sqz_dsp_fill(const sqz_dsp_tile *tile, unsigned x) {
     const unsigned groups = window->bytes / 4, left = window->bytes % 4, row_step = window->conv->dilation_h;
     const unsigned next = x + 1 < window->conv->out_width ? x + 1 : x;
     const int32_t offset = sqz_window_offset(window, x), next_offset = sqz_window_offset(window, next);
+    int8_t *edge = (int8_t *)tile->patch_end;
     uint32_t *to = tile->patch, *tail = to + window->segments * groups * 4;
     for (unsigned i = 0; i < window->segments; ++i) {
-        const int8_t *first = tile->edge, *second = tile->edge + window->bytes;
+        const int8_t *first = edge, *second = edge + window->bytes;
         if (offset >= 0 && next_offset >= 0) {
             first = window->in[i * row_step] + offset;
             second = window->in[i * row_step] + next_offset;
         } else {
-            sqz_window_copy(window, x, i, tile->edge);
-            sqz_window_copy(window, next, i, tile->edge + window->bytes);
+            sqz_window_copy(window, x, i, edge);
+            sqz_window_copy(window, next, i, edge + window->bytes);
         }
         to = widen(to, first, second, groups);
         for (unsigned j = 0; j < left; ++j) {
@@ -56,127 +70,116 @@ void sqz_dsp_fill(const sqz_dsp_tile *tile, unsigned x) {
 
 /* What sums the patch. */
 
-/* What an output value needs to know of its layer: RELU is a mask. */
-typedef struct scaling {
-    int32_t odd; /* 2 * zero point + 1: shifted, it is zero point and rounding */
-    int32_t relu;
-    int fast;
-} scaling;
+#if defined(SQZ_DSP)
+#define AT(field, word) _Static_assert(offsetof(sqz_dsp_tile, field) == 4 * (word), "the assembly's " #field)
+AT(record, 0);
+AT(patch, 1);
+AT(skip, 3);
+AT(first, 4);
+AT(end, 6);
+AT(odd, 7);
+AT(usual, 8);
+AT(relu, 9);
+AT(multipliers, 10);
 
-static inline scaling scaling_of(const sqz_requant *to) {
-    return (scaling){2 * to->zero_point + 1, to->lowest == to->zero_point ? -1 : 0, to->zero_point == -128};
+/* r8: weights, r9: patch; r0, r1: sums of channel 0 of both pixels, r2, r3: of channels 0 and 1 together; r4 to r7: the
+ * same of channels 2 and 3. */
+#define STEP                                                                                  \
+    "ldrd r10, r11, [r8], #8\n\tldrd r12, lr, [r9], #8\n\t"                                   \
+    "smlad r2, r10, r12, r2\n\tsmlad r3, r10, lr, r3\n\t"                                     \
+    "smlad r6, r11, r12, r6\n\tsmlad r7, r11, lr, r7\n\t"                                     \
+    "sxtb16 r10, r10\n\tsxtb16 r11, r11\n\t"                                                  \
+    "smlad r0, r10, r12, r0\n\tsmlad r1, r10, lr, r1\n\t"                                     \
+    "smlad r4, r11, r12, r4\n\tsmlad r5, r11, lr, r5\n\t"
+
+/* Twice two sums to int8: SMMLAR multiplies and adds what rounds and the zero point, and the last bit is shifted out
+ * while saturating. r9: tile->odd, low byte of r10: the shift less one. */
+#define SATURATE(x, y) \
+    "asr " x ", " x ", r10\n\tasr " y ", " y ", r10\n\tssat " x ", #8, " x ", asr #1\n\tssat " y ", #8, " y ", asr #1\n\t"
+#define SCALE(x, y, multiplier)                                            \
+    "lsl lr, r9, r10\n\tsmmlar " x ", " x ", " multiplier ", lr\n\t"       \
+    "smmlar " y ", " y ", " multiplier ", lr\n\t" SATURATE(x, y)
+/* The same, halves away from zero: 1 is taken from what is negative. r12: multipliers. */
+#define SCALE_AWAY(x, y)                                                                             \
+    "ldr r11, [r12], #4\n\tsmmulr " x ", " x ", r11\n\tsmmulr " y ", " y ", r11\n\tlsl lr, r9, r10\n\t" \
+    "add " x ", " x ", " x ", asr #31\n\tadd " y ", " y ", " y ", asr #31\n\t"                       \
+    "add " x ", lr\n\tadd " y ", lr\n\t" SATURATE(x, y)
+#define JOIN(x, y, at) "bfi r0, " x ", #" at ", #8\n\tbfi r1, " y ", #" at ", #8\n\t"
+#define NEXT "lsr r10, r10, #8\n\t"
+
+/* The records of four channels, of which there is at least one. Where the zero point is -128, what is negative
+ * saturates, however it is rounded. The tile's words lie on the stack from sp + 4 on. */
+__attribute__((naked, noinline)) static void fours(sqz_dsp_tile *tile __attribute__((unused))) {
+    __asm__("push {r4-r11, lr}\n\tldmia r0, {r1-r11}\n\tpush {r0-r11}\n\tmov r8, r1\n"
+            "1:\tldmia r8!, {r0, r2, r4, r6}\n\t"
+            "add r2, r0, r2, lsl #8\n\tadd r6, r4, r6, lsl #8\n\t"
+            "mov r1, r0\n\tmov r3, r2\n\tmov r5, r4\n\tmov r7, r6\n\t"
+            "ldr r9, [sp, #8]\n\tldr r10, [sp, #16]\n\tadd pc, r10\n\tnop\n"
+            "2:\t" STEP STEP STEP STEP STEP STEP STEP STEP
+            "ldr r10, [sp, #12]\n\tcmp r9, r10\n\tbne.w 2b\n\t"
+            "ldrd r9, r12, [sp, #32]\n\tldr r10, [r8], #4\n\tmvn r10, r10\n\t"
+            "sub r2, r2, r0\n\tsub r3, r3, r1\n\tsub r6, r6, r4\n\tsub r7, r7, r5\n\t"
+            "lsl r0, r0, #1\n\tlsl r1, r1, #1\n\tasr r2, r2, #7\n\tasr r3, r3, #7\n\t"
+            "lsl r4, r4, #1\n\tlsl r5, r5, #1\n\tasr r6, r6, #7\n\tasr r7, r7, #7\n\t"
+            "cmp r12, #0\n\tbeq.w 4f\n\t"
+            "ldmia r8!, {r11, r12}\n\t"
+            SCALE("r0", "r1", "r11") NEXT SCALE("r2", "r3", "r12") JOIN("r2", "r3", "8") NEXT
+            "ldmia r8!, {r11, r12}\n\t"
+            SCALE("r4", "r5", "r11") JOIN("r4", "r5", "16") NEXT SCALE("r6", "r7", "r12") JOIN("r6", "r7", "24") "\n"
+            "3:\tldrd r2, r3, [sp, #20]\n\tstr r0, [r2], #4\n\tstr r1, [r3], #4\n\tstrd r2, r3, [sp, #20]\n\t"
+            "ldr r4, [sp, #28]\n\tcmp r8, r4\n\tbne.w 1b\n\t"
+            "ldr r0, [sp]\n\tstr r8, [r0]\n\tstrd r2, r3, [r0, #16]\n\tadd sp, #48\n\tpop {r4-r11, pc}\n"
+            /* another zero point, or no multipliers */
+            "4:\tldrd r11, r12, [sp, #40]\n\tcmp r11, #0\n\tbeq 5f\n\t"
+            "bic r0, r0, r0, asr #31\n\tbic r1, r1, r1, asr #31\n\tbic r2, r2, r2, asr #31\n\t"
+            "bic r3, r3, r3, asr #31\n\tbic r4, r4, r4, asr #31\n\tbic r5, r5, r5, asr #31\n\t"
+            "bic r6, r6, r6, asr #31\n\tbic r7, r7, r7, asr #31\n"
+            "5:\tcmp r12, #0\n\tadr.w r12, 7f\n\tbeq 6f\n\tmov r12, r8\n\tadd r8, #16\n"
+            "6:\t" SCALE_AWAY("r0", "r1") NEXT SCALE_AWAY("r2", "r3") JOIN("r2", "r3", "8") NEXT
+            SCALE_AWAY("r4", "r5") JOIN("r4", "r5", "16") NEXT SCALE_AWAY("r6", "r7") JOIN("r6", "r7", "24")
+            "b.w 3b\n\t"
+            ".balign 4\n"
+            "7:\t.word 0x40000000, 0x40000000, 0x40000000, 0x40000000");
 }
 
-/* A sum, doubled, to int8: SMMLAR multiplies, adds the zero point and what rounds, and the last bit is shifted out while
- * saturating. Halves are rounded away from zero, so 1 is taken from what is negative; with RELU that becomes the zero
- * point instead. Where the zero point is -128, all that is not positive saturates, and neither is needed. */
-static inline int8_t scaled(int32_t twice, int32_t multiplier, int shift, scaling by) {
-    const int32_t offset = by.odd * (1 << shift);
-    if (by.fast) {
-        return sqz_half_saturated(sqz_smmlar(twice, multiplier, offset) >> shift);
-    }
-    const int32_t sign = twice >> 31;
-    const int32_t q = sqz_smmlar(twice & ~(sign & by.relu), multiplier, offset) + (sign & ~by.relu);
-    return sqz_half_saturated(q >> shift);
-}
-
-#if defined(SQZ_DSP_ASM)
-#define STEP                               \
-    "ldrd %[w0], %[w1], [%[w]], #8\n\t"    \
-    "ldrd %[a0], %[a1], [%[a]], #8\n\t"    \
-    "smlad %[s2], %[w0], %[a0], %[s2]\n\t" \
-    "smlad %[s3], %[w0], %[a1], %[s3]\n\t" \
-    "smlad %[s6], %[w1], %[a0], %[s6]\n\t" \
-    "smlad %[s7], %[w1], %[a1], %[s7]\n\t" \
-    "sxtb16 %[w0], %[w0]\n\t"              \
-    "sxtb16 %[w1], %[w1]\n\t"              \
-    "smlad %[s0], %[w0], %[a0], %[s0]\n\t" \
-    "smlad %[s1], %[w0], %[a1], %[s1]\n\t" \
-    "smlad %[s4], %[w1], %[a0], %[s4]\n\t" \
-    "smlad %[s5], %[w1], %[a1], %[s5]\n\t"
-#define STEPS 8u
-#define STEP_BYTES 48u
-
-/* Adds to `sum`: channel 0 of both pixels, channels 0 and 1 together, then the same of channels 2 and 3. Returns the
- * weights that follow. Eight steps a round; the first round is entered where the rest of a division by eight begins. */
-static inline const int8_t *dot(int32_t *sum, const int8_t *w, const uint32_t *a, unsigned pairs) {
-    const uint32_t *const end = a + pairs * SQZ_DSP_PIXELS;
-    const uint32_t skip = (0u - pairs) % STEPS * STEP_BYTES;
-    uint32_t w0, w1, a0, a1;
-    __asm__ volatile("ldr %[w0], %[skip]\n\tadd pc, %[w0]\n\tnop\n0:\n\t" STEP STEP STEP STEP STEP STEP STEP STEP
-                     "ldr %[w0], %[end]\n\tcmp %[a], %[w0]\n\tbne.w 0b"
-                     : [s0] "+r"(sum[0]), [s1] "+r"(sum[1]), [s2] "+r"(sum[2]), [s3] "+r"(sum[3]), [s4] "+r"(sum[4]),
-                       [s5] "+r"(sum[5]), [s6] "+r"(sum[6]), [s7] "+r"(sum[7]), [w] "+r"(w), [a] "+r"(a),
-                       [w0] "=&r"(w0), [w1] "=&r"(w1), [a0] "=&r"(a0), [a1] "=&r"(a1)
-                     : [skip] "m"(skip), [end] "m"(end)
-                     : "cc", "memory");
-    return w;
-}
 #else
-static inline const int8_t *dot(int32_t *sum, const int8_t *w, const uint32_t *a, unsigned pairs) {
-    for (; pairs; --pairs, a += SQZ_DSP_PIXELS) {
-        for (int32_t *s = sum; s != sum + 8; s += 4, w += 4) {
-            const uint32_t both = sqz_load4(w), first = sqz_even_bytes(both);
-            s[0] = sqz_smlad(first, a[0], s[0]);
-            s[1] = sqz_smlad(first, a[1], s[1]);
-            s[2] = sqz_smlad(both, a[0], s[2]);
-            s[3] = sqz_smlad(both, a[1], s[3]);
+
+/* Adds one pair of inputs: channel 0 of both pixels, channels 0 and 1 together, then the same of channels 2 and 3. */
+static void step(int32_t *sum, const int8_t *weights, const uint32_t *patch) {
+    for (unsigned i = 0; i < GROUP; i += 2, weights += 4, sum += 4) {
+        const uint32_t both = sqz_load4(weights), first = sqz_even_bytes(both);
+        for (unsigned pixel = 0; pixel < SQZ_DSP_PIXELS; ++pixel) {
+            sum[pixel] = sqz_smlad(first, patch[pixel], sum[pixel]);
+            sum[2 + pixel] = sqz_smlad(both, patch[pixel], sum[2 + pixel]);
         }
     }
-    return w;
 }
+
+/* S1 from 256 * S1 + S0 and S0. */
+static int32_t apart(int32_t both, int32_t first) {
+    return (int32_t)((uint32_t)both - (uint32_t)first) >> 8;
+}
+
+static void fours(sqz_dsp_tile *tile) {
+    const sqz_requant *to = &tile->window.conv->requant;
+    const size_t bytes = 8 * tile->pairs;
+    for (; tile->record != tile->end; tile->record += sqz_record_bytes(to, GROUP, bytes)) {
+        int32_t sum[8] = {0};
+        for (unsigned k = 0; k < tile->pairs; ++k) {
+            step(sum, sqz_record_weights(tile->record, GROUP) + 8 * k, tile->patch + SQZ_DSP_PIXELS * k);
+        }
+        for (unsigned c = 0; c < GROUP; ++c) {
+            const int32_t *s = sum + c / 2 * 4, bias = sqz_record_bias(tile->record, c);
+            const int32_t first = c % 2 ? apart(s[2], s[0]) : s[0], second = c % 2 ? apart(s[3], s[1]) : s[1];
+            *tile->first++ = sqz_record_requantize(to, tile->record, GROUP, bytes, c, bias + first);
+            *tile->second++ = sqz_record_requantize(to, tile->record, GROUP, bytes, c, bias + second);
+        }
+    }
+}
+
 #endif
 
-/* 256 * second + first, modulo 2^32: what the sum of a shared halfword starts from. */
-static inline int32_t together(int32_t first, int32_t second) {
-    return (int32_t)((uint32_t)first + ((uint32_t)second << 8));
-}
-
-/* Twice S1 from 256 * S1 + S0 and S0. */
-static inline int32_t twice_second(int32_t both, int32_t first) {
-    return (int32_t)((uint32_t)both - (uint32_t)first) >> 7;
-}
-
-/* One channel of both pixels. */
-static inline void put(int8_t *first, int8_t *second, int32_t left, int32_t right, int32_t multiplier, int8_t shift,
-                       scaling by) {
-    *first = scaled(left, multiplier, -1 - shift, by);
-    *second = scaled(right, multiplier, -1 - shift, by);
-}
-
-static inline void put_fours(int8_t *first, int8_t *second, const int32_t *sum, const int32_t *multiplier,
-                             const int8_t *shift, scaling by) {
-    put(first, second, sum[0] * 2, sum[1] * 2, multiplier[0], shift[0], by);
-    put(first + 1, second + 1, twice_second(sum[2], sum[0]), twice_second(sum[3], sum[1]), multiplier[1], shift[1], by);
-    put(first + 2, second + 2, sum[4] * 2, sum[5] * 2, multiplier[2], shift[2], by);
-    put(first + 3, second + 3, twice_second(sum[6], sum[4]), twice_second(sum[7], sum[5]), multiplier[3], shift[3], by);
-}
-
-const int8_t *sqz_dsp_channels(const sqz_dsp_tile *tile, const int8_t *weights, unsigned channel, unsigned end,
-                                int8_t *first, int8_t *second) {
-    const uint32_t *patch = tile->patch;
-    const sqz_tables *tables = &tile->tables;
-    const unsigned pairs = tile->pairs, multiplier_step = tables->multiplier_step, shift_step = tables->shift_step;
-    const int32_t *bias = tile->window.conv->bias + channel, *multiplier = tables->multiplier + channel / 4 * multiplier_step;
-    const int8_t *shift = tables->shift + channel / 4 * shift_step;
-    const scaling by = scaling_of(&tile->window.conv->requant);
-    for (; channel + 4 <= end; channel += 4, bias += 4, multiplier += multiplier_step, shift += shift_step) {
-        int32_t sum[8] = {bias[0], bias[0], 0, 0, bias[2], bias[2], 0, 0};
-        sum[2] = sum[3] = together(bias[0], bias[1]);
-        sum[6] = sum[7] = together(bias[2], bias[3]);
-        weights = dot(sum, weights, patch, pairs);
-        if (by.fast) {
-            put_fours(first, second, sum, multiplier, shift, (scaling){by.odd, 0, 1});
-        } else {
-            put_fours(first, second, sum, multiplier, shift, (scaling){by.odd, by.relu, 0});
-        }
-        first += 4;
-        second += 4;
-    }
-    return channel < end ? sqz_dsp_pairs(tile, weights, channel, end, first, second) : weights;
-}
-
-static const int8_t *sum_pairs(int32_t *sum, const int8_t *weights, const uint32_t *patch, unsigned pairs) {
+static void sum_pairs(int32_t *sum, const int8_t *weights, const uint32_t *patch, unsigned pairs) {
     for (; pairs; --pairs, patch += SQZ_DSP_PIXELS, weights += 4) {
         const uint32_t word = sqz_load4(weights), first = sqz_even_bytes(word), second = sqz_odd_bytes(word);
         sum[0] = sqz_smlad(first, patch[0], sum[0]);
@@ -184,23 +187,31 @@ static const int8_t *sum_pairs(int32_t *sum, const int8_t *weights, const uint32
         sum[2] = sqz_smlad(second, patch[0], sum[2]);
         sum[3] = sqz_smlad(second, patch[1], sum[3]);
     }
-    return weights;
 }
 
-const int8_t *sqz_dsp_pairs(const sqz_dsp_tile *tile, const int8_t *weights, unsigned channel, unsigned end, int8_t *first,
-                             int8_t *second) {
-    const sqz_tables *tables = &tile->tables;
-    const int32_t *bias = tile->window.conv->bias;
-    const scaling by = scaling_of(&tile->window.conv->requant);
-    while (channel < end) {
-        const unsigned last = channel + 1 < end ? channel + 1 : channel;
-        int32_t sum[4] = {bias[channel], bias[channel], bias[last], bias[last]};
-        weights = sum_pairs(sum, weights, tile->patch, tile->pairs);
-        for (const int32_t *s = sum; channel <= last; ++channel, s += 2) {
-            const int32_t multiplier = tables->multiplier[tables->multiplier_step ? channel : 0];
-            const int8_t shift = tables->shift[tables->shift_step ? channel : 0];
-            put(first++, second++, s[0] * 2, s[1] * 2, multiplier, shift, by);
+void sqz_dsp_pairs(sqz_dsp_tile *tile, unsigned channels, int8_t *first, int8_t *second) {
+    const sqz_requant *to = &tile->window.conv->requant;
+    const size_t bytes = 4 * tile->pairs;
+    for (unsigned done = 0; done < channels; tile->record += sqz_record_bytes(to, 2, bytes)) {
+        int32_t sum[4] = {0};
+        sum_pairs(sum, sqz_record_weights(tile->record, 2), tile->patch, tile->pairs);
+        for (unsigned c = 0; c < 2 && done < channels; ++c, ++done) {
+            const int32_t bias = sqz_record_bias(tile->record, c);
+            first[done] = sqz_record_requantize(to, tile->record, 2, bytes, c, bias + sum[2 * c]);
+            second[done] = sqz_record_requantize(to, tile->record, 2, bytes, c, bias + sum[2 * c + 1]);
         }
     }
-    return weights;
+}
+
+void sqz_dsp_channels(sqz_dsp_tile *tile, unsigned channels, int8_t *first, int8_t *second) {
+    const unsigned whole = channels / GROUP * GROUP;
+    tile->first = first;
+    tile->second = second;
+    tile->end = tile->record + channels / GROUP * sqz_record_bytes(&tile->window.conv->requant, GROUP, 8 * tile->pairs);
+    if (whole) {
+        fours(tile);
+    }
+    if (channels > whole) {
+        sqz_dsp_pairs(tile, channels - whole, first + whole, second + whole);
+    }
 }

@@ -1,19 +1,34 @@
 #include "sqz_tile_mve.h"
 #include "sqz_bytes.h"
-#include "sqz_requantize.h"
+#include "sqz_record.h"
 
 #define VECTOR 16u
+#define GROUP 4u /* channels */
 
-#if defined(__ARM_FEATURE_MVE) && defined(__GNUC__) && defined(__OPTIMIZE__) && !defined(SQZ_NO_ASM)
+#if defined(__ARM_FEATURE_MVE) && defined(__GNUC__) && defined(__thumb2__)
 #define SQZ_MVE 1
 #endif
 
+/* Bytes of code in `fours`. */
+#define BLOCK_BYTES 56u
+#define BLOCKS 4u /* in a round */
+#define ROUND_BYTES (BLOCKS * BLOCK_BYTES + 8u)
+
 void sqz_mve_begin(sqz_mve_tile *tile, const sqz_conv *conv, const sqz_rows *rows) {
-    tile->window = sqz_window_begin(conv, rows);
-    sqz_tables_begin(&tile->tables, &conv->requant);
+    const sqz_requant *to = &conv->requant;
+    const sqz_window window = sqz_window_begin(conv, rows);
+    const unsigned count = window.segments * window.bytes, blocks = (count - 1) / VECTOR;
+    tile->rounds = (blocks + BLOCKS - 1) / BLOCKS;
+    tile->skip = blocks ? (0u - blocks) % BLOCKS * BLOCK_BYTES : ROUND_BYTES;
+    tile->tail = count - blocks * VECTOR;
+    tile->usual = to->step && to->zero_point == -128;
+    tile->zero_point = to->zero_point;
+    tile->least = to->lowest == to->zero_point ? 0 : INT32_MIN;
+    tile->multipliers = to->step;
+    tile->window = window;
     tile->patch = rows->scratch;
-    tile->inputs = tile->window.segments * tile->window.bytes;
-    tile->stride = (tile->inputs + VECTOR - 1) / VECTOR * VECTOR;
+    tile->count = count;
+    tile->stride = (blocks + 1) * VECTOR;
 }
 
 /* The inputs of pixel x: where they lie, if that is one run of whole vectors, or copied to the patch. */
@@ -22,10 +37,10 @@ static const int8_t *inputs_of(const sqz_mve_tile *tile, unsigned x, int8_t *pat
     const int32_t offset = sqz_window_offset(window, x);
     const unsigned row_step = window->conv->dilation_h, bytes = window->bytes;
     int8_t *to = patch;
-    if (offset >= 0 && window->segments == 1 && tile->inputs == tile->stride) {
+    if (offset >= 0 && window->segments == 1 && tile->count == tile->stride) {
         return window->in[0] + offset;
     }
-    sqz_set(patch + tile->inputs, 0, tile->stride - tile->inputs);
+    sqz_set(patch + tile->count, 0, tile->stride - tile->count);
     for (unsigned i = 0; i < window->segments; ++i, to += bytes) {
         if (offset >= 0) {
             sqz_copy(to, window->in[i * row_step] + offset, bytes);
@@ -37,153 +52,138 @@ static const int8_t *inputs_of(const sqz_mve_tile *tile, unsigned x, int8_t *pat
 }
 
 void sqz_mve_fill(sqz_mve_tile *tile, unsigned x) {
-    tile->first = inputs_of(tile, x, tile->patch);
-    tile->second = x + 1 < tile->window.conv->out_width ? inputs_of(tile, x + 1, tile->patch + tile->stride) : tile->first;
+    const int last = x + 1 == tile->window.conv->out_width;
+    tile->inputs[0] = inputs_of(tile, x, tile->patch);
+    tile->inputs[1] = last ? tile->inputs[0] : inputs_of(tile, x + 1, tile->patch + tile->stride);
 }
 
 #if defined(SQZ_MVE)
+#include <arm_mve.h>
+#define AT(field, offset) _Static_assert(offsetof(sqz_mve_tile, field) == (offset), "the assembly's " #field)
+AT(record, 0);
+AT(end, 4);
+AT(first, 8);
+AT(inputs, 16);
+AT(rounds, 24);
+AT(tail, 32);
+AT(zero_point, 40);
+AT(multipliers, 48);
 
-#define BLOCK                                                                                                     \
-    "vldrb.8 %q[v0], [%[a0]], #16\n\tvldrb.8 %q[v1], [%[a1]], #16\n\t"                                            \
-    "vldrb.8 q2, [%[w]], #16\n\tvldrb.8 q3, [%[w]], #16\n\t"                                                      \
-    "vmladava.s8 r0, %q[v0], q2\n\tvmladava.s8 r2, %q[v1], q2\n\tvldrb.8 q2, [%[w]], #16\n\t"                     \
-    "vmladava.s8 r4, %q[v0], q3\n\tvmladava.s8 r6, %q[v1], q3\n\tvldrb.8 q3, [%[w]], #16\n\t"                     \
-    "vmladava.s8 r8, %q[v0], q2\n\tvmladava.s8 r10, %q[v1], q2\n\t"                                               \
-    "vmladava.s8 r12, %q[v0], q3\n\tvmladava.s8 lr, %q[v1], q3\n\t"
-#define BLOCKS 4u /* a round */
-#define BLOCK_BYTES 56u
-#define ROUND_BYTES (BLOCKS * BLOCK_BYTES + 8u)
+/* r1: weights; r3, r5: inputs of both pixels. The eight sums take all even registers, which VMLADAVA asks for. */
+#define BLOCK                                                                        \
+    "vldrb.8 q0, [r3], #16\n\tvldrb.8 q1, [r5], #16\n\t"                             \
+    "vldrb.8 q2, [r1], #16\n\tvldrb.8 q3, [r1], #16\n\t"                             \
+    "vmladava.s8 r0, q0, q2\n\tvmladava.s8 r2, q1, q2\n\tvldrb.8 q2, [r1], #16\n\t"  \
+    "vmladava.s8 r4, q0, q3\n\tvmladava.s8 r6, q1, q3\n\tvldrb.8 q3, [r1], #16\n\t"  \
+    "vmladava.s8 r8, q0, q2\n\tvmladava.s8 r10, q1, q2\n\t"                          \
+    "vmladava.s8 r12, q0, q3\n\tvmladava.s8 lr, q1, q3\n\t"
 
-/* How `dot` is entered: the first round where the rest of a division by four begins, or behind the last. */
-typedef struct plan {
-    unsigned rounds, skip, tail;
-} plan;
-
-static plan plan_of(unsigned inputs) {
-    const unsigned blocks = inputs / VECTOR;
-    return (plan){(blocks + BLOCKS - 1) / BLOCKS, blocks ? (0u - blocks) % BLOCKS * BLOCK_BYTES : ROUND_BYTES,
-                  inputs % VECTOR};
+/* The records of four channels, of which there is at least one. r9: tile; q4: multipliers, q5: shifts, q6: zero point,
+ * q7: least. Halves are rounded away from zero, so 1 is taken from what is negative before the shift; where the zero
+ * point is -128 that would saturate anyway. */
+__attribute__((naked, noinline)) static void fours(sqz_mve_tile *tile __attribute__((unused))) {
+    __asm__("push {r4-r11, lr}\n\tvpush {d8-d15}\n\t"
+            "mov r9, r0\n\tldr r1, [r9]\n\t"
+            "ldrd r2, r4, [r9, #40]\n\tvdup.16 q6, r2\n\tvdup.32 q7, r4\n"
+            "1:\tldrd r0, r4, [r1], #8\n\tldrd r8, r12, [r1], #8\n\t"
+            "ldrd r3, r5, [r9, #16]\n\tldrd r7, r11, [r9, #24]\n\t"
+            "mov r2, r0\n\tmov r6, r4\n\tmov r10, r8\n\tmov lr, r12\n\t"
+            "add pc, r11\n\tnop\n"
+            "2:\t" BLOCK BLOCK BLOCK BLOCK
+            "subs.w r7, r7, #1\n\tbne.w 2b\n\t"
+            "ldrd r11, r7, [r9, #32]\n\t" /* the last vector, of which only `tail` bytes are there */
+            "vldrb.8 q0, [r3]\n\tvldrb.8 q1, [r5]\n\t"
+            "vldrb.8 q2, [r1]\n\tadd r1, r11\n\tvldrb.8 q3, [r1]\n\tadd r1, r11\n\t"
+            "vmladava.s8 r0, q0, q2\n\tvmladava.s8 r2, q1, q2\n\tvldrb.8 q2, [r1]\n\tadd r1, r11\n\t"
+            "vmladava.s8 r4, q0, q3\n\tvmladava.s8 r6, q1, q3\n\tvldrb.8 q3, [r1]\n\tadd r1, r11\n\t"
+            "vmladava.s8 r8, q0, q2\n\tvmladava.s8 r10, q1, q2\n\t"
+            "vmladava.s8 r12, q0, q3\n\tvmladava.s8 lr, q1, q3\n\t"
+            "vmov q0[2], q0[0], r0, r8\n\tvmov q0[3], q0[1], r4, r12\n\t"
+            "vmov q1[2], q1[0], r2, r10\n\tvmov q1[3], q1[1], r6, lr\n\t"
+            "vldrb.s32 q5, [r1], #4\n\tcmp r7, #0\n\tbeq.w 4f\n\t"
+            "vldrw.32 q4, [r1], #16\n\tvqrdmulh.s32 q0, q0, q4\n\tvqrdmulh.s32 q1, q1, q4\n"
+            "3:\tvrshl.s32 q0, q0, q5\n\tvrshl.s32 q1, q1, q5\n\t"
+            "vqmovnb.s32 q2, q0\n\tvqmovnt.s32 q2, q1\n\tvqadd.s16 q2, q2, q6\n\tvqmovnb.s16 q3, q2\n\t"
+            "ldrd r3, r5, [r9, #8]\n\t"
+            "vstrb.32 q3, [r3], #4\n\tvshr.u32 q3, q3, #16\n\tvstrb.32 q3, [r5], #4\n\t"
+            "strd r3, r5, [r9, #8]\n\t"
+            "ldr r3, [r9, #4]\n\tcmp r1, r3\n\tbne.w 1b\n\t"
+            "str r1, [r9]\n\tvpop {d8-d15}\n\tpop {r4-r11, pc}\n"
+            /* another zero point, or no multipliers */
+            "4:\tmov.w r0, #0x40000000\n\tvdup.32 q4, r0\n\tldr r0, [r9, #48]\n\tcmp r0, #0\n\tbeq 5f\n\t"
+            "vldrw.32 q4, [r1], #16\n"
+            "5:\tvmax.s32 q0, q0, q7\n\tvmax.s32 q1, q1, q7\n\t"
+            "vqrdmulh.s32 q0, q0, q4\n\tvqrdmulh.s32 q1, q1, q4\n\t"
+            "vshr.s32 q2, q0, #31\n\tvadd.i32 q0, q0, q2\n\tvshr.s32 q3, q1, #31\n\tvadd.i32 q1, q1, q3\n\t"
+            "b.w 3b");
 }
 
-/* bias + the sums of four channels, of the pixel at a0 and the one at a1. Returns the weights that follow. The eight
- * sums take all even registers, which VMLADAVA asks for. */
-static inline const int8_t *dot(int32x4_t *first, int32x4_t *second, const int8_t *w, const int8_t *a0, const int8_t *a1,
-                                const int32_t *bias, const plan *how) {
-    int32x4_t v0, v1;
-    const unsigned skip = how->skip, tail = how->tail;
-    unsigned rounds = how->rounds;
-    __asm__ volatile("ldrd r0, r4, [%[b]]\n\tldrd r8, r12, [%[b], #8]\n\t"
-                     "mov r2, r0\n\tmov r6, r4\n\tmov r10, r8\n\tmov lr, r12\n\t"
-                     "ldr %[b], %[skip]\n\tadd pc, %[b]\n\tnop\n"
-                     "1:\t" BLOCK BLOCK BLOCK BLOCK
-                     "subs.w %[n], %[n], #1\n\tbne.w 1b\n\t"
-                     "ldr %[n], %[tail]\n\tcmp %[n], #0\n\tbeq 2f\n\t"
-                     "vldrb.8 %q[v0], [%[a0]]\n\tvldrb.8 %q[v1], [%[a1]]\n\t"
-                     "vldrb.8 q2, [%[w]]\n\tadd %[w], %[n]\n\tvldrb.8 q3, [%[w]]\n\tadd %[w], %[n]\n\t"
-                     "vmladava.s8 r0, %q[v0], q2\n\tvmladava.s8 r2, %q[v1], q2\n\t"
-                     "vldrb.8 q2, [%[w]]\n\tadd %[w], %[n]\n\t"
-                     "vmladava.s8 r4, %q[v0], q3\n\tvmladava.s8 r6, %q[v1], q3\n\t"
-                     "vldrb.8 q3, [%[w]]\n\tadd %[w], %[n]\n\t"
-                     "vmladava.s8 r8, %q[v0], q2\n\tvmladava.s8 r10, %q[v1], q2\n\t"
-                     "vmladava.s8 r12, %q[v0], q3\n\tvmladava.s8 lr, %q[v1], q3\n"
-                     "2:\tvmov %q[v0][2], %q[v0][0], r0, r8\n\tvmov %q[v0][3], %q[v0][1], r4, r12\n\t"
-                     "vmov %q[v1][2], %q[v1][0], r2, r10\n\tvmov %q[v1][3], %q[v1][1], r6, lr"
-                     : [v0] "=&w"(v0), [v1] "=&w"(v1), [w] "+r"(w), [a0] "+r"(a0), [a1] "+r"(a1), [n] "+r"(rounds),
-                       [b] "+r"(bias)
-                     : [skip] "m"(skip), [tail] "m"(tail)
-                     : "q2", "q3", "r0", "r2", "r4", "r6", "r8", "r10", "r12", "lr", "cc", "memory");
-    *first = v0;
-    *second = v1;
-    return w;
-}
-
-/* Sums to sums / 2^31 * multiplier / 2^-shift. Halves are rounded away from zero, so 1 is taken from what is negative. */
-static inline int32x4_t scaled(int32x4_t sums, int32x4_t multiplier, int32x4_t shift) {
-    return vrshlq_s32(vqrdmulhq_s32(sums, multiplier), shift);
-}
-
-static inline int32x4_t scaled_away(int32x4_t sums, int32x4_t multiplier, int32x4_t shift, int32x4_t least) {
-    const int32x4_t q = vqrdmulhq_s32(vmaxq_s32(sums, least), multiplier);
-    return vrshlq_s32(vaddq_s32(q, vshrq_n_s32(q, 31)), shift);
-}
-
-/* Four channels of both pixels, saturated. */
-static inline void put(int8_t *first, int8_t *second, int32x4_t left, int32x4_t right, int zero_point) {
-    int16x8_t both = vqmovntq_s32(vqmovnbq_s32(vuninitializedq_s16(), left), right);
-    both = vqaddq_n_s16(both, (int16_t)zero_point);
-    const int8x16_t bytes = vqmovnbq_s16(vuninitializedq_s8(), both);
-    vstrbq_s32(first, vreinterpretq_s32_s8(bytes));
-    vstrbq_u32((uint8_t *)second, vshrq_n_u32(vreinterpretq_u32_s8(bytes), 16));
-}
-
-static const int8_t *fours(const sqz_mve_tile *tile, const int8_t *weights, unsigned channel, unsigned count, int8_t *first,
-                           int8_t *second) {
-    const sqz_tables *tables = &tile->tables;
-    const sqz_requant *to = &tile->window.conv->requant;
-    const plan how = plan_of(tile->inputs);
-    const int zero_point = to->zero_point;
-    const int32x4_t least = vdupq_n_s32(to->lowest == zero_point ? 0 : INT32_MIN);
-    const int32_t *bias = tile->window.conv->bias + channel, *multiplier = tables->multiplier + channel / 4 * tables->multiplier_step;
-    const int8_t *shift = tables->shift + channel / 4 * tables->shift_step;
-    const int8_t *a0 = tile->first, *a1 = tile->second;
-    const unsigned multiplier_step = tables->multiplier_step, shift_step = tables->shift_step;
-    for (; count; --count, bias += 4, multiplier += multiplier_step, shift += shift_step, first += 4, second += 4) {
-        int32x4_t left, right;
-        weights = dot(&left, &right, weights, a0, a1, bias, &how);
-        const int32x4_t m = vldrwq_s32(multiplier), s = vldrbq_s32(shift);
-        if (zero_point == -128) { /* all that is not positive saturates */
-            put(first, second, scaled(left, m, s), scaled(right, m, s), zero_point);
-        } else {
-            put(first, second, scaled_away(left, m, s, least), scaled_away(right, m, s, least), zero_point);
-        }
+static int32_t sum_of(const int8_t *weights, const int8_t *inputs, unsigned count) {
+    int32_t sum = 0;
+    for (; count >= VECTOR; count -= VECTOR, weights += VECTOR, inputs += VECTOR) {
+        sum = vmladavaq_s8(sum, vldrbq_s8(weights), vldrbq_s8(inputs));
     }
-    return weights;
+    const mve_pred16_t left = vctp8q(count);
+    return vmladavaq_p_s8(sum, vldrbq_z_s8(weights, left), vldrbq_z_s8(inputs, left), left);
 }
 
 #else
 
-/* One of four channels. `weights` are those of all four. */
-static int32_t sum_of(const int8_t *weights, const int8_t *inputs, unsigned count, unsigned channel) {
+static int32_t sum_of(const int8_t *weights, const int8_t *inputs, unsigned count) {
     int32_t sum = 0;
-    for (unsigned i = 0; i < count; ++i) {
-        const unsigned block = i / VECTOR * VECTOR, left = count - block < VECTOR ? count - block : VECTOR;
-        sum += weights[block * 4 + channel * left + i % VECTOR] * inputs[i];
+    for (unsigned k = 0; k < count; ++k) {
+        sum += weights[k] * inputs[k];
     }
     return sum;
 }
 
-static const int8_t *fours(const sqz_mve_tile *tile, const int8_t *weights, unsigned channel, unsigned count, int8_t *first,
-                           int8_t *second) {
-    const sqz_conv *conv = tile->window.conv;
-    for (unsigned i = 0; i < count * 4; ++i, ++channel, weights += i % 4 ? 0 : 4 * tile->inputs) {
-        const int32_t left = sum_of(weights, tile->first, tile->inputs, i % 4);
-        const int32_t right = sum_of(weights, tile->second, tile->inputs, i % 4);
-        first[i] = sqz_requantize(&conv->requant, conv->bias[channel] + left, channel);
-        second[i] = sqz_requantize(&conv->requant, conv->bias[channel] + right, channel);
+/* Of channel c of four. */
+static int32_t sum_of_four(const int8_t *weights, const int8_t *inputs, unsigned count, unsigned c) {
+    int32_t sum = 0;
+    for (unsigned k = 0; k < count; k += VECTOR) {
+        const unsigned width = count - k < VECTOR ? count - k : VECTOR;
+        sum += sum_of(weights + k * GROUP + width * c, inputs + k, width);
     }
-    return weights;
+    return sum;
+}
+
+static void fours(sqz_mve_tile *tile) {
+    const sqz_requant *to = &tile->window.conv->requant;
+    const size_t bytes = GROUP * tile->count, record_bytes = sqz_record_bytes(to, GROUP, bytes);
+    for (const int8_t *record = tile->record; record != tile->end; record += record_bytes) {
+        for (unsigned i = 0; i < GROUP * SQZ_MVE_PIXELS; ++i) {
+            const unsigned c = i / SQZ_MVE_PIXELS, pixel = i % SQZ_MVE_PIXELS;
+            const int32_t sum = sum_of_four(sqz_record_weights(record, GROUP), tile->inputs[pixel], tile->count, c);
+            int8_t **to_pixel = pixel ? &tile->second : &tile->first;
+            *(*to_pixel)++ = sqz_record_requantize(to, record, GROUP, bytes, c, sqz_record_bias(record, c) + sum);
+        }
+    }
+    tile->record = tile->end;
 }
 
 #endif
 
-static int32_t sum_of_one(const int8_t *weights, const int8_t *inputs, unsigned count) {
-    int32_t sum = 0;
-    for (unsigned i = 0; i < count; ++i) {
-        sum += weights[i] * inputs[i];
-    }
-    return sum;
+/* The record of a single channel. */
+static void single(sqz_mve_tile *tile) {
+    const sqz_requant *to = &tile->window.conv->requant;
+    const int8_t *record = tile->record, *weights = sqz_record_weights(record, 1);
+    const unsigned bytes = (tile->count + 3) / 4 * 4;
+    const int32_t first = sum_of(weights, tile->inputs[0], tile->count);
+    const int32_t second = sum_of(weights, tile->inputs[1], tile->count);
+    *tile->first++ = sqz_record_requantize(to, record, 1, bytes, 0, sqz_record_bias(record, 0) + first);
+    *tile->second++ = sqz_record_requantize(to, record, 1, bytes, 0, sqz_record_bias(record, 0) + second);
+    tile->record += sqz_record_bytes(to, 1, bytes);
 }
 
-const int8_t *sqz_mve_channels(const sqz_mve_tile *tile, const int8_t *weights, unsigned channel, unsigned end,
-                                int8_t *first, int8_t *second) {
-    const sqz_conv *conv = tile->window.conv;
-    const unsigned whole = (end - channel) / 4;
-    weights = fours(tile, weights, channel, whole, first, second);
-    for (unsigned i = whole * 4; channel + i < end; ++i, weights += tile->inputs) {
-        const int32_t left = sum_of_one(weights, tile->first, tile->inputs);
-        const int32_t right = sum_of_one(weights, tile->second, tile->inputs);
-        first[i] = sqz_requantize(&conv->requant, conv->bias[channel + i] + left, channel + i);
-        second[i] = sqz_requantize(&conv->requant, conv->bias[channel + i] + right, channel + i);
+void sqz_mve_channels(sqz_mve_tile *tile, unsigned channels, int8_t *first, int8_t *second) {
+    const size_t bytes = sqz_record_bytes(&tile->window.conv->requant, GROUP, GROUP * tile->count);
+    tile->first = first;
+    tile->second = second;
+    tile->end = tile->record + channels / GROUP * bytes;
+    if (channels >= GROUP) {
+        fours(tile);
     }
-    return weights;
+    for (unsigned i = 0; i < channels % GROUP; ++i) {
+        single(tile);
+    }
 }

@@ -1,0 +1,36 @@
+/* Packed weights of the fast convolutions: records that hold all that a group of channels needs, so that one pointer
+ * walks through them. A record is
+ *   int32 bias [channels], weights, int8 shift [channels], up to a multiple of four bytes,
+ *   int32 multiplier [channels]: absent where requant.step is 0, all are 2^30 then;
+ * the convolution's own bias, multiplier and shift are null. This header reads one channel of a record, for the few that
+ * no group holds and for processors without the instructions. */
+#ifndef SQZ_RECORD_H
+#define SQZ_RECORD_H
+#include "sqz_requantize.h"
+
+static inline uint32_t sqz_load4(const int8_t *from) {
+    const uint8_t *byte = (const uint8_t *)from;
+    return byte[0] | (uint32_t)byte[1] << 8 | (uint32_t)byte[2] << 16 | (uint32_t)byte[3] << 24;
+}
+
+/* Bytes of a record of `channels`. */
+static inline size_t sqz_record_bytes(const sqz_requant *to, size_t channels, size_t weight_bytes) {
+    return 4 * channels + weight_bytes + (channels + 3) / 4 * 4 + (to->step ? 4 * channels : 0);
+}
+
+static inline const int8_t *sqz_record_weights(const int8_t *record, size_t channels) {
+    return record + 4 * channels;
+}
+
+static inline int32_t sqz_record_bias(const int8_t *record, size_t channel) {
+    return (int32_t)sqz_load4(record + 4 * channel);
+}
+
+/* The int8 that a sum without bias becomes. */
+static inline int8_t sqz_record_requantize(const sqz_requant *to, const int8_t *record, size_t channels,
+                                           size_t weight_bytes, size_t channel, int32_t sum) {
+    const int8_t *shifts = record + 4 * channels + weight_bytes, *multipliers = shifts + (channels + 3) / 4 * 4;
+    const int32_t multiplier = to->step ? (int32_t)sqz_load4(multipliers + 4 * channel) : 1 << 30;
+    return sqz_clamp(sqz_multiply(sum, multiplier, shifts[channel]) + to->zero_point, to->lowest, to->highest);
+}
+#endif
