@@ -85,8 +85,8 @@ size_t sqz_image_bytes(const sqz_image_config *config);
  * channels is neither 1 nor 3, or the resized picture is smaller than the network's input. */
 sqz_status sqz_image_begin(sqz_image *image, const sqz_image_config *config);
 
-/* Give one camera row of camera_width pixels. They return SQZ_ERROR_NULL, SQZ_ERROR_STATE (a row too many, or `image` is
- * all zero and was never begun), or what `push` returned if that was not SQZ_OK. */
+/* Give one camera row of camera_width pixels. They return SQZ_ERROR_NULL, SQZ_ERROR_STATE (a row too many, or `image`
+ * is all zero and was never begun), or what `push` returned if that was not SQZ_OK. */
 sqz_status sqz_rgb888_row(sqz_image *image, const uint8_t *row);  /* bytes red, green, blue */
 sqz_status sqz_rgb565_row(sqz_image *image, const uint16_t *row); /* numbers, red in the highest 5 bits */
 sqz_status sqz_gray_row(sqz_image *image, const uint8_t *row);    /* one byte a pixel */

@@ -46,7 +46,8 @@ static inline void sweep_pixel(int what, const sqz_pool *pool, const int8_t *row
 }
 
 /* Pixels `from` to `to` at an edge, or all of them where the kernel is neither 2 nor 3 wide. */
-static SQZ_NOINLINE void sweep_edge(int what, const sqz_pool *pool, const int8_t *row, const pass *p, unsigned from, unsigned to) {
+static SQZ_NOINLINE void sweep_edge(int what, const sqz_pool *pool, const int8_t *row, const pass *p, unsigned from,
+                                    unsigned to) {
     for (unsigned x = from; x < to; ++x) {
         sweep_pixel(what, pool, row, p, x, SQZ_LANES);
     }
@@ -101,7 +102,8 @@ static void find_whole(const sqz_pool *pool, pass *p) {
 }
 
 static void make_pass(int what, const sqz_pool *pool, const int8_t *row, pass p) {
-    static void (*const sweeps[])(const sqz_pool *, const int8_t *, const pass *) = {sweep_first, sweep_next, sweep_turn};
+    static void (*const sweeps[])(const sqz_pool *, const int8_t *, const pass *) = {
+        sweep_first, sweep_next, sweep_turn};
     find_whole(pool, &p);
     const int whole = (int)(p.whole_from * pool->stride_w) - pool->pad_left; /* column of its first pixel */
     unsigned lanes = pool->channels;

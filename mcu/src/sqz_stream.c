@@ -11,7 +11,7 @@ _Static_assert((-3 >> 1) == -2, "sqz needs >> of negative numbers to be arithmet
 /* The header: SQZ_HEADER_BYTES of it are used. */
 typedef struct header {
     uint32_t mark;     /* mark_of the model between sqz_begin and sqz_finish */
-    uint16_t counts[]; /* op_count firings, op_count rows of its input that each waits for, stream_count rows complete */
+    uint16_t counts[]; /* op_count firings, op_count rows of their inputs waited for, stream_count rows complete */
 } header;
 
 static uint16_t *fired(void *arena) {
