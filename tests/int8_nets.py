@@ -218,14 +218,18 @@ class Net:
         result = self.map(a.shape, scale or 1.3 * max(a.scale, b.scale), zero_point)
         return self.op("ADD", [a.index, b.index], result, options, "AddOptions")
 
-    def pad(self, x: Map, top: int = 1, bottom: int = 1, left: int = 1, right: int = 1) -> Map:
-        """Add PAD."""
+    def pad(
+        self, x: Map, top: int = 1, bottom: int = 1, left: int = 1, right: int = 1, *, value: int | None = None
+    ) -> Map:
+        """Add PAD, or PADV2 with the byte `value`."""
         values = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
         amounts = self.tensor((4, 2), "int32", data=values)
         shape = (1, x.shape[1] + top + bottom, x.shape[2] + left + right, x.channels)
-        return self.op(
-            "PAD", [x.index, amounts], self.map(shape, x.scale, x.zero_point), schema.PadOptionsT(), "PadOptions"
-        )
+        result = self.map(shape, x.scale, x.zero_point)
+        if value is None:
+            return self.op("PAD", [x.index, amounts], result, schema.PadOptionsT(), "PadOptions")
+        byte = self.tensor((), "int8", (x.scale,), (x.zero_point,), data=np.array(value, np.int8))
+        return self.op("PADV2", [x.index, amounts, byte], result, schema.PadV2OptionsT(), "PadV2Options")
 
     def mean(self, x: Map, *, keep_dims: bool = False, scale: float | None = None) -> Map:
         """Add MEAN over height and width."""

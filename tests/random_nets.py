@@ -160,7 +160,8 @@ class _Builder:
             x = self.net_.conv(x, 2, (3, 3))
         kernel = {"pool 1x1": (1, 1), "5x5": (5, 5)}.get(kind, (3, 3))
         if kind == "pad 3x3":
-            return self.net_.conv(self.net_.pad(x), self.number(1, 4), kernel, padding="VALID", out=out)
+            padded = self.net_.pad(x, value=self._outside())
+            return self.net_.conv(padded, self.number(1, 4), kernel, padding="VALID", out=out)
         return self.net_.conv(x, self.number(1, 4), kernel, out=out)
 
     def _dense_block(self, x: Map) -> Map:
@@ -169,7 +170,11 @@ class _Builder:
         return self.net_.concat([x, y] if self.pick(True, False) else [y, x])
 
     def _pad(self, x: Map) -> Map:
-        return self.net_.pad(x, *(self.number(0, 2) for _ in range(4)))
+        return self.net_.pad(x, *(self.number(0, 2) for _ in range(4)), value=self._outside())
+
+    def _outside(self) -> int | None:
+        """Return the byte of a PADV2, or None for a PAD."""
+        return self.number(-128, 127) if self.number(0, 1) else None
 
     def _requantize(self, x: Map) -> Map:
         operator = self.pick("QUANTIZE", "RELU", "RELU6")

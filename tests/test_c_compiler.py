@@ -375,6 +375,17 @@ def test_padding_joins_windows_that_see_the_same(
         assert program.operators[-1].pad_top == 1
 
 
+def test_a_value_of_its_own_joins_convolutions_that_see_no_other() -> None:
+    def padded(n: Net, **how: str) -> Map:
+        return n.conv(n.pad(n.requantize(n.input(6, 6, 2), 0.1, 7), value=-128), 2, (3, 3), **how)
+
+    folded = program_of(lambda n: padded(n, padding="VALID"))
+    kernel = folded.operators[-1].kernel
+    assert isinstance(kernel, g.ConvKernel)
+    assert (folded.operators[-1].pad_top, kernel.input_zero_point) == (1, -128)
+    assert "PADV2" in functions(program_of(lambda n: padded(n, padding="SAME")))  # around it are zero points, too
+
+
 def test_the_mean_of_a_pointwise_convolution_is_part_of_it() -> None:
     fused = program_of(lambda n: n.mean(n.conv(n.pad(n.input(4, 4, 2)), 3, (1, 1))))
     (operator,) = fused.operators

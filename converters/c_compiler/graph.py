@@ -68,7 +68,10 @@ class FeatureMap:
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
-    """CONV_2D, weights int8 [O, KH, KW, I], or DEPTHWISE_CONV_2D, [1, KH, KW, O]; one scale or O; bias int32 [O]."""
+    """CONV_2D, weights int8 [O, KH, KW, I], or DEPTHWISE_CONV_2D, [1, KH, KW, O]; one scale or O; bias int32 [O].
+
+    `outside` is the byte around the map; None: its zero point.
+    """
 
     weights: np.ndarray
     weight_scale: np.ndarray
@@ -76,6 +79,7 @@ class Convolution:
     window: Window
     activation: str
     depthwise: bool = False
+    outside: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,12 +110,13 @@ class Add:
 
 @dataclass(frozen=True)
 class Pad:
-    """PAD of height and width with real 0."""
+    """PAD or PADV2 of height and width with the byte `value`."""
 
     top: int
     bottom: int
     left: int
     right: int
+    value: int
 
 
 @dataclass(frozen=True, eq=False)

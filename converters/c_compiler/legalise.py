@@ -110,22 +110,37 @@ def _with_folded_pad(graph: g.Graph, layer: g.Layer, pads: dict[int, g.Layer]) -
     )
     if max(window.pad_top, window.pad_left) > LARGEST_STEP:
         return layer
-    if isinstance(kind, g.Pool) and not _pads_like_pool(kind, window, source, target):
-        return layer
-    folded = replace(layer, kind=replace(kind, window=window), inputs=(pad.inputs[0],))
-    return _with_folded_pad(graph, folded, pads)
+    if isinstance(kind, g.Pool):
+        if not _pads_like_pool(kind, pad.kind, window, source, target):
+            return layer
+        merged: g.LayerKind = replace(kind, window=window)
+    else:
+        if not _pads_like_convolution(kind, pad.kind, graph.maps[layer.inputs[0]], target):
+            return layer
+        merged = replace(kind, window=window, outside=pad.kind.value)
+    return _with_folded_pad(graph, replace(layer, kind=merged, inputs=(pad.inputs[0],)), pads)
 
 
-def _pads_like_pool(kind: g.Pool, window: g.Window, source: g.FeatureMap, target: g.FeatureMap) -> bool:
-    """Whether a PAD's value, real 0, changes no maximum, and every window sees something of the map itself.
+def _pads_like_convolution(kind: g.Convolution, pad: g.Pad, padded: g.FeatureMap, target: g.FeatureMap) -> bool:
+    """Whether a PAD's value is what the convolution sees around its input, or it sees nothing of that."""
+    window = kind.window
+    sees = window.pad_top or window.pad_left
+    sees = sees or (target.height - 1) * window.stride_h + window.rows > padded.height
+    sees = sees or (target.width - 1) * window.stride_w + (window.kernel_w - 1) * window.dilation_w + 1 > padded.width
+    outside = padded.zero_point if kind.outside is None else kind.outside
+    return pad.value == outside or (kind.outside is None and not sees)
 
-    (A convolution takes what lies outside for real 0 in any case; an average would count it.)
+
+def _pads_like_pool(kind: g.Pool, pad: g.Pad, window: g.Window, source: g.FeatureMap, target: g.FeatureMap) -> bool:
+    """Whether a PAD's value changes no maximum, and every window sees something of the map itself.
+
+    (An average would count it.)
     """
     last_top = (target.height - 1) * window.stride_h - window.pad_top
     last_left = (target.width - 1) * window.stride_w - window.pad_left
     sees = window.pad_top < window.kernel_h and window.pad_left < window.kernel_w
     sees = sees and last_top < source.height and last_left < source.width
-    return not kind.average and source.zero_point == arithmetic.QMIN and sees
+    return not kind.average and pad.value == arithmetic.QMIN and sees
 
 
 def without_unread(graph: g.Graph) -> g.Graph:
@@ -266,7 +281,7 @@ class _Lowering:
             source.channels,
             target.width,
             target.channels,
-            source.zero_point,
+            source.zero_point if kind.outside is None else kind.outside,
             kind.depthwise,
         )
         macs = target.size * (kind.weights.size // target.channels)
@@ -338,7 +353,7 @@ class _Lowering:
 
     def _pad(self, layer: g.Layer, kind: g.Pad) -> None:
         source, target = self._maps(layer)
-        kernel = g.PadKernel(source.width, source.channels, target.width, kind.left, target.zero_point)
+        kernel = g.PadKernel(source.width, source.channels, target.width, kind.left, kind.value)
         self._add(layer, kernel, layer.output, pad_top=kind.top)
 
     def _fully_connected(self, layer: g.Layer, kind: g.FullyConnected) -> None:

@@ -53,7 +53,8 @@ class _Reader:
     def graph(self) -> g.Graph:
         source = self.number(self.model.inputs[0], "the input")
         names = tflite_reader.layer_names(self.model)
-        layers = tuple(self.layer(op, name) for op, name in zip(self.model.ops, names, strict=True))
+        named = zip(self.model.ops, names, strict=True)
+        layers = tuple(self.layer(op, name) for op, name in named if not _computes_shape(self.model, op))
         target = self.number(self.model.outputs[0], "the output")
         return g.Graph(tuple(self.maps), layers, source, target, tuple(range(len(self.maps))))
 
@@ -80,11 +81,19 @@ class _Reader:
         return g.Layer(name, op.name, inputs, output, kind_of(layer))
 
 
+def _computes_shape(model: Model, op: Op) -> bool:
+    """Whether an operator only computes sizes, for a RESHAPE of an unknown batch; the file has those sizes."""
+    return op.name in ("SHAPE", "STRIDED_SLICE", "PACK") and all(
+        model.tensors[index].dtype == "int32" for index in op.outputs
+    )
+
+
 def _feature_map(tensor: Tensor, where: str) -> g.FeatureMap:
     what = f"{where}: tensor {tensor.name[:80]!r}"
     check(not tensor.is_constant, f"{what} is a constant; expected an activation")
     check(not tensor.is_variable, f"{what} is a variable; state between runs is not supported")
-    check(-1 not in tensor.shape_signature, f"{what} has dynamic shape {tensor.shape_signature}; expected fixed sizes")
+    fixed = tensor.shape_signature[1:] == tensor.shape[1:]  # the batch, often unknown, is 1
+    check(fixed, f"{what} has dynamic shape {tensor.shape_signature}; expected fixed sizes")
     check(tensor.dtype in EDGE_DTYPES, f"{what} is {tensor.dtype}; expected int8")
     check(1 <= len(tensor.shape) <= 4, f"{what} has shape {tensor.shape}; expected 1 to 4 dimensions")
     check(tensor.shape[0] == 1, f"{what} has shape {tensor.shape}; expected a batch of 1")
@@ -280,7 +289,20 @@ def _pad(layer: _Layer) -> g.Pad:
     top, bottom, left, right = (int(value) for value in values[1:3].ravel())
     (source,) = layer.inputs
     layer.shape((source.height + top + bottom, source.width + left + right, source.channels))
-    return g.Pad(top, bottom, left, right)
+    return g.Pad(top, bottom, left, right, _pad_value(layer))
+
+
+def _pad_value(layer: _Layer) -> int:
+    """Return PADV2's constant; PAD's is the zero point."""
+    if layer.op.name == "PAD":
+        return layer.output.zero_point
+    constant = layer.constant(2, "value", "int8")
+    value = np.asarray(constant.data)
+    layer.check(value.size == 1, f"it pads with {value.size} values; expected 1")
+    wanted = (layer.output.scale, layer.output.zero_point)
+    found = (*constant.scale, *constant.zero_point)
+    layer.check(found == wanted, f"its value has scale and zero point {found}, its output {wanted}; expected the same")
+    return int(value.ravel()[0])
 
 
 def _fully_connected(layer: _Layer) -> g.FullyConnected:
@@ -342,6 +364,7 @@ _READERS: dict[str, tuple[int | None, Callable[[_Layer], g.LayerKind]]] = {
     "MAX_POOL_2D": (1, _pool),
     "MEAN": (1, _mean),
     "PAD": (1, _pad),
+    "PADV2": (1, _pad),
     "QUANTIZE": (1, _requantize),
     "RELU": (1, _relu),
     "RELU6": (1, _relu),
