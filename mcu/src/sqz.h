@@ -1,4 +1,5 @@
-/* sqz-tf: what every compiled model shares. Public: a caller sees this header and NAME.h, nothing else. */
+/* sqz-tf: what every compiled model shares. Public: a caller sees this header, NAME.h and, if rows come from a camera,
+ * sqz_image.h; nothing else. */
 #ifndef SQZ_H
 #define SQZ_H
 #include <stddef.h>
@@ -20,6 +21,25 @@ typedef enum sqz_status {
     SQZ_ERROR_STATE = -4,     /* not begun, a row too many, or finished before the last row */
     SQZ_ERROR_SIZE = -5       /* sqz_image: sizes that cannot be, or do not go together */
 } sqz_status;
+
+/* For messages: the code as it is written above. */
+static inline const char *sqz_status_name(sqz_status status) {
+    switch (status) {
+    case SQZ_OK:
+        return "SQZ_OK";
+    case SQZ_ERROR_NULL:
+        return "SQZ_ERROR_NULL";
+    case SQZ_ERROR_ALIGNMENT:
+        return "SQZ_ERROR_ALIGNMENT";
+    case SQZ_ERROR_ARENA:
+        return "SQZ_ERROR_ARENA";
+    case SQZ_ERROR_STATE:
+        return "SQZ_ERROR_STATE";
+    case SQZ_ERROR_SIZE:
+        return "SQZ_ERROR_SIZE";
+    }
+    return "unknown sqz_status";
+}
 
 #ifdef __cplusplus
 }

@@ -204,7 +204,10 @@ sqz_status sqz_finish(const sqz_model *model, void *arena, int8_t *output) {
     if (complete(model, arena)[0] < model->streams[0].height) {
         return SQZ_ERROR_STATE;
     }
-    while (complete(model, arena)[model->output] < result->height && advance(model, arena)) {
+    while (complete(model, arena)[model->output] < result->height) {
+        if (!advance(model, arena)) {
+            return SQZ_ERROR_STATE; /* the tables are not of one model */
+        }
     }
     memcpy(output, row_of(result, arena, 0), model->output_bytes);
     ((header *)arena)->mark = ~mark_of(model);
