@@ -30,21 +30,24 @@ LINKED = {"cortex-m85": "cortex-m55"}  # cores that the compiler may not know ye
 CODE_BYTES = {"generic": 10 * KIB, "cortex-m4": 12 * KIB, "cortex-m55": 12 * KIB}
 STACK_BYTES = 1 * KIB
 
-# Cycles per multiply-accumulate, from and to: instructions counted in QEMU (docs/results.md, `make bench-mcu`) times
-# 1.0 to 1.6 cycles each (flash wait states above all), 0.6 to 1.1 where a core issues two at a time, 1.2 to 2.2 on
-# Helium, whose vector instructions take two beats or more. Cores that were not counted have wide ranges.
-CYCLES_PER_MAC = {
-    "cortex-m0plus": (8.0, 20.0),
-    "cortex-m33": (1.1, 2.4),
-    "cortex-m4": (1.1, 2.6),
-    "cortex-m7": (0.7, 1.8),
-    "cortex-m55": (0.3, 1.0),
-    "cortex-m85": (0.2, 0.8),
-}
-CYCLES_PER_MAC_GENERIC = (4.0, 12.0)
+# Instructions per multiply-accumulate, from and to, by target: counted in QEMU for SqueezeNets of three sizes (`make
+# bench-mcu`, docs/results.md), the smallest at the upper end.
+INSTRUCTIONS_PER_MAC = {"generic": (12.0, 18.0), "cortex-m4": (0.9, 1.8), "cortex-m55": (0.19, 0.75)}
 
-# TFLite Micro with CMSIS-NN, int8-only registrations: bytes of code with GCC 12.2 (docs/results.md) for CONV_2D,
-# MAX_POOL_2D, CONCATENATION, MEAN and SOFTMAX, and instructions per multiply-accumulate counted in QEMU.
+# Cycles per instruction, from and to: assumptions, not measurements. One and wait states of the flash; less where a
+# core issues two at a time; more on Helium, whose vector instructions take two beats or more.
+CYCLES = {
+    "cortex-m0plus": (1.3, 2.2),  # and more instructions than Thumb-2 needs
+    "cortex-m33": (1.0, 1.5),
+    "cortex-m4": (1.0, 1.6),
+    "cortex-m7": (0.6, 1.1),
+    "cortex-m55": (1.2, 2.2),
+    "cortex-m85": (0.7, 1.4),
+}
+CYCLES_ELSEWHERE = (1.0, 1.8)
+
+# TFLite Micro with CMSIS-NN, int8-only registrations: bytes of code with GCC 12.2 (mcu/bench/peers.json) for CONV_2D,
+# MAX_POOL_2D, CONCATENATION, MEAN and SOFTMAX.
 TFLM_CODE_BYTES = {"cortex-m4": 44_304, "cortex-m7": 42_424, "cortex-m55": 39_264}
 TFLM_CORE = {"cortex-m33": "cortex-m4", "cortex-m85": "cortex-m55"}
 
@@ -179,11 +182,15 @@ def judge(model: Model, chosen: list[Board], tflm: Need | None) -> list[Verdict]
 
 
 def _verdict(model: Model, board: Board, tflm: Need | None) -> Verdict:
-    low, high = CYCLES_PER_MAC.get(board.core, CYCLES_PER_MAC_GENERIC)
-    hertz = board.mhz * 1e6
     code = TFLM_CODE_BYTES.get(TFLM_CORE.get(board.core, board.core), TFLM_CODE_BYTES["cortex-m4"])
-    milliseconds = (1e3 * model.macs * low / hertz, 1e3 * model.macs * high / hertz)
-    return Verdict(board, model.need(board), milliseconds, tflm and replace(tflm, code=code))
+    return Verdict(board, model.need(board), milliseconds(model.macs, board), tflm and replace(tflm, code=code))
+
+
+def milliseconds(macs: int, board: Board) -> tuple[float, float]:
+    """Return an estimate of one picture's time, from and to."""
+    pairs = zip(INSTRUCTIONS_PER_MAC[board.target], CYCLES.get(board.core, CYCLES_ELSEWHERE), strict=True)
+    low, high = (macs * instructions * cycles / (1e3 * board.mhz) for instructions, cycles in pairs)
+    return low, high
 
 
 # Telling it.
@@ -278,7 +285,7 @@ def _notes(verdicts: list[Verdict], why_no_tflm: str) -> list[str]:
     if not all(verdict.compiled.linked for verdict in verdicts):
         why = footprint.why_not() or "there is no compiler for these cores here"
         lines.append(f"~ estimated: {why}.")
-    lines.append("Time is multiply-accumulates times cycles by core, an estimate: measure on your board.")
+    lines.append("Time is an estimate (counted instructions times assumed cycles by core): measure on your board.")
     if why_no_tflm:
         lines.append(f"TFLite Micro's arena is not measured: {why_no_tflm}")
     else:

@@ -2,7 +2,8 @@
 
 Needs arm-none-eabi-gcc. The model is linked with a caller that begins it, pushes rows and finishes, and what that
 caller does not reach is left out, as in any firmware. The stack bound is the deepest path in the compiler's own call
-graph (`-fcallgraph-info=su`); a call through a pointer counts as the deepest function that is only called so.
+graph (`-fcallgraph-info=su`). A call through a pointer counts as the deepest of the functions that nobody calls by
+name: those private to its file or, where it has none, those that all files see. The library uses pointers so.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from sqz_tf.errors import SqzError
 
-GCC, SIZE, NM = "arm-none-eabi-gcc", "arm-none-eabi-size", "arm-none-eabi-nm"
+GCC, SIZE = "arm-none-eabi-gcc", "arm-none-eabi-size"
 SECTION = ".model"  # weights and tables go there, apart from code
 LIBRARY_STACK = 32  # memcpy and memset of the C library, whose call graph is not at hand
 INDIRECT = "__indirect_call"
@@ -54,7 +55,7 @@ class Footprint:
 
 def why_not() -> str | None:
     """Return None where models can be linked on this machine, else the reason why not."""
-    missing = [tool for tool in (GCC, SIZE, NM) if shutil.which(tool) is None]
+    missing = [tool for tool in (GCC, SIZE) if shutil.which(tool) is None]
     return f"{', '.join(missing)} not found" if missing else None
 
 
@@ -78,10 +79,10 @@ def link(files: Mapping[str, str], name: str, core: str) -> Footprint:
         sources = sorted(path.name for path in folder.glob("*.c"))
         _run([GCC, *_FLAGS, *target, "-fcallgraph-info=su", "-c", *sources], folder)
         objects = [f"{Path(source).stem}.o" for source in sources]
-        entry = ("-nostartfiles", "-Wl,--gc-sections,-e,sqz_fit_caller")
+        entry = ("-nostartfiles", "-Wl,--gc-sections,-Map=model.map,-e,sqz_fit_caller")
         _run([GCC, *target, *entry, *objects, "-o", "model.elf"], folder)
         sections = _sections(_run([SIZE, "-A", "-d", "model.elf"], folder))
-        linked = set(re.findall(r" [tT] (\S+)$", _run([NM, "model.elf"], folder), re.MULTILINE))
+        linked = _linked((folder / "model.map").read_text())
         graph = "".join(path.read_text() for path in sorted(folder.glob("*.ci")))
     weights = sections.pop(SECTION, 0)
     static = sum(sections.pop(kind, 0) for kind in (".bss", ".data"))
@@ -110,19 +111,36 @@ def _sections(text: str) -> dict[str, int]:
     return {name: int(size) for name, size in rows if not name.startswith((".debug", ".comment"))}
 
 
+def _linked(linker_map: str) -> set[str]:
+    """Return the functions in the program as `FILE.c:FUNCTION`, from the linker's map."""
+    kept = linker_map[linker_map.index("Linker script and memory map") :]
+    found = re.findall(r"^ \.text\.(\S+)\s+0x[0-9a-f]+\s+0x[0-9a-f]+ (\w+)\.o$", kept, re.MULTILINE)
+    return {f"{file}.c:{function}" for function, file in found}
+
+
 def stack_bound(graph: str, entry: str, linked: Collection[str]) -> int | None:
     """Return the bytes of stack of the deepest path from `entry`, or None where it has no bound.
 
     Args:
       graph: what GCC wrote with `-fcallgraph-info=su`, of all files.
       entry: the function called from outside.
-      linked: the functions in the program; one that nobody calls is called through a pointer.
+      linked: the functions in the program, `FILE.c:FUNCTION`; one that nobody calls is called through a pointer.
     """
     frames, calls = _call_graph(graph)
-    present = {function for function in frames if function.split(":")[-1] in linked}
+    files = {function: function for function in linked} | {_plain(function): function for function in linked}
+    present = {function: files[function].split(":")[0] for function in frames if function in files}
     called = {target for source in present for target in calls[source] if source != target}
-    calls[INDIRECT] = present - called - {entry}
+    pointed = {function for function in present if function not in called and function != entry}
+    for source, file in present.items():
+        if INDIRECT in calls[source]:
+            private = {function for function in pointed if function.startswith(f"{file}:")}
+            calls[source] |= private or {function for function in pointed if ":" not in function}
     return _deepest(entry, frames, calls, ())
+
+
+def _plain(function: str) -> str:
+    """Return a function's name without its file, which GCC gives for static functions alone."""
+    return function.split(":")[-1]
 
 
 def _call_graph(graph: str) -> tuple[dict[str, int | None], dict[str, set[str]]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from converters.c_compiler import graph as g
 from converters.c_compiler.compiler import Compilation
 from converters.c_compiler.plan import ARENA_ALIGN, Plan, state_bytes
+from converters.c_compiler.targets import Choice
 from converters.c_compiler.timeline import timeline, whole_maps
 
 
@@ -81,7 +83,7 @@ def _operator(compilation: Compilation, i: int) -> dict[str, Any]:
         "macs": operator.macs,
         "ops": operations(operator, program.streams[operator.output]),
         "weights_bytes": _weights_bytes(choice),
-        "table_bytes": _table_bytes(operator.kernel),
+        "table_bytes": _table_bytes(operator.kernel, choice),
         "state_bytes": state_bytes(operator.kernel),
         "scratch_bytes": choice.scratch_bytes,
     }
@@ -128,23 +130,29 @@ def operations(operator: g.Operator, output: g.Stream) -> int:
 
 
 def flash_bytes(compilation: Compilation) -> dict[str, int]:
-    """Return the bytes of constants: weights as packed, biases, and tables of multipliers and shifts."""
-    kernels = [operator.kernel for operator in compilation.program.operators]
-    weights = sum(_weights_bytes(choice) for choice in compilation.choices)
-    bias = sum(_bias_bytes(kernel) for kernel in kernels)
-    tables = sum(_table_bytes(kernel) for kernel in kernels) - bias
+    """Return the bytes of constants: weights as packed (with what is packed among them), biases and tables besides."""
+    pairs = [(operator.kernel, choice) for operator, choice in _chosen(compilation)]
+    weights = sum(_weights_bytes(choice) for _, choice in pairs)
+    bias = sum(_bias_bytes(kernel, choice) for kernel, choice in pairs)
+    tables = sum(_table_bytes(kernel, choice) for kernel, choice in pairs) - bias
     return {"weights": weights, "bias": bias, "tables": tables, "total": weights + bias + tables}
 
 
-def _weights_bytes(choice: Any) -> int:
+def _chosen(compilation: Compilation) -> Iterable[tuple[g.Operator, Choice]]:
+    return zip(compilation.program.operators, compilation.choices, strict=True)
+
+
+def _weights_bytes(choice: Choice) -> int:
     return 0 if choice.weights is None else int(choice.weights.nbytes)
 
 
-def _bias_bytes(kernel: g.Kernel) -> int:
-    return int(kernel.bias.nbytes) if isinstance(kernel, g.ConvKernel | g.FullyConnectedKernel) else 0
+def _bias_bytes(kernel: g.Kernel, choice: Choice) -> int:
+    if choice.records or not isinstance(kernel, g.ConvKernel | g.FullyConnectedKernel):
+        return 0
+    return int(kernel.bias.nbytes)
 
 
-def _table_bytes(kernel: g.Kernel) -> int:
-    """Return the bytes of an operator's biases, multipliers and shifts."""
-    scalings = [getattr(kernel, "requant", None), getattr(kernel, "mean", None)]
-    return _bias_bytes(kernel) + sum(each.table_bytes for each in scalings if each)
+def _table_bytes(kernel: g.Kernel, choice: Choice) -> int:
+    """Return the bytes of an operator's biases, multipliers and shifts that are not among its weights."""
+    scalings = [None if choice.records else getattr(kernel, "requant", None), getattr(kernel, "mean", None)]
+    return _bias_bytes(kernel, choice) + sum(each.table_bytes for each in scalings if each)
