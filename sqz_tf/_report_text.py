@@ -25,6 +25,7 @@ TITLES = {
     "int8_xnnpack": "int8, XNNPACK",
 }
 PURPOSES = {
+    "c/": "the int8 model compiled to C that takes the picture row by row: include model_int8.h",
     "labels.txt": "class names, one a line, in the order of the outputs",
     "model.keras": "the final network for further training in Keras 2 (tf_keras)",
     "model_f32.tflite": "the final network in float, to compare with",
@@ -98,8 +99,11 @@ def fenced(value: str) -> str:
 
 
 def files(sizes: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the files by name, with what each is for."""
-    return [{"name": name, "purpose": PURPOSES.get(name, ""), **size} for name, size in sorted(sizes.items())]
+    """Return the files by name, with what each is for; those of the compiled model as one."""
+    joined = {name: size for name, size in sizes.items() if not name.startswith("c/")}
+    if c_files := [size for name, size in sizes.items() if name.startswith("c/")]:
+        joined["c/"] = {key: sum(size[key] for size in c_files) for key in ("bytes", "xz")}
+    return [{"name": name, "purpose": PURPOSES.get(name, ""), **size} for name, size in sorted(joined.items())]
 
 
 def subtitle(report: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from converters import c_array, tflite_reader, tflite_writer, to_tflite
+from converters import c_array, c_compiler, tflite_reader, tflite_writer, to_tflite
 from sqz_tf import __version__, check, images, interpreters, report, stats
 from sqz_tf._cli import Console
 from sqz_tf._keras import keras
@@ -37,6 +37,7 @@ from sqz_tf.weights import Pretrained
 
 OPS = {"CONV_2D", "MAX_POOL_2D", "CONCATENATION", "MEAN", "SOFTMAX"}
 MISTAKES_SHOWN = 24
+C_NAME = "model_int8"  # in C, and of its files
 BEFORE, FREE_SCALE = "before", "free_scale"  # quantizations that one with powers of two is compared with
 TRIM_IMAGES = 400
 
@@ -266,6 +267,7 @@ class Pipeline(ABC):
         small = tflite_writer.for_microcontroller(int8)
         self.arena = self._arena(small)
         self._write_tflm(out / "tflm", small)
+        self.compiled = self._write_c(out / "c", int8)
         self._write_manifest(out)
         self.parity = self._judge(out)
 
@@ -298,6 +300,26 @@ class Pipeline(ABC):
         folder.mkdir()
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
+
+    def _write_c(self, folder: Path, model: bytes) -> dict[str, Any]:
+        """Compile the model to C that streams rows; return what it takes, for report.json."""
+        try:
+            compilation = c_compiler.analyse(model)
+            tools = {"tools": f"sqz-tf {__version__}", "model": "model_int8.tflite"}
+            files = c_compiler.files(compilation, C_NAME, tools, list(self.dataset.classes))
+        except ValueError as error:
+            raise ConversionError(f"the int8 model cannot be compiled to C: {error}") from error
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        takes = c_compiler.report(compilation)
+        return {
+            "target": takes["target"],
+            "arena_bytes": takes["arena"]["bytes"],
+            "weight_bytes": takes["flash"]["total"],
+            "timeline": {name: takes["timeline"][name] for name in ("kept", "working")},
+            "whole_maps": takes["whole_maps"],
+        }
 
     def _write_manifest(self, out: Path) -> None:
         values = manifest(out, config=self._config(), data_sha256=self.dataset.sha256, command=self.command)
@@ -388,6 +410,7 @@ class Pipeline(ABC):
                 "margin_bytes": self.arena and self.arena.margin,
                 "ops": sorted(int8.op_names),
             },
+            "mcu": self.compiled,
             "parity": {name: asdict(edge) for name, edge in parity.edges.items()},
             "sqnr": parity.sqnr,
             "training": made.training,

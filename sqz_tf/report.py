@@ -148,7 +148,7 @@ def _summary_row(report: dict[str, Any], row: dict[str, Any]) -> list[str]:
     """Return the cells of one model; the dense network has the size of the final float file, not its zeros."""
     int8 = row["key"].startswith("int8")
     size = report["sizes"]["model_int8.tflite" if int8 else "model_f32.tflite"]
-    arena = report["tflm"]["arena_bytes"] if int8 else None
+    arena = report.get("mcu", report["tflm"])["arena_bytes"] if int8 else None
     low, high = row["interval"]
     return [
         row["title"],

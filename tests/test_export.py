@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT, require
 from PIL import Image
 
-from converters import tflite_reader, tflite_writer
+from converters import c_compiler, tflite_reader, tflite_writer
 from sqz_tf import artifact, images
 from sqz_tf.runtime import Classifier
 
@@ -51,7 +51,8 @@ def python(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[s
 
 
 def files(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    every = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return {name for name in every if not name.startswith("c/")}
 
 
 @pytest.fixture(scope="session")
@@ -94,12 +95,23 @@ def test_half_of_every_pruned_layer_is_zero_in_the_tflite(digits: Path, report: 
 
 def test_every_required_edge_is_byte_equal(report: dict[str, Any]) -> None:
     edges = report["parity"]
-    for name in ("litert_builtin", "tflite_runtime_ref", "tflm"):
+    for name in ("litert_builtin", "tflite_runtime_ref", "tflm", "compiled_c"):
         edge = edges[f"int8_litert_ref-{name}"]
         require(not edge["skipped"], f"the edge to {name} was skipped: {edge['skipped']}")
         assert (edge["equal"], edge["max_abs_diff"]) == (True, 0)
     assert edges["int8-uint8_twin"]["equal"]
     assert edges["int8_litert_ref-litert_xnnpack"]["agreement_top1"] >= 0.97
+
+
+def test_the_c_is_what_the_compiler_makes_of_the_int8_model(digits: Path, report: dict[str, Any]) -> None:
+    model = (digits / "model_int8.tflite").read_bytes()
+    written = {path.name: path.read_text() for path in (digits / "c").iterdir()}
+    labels = (digits / "labels.txt").read_text().splitlines()
+    tools = {"tools": f"sqz-tf {report['sqz_tf']}", "model": "model_int8.tflite"}
+    assert written == c_compiler.compile_model(model, "model_int8", provenance=tools, labels=labels)
+    assert f"#define MODEL_INT8_ARENA_BYTES {report['mcu']['arena_bytes']}u" in written["model_int8.h"]
+    assert report["mcu"]["arena_bytes"] < 0.2 * max(report["mcu"]["whole_maps"]["bytes"]) + 1024
+    assert report["tflm"]["arena_bytes"] > 5 * report["mcu"]["arena_bytes"]
 
 
 def test_the_input_is_the_raw_pixel(digits: Path) -> None:

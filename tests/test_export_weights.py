@@ -75,7 +75,7 @@ def test_calibration_helps_and_int8_agrees_with_float(imagenet: Path) -> None:
     assert found["chosen"]["divergence"] < 0.6 * found["min_max"]["divergence"]
     assert report["agreement_top1"] >= 0.85
     assert report["accuracy"]["int8"]["n"] == JUDGED
-    for name in ("tflite_runtime_ref", "tflm"):
+    for name in ("tflite_runtime_ref", "tflm", "compiled_c"):
         assert report["parity"][f"int8_litert_ref-{name}"]["equal"]
 
 

@@ -807,7 +807,19 @@ def test_memory_row_by_row_stands_against_whole_maps() -> None:
     assert "RAM in use in each of 3 steps, at most 3.0 KiB of 5.0 KiB reserved" in labels
     assert any(label.startswith("RAM of whole feature maps in each of 3 layers, most in <script>") for label in labels)
     assert "RAM, compiled to C 5.0 KiB" in text
+    assert re.search(r"^int8 .* 5\.0 KiB$", summary_table(compiled()), re.MULTILINE)
     assert "Memory on a microcontroller" not in Page(render_html(example())).text
+
+
+def test_the_c_is_one_row_of_the_model_card_with_its_call() -> None:
+    values = compiled()
+    values["sizes"] |= {f"c/{name}": {"bytes": 1000, "xz": 300} for name in ("model_int8.h", "sqz.h")}
+    card = render_model_card(values)
+    plain = card.replace("\u202f", " ")
+    assert "| `c/` | 2 000 | 600 | the int8 model compiled to C" in plain
+    assert "\n5 120 bytes. Compile every `.c`" in plain
+    assert "model_int8_push_row(arena, row);" in card
+    assert "push_row" not in render_model_card(example())
 
 
 def test_memory_without_tflite_micro() -> None:
