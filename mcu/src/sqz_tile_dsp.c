@@ -25,9 +25,9 @@ void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *row
 
 /* What makes the patch. */
 
-/* Groups of four inputs of two pixels. */
-static uint32_t *widen(uint32_t *to, const int8_t *first, const int8_t *second, unsigned groups) {
-    for (const int8_t *end = first + groups * 4; first != end; first += 4, second += 4, to += 4) {
+/* Groups of four inputs of both pixels. */
+static uint32_t *widen(uint32_t *to, const int8_t *first, const int8_t *second, unsigned bytes) {
+    for (const int8_t *end = first + bytes; first != end; first += 4, second += 4, to += 4) {
         const uint32_t a = sqz_load4(first), b = sqz_load4(second);
         to[0] = sqz_even_bytes(a);
         to[1] = sqz_even_bytes(b);
@@ -37,33 +37,32 @@ static uint32_t *widen(uint32_t *to, const int8_t *first, const int8_t *second, 
     return to;
 }
 
-/* Input number i of those that make no group of four. */
+/* Input number i of those that make no group of four; of a pair, the first comes first. */
 static void widen_single(uint32_t *tail, unsigned i, int8_t first, int8_t second) {
     uint32_t *to = tail + i / 2 * SQZ_DSP_PIXELS;
-    const unsigned half = i % 2 * 16;
-    to[0] = (half ? to[0] : 0u) | (uint32_t)(uint16_t)first << half;
-    to[1] = (half ? to[1] : 0u) | (uint32_t)(uint16_t)second << half;
+    to[0] = i % 2 ? (to[0] & 0xFFFFu) | (uint32_t)first << 16 : (uint16_t)first;
+    to[1] = i % 2 ? (to[1] & 0xFFFFu) | (uint32_t)second << 16 : (uint16_t)second;
 }
 
 void sqz_dsp_fill(const sqz_dsp_tile *tile, unsigned x) {
     const sqz_window *window = &tile->window;
-    const unsigned groups = window->bytes / 4, left = window->bytes % 4, row_step = window->conv->dilation_h;
     const unsigned next = x + 1 < window->conv->out_width ? x + 1 : x;
-    const int32_t offset = sqz_window_offset(window, x), next_offset = sqz_window_offset(window, next);
+    const unsigned step = (next - x) * sqz_window_step(window), left = window->bytes % 4, whole = window->bytes - left;
+    const int outside = x < window->inside_from || next >= window->inside_end;
     int8_t *edge = (int8_t *)tile->patch_end;
-    uint32_t *to = tile->patch, *tail = to + window->segments * groups * 4;
+    uint32_t *to = tile->patch, *tail = to + window->segments * whole;
     for (unsigned i = 0; i < window->segments; ++i) {
         const int8_t *first = edge, *second = edge + window->bytes;
-        if (offset >= 0 && next_offset >= 0) {
-            first = window->in[i * row_step] + offset;
-            second = window->in[i * row_step] + next_offset;
-        } else {
+        if (outside) {
             sqz_window_copy(window, x, i, edge);
             sqz_window_copy(window, next, i, edge + window->bytes);
+        } else {
+            first = sqz_window_segment(window, x, i);
+            second = first + step;
         }
-        to = widen(to, first, second, groups);
+        to = widen(to, first, second, whole);
         for (unsigned j = 0; j < left; ++j) {
-            widen_single(tail, i * left + j, first[groups * 4 + j], second[groups * 4 + j]);
+            widen_single(tail, i * left + j, first[whole + j], second[whole + j]);
         }
     }
 }

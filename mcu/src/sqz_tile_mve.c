@@ -29,32 +29,38 @@ void sqz_mve_begin(sqz_mve_tile *tile, const sqz_conv *conv, const sqz_rows *row
     tile->patch = rows->scratch;
     tile->count = count;
     tile->stride = (blocks + 1) * VECTOR;
+    for (unsigned pixel = 0; pixel < SQZ_MVE_PIXELS; ++pixel) { /* what fills up the last vector is never written to again */
+        sqz_set(tile->patch + pixel * tile->stride + count, 0, tile->stride - count);
+    }
 }
 
-/* The inputs of pixel x: where they lie, if that is one run of whole vectors, or copied to the patch. */
-static const int8_t *inputs_of(const sqz_mve_tile *tile, unsigned x, int8_t *patch) {
-    const sqz_window *window = &tile->window;
-    const int32_t offset = sqz_window_offset(window, x);
-    const unsigned row_step = window->conv->dilation_h, bytes = window->bytes;
-    int8_t *to = patch;
-    if (offset >= 0 && window->segments == 1 && tile->count == tile->stride) {
-        return window->in[0] + offset;
+/* The inputs of pixel x, which may lie outside the image. */
+static void copy(const sqz_mve_tile *tile, unsigned x, int8_t *to) {
+    for (unsigned i = 0; i < tile->window.segments; ++i, to += tile->window.bytes) {
+        sqz_window_copy(&tile->window, x, i, to);
     }
-    sqz_set(patch + tile->count, 0, tile->stride - tile->count);
-    for (unsigned i = 0; i < window->segments; ++i, to += bytes) {
-        if (offset >= 0) {
-            sqz_copy(to, window->in[i * row_step] + offset, bytes);
-        } else {
-            sqz_window_copy(window, x, i, to);
-        }
-    }
-    return patch;
 }
 
 void sqz_mve_fill(sqz_mve_tile *tile, unsigned x) {
-    const int last = x + 1 == tile->window.conv->out_width;
-    tile->inputs[0] = inputs_of(tile, x, tile->patch);
-    tile->inputs[1] = last ? tile->inputs[0] : inputs_of(tile, x + 1, tile->patch + tile->stride);
+    const sqz_window *window = &tile->window;
+    const unsigned next = x + 1 < window->conv->out_width ? x + 1 : x;
+    const unsigned step = (next - x) * sqz_window_step(window), bytes = window->bytes;
+    int8_t *to = tile->patch;
+    tile->inputs[0] = to;
+    tile->inputs[1] = to + tile->stride;
+    if (x < window->inside_from || next >= window->inside_end) {
+        copy(tile, x, to);
+        copy(tile, next, to + tile->stride);
+    } else if (window->segments == 1 && tile->count == tile->stride) { /* one run of whole vectors */
+        tile->inputs[0] = sqz_window_segment(window, x, 0);
+        tile->inputs[1] = tile->inputs[0] + step;
+    } else {
+        for (unsigned i = 0; i < window->segments; ++i, to += bytes) {
+            const int8_t *from = sqz_window_segment(window, x, i);
+            sqz_copy(to, from, bytes);
+            sqz_copy(to + tile->stride, from + step, bytes);
+        }
+    }
 }
 
 #if defined(SQZ_MVE)

@@ -1,19 +1,23 @@
 #include "sqz_window.h"
 #include "sqz_bytes.h"
 
-sqz_window sqz_window_begin(const sqz_conv *conv, const sqz_rows *rows) {
-    const int dilated = conv->dilation_w > 1;
-    const unsigned taps = dilated ? 1u : conv->kernel_w;
-    sqz_window window = {conv, rows->in, conv->kernel_h, taps * conv->in_channels, taps, !dilated};
-    window.segments *= dilated ? conv->kernel_w : 1u;
-    for (unsigned i = 0; i < conv->kernel_h; ++i) {
-        window.plain &= rows->in[i * conv->dilation_h] != NULL;
-    }
-    return window;
-}
-
 static unsigned at_most(int value, unsigned most) {
     return value < 0 ? 0 : (unsigned)value < most ? (unsigned)value : most;
+}
+
+sqz_window sqz_window_begin(const sqz_conv *conv, const sqz_rows *rows) {
+    const int dilated = conv->dilation_w > 1;
+    const unsigned taps = dilated ? 1u : conv->kernel_w, stride = conv->stride_w;
+    sqz_window window = {conv, rows->in, conv->kernel_h, taps * conv->in_channels, taps, 0, 0};
+    window.segments *= dilated ? conv->kernel_w : 1u;
+    window.inside_from = (conv->pad_left + stride - 1) / stride;
+    window.inside_end = at_most((conv->in_width + conv->pad_left - (int)taps + (int)stride) / (int)stride, conv->out_width);
+    for (unsigned i = 0; i < conv->kernel_h; ++i) {
+        if (dilated || !rows->in[i * conv->dilation_h]) {
+            window.inside_end = 0;
+        }
+    }
+    return window;
 }
 
 void sqz_window_copy(const sqz_window *window, unsigned x, unsigned i, int8_t *to) {

@@ -7,21 +7,23 @@
 typedef struct sqz_window {
     const sqz_conv *conv;
     const int8_t *const *in;
-    unsigned segments, bytes, taps; /* bytes and taps of one segment */
-    int plain;                      /* not dilated, and no row is outside the image */
+    unsigned segments, bytes, taps;   /* bytes and taps of one segment */
+    unsigned inside_from, inside_end; /* output pixels that need nothing from outside the image; none if dilated */
 } sqz_window;
 
 sqz_window sqz_window_begin(const sqz_conv *conv, const sqz_rows *rows);
 
-/* Bytes from the start of a row to the window of output pixel x, if all of that is inside the image and the window is
- * plain: segment i is then at in[i * dilation_h] + offset. Otherwise -1. */
-static inline int32_t sqz_window_offset(const sqz_window *window, unsigned x) {
+/* Segment i of an output pixel that is inside. */
+static inline const int8_t *sqz_window_segment(const sqz_window *window, unsigned x, unsigned i) {
     const sqz_conv *conv = window->conv;
-    const int column = (int)(x * conv->stride_w) - conv->pad_left;
-    const int inside = window->plain && column >= 0 && column + (int)window->taps <= conv->in_width;
-    return inside ? column * conv->in_channels : -1;
+    return window->in[i * conv->dilation_h] + (x * conv->stride_w - conv->pad_left) * conv->in_channels;
 }
 
-/* Copy segment i of output pixel x; what is outside the image is the input's zero point. */
+/* Bytes from a segment of one output pixel to that of the next. */
+static inline unsigned sqz_window_step(const sqz_window *window) {
+    return (unsigned)window->conv->stride_w * window->conv->in_channels;
+}
+
+/* Copy segment i of any output pixel; what is outside the image is the input's zero point. */
 void sqz_window_copy(const sqz_window *window, unsigned x, unsigned i, int8_t *to);
 #endif
