@@ -1,9 +1,9 @@
 /* The tables a compiled model is made of, and the kernels that read them. Internal: NAME.c and the library only.
  *
  * A feature map is a stream of rows, of which the arena holds a ring of `ring_rows`. An operator makes one output
- * row at a time from the input rows its window needs. Each step, after a row was pushed and until the last is out, offers
- * every operator, in graph order, the chance to make one row; it is read by later operators in the same step or waits in
- * the ring.
+ * row at a time from the input rows its window needs. Each step, after a row was pushed and until the last is out,
+ * offers every operator, in graph order, the chance to make one row; it is read by later operators in the same step or
+ * waits in the ring.
  */
 #ifndef SQZ_OPS_H
 #define SQZ_OPS_H
@@ -33,7 +33,7 @@ typedef struct sqz_stream {
     uint32_t row_bytes;
     uint16_t ring_rows;
     uint16_t height;       /* rows in all; less than 65535 */
-    uint8_t last_producer; /* operator that completes a row (of several that write slices of it); SQZ_NONE: the caller */
+    uint8_t last_producer; /* operator that completes a row, of several that write slices of it; SQZ_NONE: the caller */
 } sqz_stream;
 
 /* What a kernel gets: the rows of its window (null outside the image), where to write, where to work. */
@@ -75,7 +75,7 @@ typedef struct sqz_model {
     const sqz_stream *streams; /* stream 0 is the input */
     const sqz_op *ops;
     uint8_t stream_count, op_count;
-    uint16_t output;           /* stream that is the result; all its rows are in its ring and copied out by sqz_finish */
+    uint16_t output;           /* stream that is the result: all its rows stay in its ring until sqz_finish */
     uint32_t arena_bytes, output_bytes;
     uint32_t zero_from, zero_bytes; /* the part of the arena that holds state: cleared by sqz_begin */
 } sqz_model;
@@ -183,7 +183,7 @@ typedef struct sqz_quantize {
 
 void sqz_quantize_row(const void *params, const sqz_rows *rows);
 
-/* PAD of height and width (in height by the operator's pad_top and fires), and, without padding, a copy into a slice. */
+/* PAD of height and width (in height by the operator's pad_top and fires); without padding a copy into a slice. */
 typedef struct sqz_pad {
     uint16_t in_width, channels, out_width, out_stride;
     uint8_t pad_left;
@@ -193,8 +193,8 @@ typedef struct sqz_pad {
 void sqz_pad_row(const void *params, const sqz_rows *rows);
 
 /* As sqz_requant, but rounded once: TFLite's reference FULLY_CONNECTED multiplies by a double and rounds halves away
- * from zero. The factor has all of a double's 53 bits: (high * 2^31 + low) / 2^shift, 0 <= high < 2^22, 0 <= low < 2^31,
- * high * 2^31 + low 0 or at least 2^52, 32 <= shift <= 94. */
+ * from zero. The factor has all of a double's 53 bits: (high * 2^31 + low) / 2^shift, 0 <= high < 2^22,
+ * 0 <= low < 2^31, high * 2^31 + low is 0 or at least 2^52, 32 <= shift <= 94. */
 typedef struct sqz_exact_requant {
     const int32_t *high, *low;
     const int8_t *shift;
