@@ -13,7 +13,7 @@ from converters import tflite_reader
 from converters.c_compiler import graph as g
 from converters.tflite_reader import Model, Op, Tensor
 
-LARGEST_SIDE = 0xFFFF  # heights, widths and channels are uint16 in the tables
+LARGEST_SIDE = 0xFFFE  # heights, widths and channels are uint16 in the tables; the engine keeps 0xFFFF for itself
 LARGEST_STEP = 0xFF  # kernels, strides and paddings are uint8
 EDGE_DTYPES = ("int8", "uint8", "float32")
 
