@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqz_tf import __version__, _cli
+from sqz_tf import __version__, _cli, android
 from sqz_tf.errors import ConfigError
 from sqz_tf.spec import ARCHS, BYPASSES, FITS, SCHEMES
 
@@ -115,6 +115,7 @@ def _add_training(group: Any) -> None:
 def _add_output(group: Any) -> None:
     group.add_argument("--out", type=Path, metavar="FOLDER", help="default: build/NAME OF THE DATA")
     group.add_argument("--overwrite", action="store_true", help="replace an earlier output folder")
+    group.add_argument("--android", action="store_true", help="also put the model into the Android demo app's assets")
     group.add_argument(
         "--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from OUT.work (default: yes)"
     )
@@ -139,13 +140,20 @@ def _work(arguments: argparse.Namespace, command: list[str], console: _cli.Conso
     out = arguments.out or Path("build") / _default_name(arguments.data)
     options = _options(arguments)
     _refuse_contradictions(arguments)
+    if arguments.android:
+        android.require_demo()
     console.note(f"reading {arguments.data}")
     if arguments.dry_run:
         return _dry_run(_job(arguments, options), arguments.json, console)
     with Workspace(out, arguments.overwrite, arguments.resume, note=console.note) as workspace:
         report, folder = _job(arguments, options).start(workspace, console, command).run()
     _print_result(report, folder, arguments.json)
-    return _cli.EXIT_OK if report["gate"]["passed"] else _cli.EXIT_FAILED
+    if not report["gate"]["passed"]:
+        return _cli.EXIT_FAILED
+    if arguments.android:
+        android.bundle([folder], android.ASSETS)
+        console.note(f"bundled with the demo app; for a package: make android MODEL={folder}")
+    return _cli.EXIT_OK
 
 
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import itertools
+import json
+import re
+import struct
+import types
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import android_cases
+import android_photos
 import byte_models
 import numpy as np
 import pytest
@@ -18,9 +24,10 @@ import tiny_net
 from conftest import ROOT, require
 from PIL import ExifTags, Image
 
-from android_demo.tools import java, jvm, process
-from converters import tflite_writer
-from sqz_tf import interpreters
+from android_demo.tools import apk, build, java, jvm, maven, models, process, verify
+from android_demo.tools.__main__ import main
+from converters import tflite_writer, to_android
+from sqz_tf import android, export, images, interpreters
 from sqz_tf.runtime import Classifier
 from sqz_tf.spec import PreprocessSpec
 
@@ -33,6 +40,7 @@ SPECS = (
     PreprocessSpec(19, 20, channels=1, fit="warp"),
 )
 SIZES = ((1, 1), (2, 3), (7, 5), (48, 48), (33, 90), (101, 60), (160, 121), (640, 480), (1, 300))
+FORMATS = re.compile(r"%\d\$[.\d]*[a-z]|%%")
 
 
 @pytest.fixture(scope="module")
@@ -190,3 +198,241 @@ def test_core_on_its_own(core, tmp_path):
 def test_the_two_files_to_copy_need_nothing_else(core, tmp_path):
     files = [jvm.CORE / "java" / "org" / "sqztf" / "core" / name for name in ("SqzModel.java", "SqzPicture.java")]
     java.compile_java(files, [], tmp_path / "classes")
+
+
+# The app ------------------------------------------------------------------------------------------------------
+
+
+def export_folder(folder: Path, model: bytes) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "model_int8.tflite").write_bytes(model)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an app's assets with two models."""
+    folder = tmp_path_factory.mktemp("bundle")
+    exports = [export_folder(folder / f"model{i}", android_cases.pixels_model(SPECS[i])) for i in (0, 1)]
+    android.bundle(exports, folder / "assets")
+    return folder / "assets"
+
+
+@pytest.fixture(scope="module")
+def android_tools() -> None:
+    missing = process.missing_tools()
+    require(not missing, f"{', '.join(missing)} are not installed")
+
+
+def test_the_app_on_old_and_new_android(core, assets, android_tools, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "screens").mkdir()
+    android_photos.write(tmp_path / "photos")
+    classpath = jvm.compile_app(core, assets, maven.empty_folder(tmp_path / "app"), CACHE)
+    properties = {"sqz.pictures": str(tmp_path / "photos"), "sqz.screens": str(tmp_path / "screens")}
+    assert jvm.run_app(classpath, CACHE, properties) >= 35
+    sizes = {path.stem: images.picture_size(path.read_bytes()) for path in (tmp_path / "screens").iterdir()}
+    assert sizes["photo-en"] == (822, 1782)
+    assert {"photo-ko-dark", "photo-ko-large", "photo-en-landscape-dark", "no-camera-small", "frozen"} <= set(sizes)
+
+
+def test_every_text_is_there_in_both_languages():
+    english, korean = (
+        dict(re.findall(r'<string name="(\w+)">(.*?)</string>', (folder / "strings.xml").read_text("utf-8")))
+        for folder in (build.APP / "res" / "values", build.APP / "res" / "values-ko")
+    )
+    assert english.keys() == korean.keys()
+    for name, text in english.items():
+        assert sorted(FORMATS.findall(text)) == sorted(FORMATS.findall(korean[name])), name
+        assert re.search("[가-힣]", korean[name]) or name == "percent"
+
+
+# The package --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def package(assets, android_tools, tmp_path_factory) -> tuple[Path, verify.Verdict]:
+    out = tmp_path_factory.mktemp("android")
+    (out / "maven").symlink_to(CACHE.resolve())
+    (CACHE.parent / "api").mkdir(parents=True, exist_ok=True)
+    (out / "api").symlink_to((CACHE.parent / "api").resolve())
+    verdict = build.build(assets, ["arm64-v8a"], out)
+    return out, verdict
+
+
+def test_the_package_is_signed_aligned_and_holds_the_models(package, assets):
+    out, verdict = package
+    assert {path.name for path in out.iterdir() if path.is_file()} == {"sqz-demo.apk", "report.json", "debug.keystore"}
+    assert [entry["name"] for entry in verdict.models] == ["model0", "model1"]
+    assert json.loads((out / "report.json").read_text())["sha256"] == maven.sha256(out / "sqz-demo.apk")
+    assert verdict.bytes < 4_000_000
+    assert verdict.locales == ["ko"]
+    (library,) = verdict.libraries
+    assert (library.path, library.offset % 16384) == ("lib/arm64-v8a/libtensorflowlite_jni.so", 0)
+    assert library.segment_alignment in (4096, 16384)
+    assert verdict.fits_16_kb_pages == (library.segment_alignment == 16384)
+    with zipfile.ZipFile(out / "sqz-demo.apk") as archive:
+        info = archive.getinfo("assets/models/model0.tflite")
+        assert info.compress_type == zipfile.ZIP_STORED
+        assert archive.read(info) == (assets / "models" / "model0.tflite").read_bytes()
+        labels = archive.read("assets/models/model0.labels.txt").decode().splitlines()
+        assert labels[:2] == ["pixel 0", "pixel 1"]
+
+
+def repacked(source: Path, target: Path, change: Any) -> Path:
+    """Copy a package with some entries changed: `change` returns name, bytes and method, or None to leave it out."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for info in old.infolist():
+            if (entry := change(info, old.read(info))) is not None:
+                name, data, method = entry
+                apk._add(new, name, data, method)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("fault", "entry", "method", "data"),
+    [
+        ("model0.tflite is compressed", "assets/models/model0.tflite", zipfile.ZIP_DEFLATED, None),
+        ("model0.labels.txt has changed", "assets/models/model0.labels.txt", zipfile.ZIP_DEFLATED, b"cat\n"),
+        ("is compressed", "lib/arm64-v8a/libtensorflowlite_jni.so", zipfile.ZIP_DEFLATED, None),
+    ],
+)
+def test_a_package_that_is_not_right_is_refused(package, tmp_path, fault, entry, method, data):
+    out, _ = package
+
+    def change(info: zipfile.ZipInfo, content: bytes) -> tuple[str, bytes, int]:
+        if info.filename != entry:
+            return info.filename, content, info.compress_type
+        return info.filename, content if data is None else data, method
+
+    changed = repacked(out / "sqz-demo.apk", tmp_path / "changed.zip", change)
+    signed = apk.sign(changed, out / "debug.keystore", tmp_path / "signed.apk")
+    with pytest.raises(process.BuildError, match=fault):
+        verify.verify(signed, ["arm64-v8a"])
+    with pytest.raises(process.BuildError):
+        verify.verify(changed, ["arm64-v8a"])  # not signed
+
+
+def test_a_call_that_is_too_new_does_not_compile(android_tools, tmp_path):
+    have = maven.fetch(["api36", "api24"], CACHE)
+    newest, oldest = (build.api_jar(have[use][0], CACHE.parent / "api") for use in ("api36", "api24"))
+    source = tmp_path / "New.java"
+    source.write_text(
+        "import android.view.WindowInsets;\nclass New { static int[] of(WindowInsets insets) {\n"
+        "    return new int[] {insets.getInsets(WindowInsets.Type.systemBars()).left}; } }\n"
+    )
+    java.compile_java([source], [newest], tmp_path / "newest")
+    with pytest.raises(process.BuildError, match="cannot find symbol"):
+        java.compile_for_both([source], newest, oldest, [], tmp_path)
+    source.write_text("class New { java.time.Instant now; }\n")
+    with pytest.raises(process.BuildError, match="uses java/time, which Android has only after API 24"):
+        java.compile_for_both([source], newest, oldest, [], tmp_path)
+
+
+def test_an_unknown_hash_is_refused(tmp_path):
+    (tmp_path / "pins.txt").write_text("junit junit:junit:4.13.2 # no hash\n")
+    with pytest.raises(process.BuildError, match=r"cannot read `junit junit:junit:4\.13\.2`"):
+        maven.read_pins(tmp_path / "pins.txt")
+    pin = next(pin for pin in maven.read_pins() if pin.name == "hamcrest-core")
+    file = tmp_path / pin.file
+    file.write_bytes(b"something else")
+    with pytest.raises(process.BuildError, match=f"expected {pin.sha256}"):
+        maven._compare(file, pin)
+    assert not file.exists()
+
+
+# Models and assets --------------------------------------------------------------------------------------------
+
+
+def test_assets_are_models_labels_and_a_list_with_hashes():
+    model = byte_models.described(byte_models.model())
+    files = to_android.android_assets({"tiny": model})
+    assert files["models/tiny.tflite"] == model
+    assert files["models/tiny.labels.txt"] == b"red\ngreen\nblue\ncrane\n"
+    (entry,) = json.loads(files["models/models.json"])["models"]
+    assert entry["sha256"] == hashlib.sha256(model).hexdigest()
+    assert entry["labels_sha256"] == hashlib.sha256(files["models/tiny.labels.txt"]).hexdigest()
+    assert to_android.android_assets({"tiny": model}) == files
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("../up", b"", "no plain file name"),
+        ("tiny", b"PNG", "no .tflite file"),
+        ("tiny", byte_models.model(), "carries no labels.txt"),
+        ("tiny", byte_models.described(byte_models.model(), labels=None), "carries no labels.txt"),
+    ],
+)
+def test_what_cannot_be_bundled_is_refused(name, content, fault):
+    with pytest.raises(ValueError, match=fault):
+        to_android.android_assets({name: content})
+
+
+def test_the_command_says_what_is_missing(tmp_path, capsys):
+    assert main([str(tmp_path / "nothing"), "--only-bundle", "--assets", str(tmp_path / "assets")]) == 1
+    assert "model_int8.tflite; expected an output folder of python -m sqz_tf.export" in capsys.readouterr().err
+    assert not (tmp_path / "assets").exists()
+    twins = [str(export_folder(tmp_path / part / "same", b"")) for part in "ab"]
+    assert main([*twins, "--only-bundle", "--assets", str(tmp_path / "assets")]) == 1
+    assert "two folders are called same" in capsys.readouterr().err
+
+
+def test_bundling_replaces_what_was_there(tmp_path):
+    first, second = (
+        export_folder(tmp_path / name, byte_models.described(byte_models.model())) for name in ("first", "second")
+    )
+    android.bundle([first], tmp_path / "assets")
+    assert main([str(second), "--only-bundle", "--assets", str(tmp_path / "assets")]) == 0
+    names = {path.name for path in (tmp_path / "assets" / "models").iterdir()}
+    assert names == {"second.tflite", "second.labels.txt", "models.json"}
+
+
+def test_the_default_model_is_imagenets_if_it_can_be_had(tmp_path):
+    build_folder, weights = tmp_path / "build", tmp_path / "data" / "weights"
+    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    digits = (build_folder / "digits", ["--data", "digits"])
+    assert models.default_model(build_folder, environment) == digits
+    weights.mkdir(parents=True)
+    environment["SQZ_TF_WEIGHTS"] = str(weights)
+    assert models.default_model(build_folder, environment) == digits
+    (weights / "compressed_SqueezeNet.net").write_bytes(bytes(1 << 18))
+    assert models.default_model(build_folder, environment) == digits  # there is nothing to calibrate it with
+    for name in ("imagenet_dev", "imagenet_unlabelled"):
+        (tmp_path / "data" / name).mkdir()
+    folder, arguments = models.default_model(build_folder, environment)
+    assert folder == build_folder / "imagenet"
+    assert arguments[:2] == ["--weights", "imagenet"]
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    assert models.default_model(build_folder, environment) == (folder, [])
+
+
+def test_segment_alignment_is_the_smallest_of_the_loadable_ones():
+    header = bytearray(64 + 3 * 56)
+    header[:6] = b"\x7fELF\x02\x01"
+    struct.pack_into("<Q", header, 32, 64)
+    struct.pack_into("<HH", header, 54, 56, 3)
+    for i, (kind, alignment) in enumerate(((1, 65536), (2, 8), (1, 16384))):
+        struct.pack_into("<I", header, 64 + 56 * i, kind)
+        struct.pack_into("<Q", header, 64 + 56 * i + 48, alignment)
+    assert verify.segment_alignment(bytes(header)) == 16384
+    with pytest.raises(process.BuildError, match="no 64-bit ELF"):
+        verify.segment_alignment(b"MZ" + bytes(100))
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_an_export_is_bundled_if_it_has_passed(tmp_path, monkeypatch, passed):
+    folder = export_folder(tmp_path / "photos", byte_models.described(byte_models.model()))
+    run = types.SimpleNamespace(run=lambda: ({"gate": {"passed": passed}}, folder))
+    monkeypatch.setattr(export, "_job", lambda *_: types.SimpleNamespace(start=lambda *_: run))
+    monkeypatch.setattr(export, "_print_result", lambda *_: None)
+    monkeypatch.setattr(android, "ASSETS", tmp_path / "assets")
+    assert export.main(["--android", "--out", str(tmp_path / "out"), "--quiet"]) == (0 if passed else 1)
+    assert (tmp_path / "assets" / "models" / "photos.tflite").is_file() == passed
+
+
+def test_without_the_app_an_export_for_it_does_not_begin(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(android, "DEMO", tmp_path / "nothing")
+    assert export.main(["--android", "--out", str(tmp_path / "out")]) == 1
+    assert "expected a checkout of the kit" in capsys.readouterr().err

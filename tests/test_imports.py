@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = [
     *("errors", "spec", "architecture", "stats", "_quiet", "_disk", "artifact", "_cli", "images", "imagenet_classes"),
     *("boards", "_native", "_model_file", "_matching", "host_c", "_interpreter_worker", "interpreters", "bench"),
-    *("compile", "footprint", "fit"),
+    *("compile", "footprint", "fit", "android"),
     *("runtime", "classify", "_serial", "firmware", "_flash_steps", "flash"),
     *("data", "evaluate", "_weight_files", "weights", "plan", "ristretto", "grid"),
     *("_keras", "batches", "model", "train", "prune", "quantize", "calibrate", "trimming", "parity", "check"),
@@ -32,6 +32,7 @@ WITH_CONVERTERS = {
     "compile",
     "fit",
     "firmware",
+    "android",
 }
 LIGHT = [
     *("sqz_tf.images", "sqz_tf.interpreters", "sqz_tf.check", "sqz_tf.export", "sqz_tf.data", "sqz_tf.__main__"),

@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 from android_demo.tools import models
-from android_demo.tools.build import ABIS, ASSETS, build, bundle
-from android_demo.tools.process import BuildError
+from android_demo.tools.build import ABIS, build
 from android_demo.tools.verify import Verdict
+from sqz_tf.android import ASSETS, bundle
+from sqz_tf.errors import SqzError
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -44,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
         if not arguments.only_bundle:
             verdict = build(arguments.assets, arguments.abi or list(ABIS), arguments.out)
             print(json.dumps(verdict.to_dict(), indent=2) if arguments.json else summary(verdict, arguments.out))
-    except BuildError as error:
+    except SqzError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 from android_demo.tools import apk, java
@@ -13,38 +12,12 @@ from android_demo.tools.android_api import api_jar
 from android_demo.tools.maven import empty_folder, fetch
 from android_demo.tools.process import BuildError, require_tools
 from android_demo.tools.verify import Verdict, verify
-from converters.to_android import FOLDER, android_assets
+from converters.to_android import FOLDER
 
 DEMO = Path(__file__).resolve().parent.parent
 APP, CORE = DEMO / "app" / "src" / "main", DEMO / "core" / "src" / "main"
-ASSETS = APP / "assets"
 ABIS = ("arm64-v8a", "x86_64")
-MODEL_FILE = "model_int8.tflite"
 APK = "sqz-demo.apk"
-
-
-def bundle(exports: Sequence[Path], assets: Path) -> None:
-    """Put the int8 models of some exports into the app's assets, in place of what was there.
-
-    Raises:
-      BuildError: a folder holds no model, or one that cannot be bundled.
-    """
-    models: dict[str, bytes] = {}
-    for export in exports:
-        path = export / MODEL_FILE
-        if not path.is_file():
-            raise BuildError(f"there is no {path}; expected an output folder of python -m sqz_tf.export")
-        name = export.resolve().name
-        if name in models:
-            raise BuildError(f"two folders are called {name}; the app tells models apart by name")
-        models[name] = path.read_bytes()
-    try:
-        files = android_assets(models)
-    except ValueError as error:
-        raise BuildError(str(error)) from error
-    empty_folder(assets / FOLDER)
-    for name, data in files.items():
-        (assets / name).write_bytes(data)
 
 
 def build(assets: Path, abis: list[str], out: Path) -> Verdict:

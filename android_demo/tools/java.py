@@ -38,9 +38,10 @@ def compile_java(files: Sequence[Path], classpath: Iterable[Path], out: Path) ->
     arguments = out.with_name(f"{out.name}.arguments")
     arguments.write_text("\n".join(f'"{path.resolve()}"' for path in files), "utf-8")
     joined = os.pathsep.join(str(path.resolve()) for path in classpath)
+    libraries = ["-cp", joined] if joined else []
     lint = "-Xlint:all,-options,-classfile,-processing,-deprecation,-path"
     run("javac", "--release", "8", "-encoding", "UTF-8", lint, "-Werror", "-proc:none", "-g",
-        *(["-cp", joined] if joined else []), "-d", out.resolve(), f"@{arguments.resolve()}", cwd=out.parent)  # fmt: skip
+        *libraries, "-d", out.resolve(), f"@{arguments.resolve()}", cwd=out.parent)  # fmt: skip
     return out
 
 

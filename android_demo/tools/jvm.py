@@ -16,7 +16,7 @@ from android_demo.tools.process import BuildError, require_tools, run
 
 APP_TESTS = DEMO / "app" / "src" / "test" / "java"
 CORE_TESTS = DEMO / "core" / "src" / "test" / "java"
-HEAP = "-Xmx1g"
+OPTIONS = ("-Xmx1g", "-XX:TieredStopAtLevel=1")  # most of the time goes into loading Android's classes once
 
 
 def compile_core(out: Path, cache: Path) -> list[Path]:
@@ -66,6 +66,12 @@ def compile_app(core: list[Path], assets: Path, out: Path, cache: Path) -> list[
     return [classes, *core, *jars, api.resolve()]
 
 
+def run_app(classpath: list[Path], cache: Path, properties: Mapping[str, str]) -> int:
+    """Run the app's tests on Robolectric with Android's classes from `cache`; as `run_junit`."""
+    found = {"robolectric.offline": "true", "robolectric.dependency.dir": str(cache.resolve())}
+    return run_junit(test_classes(APP_TESTS), classpath, {**found, **properties})
+
+
 def _jar(path: Path, folder: Path) -> Path:
     return classes_of_aar(path, folder) if path.suffix == ".aar" else path
 
@@ -89,9 +95,7 @@ def test_classes(folder: Path) -> list[str]:
     return [".".join(path.relative_to(folder).with_suffix("").parts) for path in files]
 
 
-def run_junit(
-    classes: Sequence[str], classpath: Iterable[Path], properties: Mapping[str, str], options: Sequence[str] = ()
-) -> int:
+def run_junit(classes: Sequence[str], classpath: Iterable[Path], properties: Mapping[str, str]) -> int:
     """Run JUnit tests.
 
     Returns:
@@ -102,7 +106,7 @@ def run_junit(
     """
     defined = [f"-D{key}={value}" for key, value in properties.items()]
     joined = os.pathsep.join(map(str, classpath))
-    shown = run("java", HEAP, *options, *defined, "-cp", joined, "org.junit.runner.JUnitCore", *classes)
+    shown = run("java", *OPTIONS, *defined, "-cp", joined, "org.junit.runner.JUnitCore", *classes)
     passed = re.search(r"^OK \((\d+) tests?\)", shown, re.M)
     if passed is None:
         raise BuildError(f"JUnit did not say OK:\n{shown[-2000:]}")

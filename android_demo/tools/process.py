@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sqz_tf.errors import SqzError
+
 DEBIAN_PACKAGES = {
     "aapt": "aapt",
     "aapt2": "aapt",
@@ -23,8 +25,8 @@ FRAMEWORK_RESOURCES = Path("/usr/share/android-framework-res/framework-res.apk")
 """Android's own resources (API 29), from Debian's android-framework-res."""
 
 
-class BuildError(Exception):
-    """The app cannot be built; the message says what was received, what was expected and what to do."""
+class BuildError(SqzError):
+    """The app cannot be built, or is not right."""
 
 
 def missing_tools(names: Sequence[str] = tuple(DEBIAN_PACKAGES)) -> list[str]:
@@ -57,6 +59,6 @@ def run(*command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | 
     except FileNotFoundError as error:
         raise BuildError(f"{words[0]} is not installed") from error
     if done.returncode:
-        shown = (done.stdout + done.stderr).strip()[-40000:]
+        shown = (done.stdout + done.stderr).strip()[-8000:]
         raise BuildError(f"{' '.join(words[:6])} … exited with {done.returncode}:\n{shown}")
     return done.stdout

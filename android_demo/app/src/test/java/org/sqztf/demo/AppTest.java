@@ -18,11 +18,13 @@ import org.junit.runner.RunWith;
 import org.robolectric.Robolectric;
 import org.robolectric.android.controller.ActivityController;
 import org.robolectric.annotation.Config;
+import org.robolectric.annotation.GraphicsMode;
 import org.sqztf.core.ScreenState;
 
 /** The app on the oldest and on a new Android: permission, camera, coming and going. */
 @RunWith(Runner.class)
 @Config(sdk = {24, 35})
+@GraphicsMode(GraphicsMode.Mode.NATIVE) // where there is one: from API 26
 public class AppTest {
     @Before
     public void aRuntimeOfTheJvm() {

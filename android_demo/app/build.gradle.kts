@@ -1,0 +1,49 @@
+plugins { alias(libs.plugins.android.application) }
+
+android {
+    namespace = "org.sqztf.demo"
+    compileSdk = libs.versions.compileSdk.get().toInt()
+
+    defaultConfig {
+        applicationId = "org.sqztf.demo"
+        minSdk = libs.versions.minSdk.get().toInt()
+        targetSdk = libs.versions.compileSdk.get().toInt()
+        versionCode = 1
+        versionName = "0.1.0"
+        ndk { abiFilters += listOf("arm64-v8a", "x86_64") }
+    }
+
+    compileOptions {
+        sourceCompatibility = JavaVersion.VERSION_1_8
+        targetCompatibility = JavaVersion.VERSION_1_8
+    }
+
+    // A compressed model could not be mapped into memory.
+    androidResources { noCompress += "tflite" }
+
+    // Stored as they are, native libraries are aligned to 16 KB pages.
+    packaging { jniLibs { useLegacyPackaging = false } }
+
+    buildTypes {
+        release {
+            isMinifyEnabled = true
+            isShrinkResources = true
+            proguardFiles(getDefaultProguardFile("proguard-android-optimize.txt"))
+        }
+    }
+
+    // The tests run models with the engine of core's tests.
+    sourceSets { getByName("test") { java.srcDir("../core/src/test/java") } }
+    testOptions { unitTests { isIncludeAndroidResources = true } }
+}
+
+dependencies {
+    implementation(project(":core"))
+    implementation(libs.litert)
+    testImplementation(libs.junit)
+    testImplementation(libs.robolectric)
+    testImplementation(libs.javacpp)
+    testImplementation(variantOf(libs.javacpp) { classifier("linux-x86_64") })
+    testImplementation(libs.tflite.jvm)
+    testImplementation(variantOf(libs.tflite.jvm) { classifier("linux-x86_64") })
+}

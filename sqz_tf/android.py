@@ -1,0 +1,66 @@
+"""Bundling exported models with the Android demo app. No TensorFlow."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from converters.to_android import FOLDER, android_assets
+from sqz_tf.errors import OutputError
+
+MODEL_FILE = "model_int8.tflite"
+DEMO = Path(__file__).resolve().parent.parent / "android_demo"
+ASSETS = DEMO / "app" / "src" / "main" / "assets"
+"""Where the demo app's build looks for its models; in a checkout of the kit only."""
+
+
+def bundle(exports: Sequence[Path], assets: Path = ASSETS) -> list[Path]:
+    """Put the int8 models of some exports, their labels and a list with hashes into an app's assets.
+
+    Args:
+      exports: output folders of `sqz_tf.export`; the app calls each model by its folder's name.
+      assets: the app's assets folder; its folder `models` is replaced.
+
+    Returns:
+      the files written.
+
+    Raises:
+      OutputError: there is no app, or a folder holds no model that can be bundled.
+    """
+    files = _files(exports)
+    if assets == ASSETS:
+        require_demo()
+    shutil.rmtree(assets / FOLDER, ignore_errors=True)
+    try:
+        (assets / FOLDER).mkdir(parents=True)
+        for name, data in files.items():
+            (assets / name).write_bytes(data)
+    except OSError as error:
+        raise OutputError(f"{assets} cannot be written ({error.strerror or error})") from error
+    return [assets / name for name in files]
+
+
+def require_demo() -> None:
+    """Make sure that the demo app is here.
+
+    Raises:
+      OutputError: it is not.
+    """
+    if not DEMO.is_dir():
+        raise OutputError(f"there is no {DEMO}", expected="a checkout of the kit, which has the demo app in it")
+
+
+def _files(exports: Sequence[Path]) -> dict[str, bytes]:
+    models: dict[str, bytes] = {}
+    for export in exports:
+        name, path = export.resolve().name, export / MODEL_FILE
+        if name in models:
+            raise OutputError(f"two folders are called {name}", expected="different names: the app shows them")
+        if not path.is_file():
+            raise OutputError(f"there is no {path}", expected="an output folder of python -m sqz_tf.export")
+        models[name] = path.read_bytes()
+    try:
+        return android_assets(models)
+    except ValueError as error:
+        raise OutputError(str(error), fix="export it again") from error
