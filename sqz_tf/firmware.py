@@ -127,7 +127,13 @@ def need(tool: str) -> str:
 
 
 def build_command(board: str, folder: Path, out: Path, cases: Path | None = None) -> list[str]:
-    """Return the command that builds `out`/firmware.elf (`firmware` for the host)."""
+    """Return the command that builds `out`/firmware.elf (`firmware` for the host).
+
+    Raises:
+      FirmwareError: make cannot handle a path.
+    """
+    for path in (MCU, folder, out):
+        _check_path(path)
     command = ["make", "--silent", "-C", str(MCU), f"BOARD={board}", f"DIR={folder.resolve()}", f"OUT={out.resolve()}"]
     return [*command, f"CASES={cases.resolve()}"] if cases else command
 
@@ -150,8 +156,6 @@ def build(board: str, folder: Path, out: Path, cases: Path | None = None) -> Pat
     check_ported(board)
     need("make")
     need("cc" if board == HOST else "arm-none-eabi-gcc")
-    _check_path(folder)
-    _check_path(out)
     done = subprocess.run(build_command(board, folder, out, cases), capture_output=True, text=True)
     if done.returncode:
         raise FirmwareError(f"the firmware for {board} cannot be built: {reason(done.stderr)}")

@@ -89,7 +89,7 @@ def _carried_out(step: Step, job: Job) -> Run | None:
         )
     except subprocess.TimeoutExpired as error:
         raise FirmwareError(f"{step.argv[0]} did not end within {firmware.SECONDS:.0f} seconds") from error
-    if step.tells and firmware.is_report(done.stdout):
+    if step.tells and (firmware.is_report(done.stdout) or done.returncode == firmware.EXIT_FAULT):
         return firmware.parse(done.returncode, done.stdout)
     if done.returncode or step.tells:
         builds = step.argv[0] in ("make", "cmake", "idf.py", "arm-none-eabi-objcopy", sys.executable)

@@ -215,6 +215,10 @@ def test_a_failed_build_stops_before_the_board_is_touched(
         (["--board", "nucleo-f411re", "--virtual"], "QEMU does not emulate ST Nucleo-F411RE"),
         (["--board", "mps2-an386", "--image", "x.png"], "--image needs --model"),
         (["--board", "mps2-an386", "--model", "missing.tflite"], "missing.tflite cannot be read"),
+        (
+            ["--board", "mps2-an386", "--out", "two words"],
+            "two words cannot be built in; expected a path without blanks",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said(
@@ -305,6 +309,14 @@ def test_a_virtual_board_is_run(folder: Path, capsys: pytest.CaptureFixture[str]
     assert re.search(r"^noise\n( +-?\d+ class \(\d\)\n){5}STM32F405RG .*bytes of stack used, good\n$", told.out)
     assert "dfu-util" not in told.err
     assert flash.main([str(folder), "--board", "stm32f405", "--virtual", "--json"]) == 0
+
+
+def test_a_fault_on_a_virtual_board_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    require(shutil.which("qemu-system-arm"), "qemu-system-arm not installed")
+    require(shutil.which("arm-none-eabi-gcc"), "arm-none-eabi-gcc not installed")
+    folder = stub_model.write(tmp_path / "c", at_the_end=stub_model.FAULT)
+    assert flash.main([str(folder), "--board", "mps2-an386"]) == 1
+    assert "the processor met a fault" in capsys.readouterr().out
 
 
 # UF2 and the makers' build systems ----------------------------------------------------------------------------------
