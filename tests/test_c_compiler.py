@@ -212,6 +212,26 @@ def test_a_layer_that_cannot_be_compiled_is_named(change: Callable[[Net, Map], M
         c_compiler.analyse(simple(change))
 
 
+def test_an_unknown_batch_is_one() -> None:
+    """As in files that the converter writes of a Keras model, whose Flatten then computes its shape."""
+
+    def flattened(net: Net, x: Map, computed: bool) -> bytes:
+        x = net.conv(x, 2, (3, 3))
+        result = net.map((1, 72), x.scale, x.zero_point)
+        shape = net.tensor((2,), "int32", data=np.array([1, 72], np.int32))
+        if computed:
+            shape = net.tensor((2,), "int32")
+            net.op("SHAPE", [x.index], Map(shape, (2,), 0, 0), schema.ShapeOptionsT(), "ShapeOptions")
+        options = schema.ReshapeOptionsT()
+        return net.bytes(net.dense(net.op("RESHAPE", [x.index, shape], result, options, "ReshapeOptions"), 3))
+
+    nets = [Net(), Net()]
+    known, unknown = (flattened(net, net.input(6, 6, 1), net is nets[1]) for net in nets)
+    unknown = edited(_tensor(0, shapeSignature=[-1, 6, 6, 1]), unknown)
+    programs = [legalise(read_graph(model)) for model in (known, unknown)]
+    assert functions(programs[0]) == functions(programs[1]) == ["CONV_2D", "FULLY_CONNECTED"]
+
+
 def test_sums_that_could_overflow_name_their_layer() -> None:
     model = edited(lambda form, graph: setattr(form.buffers[2], "data", np.full(16, 0x7F, np.uint8)))
     with pytest.raises(ValueError, match=r"layer conv_2d \(CONV_2D\): a (partial )?sum can reach \d+"):
