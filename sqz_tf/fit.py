@@ -147,20 +147,20 @@ class Model:
     def _estimated(self, target: str) -> Need:
         compiled = self.compiled(target)
         arena, weights = compiled.plan.arena_bytes, flash_bytes(compiled)["total"]
-        return Need(arena, self._edges, STACK_BYTES, weights, CODE_BYTES[target], False)
+        return Need(arena, self._edges(target), STACK_BYTES, weights, CODE_BYTES[target], False)
 
     def _linked(self, target: str, core: str) -> Need:
         compiled = self.compiled(target)
         found = footprint.link(c_compiler.files(compiled, NAME), NAME, core)
         stack = STACK_BYTES if found.stack is None else found.stack
-        static = found.static + self._edges
+        static = found.static + self._edges(target)
         return Need(compiled.plan.arena_bytes, static, stack, found.weights, found.code, found.stack is not None)
 
-    @property
-    def _edges(self) -> int:
-        """Bytes of one input row and the scores: what a caller that streams has in memory."""
-        (source,), (scores,) = self.graph.input_tensors(), self.graph.output_tensors()
-        return source.size // source.shape[1] + scores.size
+    def _edges(self, target: str) -> int:
+        """Return the bytes of one input row and the scores: what a caller that streams has in memory."""
+        program = self.compiled(target).program
+        scores = program.streams[program.output]
+        return program.streams[0].row_bytes + scores.height * scores.row_bytes
 
 
 def tflm_need(data: bytes) -> tuple[Need | None, str]:
