@@ -32,7 +32,7 @@ STACK_BYTES = 1 * KIB
 
 # Instructions per multiply-accumulate, from and to, by target: counted in QEMU for SqueezeNets of three sizes (`make
 # bench-mcu`, docs/results.md), the smallest at the upper end.
-INSTRUCTIONS_PER_MAC = {"generic": (12.0, 18.0), "cortex-m4": (0.9, 1.8), "cortex-m55": (0.19, 0.75)}
+INSTRUCTIONS_PER_MAC = {"generic": (5.5, 11.0), "cortex-m4": (0.9, 1.8), "cortex-m55": (0.19, 0.75)}
 
 # Cycles per instruction, from and to: assumptions, not measurements. One and wait states of the flash; less where a
 # core issues two at a time; more on Helium, whose vector instructions take two beats or more.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
+import sys
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +21,17 @@ from converters import c_compiler
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 PAGE = (ROOT / "docs" / "mcu.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```c\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@lru_cache
+def benchmark() -> Any:
+    """Return the module that writes the benchmark's networks."""
+    spec = importlib.util.spec_from_file_location("mcu_bench_graphs", ROOT / "mcu" / "bench" / "graphs.py")
+    assert spec
+    assert spec.loader
+    module = sys.modules["mcu_bench_graphs"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture
@@ -66,3 +81,14 @@ def test_every_error_is_explained_with_its_number() -> None:
     errors = re.findall(r"(SQZ_ERROR_\w+) = -(\d+)", header)
     assert errors
     assert re.findall(r"`(SQZ_ERROR_\w+)` \(−(\d+)\)", PAGE) == errors
+
+
+@pytest.mark.parametrize("name", "abc")
+def test_the_table_of_arenas_is_up_to_date(name: str) -> None:
+    graph = benchmark().GRAPHS[name]
+    said = c_compiler.report(c_compiler.analyse(benchmark().squeezenet(graph)))
+    (row,) = re.findall(rf"^\| SqueezeNet v1\.1, {graph.size} × {graph.size}.*$", PAGE, re.MULTILINE)
+    whole, arena, times = (cell.strip(" B").replace(",", "") for cell in row.split("|")[2:5])
+    assert int(whole) == said["whole_map_bytes"]
+    assert int(arena) == pytest.approx(said["arena"]["bytes"], rel=0.03)
+    assert float(times) == pytest.approx(int(whole) / int(arena), abs=0.06)
