@@ -12,7 +12,7 @@ import byte_models
 import numpy as np
 from PIL import Image
 
-from sqz_tf import images
+from sqz_tf import images, interpreters
 from sqz_tf.runtime import Classifier
 from sqz_tf.spec import PreprocessSpec
 
@@ -130,6 +130,20 @@ def yuv_to_rgb(y: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     luma, blue, red = y.astype(np.int64) << 16, blue.astype(np.int64) - 128, red.astype(np.int64) - 128
     channels = (luma + 91881 * red, luma - 22554 * blue - 46802 * red, luma + 116130 * blue)
     return np.clip(np.stack([channel + 32768 >> 16 for channel in channels], axis=2), 0, 255).astype(np.uint8)
+
+
+def scored_cases(model: bytes, index: int, folder: Path, pictures: Iterable[np.ndarray]) -> list[Case]:
+    """Return what Python's reference kernels make of some pictures, turned in every way."""
+    path = folder / f"model-{index}.tflite"
+    path.write_bytes(model)
+    classifier = Classifier(path)
+    cases = [
+        packed_case(f"model {index}, picture {i}", index, classifier.preprocess, pixels, 1 + i % 8, i % 5)
+        for i, pixels in enumerate(pictures)
+    ]
+    inputs = np.stack([np.frombuffer(case.input, np.int8).reshape(classifier.input.shape[1:]) for case in cases])
+    outputs = interpreters.run(model, inputs, "litert-ref").outputs
+    return [scored(case, classifier, output) for case, output in zip(cases, outputs, strict=True)]
 
 
 def scored(case: Case, classifier: Classifier, output: np.ndarray) -> Case:

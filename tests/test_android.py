@@ -11,27 +11,24 @@ import re
 import struct
 import types
 import zipfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import android_build
 import android_cases
 import android_photos
 import byte_models
-import numpy as np
 import pytest
 import tiny_net
-from conftest import ROOT, require
+from android_build import CACHE
 from PIL import ExifTags, Image
 
 from android_demo.tools import apk, build, java, jvm, maven, models, process, verify
 from android_demo.tools.__main__ import main
 from converters import tflite_writer, to_android
-from sqz_tf import android, export, images, interpreters
-from sqz_tf.runtime import Classifier
+from sqz_tf import android, export, images
 from sqz_tf.spec import PreprocessSpec
 
-CACHE = ROOT / "build" / "android" / "maven"
 SPECS = (
     PreprocessSpec(48, 48, channels=1),
     PreprocessSpec(32, 24, fit="warp", resize_width=40, resize_height=27),
@@ -46,14 +43,11 @@ FORMATS = re.compile(r"%\d\$[.\d]*[a-z]|%%")
 @pytest.fixture(scope="module")
 def core(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Return the class path of core and its tests."""
-    missing = process.missing_tools(["java", "javac", "mvn"])
-    require(not missing, f"{', '.join(missing)} are not installed")
-    return jvm.compile_core(tmp_path_factory.mktemp("core"), CACHE)
+    return android_build.core(tmp_path_factory.mktemp("core"))
 
 
 def run_cases(core: list[Path], folder: Path, *names: str) -> None:
-    classes = [f"org.sqztf.core.{name}" for name in names]
-    assert jvm.run_junit(classes, core, {"sqz.cases": str(folder)}) == len(names)
+    android_build.run_cases(core, folder, *names)
 
 
 def preprocessing_cases() -> list[android_cases.Case]:
@@ -91,24 +85,10 @@ def test_a_single_wrong_pixel_is_noticed(core, tmp_path):
         run_cases(core, tmp_path, "SamePixelsTest")
 
 
-def scored_cases(model: bytes, index: int, folder: Path, pictures: Iterable[np.ndarray]) -> list[android_cases.Case]:
-    """Return what Python's reference kernels make of some pictures, turned in every way."""
-    path = folder / f"model-{index}.tflite"
-    path.write_bytes(model)
-    classifier = Classifier(path)
-    cases = [
-        android_cases.packed_case(f"model {index}, picture {i}", index, classifier.preprocess, pixels, 1 + i % 8, i % 5)
-        for i, pixels in enumerate(pictures)
-    ]
-    inputs = np.stack([np.frombuffer(case.input, np.int8).reshape(classifier.input.shape[1:]) for case in cases])
-    outputs = interpreters.run(model, inputs, "litert-ref").outputs
-    return [android_cases.scored(case, classifier, output) for case, output in zip(cases, outputs, strict=True)]
-
-
 def test_a_tflite_runtime_on_the_jvm_gives_pythons_bytes_and_answers(core, tmp_path):
     model = tiny_net.net().int8_model
     pictures, _ = tiny_net.pictures(6, 5)
-    cases = scored_cases(model, 0, tmp_path, [*pictures, *(picture // 3 + 60 for picture in pictures)])
+    cases = android_cases.scored_cases(model, 0, tmp_path, [*pictures, *(picture // 3 + 60 for picture in pictures)])
     assert len({case.output for case in cases}) > 5
     android_cases.write(tmp_path, [model], cases)
     run_cases(core, tmp_path, "SamePixelsTest", "SameScoresTest")
@@ -200,6 +180,19 @@ def test_the_two_files_to_copy_need_nothing_else(core, tmp_path):
     java.compile_java(files, [], tmp_path / "classes")
 
 
+def test_the_code_in_the_readme_compiles(core, android_tools, tmp_path):
+    snippet = (build.DEMO / "README.md").read_text("utf-8").split("```java\n")[1].split("```")[0]
+    source = tmp_path / "Readme.java"
+    source.write_text(
+        "import java.nio.*; import org.sqztf.core.*; import org.tensorflow.lite.Interpreter;\n"
+        "abstract class Readme { abstract byte[] readAsset(String name);\n"
+        f"void run(SqzPicture.Pixels pixels, int exifOrientation) throws Exception {{\n{snippet}\n}} }}\n"
+    )
+    have = maven.fetch(["app", "api36"], CACHE)
+    libraries = [java.classes_of_aar(aar, tmp_path) for aar in have["app"]]
+    java.compile_java([source], [*core, *libraries, build.api_jar(have["api36"][0])], tmp_path / "readme")
+
+
 # The app ------------------------------------------------------------------------------------------------------
 
 
@@ -220,8 +213,7 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def android_tools() -> None:
-    missing = process.missing_tools()
-    require(not missing, f"{', '.join(missing)} are not installed")
+    android_build.require_android()
 
 
 def test_the_app_on_old_and_new_android(core, assets, android_tools, tmp_path):
@@ -253,11 +245,7 @@ def test_every_text_is_there_in_both_languages():
 @pytest.fixture(scope="module")
 def package(assets, android_tools, tmp_path_factory) -> tuple[Path, verify.Verdict]:
     out = tmp_path_factory.mktemp("android")
-    (out / "maven").symlink_to(CACHE.resolve())
-    (CACHE.parent / "api").mkdir(parents=True, exist_ok=True)
-    (out / "api").symlink_to((CACHE.parent / "api").resolve())
-    verdict = build.build(assets, ["arm64-v8a"], out)
-    return out, verdict
+    return out, build.build(assets, ["arm64-v8a"], out, CACHE)
 
 
 def test_the_package_is_signed_aligned_and_holds_the_models(package, assets):
@@ -315,7 +303,7 @@ def test_a_package_that_is_not_right_is_refused(package, tmp_path, fault, entry,
 
 def test_a_call_that_is_too_new_does_not_compile(android_tools, tmp_path):
     have = maven.fetch(["api36", "api24"], CACHE)
-    newest, oldest = (build.api_jar(have[use][0], CACHE.parent / "api") for use in ("api36", "api24"))
+    newest, oldest = (build.api_jar(have[use][0]) for use in ("api36", "api24"))
     source = tmp_path / "New.java"
     source.write_text(
         "import android.view.WindowInsets;\nclass New { static int[] of(WindowInsets insets) {\n"

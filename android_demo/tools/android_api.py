@@ -6,6 +6,7 @@ their signatures that count. Methods that Android hides are still in them; `andr
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -14,13 +15,12 @@ _JAVA_8 = (52).to_bytes(2, "big")
 _MAJOR = slice(6, 8)  # of a class file: magic, minor version, major version
 
 
-def api_jar(whole: Path, folder: Path) -> Path:
-    """Return the jar to compile against, made from `whole` unless it is there already."""
-    jar = folder / f"{whole.stem}-api.jar"
+def api_jar(whole: Path) -> Path:
+    """Return the jar to compile against, made beside `whole` unless it is there already."""
+    jar = whole.with_name(f"{whole.stem}-signatures.jar")
     if jar.is_file():
         return jar
-    folder.mkdir(parents=True, exist_ok=True)
-    part = jar.with_suffix(".part")
+    part = jar.with_suffix(f".{os.getpid()}")
     with zipfile.ZipFile(whole) as source, zipfile.ZipFile(part, "w") as target:
         for name in source.namelist():
             if name.startswith(_PACKAGES) and name.endswith(".class"):

@@ -20,8 +20,14 @@ ABIS = ("arm64-v8a", "x86_64")
 APK = "sqz-demo.apk"
 
 
-def build(assets: Path, abis: list[str], out: Path) -> Verdict:
+def build(assets: Path, abis: list[str], out: Path, cache: Path | None = None) -> Verdict:
     """Build `out/sqz-demo.apk` and `out/report.json`; the package appears only when it has passed every check.
+
+    Args:
+      assets: the app's assets, with `models/models.json`.
+      abis: some of ABIS.
+      out: what is there already is kept, but for an earlier package.
+      cache: folder for artefacts (default: `out/maven`).
 
     Raises:
       BuildError: a tool or artefact is missing, something does not compile, or the package is not right.
@@ -32,13 +38,14 @@ def build(assets: Path, abis: list[str], out: Path) -> Verdict:
     out = out.resolve()
     (out / APK).unlink(missing_ok=True)
     work = empty_folder(out / "work")
-    have = fetch(["api36", "api24", "dex", "app"], out / "maven")
+    cache = cache or out / "maven"
+    have = fetch(["api36", "api24", "dex", "app"], cache)
     package, generated = apk.link_resources(APP, assets, version(), work)
     libraries = [java.classes_of_aar(aar, work) for aar in have["app"]]
     classes = java.compile_for_both(
         java.sources(CORE / "java", APP / "java", generated),
-        api_jar(have["api36"][0], out / "api"),
-        api_jar(have["api24"][0], out / "api"),
+        api_jar(have["api36"][0]),
+        api_jar(have["api24"][0]),
         libraries,
         work,
     )

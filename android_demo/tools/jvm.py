@@ -59,7 +59,7 @@ def compile_app(core: list[Path], assets: Path, out: Path, cache: Path) -> list[
     have = fetch(["api36", "app", "robolectric", "device"], cache)
     jars = [_jar(path.resolve(), out / "libraries") for path in (*have["app"], *have["robolectric"])]
     linked, generated = apk.link_resources(APP, assets, "0", out)
-    api = api_jar(have["api36"][0], cache.parent / "api")
+    api = api_jar(have["api36"][0])
     files = sources(APP / "java", APP_TESTS, generated)
     classes = compile_java(files, [api, *core, *jars], out / "app")
     _describe(classes, linked, assets, out)

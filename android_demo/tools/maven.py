@@ -6,7 +6,9 @@ The client decides where they come from (its settings name mirrors); whatever ar
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,10 +98,24 @@ def _compare(path: Path, pin: Artefact) -> None:
 def _download(pins: list[Artefact], folder: Path) -> None:
     require_tools(["mvn", "java"])
     folder.mkdir(parents=True, exist_ok=True)
-    pom = folder / "fetch-pom.xml"
+    pom = folder / f"fetch-{os.getpid()}.xml"
     pom.write_text(_pom(pins, folder.resolve()), "utf-8")
-    run("mvn", "-q", "-B", "-f", pom, f"{PLUGIN}:copy")
-    pom.unlink()
+    try:
+        _patiently("mvn", "-q", "-B", "-f", str(pom), f"{PLUGIN}:copy")
+    finally:
+        pom.unlink()
+
+
+def _patiently(*command: str) -> None:
+    """Run a command that needs the network, three times if it must."""
+    for seconds in (5, 20, 0):
+        try:
+            run(*command)
+            return
+        except BuildError:
+            if not seconds:
+                raise
+            time.sleep(seconds)
 
 
 def _pom(pins: list[Artefact], folder: Path) -> str:

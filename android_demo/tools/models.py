@@ -28,6 +28,8 @@ def default_model(build: Path, environment: Mapping[str, str]) -> tuple[Path, li
     if pictures is not None:
         labelled, unlabelled = str(pictures / LABELLED), str(pictures / UNLABELLED)
         return ready, ["--weights", "imagenet", "--data", labelled, "--calibration-data", unlabelled]
+    if _weights(environment):
+        print("ImageNet's weights are here, but no pictures to calibrate with (SQZ_TF_DEV_DATA)", file=sys.stderr)
     ready = build / "digits"
     return ready, [] if (ready / "manifest.json").is_file() else ["--data", "digits"]
 

@@ -14,7 +14,6 @@ DEBIAN_PACKAGES = {
     "aapt2": "aapt",
     "zipalign": "zipalign",
     "apksigner": "apksigner",
-    "dexdump": "dexdump",
     "java": "openjdk-17-jdk-headless",
     "javac": "openjdk-17-jdk-headless",
     "keytool": "openjdk-17-jdk-headless",
