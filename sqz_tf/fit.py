@@ -18,7 +18,7 @@ from typing import Any
 
 from converters import c_compiler, tflite_reader, tflite_writer
 from converters.c_compiler.report import flash_bytes
-from sqz_tf import _cli, footprint, interpreters
+from sqz_tf import __version__, _cli, footprint, interpreters
 from sqz_tf.boards import Board, board, boards
 from sqz_tf.errors import ConfigError, SqzError
 
@@ -328,7 +328,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     parser = argparse.ArgumentParser(
         prog="python -m sqz_tf.fit",
-        description="Tell whether a model fits boards, without one: RAM, flash, operators, an estimate of the time.",
+        description="Tell whether a model fits boards, without one: RAM, flash, operators, an estimate of the time. "
+        "Exit code 0: it fits the board (of several: at least one), 1: it does not or cannot be compiled, 2: usage.",
     )
     parser.add_argument("model", type=Path, help="an int8 .tflite")
     which = parser.add_mutually_exclusive_group()
@@ -336,6 +337,8 @@ def build_parser() -> argparse.ArgumentParser:
     which.add_argument("--all", action="store_true", help="every real board (default)")
     parser.add_argument("--tflm", action=argparse.BooleanOptionalAction, default=True, help="measure TFLite Micro, too")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.add_argument("--version", action="version", version=f"sqz-tf {__version__}")
     return parser
 
 
@@ -349,7 +352,7 @@ def _board(name: str) -> Board:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     arguments = build_parser().parse_args(argv)
-    return _cli.run(lambda: _work(arguments))
+    return _cli.run(lambda: _work(arguments), arguments.debug)
 
 
 def _work(arguments: argparse.Namespace) -> int:
