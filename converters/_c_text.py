@@ -78,11 +78,11 @@ def _extreme(number: np.float32) -> bool:
 def comment(title: str, fields: Mapping[str, str]) -> str:
     """Return a block comment: a title, then one line for each field."""
     width = max((len(key) for key in fields), default=0)
-    lines = [f" *   {_harmless(key):<{width}}  {_harmless(value)}".rstrip() for key, value in fields.items()]
-    return "\n".join([f"/* {_harmless(title)}", *lines, " */"])
+    lines = [f" *   {harmless(key):<{width}}  {harmless(value)}".rstrip() for key, value in fields.items()]
+    return "\n".join([f"/* {harmless(title)}", *lines, " */"])
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Make text safe inside a comment: one ASCII line that neither ends the comment nor opens another."""
     text = " ".join(str(text).split()).encode("ascii", "backslashreplace").decode()
     return text.replace("*/", "* /").replace("/*", "/ *").replace("??/", "? ?/")

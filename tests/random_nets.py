@@ -70,7 +70,7 @@ class _Builder:
         end = self.pick("mean", "mean", "conv mean", "dense", "flatten dense", "map", "mean conv")
         self.told.append(end)
         if end == "conv mean":
-            x = self.net_.conv(x, self.number(1, 9), (1, 1), per_channel=self.pick(True, False))
+            x = self.net_.conv(x, self._channels(), (1, 1), per_channel=self.pick(True, False))
         if "mean" in end:
             x = self.net_.mean(x, keep_dims=end == "mean conv")
         if end == "mean conv":
@@ -91,6 +91,10 @@ class _Builder:
 
     # Parts.
 
+    def _channels(self) -> int:
+        """Draw few channels, or as many as fast kernels take at a time, one more or less."""
+        return self.pick(*range(1, 10), 15, 16, 17, 32)
+
     def _conv(self, x: Map) -> Map:
         kernel = (self.number(1, 5), self.number(1, 5))
         dilation = self.pick((1, 1), (1, 1), (1, 2), (2, 1), (2, 3))
@@ -98,7 +102,7 @@ class _Builder:
         stride = (1, 1) if dilation != (1, 1) else (self.number(1, 3), self.number(1, 3))
         return self.net_.conv(
             x,
-            self.number(1, 9),
+            self._channels(),
             kernel,
             stride,
             self._padding(x, spans),

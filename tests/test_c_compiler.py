@@ -665,6 +665,7 @@ def test_each_layer_has_a_line_with_its_shape_and_work() -> None:
     source = c_compiler.compile_model(squeezenet(), "net")["net.c"]
     assert "/* 0: conv_2d (CONV_2D), 16x16x3 to 7x7x8, 10584 MACs */" in source
     assert re.search(r"/\* \d+: add \(ADD\), 3x3x12 to 3x3x12 \*/", source)
+    assert "CONV_2D), 3x3x4 to 3x3x6 (from channel 6 of 12), 1944 MACs */" in source
 
 
 def test_only_the_kernels_that_are_used_come_along() -> None:

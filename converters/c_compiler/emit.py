@@ -186,7 +186,7 @@ def _streams(plan: Plan) -> str:
 
 def _short(name: str) -> str:
     """Return a tensor's name as a comment can hold it."""
-    return c._harmless(name.split(";")[0])[-60:]
+    return c.harmless(name.split(";")[0])[-60:]
 
 
 def _model(plan: Plan, name: str) -> str:
@@ -266,9 +266,11 @@ def _operator(plan: Plan, i: int, choice: Choice, tables: Tables) -> _CodedOpera
 def _operator_comment(program: g.Program, i: int) -> str:
     operator = program.operators[i]
     source, target = program.streams[operator.inputs[0]], program.streams[operator.output]
-    shapes = f"{source.height}x{source.width}x{source.channels} to {target.height}x{target.width}x{target.channels}"
+    channels = getattr(operator.kernel, "out_channels", 0) or getattr(operator.kernel, "channels", 0)
+    of = f" (from channel {operator.channel} of {target.channels})" if channels < target.channels else ""
+    shapes = f"{source.height}x{source.width}x{source.channels} to {target.height}x{target.width}x{channels}{of}"
     macs = f", {operator.macs} MACs" if operator.macs else ""
-    return f"/* {i}: {c._harmless(operator.name)[:60]} ({operator.operator}), {shapes}{macs} */"
+    return f"/* {i}: {c.harmless(operator.name)[:60]} ({operator.operator}), {shapes}{macs} */"
 
 
 # NAME_labels.h and NAME_labels.c
