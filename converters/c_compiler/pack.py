@@ -63,18 +63,10 @@ def _largest_sums(conv: ConvKernel) -> np.ndarray:
 # Cortex-M with SMLAD.
 
 
-def _segments(conv: ConvKernel) -> tuple[int, int]:
-    """Number and bytes of the contiguous runs of input in a window: kernel rows, or taps of a dilated kernel."""
-    if conv.window.dilation_w > 1:
-        return conv.window.kernel_h * conv.window.kernel_w, conv.in_channels
-    return conv.window.kernel_h, conv.window.kernel_w * conv.in_channels
-
-
 def _dsp_order(conv: ConvKernel) -> np.ndarray:
     """The inputs of a window in the order of sqz_conv_dsp.c's patch; the last is -1 (a zero) if they are odd."""
-    count, size = _segments(conv)
-    whole = size // 4 * 4
-    position = np.arange(count * size).reshape(count, size)
+    position = np.arange(conv.weights[0].size).reshape(conv.window.kernel_h, -1)
+    whole = position.shape[1] // 4 * 4
     fours = position[:, :whole].reshape(-1, 4)[:, [0, 2, 1, 3]]
     order = np.concatenate([fours.ravel(), position[:, whole:].ravel()])
     return np.append(order, -1) if len(order) % 2 else order
@@ -93,7 +85,8 @@ def _for_dsp(conv: ConvKernel) -> PackedConv | None:
     if conv.mean and wide:
         return None
     function = "sqz_conv_mean_row_dsp" if conv.mean else "sqz_conv_row_dsp_wide" if wide else "sqz_conv_row_dsp"
-    return PackedConv(function, b"".join(records), 4 * len(order) + 2 * _segments(conv)[1], records=True)
+    row_bytes = conv.window.kernel_w * conv.in_channels
+    return PackedConv(function, b"".join(records), 4 * len(order) + 2 * row_bytes, records=True)
 
 
 def _together(rows: np.ndarray) -> np.ndarray:

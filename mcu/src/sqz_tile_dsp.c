@@ -10,8 +10,9 @@
 
 void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *rows) {
     const sqz_requant *to = &conv->requant;
-    const sqz_window window = sqz_window_begin(conv, rows);
-    const unsigned pairs = window.segments * (window.bytes / 4) * 2 + (window.segments * (window.bytes % 4) + 1) / 2;
+    sqz_window_begin(&tile->window, conv, rows);
+    const sqz_window *window = &tile->window;
+    const unsigned pairs = window->rows * (window->bytes / 4) * 2 + (window->rows * (window->bytes % 4) + 1) / 2;
     tile->patch = rows->scratch;
     tile->patch_end = tile->patch + pairs * SQZ_DSP_PIXELS;
     tile->skip = (0u - pairs) % STEPS * STEP_BYTES;
@@ -19,7 +20,6 @@ void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *row
     tile->usual = to->step && to->zero_point == -128;
     tile->relu = to->lowest == to->zero_point;
     tile->multipliers = to->step;
-    tile->window = window;
     tile->pairs = pairs;
 }
 
@@ -46,23 +46,23 @@ static void widen_single(uint32_t *tail, unsigned i, int8_t first, int8_t second
 
 void sqz_dsp_fill(const sqz_dsp_tile *tile, unsigned x) {
     const sqz_window *window = &tile->window;
-    const unsigned next = x + 1 < window->conv->out_width ? x + 1 : x;
-    const unsigned step = (next - x) * sqz_window_step(window), left = window->bytes % 4, whole = window->bytes - left;
+    const unsigned next = x + 1 < window->out_width ? x + 1 : x, step = next == x ? 0 : window->step;
+    const unsigned bytes = window->bytes, left = bytes % 4, offset = x * window->step - window->before;
     const int outside = x < window->inside_from || next >= window->inside_end;
     int8_t *edge = (int8_t *)tile->patch_end;
-    uint32_t *to = tile->patch, *tail = to + window->segments * whole;
-    for (unsigned i = 0; i < window->segments; ++i) {
-        const int8_t *first = edge, *second = edge + window->bytes;
+    uint32_t *to = tile->patch, *tail = to + window->rows * (bytes - left);
+    for (unsigned row = 0, single = 0; row < window->rows; ++row) {
+        const int8_t *first = edge, *second = edge + bytes;
         if (outside) {
-            sqz_window_copy(window, x, i, edge);
-            sqz_window_copy(window, next, i, edge + window->bytes);
+            sqz_window_copy(window, x, row, row + 1, edge);
+            sqz_window_copy(window, next, row, row + 1, edge + bytes);
         } else {
-            first = sqz_window_segment(window, x, i);
+            first = window->in[row * window->row_step] + offset;
             second = first + step;
         }
-        to = widen(to, first, second, whole);
-        for (unsigned j = 0; j < left; ++j) {
-            widen_single(tail, i * left + j, first[whole + j], second[whole + j]);
+        to = widen(to, first, second, bytes - left);
+        for (unsigned i = bytes - left; i < bytes; ++i, ++single) {
+            widen_single(tail, single, first[i], second[i]);
         }
     }
 }

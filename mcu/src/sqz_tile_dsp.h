@@ -1,8 +1,8 @@
 /* Two output pixels of a convolution on a processor with SMLAD: what the kernels of sqz_conv_dsp.c share.
  *
  * The inputs of both pixels are widened to int16 in a patch, once for all channels: for each pair of inputs one word
- * of the first pixel, one of the second. The order of inputs is first all groups of four bytes of all segments (see
- * sqz_window.h), each as (0, 2), (1, 3), then the bytes left over, and a zero if they are odd.
+ * of the first pixel, one of the second. The order of inputs is first all groups of four bytes of
+ * each kernel row, as (0, 2), (1, 3), then the bytes left over of each, and a zero if they are odd.
  *
  * Packed weights are records (sqz_record.h) of four channels; what makes no group of four has records of two, the last
  * with a channel of zeros if they are odd. The weights of four channels: for each pair of inputs two halfwords of
@@ -12,7 +12,7 @@
  * sqz_conv_row_dsp_wide). The weights of two channels are plain bytes: of both for one input, of both for the next.
  *
  * Needs shifts from -22 to -1, highest 127, lowest -128 or (RELU) the zero point.
- * Scratch: 4 bytes per input of the window, rounded up to an even number, + 2 * bytes of a segment.
+ * Scratch: 4 bytes per input of the window, rounded up to an even number, + 2 * bytes of a kernel row.
  */
 #ifndef SQZ_TILE_DSP_H
 #define SQZ_TILE_DSP_H

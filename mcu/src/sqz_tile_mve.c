@@ -16,8 +16,8 @@
 
 void sqz_mve_begin(sqz_mve_tile *tile, const sqz_conv *conv, const sqz_rows *rows) {
     const sqz_requant *to = &conv->requant;
-    const sqz_window window = sqz_window_begin(conv, rows);
-    const unsigned count = window.segments * window.bytes, blocks = (count - 1) / VECTOR;
+    sqz_window_begin(&tile->window, conv, rows);
+    const unsigned count = tile->window.rows * tile->window.bytes, blocks = (count - 1) / VECTOR;
     tile->rounds = (blocks + BLOCKS - 1) / BLOCKS;
     tile->skip = blocks ? (0u - blocks) % BLOCKS * BLOCK_BYTES : ROUND_BYTES;
     tile->tail = count - blocks * VECTOR;
@@ -25,41 +25,36 @@ void sqz_mve_begin(sqz_mve_tile *tile, const sqz_conv *conv, const sqz_rows *row
     tile->zero_point = to->zero_point;
     tile->least = to->lowest == to->zero_point ? 0 : INT32_MIN;
     tile->multipliers = to->step;
-    tile->window = window;
     tile->patch = rows->scratch;
     tile->count = count;
     tile->stride = (blocks + 1) * VECTOR;
-    for (unsigned pixel = 0; pixel < SQZ_MVE_PIXELS; ++pixel) { /* what fills up the last vector is never written to again */
+    tile->group_bytes = (unsigned)sqz_record_bytes(to, GROUP, GROUP * count);
+    for (unsigned pixel = 0; pixel < SQZ_MVE_PIXELS; ++pixel) { /* what fills up the last vector is not written to again */
         sqz_set(tile->patch + pixel * tile->stride + count, 0, tile->stride - count);
-    }
-}
-
-/* The inputs of pixel x, which may lie outside the image. */
-static void copy(const sqz_mve_tile *tile, unsigned x, int8_t *to) {
-    for (unsigned i = 0; i < tile->window.segments; ++i, to += tile->window.bytes) {
-        sqz_window_copy(&tile->window, x, i, to);
     }
 }
 
 void sqz_mve_fill(sqz_mve_tile *tile, unsigned x) {
     const sqz_window *window = &tile->window;
-    const unsigned next = x + 1 < window->conv->out_width ? x + 1 : x;
-    const unsigned step = (next - x) * sqz_window_step(window), bytes = window->bytes;
+    const unsigned next = x + 1 < window->out_width ? x + 1 : x, bytes = window->bytes, stride = tile->stride;
     int8_t *to = tile->patch;
     tile->inputs[0] = to;
-    tile->inputs[1] = to + tile->stride;
+    tile->inputs[1] = to + stride;
     if (x < window->inside_from || next >= window->inside_end) {
-        copy(tile, x, to);
-        copy(tile, next, to + tile->stride);
-    } else if (window->segments == 1 && tile->count == tile->stride) { /* one run of whole vectors */
-        tile->inputs[0] = sqz_window_segment(window, x, 0);
-        tile->inputs[1] = tile->inputs[0] + step;
-    } else {
-        for (unsigned i = 0; i < window->segments; ++i, to += bytes) {
-            const int8_t *from = sqz_window_segment(window, x, i);
-            sqz_copy(to, from, bytes);
-            sqz_copy(to + tile->stride, from + step, bytes);
-        }
+        sqz_window_copy(window, x, 0, window->rows, to);
+        sqz_window_copy(window, next, 0, window->rows, to + stride);
+        return;
+    }
+    const unsigned offset = x * window->step - window->before, step = next == x ? 0 : window->step;
+    const int8_t *const *row = window->in;
+    if (window->rows == 1 && tile->count == stride) { /* one run of whole vectors */
+        tile->inputs[0] = *row + offset;
+        tile->inputs[1] = *row + offset + step;
+        return;
+    }
+    for (unsigned left = window->rows, row_step = window->row_step; left; --left, row += row_step, to += bytes) {
+        const int8_t *from = *row + offset;
+        sqz_copy_two(to, from, to + stride, from + step, bytes);
     }
 }
 
@@ -182,14 +177,13 @@ static void single(sqz_mve_tile *tile) {
 }
 
 void sqz_mve_channels(sqz_mve_tile *tile, unsigned channels, int8_t *first, int8_t *second) {
-    const size_t bytes = sqz_record_bytes(&tile->window.conv->requant, GROUP, GROUP * tile->count);
     tile->first = first;
     tile->second = second;
-    tile->end = tile->record + channels / GROUP * bytes;
+    tile->end = tile->record + channels / GROUP * tile->group_bytes;
     if (channels >= GROUP) {
         fours(tile);
     }
-    for (unsigned i = 0; i < channels % GROUP; ++i) {
+    for (unsigned i = channels % GROUP; i; --i) {
         single(tile);
     }
 }

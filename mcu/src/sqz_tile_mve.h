@@ -26,8 +26,9 @@ typedef struct sqz_mve_tile {
     int32_t zero_point, least;    /* sums are raised to least */
     uint32_t multipliers;         /* whether records hold some */
     sqz_window window;
-    int8_t *patch; /* of the first pixel; the second's is `stride` bytes on */
+    int8_t *patch;          /* of the first pixel; the second's is `stride` bytes on */
     unsigned count, stride; /* of inputs */
+    unsigned group_bytes;   /* of the record of four channels */
 } sqz_mve_tile;
 
 void sqz_mve_begin(sqz_mve_tile *tile, const sqz_conv *conv, const sqz_rows *rows);

@@ -1,37 +1,60 @@
 #include "sqz_window.h"
 #include "sqz_bytes.h"
 
-static unsigned at_most(int value, unsigned most) {
-    return value < 0 ? 0 : (unsigned)value < most ? (unsigned)value : most;
+static int between(int low, int value, int high) {
+    return value < low ? low : value > high ? high : value;
 }
 
-sqz_window sqz_window_begin(const sqz_conv *conv, const sqz_rows *rows) {
-    const int dilated = conv->dilation_w > 1;
-    const unsigned taps = dilated ? 1u : conv->kernel_w, stride = conv->stride_w;
-    sqz_window window = {conv, rows->in, conv->kernel_h, taps * conv->in_channels, taps, 0, 0};
-    window.segments *= dilated ? conv->kernel_w : 1u;
-    window.inside_from = (conv->pad_left + stride - 1) / stride;
-    window.inside_end = at_most((conv->in_width + conv->pad_left - (int)taps + (int)stride) / (int)stride, conv->out_width);
+/* A run of bytes from `start` on in a row: `left` outside the image, `inside`, and `right` outside; all is if there is no
+ * row. */
+static void copy_run(int8_t *to, const int8_t *row, int start, int left, int inside, int right, int8_t outside) {
+    if (!row) {
+        left += inside + right;
+        inside = right = 0;
+    }
+    if (left) {
+        sqz_set(to, outside, (unsigned)left);
+    }
+    if (inside) {
+        sqz_copy(to + left, row + (start + left), (unsigned)inside);
+    }
+    if (right) {
+        sqz_set(to + left + inside, outside, (unsigned)right);
+    }
+}
+
+void sqz_window_begin(sqz_window *window, const sqz_conv *conv, const sqz_rows *rows) {
+    const int stride = conv->stride_w, last_column = conv->in_width - conv->kernel_w + conv->pad_left;
+    window->in = rows->in;
+    window->row_step = conv->dilation_h;
+    window->rows = conv->kernel_h;
+    window->bytes = (unsigned)conv->kernel_w * conv->in_channels;
+    window->step = (unsigned)conv->stride_w * conv->in_channels;
+    window->before = (unsigned)conv->pad_left * conv->in_channels;
+    window->inside_from = (unsigned)((conv->pad_left + stride - 1) / stride);
+    window->inside_end = (unsigned)between(0, (last_column + stride) / stride, conv->out_width);
+    window->out_width = conv->out_width;
+    window->conv = conv;
     for (unsigned i = 0; i < conv->kernel_h; ++i) {
-        if (dilated || !rows->in[i * conv->dilation_h]) {
-            window.inside_end = 0;
+        if (conv->dilation_w > 1 || !rows->in[i * conv->dilation_h]) {
+            window->inside_end = 0;
         }
     }
-    return window;
 }
 
-void sqz_window_copy(const sqz_window *window, unsigned x, unsigned i, int8_t *to) {
+/* The runs of one or, if the kernel is dilated, of each column of taps; how much of a run lies inside the image is the
+ * same in all rows. */
+void sqz_window_copy(const sqz_window *window, unsigned x, unsigned row, unsigned end, int8_t *to) {
     const sqz_conv *conv = window->conv;
-    const unsigned dilated = conv->dilation_w > 1, channels = conv->in_channels;
-    const unsigned ky = dilated ? i / conv->kernel_w : i, kx = dilated ? i % conv->kernel_w : 0;
-    const int8_t *row = window->in[ky * conv->dilation_h];
-    const int column = (int)(x * conv->stride_w + kx * conv->dilation_w) - conv->pad_left;
-    const unsigned left = row ? at_most(-column, window->taps) : window->taps;
-    const unsigned right = at_most(column + (int)window->taps - conv->in_width, window->taps - left);
-    const unsigned inside = window->taps - left - right;
-    sqz_set(to, conv->input_zero_point, left * channels);
-    if (inside) {
-        sqz_copy(to + left * channels, row + (unsigned)(column + (int)left) * channels, inside * channels);
+    const int dilated = conv->dilation_w > 1, channels = conv->in_channels, row_bytes = conv->in_width * channels;
+    const int bytes = dilated ? channels : (int)window->bytes;
+    int start = (int)(x * window->step - window->before);
+    for (int8_t *run = to; run < to + window->bytes; run += bytes, start += conv->dilation_w * channels) {
+        const int left = between(0, -start, bytes), right = between(0, start + bytes - row_bytes, bytes - left);
+        int8_t *at = run;
+        for (unsigned i = row; i < end; ++i, at += window->bytes) {
+            const int inside = bytes - left - right;
+            copy_run(at, window->in[i * window->row_step], start, left, inside, right, conv->input_zero_point);
+        }
     }
-    sqz_set(to + (left + inside) * channels, conv->input_zero_point, right * channels);
 }

@@ -1,29 +1,22 @@
-/* Where the inputs of an output pixel lie, for the fast convolutions: as segments, contiguous runs of bytes, one per
- * kernel row, or per tap if the kernel is dilated. */
+/* Where the inputs of an output pixel lie, for the fast convolutions: a run of bytes in each kernel row, in place if all
+ * of the window is inside the image, else to be copied together. */
 #ifndef SQZ_WINDOW_H
 #define SQZ_WINDOW_H
 #include "sqz_ops.h"
 
+/* All lengths are in bytes. */
 typedef struct sqz_window {
-    const sqz_conv *conv;
     const int8_t *const *in;
-    unsigned segments, bytes, taps;   /* bytes and taps of one segment */
-    unsigned inside_from, inside_end; /* output pixels that need nothing from outside the image; none if dilated */
+    unsigned row_step;                /* from one kernel row's pointer in `in` to the next */
+    unsigned rows, bytes;             /* kernel rows; inputs in one */
+    unsigned step, before;            /* from one output pixel to the next; from the first one's window to the image */
+    unsigned inside_from, inside_end; /* output pixels whose inputs lie in place */
+    unsigned out_width;
+    const sqz_conv *conv;
 } sqz_window;
 
-sqz_window sqz_window_begin(const sqz_conv *conv, const sqz_rows *rows);
+void sqz_window_begin(sqz_window *window, const sqz_conv *conv, const sqz_rows *rows);
 
-/* Segment i of an output pixel that is inside. */
-static inline const int8_t *sqz_window_segment(const sqz_window *window, unsigned x, unsigned i) {
-    const sqz_conv *conv = window->conv;
-    return window->in[i * conv->dilation_h] + (x * conv->stride_w - conv->pad_left) * conv->in_channels;
-}
-
-/* Bytes from a segment of one output pixel to that of the next. */
-static inline unsigned sqz_window_step(const sqz_window *window) {
-    return (unsigned)window->conv->stride_w * window->conv->in_channels;
-}
-
-/* Copy segment i of any output pixel; what is outside the image is the input's zero point. */
-void sqz_window_copy(const sqz_window *window, unsigned x, unsigned i, int8_t *to);
+/* Copy the inputs of output pixel x, of kernel rows `row` to before `end`; those outside the image are the zero point. */
+void sqz_window_copy(const sqz_window *window, unsigned x, unsigned row, unsigned end, int8_t *to);
 #endif
