@@ -46,19 +46,19 @@ static void widen_single(uint32_t *tail, unsigned i, int8_t first, int8_t second
 
 void sqz_dsp_fill(const sqz_dsp_tile *tile, unsigned x) {
     const sqz_window *window = &tile->window;
-    const unsigned next = x + 1 < window->out_width ? x + 1 : x, step = next == x ? 0 : window->step;
-    const unsigned bytes = window->bytes, left = bytes % 4, offset = x * window->step - window->before;
-    const int outside = x < window->inside_from || next >= window->inside_end;
+    const unsigned next = x + 1 < window->out_width ? x + 1 : x, bytes = window->bytes, left = bytes % 4;
+    const int start = sqz_window_start(window, x), step = next == x ? 0 : window->step;
+    const int inside = sqz_window_inside(window, start, start + step);
     int8_t *edge = (int8_t *)tile->patch_end;
     uint32_t *to = tile->patch, *tail = to + window->rows * (bytes - left);
     for (unsigned row = 0, single = 0; row < window->rows; ++row) {
         const int8_t *first = edge, *second = edge + bytes;
-        if (outside) {
+        if (inside) {
+            first = window->in[row * window->row_step] + start;
+            second = first + step;
+        } else {
             sqz_window_copy(window, x, row, row + 1, edge);
             sqz_window_copy(window, next, row, row + 1, edge + bytes);
-        } else {
-            first = window->in[row * window->row_step] + offset;
-            second = first + step;
         }
         to = widen(to, first, second, bytes - left);
         for (unsigned i = bytes - left; i < bytes; ++i, ++single) {

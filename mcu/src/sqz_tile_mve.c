@@ -37,24 +37,22 @@ void sqz_mve_begin(sqz_mve_tile *tile, const sqz_conv *conv, const sqz_rows *row
 void sqz_mve_fill(sqz_mve_tile *tile, unsigned x) {
     const sqz_window *window = &tile->window;
     const unsigned next = x + 1 < window->out_width ? x + 1 : x, bytes = window->bytes, stride = tile->stride;
+    const int start = sqz_window_start(window, x), step = next == x ? 0 : window->step;
+    const int8_t *const *row = window->in;
     int8_t *to = tile->patch;
     tile->inputs[0] = to;
     tile->inputs[1] = to + stride;
-    if (x < window->inside_from || next >= window->inside_end) {
+    if (!sqz_window_inside(window, start, start + step)) {
         sqz_window_copy(window, x, 0, window->rows, to);
         sqz_window_copy(window, next, 0, window->rows, to + stride);
-        return;
-    }
-    const unsigned offset = x * window->step - window->before, step = next == x ? 0 : window->step;
-    const int8_t *const *row = window->in;
-    if (window->rows == 1 && tile->count == stride) { /* one run of whole vectors */
-        tile->inputs[0] = *row + offset;
-        tile->inputs[1] = *row + offset + step;
-        return;
-    }
-    for (unsigned left = window->rows, row_step = window->row_step; left; --left, row += row_step, to += bytes) {
-        const int8_t *from = *row + offset;
-        sqz_copy_two(to, from, to + stride, from + step, bytes);
+    } else if (bytes == stride) { /* one run of whole vectors */
+        tile->inputs[0] = *row + start;
+        tile->inputs[1] = *row + start + step;
+    } else {
+        for (unsigned left = window->rows, row_step = window->row_step; left; --left, row += row_step, to += bytes) {
+            const int8_t *from = *row + start;
+            sqz_copy_two(to, from, to + stride, from + step, bytes);
+        }
     }
 }
 
@@ -79,20 +77,19 @@ AT(multipliers, 48);
     "vmladava.s8 r8, q0, q2\n\tvmladava.s8 r10, q1, q2\n\t"                          \
     "vmladava.s8 r12, q0, q3\n\tvmladava.s8 lr, q1, q3\n\t"
 
-/* The records of four channels, of which there is at least one. r9: tile; q4: multipliers, q5: shifts, q6: zero point,
+/* The records of four channels, of which there is at least one. r9: tile + 16; q4: multipliers, q5: shifts, q6: zero point,
  * q7: least. Halves are rounded away from zero, so 1 is taken from what is negative before the shift; where the zero
  * point is -128 that would saturate anyway. */
 __attribute__((naked, noinline)) static void fours(sqz_mve_tile *tile __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tvpush {d8-d15}\n\t"
-            "mov r9, r0\n\tldr r1, [r9]\n\t"
-            "ldrd r2, r4, [r9, #40]\n\tvdup.16 q6, r2\n\tvdup.32 q7, r4\n"
-            "1:\tldrd r0, r4, [r1], #8\n\tldrd r8, r12, [r1], #8\n\t"
-            "ldrd r3, r5, [r9, #16]\n\tldrd r7, r11, [r9, #24]\n\t"
-            "mov r2, r0\n\tmov r6, r4\n\tmov r10, r8\n\tmov lr, r12\n\t"
+            "ldr r1, [r0], #16\n\tmov r9, r0\n\t"
+            "ldrd r2, r4, [r9, #24]\n\tvdup.16 q6, r2\n\tvdup.32 q7, r4\n"
+            "1:\tldrd r0, r4, [r1]\n\tldrd r2, r6, [r1], #8\n\tldrd r8, r12, [r1]\n\tldrd r10, lr, [r1], #8\n\t"
+            "ldmia r9, {r3, r5, r7, r11}\n\t"
             "add pc, r11\n\tnop\n"
             "2:\t" BLOCK BLOCK BLOCK BLOCK
             "subs.w r7, r7, #1\n\tbne.w 2b\n\t"
-            "ldrd r11, r7, [r9, #32]\n\t" /* the last vector, of which only `tail` bytes are there */
+            "ldrd r11, r7, [r9, #16]\n\t" /* the last vector, of which only `tail` bytes are there */
             "vldrb.8 q0, [r3]\n\tvldrb.8 q1, [r5]\n\t"
             "vldrb.8 q2, [r1]\n\tadd r1, r11\n\tvldrb.8 q3, [r1]\n\tadd r1, r11\n\t"
             "vmladava.s8 r0, q0, q2\n\tvmladava.s8 r2, q1, q2\n\tvldrb.8 q2, [r1]\n\tadd r1, r11\n\t"
@@ -101,17 +98,16 @@ __attribute__((naked, noinline)) static void fours(sqz_mve_tile *tile __attribut
             "vmladava.s8 r12, q0, q3\n\tvmladava.s8 lr, q1, q3\n\t"
             "vmov q0[2], q0[0], r0, r8\n\tvmov q0[3], q0[1], r4, r12\n\t"
             "vmov q1[2], q1[0], r2, r10\n\tvmov q1[3], q1[1], r6, lr\n\t"
-            "vldrb.s32 q5, [r1], #4\n\tcmp r7, #0\n\tbeq.w 4f\n\t"
+            "vldrb.s32 q5, [r1], #4\n\tcbz r7, 4f\n\t"
             "vldrw.32 q4, [r1], #16\n\tvqrdmulh.s32 q0, q0, q4\n\tvqrdmulh.s32 q1, q1, q4\n"
             "3:\tvrshl.s32 q0, q0, q5\n\tvrshl.s32 q1, q1, q5\n\t"
             "vqmovnb.s32 q2, q0\n\tvqmovnt.s32 q2, q1\n\tvqadd.s16 q2, q2, q6\n\tvqmovnb.s16 q3, q2\n\t"
-            "ldrd r3, r5, [r9, #8]\n\t"
-            "vstrb.32 q3, [r3], #4\n\tvshr.u32 q3, q3, #16\n\tvstrb.32 q3, [r5], #4\n\t"
-            "strd r3, r5, [r9, #8]\n\t"
-            "ldr r3, [r9, #4]\n\tcmp r1, r3\n\tbne.w 1b\n\t"
-            "str r1, [r9]\n\tvpop {d8-d15}\n\tpop {r4-r11, pc}\n"
+            "ldmdb r9, {r3, r5, r7}\n\t"
+            "vstrb.32 q3, [r5], #4\n\tvshr.u32 q3, q3, #16\n\tvstrb.32 q3, [r7], #4\n\t"
+            "strd r5, r7, [r9, #-8]\n\tcmp r1, r3\n\tbne.w 1b\n\t"
+            "str r1, [r9, #-16]\n\tvpop {d8-d15}\n\tpop {r4-r11, pc}\n"
             /* another zero point, or no multipliers */
-            "4:\tmov.w r0, #0x40000000\n\tvdup.32 q4, r0\n\tldr r0, [r9, #48]\n\tcmp r0, #0\n\tbeq 5f\n\t"
+            "4:\tmov.w r0, #0x40000000\n\tvdup.32 q4, r0\n\tldr r0, [r9, #32]\n\tcmp r0, #0\n\tbeq 5f\n\t"
             "vldrw.32 q4, [r1], #16\n"
             "5:\tvmax.s32 q0, q0, q7\n\tvmax.s32 q1, q1, q7\n\t"
             "vqrdmulh.s32 q0, q0, q4\n\tvqrdmulh.s32 q1, q1, q4\n\t"

@@ -24,20 +24,19 @@ static void copy_run(int8_t *to, const int8_t *row, int start, int left, int ins
 }
 
 void sqz_window_begin(sqz_window *window, const sqz_conv *conv, const sqz_rows *rows) {
-    const int stride = conv->stride_w, last_column = conv->in_width - conv->kernel_w + conv->pad_left;
+    const unsigned channels = conv->in_channels;
     window->in = rows->in;
     window->row_step = conv->dilation_h;
     window->rows = conv->kernel_h;
-    window->bytes = (unsigned)conv->kernel_w * conv->in_channels;
-    window->step = (unsigned)conv->stride_w * conv->in_channels;
-    window->before = (unsigned)conv->pad_left * conv->in_channels;
-    window->inside_from = (unsigned)((conv->pad_left + stride - 1) / stride);
-    window->inside_end = (unsigned)between(0, (last_column + stride) / stride, conv->out_width);
+    window->bytes = conv->kernel_w * channels;
+    window->step = (int)(conv->stride_w * channels);
+    window->before = (int)(conv->pad_left * channels);
+    window->end = (int)(conv->in_width * channels);
     window->out_width = conv->out_width;
     window->conv = conv;
-    for (unsigned i = 0; i < conv->kernel_h; ++i) {
+    for (unsigned i = 0; i < window->rows; ++i) {
         if (conv->dilation_w > 1 || !rows->in[i * conv->dilation_h]) {
-            window->inside_end = 0;
+            window->end = -1;
         }
     }
 }
@@ -48,7 +47,7 @@ void sqz_window_copy(const sqz_window *window, unsigned x, unsigned row, unsigne
     const sqz_conv *conv = window->conv;
     const int dilated = conv->dilation_w > 1, channels = conv->in_channels, row_bytes = conv->in_width * channels;
     const int bytes = dilated ? channels : (int)window->bytes;
-    int start = (int)(x * window->step - window->before);
+    int start = sqz_window_start(window, x);
     for (int8_t *run = to; run < to + window->bytes; run += bytes, start += conv->dilation_w * channels) {
         const int left = between(0, -start, bytes), right = between(0, start + bytes - row_bytes, bytes - left);
         int8_t *at = run;

@@ -7,13 +7,23 @@
 /* All lengths are in bytes. */
 typedef struct sqz_window {
     const int8_t *const *in;
-    unsigned row_step;                /* from one kernel row's pointer in `in` to the next */
-    unsigned rows, bytes;             /* kernel rows; inputs in one */
-    unsigned step, before;            /* from one output pixel to the next; from the first one's window to the image */
-    unsigned inside_from, inside_end; /* output pixels whose inputs lie in place */
+    unsigned row_step;    /* from one kernel row's pointer in `in` to the next */
+    unsigned rows, bytes; /* kernel rows; inputs in one */
+    int step, before;     /* from one output pixel to the next; from the first one's window to the image */
+    int end;              /* of a row; negative where no window lies in place: rows are missing, the kernel is dilated */
     unsigned out_width;
     const sqz_conv *conv;
 } sqz_window;
+
+/* From the image's start of a row to the window of output pixel x. */
+static inline int sqz_window_start(const sqz_window *window, unsigned x) {
+    return (int)x * window->step - window->before;
+}
+
+/* Whether windows from `start` to `last` lie in place. */
+static inline int sqz_window_inside(const sqz_window *window, int start, int last) {
+    return start >= 0 && last + (int)window->bytes <= window->end;
+}
 
 void sqz_window_begin(sqz_window *window, const sqz_conv *conv, const sqz_rows *rows);
 
