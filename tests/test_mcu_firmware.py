@@ -218,7 +218,9 @@ def test_the_benchmark_notices_a_missed_limit(tmp_path: Path) -> None:
     assert [re.split(r": | [\d.]+ >", fault)[1] for fault in bench.missed(row)] == [
         *("output", "instructions", "code KB", "RAM KB", "model"),
     ]
-    assert "| NO |" in bench.table([row])
+    assert "| NO |" in bench.tables([row])
+    page = f"before\n{bench.BEGIN}\nold\n{bench.END}\nafter\n"
+    assert bench.written(page, [row]) == f"before\n{bench.BEGIN}\n\n{bench.tables([row])}\n\n{bench.END}\nafter\n"
 
 
 def flashed(board_name: str, model: Path, folder: Path, pictures: list[Path]) -> int:

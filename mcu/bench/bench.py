@@ -35,6 +35,7 @@ BOARDS = ("mps2-an386", "mps2-an500", "mps3-an547")
 PEERS = json.loads((HERE / "peers.json").read_text(encoding="utf-8"))
 KB = 1024
 TICKS = "board_ticks"  # called just before and just after the inference
+BEGIN, END = "<!-- make bench-mcu -->", "<!-- end -->"
 KINDS = ("conv1", "squeeze1x1", "expand1x1", "expand3x3", "conv10", "pool", "softmax")
 
 
@@ -173,51 +174,69 @@ def missed(row: Measurement) -> list[str]:
     ]
 
 
-def table(rows: Iterable[Measurement]) -> str:
-    """Return the measurements as a Markdown table."""
-    lines = [
-        "| net | core | instructions | of TFLM + CMSIS-NN | code | of TFLM | weights + tables "
-        "| RAM: arena + static + stack | of TFLM | equal |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    return "\n".join([*lines, *map(_line, rows)])
+def tables(rows: Sequence[Measurement]) -> str:
+    """Return all measurements as Markdown tables."""
+    return "\n\n".join([speed(rows), memory(rows), kinds(rows)])
 
 
-def _line(row: Measurement) -> str:
-    peer = PEERS[row.graph]
-    code, ram = peer["code_bytes"].get(row.core), peer["ram_kb"]
+def speed(rows: Iterable[Measurement]) -> str:
+    """Return instructions, and code in flash, as a Markdown table."""
+    limits = PEERS["limits"]
+    asked = f"of TFLM + CMSIS-NN, asked ≤ {limits['instructions']}"
+    head = (
+        "net",
+        "core",
+        "instructions",
+        asked,
+        f"code, asked ≤ {limits['code_kb']} KB",
+        "of TFLM's",
+        "output is TFLite's",
+    )
+    return _markdown(head, map(_speed, rows))
+
+
+def _speed(row: Measurement) -> list[str]:
+    peer_code = PEERS[row.graph]["code_bytes"].get(row.core)
+    ratio = f"{row.instruction_ratio:.3f}" if row.instruction_ratio else ""
+    code = f"{row.code_bytes / KB:.1f} KB"
+    part = f"{row.code_bytes / peer_code:.2f}" if peer_code else ""
+    return [row.graph, row.core, f"{row.instructions:,}", ratio, code, part, "yes" if row.equal else "NO"]
+
+
+def memory(rows: Iterable[Measurement]) -> str:
+    """Return RAM, and what lies in flash for the model, as a Markdown table."""
+    head = ("net", "core", "arena + variables + stack", "RAM in all", "asked", "TFLM", "weights + tables", "×", "asked")
+    return _markdown(head, map(_memory, rows))
+
+
+def _memory(row: Measurement) -> list[str]:
+    limits = PEERS["limits"]
     parts = " + ".join(f"{value:,}" for value in (row.arena_bytes, row.static_bytes, row.stack_bytes))
+    ram = [
+        parts,
+        f"{row.ram_bytes / KB:.1f} KB",
+        f"≤ {limits['ram_kb'][row.graph]} KB",
+        f"{PEERS[row.graph]['ram_kb']:,} KB",
+    ]
+    ratio = limits["model"].get(row.graph)
+    return [row.graph, row.core, *ram, f"{row.model_bytes:,}", f"{row.model_ratio:.3f}", f"≤ {ratio}" if ratio else ""]
+
+
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
     return (
-        "| "
-        + " | ".join(
-            [
-                row.graph,
-                row.core,
-                f"{row.instructions:,}",
-                f"{row.instruction_ratio:.3f}" if row.instruction_ratio else "",
-                f"{row.code_bytes / KB:.1f} KB",
-                f"{row.code_bytes / code:.2f}" if code else "",
-                f"{row.model_bytes:,} = {row.model_ratio:.3f} ×",
-                f"{parts} = {row.ram_bytes / KB:.1f} KB",
-                f"1 : {ram * KB / row.ram_bytes:.1f}",
-                "yes" if row.equal else "NO",
-            ]
-        )
-        + " |"
+        "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        .replace("| --- ", "|---")
+        .replace("---| ---", "---|---")
     )
 
 
 def kinds(rows: Iterable[Measurement]) -> str:
-    """Return the instructions of each kind of layer as a Markdown table, with instructions per MAC."""
-    columns = [(row, _by_kind(row)) for row in rows]
-    lines = [
-        "| | " + " | ".join(f"{row.graph}, {row.core}" for row, _ in columns) + " |",
-        "|---" * (len(columns) + 1) + "|",
-    ]
-    for kind in KINDS:
-        cells = [_share(*sums.get(kind, (0, 0)), row.instructions) for row, sums in columns]
-        lines.append(f"| {kind} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    """Return each kind of layer's share of the instructions as a Markdown table, with instructions per MAC."""
+    columns = [(row, _by_kind(row)) for row in rows if row.core != "cortex-m7"]  # which does as cortex-m4
+    head = ["", *(f"{row.graph}, {row.core}" for row, _ in columns)]
+    lines = [[kind, *(_share(*sums.get(kind, (0, 0)), row.instructions) for row, sums in columns)] for kind in KINDS]
+    return _markdown(head, lines)
 
 
 def _by_kind(row: Measurement) -> dict[str, tuple[int, int]]:
@@ -231,6 +250,19 @@ def _by_kind(row: Measurement) -> dict[str, tuple[int, int]]:
 
 def _share(taken: int, macs: int, total: int) -> str:
     return f"{taken / total:.1%}" + (f", {taken / macs:.2f} a MAC" if macs else "")
+
+
+def written(page: str, rows: Sequence[Measurement]) -> str:
+    """Return a page with the tables in their place.
+
+    Raises:
+      ValueError: the page has no place for them.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the page holds no place for the tables: expected {BEGIN} … {END}")
+    return f"{before}{BEGIN}\n\n{tables(rows)}\n\n{END}{after}"
 
 
 def functions(rows: Iterable[Measurement], most: int = 12) -> str:
@@ -250,6 +282,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--imagenet", metavar="FILE", type=Path, help="the int8 ImageNet v1.0 model, to measure too")
     parser.add_argument("--board", action="append", choices=BOARDS, help="default: all")
     parser.add_argument("--functions", action="store_true", help="also where the instructions went")
+    parser.add_argument("--write", metavar="FILE", type=Path, help=f"put the tables between {BEGIN} and {END}")
     parser.add_argument("--append", metavar="FILE", type=Path, help="add a line of JSON for each measurement")
     return parser
 
@@ -263,8 +296,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = [_measured(name, model, board) for name, model in models.items() for board in options.board or BOARDS]
     if options.append:
         _append(options.append, rows)
-    print(table(rows))
-    print("\n" + kinds(rows))
+    if options.write:
+        options.write.write_text(written(options.write.read_text(encoding="utf-8"), rows), encoding="utf-8")
+    print(tables(rows))
     if options.functions:
         print("\n" + functions(rows))
     faults = [line for row in rows for line in missed(row)]
