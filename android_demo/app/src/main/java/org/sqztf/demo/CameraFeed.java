@@ -43,7 +43,9 @@ final class CameraFeed implements SurfaceHolder.Callback {
     private final AspectLayout box;
     private final Listener listener;
     private final Handler main = new Handler(Looper.getMainLooper());
-    private int displayDegrees;
+    private volatile int displayDegrees;
+    private volatile int sensorDegrees;
+    private volatile boolean front;
     private HandlerThread thread;
     private CameraDevice device;
     private ImageReader reader;
@@ -93,6 +95,16 @@ final class CameraFeed implements SurfaceHolder.Callback {
         }
     }
 
+    /** The display was turned, in degrees from its natural orientation, while the camera stays open. */
+    void turn(int degrees) {
+        displayDegrees = degrees;
+    }
+
+    /** Return how a frame must be turned now. */
+    private int orientation() {
+        return Orientation.ofCamera(sensorDegrees, displayDegrees, front);
+    }
+
     /** Close whatever is open. */
     void close() {
         opening++;
@@ -131,15 +143,15 @@ final class CameraFeed implements SurfaceHolder.Callback {
         }
         Integer sensor = camera.get(CameraCharacteristics.SENSOR_ORIENTATION);
         Integer facing = camera.get(CameraCharacteristics.LENS_FACING);
-        boolean front = facing != null && facing == CameraCharacteristics.LENS_FACING_FRONT;
-        int orientation = Orientation.ofCamera(sensor == null ? 0 : sensor, displayDegrees, front);
-        boolean turned = orientation >= 5;
+        sensorDegrees = sensor == null ? 0 : sensor;
+        front = facing != null && facing == CameraCharacteristics.LENS_FACING_FRONT;
+        boolean turned = orientation() >= 5;
         box.setRatio(turned ? size.getHeight() : size.getWidth(), turned ? size.getWidth() : size.getHeight());
         holder.setFixedSize(size.getWidth(), size.getHeight());
         thread = new HandlerThread("camera");
         thread.start();
         reader = ImageReader.newInstance(size.getWidth(), size.getHeight(), ImageFormat.YUV_420_888, 2);
-        reader.setOnImageAvailableListener(new Frames(number, orientation), new Handler(thread.getLooper()));
+        reader.setOnImageAvailableListener(new Frames(number), new Handler(thread.getLooper()));
     }
 
     private static Size smallest(Size[] sizes) {
@@ -219,17 +231,15 @@ final class CameraFeed implements SurfaceHolder.Callback {
     /** Hands frames out; each is closed whatever happens. */
     private final class Frames implements ImageReader.OnImageAvailableListener {
         private final int number;
-        private final int orientation;
 
-        Frames(int number, int orientation) {
+        Frames(int number) {
             this.number = number;
-            this.orientation = orientation;
         }
 
         @Override
         public void onImageAvailable(ImageReader source) {
             try {
-                deliver(source.acquireLatestImage(), orientation, number == opening ? listener : null);
+                deliver(source.acquireLatestImage(), orientation(), number == opening ? listener : null);
             } catch (IllegalStateException error) {
                 // The reader was closed between the frame and this call.
             }

@@ -8,6 +8,7 @@ import android.content.Intent;
 import android.content.pm.PackageManager;
 import android.graphics.Bitmap;
 import android.hardware.camera2.CameraManager;
+import android.hardware.display.DisplayManager;
 import android.media.Image;
 import android.net.Uri;
 import android.os.Build;
@@ -36,6 +37,19 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
         @Override
         public void onCameraAvailable(String id) {
             session.screen.cameraFree();
+        }
+    };
+
+    private final DisplayManager.DisplayListener displays = new DisplayManager.DisplayListener() {
+        @Override
+        public void onDisplayAdded(int display) {}
+
+        @Override
+        public void onDisplayRemoved(int display) {}
+
+        @Override
+        public void onDisplayChanged(int display) {
+            feed.turn(displayDegrees()); // by half a turn the activity is not made anew
         }
     };
 
@@ -94,7 +108,9 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
     protected void onResume() {
         super.onResume();
         session.attach(this);
-        manager().registerAvailabilityCallback(cameras, new Handler(Looper.getMainLooper()));
+        Handler main = new Handler(Looper.getMainLooper());
+        manager().registerAvailabilityCallback(cameras, main);
+        displayManager().registerDisplayListener(displays, main);
         session.screen.start(CameraFeed.any(this), permitted(),
                 shouldShowRequestPermissionRationale(Manifest.permission.CAMERA));
     }
@@ -102,6 +118,7 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
     @Override
     protected void onPause() {
         manager().unregisterAvailabilityCallback(cameras);
+        displayManager().unregisterDisplayListener(displays);
         session.screen.stop();
         super.onPause();
     }
@@ -122,6 +139,15 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
 
     private CameraManager manager() {
         return (CameraManager) getSystemService(Context.CAMERA_SERVICE);
+    }
+
+    private DisplayManager displayManager() {
+        return (DisplayManager) getSystemService(Context.DISPLAY_SERVICE);
+    }
+
+    @SuppressWarnings("deprecation")
+    private int displayDegrees() {
+        return 90 * getWindowManager().getDefaultDisplay().getRotation();
     }
 
     private boolean permitted() {
@@ -205,9 +231,8 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
     }
 
     @Override
-    @SuppressWarnings("deprecation")
     public void openCamera() {
-        feed.open(90 * getWindowManager().getDefaultDisplay().getRotation());
+        feed.open(displayDegrees());
     }
 
     @Override

@@ -19,6 +19,7 @@ public final class YuvFrame implements SqzPicture.Pixels {
     private byte[] luma = new byte[0];
     private byte[] blue = new byte[0];
     private byte[] red = new byte[0];
+    private byte[] woven = new byte[0]; // one row of chroma whose samples lie apart
 
     /**
      * Take a frame; memory is reused.
@@ -51,18 +52,19 @@ public final class YuvFrame implements SqzPicture.Pixels {
     }
 
     /** Copy a plane without its gaps. The last row may end with its last sample, short of a whole stride. */
-    private static void plane(ByteBuffer source, int rowStride, int pixelStride, int width, int height, byte[] to) {
+    private void plane(ByteBuffer source, int rowStride, int pixelStride, int width, int height, byte[] to) {
         ByteBuffer from = source.duplicate();
-        byte[] row = pixelStride == 1 ? to : new byte[(width - 1) * pixelStride + 1];
+        int length = (width - 1) * pixelStride + 1;
+        woven = room(woven, pixelStride == 1 ? 0 : length);
         for (int y = 0; y < height; y++) {
             from.position(y * rowStride);
             if (pixelStride == 1) {
                 from.get(to, y * width, width);
                 continue;
             }
-            from.get(row, 0, row.length);
+            from.get(woven, 0, length);
             for (int x = 0; x < width; x++) {
-                to[y * width + x] = row[x * pixelStride];
+                to[y * width + x] = woven[x * pixelStride];
             }
         }
     }
