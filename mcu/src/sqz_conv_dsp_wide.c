@@ -10,6 +10,8 @@ void sqz_conv_row_dsp_wide(const void *params, const sqz_rows *rows) {
         int8_t *next = x + 1 < conv->out_width ? pixel + conv->out_stride : pixel;
         sqz_dsp_fill(&tile, x);
         tile.record = conv->weights;
-        sqz_dsp_pairs(&tile, conv->out_channels, pixel, next);
+        tile.first = pixel;
+        tile.second = next;
+        sqz_dsp_twos(&tile, conv->out_channels);
     }
 }

@@ -4,7 +4,7 @@
 
 #define GROUP 4u /* channels */
 
-/* Bytes of code in `fours`. */
+/* Bytes of code in sqz_dsp_fours. */
 #define STEPS 8u /* in a round */
 #define STEP_BYTES 48u
 
@@ -21,6 +21,7 @@ void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *row
     tile->relu = to->lowest == to->zero_point;
     tile->multipliers = to->step;
     tile->pairs = pairs;
+    tile->four_bytes = (unsigned)sqz_record_bytes(to, GROUP, 8 * pairs);
 }
 
 /* What makes the patch. */
@@ -106,9 +107,9 @@ AT(multipliers, 10);
 #define JOIN(x, y, at) "bfi r0, " x ", #" at ", #8\n\tbfi r1, " y ", #" at ", #8\n\t"
 #define NEXT "lsr r10, r10, #8\n\t"
 
-/* The records of four channels, of which there is at least one. Where the zero point is -128, what is negative
+/* Where the zero point is -128, what is negative
  * saturates, however it is rounded. The tile's words lie on the stack from sp + 4 on. */
-__attribute__((naked, noinline)) static void fours(sqz_dsp_tile *tile __attribute__((unused))) {
+__attribute__((naked, noinline)) void sqz_dsp_fours(sqz_dsp_tile *tile __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tldmia r0, {r1-r11}\n\tpush {r0-r11}\n\tmov r8, r1\n"
             "1:\tldmia r8!, {r0, r2, r4, r6}\n\t"
             "add r2, r0, r2, lsl #8\n\tadd r6, r4, r6, lsl #8\n\t"
@@ -159,7 +160,7 @@ static int32_t apart(int32_t both, int32_t first) {
     return (int32_t)((uint32_t)both - (uint32_t)first) >> 8;
 }
 
-static void fours(sqz_dsp_tile *tile) {
+void sqz_dsp_fours(sqz_dsp_tile *tile) {
     const sqz_requant *to = &tile->window.conv->requant;
     const size_t bytes = 8 * tile->pairs;
     for (; tile->record != tile->end; tile->record += sqz_record_bytes(to, GROUP, bytes)) {
@@ -188,29 +189,17 @@ static void sum_pairs(int32_t *sum, const int8_t *weights, const uint32_t *patch
     }
 }
 
-void sqz_dsp_pairs(sqz_dsp_tile *tile, unsigned channels, int8_t *first, int8_t *second) {
+void sqz_dsp_twos(sqz_dsp_tile *tile, unsigned channels) {
     const sqz_requant *to = &tile->window.conv->requant;
     const size_t bytes = 4 * tile->pairs;
-    for (unsigned done = 0; done < channels; tile->record += sqz_record_bytes(to, 2, bytes)) {
+    while (channels) {
         int32_t sum[4] = {0};
         sum_pairs(sum, sqz_record_weights(tile->record, 2), tile->patch, tile->pairs);
-        for (unsigned c = 0; c < 2 && done < channels; ++c, ++done) {
+        for (unsigned c = 0; c < 2 && channels; ++c, --channels) {
             const int32_t bias = sqz_record_bias(tile->record, c);
-            first[done] = sqz_record_requantize(to, tile->record, 2, bytes, c, bias + sum[2 * c]);
-            second[done] = sqz_record_requantize(to, tile->record, 2, bytes, c, bias + sum[2 * c + 1]);
+            *tile->first++ = sqz_record_requantize(to, tile->record, 2, bytes, c, bias + sum[2 * c]);
+            *tile->second++ = sqz_record_requantize(to, tile->record, 2, bytes, c, bias + sum[2 * c + 1]);
         }
-    }
-}
-
-void sqz_dsp_channels(sqz_dsp_tile *tile, unsigned channels, int8_t *first, int8_t *second) {
-    const unsigned whole = channels / GROUP * GROUP;
-    tile->first = first;
-    tile->second = second;
-    tile->end = tile->record + channels / GROUP * sqz_record_bytes(&tile->window.conv->requant, GROUP, 8 * tile->pairs);
-    if (whole) {
-        fours(tile);
-    }
-    if (channels > whole) {
-        sqz_dsp_pairs(tile, channels - whole, first + whole, second + whole);
+        tile->record += sqz_record_bytes(to, 2, bytes);
     }
 }

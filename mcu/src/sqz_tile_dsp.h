@@ -32,6 +32,7 @@ typedef struct sqz_dsp_tile {
     uint32_t relu, multipliers;       /* whether what is negative becomes the zero point; whether records hold some */
     sqz_window window;
     unsigned pairs;                   /* words per pixel in the patch */
+    unsigned four_bytes;              /* of the record of four channels */
 } sqz_dsp_tile;
 
 void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *rows);
@@ -39,9 +40,20 @@ void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *row
 /* Widen the inputs of pixels x and x + 1 (of x twice if it is the last). */
 void sqz_dsp_fill(const sqz_dsp_tile *tile, unsigned x);
 
-/* The next channels of both pixels, from tile->record on; a multiple of four but for the last. */
-void sqz_dsp_channels(sqz_dsp_tile *tile, unsigned channels, int8_t *first, int8_t *second);
+/* The records of four channels up to tile->end, at least one; as many records of two as hold `channels`. */
+void sqz_dsp_fours(sqz_dsp_tile *tile);
+void sqz_dsp_twos(sqz_dsp_tile *tile, unsigned channels);
 
-/* The same from records of two channels only. */
-void sqz_dsp_pairs(sqz_dsp_tile *tile, unsigned channels, int8_t *first, int8_t *second);
+/* The next channels of both pixels, from tile->record on; a multiple of four but for the last. */
+static inline void sqz_dsp_channels(sqz_dsp_tile *tile, unsigned channels, int8_t *first, int8_t *second) {
+    tile->first = first;
+    tile->second = second;
+    tile->end = tile->record + channels / 4 * tile->four_bytes;
+    if (channels >= 4) {
+        sqz_dsp_fours(tile);
+    }
+    if (channels % 4) {
+        sqz_dsp_twos(tile, channels % 4);
+    }
+}
 #endif

@@ -9,7 +9,7 @@
 #define SQZ_MVE 1
 #endif
 
-/* Bytes of code in `fours`. */
+/* Bytes of code in sqz_mve_fours. */
 #define BLOCK_BYTES 56u
 #define BLOCKS 4u /* in a round */
 #define ROUND_BYTES (BLOCKS * BLOCK_BYTES + 8u)
@@ -28,9 +28,10 @@ void sqz_mve_begin(sqz_mve_tile *tile, const sqz_conv *conv, const sqz_rows *row
     tile->patch = rows->scratch;
     tile->count = count;
     tile->stride = (blocks + 1) * VECTOR;
-    tile->group_bytes = (unsigned)sqz_record_bytes(to, GROUP, GROUP * count);
-    for (unsigned pixel = 0; pixel < SQZ_MVE_PIXELS; ++pixel) { /* what fills up the last vector is not written to again */
-        sqz_set(tile->patch + pixel * tile->stride + count, 0, tile->stride - count);
+    tile->four_bytes = (unsigned)sqz_record_bytes(to, GROUP, GROUP * count);
+    if (tile->tail < VECTOR) { /* what fills up the last vectors is not written to again */
+        sqz_set(tile->patch + count, 0, VECTOR - tile->tail);
+        sqz_set(tile->patch + tile->stride + count, 0, VECTOR - tile->tail);
     }
 }
 
@@ -77,10 +78,9 @@ AT(multipliers, 48);
     "vmladava.s8 r8, q0, q2\n\tvmladava.s8 r10, q1, q2\n\t"                          \
     "vmladava.s8 r12, q0, q3\n\tvmladava.s8 lr, q1, q3\n\t"
 
-/* The records of four channels, of which there is at least one. r9: tile + 16; q4: multipliers, q5: shifts, q6: zero point,
- * q7: least. Halves are rounded away from zero, so 1 is taken from what is negative before the shift; where the zero
- * point is -128 that would saturate anyway. */
-__attribute__((naked, noinline)) static void fours(sqz_mve_tile *tile __attribute__((unused))) {
+/* r9: tile + 16; q4: multipliers, q5: shifts, q6: zero point, q7: least. Halves are rounded away from zero, so 1 is taken
+ * from what is negative before the shift; where the zero point is -128 that would saturate anyway. */
+__attribute__((naked, noinline)) void sqz_mve_fours(sqz_mve_tile *tile __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tvpush {d8-d15}\n\t"
             "ldr r1, [r0], #16\n\tmov r9, r0\n\t"
             "ldrd r2, r4, [r9, #24]\n\tvdup.16 q6, r2\n\tvdup.32 q7, r4\n"
@@ -144,7 +144,7 @@ static int32_t sum_of_four(const int8_t *weights, const int8_t *inputs, unsigned
     return sum;
 }
 
-static void fours(sqz_mve_tile *tile) {
+void sqz_mve_fours(sqz_mve_tile *tile) {
     const sqz_requant *to = &tile->window.conv->requant;
     const size_t bytes = GROUP * tile->count, record_bytes = sqz_record_bytes(to, GROUP, bytes);
     for (const int8_t *record = tile->record; record != tile->end; record += record_bytes) {
@@ -160,8 +160,7 @@ static void fours(sqz_mve_tile *tile) {
 
 #endif
 
-/* The record of a single channel. */
-static void single(sqz_mve_tile *tile) {
+void sqz_mve_single(sqz_mve_tile *tile) {
     const sqz_requant *to = &tile->window.conv->requant;
     const int8_t *record = tile->record, *weights = sqz_record_weights(record, 1);
     const unsigned bytes = (tile->count + 3) / 4 * 4;
@@ -170,16 +169,4 @@ static void single(sqz_mve_tile *tile) {
     *tile->first++ = sqz_record_requantize(to, record, 1, bytes, 0, sqz_record_bias(record, 0) + first);
     *tile->second++ = sqz_record_requantize(to, record, 1, bytes, 0, sqz_record_bias(record, 0) + second);
     tile->record += sqz_record_bytes(to, 1, bytes);
-}
-
-void sqz_mve_channels(sqz_mve_tile *tile, unsigned channels, int8_t *first, int8_t *second) {
-    tile->first = first;
-    tile->second = second;
-    tile->end = tile->record + channels / GROUP * tile->group_bytes;
-    if (channels >= GROUP) {
-        fours(tile);
-    }
-    for (unsigned i = channels % GROUP; i; --i) {
-        single(tile);
-    }
 }

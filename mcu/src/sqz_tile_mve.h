@@ -28,7 +28,7 @@ typedef struct sqz_mve_tile {
     sqz_window window;
     int8_t *patch;          /* of the first pixel; the second's is `stride` bytes on */
     unsigned count, stride; /* of inputs */
-    unsigned group_bytes;   /* of the record of four channels */
+    unsigned four_bytes;    /* of the record of four channels */
 } sqz_mve_tile;
 
 void sqz_mve_begin(sqz_mve_tile *tile, const sqz_conv *conv, const sqz_rows *rows);
@@ -36,6 +36,20 @@ void sqz_mve_begin(sqz_mve_tile *tile, const sqz_conv *conv, const sqz_rows *row
 /* Find or copy the inputs of pixels x and x + 1 (of x twice if it is the last). */
 void sqz_mve_fill(sqz_mve_tile *tile, unsigned x);
 
+/* The records of four channels up to tile->end, at least one; the record of a single channel. */
+void sqz_mve_fours(sqz_mve_tile *tile);
+void sqz_mve_single(sqz_mve_tile *tile);
+
 /* The next channels of both pixels, from tile->record on; a multiple of four but for the last. */
-void sqz_mve_channels(sqz_mve_tile *tile, unsigned channels, int8_t *first, int8_t *second);
+static inline void sqz_mve_channels(sqz_mve_tile *tile, unsigned channels, int8_t *first, int8_t *second) {
+    tile->first = first;
+    tile->second = second;
+    tile->end = tile->record + channels / 4 * tile->four_bytes;
+    if (channels >= 4) {
+        sqz_mve_fours(tile);
+    }
+    for (unsigned i = channels % 4; i; --i) {
+        sqz_mve_single(tile);
+    }
+}
 #endif
