@@ -9,14 +9,14 @@ from pathlib import Path
 from converters.to_android import FOLDER, android_assets
 from sqz_tf.errors import OutputError
 
-MODEL_FILE = "model_int8.tflite"
+MODEL_FILE, LICENCE_FILE = "model_int8.tflite", "LICENCE.weights.txt"
 DEMO = Path(__file__).resolve().parent.parent / "android_demo"
 ASSETS = DEMO / "app" / "src" / "main" / "assets"
 """Where the demo app's build looks for its models; in a checkout of the kit only."""
 
 
 def bundle(exports: Sequence[Path], assets: Path = ASSETS) -> list[Path]:
-    """Put the int8 models of some exports, their labels and a list with hashes into an app's assets.
+    """Put the int8 models of some exports, their labels, licences and a list with hashes into an app's assets.
 
     Args:
       exports: output folders of `sqz_tf.export`; the app calls each model by its folder's name.
@@ -61,6 +61,9 @@ def _files(exports: Sequence[Path]) -> dict[str, bytes]:
             raise OutputError(f"there is no {path}", expected="an output folder of python -m sqz_tf.export")
         models[name] = path.read_bytes()
     try:
-        return android_assets(models)
+        files = android_assets(models)
     except ValueError as error:
         raise OutputError(str(error), fix="export it again") from error
+    licences = {export.resolve().name: export / LICENCE_FILE for export in exports}
+    texts = {name: path.read_bytes() for name, path in licences.items() if path.is_file()}
+    return {**files, **{f"{FOLDER}/{name}.licence.txt": text for name, text in texts.items()}}

@@ -265,6 +265,7 @@ def test_the_package_is_signed_aligned_and_holds_the_models(package, assets):
         assert archive.read(info) == (assets / "models" / "model0.tflite").read_bytes()
         labels = archive.read("assets/models/model0.labels.txt").decode().splitlines()
         assert labels[:2] == ["pixel 0", "pixel 1"]
+        assert b"Apache License" in archive.read("assets/licences/tensorflow-lite-2.16.1.txt")
 
 
 def repacked(source: Path, target: Path, change: Any) -> Path:
@@ -370,10 +371,11 @@ def test_bundling_replaces_what_was_there(tmp_path):
     first, second = (
         export_folder(tmp_path / name, byte_models.described(byte_models.model())) for name in ("first", "second")
     )
+    (second / "LICENCE.weights.txt").write_text("as it is")
     android.bundle([first], tmp_path / "assets")
     assert main([str(second), "--only-bundle", "--assets", str(tmp_path / "assets")]) == 0
     names = {path.name for path in (tmp_path / "assets" / "models").iterdir()}
-    assert names == {"second.tflite", "second.labels.txt", "models.json"}
+    assert names == {"second.tflite", "second.labels.txt", "second.licence.txt", "models.json"}
 
 
 def test_the_default_model_is_imagenets_if_it_can_be_had(tmp_path):

@@ -48,18 +48,18 @@ def merged_manifest(source: str) -> str:
     return named.replace("<application", '<application android:extractNativeLibs="false"', 1)
 
 
-def assemble(linked: Path, dex: Path, libraries: Mapping[str, bytes], out: Path) -> Path:
-    """Put a package together: entries of `linked` as they are, code, and native libraries stored and aligned.
+def assemble(linked: Path, dex: Path, files: Mapping[str, bytes], out: Path) -> Path:
+    """Put a package together: entries of `linked` as they are, code, and more files; `.so` stored and aligned.
 
     Args:
-      libraries: path in the package (`lib/ABI/NAME.so`) → bytes.
+      files: path in the package, such as `lib/ABI/NAME.so` → bytes.
     """
     with zipfile.ZipFile(linked) as source, zipfile.ZipFile(out, "w") as target:
         for info in source.infolist():
             _add(target, info.filename, source.read(info), info.compress_type)
         _add(target, "classes.dex", dex.read_bytes(), zipfile.ZIP_DEFLATED)
-        for path, data in libraries.items():
-            _add(target, path, data, zipfile.ZIP_STORED)
+        for path, data in files.items():
+            _add(target, path, data, zipfile.ZIP_STORED if path.endswith(".so") else zipfile.ZIP_DEFLATED)
     return out
 
 
@@ -92,6 +92,16 @@ def sign(package: Path, keystore: Path, out: Path) -> Path:
         "--out", out, package)  # fmt: skip
     out.with_name(f"{out.name}.idsig").unlink(missing_ok=True)
     return out
+
+
+def licences(aars: list[Path]) -> dict[str, bytes]:
+    """Return the licences of Android libraries: path in the package → text."""
+    found: dict[str, bytes] = {}
+    for aar in aars:
+        with zipfile.ZipFile(aar) as archive:
+            if "LICENSE" in archive.namelist():
+                found[f"assets/licences/{aar.stem}.txt"] = archive.read("LICENSE")
+    return found
 
 
 def native_libraries(aars: list[Path], abis: list[str]) -> dict[str, bytes]:

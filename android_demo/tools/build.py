@@ -50,7 +50,8 @@ def build(assets: Path, abis: list[str], out: Path, cache: Path | None = None) -
         work,
     )
     code = java.dex(have["dex"][0], [classes, *libraries], work / "classes.dex")
-    unsigned = apk.assemble(package, code, apk.native_libraries(have["app"], abis), work / "unsigned.zip")
+    files = {**apk.licences(have["app"]), **apk.native_libraries(have["app"], abis)}
+    unsigned = apk.assemble(package, code, files, work / "unsigned.zip")
     signed = apk.sign(unsigned, out / "debug.keystore", work / "signed.zip")
     return _publish(signed, abis, out)
 
