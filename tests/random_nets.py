@@ -61,7 +61,7 @@ class _Builder:
 
     def _part(self, x: Map) -> Map:
         parts = [self._conv, self._conv, self._depthwise, self._max_pool, self._average_pool, self._bypass]
-        parts += [self._fire, self._branches, self._dense_block, self._pad, self._requantize]
+        parts += [self._fire, self._branches, self._reduction, self._dense_block, self._pad, self._requantize]
         part = self.pick(*parts)
         self.told.append(part.__name__.strip("_"))
         return part(x)
@@ -167,6 +167,22 @@ class _Builder:
             padded = self.net_.pad(x, value=self._outside())
             return self.net_.conv(padded, self.number(1, 4), kernel, padding="VALID", out=out)
         return self.net_.conv(x, self.number(1, 4), kernel, out=out)
+
+    def _reduction(self, x: Map) -> Map:
+        """Concatenate two or three branches that halve the map, in different places."""
+        return self.net_.concat([self._halved(x) for _ in range(self.number(2, 3))])
+
+    def _halved(self, x: Map) -> Map:
+        out = (x.scale, x.zero_point)
+        kind = self.pick("pool", "conv", "before", "after", "around")
+        if kind == "pool":
+            return self.net_.pool(x, (self.number(2, 4), 3), (2, 2))
+        for _ in range(self.number(1, 2) if kind in ("before", "around") else 0):
+            x = self.net_.conv(x, 2, (self.number(1, 5), 1))
+        x = self.net_.conv(x, self.number(1, 3), (self.number(1, 7), 3), (2, 2), out=out)
+        for _ in range(self.number(1, 2) if kind in ("after", "around") else 0):
+            x = self.net_.conv(x, 2, (self.number(1, 5), 1), out=out)
+        return x
 
     def _dense_block(self, x: Map) -> Map:
         """Concatenate a map with what is made of it, whose readers are two."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from converters.c_compiler import graph as g
-from converters.c_compiler.read import Unsupported
+from converters.c_compiler.read import check
 
 CALLER = -1  # stands for an operator: the input's rows come from the caller
 MOST_LAG = 255  # uint8
@@ -147,50 +147,55 @@ class _Scheduler:
     def _align(self, stream: int) -> None:
         """Let the faster producers of a row wait, so that its slices are made in one step if that can be.
 
-        One of them must be the last for every row, for it is that one that completes rows. Where none is, the last
-        in order waits longer until it is.
+        One producer must be the last for every row, for it is that one that completes rows. Each is tried; the one
+        with which rows lie unfinished for the fewest steps is taken.
         """
         producers = self.producers[stream]
-        for lag in range(MOST_LAG + 1):
-            self._time(producers[-1], lag)
-            goal = np.max([self._steps_of_rows(i) for i in producers], axis=0)
-            for i in producers[:-1]:
-                self._wait(i, goal)
-            last = self._always_last(producers)
-            if last is not None:
-                if lag == 0:
-                    self._wait(producers[-1], goal)
-                    last = self._always_last(producers)
-                if last is not None:
-                    self.last_producer[stream] = last
-                    return
-        raise Unsupported(
+        found = [each for each in (self._ending_with(last, producers) for last in reversed(producers)) if each]
+        check(
+            found,
             f"the slices of {self.program.streams[stream].name[:80]!r} are made in no fixed order; "
-            "expected branches that keep step"
+            "expected branches that keep step",
         )
+        _, lags, self.last_producer[stream] = min(found)
+        for i, lag in zip(producers, lags, strict=True):
+            self._time(i, lag)
 
-    def _wait(self, i: int, goal: np.ndarray) -> None:
-        """Give a producer the lag with which its rows come as late as they can without missing the goal."""
-        best, latest = 0, self._with_lag(i, 0)
-        for lag in range(1, MOST_LAG + 1):
+    def _ending_with(self, last: int, producers: list[int]) -> tuple[int, tuple[int, ...], int] | None:
+        """Return the steps that rows lie unfinished, the producers' lags, and `last`, which completes each row.
+
+        None if it cannot be the last for every row, however long it waits.
+        """
+        others = {i: self._with_lag(i, 0) for i in producers if i != last}
+        for lag in self._lags(last):
+            steps = self._with_lag(last, lag)
+            # Of two in one step, the later in order is the last.
+            limits = {i: steps if i < last else steps - 1 for i in others}
+            if all(np.all(others[i] <= limit) for i, limit in limits.items()):
+                made = {last: (steps, lag), **{i: self._longest_wait(i, limit) for i, limit in limits.items()}}
+                first = np.min([each for each, _ in made.values()], axis=0)
+                return int((steps - first).sum()), tuple(made[i][1] for i in producers), last
+        return None
+
+    def _longest_wait(self, i: int, limit: np.ndarray) -> tuple[np.ndarray, int]:
+        """Return the steps of a producer's rows, as late as the limit allows, and the lag that makes them so."""
+        latest, best = self._with_lag(i, 0), 0
+        for lag in self._lags(i):
             steps = self._with_lag(i, lag)
-            if np.any(steps > goal) or lag > self.program.streams[self.program.operators[i].inputs[0]].height:
+            if np.any(steps > limit):
                 break
             if np.any(steps > latest):
-                best, latest = lag, steps
-        self._time(i, best)
+                latest, best = steps, lag
+        return latest, best
+
+    def _lags(self, i: int) -> range:
+        """Return the lags that make a difference: beyond the input's height all are the same."""
+        height = self.program.streams[self.program.operators[i].inputs[0]].height
+        return range(min(MOST_LAG, height) + 1)
 
     def _with_lag(self, i: int, lag: int) -> np.ndarray:
         self._time(i, lag)
         return self._steps_of_rows(i)
-
-    def _always_last(self, producers: list[int]) -> int | None:
-        steps = np.stack([self._steps_of_rows(i) for i in producers])
-        latest = steps.max(axis=0)
-        for i in reversed(range(len(producers))):
-            if np.all(steps[i] == latest) and not np.any(steps[i + 1 :] == latest):
-                return producers[i]
-        return None
 
     # Rings.
 
