@@ -7,14 +7,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import android_build
+import android_cases
 import numpy as np
 import pytest
 from conftest import dev_data
 from PIL import Image
 from test_export import FILES, export, files
 
+from android_demo.tools.build import build
 from converters import tflite_reader
-from sqz_tf import artifact
+from sqz_tf import android, artifact, images
 from sqz_tf.runtime import Classifier
 
 JUDGED = 40
@@ -83,6 +86,25 @@ def test_published_zeros_survive(imagenet: Path) -> None:
     layers = report_of(imagenet)["sparsity"]["layers"]
     assert layers["fire9_expand3x3"]["pruned"] > 0.6
     assert all(both["tflite"] >= both["pruned"] for both in layers.values())
+
+
+def test_the_app_gives_pythons_answers_to_real_photographs(imagenet: Path, tmp_path: Path) -> None:
+    classpath = android_build.core(tmp_path)
+    photos = sorted((dev_data("imagenet_dev") / "images").iterdir())[:20]
+    model = (imagenet / "model_int8.tflite").read_bytes()
+    pictures = [images.decode(path.read_bytes(), path.name) for path in photos]
+    cases = android_cases.scored_cases(model, 0, tmp_path, pictures)
+    assert len({case.top[0] for case in cases}) > 10
+    android_cases.write(tmp_path, [model], cases)
+    android_build.run_cases(classpath, tmp_path, "SamePixelsTest", "SameScoresTest")
+
+
+def test_the_app_with_this_network_is_small(imagenet: Path, tmp_path: Path) -> None:
+    android_build.require_android()
+    android.bundle([imagenet], tmp_path / "assets")
+    verdict = build(tmp_path / "assets", ["arm64-v8a"], tmp_path / "apk", android_build.CACHE)
+    assert verdict.models[0]["bytes"] == (imagenet / "model_int8.tflite").stat().st_size
+    assert verdict.bytes < 6_000_000
 
 
 def test_the_file_knows_its_classes_by_name_and_wnid(imagenet: Path) -> None:
