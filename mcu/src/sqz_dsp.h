@@ -2,9 +2,9 @@
  * int16, low half first. */
 #ifndef SQZ_DSP_H
 #define SQZ_DSP_H
-#include <stdint.h>
+#include "sqz_load.h"
 
-#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__GNUC__) && defined(__thumb2__)
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_UNALIGNED) && defined(__GNUC__) && defined(__thumb2__)
 #define SQZ_DSP 1
 #include <arm_acle.h>
 
@@ -42,5 +42,29 @@ static inline uint32_t sqz_odd_bytes(uint32_t word) {
     return sqz_even_bytes(word >> 8);
 }
 
+#endif
+
+/* Groups of four inputs of two pixels, at least one, as pairs (0, 2) and (1, 3) of each pixel in turn. */
+#if defined(SQZ_DSP) && defined(__OPTIMIZE__) /* without, too few registers are free */
+static inline uint32_t *sqz_widen(uint32_t *to, const int8_t *first, const int8_t *second, const int8_t *end) {
+    __asm__ volatile("1:\tldr r5, [%[first]], #4\n\tldr r6, [%[second]], #4\n\t"
+                     "sxtb16 r3, r5\n\tsxtb16 r4, r6\n\tsxtb16 r5, r5, ror #8\n\tsxtb16 r6, r6, ror #8\n\t"
+                     "cmp %[first], %[end]\n\tstmia %[to]!, {r3-r6}\n\tbne 1b"
+                     : [to] "+r"(to), [first] "+r"(first), [second] "+r"(second)
+                     : [end] "r"(end)
+                     : "r3", "r4", "r5", "r6", "cc", "memory");
+    return to;
+}
+#else
+static inline uint32_t *sqz_widen(uint32_t *to, const int8_t *first, const int8_t *second, const int8_t *end) {
+    for (; first != end; first += 4, second += 4) {
+        const uint32_t a = sqz_load4(first), b = sqz_load4(second);
+        *to++ = sqz_even_bytes(a);
+        *to++ = sqz_even_bytes(b);
+        *to++ = sqz_odd_bytes(a);
+        *to++ = sqz_odd_bytes(b);
+    }
+    return to;
+}
 #endif
 #endif

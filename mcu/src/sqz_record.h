@@ -6,12 +6,8 @@
  * no group holds and for processors without the instructions. */
 #ifndef SQZ_RECORD_H
 #define SQZ_RECORD_H
+#include "sqz_load.h"
 #include "sqz_requantize.h"
-
-static inline uint32_t sqz_load4(const int8_t *from) {
-    const uint8_t *byte = (const uint8_t *)from;
-    return byte[0] | (uint32_t)byte[1] << 8 | (uint32_t)byte[2] << 16 | (uint32_t)byte[3] << 24;
-}
 
 /* Bytes of a record of `channels`. */
 static inline size_t sqz_record_bytes(const sqz_requant *to, size_t channels, size_t weight_bytes) {

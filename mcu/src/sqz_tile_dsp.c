@@ -2,6 +2,8 @@
 #include "sqz_dsp.h"
 #include "sqz_record.h"
 
+#include <string.h>
+
 #define GROUP 4u /* channels */
 
 /* Bytes of code in sqz_dsp_fours. */
@@ -15,6 +17,7 @@ void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *row
     const unsigned pairs = window->rows * (window->bytes / 4) * 2 + (window->rows * (window->bytes % 4) + 1) / 2;
     tile->patch = rows->scratch;
     tile->patch_end = tile->patch + pairs * SQZ_DSP_PIXELS;
+    tile->patch_end[-1] = tile->patch_end[-2] = 0; /* what makes odd inputs even is never written to again */
     tile->skip = (0u - pairs) % STEPS * STEP_BYTES;
     tile->odd = 2 * to->zero_point + 1;
     tile->usual = to->step && to->zero_point == -128;
@@ -26,45 +29,53 @@ void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *row
 
 /* What makes the patch. */
 
-/* Groups of four inputs of both pixels. */
-static uint32_t *widen(uint32_t *to, const int8_t *first, const int8_t *second, unsigned bytes) {
-    for (const int8_t *end = first + bytes; first != end; first += 4, second += 4, to += 4) {
-        const uint32_t a = sqz_load4(first), b = sqz_load4(second);
-        to[0] = sqz_even_bytes(a);
-        to[1] = sqz_even_bytes(b);
-        to[2] = sqz_odd_bytes(a);
-        to[3] = sqz_odd_bytes(b);
-    }
-    return to;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define HALF(i) ((i) ^ 1u)
+#else
+#define HALF(i) (i)
+#endif
+
+/* Where the next inputs go: those in groups of four, and as int16 those left over. */
+typedef struct cursor {
+    uint32_t *fours;
+    int8_t *singles;
+    unsigned count; /* of singles */
+} cursor;
+
+static void store_half(int8_t *halves, unsigned i, int16_t value) {
+    memcpy(halves + 2 * HALF(i), &value, sizeof value);
 }
 
-/* Input number i of those that make no group of four; of a pair, the first comes first. */
-static void widen_single(uint32_t *tail, unsigned i, int8_t first, int8_t second) {
-    uint32_t *to = tail + i / 2 * SQZ_DSP_PIXELS;
-    to[0] = i % 2 ? (to[0] & 0xFFFFu) | (uint32_t)first << 16 : (uint16_t)first;
-    to[1] = i % 2 ? (to[1] & 0xFFFFu) | (uint32_t)second << 16 : (uint16_t)second;
+/* A kernel row's inputs of both pixels. */
+static inline void widen_row(cursor *at, const int8_t *first, const int8_t *second, unsigned bytes) {
+    const unsigned whole = bytes / 4 * 4;
+    if (whole) {
+        at->fours = sqz_widen(at->fours, first, second, first + whole);
+    }
+    for (unsigned i = whole; i < bytes; ++i, ++at->count) {
+        const unsigned half = at->count / 2 * 4 + at->count % 2;
+        store_half(at->singles, half, first[i]);
+        store_half(at->singles, half + 2, second[i]);
+    }
 }
 
 void sqz_dsp_fill(const sqz_dsp_tile *tile, unsigned x) {
     const sqz_window *window = &tile->window;
-    const unsigned next = x + 1 < window->out_width ? x + 1 : x, bytes = window->bytes, left = bytes % 4;
+    const unsigned next = x + 1 < window->out_width ? x + 1 : x, bytes = window->bytes, rows = window->rows;
     const int start = sqz_window_start(window, x), step = next == x ? 0 : window->step;
-    const int inside = sqz_window_inside(window, start, start + step);
     int8_t *edge = (int8_t *)tile->patch_end;
-    uint32_t *to = tile->patch, *tail = to + window->rows * (bytes - left);
-    for (unsigned row = 0, single = 0; row < window->rows; ++row) {
-        const int8_t *first = edge, *second = edge + bytes;
-        if (inside) {
-            first = window->in[row * window->row_step] + start;
-            second = first + step;
-        } else {
-            sqz_window_copy(window, x, row, row + 1, edge);
-            sqz_window_copy(window, next, row, row + 1, edge + bytes);
+    cursor at = {tile->patch, (int8_t *)(tile->patch + rows * (bytes / 4 * 4)), 0};
+    if (sqz_window_inside(window, start, start + step)) {
+        const int8_t *const *in = window->in;
+        for (unsigned row = 0; row < rows; ++row, in += window->row_step) {
+            widen_row(&at, *in + start, *in + start + step, bytes);
         }
-        to = widen(to, first, second, bytes - left);
-        for (unsigned i = bytes - left; i < bytes; ++i, ++single) {
-            widen_single(tail, single, first[i], second[i]);
-        }
+        return;
+    }
+    for (unsigned row = 0; row < rows; ++row) {
+        sqz_window_copy(window, x, row, row + 1, edge);
+        sqz_window_copy(window, next, row, row + 1, edge + bytes);
+        widen_row(&at, edge, edge + bytes, bytes);
     }
 }
 
