@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from converters.c_compiler import graph as g
-from converters.c_compiler.read import check
+from converters.c_compiler.read import Unsupported
 
 CALLER = -1  # stands for an operator: the input's rows come from the caller
 MOST_LAG = 255  # uint8
@@ -151,13 +151,16 @@ class _Scheduler:
         with which rows lie unfinished for the fewest steps is taken.
         """
         producers = self.producers[stream]
-        found = [each for each in (self._ending_with(last, producers) for last in reversed(producers)) if each]
-        check(
-            found,
-            f"the slices of {self.program.streams[stream].name[:80]!r} are made in no fixed order; "
-            "expected branches that keep step",
-        )
-        _, lags, self.last_producer[stream] = min(found)
+        best: tuple[int, tuple[int, ...], int] | None = None
+        for last in reversed(producers):
+            found = self._ending_with(last, producers)
+            best = min(filter(None, (best, found)), default=None)
+            if best and best[0] == 0:
+                break
+        name = self.program.streams[stream].name[:80]
+        if best is None:
+            raise Unsupported(f"the slices of {name!r} are made in no fixed order; expected branches that keep step")
+        _, lags, self.last_producer[stream] = best
         for i, lag in zip(producers, lags, strict=True):
             self._time(i, lag)
 
@@ -186,6 +189,8 @@ class _Scheduler:
                 break
             if np.any(steps > latest):
                 latest, best = steps, lag
+            if np.all(latest == limit):
+                break
         return latest, best
 
     def _lags(self, i: int) -> range:
