@@ -10,6 +10,7 @@ from pathlib import Path
 
 from android_demo.tools import models
 from android_demo.tools.build import ABIS, build
+from android_demo.tools.process import require_tools
 from android_demo.tools.verify import Verdict
 from sqz_tf.android import ASSETS, bundle
 from sqz_tf.errors import SqzError
@@ -41,6 +42,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 if the app cannot be built or is not right."""
     arguments = build_parser().parse_args(argv)
     try:
+        if not arguments.only_bundle:
+            require_tools()  # before an export is made for minutes
         bundle(arguments.models or [models.make(*models.default_model(Path("build"), os.environ))], arguments.assets)
         if not arguments.only_bundle:
             verdict = build(arguments.assets, arguments.abi or list(ABIS), arguments.out)
