@@ -7,7 +7,7 @@
 #define GROUP 4u /* channels */
 
 /* Bytes of code in sqz_dsp_fours. */
-#define STEPS 8u /* in a round */
+#define STEPS 16u /* in a round */
 #define STEP_BYTES 48u
 
 void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *rows) {
@@ -126,7 +126,7 @@ __attribute__((naked, noinline)) void sqz_dsp_fours(sqz_dsp_tile *tile __attribu
             "add r2, r0, r2, lsl #8\n\tadd r6, r4, r6, lsl #8\n\t"
             "mov r1, r0\n\tmov r3, r2\n\tmov r5, r4\n\tmov r7, r6\n\t"
             "ldr r9, [sp, #8]\n\tldr r10, [sp, #16]\n\tadd pc, r10\n\tnop\n"
-            "2:\t" STEP STEP STEP STEP STEP STEP STEP STEP
+            "2:\t" STEP STEP STEP STEP STEP STEP STEP STEP STEP STEP STEP STEP STEP STEP STEP STEP
             "ldr r10, [sp, #12]\n\tcmp r9, r10\n\tbne.w 2b\n\t"
             "ldrd r9, r12, [sp, #32]\n\tldr r10, [r8], #4\n\tmvn r10, r10\n\t"
             "sub r2, r2, r0\n\tsub r3, r3, r1\n\tsub r6, r6, r4\n\tsub r7, r7, r5\n\t"
@@ -203,14 +203,14 @@ static void sum_pairs(int32_t *sum, const int8_t *weights, const uint32_t *patch
 void sqz_dsp_twos(sqz_dsp_tile *tile, unsigned channels) {
     const sqz_requant *to = &tile->window.conv->requant;
     const size_t bytes = 4 * tile->pairs;
-    while (channels) {
+    for (; channels; tile->record += sqz_record_bytes(to, 2, bytes)) {
         int32_t sum[4] = {0};
         sum_pairs(sum, sqz_record_weights(tile->record, 2), tile->patch, tile->pairs);
-        for (unsigned c = 0; c < 2 && channels; ++c, --channels) {
-            const int32_t bias = sqz_record_bias(tile->record, c);
-            *tile->first++ = sqz_record_requantize(to, tile->record, 2, bytes, c, bias + sum[2 * c]);
-            *tile->second++ = sqz_record_requantize(to, tile->record, 2, bytes, c, bias + sum[2 * c + 1]);
+        for (unsigned i = 0; i < 4 && channels; ++i) {
+            const int32_t with_bias = sum[i] + sqz_record_bias(tile->record, i / 2);
+            int8_t **at = i % 2 ? &tile->second : &tile->first;
+            *(*at)++ = sqz_record_requantize(to, tile->record, 2, bytes, i / 2, with_bias);
+            channels -= i % 2;
         }
-        tile->record += sqz_record_bytes(to, 2, bytes);
     }
 }

@@ -162,11 +162,12 @@ void sqz_mve_fours(sqz_mve_tile *tile) {
 
 void sqz_mve_single(sqz_mve_tile *tile) {
     const sqz_requant *to = &tile->window.conv->requant;
-    const int8_t *record = tile->record, *weights = sqz_record_weights(record, 1);
+    const int8_t *record = tile->record;
     const unsigned bytes = (tile->count + 3) / 4 * 4;
-    const int32_t first = sum_of(weights, tile->inputs[0], tile->count);
-    const int32_t second = sum_of(weights, tile->inputs[1], tile->count);
-    *tile->first++ = sqz_record_requantize(to, record, 1, bytes, 0, sqz_record_bias(record, 0) + first);
-    *tile->second++ = sqz_record_requantize(to, record, 1, bytes, 0, sqz_record_bias(record, 0) + second);
+    for (unsigned pixel = 0; pixel < SQZ_MVE_PIXELS; ++pixel) {
+        const int32_t sum = sum_of(sqz_record_weights(record, 1), tile->inputs[pixel], tile->count);
+        int8_t **at = pixel ? &tile->second : &tile->first;
+        *(*at)++ = sqz_record_requantize(to, record, 1, bytes, 0, sqz_record_bias(record, 0) + sum);
+    }
     tile->record += sqz_record_bytes(to, 1, bytes);
 }
