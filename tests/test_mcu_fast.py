@@ -136,9 +136,9 @@ def run(each: mcu.Case) -> np.ndarray:
     return mcu.run(each, mcu.build(*FAST))
 
 
-def with_expected(conv: ConvKernel, target: str) -> mcu.Case:
+def with_expected(conv: ConvKernel, target: str, height: int = 9) -> mcu.Case:
     """Return a case that expects what the portable kernel computes."""
-    return replace(case(conv, target), expected=run(case(conv, "generic")))
+    return replace(case(conv, target, height), expected=run(case(conv, "generic", height)))
 
 
 @pytest.mark.parametrize("target", SUFFIX)
@@ -183,6 +183,34 @@ def test_random_shapes(target: str) -> None:
         np.testing.assert_array_equal(fast, expected, err_msg=f"{shape}")
 
 
+def edge_conv(zero_point: int, relu: bool) -> ConvKernel:
+    """Return a convolution whose channels have every shift, multipliers at their ends, and sums that end in halves."""
+    shift, multiplier = (
+        table.ravel() for table in np.meshgrid(np.arange(-22, 0), [1 << 30, (1 << 31) - 1, 1518500250])
+    )
+    rng = np.random.default_rng(zero_point + 128)
+    half = rng.integers(-200, 200, len(shift)) * (1 << -shift) + (1 << (-shift - 1))
+    lowest = zero_point if relu else -128
+    return replace(
+        random_conv(0, (1, 1, 1, 0, 1, 256, 1, len(shift))),
+        weights=rng.choice([-1, 1, 2], (len(shift), 1, 1, 1)).astype(np.int8),
+        bias=np.clip(2 * half, -(1 << 22), 1 << 22).astype(np.int32),
+        requant=Requant(multiplier.astype(np.int32), shift.astype(np.int8), zero_point, lowest, 127),
+    )
+
+
+EDGES = [(-128, True), (-128, False), (0, True), (0, False), (127, False), (5, True)]
+
+
+@pytest.mark.parametrize("target", SUFFIX)
+@pytest.mark.parametrize(("zero_point", "relu"), EDGES)
+def test_every_shift_rounds_halves_alike(zero_point: int, relu: bool, target: str) -> None:
+    conv = edge_conv(zero_point, relu)
+    expected = run(case(conv, "generic"))
+    assert len(np.unique(expected)) > 70
+    np.testing.assert_array_equal(run(case(conv, target)), expected)
+
+
 def wide_conv() -> ConvKernel:
     conv = random_conv(1, (3, 3, 1, 1, 1, 3, 60, 6))
     return replace(conv, weights=np.full_like(conv.weights, 127))
@@ -197,7 +225,8 @@ def test_sums_beyond_the_shared_halfword_get_the_wide_kernel() -> None:
 def batch(target: str) -> list[mcu.Case]:
     """Return cases of every shape."""
     convs = [random_conv(i, shape, i % 3 == 1, i % 4 < 2) for i, shape in enumerate(SHAPES)]
-    return [with_expected(conv, target) for conv in (*convs, wide_conv())]
+    edges = [with_expected(edge_conv(*each), target, height=1) for each in EDGES]
+    return [*(with_expected(conv, target) for conv in (*convs, wide_conv())), *edges]
 
 
 @pytest.mark.parametrize("flags", [("-O2",), ("-Os", "-fno-omit-frame-pointer"), ("-O0",)], ids="".join)

@@ -22,7 +22,7 @@ static inline int32_t sqz_record_bias(const int8_t *record, size_t channel) {
     return (int32_t)sqz_load4(record + 4 * channel);
 }
 
-/* The int8 that a sum without bias becomes. */
+/* The int8 that a channel's sum, with its bias, becomes. */
 static inline int8_t sqz_record_requantize(const sqz_requant *to, const int8_t *record, size_t channels,
                                            size_t weight_bytes, size_t channel, int32_t sum) {
     const int8_t *shifts = record + 4 * channels + weight_bytes, *multipliers = shifts + (channels + 3) / 4 * 4;
