@@ -207,7 +207,7 @@ EDGES = [(-128, True), (-128, False), (0, True), (0, False), (127, False), (5, T
 def test_every_shift_rounds_halves_alike(zero_point: int, relu: bool, target: str) -> None:
     conv = edge_conv(zero_point, relu)
     expected = run(case(conv, "generic"))
-    assert len(np.unique(expected)) > 70
+    assert len(np.unique(expected)) > 30
     np.testing.assert_array_equal(run(case(conv, target)), expected)
 
 
