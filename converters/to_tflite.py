@@ -170,7 +170,7 @@ def verify_fixed_point(data: bytes, expected: Scales) -> None:
             _verify_tensor(tensor, wanted.get(tensor.index))
 
 
-_MOVES_VALUES = ("MAX_POOL_2D", "PAD", "RESHAPE")
+_MOVES_VALUES = ("MAX_POOL_2D", "PAD", "PADV2", "RESHAPE")
 
 
 def _wanted_scales(model: Model, expected: Scales) -> dict[int, tuple[float, ...]]:
@@ -188,6 +188,7 @@ def _wanted_scales(model: Model, expected: Scales) -> dict[int, tuple[float, ...
             wanted[op.outputs[0]] = (expected.outputs[name],)
         elif op.name in _MOVES_VALUES:
             wanted[op.outputs[0]] = source
+            wanted |= dict.fromkeys(op.inputs[2:], source)  # what PADV2 pads with
     return wanted
 
 

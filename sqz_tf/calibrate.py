@@ -12,7 +12,7 @@ Four steps, each exact or corrected against the float network on calibration pic
    rounding costs is made up by the weights not rounded yet, as the inputs' second moments tell
    (Frantar et al. 2023, arXiv:2210.17323); zeros stay zeros. Then the mean error left in each output channel is
    taken off its bias (Nagel et al. 2019, section 4.2).
-4. Choose the range of the scores by the divergence of the final probabilities.
+4. Choose the ranges of the scores by the divergence of the final probabilities.
 """
 
 from __future__ import annotations
@@ -26,13 +26,28 @@ import numpy as np
 from sqz_tf._keras import keras, tf
 from sqz_tf.grid import FREE, Grid, Range
 from sqz_tf.model import StatelessDropout, convolutions, copy_model
-from sqz_tf.quantize import Kernels, activation_ranges, fake_quantize_kernel, quantize_aware, ranged_layers
+from sqz_tf.quantize import Kernels, activation_ranges, fake_quantize_kernel, quantize_aware, ranged_layers, saturable
 
 layers: Any = keras.layers
 
-STRENGTHS = (0.0, 0.5, 0.75, 0.9, 1.0)  # α; 0 leaves the channels as they are
+Strength = tuple[float, float, float]  # α, β, γ
+
+# Where a kernel has a scale for each output channel: α against γ; zeros leave the channels as they are.
+STRENGTHS: tuple[Strength, ...] = tuple((a, 0.0, 1 - a if a else 0.0) for a in (0.0, 0.5, 0.75, 0.9, 1.0))
+# Where it has one scale, what writes the channel has a say, too.
+SHARED_STRENGTHS: tuple[Strength, ...] = (
+    *STRENGTHS,
+    (0.25, 0.5, 0.25),
+    (0.34, 0.33, 0.33),
+    (0.5, 0.25, 0.25),
+    (0.75, 0.25, 0.0),
+    (0.5, 0.5, 0.0),
+    (0.0, 0.5, 0.5),
+)
+FIRST_CLIP = 0.8  # to choose a strength with, where a range may be halved
+LEFT_BY_ROUNDING = 0.5  # share of its error
 CLIPS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.42, 0.35, 0.29, 0.24, 0.2)  # of the largest value
-SCORE_CLIPS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
+SCORE_CLIPS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.5, 0.35)
 SEARCH_IMAGES = 48
 CORRECTION_IMAGES = 96
 MOMENT_ROWS = 40_000
@@ -105,16 +120,18 @@ def calibrate(
     result = copy_model(model)
     ranges = activation_ranges(model, x, grid)
     choices: dict[str, Choice] = {}
-    every = list(junctions(result))
+    every, full = list(junctions(result)), saturable(model)
     for number, junction in enumerate(every):
         tell("calibrate", number, len(every) + 1)
-        found, choices[junction.name] = _search(result, junction, ranges[junction.name], x[:SEARCH_IMAGES], grid)
+        found, choices[junction.name] = _search(
+            result, junction, ranges[junction.name], x[:SEARCH_IMAGES], grid, junction.name in full
+        )
         _rescale(result, junction, found.scales)
         ranges[junction.name] = found.range
     equalised = copy_model(result)
     bounds = {layer.name: grid.bound(layer.kernel.numpy()) for layer in convolutions(result)}
     round_and_correct(result, ranges, input_range, bounds, x[:CORRECTION_IMAGES])
-    ranges = choose_score_range(result, model, ranges, input_range, x, grid, bounds)
+    ranges = choose_score_ranges(result, model, ranges, input_range, x, grid, bounds)
     tell("calibrate", len(every) + 1, len(every) + 1)
     return Calibration(result, equalised, ranges, bounds, choices)
 
@@ -129,7 +146,7 @@ def predict(model: Any, x: np.ndarray, batch_size: int = 25) -> np.ndarray:
     return np.concatenate([model.predict_on_batch(x[i : i + batch_size]) for i in range(0, len(x), batch_size)])
 
 
-def choose_score_range(
+def choose_score_ranges(
     model: Any,
     reference: Any,
     ranges: dict[str, Range],
@@ -138,18 +155,31 @@ def choose_score_range(
     grid: Grid,
     bounds: Kernels,
 ) -> dict[str, Range]:
-    """Return the ranges with that of the last scores clipped where the probabilities change least."""
-    last = ranged_layers(model)[-1]
-    others = {name: pair for name, pair in ranges.items() if name != last}
-    quantized = quantize_aware(model, others, input_range, grid, bounds)
-    scores = predict(keras.Model(quantized.input, quantized.get_layer(f"quant_{last}").output), x)
+    """Return the ranges with those behind the last junction (scores, their mean) clipped for the least divergence."""
+    between = {junction.name for junction in junctions(model)}
+    scores = [name for name in ranged_layers(model) if name not in between]
     wanted = predict(reference, x)
+    chosen = {name: pair for name, pair in ranges.items() if name in between}
+    for name in scores:
+        limits = ranges[name]
+        if grid.power_of_two or name == scores[-1]:
+            quantized = quantize_aware(model, chosen, input_range, grid, bounds)
+            limits = _score_range(quantized, model, name, limits, wanted, x, grid)
+        chosen[name] = limits
+    return chosen
+
+
+def _score_range(
+    quantized: Any, model: Any, name: str, full: Range, wanted: np.ndarray, x: np.ndarray, grid: Grid
+) -> Range:
+    """Return the range of one tensor of scores that changes the probabilities least; what follows is not quantized."""
+    scores = predict(keras.Model(quantized.input, quantized.get_layer(f"quant_{name}").output), x)
+    rest = keras.Model(model.get_layer(name).output, model.output)
 
     def cost(limits: Range) -> float:
-        return divergence(wanted, tf.nn.softmax(fake_quantize(scores, *limits)).numpy())
+        return divergence(wanted, predict(rest, fake_quantize(scores, *limits).numpy()))
 
-    low, high = ranges[last]
-    return {**ranges, last: min((grid.nearest(clip * low, clip * high) for clip in SCORE_CLIPS), key=cost)}
+    return min(dict.fromkeys(grid.nearest(clip * full[0], clip * full[1]) for clip in SCORE_CLIPS), key=cost)
 
 
 def unit_scale(model: Any, x: np.ndarray) -> None:
@@ -213,39 +243,92 @@ def _writers(layer: Any) -> dict[str, int]:
 @dataclass(frozen=True)
 class _Found:
     clip: float
-    strength: float
+    strength: Strength
     scales: np.ndarray
     range: Range
     noise: float
 
 
-def _search(model: Any, junction: Junction, full: Range, x: np.ndarray, grid: Grid) -> tuple[_Found, Choice]:
+def _search(
+    model: Any, junction: Junction, full: Range, x: np.ndarray, grid: Grid, saturable: bool
+) -> tuple[_Found, Choice]:
     """Return the best strength, then the best clip for it, by the noise in what the consumers compute."""
-    values = keras.Model(model.input, model.get_layer(junction.name).output).predict_on_batch(x)
-    readers = [(_path(model, junction.name, name), model.get_layer(name)) for name in junction.consumers]
-    exact = [_convolve(path(values), layer, layer.kernel) for path, layer in readers]
-    kernels = [layer.kernel.numpy() for _, layer in readers]
+    around = _Around(model, junction, x, grid)
+    families = (STRENGTHS if grid.per_channel else SHARED_STRENGTHS) if junction.scalable else STRENGTHS[:1]
 
-    def noise(scales: np.ndarray, limits: Range) -> float:
-        quantized = fake_quantize(values / scales, *limits)
-        return sum(
-            _relative_noise(_convolve(path(quantized), layer, _on_grid(kernel * scales[:, None], grid)), wanted)
-            for (path, layer), kernel, wanted in zip(readers, kernels, exact, strict=True)
-        )
-
-    def attempt(strength: float, clip: float) -> _Found:
-        scales = _scales(values, kernels, strength)
-        scaled = values / scales
+    def attempt(strength: Strength, clip: float) -> _Found:
+        scales = around.scales(strength)
+        scaled = around.values / scales
         wanted = min(0.0, clip * float(scaled.min())), max(1e-6, clip * float(scaled.max()))
-        limits = grid.nearest(*wanted)
+        limits = grid.nearest(*wanted, saturable)
         if junction.scalable and grid.power_of_two:  # the channels' common factor puts the wanted range on the grid
             scales = scales * np.float32(wanted[1] / limits[1])
-        return _Found(clip, strength, scales, limits, noise(scales, limits))
+        return _Found(clip, strength, scales, limits, around.noise(scales, limits))
 
-    plain = noise(np.ones(values.shape[-1], np.float32), full)
-    best = min((attempt(strength, 1.0) for strength in STRENGTHS if junction.scalable or not strength), key=_noise)
-    best = min([best, *(attempt(best.strength, clip) for clip in CLIPS)], key=_noise)
-    return best, Choice(best.clip, best.strength, _decibels(plain, len(readers)), _decibels(best.noise, len(readers)))
+    plain = around.noise(np.ones(around.values.shape[-1], np.float32), full)
+    first = FIRST_CLIP if grid.power_of_two else 1.0
+    best = min((attempt(strength, first) for strength in families), key=_noise)
+    best = min([best, *(attempt(best.strength, clip) for clip in (1.0, *CLIPS))], key=_noise)
+    parts = len(junction.consumers)
+    return best, Choice(best.clip, best.strength[0], _decibels(plain, parts), _decibels(best.noise, parts))
+
+
+class _Around:
+    """A junction's values, the convolutions that write it and those that read it."""
+
+    def __init__(self, model: Any, junction: Junction, x: np.ndarray, grid: Grid) -> None:
+        self.grid = grid
+        self.values = keras.Model(model.input, model.get_layer(junction.name).output).predict_on_batch(x)
+        self.readers = [(_path(model, junction.name, name), model.get_layer(name)) for name in junction.consumers]
+        self.kernels = [layer.kernel.numpy() for _, layer in self.readers]
+        self.exact = [_convolve(path(self.values), layer, layer.kernel) for path, layer in self.readers]
+        writers = {} if grid.per_channel else junction.producers  # one scale a channel follows it: nothing changes
+        self.writers = [
+            (first, layer, keras.Model(model.input, layer.input).predict_on_batch(x))
+            for first, layer in ((first, model.get_layer(name)) for name, first in writers.items())
+        ]
+
+    def scales(self, strength: Strength) -> np.ndarray:
+        """Return s = large|a|^α · max|w written|^β / max|w read|^γ, float32 [channels], of geometric mean 1."""
+        alpha, beta, gamma = strength
+        if not any(strength):
+            return np.ones(self.values.shape[-1], np.float32)
+        rows = np.abs(self.values).reshape(-1, self.values.shape[-1])[::QUANTILE_STEP]
+        activation = np.quantile(rows, TYPICAL_LARGE, axis=0).astype(np.float64)
+        read = np.max([np.abs(kernel).max((0, 1, 3)) for kernel in self.kernels], axis=0).astype(np.float64)
+        written = np.ones_like(read)
+        for first, layer, _ in self.writers:
+            largest = np.abs(layer.kernel.numpy()).max((0, 1, 2))
+            written[first : first + len(largest)] = largest
+        used = (activation > 0) & (read > 0) & (written > 0)
+        scales = np.ones_like(activation)
+        scales[used] = activation[used] ** alpha * written[used] ** beta / read[used] ** gamma
+        scales[used] /= np.exp(np.log(scales[used]).mean())
+        return np.clip(scales, 1 / 32, 32).astype(np.float32)
+
+    def noise(self, scales: np.ndarray, limits: Range) -> float:
+        """Return the relative noise of what the consumers compute, summed over them."""
+        quantized = fake_quantize(self._written(scales), *limits)
+        return sum(
+            _relative_noise(_convolve(path(quantized), layer, self._rounded(kernel * scales[:, None])), wanted)
+            for (path, layer), kernel, wanted in zip(self.readers, self.kernels, self.exact, strict=True)
+        )
+
+    def _written(self, scales: np.ndarray) -> Any:
+        """Return the values over `scales`, written by rounded kernels where their rounding depends on the scales."""
+        if not self.writers:
+            return self.values / scales
+        parts = []
+        for first, layer, inputs in self.writers:
+            kernel, bias = layer.get_weights()
+            part = scales[first : first + len(bias)]
+            parts.append(layer.activation(_convolve(inputs, layer, self._rounded(kernel / part)) + bias / part))
+        return tf.concat(parts, -1)
+
+    def _rounded(self, kernel: np.ndarray) -> Any:
+        """Return a kernel with the share of its rounding errors that `round_kernel` will leave."""
+        rounded = _on_grid(kernel, self.grid)
+        return rounded if self.grid.per_channel else kernel + LEFT_BY_ROUNDING * (rounded - kernel)
 
 
 def _noise(found: _Found) -> float:
@@ -261,20 +344,6 @@ def _relative_noise(found: Any, wanted: Any) -> float:
     difference -= tf.reduce_mean(difference, axis=(0, 1, 2), keepdims=True)
     power = tf.reduce_sum(tf.square(wanted), axis=(1, 2, 3)) + 1e-12
     return float(tf.reduce_mean(tf.reduce_sum(tf.square(difference), axis=(1, 2, 3)) / power))
-
-
-def _scales(values: np.ndarray, kernels: list[np.ndarray], strength: float) -> np.ndarray:
-    """Return s_c = large|a_c|^α / max|w_c|^(1−α), float32 [channels], with geometric mean 1; ones for α = 0."""
-    if not strength:
-        return np.ones(values.shape[-1], np.float32)
-    rows = np.abs(values).reshape(-1, values.shape[-1])[::QUANTILE_STEP]
-    activation = np.quantile(rows, TYPICAL_LARGE, axis=0).astype(np.float64)
-    weight = np.max([np.abs(kernel).max((0, 1, 3)) for kernel in kernels], axis=0).astype(np.float64)
-    used = (activation > 0) & (weight > 0)
-    scales = np.ones_like(activation)
-    scales[used] = activation[used] ** strength / weight[used] ** (1 - strength)
-    scales[used] /= np.exp(np.log(scales[used]).mean())
-    return np.clip(scales, 1 / 32, 32).astype(np.float32)
 
 
 def _decibels(noise: float, parts: int) -> float:

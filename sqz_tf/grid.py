@@ -50,6 +50,9 @@ CENTRED = Pixels(1.0, -128.0)
 class Grid:
     """The numbers that 8 bits may stand for.
 
+    A tensor behind a ReLU may use all 256 steps of a power of two: its range is 0…255 steps here, and
+    `converters.tflite_saturation` gives it zero point 0.
+
     Attributes:
       power_of_two: every scale is 2^−fl and every zero point 0; else both are free.
       per_channel: a kernel has a scale for each output channel; else one.
@@ -58,15 +61,20 @@ class Grid:
     power_of_two: bool = False
     per_channel: bool = True
 
-    def holding(self, low: float, high: float) -> Range:
-        """Return the smallest allowed range of an activation that holds `low`, 0 and `high`."""
+    def holding(self, low: float, high: float, saturable: bool = False) -> Range:
+        """Return the smallest allowed range of an activation that holds `low`, 0 and `high`.
+
+        With powers of two a range is −128…127 steps, or 0…255 if the tensor is `saturable` (`quantize.saturable`).
+        """
         if not self.power_of_two:
             return min(0.0, low), max(0.0, high)
-        return _power_of_two_range(math.ceil(_log2_scale(low, high)))
+        return _power_of_two_range(math.ceil(_log2_scale(low, high, saturable)), saturable)
 
-    def nearest(self, low: float, high: float) -> Range:
+    def nearest(self, low: float, high: float, saturable: bool = False) -> Range:
         """Return the allowed range nearest to one that may cut values off."""
-        return _power_of_two_range(round(_log2_scale(low, high))) if self.power_of_two else self.holding(low, high)
+        if not self.power_of_two:
+            return self.holding(low, high)
+        return _power_of_two_range(round(_log2_scale(low, high, saturable)), saturable)
 
     def bound(self, kernel: np.ndarray) -> np.ndarray:
         """Return the magnitude of integer 127 for a kernel [H, W, I, O], float32 [O] or [], never zero.
@@ -92,11 +100,13 @@ def grid_of(config: QuantizeConfig) -> Grid:
     return Grid(config.scheme == "ristretto", bool(config.per_channel))
 
 
-def _log2_scale(low: float, high: float) -> float:
+def _log2_scale(low: float, high: float, saturable: bool) -> float:
     """Return log2 of the scale whose range just holds `low` and `high`."""
+    if saturable:
+        return math.log2(max(high / (HIGHEST - LOWEST), 1e-12))
     return math.log2(max(high / HIGHEST, low / LOWEST, 1e-12))
 
 
-def _power_of_two_range(log2_scale: int) -> Range:
+def _power_of_two_range(log2_scale: int, saturable: bool) -> Range:
     scale = math.ldexp(1.0, log2_scale)
-    return LOWEST * scale, HIGHEST * scale
+    return (0.0, (HIGHEST - LOWEST) * scale) if saturable else (LOWEST * scale, HIGHEST * scale)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,8 @@ from sqz_tf.spec import CheckConfig, PreprocessSpec, from_dict
 CLOSE = 1e-4
 LEAST_AGREEMENT = 0.97
 SQNR_LIMIT_DB = 200.0
+INT8_STEPS_BELOW_0 = 128
+MOVES_VALUES = ("CONCATENATION", "MAX_POOL_2D", "PAD", "PADV2")
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -436,7 +438,7 @@ def layer_sqnr(artifacts: Artifacts, images: np.ndarray) -> dict[str, Any]:
       `layers`: layer → decibels, within ±200 (200: no noise at all); `worst`: the name of the lowest.
     """
     floats = _activations(artifacts.float_model, as_float(images, artifacts.preprocess))
-    integers = _activations(artifacts.int8_model, to_int8(images))
+    integers = _activations(artifacts.int8_model, to_int8(images), _saturated(artifacts))
     layers = {name: sqnr_db(values, integers[name]) for name, values in floats.items() if name in integers}
     return {"layers": layers, "worst": min(layers, key=lambda name: layers[name], default=None)}
 
@@ -449,14 +451,43 @@ def sqnr_db(signal: np.ndarray, approximation: np.ndarray) -> float:
     return float(np.clip(10 * np.log10(power / noise), -SQNR_LIMIT_DB, SQNR_LIMIT_DB))
 
 
-def _activations(model: bytes, inputs: np.ndarray) -> dict[str, np.ndarray]:
-    """Return layer name → real values of its output."""
+def _activations(
+    model: bytes, inputs: np.ndarray, saturated: frozenset[int] = frozenset()
+) -> dict[str, np.ndarray]:
+    """Return layer name → real values of its output; `saturated` tensors hold 128 steps less than these."""
     result = interpreters.run(model, inputs, "litert-builtin", all_tensors=True, tensor_images=len(inputs))
     graph = tflite_reader.read_model(model)
-    return {name: _real(result.tensors[index], graph.tensor(index)) for name, index in layer_outputs(model).items()}
+    return {
+        name: _real(result.tensors[index], graph.tensor(index), INT8_STEPS_BELOW_0 if index in saturated else 0)
+        for name, index in layer_outputs(model).items()
+    }
 
 
-def _real(values: np.ndarray, tensor: tflite_reader.Tensor) -> np.ndarray:
+def _real(values: np.ndarray, tensor: tflite_reader.Tensor, steps: int) -> np.ndarray:
     if not tensor.scale:
         return values
-    return (values.astype(np.float64) - tensor.zero_point[0]) * tensor.scale[0]
+    return (values.astype(np.float64) - tensor.zero_point[0] + steps) * tensor.scale[0]
+
+
+def _saturated(artifacts: Artifacts) -> frozenset[int]:
+    """Return the int8 tensors whose ReLU is the saturation of int8 (converters.tflite_saturation).
+
+    Their convolutions have a ReLU in the float model and none in the int8 model; what only moves values passes it on.
+    """
+    relu = {name for name, op in _convolutions(artifacts.float_model) if op.options["fused_activation"] == "RELU"}
+    plain = {
+        op.outputs[0]
+        for name, op in _convolutions(artifacts.int8_model)
+        if name in relu and op.options["fused_activation"] == "NONE"
+    }
+    for op in tflite_reader.read_model(artifacts.int8_model).ops:
+        if op.name in MOVES_VALUES and op.inputs[0] in plain:
+            plain.update(op.outputs)
+    return frozenset(plain)
+
+
+def _convolutions(model: bytes) -> Iterator[tuple[str, tflite_reader.Op]]:
+    """Yield the name and the operator of each convolution."""
+    graph = tflite_reader.read_model(model)
+    names = {index: name for name, index in layer_outputs(model).items()}
+    yield from ((names[op.outputs[0]], op) for op in graph.ops if op.name == "CONV_2D")

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from converters import c_array, c_compiler, tflite_reader, tflite_writer, to_tflite
+from converters import c_array, c_compiler, tflite_reader, tflite_saturation, tflite_writer, to_tflite
 from sqz_tf import __version__, check, images, interpreters, report, stats
 from sqz_tf._cli import Console
 from sqz_tf._keras import keras
@@ -229,8 +229,11 @@ class Pipeline(ABC):
     def _integer_model(self, model: Any, grid: Grid) -> bytes:
         """Convert a quantized Keras model and make sure that the converter undid nothing."""
         int8 = to_tflite.integer_model(model)
+        if grid.power_of_two:
+            int8 = tflite_saturation.by_saturation(int8)
         ops = OPS | ({"ADD"} if self.plan.model.bypass != "none" else set())
         ops |= {"PAD"} if self.plan.model.conv10_padding else set()
+        ops |= {"PADV2"} if grid.power_of_two else set()
         try:
             to_tflite.verify_integer(int8, ops)
             if grid.power_of_two:

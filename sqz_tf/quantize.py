@@ -23,7 +23,7 @@ import numpy as np
 from sqz_tf._keras import keras, tf, tfmot
 from sqz_tf.errors import ConversionError
 from sqz_tf.grid import FREE, HIGHEST, LOWEST, SMALLEST_CHANNEL, Grid, Range
-from sqz_tf.model import convolutions, copy_model, has_batch_norm
+from sqz_tf.model import StatelessDropout, convolutions, copy_model, has_batch_norm
 
 layers = keras.layers
 quantization: Any = tfmot.quantization.keras
@@ -259,6 +259,30 @@ def _feeds_concatenation(layer: Any) -> bool:
     return any(isinstance(consumer, layers.Concatenate) for consumer in consumers)
 
 
+def saturable(model: Any) -> frozenset[str]:
+    """Return the ranged layers that only convolutions with ReLU write, and only convolutions and pooling read.
+
+    With zero point 0 their ReLU can be the saturation of int8 (`converters.tflite_saturation`).
+    """
+    return frozenset(
+        name for name in ranged_layers(model) if _is_relu(model.get_layer(name)) and _convolved(model.get_layer(name))
+    )
+
+
+def _is_relu(layer: Any) -> bool:
+    if isinstance(layer, layers.Concatenate):
+        return all(_is_relu(part) for part in layer.inbound_nodes[0].inbound_layers)
+    return isinstance(layer, layers.Conv2D) and layer.activation is keras.activations.relu
+
+
+def _convolved(layer: Any) -> bool:
+    readers = [node.outbound_layer for node in layer.outbound_nodes]
+    between = (layers.MaxPooling2D, layers.ZeroPadding2D, StatelessDropout)
+    return bool(readers) and all(
+        isinstance(each, layers.Conv2D) or (isinstance(each, between) and _convolved(each)) for each in readers
+    )
+
+
 def activation_ranges(model: Any, x: np.ndarray, grid: Grid = FREE, batch_size: int = 50) -> dict[str, Range]:
     """Return the smallest range on the grid that holds zero and every value each layer puts out.
 
@@ -274,7 +298,8 @@ def activation_ranges(model: Any, x: np.ndarray, grid: Grid = FREE, batch_size: 
         outputs = probe.predict_on_batch(x[start : start + batch_size])
         low = np.minimum(low, [output.min() for output in outputs])
         high = np.maximum(high, [output.max() for output in outputs])
-    return {name: grid.holding(float(a), float(b)) for name, a, b in zip(names, low, high, strict=True)}
+    full = saturable(model)
+    return {name: grid.holding(float(a), float(b), name in full) for name, a, b in zip(names, low, high, strict=True)}
 
 
 def without_fake_quantization(quantized: Any, plain: Any) -> Any:

@@ -1,0 +1,104 @@
+"""ReLU by saturation: the same integers with zero point 0."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from c_models import Reference
+from int8_nets import Map, Net
+
+from converters.tflite_reader import read_model
+from converters.tflite_saturation import by_saturation
+
+STEP = 2.0**-5
+RELU = (STEP, -128)
+
+
+def fire(net: Net, x: Map) -> Map:
+    """Add a Fire module whose tensors have zero point −128."""
+    squeeze = net.conv(x, 3, (1, 1), out=RELU, power_of_two=True)
+    parts = [net.conv(squeeze, 4, size, out=RELU, power_of_two=True) for size in ((1, 1), (3, 3))]
+    return net.concat(parts)
+
+
+def squeezenet(net: Net) -> Map:
+    """A small net of what SqueezeNet is made of: Fire modules, pooling, strides, SAME and explicit padding."""
+    x = net.conv(
+        net.input(13, 11, 3, scale=2.0**-6, zero_point=0), 6, (3, 3), (2, 2), "VALID", out=RELU, power_of_two=True
+    )
+    x = fire(net, net.pool(fire(net, x), (3, 3), (2, 2)))
+    x = net.conv(x, 5, (3, 3), (2, 2), out=RELU, power_of_two=True)
+    x = net.conv(net.pad(x), 7, (1, 1), padding="VALID", out=(STEP, 0), power_of_two=True)
+    return net.softmax(net.requantize(x, STEP, 0))
+
+
+class NoTies(Net):
+    """Sums leave a remainder of 1 when divided by 4, so that none is half way between two integers."""
+
+    def _weights(self, shape: Sequence[int], dimension: int) -> np.ndarray:
+        return super()._weights(shape, dimension) // 4 * 4
+
+    def _bias(self, x: Map, scales: np.ndarray, outputs: int, inputs: int) -> int:
+        values = self.rng.integers(-500, 500, outputs).astype(np.int32) * 4 + 1
+        return self.tensor((outputs,), "int32", x.scale * scales, [0] * len(scales), values)
+
+
+def model_of(build: Callable[[Net], Map], seed: int = 0) -> bytes:
+    net = NoTies(seed)
+    return net.bytes(build(net))
+
+
+def outputs(model: bytes, inputs: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the integers that each operator gives, by the name of its output."""
+    graph, reference = read_model(model), Reference(model)
+    (edge,) = reference.engine.get_input_details()
+    reference.engine.set_tensor(edge["index"], inputs[None])
+    reference.engine.invoke()
+    return {graph.tensors[op.outputs[0]].name: reference.tensor(op.outputs[0]) for op in graph.ops}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_layer_gives_the_same_integers(seed: int) -> None:
+    before = model_of(squeezenet, seed)
+    after = by_saturation(before)
+    inputs = np.random.default_rng(seed).integers(-128, 128, (13, 11, 3), np.int8)
+    wanted, found = outputs(before, inputs), outputs(after, inputs)
+    assert set(wanted) < set(found)  # PADV2 is new
+    for name, values in wanted.items():
+        np.testing.assert_array_equal(found[name], values, name)
+    assert len(np.unique(wanted["t12"])) > 20
+
+
+def test_only_the_softmax_keeps_a_zero_point() -> None:
+    model = read_model(by_saturation(model_of(squeezenet)))
+    assert [op.name for op in model.ops if any(model.tensors[op.outputs[0]].zero_point)] == ["SOFTMAX"]
+    assert [op.options["fused_activation"] for op in model.ops if op.name == "CONV_2D"][:-1] == ["NONE"] * 8
+
+
+def test_padding_becomes_explicit_with_the_value_that_stands_for_0() -> None:
+    model = read_model(by_saturation(model_of(squeezenet)))
+    pads = [op for op in model.ops if op.name == "PADV2"]
+    assert len(pads) == 4  # two expand3x3, the strided convolution, the PAD
+    assert "PAD" not in model.op_names
+    assert {int(np.asarray(model.tensors[op.inputs[2]].data).item()) for op in pads} == {-128}
+
+
+def test_a_model_without_such_zero_points_stays_as_it_is() -> None:
+    model = model_of(lambda net: net.conv(net.input(6, 6, 2, scale=2.0**-6, zero_point=0), 3, power_of_two=True))
+    assert by_saturation(model) == model
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda net, x: net.conv(x, 3, activation="RELU6", out=RELU, power_of_two=True), "activation RELU6"),
+        (lambda net, x: net.mean(net.conv(x, 3, out=RELU, power_of_two=True)), "MEAN"),
+        (lambda net, x: net.conv(x, 3, out=(2.0**-5 * 1.001, -128), power_of_two=True), "expected integers"),
+    ],
+)
+def test_what_cannot_make_up_for_it_is_named(build: Callable[[Net, Map], Map], message: str) -> None:
+    model = model_of(lambda net: build(net, net.input(6, 6, 2, scale=2.0**-6, zero_point=0)))
+    with pytest.raises(ValueError, match=message):
+        by_saturation(model)
