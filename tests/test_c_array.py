@@ -314,6 +314,14 @@ def test_a_model_or_setting_that_does_not_fit_is_refused(make: Any, changes: dic
         files(make(), **changes)
 
 
+def test_centred_pixels_are_raw_pixels_whatever_the_float_model_takes() -> None:
+    for scale in (1 / 255, 1.0):
+        settings = {"arena_bytes": 1, "preprocess": {"scale": scale}}
+        header = files(_input_scale(1.0, 0), settings=settings)["settings.h"]
+        assert "SQZ_INPUT_SCALE 1.0f" in header
+        assert "SQZ_INPUT_ZERO_POINT (0)" in header
+
+
 def test_a_learned_input_scale_that_still_gives_whole_pixels_is_fine() -> None:
     assert "0.003921444" in files(_input_scale(0.003921444))["settings.h"]
 

@@ -249,7 +249,14 @@ def set_input(scale: float, zero_point: int) -> Callable[[Any], None]:
     return edit
 
 
-@pytest.mark.parametrize(("scale", "zero_point"), [(1 / 255, -127), (1 / 255, 0), (1 / 256, -128), (1.0, -128)])
+def test_an_input_of_centred_pixels_passes():
+    model = tiny_net.edited(net().int8_model, set_input(1.0, 0))
+    assert parity.input_edge(model, tiny_net.PREPROCESS).passed is True
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero_point"), [(1 / 255, -127), (1 / 255, 0), (1 / 256, -128), (1.0, -128), (1.0, 1), (2.0, 0)]
+)
 def test_another_input_quantization_fails(scale, zero_point):
     model = tiny_net.edited(net().int8_model, set_input(scale, zero_point))
     edge = parity.input_edge(model, tiny_net.PREPROCESS)

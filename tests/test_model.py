@@ -10,7 +10,8 @@ import pytest
 from sqz_tf._keras import keras
 from sqz_tf.architecture import fire_filters, smallest_input
 from sqz_tf.errors import ConfigError
-from sqz_tf.model import fold, has_batch_norm, squeezenet
+from sqz_tf.grid import CENTRED, Pixels
+from sqz_tf.model import change_pixels, fold, has_batch_norm, squeezenet
 from sqz_tf.spec import ModelSpec, PreprocessSpec
 
 
@@ -138,3 +139,20 @@ def test_dropout_repeats_from_its_saved_step() -> None:
 def test_without_batch_norm_the_activation_is_inside_the_convolution() -> None:
     names = {layer.name for layer in squeezenet(replace(ModelSpec(), batch_norm=False)).layers}
     assert not any(name.endswith(("_relu", "_bn")) for name in names)
+
+
+@pytest.mark.parametrize("raw", [Pixels(1 / 255), Pixels(1.0)])
+def test_other_numbers_for_a_pixel_change_nothing(raw: Pixels) -> None:
+    spec = ModelSpec(input_size=40, classes=5, width=0.1)
+    keras.utils.set_random_seed(3)
+    model = squeezenet(replace(spec, dropout=0.0))
+    kernel, bias = model.get_layer("conv1").get_weights()
+    kernel[0] = 0
+    model.get_layer("conv1").set_weights([kernel / raw.scale / 255, bias + 0.1])
+    images = np.random.default_rng(0).integers(0, 256, (4, 40, 40, 3), np.uint8)
+    changed = change_pixels(model, raw, CENTRED)
+    wanted = model.predict(raw.numbers(images), verbose=0)
+    np.testing.assert_allclose(changed.predict(CENTRED.numbers(images), verbose=0), wanted, atol=1e-5)
+    assert np.all(changed.get_layer("conv1").get_weights()[0][0] == 0)
+    back = change_pixels(changed, CENTRED, raw)
+    np.testing.assert_allclose(back.predict(raw.numbers(images), verbose=0), wanted, atol=1e-5)

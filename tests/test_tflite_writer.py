@@ -291,6 +291,27 @@ def test_a_consumer_that_feeds_pixels_by_the_metadata_feeds_the_right_bytes(make
     np.testing.assert_array_equal(fed, pixels - 128 if tensor.dtype == "int8" else pixels)
 
 
+def centred() -> bytes:
+    """Return the int8 model with an input that stands for `pixel - 128`."""
+
+    def change(model: Any, graph: Any) -> None:
+        quantization = graph.tensors[graph.inputs[0]].quantization
+        quantization.scale, quantization.zeroPoint = [1.0], [0]
+
+    return edited(change)
+
+
+@pytest.mark.parametrize("make", [centred, lambda: to_uint8_twin(centred())], ids=["int8", "uint8"])
+@pytest.mark.parametrize("pixel_scale", [1 / 255, 1.0])
+def test_centred_pixels_are_described_whatever_the_float_model_takes(make: Any, pixel_scale: float) -> None:
+    model = describe(make(), preprocess={"scale": pixel_scale})
+    assert normalization(model) == ([128.0], [1.0])
+    (tensor,) = read_model(model).input_tensors()
+    pixels = np.arange(256)
+    fed = (pixels - 128.0) / tensor.scale[0] + tensor.zero_point[0]
+    np.testing.assert_array_equal(fed, pixels - 128 if tensor.dtype == "int8" else pixels)
+
+
 def test_a_pixel_scale_of_one_and_means_by_channel() -> None:
     assert normalization(describe(tiny.int8_model(), preprocess={"scale": 1})) == ([0.0], [1.0])
     per_channel = describe(tiny.int8_model(), mean=[123.0, 117.0, 104.0], std=[58.0, 57.0, 57.5])
