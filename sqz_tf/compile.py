@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from converters import c_compiler, c_packages, tflite_writer
-from converters._c_text import identifier
 from sqz_tf import __version__, _cli
 from sqz_tf.boards import Board, board, boards
 from sqz_tf.errors import ConfigError, ConversionError, DataError, OutputError
@@ -105,7 +104,7 @@ def _files(arguments: argparse.Namespace, compilation: c_compiler.Compilation) -
     """Return what to write: path → text."""
     name = arguments.name or default_name(arguments.model)
     labels = _labels(arguments.model, compilation.model) if arguments.labels else None
-    provenance = {"tools": f"sqz-tf {__version__}", "model": arguments.model.name, "target": compilation.target}
+    provenance = {"tools": f"sqz-tf {__version__}", "target": compilation.target}
     files = c_compiler.files(compilation, name, provenance, labels)
     return c_packages.package(files, name, arguments.package)
 
@@ -114,7 +113,7 @@ def default_name(model: Path) -> str:
     """Return a name in C made from a file's: `SqueezeNet v1.1.tflite` → `squeezenet_v1_1`."""
     words = re.sub(r"[^a-z0-9]+", "_", model.stem.lower()).strip("_")
     try:
-        return identifier(words)
+        return c_compiler.model_name(words)
     except ValueError:
         return f"model_{words}".rstrip("_")
 

@@ -737,6 +737,20 @@ def test_a_name_that_is_none_in_c_is_refused(name: str) -> None:
         c_compiler.compile_model(simple(), name)
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("string", "string.h would hide a header"),
+        ("Stdint", "Stdint.h would hide a header"),
+        ("sqz", "begin with sqz"),
+        ("SQZ_conv", "begin with sqz"),
+    ],
+)
+def test_a_name_that_would_hide_other_files_is_refused(name: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"{name!r} cannot be the model's name: .*{reason}"):
+        c_compiler.compile_model(simple(), name)
+
+
 def test_labels_and_targets_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="4 labels for 5 classes"):
         c_compiler.compile_model(squeezenet(), "net", labels=list("abcd"))

@@ -51,9 +51,17 @@ def test_the_folder_is_whole_and_builds(model: Path, capsys: pytest.CaptureFixtu
 def test_the_files_say_what_wrote_them(model: Path) -> None:
     assert run(model, "--out", "c", "--name", "net", "--target", "cortex-m4", "--quiet") == 0
     top = Path("c/net.h").read_text()
-    assert "model   Digits v1.1.tflite" in top
     assert "target  cortex-m4" in top
     assert "tools   sqz-tf " in top
+
+
+def test_the_model_files_name_and_place_are_not_in_the_c(model: Path) -> None:
+    Path("elsewhere").mkdir()
+    Path("elsewhere/other.tflite").write_bytes(model.read_bytes())
+    for path, out in ((model, "a"), ("elsewhere/other.tflite", "b")):
+        assert run(path, "--out", out, "--name", "net", "--quiet") == 0
+    first, second = ({path.name: path.read_bytes() for path in Path(out).iterdir()} for out in ("a", "b"))
+    assert first == second
 
 
 def test_json_is_alone_on_stdout(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,6 +115,8 @@ def test_a_package_has_its_build_systems_files(model: Path) -> None:
         ("größe.tflite", "gr_e"),
         ("int.tflite", "model_int"),
         ("a__b.tflite", "a_b"),
+        ("time.tflite", "model_time"),  # time.h would hide the C library's
+        ("sqz_conv.tflite", "model_sqz_conv"),  # which is a file of ours
     ],
 )
 def test_names_come_from_the_files(name: str, expected: str) -> None:

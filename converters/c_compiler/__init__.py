@@ -6,7 +6,8 @@ read → legalise → schedule → plan → emit; each pass is a pure function f
 
 from converters.c_compiler.compiler import Compilation, analyse, compile_model, files
 from converters.c_compiler.dump import PASSES, dump
+from converters.c_compiler.names import model_name
 from converters.c_compiler.report import report
 from converters.c_compiler.targets import TARGETS
 
-__all__ = ["PASSES", "TARGETS", "Compilation", "analyse", "compile_model", "dump", "files", "report"]
+__all__ = ["PASSES", "TARGETS", "Compilation", "analyse", "compile_model", "dump", "files", "model_name", "report"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from converters import _c_text as c
 from converters.c_compiler import graph as g
+from converters.c_compiler.names import model_name
 from converters.c_compiler.parameters import Site, designated, parameters
 from converters.c_compiler.plan import ARENA_ALIGN, Plan
 from converters.c_compiler.tables import Tables, weights_header, weights_source
@@ -40,9 +41,9 @@ def c_files(
       labels: a name for each class; None for no NAME_labels.h and .c.
 
     Raises:
-      ValueError: the name cannot be one in C, or the labels do not fit.
+      ValueError: a model cannot be called so, or the labels do not fit.
     """
-    name = c.identifier(name)
+    name = model_name(name)
     tables = Tables(name)
     operators = [_operator(plan, i, choice, tables) for i, choice in enumerate(choices)]
     texts = {
