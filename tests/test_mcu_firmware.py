@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import stub_model
 from conftest import dev_data, require
-from graphs import GRAPHS, squeezenet
+from graphs import GRAPHS, Graph, squeezenet
 from PIL import Image
 
 from converters import tflite_reader
@@ -234,6 +234,15 @@ def flashed(board_name: str, model: Path, folder: Path, pictures: list[Path]) ->
 def test_a_network_runs_in_the_memory_of_an_stm32f405(tmp_path: Path, name: str) -> None:
     (tmp_path / "model.tflite").write_bytes(squeezenet(GRAPHS[name]))
     assert flashed("stm32f405", tmp_path / "model.tflite", tmp_path / "c", []) == 0
+
+
+@pytest.mark.parametrize("name", ["model", "main", "cases", "text", "board", "startup"])
+def test_a_model_may_be_called_like_a_file_of_the_firmware(tmp_path: Path, name: str) -> None:
+    (tmp_path / "small.tflite").write_bytes(squeezenet(Graph(32, 0.125, 2, 0)))
+    arguments = [str(tmp_path / "small.tflite"), "--out", str(tmp_path / "c"), "--name", name, "--quiet"]
+    assert compile_command.main(arguments) == 0
+    assert firmware.build("host", tmp_path / "c", tmp_path / "host").is_file()
+    assert firmware.build("stm32f405", tmp_path / "c", tmp_path / "chip").is_file()
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /* Make the others usable. */
-void board_begin(void);
+void board_start(void);
 
 /* The next `bytes` of what is to be classified: the file of cases, a camera. Returns how many there were. */
 size_t board_read(void *to, size_t bytes);

@@ -1,5 +1,6 @@
 # What a firmware is made of, for build systems that use CMake: the model's folder and mcu/firmware.
 function(sqz_sources folder sources definitions)
+  get_filename_component(folder "${folder}" ABSOLUTE)
   file(GLOB weights "${folder}/*_weights.c")
   list(LENGTH weights count)
   if(NOT count EQUAL 1)
@@ -11,5 +12,5 @@ function(sqz_sources folder sources definitions)
   file(GLOB model "${folder}/*.c")
   file(GLOB firmware "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../firmware/*.c")
   set(${sources} ${model} ${firmware} PARENT_SCOPE)
-  set(${definitions} SQZ_MODEL=${name} SQZ_MODEL_UPPER=${upper} "SQZ_MODEL_HEADER=\"${name}.h\"" PARENT_SCOPE)
+  set(${definitions} SQZ_MODEL=${name} SQZ_MODEL_UPPER=${upper} "SQZ_MODEL_HEADER=\"${folder}/${name}.h\"" PARENT_SCOPE)
 endfunction()

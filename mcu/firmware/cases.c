@@ -39,5 +39,6 @@ bool cases_open(cases *found) {
     const uint32_t output_bytes = little_endian(header + 12);
     found->count = little_endian(header + 4);
     found->with_outputs = output_bytes != 0;
-    return little_endian(header + 8) == MODEL_INPUT_BYTES && (output_bytes == 0 || output_bytes == MODEL_OUTPUT_BYTES);
+    const bool outputs_fit = output_bytes == 0 || output_bytes == SQZ_MODEL_OUTPUT_BYTES;
+    return little_endian(header + 8) == SQZ_MODEL_INPUT_BYTES && outputs_fit;
 }

@@ -7,27 +7,27 @@
 enum { BEST = 5 };
 enum { VERDICT_GOOD = 0, VERDICT_DIFFERENT = 1, VERDICT_NO_CASES = 2, VERDICT_FAILED = 3 }; /* 4: processor fault */
 
-_Alignas(MODEL_ARENA_ALIGN) static uint8_t arena[MODEL_ARENA_BYTES];
-static int8_t output[MODEL_OUTPUT_BYTES];
+_Alignas(SQZ_MODEL_ARENA_ALIGN) static uint8_t arena[SQZ_MODEL_ARENA_BYTES];
+static int8_t output[SQZ_MODEL_OUTPUT_BYTES];
 
 int sqz_infer(void);
 
 /* One inference: what the benchmark counts. Returns a sqz_status. */
 __attribute__((noinline)) int sqz_infer(void) {
-    _Alignas(4) static int8_t row[MODEL_INPUT_ROW_BYTES];
-    sqz_status status = model_begin(arena, sizeof arena);
-    for (uint32_t y = 0; status == SQZ_OK && y < MODEL_INPUT_HEIGHT; y++) {
-        status = cases_read(row, sizeof row) ? model_push_row(arena, row) : SQZ_ERROR_STATE;
+    _Alignas(4) static int8_t row[SQZ_MODEL_INPUT_ROW_BYTES];
+    sqz_status status = sqz_model_begin(arena, sizeof arena);
+    for (uint32_t y = 0; status == SQZ_OK && y < SQZ_MODEL_INPUT_HEIGHT; y++) {
+        status = cases_read(row, sizeof row) ? sqz_model_push_row(arena, row) : SQZ_ERROR_STATE;
     }
-    return status == SQZ_OK ? model_finish(arena, output) : status;
+    return status == SQZ_OK ? sqz_model_finish(arena, output) : status;
 }
 
 /* The largest score below (or, at a higher index, equal to) the last one shown; ties go to the lower index. */
 static uint32_t next_best(uint32_t last) {
-    uint32_t best = MODEL_OUTPUT_BYTES;
-    for (uint32_t i = 0; i < MODEL_OUTPUT_BYTES; i++) {
-        const bool after = last == MODEL_OUTPUT_BYTES || output[i] < output[last] || (output[i] == output[last] && i > last);
-        if (after && (best == MODEL_OUTPUT_BYTES || output[i] > output[best])) {
+    uint32_t best = SQZ_MODEL_OUTPUT_BYTES;
+    for (uint32_t i = 0; i < SQZ_MODEL_OUTPUT_BYTES; i++) {
+        const bool after = last == SQZ_MODEL_OUTPUT_BYTES || output[i] < output[last] || (output[i] == output[last] && i > last);
+        if (after && (best == SQZ_MODEL_OUTPUT_BYTES || output[i] > output[best])) {
             best = i;
         }
     }
@@ -35,10 +35,10 @@ static uint32_t next_best(uint32_t last) {
 }
 
 static void show_best(void) {
-    uint32_t index = MODEL_OUTPUT_BYTES;
+    uint32_t index = SQZ_MODEL_OUTPUT_BYTES;
     for (int rank = 0; rank < BEST; rank++) {
         index = next_best(index);
-        if (index == MODEL_OUTPUT_BYTES) {
+        if (index == SQZ_MODEL_OUTPUT_BYTES) {
             return;
         }
         put_number("class ", (int32_t)index, ' ');
@@ -63,8 +63,8 @@ static uint32_t compare(const int8_t *expected, uint32_t from, uint32_t count, b
 static bool as_expected(void) {
     int8_t expected[32];
     uint32_t differences = 0;
-    for (uint32_t from = 0; from < MODEL_OUTPUT_BYTES; from += sizeof expected) {
-        const uint32_t left = MODEL_OUTPUT_BYTES - from;
+    for (uint32_t from = 0; from < SQZ_MODEL_OUTPUT_BYTES; from += sizeof expected) {
+        const uint32_t left = SQZ_MODEL_OUTPUT_BYTES - from;
         const uint32_t count = left < sizeof expected ? left : sizeof expected;
         if (!cases_read(expected, count)) {
             put("cases end too early\n");
@@ -107,8 +107,8 @@ static int run_cases(const cases *all) {
 
 int main(void) {
     cases all;
-    board_begin();
-    put("model " MODEL_NAME "\n");
+    board_start();
+    put("model " SQZ_MODEL_NAME "\n");
     int verdict = VERDICT_NO_CASES;
     if (cases_open(&all)) {
         verdict = run_cases(&all);

@@ -1,5 +1,6 @@
-/* The one model this firmware is built for, under names that do not change. mcu/Makefile defines SQZ_MODEL (its name),
- * SQZ_MODEL_UPPER (the same in upper case) and SQZ_MODEL_HEADER. */
+/* The one model this firmware is built for, under names that do not change, and that no model's can be: those begin with
+ * anything but sqz. mcu/Makefile defines SQZ_MODEL (its name), SQZ_MODEL_UPPER (the same in upper case) and
+ * SQZ_MODEL_HEADER (NAME.h with its folder, for NAME may be a file's here). */
 #ifndef SQZ_FIRMWARE_MODEL_H
 #define SQZ_FIRMWARE_MODEL_H
 #include SQZ_MODEL_HEADER
@@ -9,15 +10,15 @@
 #define SQZ_TEXT_(a) #a
 #define SQZ_TEXT(a) SQZ_TEXT_(a)
 
-#define MODEL_NAME SQZ_TEXT(SQZ_MODEL)
-#define model_begin SQZ_JOIN(SQZ_MODEL, _begin)
-#define model_push_row SQZ_JOIN(SQZ_MODEL, _push_row)
-#define model_finish SQZ_JOIN(SQZ_MODEL, _finish)
+#define SQZ_MODEL_NAME SQZ_TEXT(SQZ_MODEL)
+#define sqz_model_begin SQZ_JOIN(SQZ_MODEL, _begin)
+#define sqz_model_push_row SQZ_JOIN(SQZ_MODEL, _push_row)
+#define sqz_model_finish SQZ_JOIN(SQZ_MODEL, _finish)
 
-#define MODEL_ARENA_BYTES SQZ_JOIN(SQZ_MODEL_UPPER, _ARENA_BYTES)
-#define MODEL_ARENA_ALIGN SQZ_JOIN(SQZ_MODEL_UPPER, _ARENA_ALIGN)
-#define MODEL_INPUT_BYTES SQZ_JOIN(SQZ_MODEL_UPPER, _INPUT_BYTES)
-#define MODEL_INPUT_HEIGHT SQZ_JOIN(SQZ_MODEL_UPPER, _INPUT_HEIGHT)
-#define MODEL_OUTPUT_BYTES SQZ_JOIN(SQZ_MODEL_UPPER, _OUTPUT_BYTES)
-#define MODEL_INPUT_ROW_BYTES SQZ_JOIN(SQZ_MODEL_UPPER, _INPUT_ROW_BYTES)
+#define SQZ_MODEL_ARENA_BYTES SQZ_JOIN(SQZ_MODEL_UPPER, _ARENA_BYTES)
+#define SQZ_MODEL_ARENA_ALIGN SQZ_JOIN(SQZ_MODEL_UPPER, _ARENA_ALIGN)
+#define SQZ_MODEL_INPUT_BYTES SQZ_JOIN(SQZ_MODEL_UPPER, _INPUT_BYTES)
+#define SQZ_MODEL_INPUT_HEIGHT SQZ_JOIN(SQZ_MODEL_UPPER, _INPUT_HEIGHT)
+#define SQZ_MODEL_OUTPUT_BYTES SQZ_JOIN(SQZ_MODEL_UPPER, _OUTPUT_BYTES)
+#define SQZ_MODEL_INPUT_ROW_BYTES SQZ_JOIN(SQZ_MODEL_UPPER, _INPUT_ROW_BYTES)
 #endif

@@ -15,7 +15,7 @@ static int32_t open_file(const char *name, uint32_t length, uint32_t mode) {
     return semihosting(SEMIHOSTING_OPEN, arguments);
 }
 
-void board_begin(void) {
+void board_start(void) {
     DEMCR |= 1u << 24; /* TRCENA */
     DWT_CTRL |= 1u;    /* CYCCNTENA */
     console = open_file(SEMIHOSTING_CONSOLE, sizeof SEMIHOSTING_CONSOLE - 1, SEMIHOSTING_WRITE_TEXT);

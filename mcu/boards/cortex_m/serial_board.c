@@ -9,10 +9,10 @@
 #define RESET_REQUEST 0x05FA0004u
 #define PAUSE 10000000u /* turns of a loop: some seconds */
 
-void board_begin(void) {
+void board_start(void) {
     DEMCR |= 1u << 24; /* TRCENA */
     DWT_CTRL |= 1u;    /* CYCCNTENA */
-    serial_begin();
+    serial_start();
 }
 
 size_t board_read(void *to, size_t bytes) {

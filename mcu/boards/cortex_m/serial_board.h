@@ -2,6 +2,6 @@
 #ifndef SQZ_SERIAL_BOARD_H
 #define SQZ_SERIAL_BOARD_H
 
-void serial_begin(void);
+void serial_start(void);
 void serial_put(char letter);
 #endif

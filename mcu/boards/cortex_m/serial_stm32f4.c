@@ -17,7 +17,7 @@
 #define BAUD 115200u
 #define ALTERNATE_FUNCTION 7u /* USART1 to USART3 */
 
-void serial_begin(void) {
+void serial_start(void) {
     RCC_AHB1ENR |= 1u << GPIO_CLOCK_BIT;
     RCC_APB1ENR |= 1u << USART_CLOCK_BIT;
     GPIO_AFR = (GPIO_AFR & ~(15u << 4u * (PIN % 8u))) | ALTERNATE_FUNCTION << 4u * (PIN % 8u);

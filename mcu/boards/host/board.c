@@ -5,7 +5,7 @@
 
 static FILE *cases;
 
-void board_begin(void) { cases = fopen("sqz_cases.bin", "rb"); }
+void board_start(void) { cases = fopen("sqz_cases.bin", "rb"); }
 
 size_t board_read(void *to, size_t bytes) { return cases ? fread(to, 1, bytes, cases) : 0; }
 

@@ -6,7 +6,7 @@
 
 #define PATIENCE_MS 3000 /* for a person's terminal to connect */
 
-void board_begin(void) {
+void board_start(void) {
     stdio_init_all();
     sleep_ms(PATIENCE_MS);
 }

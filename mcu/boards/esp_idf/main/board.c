@@ -13,7 +13,7 @@ void app_main(void);
 
 void app_main(void) { sqz_main(); }
 
-void board_begin(void) {}
+void board_start(void) {}
 
 size_t board_read(void *to, size_t bytes) {
     (void)to, (void)bytes;
