@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +55,8 @@ class Layer:
         return self.rows * self.conv.out_width * self.conv.weights.size
 
 
-def layers(graph: Graph) -> list[Layer]:
-    """Return the convolutions of SqueezeNet v1.1 with SAME padding."""
+def layers(graph: Graph, powers_of_two: bool = False) -> list[Layer]:
+    """Return the convolutions of SqueezeNet v1.1 with SAME padding, with scales as they come or powers of two."""
 
     def scaled(channels: int) -> int:
         return int(channels * graph.width)
@@ -71,7 +71,12 @@ def layers(graph: Graph) -> list[Layer]:
         channels = 2 * scaled(expand)
     result.append(_layer("conv10", size, channels, graph.classes, mean=True))
     assert sum(layer.macs for layer in result) == graph.macs
-    return result
+    return [_by_shifts(layer) for layer in result] if powers_of_two else result
+
+
+def _by_shifts(layer: Layer) -> Layer:
+    requant = replace(layer.conv.requant, multiplier=np.full(layer.conv.out_channels, 1 << 30, np.int32), zero_point=0)
+    return replace(layer, conv=replace(layer.conv, requant=requant))
 
 
 def _layer(
@@ -153,9 +158,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--target", choices=BOARDS, default="cortex-m4")
     parser.add_argument("--graph", choices=GRAPHS, nargs="+", default=sorted(GRAPHS))
     parser.add_argument("--layers", action="store_true", help="every layer, not kinds of layers")
+    parser.add_argument("--powers-of-two", action="store_true", help="scales of Ristretto's kind")
     options = parser.parse_args(arguments)
     for name in options.graph:
-        todo = layers(GRAPHS[name])
+        todo = layers(GRAPHS[name], options.powers_of_two)
         sums: dict[str, list[int]] = collections.defaultdict(lambda: [0, 0])
         for layer, instructions in zip(todo, measure(todo, options.target), strict=True):
             for key in ("all", layer.name if options.layers else layer.name.split("/")[-1]):

@@ -114,13 +114,13 @@ AT(multipliers, 10);
     "asr " x ", " x ", r10\n\tasr " y ", " y ", r10\n\t"              \
     "ssat " x ", #8, " x ", asr #1\n\tssat " y ", #8, " y ", asr #1\n\t"
 
-/* The same where halves matter: they are rounded away from zero, so 1 is taken from what is negative. r12: multipliers. */
-#define SCALE_AWAY(x, y)                                                                    \
-    "ldr r11, [r12], #4\n\tlsl lr, r9, r10\n\t"                                             \
-    "smmulr " x ", " x ", r11\n\tsmmulr " y ", " y ", r11\n\t"                              \
-    "add " x ", " x ", " x ", asr #31\n\tadd " y ", " y ", " y ", asr #31\n\t"              \
-    "add " x ", lr\n\tadd " y ", lr\n\t"                                                    \
+/* The same where halves matter: they are rounded away from zero, so 1 is taken from what is negative. r11: multiplier. */
+#define SCALE_AWAY(x, y)                                                   \
+    "lsl lr, r9, r10\n\t"                                                  \
+    "smmlar r12, " x ", r11, lr\n\tadd " x ", r12, " x ", asr #31\n\t"     \
+    "smmlar r12, " y ", r11, lr\n\tadd " y ", r12, " y ", asr #31\n\t"     \
     SATURATE(x, y)
+#define NEXT_MULTIPLIER "ldr r11, [r8], #4\n\t"
 #define NEXT_SHIFT "lsr r10, r10, #8\n\t"
 
 /* A channel's bytes to the first's words. */
@@ -155,14 +155,17 @@ __attribute__((naked, noinline)) void sqz_dsp_fours(sqz_dsp_tile *tile __attribu
             "bic r0, r0, r0, asr #31\n\tbic r1, r1, r1, asr #31\n\tbic r2, r2, r2, asr #31\n\t"
             "bic r3, r3, r3, asr #31\n\tbic r4, r4, r4, asr #31\n\tbic r5, r5, r5, asr #31\n\t"
             "bic r6, r6, r6, asr #31\n\tbic r7, r7, r7, asr #31\n"
-            "5:\tcmp r12, #0\n\tadr.w r12, 7f\n\tbeq 6f\n\tmov r12, r8\n\tadd r8, #16\n"
-            "6:\t" SCALE_AWAY("r0", "r1") NEXT_SHIFT
+            "5:\tcmp r12, #0\n\tbne.w 6f\n\tmov.w r11, #0x40000000\n\t"
+            SCALE_AWAY("r0", "r1") NEXT_SHIFT
             SCALE_AWAY("r2", "r3") NEXT_SHIFT JOIN("r2", "r3", "8")
             SCALE_AWAY("r4", "r5") NEXT_SHIFT JOIN("r4", "r5", "16")
             SCALE_AWAY("r6", "r7") JOIN("r6", "r7", "24")
-            "b.w 3b\n\t"
-            ".balign 4\n"
-            "7:\t.word 0x40000000, 0x40000000, 0x40000000, 0x40000000");
+            "b.w 3b\n"
+            "6:\t" NEXT_MULTIPLIER SCALE_AWAY("r0", "r1") NEXT_SHIFT
+            NEXT_MULTIPLIER SCALE_AWAY("r2", "r3") NEXT_SHIFT JOIN("r2", "r3", "8")
+            NEXT_MULTIPLIER SCALE_AWAY("r4", "r5") NEXT_SHIFT JOIN("r4", "r5", "16")
+            NEXT_MULTIPLIER SCALE_AWAY("r6", "r7") JOIN("r6", "r7", "24")
+            "b.w 3b");
 }
 
 #else

@@ -83,7 +83,8 @@ AT(multipliers, 48);
 __attribute__((naked, noinline)) void sqz_mve_fours(sqz_mve_tile *tile __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tvpush {d8-d15}\n\t"
             "ldr r1, [r0], #16\n\tmov r9, r0\n\t"
-            "ldrd r2, r4, [r9, #24]\n\tvdup.16 q6, r2\n\tvdup.32 q7, r4\n"
+            "ldrd r2, r4, [r9, #24]\n\tvdup.16 q6, r2\n\tvdup.32 q7, r4\n\t"
+            "mov.w r2, #0x40000000\n\tvdup.32 q4, r2\n"
             "1:\tldrd r0, r4, [r1]\n\tldrd r2, r6, [r1], #8\n\tldrd r8, r12, [r1]\n\tldrd r10, lr, [r1], #8\n\t"
             "ldmia r9, {r3, r5, r7, r11}\n\t"
             "add pc, r11\n\tnop\n"
@@ -107,7 +108,7 @@ __attribute__((naked, noinline)) void sqz_mve_fours(sqz_mve_tile *tile __attribu
             "strd r5, r7, [r9, #-8]\n\tcmp r1, r3\n\tbne.w 1b\n\t"
             "str r1, [r9, #-16]\n\tvpop {d8-d15}\n\tpop {r4-r11, pc}\n"
             /* another zero point, or no multipliers */
-            "4:\tmov.w r0, #0x40000000\n\tvdup.32 q4, r0\n\tldr r0, [r9, #32]\n\tcmp r0, #0\n\tbeq 5f\n\t"
+            "4:\tldr r0, [r9, #32]\n\tcbz r0, 5f\n\t"
             "vldrw.32 q4, [r1], #16\n"
             "5:\tvmax.s32 q0, q0, q7\n\tvmax.s32 q1, q1, q7\n\t"
             "vqrdmulh.s32 q0, q0, q4\n\tvqrdmulh.s32 q1, q1, q4\n\t"
