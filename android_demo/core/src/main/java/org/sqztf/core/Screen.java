@@ -176,6 +176,7 @@ public final class Screen {
      */
     public void permission(boolean granted, boolean mayAskAgain) {
         permitted = granted;
+        asked = !granted && !mayAskAgain; // one that was granted once may be gone next time, and be asked for again
         camera = granted ? Camera.OFF : mayAskAgain ? Camera.RATIONALE : Camera.DENIED;
         if (granted) {
             wake();

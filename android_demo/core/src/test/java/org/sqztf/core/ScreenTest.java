@@ -149,6 +149,28 @@ public class ScreenTest {
     }
 
     @Test
+    public void anInterruptedQuestionIsAskedAgain() {
+        screen.start(true, false, false);
+        screen.permission(false, true);
+        screen.stop();
+        taken();
+        screen.start(true, false, false);
+        assertTrue(taken().contains("permission"));
+    }
+
+    @Test
+    public void aPermissionGrantedOnlyOnceIsAskedForAgain() {
+        screen.start(true, false, false);
+        screen.permission(true, false);
+        Map<String, String> saved = screen.save();
+        taken();
+        screen = new Screen(effects, MODELS, 8, saved);
+        screen.start(true, false, false);
+        assertTrue(taken().contains("permission"));
+        assertEquals(Camera.ASKING, shown.camera);
+    }
+
+    @Test
     public void theQuestionIsNotAskedTwiceWhenTheDeviceIsTurnedMeanwhile() {
         screen.start(true, false, false);
         taken();
