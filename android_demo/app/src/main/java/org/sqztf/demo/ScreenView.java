@@ -35,6 +35,7 @@ final class ScreenView {
     private final Spinner threads;
     private final Switch fast;
     private final ImageView still;
+    private ScreenState shown;
 
     ScreenView(Activity activity, final Screen screen, int maxThreads) {
         resources = activity.getResources();
@@ -128,12 +129,22 @@ final class ScreenView {
         freeze.setText(state.source == ScreenState.Source.LIVE ? R.string.freeze : R.string.live);
         freeze.setEnabled(state.source != ScreenState.Source.LIVE
                 || (state.camera == ScreenState.Camera.RUNNING && !state.answers.isEmpty()));
-        models.setSelection(state.model);
-        threads.setSelection(state.threads - 1);
+        select(state);
         fast.setChecked(state.fast);
         showAnswers(state);
         showLatency(state.latency);
         showStill(state.source == ScreenState.Source.LIVE ? null : picture, state.source);
+        shown = state;
+    }
+
+    /** Select what has changed only: a spinner tells of a choice later, and frames shown meanwhile must not undo it. */
+    private void select(ScreenState state) {
+        if (shown == null || shown.model != state.model) {
+            models.setSelection(state.model);
+        }
+        if (shown == null || shown.threads != state.threads) {
+            threads.setSelection(state.threads - 1);
+        }
     }
 
     private static void showText(TextView view, String text) {

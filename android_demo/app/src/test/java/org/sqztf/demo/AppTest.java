@@ -12,6 +12,7 @@ import android.content.pm.PackageManager;
 import android.os.Bundle;
 import android.provider.Settings;
 import android.view.View;
+import android.widget.Spinner;
 import org.junit.Before;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -89,6 +90,16 @@ public class AppTest {
         MainActivity activity = start();
         assertEquals(activity.getString(R.string.camera_failed), Phone.text(activity, R.id.message));
         assertEquals(activity.getString(R.string.action_retry), Phone.text(activity, R.id.action));
+    }
+
+    @Test
+    public void aChoiceIsNotUndoneByAFrameShownMeanwhile() throws Exception {
+        MainActivity activity = start();
+        Spinner models = activity.findViewById(R.id.model);
+        models.setSelection(1); // as a touch does; the spinner tells of it later
+        activity.show(state(activity), null);
+        Phone.settle(activity);
+        assertEquals(1, state(activity).model);
     }
 
     @Test
