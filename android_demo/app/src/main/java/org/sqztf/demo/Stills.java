@@ -111,7 +111,8 @@ final class Stills {
     static Bitmap shown(Bitmap bitmap, int orientation) {
         float scale = Math.min(1f, (float) SHOWN / Math.max(bitmap.getWidth(), bitmap.getHeight()));
         Matrix matrix = new Matrix();
-        matrix.setScale(scale, scale);
+        // a line keeps a pixel of its thickness
+        matrix.setScale(Math.max(scale, 1f / bitmap.getWidth()), Math.max(scale, 1f / bitmap.getHeight()));
         if (orientation == 2 || orientation == 4 || orientation == 5 || orientation == 7) {
             matrix.postScale(-1, 1);
         }

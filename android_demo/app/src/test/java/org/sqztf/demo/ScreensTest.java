@@ -160,7 +160,7 @@ public class ScreensTest {
     @Test
     public void oddPicturesAreClassifiedOrTold() throws Exception {
         for (String name : new String[] {"grey.jpg", "cmyk.jpg", "animated.gif", "animated.webp", "tiny.png", "deep.png",
-            "palette.png", "transparent.png", "large.jpg"}) {
+            "palette.png", "transparent.png", "large.jpg", "line.png", "pole.png"}) {
             MainActivity activity = shared(name);
             assertEquals(name, 5, state(activity).answers.size());
         }
