@@ -113,14 +113,28 @@ final class CameraFeed implements SurfaceHolder.Callback {
             device = null;
         }
         configured = false;
-        if (reader != null) {
-            reader.close();
-            reader = null;
-        }
         if (thread != null) {
-            thread.quitSafely();
+            end(thread, closing(reader));
+            reader = null;
             thread = null;
         }
+    }
+
+    private static Runnable closing(final ImageReader reader) {
+        return new Runnable() {
+            @Override
+            public void run() {
+                if (reader != null) {
+                    reader.close();
+                }
+            }
+        };
+    }
+
+    /** End a thread after what it is doing and this: a frame's memory is gone when its reader is closed. */
+    static void end(HandlerThread thread, Runnable last) {
+        new Handler(thread.getLooper()).post(last);
+        thread.quitSafely();
     }
 
     private String choose() throws CameraAccessException {

@@ -7,6 +7,7 @@ import android.net.Uri;
 import android.os.Handler;
 import android.os.Looper;
 import java.io.IOException;
+import java.nio.BufferUnderflowException;
 import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ExecutionException;
@@ -143,7 +144,20 @@ final class Session implements Screen.Effects {
         } catch (RejectedExecutionException | IllegalStateException error) { // the session or the camera has ended
             spare.add(frame);
             gate.leave();
+        } catch (IllegalArgumentException | IndexOutOfBoundsException | BufferUnderflowException error) {
+            spare.add(frame);
+            gate.leave();
+            cameraFailed(); // its frames are shorter than it says
         }
+    }
+
+    private void cameraFailed() {
+        onMain(new Runnable() {
+            @Override
+            public void run() {
+                screen.cameraStopped(ScreenState.Camera.FAILED);
+            }
+        });
     }
 
     private static void copy(Image image, Frame frame, int orientation) {

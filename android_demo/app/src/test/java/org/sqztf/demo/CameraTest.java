@@ -13,6 +13,8 @@ import android.graphics.Rect;
 import android.graphics.SurfaceTexture;
 import android.hardware.camera2.CameraManager;
 import android.media.Image;
+import android.os.Handler;
+import android.os.HandlerThread;
 import android.os.Looper;
 import android.util.Size;
 import android.view.Surface;
@@ -23,6 +25,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import org.junit.Before;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -119,6 +122,18 @@ public class CameraTest {
         assertTrue(activity.session().dropped() + " dropped", activity.session().dropped() > 0);
         assertEquals(View.ACCESSIBILITY_LIVE_REGION_NONE,
                 activity.findViewById(R.id.answers).getAccessibilityLiveRegion());
+    }
+
+    @Test
+    public void aFrameThatIsTooShortStopsTheCameraNotTheApp() throws Exception {
+        MainActivity activity = live();
+        FakeImage frame = new FakeImage(640, 480, 50);
+        frame.missing = 2000;
+        CameraFeed.deliver(frame, 6, activity);
+        assertEquals(1, frame.closed);
+        Phone.settle(activity);
+        assertEquals(ScreenState.Camera.FAILED, state(activity).camera);
+        assertEquals(activity.getString(R.string.camera_failed), Phone.text(activity, R.id.message));
     }
 
     @Test
@@ -258,6 +273,27 @@ public class CameraTest {
         shadowOf((CameraManager) Phone.application().getSystemService(Context.CAMERA_SERVICE)).triggerDisconnect();
         shadowOf(Looper.getMainLooper()).idle();
         assertEquals(Arrays.asList("running", "IN_USE"), told);
+    }
+
+    @Test
+    public void whatFramesLieInIsClosedAfterTheFrameAtWork() throws Exception {
+        final CountDownLatch atWork = new CountDownLatch(1);
+        final List<String> done = Collections.synchronizedList(new ArrayList<String>());
+        HandlerThread thread = new HandlerThread("frames");
+        thread.start();
+        new Handler(thread.getLooper()).post(() -> {
+            try {
+                atWork.await();
+            } catch (InterruptedException error) {
+                throw new AssertionError(error);
+            }
+            done.add("frame");
+        });
+        CameraFeed.end(thread, () -> done.add("closed"));
+        assertEquals(Collections.<String>emptyList(), done);
+        atWork.countDown();
+        thread.join();
+        assertEquals(Arrays.asList("frame", "closed"), done);
     }
 
     @Test

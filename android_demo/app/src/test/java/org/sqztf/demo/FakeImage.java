@@ -13,6 +13,8 @@ final class FakeImage extends Image {
     private final int height;
     private final int luma;
     int closed;
+    /** Bytes that are missing at the end of every plane. */
+    int missing;
 
     FakeImage(int width, int height, int luma) {
         this.width = width;
@@ -59,9 +61,9 @@ final class FakeImage extends Image {
             plane(128, width / 2, height / 2, STEP)};
     }
 
-    private static Plane plane(int value, int width, int height, final int step) {
+    private Plane plane(int value, int width, int height, final int step) {
         final int stride = width * step + GAP;
-        final ByteBuffer bytes = ByteBuffer.allocateDirect(stride * (height - 1) + (width - 1) * step + 1);
+        final ByteBuffer bytes = ByteBuffer.allocateDirect(stride * (height - 1) + (width - 1) * step + 1 - missing);
         while (bytes.hasRemaining()) {
             bytes.put((byte) value);
         }
