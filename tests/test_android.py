@@ -150,7 +150,13 @@ def turned_photos() -> dict[str, bytes]:
         exif[ExifTags.Base.Orientation] = orientation
         photos[f"{orientation}-turned.{form}"] = encoded(image, form, exif=exif)
     exif[ExifTags.Base.Orientation] = 9
-    return {**photos, "1-nonsense.jpg": encoded(image, "JPEG", exif=exif)}
+    photos["1-nonsense.jpg"] = encoded(image, "JPEG", exif=exif)
+    filled = photos["6-turned.JPEG"]
+    photos["6-filled.jpg"] = filled[:2] + b"\xff\xff" + filled[2:]
+    photos["1-far.jpg"] = filled.replace(b"II*\0\x08\0\0\0", b"II*\0\xff\xff\xff\x7f")
+    assert photos["1-far.jpg"] != filled
+    photos["1-endless.webp"] = b"RIFF\x40\0\0\0WEBPABCD" + struct.pack("<i", -8) + bytes(32)
+    return photos
 
 
 def encoded(image: Image.Image, form: str, **options: Any) -> bytes:

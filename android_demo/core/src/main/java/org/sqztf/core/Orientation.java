@@ -55,7 +55,7 @@ public final class Orientation {
             if (head.length > 12 && data.getInt(0) == 0x52494646 && data.getInt(8) == 0x57454250) {
                 return webp(data);
             }
-        } catch (IndexOutOfBoundsException | BufferUnderflowException error) {
+        } catch (IndexOutOfBoundsException | BufferUnderflowException | ArithmeticException error) {
             return UPRIGHT; // a garbled header says nothing about the pixels
         }
         return UPRIGHT;
@@ -65,6 +65,10 @@ public final class Orientation {
         int at = 2;
         while ((data.get(at) & 0xFF) == 0xFF) {
             int marker = data.get(at + 1) & 0xFF;
+            if (marker == 0xFF) { // fills a gap before a marker
+                at++;
+                continue;
+            }
             if (marker == 0xDA || marker == 0xD9) {
                 break;
             }
@@ -100,6 +104,9 @@ public final class Orientation {
             if (data.getInt(at) == 0x46495845) { // EXIF
                 int start = at + 8;
                 return tiff(data, startsWith(data, start, EXIF) ? start + EXIF.length : start);
+            }
+            if (length < 0) { // would lead back
+                return UPRIGHT;
             }
             at += 8 + length + (length & 1);
         }
