@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from converters.to_android import FOLDER, android_assets
@@ -31,14 +31,25 @@ def bundle(exports: Sequence[Path], assets: Path = ASSETS) -> list[Path]:
     files = _files(exports)
     if assets == ASSETS:
         require_demo()
-    shutil.rmtree(assets / FOLDER, ignore_errors=True)
+    part = assets.with_name(f".{assets.name}.part")  # beside the assets: all that is in them goes into the app
     try:
-        (assets / FOLDER).mkdir(parents=True)
-        for name, data in files.items():
-            (assets / name).write_bytes(data)
+        _replace(assets, part, files)
     except OSError as error:
         raise OutputError(f"{assets} cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return [assets / name for name in files]
+
+
+def _replace(assets: Path, part: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files to `part` first, so that what was there stays until all of them are written."""
+    shutil.rmtree(part, ignore_errors=True)
+    (part / FOLDER).mkdir(parents=True)
+    assets.mkdir(exist_ok=True)
+    for name, data in files.items():
+        (part / name).write_bytes(data)
+    shutil.rmtree(assets / FOLDER, ignore_errors=True)
+    (part / FOLDER).rename(assets / FOLDER)
 
 
 def require_demo() -> None:

@@ -27,6 +27,7 @@ from android_demo.tools import apk, build, java, jvm, maven, models, process, ve
 from android_demo.tools.__main__ import main
 from converters import tflite_writer, to_android
 from sqz_tf import android, export, images
+from sqz_tf.errors import OutputError
 from sqz_tf.spec import PreprocessSpec
 
 SPECS = (
@@ -382,6 +383,25 @@ def test_bundling_replaces_what_was_there(tmp_path):
     assert main([str(second), "--only-bundle", "--assets", str(tmp_path / "assets")]) == 0
     names = {path.name for path in (tmp_path / "assets" / "models").iterdir()}
     assert names == {"second.tflite", "second.labels.txt", "second.licence.txt", "models.json"}
+
+
+def test_a_bundle_that_cannot_be_written_leaves_the_earlier_one(tmp_path, monkeypatch):
+    model = byte_models.described(byte_models.model())
+    android.bundle([export_folder(tmp_path / "first", model)], tmp_path / "assets")
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if path.name == "models.json":
+            raise OSError(28, "No space left on device")
+        return write(path, data)
+
+    second = export_folder(tmp_path / "second", model)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="assets cannot be written"):
+        android.bundle([second], tmp_path / "assets")
+    assert {path.name for path in tmp_path.iterdir()} == {"assets", "first", "second"}
+    names = {path.name for path in (tmp_path / "assets" / "models").iterdir()}
+    assert names == {"first.tflite", "first.labels.txt", "models.json"}
 
 
 def test_the_default_model_is_imagenets_if_it_can_be_had(tmp_path):
