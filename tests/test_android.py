@@ -309,6 +309,28 @@ def test_a_package_that_is_not_right_is_refused(package, tmp_path, fault, entry,
         verify.verify(changed, ["arm64-v8a"])  # not signed
 
 
+def test_a_package_that_is_not_right_is_not_left(tmp_path, monkeypatch):
+    def refuse(*_: Any) -> None:
+        raise process.BuildError("the package is not right")
+
+    signed = tmp_path / "work" / "signed.zip"
+    signed.parent.mkdir()
+    signed.write_bytes(b"")
+    monkeypatch.setattr(build, "verify", refuse)
+    with pytest.raises(process.BuildError):
+        build._publish(signed, ["arm64-v8a"], tmp_path)
+    assert not list(tmp_path.rglob("*.apk"))
+
+
+def test_a_device_without_camera_is_not_shut_out():
+    badging = """package: name='org.sqztf.demo'\nsdkVersion:'24'\ntargetSdkVersion:'36'
+launchable-activity: name='org.sqztf.demo.MainActivity'\nuses-permission: name='android.permission.CAMERA'
+"""
+    verify._check_badging(badging + "  uses-feature-not-required: name='android.hardware.camera'\n")
+    with pytest.raises(process.BuildError, match="without a camera are shut out"):
+        verify._check_badging(badging + "  uses-feature: name='android.hardware.camera'\n")
+
+
 def test_a_call_that_is_too_new_does_not_compile(android_tools, tmp_path):
     have = maven.fetch(["api36", "api24"], CACHE)
     newest, oldest = (build.api_jar(have[use][0]) for use in ("api36", "api24"))

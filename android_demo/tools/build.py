@@ -36,7 +36,8 @@ def build(assets: Path, abis: list[str], out: Path, cache: Path | None = None) -
     if not (assets / FOLDER / "models.json").is_file():
         raise BuildError("no model is bundled; name the output folder of an export")
     out = out.resolve()
-    (out / APK).unlink(missing_ok=True)
+    for name in (APK, "report.json"):
+        (out / name).unlink(missing_ok=True)
     work = empty_folder(out / "work")
     cache = cache or out / "maven"
     have = fetch(["api36", "api24", "dex", "app"], cache)
@@ -60,7 +61,11 @@ def _publish(signed: Path, abis: list[str], out: Path) -> Verdict:
     """Give a package its name once it has passed."""
     part = signed.with_name(APK)
     signed.rename(part)
-    verdict = verify(part, abis)
+    try:
+        verdict = verify(part, abis)
+    except BuildError:
+        part.unlink()
+        raise
     (out / "report.json").write_text(json.dumps(verdict.to_dict(), indent=2) + "\n", "utf-8")
     os.replace(part, out / APK)
     shutil.rmtree(out / "work")

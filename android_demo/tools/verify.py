@@ -85,6 +85,7 @@ def _check_badging(badging: str) -> None:
         "uses-permission: name='android.permission.CAMERA'",
     ):
         _expect(wanted in badging, f"badging lacks {wanted}")
+    _expect("  uses-feature: name='android.hardware.camera" not in badging, "devices without a camera are shut out")
 
 
 def _models(package: zipfile.ZipFile) -> list[dict[str, Any]]:
