@@ -26,7 +26,9 @@ static inline int32_t sqz_record_bias(const int8_t *record, size_t channel) {
 static inline int8_t sqz_record_requantize(const sqz_requant *to, const int8_t *record, size_t channels,
                                            size_t weight_bytes, size_t channel, int32_t sum) {
     const int8_t *shifts = record + 4 * channels + weight_bytes, *multipliers = shifts + (channels + 3) / 4 * 4;
-    const int32_t multiplier = to->step ? (int32_t)sqz_load4(multipliers + 4 * channel) : 1 << 30;
-    return sqz_clamp(sqz_multiply(sum, multiplier, shifts[channel]) + to->zero_point, to->lowest, to->highest);
+    const int shift = shifts[channel];
+    const int32_t q =
+        to->step ? sqz_multiply(sum, (int32_t)sqz_load4(multipliers + 4 * channel), shift) : sqz_halve(sum, shift);
+    return sqz_clamp(q + to->zero_point, to->lowest, to->highest);
 }
 #endif

@@ -31,6 +31,11 @@ static inline int32_t sqz_multiply(int32_t x, int32_t multiplier, int shift) {
     return sqz_shift_right(sqz_high_mul(x, multiplier), -shift);
 }
 
+/* sqz_multiply by 2^30, which is 1/2: all that a scale which is a power of two needs. */
+static inline int32_t sqz_halve(int32_t x, int shift) {
+    return shift > 0 ? x * (1 << (shift - 1)) : sqz_shift_right((x + 1) >> 1, -shift);
+}
+
 static inline int8_t sqz_clamp(int32_t x, int8_t lowest, int8_t highest) {
     return (int8_t)(x < lowest ? lowest : x > highest ? highest : x);
 }
@@ -38,9 +43,9 @@ static inline int8_t sqz_clamp(int32_t x, int8_t lowest, int8_t highest) {
 /* The int8 that channel c's sum becomes. */
 static inline int8_t sqz_requantize(const sqz_requant *to, int32_t sum, unsigned c) {
     const unsigned i = c * to->step;
-    const int32_t multiplier = to->multiplier ? to->multiplier[i] : 1 << 30;
-    const int32_t q = sqz_multiply(sum, multiplier, to->shift[i]) + to->zero_point;
-    return sqz_clamp(q, to->lowest, to->highest);
+    const int shift = to->shift[i];
+    const int32_t q = to->multiplier ? sqz_multiply(sum, to->multiplier[i], shift) : sqz_halve(sum, shift);
+    return sqz_clamp(q + to->zero_point, to->lowest, to->highest);
 }
 
 #endif
