@@ -88,7 +88,13 @@ def _add_training(group: Any) -> None:
         "--epochs", type=int, metavar="N", help="of dense training; 0 forbids training (default: by number of pictures)"
     )
     group.add_argument("--prune-epochs", type=int, metavar="N", help="default: a third of --epochs")
-    group.add_argument("--quantize-epochs", type=int, metavar="N", help="default: an eighth of --epochs")
+    group.add_argument(
+        "--quantize-epochs",
+        type=int,
+        metavar="N",
+        help="default: an eighth of --epochs; with published weights and "
+        "their classes, epochs of distillation from float on the calibration pictures (default: 0)",
+    )
     group.add_argument("--learning-rate", type=float, metavar="RATE", help="peak of the schedule (default: 0.01)")
     group.add_argument("--sparsity", type=float, default=0.5, help="zeros in each pruned layer, 0 to 1 (default: 0.5)")
     group.add_argument(

@@ -138,7 +138,7 @@ def from_weights(options: Options, weights: str, calibration: str | None) -> Job
 
 def _refuse_training(options: Options) -> None:
     """Refuse options that would have no effect: published weights are only quantized for their own classes."""
-    given = {name: getattr(options, name) for name in ("epochs", "prune_epochs", "quantize_epochs", "learning_rate")}
+    given = {name: getattr(options, name) for name in ("epochs", "prune_epochs")}
     useless = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
     if useless:
         raise ConfigError(

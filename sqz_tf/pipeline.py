@@ -116,9 +116,10 @@ class Pipeline(ABC):
         config = self.plan.quantize
         if grid_of(config).power_of_two:
             yield FREE_SCALE, self._free_config, self._quantized(self.free_scale, self._free_config)[0]
-            before, _ = self._quantized(self.quantized, config)
-            before.set_weights(read_weights(self.quantized / "before.npz"))
-            yield BEFORE, config, before
+            if (self.quantized / "before.npz").exists():
+                before, _ = self._quantized(self.quantized, config)
+                before.set_weights(read_weights(self.quantized / "before.npz"))
+                yield BEFORE, config, before
 
     def _quantized(self, folder: Path, config: QuantizeConfig) -> tuple[Any, Any]:
         """Return the quantized Keras model that a stage kept, and the plain network it was made of."""
@@ -171,7 +172,7 @@ class Pipeline(ABC):
         return replace(self.plan.quantize, scheme="int8", per_channel=None)
 
     data: Path  # the stage that holds the pictures
-    quantized: Path  # the stage that holds the result: plain.npz, ranges.json, weights.npz; before.npz: not fine-tuned
+    quantized: Path  # holds the result: plain.npz, ranges.json, weights.npz; before.npz: before fine-tuning, if any
     calibration: str | None = None  # pictures to calibrate with, if they are not the data's own
 
     def _stage(self, name: str, config: Any, build: Callable[[Path], None], resumable: bool = False) -> Path:
@@ -432,16 +433,17 @@ class Pipeline(ABC):
     def _fixed_point(self, int8: tflite_reader.Model) -> dict[str, Any]:
         """Return the sections of report.json that only powers of two have."""
         labels = self.dataset.labels[self.dataset.splits["test"]]
-        scores = {name: self._rival_scores(name) for name in (BEFORE, FREE_SCALE)}
-        ours, free = (stats.top_k_correct(each, labels, 1) for each in (self.parity.int8_scores, scores[FREE_SCALE]))
+        free = self._rival_scores(FREE_SCALE)
+        tuned = (self.converted / f"{BEFORE}.tflite").exists()
+        ours = stats.top_k_correct(self.parity.int8_scores, labels, 1)
         return {
             "fractional_length": fractional_lengths(int8),
             "bits": bits(int8),
             "ristretto": {
-                "before": asdict(stats.accuracy(scores[BEFORE], labels)),
+                "before": asdict(stats.accuracy(self._rival_scores(BEFORE), labels)) if tuned else None,
                 "after": asdict(self.parity.accuracy["int8"]),
-                "free_scale": asdict(stats.accuracy(scores[FREE_SCALE], labels)),
-                "against_free_scale": asdict(stats.paired_drop(free, ours)),
+                "free_scale": asdict(stats.accuracy(free, labels)),
+                "against_free_scale": asdict(stats.paired_drop(stats.top_k_correct(free, labels, 1), ours)),
                 "trimming": read_json(self.trimmed / "trimming.json"),
             },
         }

@@ -15,6 +15,7 @@ from sqz_tf._keras import make_deterministic
 from sqz_tf.artifact import Workspace
 from sqz_tf.calibrate import calibrate, divergence, predict
 from sqz_tf.data import load_for_judging
+from sqz_tf.distil import distil
 from sqz_tf.grid import grid_of
 from sqz_tf.model import change_pixels, convolutions, fold, set_layers, squeezenet
 from sqz_tf.pipeline import Made, Pipeline, read_json, write_json, write_weights
@@ -62,19 +63,26 @@ class CalibrationPipeline(Pipeline):
         self.float = self._stage("float", [plan.model, self.pretrained.sha256], self._fold)
         if grid_of(plan.quantize).power_of_two:
             self._compare(lambda: self._plain(self.float / "weights.npz"), self._calibrate)
-        self.quantized = self._stage("calibrated", plan.quantize, lambda out: self._calibrate(out, plan.quantize))
+        calibrating = replace(plan.quantize, epochs=0)
+        self.calibrated = self._stage("calibrated", calibrating, lambda out: self._calibrate(out, calibrating))
+        self.quantized = (
+            self._stage("distilled", plan.quantize, self._distil) if plan.quantize.epochs else self.calibrated
+        )
         return Made(
             reference_scores=np.load(self.float / "scores.npy"),
             pruned_scores=None,
             sparsity=read_json(self.float / "sparsity.json"),
             sparsity_target=0.0,
             training={},
-            more={"calibration": read_json(self.quantized / "calibration.json")},
+            more={
+                "calibration": read_json(self.calibrated / "calibration.json"),
+                **({"distilled": read_json(self.quantized / "distilled.json")} if plan.quantize.epochs else {}),
+            },
         )
 
     def _models(self) -> tuple[Any, Any]:
         model, _ = self._quantized(self.quantized, self.plan.quantize)
-        return model, self._plain(self.quantized / "equalised.npz")
+        return model, self._plain(self.calibrated / "equalised.npz")
 
     @cached_property
     def attached(self) -> dict[str, Any]:
@@ -116,7 +124,6 @@ class CalibrationPipeline(Pipeline):
         write_weights(out / "equalised.npz", change_pixels(found.equalised, pixels, self._raw).get_weights())
         write_weights(out / "plain.npz", found.model.get_weights())
         write_weights(out / "weights.npz", quantized.get_weights())
-        write_weights(out / "before.npz", quantized.get_weights())
         write_json(out / "ranges.json", found.ranges)
         wanted = predict(model, x)
         min_max = self._quantize_aware(model, config, activation_ranges(model, x, grid))
@@ -128,6 +135,28 @@ class CalibrationPipeline(Pipeline):
             "chosen": _agreement(wanted, predict(quantized, x)),
         }
         write_json(out / "calibration.json", record)
+
+    def _distil(self, out: Path) -> None:
+        """Fine-tune what calibration made on its own pictures; keep that if nothing is better."""
+        config = self.plan.quantize
+        make_deterministic(self.plan.seed)
+        model, plain = self._quantized(self.calibrated, config)
+        write_weights(out / "before.npz", model.get_weights())
+        network = self._plain(self.float / "weights.npz")
+        found = distil(
+            model,
+            lambda images: predict(network, self._raw.numbers(images)),
+            self.dataset.images[self.dataset.splits["calibration"]],
+            grid_of(config).pixels(self.preprocess.scale),
+            epochs=config.epochs,
+            learning_rate=config.learning_rate,
+            seed=self.plan.seed,
+            progress=lambda done, total, cost: self.console.step("distilled", done, total, f"divergence {cost:.4f}"),
+        )
+        write_weights(out / "plain.npz", plain.get_weights())
+        (out / "ranges.json").write_bytes((self.calibrated / "ranges.json").read_bytes())
+        write_weights(out / "weights.npz", model.get_weights())
+        write_json(out / "distilled.json", asdict(found))
 
 
 def _agreement(wanted: np.ndarray, found: np.ndarray) -> dict[str, float]:

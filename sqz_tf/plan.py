@@ -21,6 +21,7 @@ from sqz_tf.spec import (
 
 LARGE_SET = 10_000  # training pictures from which batches are larger and epochs fewer
 LARGEST_SEED = 2**32 - 4  # each stage adds its number to the seed
+DISTILLING_RATE = 3e-4  # relative to the weights
 SMALL_PICTURE = 16  # glyphs and icons: no mirror images, a narrow network is enough
 
 
@@ -158,7 +159,12 @@ def make_calibration_plan(options: Options, model: ModelSpec, preprocess: Prepro
         model=model,
         train=TrainConfig(epochs=0),
         prune=PruneConfig(sparsity=0.0, epochs=0),
-        quantize=QuantizeConfig(scheme=options.scheme, per_channel=options.per_channel, epochs=0),
+        quantize=QuantizeConfig(
+            scheme=options.scheme,
+            per_channel=options.per_channel,
+            epochs=_given(options.quantize_epochs, 0),
+            learning_rate=_given(options.learning_rate, DISTILLING_RATE),
+        ),
         check=CheckConfig(max_drop=options.max_drop),
         seed=options.seed,
     )

@@ -16,7 +16,7 @@ ORDER = [
     *("compile", "footprint", "fit", "android"),
     *("runtime", "classify", "_serial", "firmware", "_flash_steps", "flash"),
     *("data", "evaluate", "_weight_files", "weights", "plan", "ristretto", "grid"),
-    *("_keras", "batches", "model", "train", "prune", "quantize", "calibrate", "trimming", "parity", "check"),
+    *("_keras", "batches", "model", "train", "prune", "quantize", "calibrate", "distil", "trimming", "parity", "check"),
     *("plots", "_report_text", "_report_schema", "report"),
     *("fixed_point", "pipeline", "pipeline_train", "pipeline_calibrate", "job", "export", "__main__"),
 ]
