@@ -72,6 +72,14 @@ def package(
     return dict(sorted(made.items()))
 
 
+def added_paths() -> frozenset[str]:
+    """Return the paths of what packages of any kind hold besides the C and its headers; no name is in them."""
+    stand_in = {"m.h": "", "m.c": ""}
+    return frozenset(
+        path for kind in KINDS for path in package(stand_in, "m", kind) if path.rpartition("/")[2] not in stand_in
+    )
+
+
 def _plain(library: _Library) -> dict[str, str]:
     return dict(library.files)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -205,6 +206,27 @@ def test_only_a_folder_of_this_command_is_replaced_and_only_if_asked(
     assert "mine exists and was not written by this command" in capsys.readouterr().err
     assert run(model, "--out", "mine/main.c", "--overwrite") == 1
     assert Path("mine/main.c").is_file()
+
+
+@pytest.mark.parametrize("mine", ["made/main.c", "made/net/main.c", "made/net/src/main.c", "made/net/README.md"])
+def test_what_a_person_put_beside_it_is_not_replaced(
+    model: Path, capsys: pytest.CaptureFixture[str], mine: str
+) -> None:
+    assert run(model, "--out", "made/net", "--name", "net") == 0
+    Path(mine).parent.mkdir(exist_ok=True)
+    Path(mine).write_text("mine\n")
+    out = "made" if mine == "made/main.c" else "made/net"
+    assert run(model, "--out", out, "--name", "net", "--overwrite") == 1
+    assert re.search("did not write|was not written", capsys.readouterr().err)
+    assert Path(mine).is_file()
+    assert Path("made/net/net.c").is_file()
+
+
+@pytest.mark.parametrize("kind", ["plain", "arduino", "esp-idf", "zephyr", "platformio", "cmake"])
+def test_a_package_is_replaced_by_its_like(model: Path, kind: str) -> None:
+    for name in ("first", "second"):
+        assert run(model, "--out", "c", "--name", name, "--package", kind, "--overwrite", "--quiet") == 0
+    assert not list(Path("c").rglob("first*"))
 
 
 def test_an_empty_folder_is_used(model: Path) -> None:
