@@ -21,7 +21,7 @@ from sqz_tf.spec import (
 
 LARGE_SET = 10_000  # training pictures from which batches are larger and epochs fewer
 LARGEST_SEED = 2**32 - 4  # each stage adds its number to the seed
-DISTILLING_RATE = 3e-4  # relative to the weights
+DISTILLING_RATE = 0.006  # quantization steps
 SMALL_PICTURE = 16  # glyphs and icons: no mirror images, a narrow network is enough
 
 

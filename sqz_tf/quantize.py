@@ -351,3 +351,17 @@ def _output_range(wrapper: Any) -> Range | None:
 def _bound(wrapper: Any) -> list[float]:
     bound = next(weight for weight in wrapper.weights if weight.name.endswith("kernel_bound:0"))
     return np.atleast_1d(bound.numpy()).astype(np.float64).tolist()
+
+
+def variable_steps(quantized: Any) -> list[np.ndarray]:
+    """Return for each trainable variable of a quantization-aware model how far one quantization step is.
+
+    For a kernel that is its scale, float32 [1] or [O]; for a bias the scale of the layer's output, float32 [].
+    """
+    found: dict[int, np.ndarray] = {}
+    for wrapper in (layer for layer in quantized.layers if layer.trainable_weights):
+        limits, gain = _output_range(wrapper), wrapper.quantize_config.kernel["gain"]
+        kernel = np.asarray(_bound(wrapper), np.float32) / HIGHEST / gain
+        bias = np.asarray(_scale(limits) if limits else 1.0, np.float32)
+        found |= {id(each): kernel if len(each.shape) == 4 else bias for each in wrapper.trainable_weights}
+    return [found[id(variable)] for variable in quantized.trainable_variables]
