@@ -21,6 +21,7 @@ from sqz_tf.spec import (
 
 LARGE_SET = 10_000  # training pictures from which batches are larger and epochs fewer
 LARGEST_SEED = 2**32 - 4  # each stage adds its number to the seed
+DISTILLING_EPOCHS = 2  # of a network with powers of two; free scales lose too little to win back
 DISTILLING_RATE = 0.006  # quantization steps
 SMALL_PICTURE = 16  # glyphs and icons: no mirror images, a narrow network is enough
 
@@ -162,7 +163,7 @@ def make_calibration_plan(options: Options, model: ModelSpec, preprocess: Prepro
         quantize=QuantizeConfig(
             scheme=options.scheme,
             per_channel=options.per_channel,
-            epochs=_given(options.quantize_epochs, 0),
+            epochs=_given(options.quantize_epochs, DISTILLING_EPOCHS if options.scheme == "ristretto" else 0),
             learning_rate=_given(options.learning_rate, DISTILLING_RATE),
         ),
         check=CheckConfig(max_drop=options.max_drop),
