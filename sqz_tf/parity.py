@@ -451,9 +451,7 @@ def sqnr_db(signal: np.ndarray, approximation: np.ndarray) -> float:
     return float(np.clip(10 * np.log10(power / noise), -SQNR_LIMIT_DB, SQNR_LIMIT_DB))
 
 
-def _activations(
-    model: bytes, inputs: np.ndarray, saturated: frozenset[int] = frozenset()
-) -> dict[str, np.ndarray]:
+def _activations(model: bytes, inputs: np.ndarray, saturated: frozenset[int] = frozenset()) -> dict[str, np.ndarray]:
     """Return layer name → real values of its output; `saturated` tensors hold 128 steps less than these."""
     result = interpreters.run(model, inputs, "litert-builtin", all_tensors=True, tensor_images=len(inputs))
     graph = tflite_reader.read_model(model)
