@@ -93,7 +93,7 @@ def _add_training(group: Any) -> None:
         type=int,
         metavar="N",
         help="default: an eighth of --epochs; with published weights and their classes, epochs of distillation from "
-        "float on the calibration pictures (default: 2 with --scheme ristretto, else 0)",
+        "float on the calibration pictures (default: 6 with --scheme ristretto, else 0)",
     )
     group.add_argument("--learning-rate", type=float, metavar="RATE", help="peak of the schedule (default: 0.01)")
     group.add_argument("--sparsity", type=float, default=0.5, help="zeros in each pruned layer, 0 to 1 (default: 0.5)")
