@@ -86,10 +86,33 @@ def drop_unused_buffers(model: Any) -> None:
     model.buffers = [model.buffers[index] for index in used]
 
 
-def add_metadata(model: Any, name: bytes, data: bytes) -> None:
-    """Append a metadata entry with a buffer of its own."""
-    buffer, entry = schema.BufferT(), schema.MetadataT()
+def add_buffer(model: Any, data: bytes) -> int:
+    """Append a buffer; return its index."""
+    buffer = schema.BufferT()
     buffer.data = np.frombuffer(data, np.uint8)
     model.buffers.append(buffer)
-    entry.name, entry.buffer = name, len(model.buffers) - 1
+    return len(model.buffers) - 1
+
+
+def add_metadata(model: Any, name: bytes, data: bytes) -> None:
+    """Append a metadata entry with a buffer of its own."""
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = name, add_buffer(model, data)
     model.metadata = [*(model.metadata or []), entry]
+
+
+def operator_code(model: Any, number: int, version: int) -> int:
+    """Return the index of the code of builtin operator `number`, adding it in that version if need be."""
+    for index, code in enumerate(model.operatorCodes):
+        if max(code.builtinCode, code.deprecatedBuiltinCode) == number:
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = number
+    code.version = version
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+def name_text(name: Any) -> str:
+    """Return a name of an editable model, which holds bytes."""
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)

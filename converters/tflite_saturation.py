@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from converters._tflite_edit import drop_unused_buffers, pack, unpack
+from converters._tflite_edit import add_buffer, drop_unused_buffers, name_text, operator_code, pack, unpack
 from converters._tflite_parse import Model, Op, Tensor
 from converters.tflite_reader import read_model
 
@@ -113,7 +113,7 @@ class _Edit:
         if np.abs(values).max() > np.iinfo(np.int32).max:
             raise ValueError(f"{old.name} leaves 32 bits: {np.abs(values).max()}")
         if sum(old.index in op.inputs for op in self.model.ops) == 1:
-            self.graph.tensors[old.index].buffer = self._buffer(values.astype(np.int32))
+            self.graph.tensors[old.index].buffer = add_buffer(self.becomes, values.astype(np.int32).tobytes())
             return old.index
         quantization = self.graph.tensors[old.index].quantization
         return self._tensor(old.name, old.shape, schema.TensorType.INT32, quantization, values.astype(np.int32))
@@ -152,7 +152,7 @@ class _Edit:
         target.builtinOptions.padding = schema.Padding.VALID
 
     def _become_padv2(self, target: Any) -> None:
-        target.opcodeIndex = _operator_code(self.becomes, schema.BuiltinOperator.PADV2, version=2)
+        target.opcodeIndex = operator_code(self.becomes, schema.BuiltinOperator.PADV2, version=2)
         target.builtinOptionsType = schema.BuiltinOptions.PadV2Options
         target.builtinOptions = schema.PadV2OptionsT()
 
@@ -161,7 +161,7 @@ class _Edit:
         tensor = self.graph.tensors[like]
         quantization = schema.QuantizationParametersT()
         quantization.scale, quantization.zeroPoint = tensor.quantization.scale, np.zeros(1, np.int64)
-        name, value = f"{_maker(_text(tensor.name))}_padded/lowest", np.array([LOWEST], np.int8)
+        name, value = f"{_maker(name_text(tensor.name))}_padded/lowest", np.array([LOWEST], np.int8)
         return self._tensor(name, (), schema.TensorType.INT8, quantization, value)
 
     def _tensor(
@@ -176,25 +176,15 @@ class _Edit:
             tensor.quantization.zeroPoint = quantization.zeroPoint
             tensor.quantization.quantizedDimension = quantization.quantizedDimension
         if data is not None:
-            tensor.buffer = self._buffer(data)
+            tensor.buffer = add_buffer(self.becomes, data.tobytes())
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
-
-    def _buffer(self, data: np.ndarray) -> int:
-        buffer = schema.BufferT()
-        buffer.data = np.frombuffer(data.tobytes(), np.uint8)
-        self.becomes.buffers.append(buffer)
-        return len(self.becomes.buffers) - 1
 
 
 def _data(tensor: Tensor) -> np.ndarray:
     if tensor.data is None:
         raise ValueError(f"{tensor.name} is computed; expected a constant")
     return np.asarray(tensor.data)
-
-
-def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)
 
 
 def _maker(name: str) -> str:
@@ -207,15 +197,3 @@ def _same_padding(size: int, outputs: int, span: int, stride: int) -> tuple[int,
     """Return TFLite's padding before and after: the odd one comes after."""
     total = max((outputs - 1) * stride + span - size, 0)
     return total // 2, total - total // 2
-
-
-def _operator_code(model: Any, number: int, version: int) -> int:
-    """Return the index of an operator code, adding it if need be."""
-    for index, code in enumerate(model.operatorCodes):
-        if max(code.builtinCode, code.deprecatedBuiltinCode) == number:
-            return index
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = number
-    code.version = version
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1

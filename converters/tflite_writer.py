@@ -15,7 +15,16 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from converters._tflite_edit import NO_BUFFER, add_metadata, drop_metadata, drop_unused_buffers, pack, unpack
+from converters._tflite_edit import (
+    NO_BUFFER,
+    add_metadata,
+    drop_metadata,
+    drop_unused_buffers,
+    name_text,
+    operator_code,
+    pack,
+    unpack,
+)
 from converters._tflite_metadata import LABELS_FILE, PREPROCESS_FILE, metadata
 from converters.tflite_reader import CONVOLUTIONS, Model, read_model
 
@@ -56,14 +65,10 @@ def _fix_batch(tensor: Any) -> None:
     unknown = [i for i, size in enumerate(signature) if size < 0]
     if any(i != 0 or shape[i] != 1 for i in unknown):
         raise ValueError(
-            f"tensor {_text(tensor.name)!r} has shape {[int(size) for size in signature]}; "
+            f"tensor {name_text(tensor.name)!r} has shape {[int(size) for size in signature]}; "
             "only the batch may be unknown, and it becomes 1"
         )
     tensor.shapeSignature = None
-
-
-def _text(name: Any) -> str:
-    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
 
 
 # The uint8 twin.
@@ -85,7 +90,7 @@ def to_uint8_twin(int8_model: bytes) -> bytes:
                 "expected an int8 model, quantized per tensor at its edges"
             )
     model = unpack(int8_model)
-    graph, code = model.subgraphs[0], _quantize_code(model)
+    graph, code = model.subgraphs[0], operator_code(model, schema.BuiltinOperator.QUANTIZE, version=1)
     graph.inputs, graph.outputs = list(info.inputs), list(info.outputs)
     for position, index in enumerate(info.inputs):
         twin = _add_twin(graph, index)
@@ -98,19 +103,6 @@ def to_uint8_twin(int8_model: bytes) -> bytes:
         graph.outputs[position] = twin
         _point_signatures(model, "outputs", index, twin)
     return pack(model)
-
-
-def _quantize_code(model: Any) -> int:
-    """Return the index of operator code QUANTIZE, version 1, adding it if need be."""
-    number = schema.BuiltinOperator.QUANTIZE
-    for index, code in enumerate(model.operatorCodes):
-        if max(code.builtinCode, code.deprecatedBuiltinCode) == number:
-            return index
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = number
-    code.version = 1
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1
 
 
 def _add_twin(graph: Any, index: int) -> int:
