@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 from int8_nets import Map, Net
@@ -11,12 +10,14 @@ from int8_nets import Map, Net
 Draw = Callable[[st.SearchStrategy], int]
 
 
-@dataclass(frozen=True)
 class RandomNet:
-    """A network and what it was drawn as."""
+    """A network and what it was drawn as.
 
-    model: bytes = field(repr=False)
-    layers: tuple[str, ...]
+    No dataclass: Hypothesis prints all fields of one, and objects to so many bytes.
+    """
+
+    def __init__(self, model: bytes, layers: tuple[str, ...]) -> None:
+        self.model, self.layers = model, layers
 
     def __repr__(self) -> str:
         return " → ".join(self.layers)

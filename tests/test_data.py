@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -391,18 +392,24 @@ def test_a_crash_leaves_the_old_cache(tmp_path: Path, monkeypatch: pytest.Monkey
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "p"]
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def nearly_full_disk() -> Iterator[None]:
-    """Let no file grow past 2,000 bytes: the write fails as on a full disk, only the number differs."""
+    """Let no file grow past 2,000 bytes: the write fails as on a full disk, only the number differs.
+
+    No fixture: pytest reports a test before it takes its fixtures down, and its own output may be a file, too.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_failing_write_is_an_output_error(tmp_path: Path, nearly_full_disk: None) -> None:
+def test_a_failing_write_is_an_output_error(tmp_path: Path) -> None:
     source = class_folders(tmp_path / "p", a=20, b=20)
-    with pytest.raises(OutputError, match=r"cannot be written .* expected a writable place with"):
+    message = r"cannot be written .* expected a writable place with"
+    with nearly_full_disk(), pytest.raises(OutputError, match=message):
         load(source, tmp_path / "c")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p"]
 
