@@ -593,12 +593,12 @@ def softmax(draw: Draw) -> Case:
 
 
 def softmax_params(scale: Any, beta: float, width: int, channels: int) -> tuple[str, dict[str, Any]]:
-    """Return sqz_softmax as PreprocessSoftmaxScaling sets it."""
+    """Return sqz_softmax as PreprocessSoftmaxScaling sets it, with a shift that C defines."""
     multiplier, shift = quantized_multiplier(min(beta * float(scale) * 2**26, 2**31 - 1))
     radius = math.floor(31 * 2**26 / 2**shift)
     return "sqz_softmax", {
         "multiplier": multiplier,
-        "shift": shift,
+        "shift": min(shift, 30),
         "diff_min": -min(radius, 256),
         "width": width,
         "channels": channels,

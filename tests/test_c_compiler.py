@@ -318,6 +318,13 @@ def mixed() -> bytes:
     return net.bytes(net.requantize(x, x.scale, x.zero_point, "float32", "DEQUANTIZE"))
 
 
+def confident() -> bytes:
+    """Return a network whose scores are whole numbers of 16 and more: the softmax's largest shift."""
+    net = Net(4)
+    x = net.dense(net.reshape(net.input(1, 1, 9), 1, 9), 6)
+    return net.bytes(net.softmax(net.requantize(x, 20.0, 0)))
+
+
 # Legalising.
 
 
@@ -766,8 +773,9 @@ def test_labels_and_targets_that_do_not_fit_are_refused() -> None:
 def _models() -> dict[str, bytes]:
     import tiny_models
 
-    twin = tflite_writer.to_uint8_twin(tiny_models.int8_model())
-    return {"converted": tiny_models.int8_model(), "twin": twin, "fires": squeezenet(), "mixed": mixed()}
+    int8 = tiny_models.int8_model()
+    twin = tflite_writer.to_uint8_twin(int8)
+    return {"converted": int8, "twin": twin, "fires": squeezenet(), "mixed": mixed(), "confident": confident()}
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,8 @@ def check_products(largest: np.ndarray, real: np.ndarray) -> None:
 def softmax_scaling(beta: float, scale: float) -> tuple[int, int, int]:
     """Return multiplier, left shift and diff_min of TFLite's fixed-point softmax (5 integer bits).
 
+    At the largest shift, 31, only the largest score counts (diff_min is 0): 30 then gives the same, and C defines it.
+
     Raises:
       ValueError: the scale is too small to be scaled up.
     """
@@ -149,4 +151,4 @@ def softmax_scaling(beta: float, scale: float) -> tuple[int, int, int]:
         raise ValueError(f"beta {beta} and scale {scale} are too small for a softmax")
     (multiplier,), (shift,) = quantized_multipliers(np.array([real]))
     radius = math.floor(31.0 * (1 << 26) / (1 << int(shift)))
-    return int(multiplier), int(shift), -radius
+    return int(multiplier), min(int(shift), 30), -radius

@@ -215,7 +215,7 @@ typedef struct sqz_fully_connected {
 void sqz_fully_connected_row(const void *params, const sqz_rows *rows);
 
 /* SOFTMAX over the channels of each pixel; output scale 1 / 256, zero point -128. multiplier, shift and diff_min as
- * TFLite's PreprocessSoftmaxScaling makes them from beta and the input's scale. */
+ * TFLite's PreprocessSoftmaxScaling makes them from beta and the input's scale, but shift at most 30. */
 typedef struct sqz_softmax {
     int32_t multiplier, diff_min;
     uint8_t shift;
