@@ -4,12 +4,18 @@ A tensor behind a ReLU is never negative, so 8 bits with zero point 0 leave half
 with zero point −128 instead: integer q stands for (q + 128) · scale. The same integers with zero point 0 stand for
 q · scale, which is the value less 128 · scale, and what was ReLU is what int8 does anyway: it saturates at −128. The
 convolution that writes such a tensor has 128 output steps less in its bias, one that reads it has 128 · Σ weights more;
-around the tensor lies −128. No integer that the network computes changes, except where a sum is exactly half way
-between two of them (TFLite rounds these away from zero, wherever zero is).
+around the tensor lies −128.
+
+A mean has no bias: rows of a negative constant are averaged with its input instead, and the softmax behind it makes up
+by `beta` for the division by more pixels.
+
+No integer that the network computes changes, except where a sum is exactly half way between two of them: TFLite rounds
+these away from zero, wherever zero is. (Its MEAN rounds twice; what is half way the second time is, too.)
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +27,7 @@ from converters._tflite_parse import Model, Op, Tensor
 from converters.tflite_reader import read_model
 
 LOWEST = -128
+FLOAT32 = 1e-6  # relative: two float32 of one number are nearer than that
 _KEEP = ("CONCATENATION", "MAX_POOL_2D")  # compute the same whatever the zero point is
 
 
@@ -62,6 +69,7 @@ class _Edit:
         self.graph = self.becomes.subgraphs[0]
         self.old = list(self.graph.operators)
         self.graph.operators = []
+        self.ratio: dict[int, float] = {}  # tensor → how many times larger a step of it was
 
     def operator(self, op: Op) -> None:
         """Append an operator, changed where one of its tensors moves."""
@@ -70,8 +78,12 @@ class _Edit:
         if (reads or writes) and op.name == "CONV_2D":
             self._convolution(op, target, reads, writes)
         elif (reads or writes) and op.name == "PAD":
-            target.inputs = [*target.inputs, self._constant(op.inputs[0])]
+            target.inputs = [*target.inputs, self._constant(op.inputs[0], LOWEST)]
             self._become_padv2(target)
+        elif writes and not reads and op.name == "MEAN":
+            self._mean(op, target)
+        elif op.inputs[0] in self.ratio and op.name == "SOFTMAX":
+            target.builtinOptions.beta *= self.ratio[op.inputs[0]]
         elif any(index in self.moved for index in (*op.inputs, *op.outputs)) and op.name not in _KEEP:
             name = self.model.tensors[op.outputs[0]].name
             raise ValueError(f"op {op.index} ({op.name}, {name}) cannot make up for a zero point that moves")
@@ -133,36 +145,53 @@ class _Edit:
         ]
         if not np.any(pads):
             return
+        padded = self._padded(source, pads, LOWEST)
+        self.moved.add(padded)
+        target.inputs = [padded, *target.inputs[1:]]
+        target.builtinOptions.padding = schema.Padding.VALID
+
+    def _mean(self, op: Op, target: Any) -> None:
+        """Average rows of a constant with the map, which take 128 steps off; the softmax makes up for the division."""
+        source, output = self.model.tensors[op.inputs[0]], self.model.tensors[op.outputs[0]]
+        more, scale = _more_rows(source.shape[1], output)
+        ratio = (source.shape[1] + more) / source.shape[1]
+        constant = LOWEST * scale * (source.shape[1] + more) / (more * source.scale[0])
+        if constant < LOWEST or not constant.is_integer() or any(source.zero_point):
+            raise ValueError(f"{output.name} has no constant to average with: {constant}; expected an int8")
+        target.inputs = [self._padded(source, [(0, more), (0, 0)], int(constant)), *target.inputs[1:]]
+        self.graph.tensors[output.index].quantization.scale = np.array([scale], np.float32)
+        self.ratio[output.index] = ratio
+
+    def _padded(self, source: Tensor, pads: list[tuple[int, int]], value: int) -> int:
+        """Append a PADV2 of height and width; return what it writes."""
         shape = (1, source.shape[1] + sum(pads[0]), source.shape[2] + sum(pads[1]), source.shape[3])
         quantization = self.graph.tensors[source.index].quantization
         name = f"{_maker(source.name)}_padded"
         padded = self._tensor(f"{name}/PadV2", shape, schema.TensorType.INT8, quantization)
-        self.moved.add(padded)
         amounts = np.array([(0, 0), *pads, (0, 0)], np.int32)
         step = schema.OperatorT()
         step.inputs = [
             source.index,
             self._tensor(f"{name}/paddings", (4, 2), schema.TensorType.INT32, None, amounts),
-            self._constant(source.index),
+            self._constant(source.index, value),
         ]
         step.outputs = [padded]
         self._become_padv2(step)
         self.graph.operators.append(step)
-        target.inputs = [padded, *target.inputs[1:]]
-        target.builtinOptions.padding = schema.Padding.VALID
+        return padded
 
     def _become_padv2(self, target: Any) -> None:
         target.opcodeIndex = operator_code(self.becomes, schema.BuiltinOperator.PADV2, version=2)
         target.builtinOptionsType = schema.BuiltinOptions.PadV2Options
         target.builtinOptions = schema.PadV2OptionsT()
 
-    def _constant(self, like: int) -> int:
-        """Add the scalar −128 on the scale of a tensor."""
+    def _constant(self, like: int, value: int) -> int:
+        """Add a scalar on the scale of a tensor."""
         tensor = self.graph.tensors[like]
         quantization = schema.QuantizationParametersT()
         quantization.scale, quantization.zeroPoint = tensor.quantization.scale, np.zeros(1, np.int64)
-        name, value = f"{_maker(name_text(tensor.name))}_padded/lowest", np.array([LOWEST], np.int8)
-        return self._tensor(name, (), schema.TensorType.INT8, quantization, value)
+        name = f"{_maker(name_text(tensor.name))}_padded/value"
+        return self._tensor(name, (), schema.TensorType.INT8, quantization, np.array([value], np.int8))
 
     def _tensor(
         self, name: str, shape: tuple[int, ...], kind: int, quantization: Any, data: np.ndarray | None = None
@@ -179,6 +208,16 @@ class _Edit:
             tensor.buffer = add_buffer(self.becomes, data.tobytes())
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
+
+
+def _more_rows(rows: int, output: Tensor) -> tuple[int, float]:
+    """Return n and the power of two that a mean's scale is (rows + n) / rows of, 1 ≤ n ≤ rows."""
+    scale = output.scale[0]
+    power = 2.0 ** (math.ceil(math.log2(scale * (1 - FLOAT32))) - 1)
+    more = round((scale / power - 1) * rows)
+    if not 1 <= more <= rows or abs(power * (rows + more) / rows / scale - 1) > FLOAT32:
+        raise ValueError(f"{output.name} has scale {scale}; expected a power of two times 1 + n / {rows}")
+    return more, power
 
 
 def _data(tensor: Tensor) -> np.ndarray:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from converters.tflite_reader import Model, Op, Tensor, layer_names, match_layers, non_integer_tensors, read_model
+from converters.tflite_saturation import FLOAT32
 from converters.tflite_writer import normalised
 
 
@@ -189,7 +190,16 @@ def _wanted_scales(model: Model, expected: Scales) -> dict[int, tuple[float, ...
         elif op.name in _MOVES_VALUES:
             wanted[op.outputs[0]] = source
             wanted |= dict.fromkeys(op.inputs[2:], source)  # what PADV2 pads with
+        elif op.name == "SOFTMAX" and source and op.options["beta"] != 1:
+            wanted[op.inputs[0]] = tuple(_over_beta(scale, op.options["beta"]) for scale in source)
     return wanted
+
+
+def _over_beta(scale: float, beta: float) -> float:
+    """Return the scale that times `beta`, a float32, is what the network was trained with."""
+    found = scale / beta
+    power = 2.0 ** round(math.log2(found))
+    return power if abs(found / power - 1) < FLOAT32 else found
 
 
 def _verify_tensor(tensor: Tensor, scales: tuple[float, ...] | None) -> None:

@@ -48,6 +48,7 @@ FIRST_CLIP = 0.8  # to choose a strength with, where a range may be halved
 LEFT_BY_ROUNDING = 0.5  # share of its error
 CLIPS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.42, 0.35, 0.29, 0.24, 0.2)  # of the largest value
 SCORE_CLIPS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.5, 0.35)
+MEAN_CLIPS = (1.2, 1.1, *SCORE_CLIPS)  # the nearest range to the largest value may not hold it
 SEARCH_IMAGES = 48
 CORRECTION_IMAGES = 96
 MOMENT_ROWS = 40_000
@@ -131,7 +132,7 @@ def calibrate(
     equalised = copy_model(result)
     bounds = {layer.name: grid.bound(layer.kernel.numpy()) for layer in convolutions(result)}
     round_and_correct(result, ranges, input_range, bounds, x[:CORRECTION_IMAGES])
-    ranges = choose_score_ranges(result, model, ranges, input_range, x, grid, bounds)
+    ranges = choose_score_ranges(result, ranges, input_range, x, grid, bounds)
     tell("calibrate", len(every) + 1, len(every) + 1)
     return Calibration(result, equalised, ranges, bounds, choices)
 
@@ -147,39 +148,45 @@ def predict(model: Any, x: np.ndarray, batch_size: int = 25) -> np.ndarray:
 
 
 def choose_score_ranges(
-    model: Any,
-    reference: Any,
-    ranges: dict[str, Range],
-    input_range: Range,
-    x: np.ndarray,
-    grid: Grid,
-    bounds: Kernels,
+    model: Any, ranges: dict[str, Range], input_range: Range, x: np.ndarray, grid: Grid, bounds: Kernels
 ) -> dict[str, Range]:
-    """Return the ranges with those behind the last junction (scores, their mean) clipped for the least divergence."""
+    """Return the ranges with those behind the last junction (scores, their mean) chosen to change probabilities least.
+
+    Each is judged by what its own rounding changes: next to the noise of all layers before it, that would not be seen.
+    """
     between = {junction.name for junction in junctions(model)}
     scores = [name for name in ranged_layers(model) if name not in between]
-    wanted = predict(reference, x)
     chosen = {name: pair for name, pair in ranges.items() if name in between}
     for name in scores:
-        limits = ranges[name]
-        if grid.power_of_two or name == scores[-1]:
-            quantized = quantize_aware(model, chosen, input_range, grid, bounds)
-            limits = _score_range(quantized, model, name, limits, wanted, x, grid)
-        chosen[name] = limits
+        if not grid.power_of_two and name != scores[-1]:
+            chosen[name] = ranges[name]
+            continue
+        quantized = quantize_aware(model, chosen, input_range, grid, bounds)
+        values = predict(keras.Model(quantized.input, quantized.get_layer(f"quant_{name}").output), x)
+        layer = model.get_layer(name)
+        rest = keras.Model(layer.output, model.output)
+        chosen[name] = _least_change(_score_ranges(layer, values, ranges[name], grid, chosen), values, rest)
     return chosen
 
 
-def _score_range(
-    quantized: Any, model: Any, name: str, full: Range, wanted: np.ndarray, x: np.ndarray, grid: Grid
-) -> Range:
-    """Return the range of one tensor of scores that changes the probabilities least; what follows is not quantized."""
-    scores = predict(keras.Model(quantized.input, quantized.get_layer(f"quant_{name}").output), x)
-    rest = keras.Model(model.get_layer(name).output, model.output)
+def _score_ranges(layer: Any, values: np.ndarray, full: Range, grid: Grid, chosen: dict[str, Range]) -> list[Range]:
+    """Return the ranges that a tensor of scores may have; `chosen` has that of the tensor it is made of."""
+    found = [grid.nearest(clip * full[0], clip * full[1]) for clip in SCORE_CLIPS]
+    if isinstance(layer, layers.GlobalAveragePooling2D):
+        source, rows = chosen[layer.inbound_nodes[0].inbound_layers.name], layer.input_shape[1]
+        averaged = (grid.averaged(clip * float(values.max()), rows, source) for clip in MEAN_CLIPS)
+        found += [limits for limits in averaged if limits]
+    return list(dict.fromkeys(found))
+
+
+def _least_change(offered: list[Range], scores: np.ndarray, rest: Any) -> Range:
+    """Return the range of scores that changes the probabilities least; what follows, `rest`, is not quantized."""
+    wanted = predict(rest, scores)
 
     def cost(limits: Range) -> float:
         return divergence(wanted, predict(rest, fake_quantize(scores, *limits).numpy()))
 
-    return min(dict.fromkeys(grid.nearest(clip * full[0], clip * full[1]) for clip in SCORE_CLIPS), key=cost)
+    return min(offered, key=cost)
 
 
 def unit_scale(model: Any, x: np.ndarray) -> None:

@@ -18,6 +18,7 @@ from sqz_tf.spec import QuantizeConfig
 Range = tuple[float, float]
 
 LOWEST, HIGHEST = -128, 127  # of an int8; weights leave out the lowest
+STEPS = HIGHEST - LOWEST
 SMALLEST_CHANNEL = 2.0**-12  # of the layer's largest weight: keeps the scale of an all-zero channel above 0
 
 
@@ -76,6 +77,29 @@ class Grid:
             return self.holding(low, high)
         return _power_of_two_range(round(_log2_scale(low, high, saturable)), saturable)
 
+    def averaged(self, high: float, rows: int, source: Range) -> Range | None:
+        """Return the range of 256 steps from 0 up nearest to 0…`high`, for the mean over a tensor's `rows` rows.
+
+        With powers of two, rows of a negative constant are averaged with it, so that zero point 0 becomes possible
+        (`converters.tflite_saturation`): n more rows, and a step is (rows + n) / rows of a power of two. The constant,
+        in steps of the tensor, must be an int8.
+
+        Args:
+          source: the tensor's range, with zero point 0 on this grid.
+
+        Returns:
+          None if scales are free, or no number of rows takes exactly half of the steps off.
+        """
+        if not self.power_of_two:
+            return None
+        unit, found = (source[1] - source[0]) / STEPS, []
+        for more in range(1, rows + 1):
+            scale = 2.0 ** round(math.log2(max(high, 1e-12) / STEPS * rows / (rows + more)))
+            constant = LOWEST * scale * (rows + more) / (more * unit)
+            if constant >= LOWEST and constant.is_integer():
+                found.append((0.0, STEPS * scale * (rows + more) / rows))
+        return min(found, key=lambda limits: abs(math.log(limits[1] / high)), default=None)
+
     def bound(self, kernel: np.ndarray) -> np.ndarray:
         """Return the magnitude of integer 127 for a kernel [H, W, I, O], float32 [O] or [], never zero.
 
@@ -103,10 +127,10 @@ def grid_of(config: QuantizeConfig) -> Grid:
 def _log2_scale(low: float, high: float, saturable: bool) -> float:
     """Return log2 of the scale whose range just holds `low` and `high`."""
     if saturable:
-        return math.log2(max(high / (HIGHEST - LOWEST), 1e-12))
+        return math.log2(max(high / STEPS, 1e-12))
     return math.log2(max(high / HIGHEST, low / LOWEST, 1e-12))
 
 
 def _power_of_two_range(log2_scale: int, saturable: bool) -> Range:
     scale = math.ldexp(1.0, log2_scale)
-    return (0.0, (HIGHEST - LOWEST) * scale) if saturable else (LOWEST * scale, HIGHEST * scale)
+    return (0.0, STEPS * scale) if saturable else (LOWEST * scale, HIGHEST * scale)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ INT8_STEPS_BELOW_0 = 128
 MOVES_VALUES = ("CONCATENATION", "MAX_POOL_2D", "PAD", "PADV2")
 
 Predict = Callable[[np.ndarray], np.ndarray]
+Activations = dict[str, np.ndarray]
 
 
 class CheckError(SqzError):
@@ -438,7 +439,7 @@ def layer_sqnr(artifacts: Artifacts, images: np.ndarray) -> dict[str, Any]:
       `layers`: layer → decibels, within ±200 (200: no noise at all); `worst`: the name of the lowest.
     """
     floats = _activations(artifacts.float_model, as_float(images, artifacts.preprocess))
-    integers = _activations(artifacts.int8_model, to_int8(images), _saturated(artifacts))
+    integers = _activations(artifacts.int8_model, to_int8(images), _meanings(artifacts))
     layers = {name: sqnr_db(values, integers[name]) for name, values in floats.items() if name in integers}
     return {"layers": layers, "worst": min(layers, key=lambda name: layers[name], default=None)}
 
@@ -451,20 +452,50 @@ def sqnr_db(signal: np.ndarray, approximation: np.ndarray) -> float:
     return float(np.clip(10 * np.log10(power / noise), -SQNR_LIMIT_DB, SQNR_LIMIT_DB))
 
 
-def _activations(model: bytes, inputs: np.ndarray, saturated: frozenset[int] = frozenset()) -> dict[str, np.ndarray]:
-    """Return layer name → real values of its output; `saturated` tensors hold 128 steps less than these."""
+@dataclass(frozen=True)
+class _Meaning:
+    """What a tensor's real values stand for, where `converters.tflite_saturation` moved them: (x + offset) · factor."""
+
+    offset: float = 0.0
+    factor: float = 1.0
+
+
+def _activations(model: bytes, inputs: np.ndarray, meanings: Mapping[int, _Meaning] | None = None) -> Activations:
+    """Return layer name → real values of its output, float64."""
     result = interpreters.run(model, inputs, "litert-builtin", all_tensors=True, tensor_images=len(inputs))
     graph = tflite_reader.read_model(model)
     return {
-        name: _real(result.tensors[index], graph.tensor(index), INT8_STEPS_BELOW_0 if index in saturated else 0)
+        name: _real(result.tensors[index], graph.tensor(index), (meanings or {}).get(index, _Meaning()))
         for name, index in layer_outputs(model).items()
     }
 
 
-def _real(values: np.ndarray, tensor: tflite_reader.Tensor, steps: int) -> np.ndarray:
+def _real(values: np.ndarray, tensor: tflite_reader.Tensor, meaning: _Meaning) -> np.ndarray:
     if not tensor.scale:
         return values
-    return (values.astype(np.float64) - tensor.zero_point[0] + steps) * tensor.scale[0]
+    return ((values.astype(np.float64) - tensor.zero_point[0]) * tensor.scale[0] + meaning.offset) * meaning.factor
+
+
+def _meanings(artifacts: Artifacts) -> dict[int, _Meaning]:
+    """Return what tensors of the int8 model stand for: those whose ReLU is its saturation, and a mean over padding."""
+    graph = tflite_reader.read_model(artifacts.int8_model)
+    found = {
+        index: _Meaning(INT8_STEPS_BELOW_0 * scale)
+        for index in _saturated(artifacts)
+        for scale in graph.tensor(index).scale
+    }
+    pads = {op.outputs[0]: op for op in graph.ops if op.name == "PADV2"}
+    for op in graph.ops:
+        if op.name == "MEAN" and op.inputs[0] in pads:
+            found[op.outputs[0]] = _padded_mean(graph, pads[op.inputs[0]])
+    return found
+
+
+def _padded_mean(graph: tflite_reader.Model, pad: tflite_reader.Op) -> _Meaning:
+    """Return what a mean over a padded map says of the map itself."""
+    inside, outside, constant = (graph.tensor(index) for index in (pad.inputs[0], pad.outputs[0], pad.inputs[2]))
+    padding = float(np.asarray(constant.data).item()) * constant.scale[0] * (1 - inside.size / outside.size)
+    return _Meaning(-padding, outside.size / inside.size)
 
 
 def _saturated(artifacts: Artifacts) -> frozenset[int]:

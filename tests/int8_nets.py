@@ -231,13 +231,16 @@ class Net:
         byte = self.tensor((), "int8", (x.scale,), (x.zero_point,), data=np.array(value, np.int8))
         return self.op("PADV2", [x.index, amounts, byte], result, schema.PadV2OptionsT(), "PadV2Options")
 
-    def mean(self, x: Map, *, keep_dims: bool = False, scale: float | None = None) -> Map:
+    def mean(
+        self, x: Map, *, keep_dims: bool = False, scale: float | None = None, zero_point: int | None = None
+    ) -> Map:
         """Add MEAN over height and width."""
         options = schema.ReducerOptionsT()
         options.keepDims = keep_dims
         axes = self.tensor((2,), "int32", data=np.array([1, 2], np.int32))
         shape = (1, 1, 1, x.channels) if keep_dims else (1, x.channels)
-        result = self.map(shape, scale or x.scale / 3, -128 if x.zero_point == -128 else 5)
+        default = -128 if x.zero_point == -128 else 5
+        result = self.map(shape, scale or x.scale / 3, default if zero_point is None else zero_point)
         return self.op("MEAN", [x.index, axes], result, options, "ReducerOptions")
 
     def reshape(self, x: Map, *shape: int) -> Map:

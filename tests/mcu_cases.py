@@ -313,7 +313,7 @@ def convolution_mean(draw: Draw) -> Case:
     both = {
         "conv": conv,
         "mean": _mean_requant(scale_in, scale_out, zero_out, pixels),
-        "pixels": pixels,
+        "zero_sum": zero_in * pixels,
     }
     call = Call(
         "sqz_conv_mean_row",
@@ -353,10 +353,9 @@ def mean(draw: Draw) -> Case:
     _, height, width, channels = inputs.shape
     params = {
         "requant": _mean_requant(scale_in, scale_out, zero_out, height * width),
-        "pixels": height * width,
+        "zero_sum": zero_in * height * width,
         "width": width,
         "channels": channels,
-        "input_zero_point": zero_in,
     }
     call = Call("sqz_mean_row", ("sqz_mean", params), output=1, fires=height, yields=LAST, state=4 * channels)
     content = _mean_model(inputs.shape, scale_in, zero_in, scale_out, zero_out)

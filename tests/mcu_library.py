@@ -72,7 +72,7 @@ Conv = _structure(
     dilation_w=c_uint8,
     input_zero_point=c_int8,
 )
-ConvMean = _structure("sqz_conv_mean", conv=Conv, mean=Requant, pixels=c_uint32)
+ConvMean = _structure("sqz_conv_mean", conv=Conv, mean=Requant, zero_sum=c_int32)
 Pool = _structure(
     "sqz_pool",
     in_width=c_uint16,
@@ -88,9 +88,7 @@ Pool = _structure(
     lowest=c_int8,
     highest=c_int8,
 )
-Mean = _structure(
-    "sqz_mean", requant=Requant, pixels=c_uint32, width=c_uint16, channels=c_uint16, input_zero_point=c_int8
-)
+Mean = _structure("sqz_mean", requant=Requant, zero_sum=c_int32, width=c_uint16, channels=c_uint16)
 Add = _structure(
     "sqz_add",
     multiplier_a=c_int32,

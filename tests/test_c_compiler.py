@@ -319,10 +319,10 @@ def mixed() -> bytes:
 
 
 def confident() -> bytes:
-    """Return a network whose scores are whole numbers of 16 and more: the softmax's largest shift."""
+    """Return a network that averages padding, too, and whose scores differ by 20: the softmax's largest shift."""
     net = Net(4)
-    x = net.dense(net.reshape(net.input(1, 1, 9), 1, 9), 6)
-    return net.bytes(net.softmax(net.requantize(x, 20.0, 0)))
+    x = net.pad(net.conv(net.input(5, 4, 3), 6, (1, 1)), bottom=2, value=-64)
+    return net.bytes(net.softmax(net.requantize(net.mean(x, scale=x.scale), 20.0, 0)))
 
 
 # Legalising.
@@ -390,7 +390,6 @@ def test_what_others_read_too_is_copied_into_a_concatenation() -> None:
         (lambda n, x: n.pool(x, (3, 3), (2, 2), "VALID"), 7, False),  # real 0 may be larger than all of a window
         (lambda n, x: n.pool(x, (1, 1), (1, 1), "VALID"), -128, False),  # a window would see nothing
         (lambda n, x: n.pool(x, (3, 3), (2, 2), "VALID", average=True), -128, False),
-        (lambda n, x: n.mean(x), -128, False),
     ],
 )
 def test_padding_joins_windows_that_see_the_same(
@@ -417,7 +416,7 @@ def test_the_mean_of_a_pointwise_convolution_is_part_of_it() -> None:
     fused = program_of(lambda n: n.mean(n.conv(n.pad(n.input(4, 4, 2)), 3, (1, 1))))
     (operator,) = fused.operators
     assert isinstance(operator.kernel, g.ConvKernel)
-    assert (operator.yields, operator.fires, operator.kernel.pixels) == (g.LAST, 6, 36)
+    assert (operator.yields, operator.fires, operator.kernel.zero_sum) == (g.LAST, 6, 36 * -128)
     assert operator.macs == 36 * 3 * 2
     assert functions(program_of(lambda n: n.mean(n.conv(n.input(4, 4, 2), 3)))) == ["CONV_2D", "MEAN"]
 
@@ -426,6 +425,17 @@ def test_the_mean_of_a_pointwise_convolution_is_part_of_it() -> None:
         return n.add(n.mean(x, keep_dims=True), n.mean(n.pool(x), keep_dims=True))
 
     assert functions(program_of(read_twice)) == ["CONV_2D", "MEAN", "MAX_POOL_2D", "MEAN", "ADD"]
+
+
+@pytest.mark.parametrize("kernel", [(1, 1), (3, 3)])
+def test_a_pad_before_a_mean_is_part_of_its_sum(kernel: tuple[int, int]) -> None:
+    def build(n: Net) -> Map:
+        return n.mean(n.pad(n.conv(n.input(4, 5, 2), 3, kernel), bottom=2, left=1, right=0, top=0, value=-64))
+
+    padded = program_of(build).operators[-1].kernel
+    assert isinstance(padded, g.ConvKernel | g.MeanKernel)
+    assert padded.zero_sum == -128 * 6 * 6 - -64 * (6 * 6 - 4 * 5)
+    assert "PADV2" not in functions(program_of(build))
 
 
 def test_what_nobody_reads_is_not_compiled() -> None:
@@ -489,7 +499,7 @@ def test_a_bypass_keeps_the_rows_that_wait() -> None:
 
 
 def test_a_pad_that_is_an_operator_makes_rows_before_the_first_comes() -> None:
-    timed = schedule(program_of(lambda n: n.mean(n.pad(n.requantize(n.input(4, 4, 1), 0.1, 3), top=2))))
+    timed = schedule(program_of(lambda n: n.softmax(n.pad(n.requantize(n.input(4, 4, 1), 0.1, 3), top=2))))
     assert timed.fires_in[1].tolist() == [0, 1, 2, 3, 4, 5, 6]
     assert timed.lives[1].ring_rows == 3
 

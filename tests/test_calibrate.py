@@ -9,8 +9,8 @@ import pytest
 
 from sqz_tf import calibrate as c
 from sqz_tf._keras import keras, tf
-from sqz_tf.grid import FREE
-from sqz_tf.model import convolutions, squeezenet
+from sqz_tf.grid import CENTRED, FREE, Grid, Pixels
+from sqz_tf.model import change_pixels, convolutions, squeezenet
 from sqz_tf.quantize import activation_ranges, fake_quantize_kernel, quantize_aware
 from sqz_tf.spec import ModelSpec
 
@@ -78,6 +78,21 @@ def test_it_is_nearer_to_float_than_plain_ranges_on_new_pictures(calibrated: tup
 
 def test_every_choice_is_at_least_as_good_as_min_max(calibrated: tuple[Any, c.Calibration]) -> None:
     assert all(choice.sqnr >= choice.sqnr_min_max - 0.5 for choice in calibrated[1].choices.values())
+
+
+def test_with_powers_of_two_the_mean_of_the_scores_gets_all_256_steps() -> None:
+    model, grid = change_pixels(network(), Pixels(1.0), CENTRED), Grid(True, False)
+    model.get_layer("conv10").set_weights([value / 300 for value in model.get_layer("conv10").get_weights()])
+    x = pictures() + CENTRED.offset
+    ranges, bounds = (
+        activation_ranges(model, x, grid),
+        {n.name: grid.bound(n.kernel.numpy()) for n in convolutions(model)},
+    )
+    found = c.choose_score_ranges(model, ranges, CENTRED.range, x, grid, bounds)
+    assert ranges["pool10"][0] < 0 == found["pool10"][0]
+    largest = c.predict(keras.Model(model.input, model.get_layer("pool10").output), x).max()
+    assert 0.3 * largest < found["pool10"][1] < 1.4 * largest
+    assert found["pool10"][1] < 0.7 * (ranges["pool10"][1] - ranges["pool10"][0]), "no finer than before"
 
 
 def test_junctions_follow_concatenation_pooling_and_padding() -> None:

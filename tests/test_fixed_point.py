@@ -35,7 +35,10 @@ def made(request: pytest.FixtureRequest) -> tuple[Any, Any, bytes]:
     for layer in convolutions(plain)[:1]:  # pixels are larger than the network expects
         kernel, bias = layer.get_weights()
         layer.set_weights([kernel / 128, bias])
-    model = quantize_aware(plain, activation_ranges(plain, pictures(), grid), CENTRED.range, grid, gains=GAIN)
+    ranges = activation_ranges(plain, pictures(), grid)
+    averaged = grid.averaged(ranges["pool10"][1], plain.get_layer("conv10").output_shape[1], ranges["conv10"])
+    assert averaged
+    model = quantize_aware(plain, ranges | {"pool10": averaged}, CENTRED.range, grid, gains=GAIN)
     return plain, model, by_saturation(to_tflite.integer_model(model))
 
 

@@ -42,6 +42,26 @@ def test_the_nearest_range_is_within_half_an_octave(largest: float, saturable: b
     assert abs(math.log2(found[1] / largest)) <= 0.5 + 1e-9
 
 
+@given(st.floats(8.0, 500.0), st.integers(1, 20))
+def test_a_mean_keeps_zero_point_0_by_averaging_an_int8_with_it(high: float, rows: int) -> None:
+    source = RISTRETTO.nearest(0.0, 508.0)
+    found = RISTRETTO.averaged(high, rows, source)
+    assert found is not None
+    powers = [(n, math.log2(scale(found) * rows / (rows + n))) for n in range(1, rows + 1)]
+    rounded = [(n, 2.0 ** round(power)) for n, power in powers if abs(power - round(power)) < 1e-9]
+    taken = [128 * step * (rows + n) / (n * scale(source)) for n, step in rounded]
+    assert any(each.is_integer() and each <= 128 for each in taken)
+    assert found[0] == 0.0
+    assert abs(math.log2(found[1] / high)) <= 0.5 + 1e-9
+
+
+def test_a_mean_much_larger_than_what_it_averages_cannot_be_moved() -> None:
+    source = RISTRETTO.nearest(0.0, 508.0)
+    assert RISTRETTO.averaged(508.0, 15, source) == (0.0, 510.0)  # half the step
+    assert RISTRETTO.averaged(2000.0, 15, source) is None
+    assert FREE.averaged(38.0, 15, (0.0, 500.0)) is None
+
+
 def test_what_reaches_below_zero_is_held_too() -> None:
     assert RISTRETTO.holding(-128.0, 1.0) == (-128.0, 127.0)
     assert RISTRETTO.holding(-128.5, 1.0) == (-256.0, 254.0)

@@ -68,7 +68,6 @@ def random_conv(seed: int, shape: tuple[int, ...], mean: bool = False, relu: boo
         input_zero_point=int(rng.integers(-128, 128)),
         depthwise=False,
         mean=Requant(np.array([1 << 30], np.int32), np.array([-2], np.int8), 3, -128, 127) if mean else None,
-        pixels=out_width * 3 if mean else 0,
     )
 
 
@@ -113,7 +112,8 @@ def case(conv: ConvKernel, target: str, height: int = 9, margin: int = 0) -> mcu
     rows = (height + 2 * w.pad_top - w.rows) // w.stride_h + 1
     out_rows, row_bytes = rows, conv.out_width * (conv.out_channels + margin)
     if conv.mean:
-        mean = {"conv": fields, "mean": requant_fields(conv.mean), "pixels": conv.out_width * rows}
+        zero_sum = conv.requant.zero_point * conv.out_width * rows
+        mean = {"conv": fields, "mean": requant_fields(conv.mean), "zero_sum": zero_sum}
         params, out_rows, row_bytes = ("sqz_conv_mean", mean), 1, conv.out_channels
     call = mcu.Call(
         packed.function,

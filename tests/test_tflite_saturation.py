@@ -14,6 +14,7 @@ from converters.tflite_saturation import by_saturation
 
 STEP = 2.0**-5
 RELU = (STEP, -128)
+SCORES, MEAN = 2.0**-5, 2.0**-8  # with a row of constants averaged into four
 
 
 def fire(net: Net, x: Map) -> Map:
@@ -30,8 +31,9 @@ def squeezenet(net: Net) -> Map:
     )
     x = fire(net, net.pool(fire(net, x), (3, 3), (2, 2)))
     x = net.conv(x, 5, (3, 3), (2, 2), out=RELU, power_of_two=True)
-    x = net.conv(net.pad(x), 7, (1, 1), padding="VALID", out=(STEP, 0), power_of_two=True)
-    return net.softmax(net.requantize(x, STEP, 0))
+    x = net.conv(net.pad(x), 7, (1, 1), padding="VALID", activation="RELU", out=(SCORES, 0), power_of_two=True)
+    assert x.shape[1:3] == (4, 4)
+    return net.softmax(net.mean(x, scale=MEAN * 5 / 4, zero_point=-128))
 
 
 class NoTies(Net):
@@ -66,28 +68,47 @@ def test_every_layer_gives_the_same_integers(seed: int) -> None:
     inputs = np.random.default_rng(seed).integers(-128, 128, (13, 11, 3), np.int8)
     wanted, found = outputs(before, inputs), outputs(after, inputs)
     assert set(wanted) < set(found)  # PADV2 is new
-    for name, values in wanted.items():
-        np.testing.assert_array_equal(found[name], values, name)
+    *layers, mean, softmax = wanted
+    for name in layers:
+        np.testing.assert_array_equal(found[name], wanted[name], name)
+    for name in (mean, softmax):  # MEAN rounds twice, halves away from zero each time
+        np.testing.assert_allclose(found[name], wanted[name], atol=1, err_msg=name)
     assert len(np.unique(wanted["t12"])) > 20
+    assert len(np.unique(wanted[mean])) > 4
 
 
 def test_only_the_softmax_keeps_a_zero_point() -> None:
     model = read_model(by_saturation(model_of(squeezenet)))
     assert [op.name for op in model.ops if any(model.tensors[op.outputs[0]].zero_point)] == ["SOFTMAX"]
-    assert [op.options["fused_activation"] for op in model.ops if op.name == "CONV_2D"][:-1] == ["NONE"] * 8
+    assert [op.options["fused_activation"] for op in model.ops if op.name == "CONV_2D"] == ["NONE"] * 8 + ["RELU"]
 
 
 def test_padding_becomes_explicit_with_the_value_that_stands_for_0() -> None:
     model = read_model(by_saturation(model_of(squeezenet)))
     pads = [op for op in model.ops if op.name == "PADV2"]
-    assert len(pads) == 4  # two expand3x3, the strided convolution, the PAD
+    assert len(pads) == 5  # two expand3x3, the strided convolution, the PAD, before the mean
     assert "PAD" not in model.op_names
-    assert {int(np.asarray(model.tensors[op.inputs[2]].data).item()) for op in pads} == {-128}
+    assert [int(np.asarray(model.tensors[op.inputs[2]].data).item()) for op in pads] == [-128] * 4 + [-80]
+
+
+def test_the_softmax_makes_up_for_a_mean_over_more_rows() -> None:
+    before, after = (read_model(data) for data in (model_of(squeezenet), by_saturation(model_of(squeezenet))))
+    betas = [next(op.options["beta"] for op in model.ops if op.name == "SOFTMAX") for model in (before, after)]
+    means = [next(model.tensors[op.outputs[0]] for op in model.ops if op.name == "MEAN") for model in (before, after)]
+    assert betas == [1.0, 1.25]
+    assert [mean.scale for mean in means] == [(MEAN * 1.25,), (MEAN,)]
+    assert [mean.zero_point for mean in means] == [(-128,), (0,)]
 
 
 def test_a_model_without_such_zero_points_stays_as_it_is() -> None:
     model = model_of(lambda net: net.conv(net.input(6, 6, 2, scale=2.0**-6, zero_point=0), 3, power_of_two=True))
     assert by_saturation(model) == model
+
+
+def mean_of(net: Net, x: Map, scale: float) -> Map:
+    """Add a convolution with ReLU and the mean of it, with zero point −128."""
+    scores = net.conv(x, 3, activation="RELU", out=(SCORES, 0), power_of_two=True)
+    return net.softmax(net.mean(scores, scale=scale, zero_point=-128))
 
 
 @pytest.mark.parametrize(
@@ -96,6 +117,9 @@ def test_a_model_without_such_zero_points_stays_as_it_is() -> None:
         (lambda net, x: net.conv(x, 3, activation="RELU6", out=RELU, power_of_two=True), "activation RELU6"),
         (lambda net, x: net.mean(net.conv(x, 3, out=RELU, power_of_two=True)), "MEAN"),
         (lambda net, x: net.conv(x, 3, out=(2.0**-5 * 1.001, -128), power_of_two=True), "expected integers"),
+        (lambda net, x: mean_of(net, x, 2.0**-8 * 1.01), r"expected a power of two times 1 \+ n / 6"),
+        (lambda net, x: mean_of(net, x, 2.0**-5 * 7 / 6), "no constant to average with: -896"),
+        (lambda net, x: mean_of(net, x, 2.0**-8 * 11 / 6), r"no constant to average with: -35\.2; expected"),
     ],
 )
 def test_what_cannot_make_up_for_it_is_named(build: Callable[[Net, Map], Map], message: str) -> None:

@@ -93,7 +93,10 @@ class Pool:
 
 @dataclass(frozen=True)
 class Mean:
-    """MEAN over height and width."""
+    """MEAN over height and width: of the map and `padding` pixels of the byte `value` more, a PAD folded into it."""
+
+    padding: int = 0
+    value: int = 0
 
 
 @dataclass(frozen=True)
@@ -229,7 +232,7 @@ class ConvKernel:
     input_zero_point: int
     depthwise: bool
     mean: Requant | None = None  # the MEAN that alone reads it, fused
-    pixels: int = 0
+    zero_sum: int = 0  # as in `MeanKernel`
 
 
 @dataclass(frozen=True)
@@ -248,13 +251,13 @@ class PoolKernel:
 
 @dataclass(frozen=True, eq=False)
 class MeanKernel:
-    """The mean over height and width."""
+    """The mean over height and width; `zero_sum` is what is taken off the sum of a channel's bytes."""
 
     requant: Requant
     pixels: int
     width: int
     channels: int
-    input_zero_point: int
+    zero_sum: int
 
 
 @dataclass(frozen=True)

@@ -46,11 +46,11 @@ def _matrix(kind: g.Convolution) -> np.ndarray:
 
 
 def convolution_and_mean(
-    kind: g.Convolution, source: g.FeatureMap, between: g.FeatureMap, target: g.FeatureMap
+    kind: g.Convolution, averages: g.Mean, source: g.FeatureMap, between: g.FeatureMap, target: g.FeatureMap
 ) -> g.ConvKernel:
     """Return the kernel of a convolution and the MEAN that alone reads it."""
-    kernel = convolution(kind, source, between)
-    return replace(kernel, mean=_mean_requant(between, target), pixels=between.height * between.width)
+    averaged = mean(averages, between, target)
+    return replace(convolution(kind, source, between), mean=averaged.requant, zero_sum=averaged.zero_sum)
 
 
 def pool(kind: g.Pool, source: g.FeatureMap, target: g.FeatureMap) -> g.PoolKernel:
@@ -74,10 +74,12 @@ def is_streaming(window: g.Window, in_height: int, out_height: int, average: boo
     return len(ends) == out_height and min(ends) > 0
 
 
-def mean(source: g.FeatureMap, target: g.FeatureMap) -> g.MeanKernel:
+def mean(kind: g.Mean, source: g.FeatureMap, target: g.FeatureMap) -> g.MeanKernel:
     """Return the kernel of MEAN."""
-    requant = _mean_requant(source, target)
-    return g.MeanKernel(requant, source.height * source.width, source.width, source.channels, source.zero_point)
+    pixels = source.height * source.width + kind.padding
+    zero_sum = source.zero_point * pixels - kind.value * kind.padding
+    requant = _mean_requant(pixels, source, target)
+    return g.MeanKernel(requant, pixels, source.width, source.channels, zero_sum)
 
 
 def add(kind: g.Add, a: g.FeatureMap, b: g.FeatureMap, target: g.FeatureMap) -> g.AddKernel:
@@ -152,9 +154,8 @@ def _exact_requant(real: np.ndarray, largest: np.ndarray, activation: str, targe
     return g.ExactRequant(high, low, shift, target.zero_point, *ends)
 
 
-def _mean_requant(source: g.FeatureMap, target: g.FeatureMap) -> g.Requant:
+def _mean_requant(pixels: int, source: g.FeatureMap, target: g.FeatureMap) -> g.Requant:
     """Return MEAN's scaling, 1 / pixels included as TFLite's reference kernel includes it."""
-    pixels = source.height * source.width
     (multiplier,), (shift,) = arithmetic.quantized_multipliers(np.array([source.scale / target.scale]))
     extra = min(pixels.bit_length() - 1, 32, 31 + int(shift))
     scaled = np.array([(int(multiplier) << extra) // pixels], np.int32)

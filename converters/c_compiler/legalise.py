@@ -83,7 +83,7 @@ def with_views(graph: g.Graph) -> g.Graph:
 
 
 def with_folded_pads(graph: g.Graph) -> g.Graph:
-    """Give a PAD's rows and columns to the windows that read it, where those see the same values around the map."""
+    """Give a PAD's pixels to the layer that reads it: a mean, or windows that see the same values around the map."""
     pads = {layer.output: layer for layer in graph.layers if isinstance(layer.kind, g.Pad)}
     layers = tuple(_with_folded_pad(graph, layer, pads) for layer in graph.layers)
     return replace(graph, layers=layers)
@@ -91,10 +91,12 @@ def with_folded_pads(graph: g.Graph) -> g.Graph:
 
 def _with_folded_pad(graph: g.Graph, layer: g.Layer, pads: dict[int, g.Layer]) -> g.Layer:
     kind = layer.kind
-    if not isinstance(kind, g.Convolution | g.Pool) or layer.inputs[0] not in pads:
+    if not isinstance(kind, g.Convolution | g.Pool | g.Mean) or layer.inputs[0] not in pads:
         return layer
     pad = pads[layer.inputs[0]]
     assert isinstance(pad.kind, g.Pad)
+    if isinstance(kind, g.Mean):
+        return _with_summed_pad(graph, layer, pad)
     source, target = graph.maps[pad.inputs[0]], graph.maps[layer.output]
     window = replace(
         kind.window, pad_top=kind.window.pad_top + pad.kind.top, pad_left=kind.window.pad_left + pad.kind.left
@@ -110,6 +112,14 @@ def _with_folded_pad(graph: g.Graph, layer: g.Layer, pads: dict[int, g.Layer]) -
             return layer
         merged = replace(kind, window=window, outside=pad.kind.value)
     return _with_folded_pad(graph, replace(layer, kind=merged, inputs=(pad.inputs[0],)), pads)
+
+
+def _with_summed_pad(graph: g.Graph, layer: g.Layer, pad: g.Layer) -> g.Layer:
+    """Return a MEAN that adds the PAD's pixels itself: their number and value are known."""
+    assert isinstance(pad.kind, g.Pad)
+    padded, source = graph.maps[layer.inputs[0]], graph.maps[pad.inputs[0]]
+    pixels = padded.height * padded.width - source.height * source.width
+    return replace(layer, kind=g.Mean(pixels, pad.kind.value), inputs=(pad.inputs[0],))
 
 
 def _pads_like_convolution(kind: g.Convolution, pad: g.Pad, padded: g.FeatureMap, target: g.FeatureMap) -> bool:

@@ -141,7 +141,8 @@ class _Lowering:
         elif isinstance(kind, g.Requantize):
             self._add(layer, kernels.quantize(kind, maps[0], target), layer.output)
         elif layer.inputs[0] not in self.homes.fused:
-            self._add(layer, kernels.mean(maps[0], target), layer.output, yields=g.LAST, fires=maps[0].height)
+            assert isinstance(kind, g.Mean)
+            self._add(layer, kernels.mean(kind, maps[0], target), layer.output, yields=g.LAST, fires=maps[0].height)
 
     def _convolution(self, layer: g.Layer, kind: g.Convolution, source: g.FeatureMap, target: g.FeatureMap) -> None:
         window, mean = kind.window, self.homes.fused.get(layer.output)
@@ -150,7 +151,8 @@ class _Lowering:
         if mean is None:
             self._add(layer, kernels.convolution(kind, source, target), layer.output, **how)
         else:
-            kernel = kernels.convolution_and_mean(kind, source, target, self.graph.maps[mean.output])
+            assert isinstance(mean.kind, g.Mean)
+            kernel = kernels.convolution_and_mean(kind, mean.kind, source, target, self.graph.maps[mean.output])
             self._add(layer, kernel, mean.output, **how, yields=g.LAST, fires=target.height)
 
     def _pool(self, layer: g.Layer, kernel: g.PoolKernel, source: g.FeatureMap) -> None:

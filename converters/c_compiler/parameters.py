@@ -97,7 +97,7 @@ def _conv_params(k: g.ConvKernel, site: Site) -> Parameters:
     both = {
         "conv": f"{{\n    {inner}\n    }}",
         "mean": _requant(k.mean, site, "mean_"),
-        "pixels": k.pixels,
+        "zero_sum": k.zero_sum,
     }
     return "sqz_conv_mean", both
 
@@ -123,10 +123,9 @@ def _pool_params(k: g.PoolKernel, site: Site) -> Parameters:
 def _mean_params(k: g.MeanKernel, site: Site) -> Parameters:
     return "sqz_mean", {
         "requant": _requant(k.requant, site),
-        "pixels": k.pixels,
+        "zero_sum": k.zero_sum,
         "width": k.width,
         "channels": k.channels,
-        "input_zero_point": k.input_zero_point,
     }
 
 

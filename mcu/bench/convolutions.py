@@ -96,7 +96,6 @@ def _layer(
         input_zero_point=-128,
         depthwise=False,
         mean=requant if mean else None,
-        pixels=size * size if mean else 0,
     )
     return Layer(name, conv, size)
 

@@ -36,9 +36,8 @@ void sqz_mean_row(const void *params, const sqz_rows *rows) {
     int32_t *sums = rows->state;
     add_row(mean, rows->in[0], sums);
     if (rows->out) {
-        const int32_t zero = mean->input_zero_point * (int32_t)mean->pixels;
         for (unsigned c = 0; c < mean->channels; ++c) {
-            rows->out[c] = sqz_requantize(&mean->requant, sums[c] - zero, 0);
+            rows->out[c] = sqz_requantize(&mean->requant, sums[c] - mean->zero_sum, 0);
         }
     }
 }

@@ -127,7 +127,7 @@ void sqz_depthwise_row(const void *params, const sqz_rows *rows);
 typedef struct sqz_conv_mean {
     sqz_conv conv;
     sqz_requant mean; /* MEAN's own arithmetic, as TFLite's reference kernel computes it */
-    uint32_t pixels;  /* averaged */
+    int32_t zero_sum; /* as in sqz_mean */
 } sqz_conv_mean;
 
 void sqz_conv_mean_row(const void *params, const sqz_rows *rows); /* SQZ_LAST; state int32 [out_channels] */
@@ -154,9 +154,8 @@ void sqz_average_pool_window(const void *params, const sqz_rows *rows);
 /* MEAN over height and width. SQZ_LAST, one firing per row; state int32 [channels]. */
 typedef struct sqz_mean {
     sqz_requant requant; /* per tensor; 1 / pixels is part of the multiplier, as in TFLite */
-    uint32_t pixels;
+    int32_t zero_sum;    /* taken off each sum: the input's zero point * pixels, less the bytes of a PAD before it */
     uint16_t width, channels;
-    int8_t input_zero_point;
 } sqz_mean;
 
 void sqz_mean_row(const void *params, const sqz_rows *rows);
