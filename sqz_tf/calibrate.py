@@ -25,7 +25,7 @@ import numpy as np
 
 from sqz_tf._keras import keras, tf
 from sqz_tf.grid import FREE, Grid, Range
-from sqz_tf.model import StatelessDropout, convolutions, copy_model
+from sqz_tf.model import StatelessDropout, copy_model
 from sqz_tf.quantize import Kernels, activation_ranges, fake_quantize_kernel, quantize_aware, ranged_layers, saturable
 
 layers: Any = keras.layers
@@ -130,8 +130,7 @@ def calibrate(
         _rescale(result, junction, found.scales)
         ranges[junction.name] = found.range
     equalised = copy_model(result)
-    bounds = {layer.name: grid.bound(layer.kernel.numpy()) for layer in convolutions(result)}
-    round_and_correct(result, ranges, input_range, bounds, x[:CORRECTION_IMAGES])
+    bounds = round_and_correct(result, ranges, input_range, grid, x[:CORRECTION_IMAGES])
     ranges = choose_score_ranges(result, ranges, input_range, x, grid, bounds)
     tell("calibrate", len(every) + 1, len(every) + 1)
     return Calibration(result, equalised, ranges, bounds, choices)
@@ -403,37 +402,62 @@ def _rescale(model: Any, junction: Junction, scales: np.ndarray) -> None:
 # Rounding and bias correction --------------------------------------------------------------------------------
 
 
-def round_and_correct(model: Any, ranges: dict[str, Range], input_range: Range, bounds: Kernels, x: np.ndarray) -> None:
+def round_and_correct(model: Any, ranges: dict[str, Range], input_range: Range, grid: Grid, x: np.ndarray) -> Kernels:
     """Round every kernel and correct every bias, in place, layer by layer from the input on.
 
     The float and the quantized network run on `x` side by side, the quantized one on its own corrected values.
+
+    Returns:
+      The magnitude of integer 127 in each kernel.
     """
+    bounds: Kernels = {}
     exact: dict[str, Any] = {model.layers[0].name: tf.constant(x)}
     quantized = {model.layers[0].name: fake_quantize(x, *input_range)}
     uses = {layer.name: len(layer.outbound_nodes) for layer in model.layers}
     for layer in model.layers[1:]:
         sources = tf.nest.flatten(layer.inbound_nodes[0].inbound_layers)
-        inputs = [values[part.name] for values in (exact, quantized) for part in sources]
-        a, b = _apply(layer, inputs[: len(sources)], inputs[len(sources) :], bounds.get(layer.name))
+        inputs = [[values[part.name] for part in sources] for values in (exact, quantized)]
+        if isinstance(layer, layers.Conv2D):
+            a, b, bounds[layer.name] = _round_layer(layer, inputs[0][0], inputs[1][0], grid)
+        else:
+            a, b = (layer(values if len(values) > 1 else values[0]) for values in inputs)
         exact[layer.name] = a
         quantized[layer.name] = fake_quantize(b, *ranges[layer.name]) if layer.name in ranges else b
         for part in sources:
             uses[part.name] -= 1
             if not uses[part.name]:
                 del exact[part.name], quantized[part.name]
+    return bounds
 
 
-def _apply(layer: Any, exact: list[Any], quantized: list[Any], bound: np.ndarray | None) -> tuple[Any, Any]:
-    """Return a layer's float and quantized output; a convolution is rounded and its bias corrected first."""
-    if bound is None:
-        return tuple(layer(values if len(values) > 1 else values[0]) for values in (exact, quantized))  # type: ignore[return-value]
+def _round_layer(layer: Any, exact: Any, quantized: Any, grid: Grid) -> tuple[Any, Any, np.ndarray]:
+    """Round a convolution and correct its bias; return its float and its quantized output, and the kernel's bound."""
     kernel, bias = layer.get_weights()
-    rounded = round_kernel(kernel, _second_moments(quantized[0], layer), bound)
-    a = _convolve(exact[0], layer, kernel) + bias
-    b = _convolve(quantized[0], layer, rounded) + bias
+    rounded, bound = round_on_grid(kernel, _second_moments(quantized, layer), grid)
+    a = _convolve(exact, layer, kernel) + bias
+    b = _convolve(quantized, layer, rounded) + bias
     shift = mean_shift(a, b)
     layer.set_weights([rounded, bias - shift.numpy()])
-    return layer.activation(a), layer.activation(b - shift)
+    return layer.activation(a), layer.activation(b - shift), bound
+
+
+def round_on_grid(kernel: np.ndarray, moments: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Return a kernel [H, W, I, O] as `round_kernel` rounds it, and the magnitude of integer 127 in it, [O] or [].
+
+    With powers of two, half and twice `grid.bound` are tried, too: that is the best for rounding to nearest, and other
+    weights can make up for what is cut off one as well as for what is rounded off.
+    """
+    bound = grid.bound(kernel)
+    bounds = np.stack([bound * np.float32(factor) for factor in ((1.0, 0.5, 2.0) if grid.power_of_two else (1.0,))])
+    rounded = np.stack([round_kernel(kernel, moments, each) for each in bounds])
+    errors = (kernel - rounded).reshape(len(rounded), -1, kernel.shape[-1]).astype(np.float64)
+    costs = (errors * (moments @ errors)).sum(1)  # of each output channel
+    if not grid.per_channel:
+        best = int(costs.sum(1).argmin())
+        return rounded[best], bounds[best]
+    channels = np.arange(kernel.shape[-1])
+    best = costs.argmin(0)
+    return np.moveaxis(rounded[best, ..., channels], 0, -1), bounds[best, channels]
 
 
 def mean_shift(exact: Any, found: Any) -> Any:

@@ -132,6 +132,26 @@ def test_rounding_with_the_moments_beats_rounding_to_nearest() -> None:
     np.testing.assert_allclose(FREE.bound(rounded), FREE.bound(kernel), rtol=1e-6)
 
 
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_the_bound_of_a_power_of_two_is_the_best_for_what_reads_the_inputs(per_channel: bool) -> None:
+    rng, grid = np.random.default_rng(2), Grid(True, per_channel)
+    inputs = rng.normal(size=(400, 3)) @ rng.normal(size=(3, 16))  # most of a weight can be made up for by others
+    inputs = (inputs + 0.05 * rng.normal(size=inputs.shape)).astype(np.float32)
+    moments = (inputs.T @ inputs / len(inputs)).astype(np.float64)
+    kernel = rng.laplace(size=(1, 1, 16, 12)).astype(np.float32)
+
+    def errors(other: np.ndarray) -> np.ndarray:
+        return np.square(inputs @ (other - kernel)[0, 0]).sum(0)
+
+    rounded, bound = c.round_on_grid(kernel, moments, grid)
+    tried = [errors(c.round_kernel(kernel, moments, grid.bound(kernel) * np.float32(f))) for f in (0.5, 1.0, 2.0)]
+    assert bound.shape == ((12,) if per_channel else ())
+    assert not np.array_equal(bound, grid.bound(kernel)), "nothing else was better: a vacuous test"
+    best = np.min(tried, axis=0).sum() if per_channel else np.min(np.sum(tried, axis=1))
+    assert errors(rounded).sum() == pytest.approx(best, rel=1e-3)
+    np.testing.assert_allclose(fake_quantize_kernel(rounded, bound).numpy(), rounded, rtol=1e-5, atol=1e-7)
+
+
 def test_a_correction_that_is_too_small_is_seen() -> None:
     """The mean after ReLU, which the next layer sees, is what must agree."""
     rng = np.random.default_rng(0)
