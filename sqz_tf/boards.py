@@ -6,6 +6,7 @@ the flash what a boot loader leaves.
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import json
 from collections.abc import Mapping
@@ -72,3 +73,11 @@ def board(name: str) -> Board:
     near = difflib.get_close_matches(name, known, 3, 0.5)
     fix = f"did you mean {' or '.join(near)}?" if near else ""
     raise ConfigError(f"board is {name!r}", expected=f"one of {', '.join(known)}", fix=fix)
+
+
+def board_argument(name: str) -> Board:
+    """Return the board of a name, as the `type` of a command line's argument: an unknown one is wrong usage."""
+    try:
+        return board(name)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

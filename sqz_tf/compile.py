@@ -16,8 +16,8 @@ from pathlib import Path
 
 from converters import c_compiler, c_packages, tflite_writer
 from sqz_tf import __version__, _cli
-from sqz_tf.boards import Board, board, boards
-from sqz_tf.errors import ConfigError, ConversionError, DataError, OutputError
+from sqz_tf.boards import board_argument, boards
+from sqz_tf.errors import ConversionError, DataError, OutputError
 
 EXAMPLES = """\
 examples:
@@ -43,7 +43,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", metavar="N", help="what every name in the C begins with (default: the file's name)")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--target", choices=list(c_compiler.TARGETS), help="whose kernels to use (default: generic)")
-    which.add_argument("--board", type=_board, metavar="B", help=f"the board's target; one of {', '.join(boards())}")
+    which.add_argument(
+        "--board", type=board_argument, metavar="B", help=f"the board's target; one of {', '.join(boards())}"
+    )
     parser.add_argument("--package", choices=c_packages.KINDS, default="plain", help="for a build system of boards")
     parser.add_argument("--labels", action="store_true", help="write the labels that the model carries, too")
     parser.add_argument("--overwrite", action="store_true", help="replace a folder that this command wrote")
@@ -56,13 +58,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 _DUMP = f"print what a pass made ({', '.join(c_compiler.PASSES)}); without --out nothing is written"
-
-
-def _board(name: str) -> Board:
-    try:
-        return board(name)
-    except ConfigError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def main(argv: list[str] | None = None) -> int:

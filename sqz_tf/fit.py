@@ -19,8 +19,8 @@ from typing import Any
 from converters import c_compiler, tflite_reader, tflite_writer
 from converters.c_compiler.report import flash_bytes
 from sqz_tf import __version__, _cli, footprint, interpreters
-from sqz_tf.boards import Board, board, boards
-from sqz_tf.errors import ConfigError, SqzError
+from sqz_tf.boards import Board, board_argument, boards
+from sqz_tf.errors import SqzError
 
 KIB = 1024
 NAME = "model"
@@ -333,20 +333,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("model", type=Path, help="an int8 .tflite")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--board", type=_board, metavar="B", help=f"one of {', '.join(boards())}")
+    which.add_argument("--board", type=board_argument, metavar="B", help=f"one of {', '.join(boards())}")
     which.add_argument("--all", action="store_true", help="every real board (default)")
     parser.add_argument("--tflm", action=argparse.BooleanOptionalAction, default=True, help="measure TFLite Micro, too")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     parser.add_argument("--version", action="version", version=f"sqz-tf {__version__}")
     return parser
-
-
-def _board(name: str) -> Board:
-    try:
-        return board(name)
-    except ConfigError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def main(argv: list[str] | None = None) -> int:

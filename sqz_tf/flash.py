@@ -23,7 +23,7 @@ import numpy as np
 
 from sqz_tf import _cli, _serial, firmware, images, interpreters
 from sqz_tf._flash_steps import UF2_DRIVE, Job, Step, steps
-from sqz_tf.boards import board
+from sqz_tf.boards import board, board_argument
 from sqz_tf.errors import ConfigError
 from sqz_tf.firmware import FirmwareError, Run
 from sqz_tf.runtime import Classifier
@@ -198,7 +198,9 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m sqz_tf.flash", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", metavar="DIR", type=Path, help="a compiled model's folder, or an export's")
-    parser.add_argument("--board", required=True, help="its name in the table of boards, or QEMU's name for it")
+    parser.add_argument(
+        "--board", type=_known, required=True, help="its name in the table of boards, or QEMU's name for it"
+    )
     parser.add_argument("--port", help="the board's serial port, or the drive of its UF2 boot loader")
     parser.add_argument("--virtual", action="store_true", help="run in QEMU instead of on the board")
     parser.add_argument("--image", metavar="FILE", type=Path, action="append", default=[], help="classify this picture")
@@ -208,6 +210,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print JSON alone")
     parser.add_argument("--debug", action="store_true", help="show where an error came from")
     return parser
+
+
+def _known(name: str) -> str:
+    """Return the name as it was given: QEMU's own asks for QEMU."""
+    board_argument(name)
+    return name
 
 
 def main(argv: list[str] | None = None) -> int:

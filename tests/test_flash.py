@@ -209,7 +209,6 @@ def test_a_failed_build_stops_before_the_board_is_touched(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--board", "nope"], "board is 'nope'"),
         (["--board", "teensy-4.1"], "the Arduino IDE programs it"),
         (["--board", "ensemble-e7"], "its maker's tool programs it"),
         (["--board", "nucleo-f411re", "--virtual"], "QEMU does not emulate ST Nucleo-F411RE"),
@@ -226,6 +225,12 @@ def test_what_cannot_be_done_is_said(
 ) -> None:
     assert flash.main([str(folder), *arguments]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_an_unknown_board_is_wrong_usage(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        flash.main([str(folder), "--board", "nope"])
+    assert "board is 'nope'; expected one of" in capsys.readouterr().err
 
 
 def test_a_folder_without_a_model_and_another_model_are_refused(folder: Path, tmp_path: Path) -> None:
