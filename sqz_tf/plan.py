@@ -153,7 +153,17 @@ def make_fine_tune_plan(options: Options, summary: Summary, model: ModelSpec, pr
 
 
 def make_calibration_plan(options: Options, model: ModelSpec, preprocess: PreprocessSpec) -> Plan:
-    """Complete the options for published weights that are quantized without training."""
+    """Complete the options for published weights that are quantized without training, or distilled.
+
+    Raises:
+      ConfigError: a rate is given where nothing is fine-tuned.
+    """
+    epochs = _given(options.quantize_epochs, DISTILLING_EPOCHS if options.scheme == "ristretto" else 0)
+    if options.learning_rate is not None and not epochs:
+        raise ConfigError(
+            f"--learning-rate is {options.learning_rate:g}, but nothing is fine-tuned",
+            fix="leave it out, or fine-tune with --quantize-epochs 6",
+        )
     return Plan(
         data=options.data,
         preprocess=preprocess if options.fit is None else replace(preprocess, fit=options.fit),
@@ -163,7 +173,7 @@ def make_calibration_plan(options: Options, model: ModelSpec, preprocess: Prepro
         quantize=QuantizeConfig(
             scheme=options.scheme,
             per_channel=options.per_channel,
-            epochs=_given(options.quantize_epochs, DISTILLING_EPOCHS if options.scheme == "ristretto" else 0),
+            epochs=epochs,
             learning_rate=_given(options.learning_rate, DISTILLING_RATE),
         ),
         check=CheckConfig(max_drop=options.max_drop),

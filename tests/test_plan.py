@@ -8,7 +8,7 @@ import pytest
 
 from sqz_tf.data import Summary
 from sqz_tf.errors import ConfigError
-from sqz_tf.plan import Options, make_plan
+from sqz_tf.plan import Options, make_calibration_plan, make_plan
 from sqz_tf.spec import DataConfig, ModelSpec, PreprocessSpec, PruneConfig, from_dict, to_dict
 
 
@@ -69,3 +69,12 @@ def test_unknown_keys_and_impossible_values_are_refused() -> None:
 def test_pooling_is_padded_for_small_inputs(size: int, padding: str) -> None:
     assert ModelSpec(input_size=size).pool_padding == padding
     assert ModelSpec(input_size=size, pool_padding="valid").pool_padding == "valid"
+
+
+def test_a_rate_is_refused_where_nothing_is_fine_tuned() -> None:
+    options = replace(OPTIONS, learning_rate=0.01)
+    tuned = replace(options, scheme="ristretto"), replace(options, quantize_epochs=3)
+    made = [make_calibration_plan(each, ModelSpec(), PreprocessSpec(227, 227)).quantize for each in tuned]
+    assert [(config.epochs, config.learning_rate) for config in made] == [(6, 0.01), (3, 0.01)]
+    with pytest.raises(ConfigError, match=r"--learning-rate is 0.01, but nothing is fine-tuned; .*--quantize-epochs"):
+        make_calibration_plan(options, ModelSpec(), PreprocessSpec(227, 227))
