@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from converters import _c_text as c
 
@@ -72,12 +72,19 @@ def package(
     return dict(sorted(made.items()))
 
 
-def added_paths() -> frozenset[str]:
-    """Return the paths of what packages of any kind hold besides the C and its headers; no name is in them."""
-    stand_in = {"m.h": "", "m.c": ""}
-    return frozenset(
-        path for kind in KINDS for path in package(stand_in, "m", kind) if path.rpartition("/")[2] not in stand_in
-    )
+def added(sources: Collection[str], name: str) -> dict[str, dict[str, str]]:
+    """Return what packages of each kind hold besides the C: kind → path → text.
+
+    Args:
+      sources: the names of the C files and headers.
+      name: the model's name in C.
+    """
+    flat = dict.fromkeys([*sources, f"{name}.h", f"{name}.c"], "")
+    packages = {kind: package(flat, name, kind) for kind in KINDS if kind != "plain"}
+    return {
+        kind: {path: text for path, text in files.items() if path.removeprefix("src/") not in flat}
+        for kind, files in packages.items()
+    }
 
 
 def _plain(library: _Library) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from types import FrameType
 from sqz_tf.errors import SqzError
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a file that is open already
 PLAIN_SECONDS = 10.0  # between two progress lines where there is no terminal
 
 
@@ -67,7 +69,10 @@ def run(main: Callable[[], int], debug: bool = False, interrupted: str = "interr
     """
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
-        return main()
+        code = main()
+        if sys.stdout:
+            sys.stdout.flush()  # while a full disk can still be told
+        return code
     except SqzError as error:
         if debug:
             traceback.print_exc()
@@ -76,8 +81,12 @@ def run(main: Callable[[], int], debug: bool = False, interrupted: str = "interr
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in UNWRITABLE or error.filename:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
+        if not isinstance(error, BrokenPipeError):
+            print(f"{_red('error:')} the output cannot be written ({error.strerror})", file=sys.stderr)
         return EXIT_FAILED
     finally:
         signal.signal(signal.SIGTERM, previous)

@@ -16,6 +16,7 @@ import pytest
 from conftest import ROOT, require
 from int8_nets import Net, squeezenet
 
+from converters import c_compiler
 from sqz_tf import __main__, compile
 from sqz_tf.compile import default_name, write_folder
 from sqz_tf.errors import OutputError
@@ -73,12 +74,21 @@ def test_json_is_alone_on_stdout(model: Path, capsys: pytest.CaptureFixture[str]
     assert [path.name for path in Path().iterdir()] == [model.name], "without --out nothing is written"
 
 
-@pytest.mark.parametrize("what", ["graph", "legal", "schedule", "plan"])
+@pytest.mark.parametrize("what", c_compiler.PASSES)
 def test_a_pass_is_printed(model: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
     assert run(model, "--dump", what) == 0
     assert len(capsys.readouterr().out.splitlines()) > 10
     assert run(model, "--dump", what, "--out", "c") == 0
     assert Path("c").is_dir()
+
+
+def test_dump_alone_prints_every_pass(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one_by_one = []
+    for what in c_compiler.PASSES:
+        assert run(model, "--dump", what) == 0
+        one_by_one.append(f"{what}:\n{capsys.readouterr().out}")
+    assert run(model, "--dump") == 0
+    assert capsys.readouterr().out == "\n".join(one_by_one)
 
 
 def test_a_board_decides_the_target(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,6 +128,9 @@ def test_a_package_has_its_build_systems_files(model: Path) -> None:
         ("a__b.tflite", "a_b"),
         ("time.tflite", "model_time"),  # time.h would hide the C library's
         ("sqz_conv.tflite", "model_sqz_conv"),  # which is a file of ours
+        ("net_weights.tflite", "net"),  # whose weights would look like another model's
+        ("net-labels weights.tflite", "net"),
+        ("weights.tflite", "weights"),
     ],
 )
 def test_names_come_from_the_files(name: str, expected: str) -> None:
@@ -182,10 +195,35 @@ def test_wrong_usage_is_exit_code_2(model: Path, arguments: tuple[str, ...]) -> 
     assert caught.value.code == 2
 
 
-def test_a_name_that_is_none_in_c_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(model, "--out", "c", "--name", "int") == 1
-    assert "'int' cannot be a name in C" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("int", "'int' is a reserved word of C or C++"),
+        ("a b", "'a b' cannot be a name in C; expected letters"),
+        ("a__b", "'a__b' cannot be a name in C"),
+        ("time", "time.h would hide a header"),
+        ("net_weights", "'net_weights' ends like a file of the model net; leave _weights out"),
+        ("net_labels", "leave _labels out"),
+    ],
+)
+def test_a_name_that_cannot_be_is_wrong_usage(
+    model: Path, capsys: pytest.CaptureFixture[str], name: str, message: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(model, "--out", "c", "--name", name)
+    assert message in capsys.readouterr().err
     assert not Path("c").exists()
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_stdout_is_one_line(model: Path, unbuffered: str) -> None:
+    require(Path("/dev/full").exists(), "there is no /dev/full")
+    command = [sys.executable, "-m", "sqz_tf.compile", str(model), "--json", "--quiet"]
+    environment = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: the output cannot be written (No space left on device)\n"
 
 
 # The folder.
@@ -229,6 +267,43 @@ def test_a_package_is_replaced_by_its_like(model: Path, kind: str) -> None:
     assert not list(Path("c").rglob("first*"))
 
 
+def test_another_kind_of_package_is_replaced_with_a_word(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(model, "--out", "c", "--package", "cmake") == 0
+    assert run(model, "--out", "c", "--package", "cmake", "--overwrite") == 0
+    assert "was of the kind" not in capsys.readouterr().err
+    assert run(model, "--out", "c", "--package", "arduino", "--overwrite") == 0
+    assert "c was of the kind cmake and is now arduino" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("plain", "sqz_camera.c"),
+        ("arduino", "src/sqz_camera.c"),
+        ("arduino", "examples/Classify/Classify.ino"),
+        ("cmake", "CMakeLists.txt"),
+        ("cmake", "README.md"),
+        ("zephyr", "samples/classify/prj.conf"),
+    ],
+)
+def test_what_a_person_wrote_into_it_is_named_and_kept(
+    model: Path, capsys: pytest.CaptureFixture[str], kind: str, path: str
+) -> None:
+    assert run(model, "--out", "c", "--package", kind) == 0
+    with (Path("c") / path).open("a") as file:
+        file.write("mine\n")
+    assert run(model, "--out", "c", "--package", kind, "--overwrite") == 1
+    assert f"c also holds {path}, which " in capsys.readouterr().err
+    assert (Path("c") / path).read_text().endswith("mine\n")
+
+
+def test_a_link_is_a_persons(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(model, "--out", "c") == 0
+    Path("c/link").symlink_to("..")
+    assert run(model, "--out", "c", "--overwrite") == 1
+    assert "c also holds link" in capsys.readouterr().err
+
+
 def test_an_empty_folder_is_used(model: Path) -> None:
     Path("c").mkdir()
     assert run(model, "--out", "c") == 0
@@ -252,8 +327,60 @@ def test_a_disk_that_refuses_leaves_the_old_folder(
 
 def test_a_place_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot write"):
-        write_folder(tmp_path / "file" / "c", {"a": ""})
+    for place in (tmp_path / "file" / "c", tmp_path / ("n" * 300)):
+        with pytest.raises(OutputError, match="cannot write"):
+            write_folder(place, {"a": ""})
+
+
+def test_a_folder_one_may_not_enter_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuses)  # what it does below such a folder, unless root asks
+    with pytest.raises(OutputError, match=r"cannot write .*c \(Permission denied\)"):
+        write_folder(tmp_path / "c", {"a": ""})
+
+
+def test_a_folder_called_like_a_file_of_weights_is_a_persons(tmp_path: Path) -> None:
+    (tmp_path / "c" / "x_weights.c").mkdir(parents=True)
+    with pytest.raises(OutputError, match="was not written by this command"):
+        write_folder(tmp_path / "c", {"a": ""}, overwrite=True)
+
+
+def test_the_folder_it_runs_in_is_not_replaced(
+    model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("empty").mkdir()
+    monkeypatch.chdir("empty")
+    assert run(Path("..") / model, "--out", ".") == 1
+    assert "error: . is where this command runs; run it from outside" in capsys.readouterr().err
+
+
+# Two models.
+
+
+def test_two_models_in_one_folder_make_one_program(model: Path) -> None:
+    """As docs/mcu.md says: the library's files are the same whatever the model and the target."""
+    require(shutil.which("cc"), "cc is not installed")
+    assert run(model, "--out", "a", "--name", "first", "--quiet") == 0
+    assert run(model, "--out", "b", "--name", "second", "--target", "cortex-m4", "--quiet") == 0
+    for path in Path("a").glob("sqz*"):
+        assert not (Path("b") / path.name).exists() or path.read_bytes() == (Path("b") / path.name).read_bytes()
+    shutil.copytree("b", "a", dirs_exist_ok=True)
+    main = """#include "first.h"
+#include "second.h"
+_Alignas(16) static unsigned char arena[FIRST_ARENA_BYTES + SECOND_ARENA_BYTES];
+static int8_t input[FIRST_INPUT_BYTES], one[FIRST_OUTPUT_BYTES], other[SECOND_OUTPUT_BYTES];
+int main(void) {
+    int failed = first_invoke(arena, input, one) != SQZ_OK || second_invoke(arena, input, other) != SQZ_OK;
+    for (unsigned i = 0; i < sizeof one; i++) failed |= one[i] != other[i];
+    return failed;
+}
+"""
+    Path("main.c").write_text(main)
+    sources = [str(path) for path in Path("a").glob("*.c")]
+    subprocess.run(["cc", "-std=c11", "-O1", "-Ia", "-o", "main", "main.c", *sources], check=True)
+    assert subprocess.run(["./main"], check=False).returncode == 0
 
 
 # The installed package.
