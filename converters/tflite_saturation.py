@@ -27,6 +27,7 @@ from converters._tflite_parse import Model, Op, Tensor
 from converters.tflite_reader import read_model
 
 LOWEST = -128
+INT32_MAX = np.iinfo(np.int32).max
 FLOAT32 = 1e-6  # relative: two float32 of one number are nearer than that
 _KEEP = ("CONCATENATION", "MAX_POOL_2D")  # compute the same whatever the zero point is
 
@@ -41,6 +42,11 @@ def by_saturation(data: bytes) -> bytes:
     moved = _moved(model)
     if not moved:
         return data
+    for index in moved.intersection((*model.inputs, *model.outputs)):
+        raise ValueError(
+            f"{model.tensors[index].name}, at the model's edge, has zero point {LOWEST}; "
+            "expected 0: callers would read other numbers"
+        )
     edit = _Edit(model, unpack(data), moved)
     for op in model.ops:
         edit.operator(op)
@@ -103,16 +109,18 @@ class _Edit:
             change -= LOWEST * _data(weights).astype(np.int64).sum(axis=(1, 2, 3))
             self._pad(op, target)
         if writes:
-            change += LOWEST * self._steps(op, source, weights)
+            change += self._steps(op, source, weights)
             self._drop_relu(op, target)
         target.inputs = [*target.inputs[:2], self._bias(bias, _data(bias) + change)]
 
     def _steps(self, op: Op, source: Tensor, weights: Tensor) -> np.ndarray:
-        """Return how many steps of the sums make one of the output, int64 [O] or [1]."""
+        """Return how many steps of the sums −128 of the output are, int64 [O] or [1]."""
         output = self.model.tensors[op.outputs[0]]
-        steps = output.scale[0] / (source.scale[0] * np.asarray(weights.scale, np.float64))
+        steps = LOWEST * output.scale[0] / (source.scale[0] * np.asarray(weights.scale, np.float64))
         if np.any(steps != np.rint(steps)):
-            raise ValueError(f"{output.name} has a scale of {steps.min()} times input times weights; expected integers")
+            raise ValueError(
+                f"{-LOWEST} steps of {output.name} are {-steps.min()} steps of input times weights; expected integers"
+            )
         return steps.astype(np.int64)
 
     def _drop_relu(self, op: Op, target: Any) -> None:
@@ -122,8 +130,9 @@ class _Edit:
         target.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.NONE
 
     def _bias(self, old: Tensor, values: np.ndarray) -> int:
-        if np.abs(values).max() > np.iinfo(np.int32).max:
-            raise ValueError(f"{old.name} leaves 32 bits: {np.abs(values).max()}")
+        largest = max(int(np.abs(each.astype(np.int64)).max()) for each in (values, _data(old)))
+        if largest > INT32_MAX or is_cut_off(_data(old)):
+            raise ValueError(f"{old.name} has a bias of {largest} or more steps; expected 32 bits to hold it")
         if sum(old.index in op.inputs for op in self.model.ops) == 1:
             self.graph.tensors[old.index].buffer = add_buffer(self.becomes, values.astype(np.int32).tobytes())
             return old.index
@@ -156,8 +165,12 @@ class _Edit:
         more, scale = _more_rows(source.shape[1], output)
         ratio = (source.shape[1] + more) / source.shape[1]
         constant = LOWEST * scale * (source.shape[1] + more) / (more * source.scale[0])
-        if constant < LOWEST or not constant.is_integer() or any(source.zero_point):
+        if constant < LOWEST or not constant.is_integer():
             raise ValueError(f"{output.name} has no constant to average with: {constant}; expected an int8")
+        if any(source.zero_point):
+            raise ValueError(f"{source.name} is averaged and has zero point {source.zero_point[0]}; expected 0")
+        if {each.name for each in self.model.ops if output.index in each.inputs} != {"SOFTMAX"}:
+            raise ValueError(f"{output.name} has zero point {LOWEST} and other readers than SOFTMAX; expected it alone")
         target.inputs = [self._padded(source, [(0, more), (0, 0)], int(constant)), *target.inputs[1:]]
         self.graph.tensors[output.index].quantization.scale = np.array([scale], np.float32)
         self.ratio[output.index] = ratio
@@ -218,6 +231,11 @@ def _more_rows(rows: int, output: Tensor) -> tuple[int, float]:
     if not 1 <= more <= rows or abs(power * (rows + more) / rows / scale - 1) > FLOAT32:
         raise ValueError(f"{output.name} has scale {scale}; expected a power of two times 1 + n / {rows}")
     return more, power
+
+
+def is_cut_off(bias: np.ndarray) -> bool:
+    """Whether an int32 bias holds what the converter writes in place of larger ones."""
+    return bool(np.any(np.abs(bias.astype(np.int64)) >= INT32_MAX))
 
 
 def _data(tensor: Tensor) -> np.ndarray:

@@ -17,8 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from converters.tflite_reader import Model, Op, Tensor, layer_names, match_layers, non_integer_tensors, read_model
-from converters.tflite_saturation import FLOAT32
+from converters.tflite_reader import (
+    CONVOLUTIONS,
+    Model,
+    Op,
+    Tensor,
+    layer_names,
+    match_layers,
+    non_integer_tensors,
+    read_model,
+)
+from converters.tflite_saturation import FLOAT32, is_cut_off
 from converters.tflite_writer import normalised
 
 
@@ -109,8 +118,8 @@ def verify_integer(data: bytes, allowed_ops: Iterable[str]) -> None:
       allowed_ops: operator names, as in `Model.op_names`.
 
     Raises:
-      ValueError: a tensor is not of an integer type, an op is not among `allowed_ops`, or a QUANTIZE
-        stands next to a CONCATENATION (its inputs and output have different scales).
+      ValueError: a tensor is not of an integer type, an op is not among `allowed_ops`, a convolution's bias does not
+        fit 32 bits, or a QUANTIZE stands next to a CONCATENATION (its inputs and output have different scales).
     """
     model = read_model(data)
     for tensor in non_integer_tensors(model):
@@ -121,7 +130,17 @@ def verify_integer(data: bytes, allowed_ops: Iterable[str]) -> None:
             raise ValueError(
                 f"op {op.index} ({_output(model, op)}) is {op.name}; expected {', '.join(sorted(allowed))}"
             )
+    _verify_biases(model)
     _verify_concatenations(model)
+
+
+def _verify_biases(model: Model) -> None:
+    for op in model.ops:
+        for tensor in (model.tensors[index] for index in op.inputs[2:] if op.name in CONVOLUTIONS):
+            if tensor.data is not None and is_cut_off(tensor.data):
+                raise ValueError(
+                    f"tensor {tensor.index} ({tensor.name!r}) has a bias cut off at 32 bits; expected less"
+                )
 
 
 def _verify_concatenations(model: Model) -> None:

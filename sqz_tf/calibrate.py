@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from sqz_tf._keras import keras, tf
-from sqz_tf.grid import FREE, Grid, Range
+from sqz_tf.grid import FREE, NOTHING, SMALLEST_CHANNEL, Grid, Range
 from sqz_tf.model import StatelessDropout, copy_model
 from sqz_tf.quantize import Kernels, activation_ranges, fake_quantize_kernel, quantize_aware, ranged_layers, saturable
 
@@ -153,9 +153,9 @@ def choose_score_ranges(
 
     Each is judged by what its own rounding changes: next to the noise of all layers before it, that would not be seen.
     """
-    between = {junction.name for junction in junctions(model)}
-    scores = [name for name in ranged_layers(model) if name not in between]
-    chosen = {name: pair for name, pair in ranges.items() if name in between}
+    names, between = ranged_layers(model), [junction.name for junction in junctions(model)]
+    scores = names[names.index(between[-1]) + 1 :]
+    chosen = {name: pair for name, pair in ranges.items() if name not in scores}
     for name in scores:
         if not grid.power_of_two and name != scores[-1]:
             chosen[name] = ranges[name]
@@ -185,7 +185,7 @@ def _least_change(offered: list[Range], scores: np.ndarray, rest: Any) -> Range:
     def cost(limits: Range) -> float:
         return divergence(wanted, predict(rest, fake_quantize(scores, *limits).numpy()))
 
-    return min(offered, key=cost)
+    return min(sorted(offered, key=lambda limits: limits[1] - limits[0]), key=cost)
 
 
 def unit_scale(model: Any, x: np.ndarray) -> None:
@@ -265,7 +265,7 @@ def _search(
     def attempt(strength: Strength, clip: float) -> _Found:
         scales = around.scales(strength)
         scaled = around.values / scales
-        wanted = min(0.0, clip * float(scaled.min())), max(1e-6, clip * float(scaled.max()))
+        wanted = min(0.0, clip * float(scaled.min())), max(NOTHING, clip * float(scaled.max()))
         limits = grid.nearest(*wanted, saturable)
         if junction.scalable and grid.power_of_two:  # the channels' common factor puts the wanted range on the grid
             scales = scales * np.float32(wanted[1] / limits[1])
@@ -297,7 +297,7 @@ class _Around:
     def scales(self, strength: Strength) -> np.ndarray:
         """Return s = large|a|^α · max|w written|^β / max|w read|^γ, float32 [channels], of geometric mean 1."""
         alpha, beta, gamma = strength
-        if not any(strength):
+        if not any(strength) or not np.any(self.values):
             return np.ones(self.values.shape[-1], np.float32)
         rows = np.abs(self.values).reshape(-1, self.values.shape[-1])[::QUANTILE_STEP]
         activation = np.quantile(rows, TYPICAL_LARGE, axis=0).astype(np.float64)
@@ -448,7 +448,9 @@ def round_on_grid(kernel: np.ndarray, moments: np.ndarray, grid: Grid) -> tuple[
     weights can make up for what is cut off one as well as for what is rounded off.
     """
     bound = grid.bound(kernel)
-    bounds = np.stack([bound * np.float32(factor) for factor in ((1.0, 0.5, 2.0) if grid.power_of_two else (1.0,))])
+    factors = (1.0, 0.5, 2.0) if grid.power_of_two else (1.0,)
+    smallest = np.float32(np.max(bound) * SMALLEST_CHANNEL)  # so that biases stay within 32 bits
+    bounds = np.stack([np.maximum(bound * np.float32(factor), smallest) for factor in factors])
     rounded = np.stack([round_kernel(kernel, moments, each) for each in bounds])
     errors = (kernel - rounded).reshape(len(rounded), -1, kernel.shape[-1]).astype(np.float64)
     costs = (errors * (moments @ errors)).sum(1)  # of each output channel

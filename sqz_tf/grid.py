@@ -19,6 +19,7 @@ Range = tuple[float, float]
 
 LOWEST, HIGHEST = -128, 127  # of an int8; weights leave out the lowest
 STEPS = HIGHEST - LOWEST
+NOTHING = 1e-5  # activations below are 0 on all pictures; TFLite's converter changes ranges that small
 SMALLEST_CHANNEL = 2.0**-12  # of the layer's largest weight: keeps the scale of an all-zero channel above 0
 
 
@@ -92,13 +93,15 @@ class Grid:
         """
         if not self.power_of_two:
             return None
+        high = max(high, NOTHING)
         unit, found = (source[1] - source[0]) / STEPS, []
         for more in range(1, rows + 1):
-            scale = 2.0 ** round(math.log2(max(high, 1e-12) / STEPS * rows / (rows + more)))
+            scale = 2.0 ** round(math.log2(high / STEPS * rows / (rows + more)))
             constant = LOWEST * scale * (rows + more) / (more * unit)
             if constant >= LOWEST and constant.is_integer():
                 found.append((0.0, STEPS * scale * (rows + more) / rows))
-        return min(found, key=lambda limits: abs(math.log(limits[1] / high)), default=None)
+        # Of ranges about as near the one of the fewest rows: interpreters keep them in RAM. `min` takes the first.
+        return min(found, key=lambda limits: round(abs(math.log2(limits[1] / high)), 1), default=None)
 
     def bound(self, kernel: np.ndarray) -> np.ndarray:
         """Return the magnitude of integer 127 for a kernel [H, W, I, O], float32 [O] or [], never zero.
@@ -125,10 +128,10 @@ def grid_of(config: QuantizeConfig) -> Grid:
 
 
 def _log2_scale(low: float, high: float, saturable: bool) -> float:
-    """Return log2 of the scale whose range just holds `low` and `high`."""
-    if saturable:
-        return math.log2(max(high / STEPS, 1e-12))
-    return math.log2(max(high / HIGHEST, low / LOWEST, 1e-12))
+    """Return log2 of the scale whose range just holds `low` and `high`; of a tensor that is nothing but 0, of any."""
+    if max(high, -low) < NOTHING:
+        low, high = 0.0, 1.0
+    return math.log2(high / STEPS if saturable else max(high / HIGHEST, low / LOWEST))
 
 
 def _power_of_two_range(log2_scale: int, saturable: bool) -> Range:

@@ -151,9 +151,10 @@ class Pipeline(ABC):
         """
         config = self._free_config
         self.free_scale = self._stage(FREE_SCALE, config, lambda out: quantize(out, config))
-        self.trimmed = self._stage("trimmed", self.plan.quantize, lambda out: self._trim(out, plain()))
+        per_channel = bool(self.plan.quantize.per_channel)
+        self.trimmed = self._stage("trimmed", per_channel, lambda out: self._trim(out, plain(), per_channel))
 
-    def _trim(self, out: Path, plain: Any) -> None:
+    def _trim(self, out: Path, plain: Any, per_channel: bool) -> None:
         splits = self.dataset.splits
         rows = splits["test"][spread(len(splits["test"]), TRIM_IMAGES)]
         pixels = grid_of(self.plan.quantize).pixels(self.preprocess.scale)
@@ -162,7 +163,7 @@ class Pipeline(ABC):
             self._numbers(splits["calibration"], pixels),
             self._numbers(rows, pixels),
             self.dataset.labels[rows],
-            per_channel=bool(self.plan.quantize.per_channel),
+            per_channel=per_channel,
             progress=self.console.step,
         )
         write_json(out / "trimming.json", asdict(found))

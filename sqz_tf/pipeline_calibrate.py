@@ -80,6 +80,11 @@ class CalibrationPipeline(Pipeline):
             },
         )
 
+    @property
+    def _free_config(self) -> QuantizeConfig:
+        """Free scales are calibrated, not distilled: they lose too little to win back."""
+        return replace(super()._free_config, epochs=0)
+
     def _models(self) -> tuple[Any, Any]:
         model, _ = self._quantized(self.quantized, self.plan.quantize)
         return model, self._plain(self.calibrated / "equalised.npz")

@@ -22,7 +22,7 @@ import numpy as np
 
 from sqz_tf._keras import keras, tf, tfmot
 from sqz_tf.errors import ConversionError
-from sqz_tf.grid import FREE, HIGHEST, LOWEST, SMALLEST_CHANNEL, Grid, Range
+from sqz_tf.grid import FREE, HIGHEST, LOWEST, NOTHING, SMALLEST_CHANNEL, Grid, Range
 from sqz_tf.model import StatelessDropout, convolutions, copy_model, has_batch_norm
 
 layers = keras.layers
@@ -293,7 +293,7 @@ def activation_ranges(model: Any, x: np.ndarray, grid: Grid = FREE, batch_size: 
     """
     names = ranged_layers(model)
     probe = keras.Model(model.input, [model.get_layer(name).output for name in names])
-    low, high = np.zeros(len(names)), np.full(len(names), 1e-6)
+    low, high = np.zeros(len(names)), np.full(len(names), NOTHING / 10)
     for start in range(0, len(x), batch_size):
         outputs = probe.predict_on_batch(x[start : start + batch_size])
         low = np.minimum(low, [output.min() for output in outputs])

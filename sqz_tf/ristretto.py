@@ -28,6 +28,7 @@ from sqz_tf.errors import ConfigError, ConversionError, DataError
 ROUNDINGS = ("half_away", "half_even", "half_up", "fake_quant")
 SEARCHED = range(-1, 7)  # candidates, relative to the fractional length that the maximum gives
 FINEST_CHANNEL = 12  # bits that a channel's fractional length may exceed the tensor's by: keeps biases in 32 bits
+FAKE_QUANT_BITS = 16
 INT32 = np.iinfo(np.int32)
 
 
@@ -186,7 +187,8 @@ def quantize(x: Any, form: Format, rounding: str = "half_away") -> np.ndarray:
     if rounding == "fake_quant":
         return _fake_quant_integers(x, form)
     with np.errstate(over="ignore"):  # what overflows saturates
-        steps = np.ldexp(x, np.asarray(form.fractional_length, np.int32))  # exact: only the exponent changes
+        lengths = np.asarray(form.fractional_length, np.int32)
+        steps = np.ldexp(x.astype(np.float64), lengths)  # exact: only the exponent changes; float32 has no 2^31 − 1
     return _rounded(np.clip(steps, form.lowest, form.highest), rounding).astype(form.dtype)
 
 
@@ -230,6 +232,8 @@ def _rounded(steps: np.ndarray, rounding: str) -> np.ndarray:
 
 def _fake_quant_integers(x: np.ndarray, form: Format) -> np.ndarray:
     """Return the integers of TensorFlow's fake_quant ops, which compute in float32."""
+    if form.bits > FAKE_QUANT_BITS:
+        raise ConfigError(f"fake_quant has {form.bits} bits", expected=f"at most {FAKE_QUANT_BITS}, as TensorFlow's")
     low, high, scale = (np.float32(value) for value in (*form.range, form.scale))
     shifted = np.clip(x.astype(np.float32), low, high) - low
     levels = np.floor(shifted / scale + np.float32(0.5))

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from converters import to_tflite
+from converters.tflite_saturation import by_saturation
 from sqz_tf import calibrate as c
 from sqz_tf._keras import keras, tf
 from sqz_tf.grid import CENTRED, FREE, Grid, Pixels
 from sqz_tf.model import change_pixels, convolutions, squeezenet
-from sqz_tf.quantize import activation_ranges, fake_quantize_kernel, quantize_aware
+from sqz_tf.quantize import activation_ranges, fake_quantize_kernel, quantize_aware, used_scales
 from sqz_tf.spec import ModelSpec
 
 INPUT_RANGE = (0.0, 255.0)
@@ -93,6 +95,17 @@ def test_with_powers_of_two_the_mean_of_the_scores_gets_all_256_steps() -> None:
     largest = c.predict(keras.Model(model.input, model.get_layer("pool10").output), x).max()
     assert 0.3 * largest < found["pool10"][1] < 1.4 * largest
     assert found["pool10"][1] < 0.7 * (ranges["pool10"][1] - ranges["pool10"][0]), "no finer than before"
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_powers_of_two_survive_a_bypass_and_a_layer_that_is_always_zero(per_channel: bool) -> None:
+    model, grid = change_pixels(network("complex"), Pixels(1.0), CENTRED), Grid(True, per_channel)
+    dead = model.get_layer("fire6_squeeze1x1")
+    dead.set_weights([0 * value for value in dead.get_weights()])
+    found = c.calibrate(model, pictures() + CENTRED.offset, CENTRED.range, grid)
+    quantized = quantize_aware(found.model, found.ranges, CENTRED.range, grid, found.bounds)
+    int8 = by_saturation(to_tflite.integer_model(quantized))
+    to_tflite.verify_fixed_point(int8, to_tflite.Scales(*used_scales(quantized)))
 
 
 def test_junctions_follow_concatenation_pooling_and_padding() -> None:

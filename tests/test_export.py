@@ -189,6 +189,26 @@ def test_bypass_adds_only_add(unbroken: Path) -> None:
     assert "AddAdd" in (unbroken / "tflm" / "op_resolver.h").read_text()
 
 
+def test_powers_of_two_from_pictures_to_verdict(photos: Path, tmp_path: Path) -> None:
+    """Bypass, a scale for each channel: everything but the accuracy, which three classes of noise say little about."""
+    out = tmp_path / "photos"
+    arguments = ["--scheme", "ristretto", "--per-channel", "--bypass", "complex", *TINY, "--max-drop", "100"]
+    export("--data", photos, "--out", out, *arguments)
+    report = json.loads((out / "report.json").read_text())
+    assert report["gate"]["passed"]
+    assert report["scheme"] == "ristretto"
+    assert {"before", "after", "free_scale", "against_free_scale", "trimming"} == set(report["ristretto"])
+    assert report["bits"] == {"weights": 8, "outputs": 8, "biases": 32}
+    assert isinstance(report["fractional_length"]["fire2_squeeze1x1/kernel"], list)
+    for name in ("tflite_runtime_ref", "tflm", "compiled_c"):
+        assert report["parity"][f"int8_litert_ref-{name}"]["equal"]
+    assert all(both["tflite"] >= both["pruned"] for both in report["sparsity"]["layers"].values())
+    assert min(decibels for decibels in report["sqnr"]["layers"].values() if decibels is not None) > 5
+    assert report["sqnr"]["layers"]["pool10"] > 10, "what the averaged constant does is taken for noise"
+    model = tflite_reader.read_model((out / "model_int8.tflite").read_bytes())
+    assert not any(any(tensor.zero_point) for tensor in model.tensors if tensor.index not in model.outputs)
+
+
 def test_class_names_survive_and_are_escaped(unbroken: Path) -> None:
     assert (unbroken / "labels.txt").read_text().splitlines() == ["<red>", "blue sky", "grün"]
     page = (unbroken / "report.html").read_text()

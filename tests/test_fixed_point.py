@@ -67,15 +67,16 @@ def test_integer_weights_are_those_the_training_graph_rounds_to(made: tuple[Any,
     assert all(zeros[name] >= fraction for name, fraction in sparsity(plain, list(CONVS)).items())
 
 
-@pytest.mark.parametrize("tensor", ["input", "outputs", "kernels"])
+@pytest.mark.parametrize("tensor", ["input", "outputs", "kernels", "mean"])
 def test_a_scale_that_was_not_trained_with_is_named(tensor: str, made: tuple[Any, Any, bytes]) -> None:
     wanted = scales(made[1])
     other = {
         "input": replace(wanted, input=2.0),
         "outputs": replace(wanted, outputs={**wanted.outputs, "concat": 2 * wanted.outputs["concat"]}),
         "kernels": replace(wanted, kernels={**wanted.kernels, "conv10": [2 * s for s in wanted.kernels["conv10"]]}),
+        "mean": replace(wanted, outputs={**wanted.outputs, "pool10": 1.5 * wanted.outputs["pool10"]}),
     }[tensor]
-    named = {"input": "input", "outputs": "concat", "kernels": "conv10"}[tensor]
+    named = {"input": "input", "outputs": "concat", "kernels": "conv10", "mean": "pool10"}[tensor]
     with pytest.raises(ValueError, match=rf"tensor \d+ \('[^']*{named}.*the network was trained with"):
         verify_fixed_point(made[2], other)
 

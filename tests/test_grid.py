@@ -13,7 +13,7 @@ from sqz_tf.grid import CENTRED, FREE, Grid, Pixels, grid_of
 from sqz_tf.spec import QuantizeConfig
 
 RISTRETTO = Grid(power_of_two=True, per_channel=False)
-LARGEST = st.floats(1e-6, 1e6)
+LARGEST = st.floats(1e-5, 1e6)
 
 
 def scale(limits: tuple[float, float]) -> float:
@@ -60,6 +60,10 @@ def test_a_mean_much_larger_than_what_it_averages_cannot_be_moved() -> None:
     assert RISTRETTO.averaged(508.0, 15, source) == (0.0, 510.0)  # half the step
     assert RISTRETTO.averaged(2000.0, 15, source) is None
     assert FREE.averaged(38.0, 15, (0.0, 500.0)) is None
+
+
+def test_a_tensor_that_is_nothing_but_zero_gets_an_ordinary_scale() -> None:
+    assert (scale(RISTRETTO.holding(0.0, 1e-9)), scale(RISTRETTO.nearest(0.0, 0.0, True))) == (2.0**-6, 2.0**-8)
 
 
 def test_what_reaches_below_zero_is_held_too() -> None:

@@ -21,6 +21,7 @@ ROUNDED_TO_NEAREST = ("half_away", "half_even", "half_up")
 PROPERTY = settings(max_examples=100, deadline=None, derandomize=True)
 
 formats = st.builds(r.Format, st.integers(2, 16), st.integers(-12, 24), st.booleans())
+wide = st.builds(r.Format, st.integers(17, 32), st.integers(-12, 24), st.booleans())
 roundings = st.sampled_from(r.ROUNDINGS)
 reals = arrays.arrays(np.float32, st.integers(1, 40), elements=st.floats(-(2.0**20), 2.0**20, width=32))
 
@@ -42,6 +43,20 @@ def test_the_error_inside_the_range_is_at_most_half_a_step(x: np.ndarray, form: 
     # fake_quant's subtraction in float32 may move a value by half a unit in the last place of the whole range
     slack = 2.0**-24 * (high - low) if rounding == "fake_quant" else 0.0
     assert np.all(np.abs(r.fake_quantize(inside, form, rounding) - inside) <= form.scale / 2 + slack)
+
+
+@PROPERTY
+@given(wide, st.sampled_from(ROUNDED_TO_NEAREST))
+def test_wide_integers_saturate_at_their_ends(form: r.Format, rounding: str) -> None:
+    low, high = form.range
+    found = r.quantize(np.array([-np.inf, 4 * low, low, high, 4 * high, np.inf]), form, rounding)
+    assert found.tolist() == [form.lowest] * 3 + [form.highest] * 3
+    assert r.quantize(np.float32([np.inf]), form, rounding).tolist() == [form.highest]
+
+
+def test_fake_quant_of_more_bits_than_tensorflow_has_is_refused() -> None:
+    with pytest.raises(ConfigError, match="fake_quant has 24 bits; expected at most 16"):
+        r.quantize([0.5], r.Format(24, 8), "fake_quant")
 
 
 @PROPERTY

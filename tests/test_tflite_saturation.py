@@ -105,18 +105,39 @@ def test_a_model_without_such_zero_points_stays_as_it_is() -> None:
     assert by_saturation(model) == model
 
 
-def mean_of(net: Net, x: Map, scale: float) -> Map:
+def mean_of(net: Net, x: Map, scale: float, soft: bool = True) -> Map:
     """Add a convolution with ReLU and the mean of it, with zero point −128."""
     scores = net.conv(x, 3, activation="RELU", out=(SCORES, 0), power_of_two=True)
-    return net.softmax(net.mean(scores, scale=scale, zero_point=-128))
+    mean = net.mean(scores, scale=scale, zero_point=-128)
+    return net.softmax(mean) if soft else mean
+
+
+def read(net: Net, x: Map, out: tuple[float, int], activation: str = "RELU") -> Map:
+    """Add a convolution, and one that reads it."""
+    return net.conv(net.conv(x, 3, activation=activation, out=out, power_of_two=True), 2, power_of_two=True)
+
+
+def cut_off(net: Net, x: Map) -> Map:
+    """Add a convolution whose bias the converter cut off, behind one with ReLU."""
+    y = read(net, x, RELU)
+    bias = net.graph.operators[-1].inputs[2]
+    values = np.array([5, 2**31 - 1], np.int32)
+    net.model.buffers[net.graph.tensors[bias].buffer].data = np.frombuffer(values.tobytes(), np.uint8)
+    return y
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda net, x: net.conv(x, 3, activation="RELU6", out=RELU, power_of_two=True), "activation RELU6"),
-        (lambda net, x: net.mean(net.conv(x, 3, out=RELU, power_of_two=True)), "MEAN"),
-        (lambda net, x: net.conv(x, 3, out=(2.0**-5 * 1.001, -128), power_of_two=True), "expected integers"),
+        (lambda net, x: read(net, x, RELU, activation="RELU6"), "activation RELU6"),
+        (lambda net, x: net.mean(net.conv(x, 3, out=RELU, power_of_two=True), zero_point=0), "MEAN"),
+        (lambda net, x: read(net, x, (2.0**-5 * 1.001, -128)), "expected integers"),
+        (lambda net, x: net.conv(x, 3, activation="RELU", out=RELU, power_of_two=True), "at the model's edge"),
+        (
+            lambda net, x: net.softmax(net.add(*[mean_of(net, x, 2.0**-8 * 7 / 6, False)] * 2)),
+            "other readers than SOFTMAX",
+        ),
+        (lambda net, x: cut_off(net, x), r"has a bias of 2147483647 or more steps; expected 32 bits"),
         (lambda net, x: mean_of(net, x, 2.0**-8 * 1.01), r"expected a power of two times 1 \+ n / 6"),
         (lambda net, x: mean_of(net, x, 2.0**-5 * 7 / 6), "no constant to average with: -896"),
         (lambda net, x: mean_of(net, x, 2.0**-8 * 11 / 6), r"no constant to average with: -35\.2; expected"),
