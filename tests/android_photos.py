@@ -54,6 +54,7 @@ def write(folder: Path) -> None:
     files = {
         **{f"{orientation}-photo.png": turned(image, orientation, "PNG") for orientation in range(1, 9)},
         "6-photo.jpg": turned(image, 6, "JPEG"),
+        "6-photo.tiff": turned(image, 6, "TIFF"),
         "grey.jpg": encoded(image.convert("L"), "JPEG"),
         "cmyk.jpg": encoded(image.convert("CMYK"), "JPEG"),
         "animated.gif": encoded(image, "GIF", save_all=True, append_images=frames),

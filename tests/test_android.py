@@ -143,7 +143,7 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
 def turned_photos() -> dict[str, bytes]:
     """Return pictures whose names begin with their orientation."""
     image = Image.new("RGB", (16, 8), "orange")
-    photos = {"1-plain.jpg": encoded(image, "JPEG"), "1-plain.gif": encoded(image, "GIF"), "1-empty.jpg": b""}
+    photos = {"1-plain.jpg": encoded(image, "JPEG"), "0-plain.gif": encoded(image, "GIF"), "1-empty.jpg": b""}
     for orientation, (form, endian) in itertools.product(range(1, 9), (("JPEG", "<"), ("PNG", ">"), ("WEBP", "<"))):
         exif = Image.Exif()
         exif.endian = endian
@@ -156,8 +156,25 @@ def turned_photos() -> dict[str, bytes]:
     photos["6-filled.jpg"] = filled[:2] + b"\xff\xff" + filled[2:]
     photos["1-far.jpg"] = filled.replace(b"II*\0\x08\0\0\0", b"II*\0\xff\xff\xff\x7f")
     assert photos["1-far.jpg"] != filled
+    photos["6-behind.png"] = exif_last(photos["6-turned.PNG"])
+    photos["6-behind.webp"] = riff_with(photos["6-turned.WEBP"], b"ABCD" + struct.pack("<I", 600_001) + bytes(600_002))
+    photos["1-endless.png"] = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", 1 << 20, b"IDAT") + bytes((1 << 20) + 4)
     photos["1-endless.webp"] = b"RIFF\x40\0\0\0WEBPABCD" + struct.pack("<i", -8) + bytes(32)
     return photos
+
+
+def exif_last(png: bytes) -> bytes:
+    """Return the file with a large chunk of picture data before its eXIf, as writers that append metadata leave it."""
+    start = png.index(b"eXIf") - 4
+    end = start + 12 + struct.unpack_from(">I", png, start)[0]
+    large = struct.pack(">I4s", 600_000, b"IDAT") + bytes(600_004)
+    return png[:start] + png[end:-12] + large + png[start:end] + png[-12:]
+
+
+def riff_with(webp: bytes, chunk: bytes) -> bytes:
+    """Return the file with a chunk more before its EXIF, which WebP puts behind the picture."""
+    at = webp.index(b"EXIF")
+    return webp[:at] + chunk + webp[at:]
 
 
 def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
@@ -332,7 +349,7 @@ launchable-activity: name='org.sqztf.demo.MainActivity'\nuses-permission: name='
 
 
 def test_a_call_that_is_too_new_does_not_compile(android_tools, tmp_path):
-    have = maven.fetch(["api36", "api24"], CACHE)
+    have = maven.fetch(["api36", "api24", "sniffer"], CACHE)
     newest, oldest = (build.api_jar(have[use][0]) for use in ("api36", "api24"))
     source = tmp_path / "New.java"
     source.write_text(
@@ -341,10 +358,15 @@ def test_a_call_that_is_too_new_does_not_compile(android_tools, tmp_path):
     )
     java.compile_java([source], [newest], tmp_path / "newest")
     with pytest.raises(process.BuildError, match="cannot find symbol"):
-        java.compile_for_both([source], newest, oldest, [], tmp_path)
-    source.write_text("class New { java.time.Instant now; }\n")
-    with pytest.raises(process.BuildError, match="uses java/time, which Android has only after API 24"):
-        java.compile_for_both([source], newest, oldest, [], tmp_path)
+        java.compile_for_both([source], newest, oldest, have["sniffer"], [], tmp_path)
+    source.write_text(
+        "class New { java.time.Instant now;\nString all(java.util.List<String> parts) {\n"
+        '    return String.join(", ", parts) + Math.floorMod(parts.size(), 2); } }\n'
+    )
+    with pytest.raises(process.BuildError, match="only after API 24") as refusal:
+        java.compile_for_both([source], newest, oldest, have["sniffer"], [], tmp_path)
+    found = re.findall("Undefined reference: (.*)", str(refusal.value))
+    assert sorted(found) == ["String String.join(CharSequence, Iterable)", "java.time.Instant"]
 
 
 def test_an_unknown_hash_is_refused(tmp_path):

@@ -18,7 +18,7 @@ android {
         targetCompatibility = JavaVersion.VERSION_1_8
     }
 
-    // A compressed model could not be mapped into memory.
+    // Models are compressed little, and apps that map them instead of reading them need them stored.
     androidResources { noCompress += "tflite" }
 
     // Stored as they are, native libraries are aligned to 16 KB pages.
@@ -37,13 +37,15 @@ android {
     testOptions { unitTests { isIncludeAndroidResources = true } }
 }
 
+val natives: String by rootProject.extra
+
 dependencies {
     implementation(project(":core"))
     implementation(libs.litert)
     testImplementation(libs.junit)
     testImplementation(libs.robolectric)
     testImplementation(libs.javacpp)
-    testImplementation(variantOf(libs.javacpp) { classifier("linux-x86_64") })
+    testImplementation(variantOf(libs.javacpp) { classifier(natives) })
     testImplementation(libs.tflite.jvm)
-    testImplementation(variantOf(libs.tflite.jvm) { classifier("linux-x86_64") })
+    testImplementation(variantOf(libs.tflite.jvm) { classifier(natives) })
 }

@@ -5,10 +5,12 @@ java {
     targetCompatibility = JavaVersion.VERSION_1_8
 }
 
+val natives: String by rootProject.extra
+
 dependencies {
     testImplementation(libs.junit)
     testImplementation(libs.javacpp)
-    testImplementation(variantOf(libs.javacpp) { classifier("linux-x86_64") })
+    testImplementation(variantOf(libs.javacpp) { classifier(natives) })
     testImplementation(libs.tflite.jvm)
-    testImplementation(variantOf(libs.tflite.jvm) { classifier("linux-x86_64") })
+    testImplementation(variantOf(libs.tflite.jvm) { classifier(natives) })
 }

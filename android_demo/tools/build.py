@@ -40,13 +40,14 @@ def build(assets: Path, abis: list[str], out: Path, cache: Path | None = None) -
         (out / name).unlink(missing_ok=True)
     work = empty_folder(out / "work")
     cache = cache or out / "maven"
-    have = fetch(["api36", "api24", "dex", "app"], cache)
+    have = fetch(["api36", "api24", "sniffer", "dex", "app"], cache)
     package, generated = apk.link_resources(APP, assets, version(), work)
     libraries = [java.classes_of_aar(aar, work) for aar in have["app"]]
     classes = java.compile_for_both(
         java.sources(CORE / "java", APP / "java", generated),
         api_jar(have["api36"][0]),
         api_jar(have["api24"][0]),
+        have["sniffer"],
         libraries,
         work,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,10 +13,8 @@ from android_demo.tools.process import BuildError, run
 NEWER = "newer"
 """Name of the packages whose classes may call what the oldest Android lacks, behind a look at SDK_INT."""
 MIN_SDK = 24
-TOO_NEW = re.compile(
-    r"java/(time|nio/file|lang/invoke|lang/ProcessHandle|lang/Record)\b|java/util/(Base64|concurrent/Flow)\b"
-)
-"""Java's own classes that Android has only since API 26 or later; javac's Java 8 has them all."""
+TOO_NEW = Path(__file__).with_name("TooNew.java")
+OURS = ("org.sqztf.*", "org.tensorflow.*")
 
 
 def sources(*folders: Path) -> list[Path]:
@@ -45,8 +42,13 @@ def compile_java(files: Sequence[Path], classpath: Iterable[Path], out: Path) ->
     return out
 
 
-def compile_for_both(files: Sequence[Path], newest: Path, oldest: Path, libraries: list[Path], work: Path) -> Path:
+def compile_for_both(
+    files: Sequence[Path], newest: Path, oldest: Path, sniffer: Sequence[Path], libraries: list[Path], work: Path
+) -> Path:
     """Compile against the newest Android, then everything but `newer` packages against the oldest too.
+
+    Args:
+      sniffer: as for `refuse_too_new`.
 
     Returns:
       the folder of class files of the first.
@@ -57,8 +59,8 @@ def compile_for_both(files: Sequence[Path], newest: Path, oldest: Path, librarie
     classes = compile_java(files, [newest, *libraries], work / "classes")
     guarded = _only_newer(classes, work / "newer-classes")
     plain = [path for path in files if NEWER not in path.parts]
-    compile_java(plain, [oldest, guarded, *libraries], work / "classes-oldest")
-    refuse_too_new(classes)
+    for compiled in (compile_java(plain, [oldest, guarded, *libraries], work / "classes-oldest"), *libraries):
+        refuse_too_new(compiled, sniffer)
     return classes
 
 
@@ -72,16 +74,23 @@ def _only_newer(classes: Path, out: Path) -> Path:
     return out
 
 
-def refuse_too_new(classes: Path) -> None:
-    """Make sure that no class names a class of Java's own library that the oldest Android lacks.
+def refuse_too_new(classes: Path, sniffer: Sequence[Path]) -> None:
+    """Make sure that nothing is used that the oldest Android lacks, Java's own classes and methods among it.
+
+    javac cannot tell: its Java 8 is whole, Android's is not.
+
+    Args:
+      classes: folder or jar of class files.
+      sniffer: the signatures of the oldest Android, and the class path of Animal Sniffer.
 
     Raises:
-      BuildError: one does.
+      BuildError: something is; names every place.
     """
-    for path in sorted(classes.rglob("*.class")):
-        found = TOO_NEW.search(path.read_bytes().decode("latin-1"))
-        if found:
-            raise BuildError(f"{path.name} uses {found.group()}, which Android has only after API {MIN_SDK}")
+    signatures, *classpath = sniffer
+    try:
+        run("java", "-cp", os.pathsep.join(map(str, classpath)), TOO_NEW, signatures, classes, *OURS)
+    except BuildError as error:
+        raise BuildError(f"something is used that Android has only after API {MIN_SDK}; {error}") from error
 
 
 def dex(dx: Path, inputs: Iterable[Path], out: Path) -> Path:

@@ -1,7 +1,6 @@
 package org.sqztf.demo;
 
 import android.graphics.Bitmap;
-import org.sqztf.core.PackedPixels;
 import org.sqztf.core.SqzPicture;
 
 /** The pixels of a bitmap, transparency laid on white. */
@@ -36,7 +35,7 @@ final class BitmapPixels implements SqzPicture.Pixels {
             bitmap.getPixels(to, 0, 1, x, forwards ? y : y - count + 1, 1, count);
         }
         for (int i = 0; i < count; i++) {
-            rgb[i] = PackedPixels.onWhite(forwards ? rgb[i] : backwards[count - 1 - i]);
+            rgb[i] = SqzPicture.onWhite(forwards ? rgb[i] : backwards[count - 1 - i]);
         }
     }
 }

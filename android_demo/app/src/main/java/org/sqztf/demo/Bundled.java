@@ -1,6 +1,7 @@
 package org.sqztf.demo;
 
 import android.content.res.AssetManager;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
@@ -11,7 +12,6 @@ import org.sqztf.core.SqzModel;
 /** The models in the app's assets. */
 final class Bundled {
     private static final String FOLDER = "models/";
-    private static final int LARGEST = 64 << 20;
 
     /** Empty where none can be read. */
     final List<Catalog.Entry> entries = new ArrayList<>();
@@ -25,7 +25,7 @@ final class Bundled {
         try {
             entries.addAll(new Catalog(read("models.json")).entries);
         } catch (IOException | SqzModel.ModelException error) {
-            why = String.valueOf(error.getMessage());
+            why = Texts.of(error);
         }
         fault = why;
     }
@@ -40,7 +40,14 @@ final class Bundled {
 
     byte[] read(String name) throws IOException {
         try (InputStream stream = assets.open(FOLDER + name)) {
-            return Stills.readAll(stream, LARGEST);
+            ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+            byte[] block = new byte[1 << 14];
+            int got = stream.read(block);
+            while (got > 0) {
+                bytes.write(block, 0, got);
+                got = stream.read(block);
+            }
+            return bytes.toByteArray();
         }
     }
 }

@@ -35,7 +35,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
         void onStopped(Camera why);
 
         /** A frame, on the camera's thread; it is closed when this returns. */
-        void onFrame(Image frame, int orientation);
+        void onFrame(CameraFrame frame, int orientation);
     }
 
     private final CameraManager manager;
@@ -233,10 +233,10 @@ final class CameraFeed implements SurfaceHolder.Callback {
         return busy ? Camera.IN_USE : Camera.FAILED;
     }
 
-    /** Hand a frame out and close it, whatever happens; null where there is none, or nobody to take it. */
-    static void deliver(Image frame, int orientation, Listener listener) {
-        try (Image closed = frame) {
-            if (closed != null && listener != null) {
+    /** Hand a frame out and close it, whatever happens; {@code listener} is null where nobody takes it. */
+    static void deliver(CameraFrame frame, int orientation, Listener listener) {
+        try (CameraFrame closed = frame) {
+            if (listener != null) {
                 listener.onFrame(closed, orientation);
             }
         }
@@ -253,7 +253,10 @@ final class CameraFeed implements SurfaceHolder.Callback {
         @Override
         public void onImageAvailable(ImageReader source) {
             try {
-                deliver(source.acquireLatestImage(), orientation(), number == opening ? listener : null);
+                Image image = source.acquireLatestImage();
+                if (image != null) {
+                    deliver(new CameraFrame.OfImage(image), orientation(), number == opening ? listener : null);
+                }
             } catch (IllegalStateException error) {
                 // The reader was closed between the frame and this call.
             }

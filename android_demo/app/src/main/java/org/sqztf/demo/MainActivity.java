@@ -9,7 +9,6 @@ import android.content.pm.PackageManager;
 import android.graphics.Bitmap;
 import android.hardware.camera2.CameraManager;
 import android.hardware.display.DisplayManager;
-import android.media.Image;
 import android.net.Uri;
 import android.os.Build;
 import android.os.Bundle;
@@ -19,6 +18,7 @@ import android.provider.Settings;
 import android.view.SurfaceView;
 import android.view.View;
 import android.view.WindowInsets;
+import android.widget.Toast;
 import java.util.HashMap;
 import java.util.Map;
 import org.sqztf.core.ScreenState;
@@ -62,7 +62,7 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
         if (fresh) {
             session = new Session(this, restored(saved));
         }
-        view = new ScreenView(this, session.screen, Runtime.getRuntime().availableProcessors());
+        view = new ScreenView(this, session.screen);
         SurfaceView preview = ScreenView.find(this, R.id.preview);
         AspectLayout box = ScreenView.find(this, R.id.preview_box);
         feed = new CameraFeed(this, preview.getHolder(), box, this);
@@ -76,6 +76,12 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
         if (fresh && saved == null) {
             takeShared(getIntent());
         }
+    }
+
+    @Override
+    protected void onNewIntent(Intent intent) {
+        super.onNewIntent(intent);
+        takeShared(intent);
     }
 
     private static Map<String, String> restored(Bundle saved) {
@@ -183,8 +189,8 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
         Intent choose = new Intent(Intent.ACTION_GET_CONTENT).setType("image/*").addCategory(Intent.CATEGORY_OPENABLE);
         try {
             startActivityForResult(choose, CHOOSE_PHOTO);
-        } catch (ActivityNotFoundException error) {
-            session.screen.noGallery();
+        } catch (ActivityNotFoundException error) { // what the screen says stays true
+            Toast.makeText(this, R.string.message_no_gallery, Toast.LENGTH_LONG).show();
         }
     }
 
@@ -198,7 +204,8 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
 
     @SuppressWarnings("deprecation")
     private void takeShared(Intent intent) {
-        Object shared = Intent.ACTION_SEND.equals(intent.getAction())
+        boolean again = (intent.getFlags() & Intent.FLAG_ACTIVITY_LAUNCHED_FROM_HISTORY) != 0; // shared long ago
+        Object shared = Intent.ACTION_SEND.equals(intent.getAction()) && !again
                 ? intent.getParcelableExtra(Intent.EXTRA_STREAM) : null;
         if (shared instanceof Uri) {
             session.screen.photo(shared.toString());
@@ -258,7 +265,7 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
     }
 
     @Override
-    public void onFrame(Image frame, int orientation) {
+    public void onFrame(CameraFrame frame, int orientation) {
         session.frame(frame, orientation);
     }
 }

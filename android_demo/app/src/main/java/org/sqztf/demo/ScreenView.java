@@ -35,9 +35,10 @@ final class ScreenView {
     private final Spinner threads;
     private final Switch fast;
     private final ImageView still;
+    private final View preview;
     private ScreenState shown;
 
-    ScreenView(Activity activity, final Screen screen, int maxThreads) {
+    ScreenView(Activity activity, final Screen screen) {
         resources = activity.getResources();
         message = find(activity, R.id.message);
         action = find(activity, R.id.action);
@@ -48,8 +49,9 @@ final class ScreenView {
         threads = find(activity, R.id.threads);
         fast = find(activity, R.id.fast);
         still = find(activity, R.id.still);
+        preview = find(activity, R.id.preview);
         fill(models, screen.state().models);
-        fill(threads, numbers(maxThreads));
+        fill(threads, numbers(screen.state().maxThreads));
         show(screen.state(), null);
         listen(screen);
     }
@@ -130,6 +132,7 @@ final class ScreenView {
         freeze.setEnabled(state.source != ScreenState.Source.LIVE
                 || (state.camera == ScreenState.Camera.RUNNING && !state.answers.isEmpty()));
         select(state);
+        preview.setKeepScreenOn(state.camera == ScreenState.Camera.RUNNING);
         fast.setChecked(state.fast);
         showAnswers(state);
         showLatency(state.latency);

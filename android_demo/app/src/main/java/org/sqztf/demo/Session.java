@@ -2,7 +2,6 @@ package org.sqztf.demo;
 
 import android.content.Context;
 import android.graphics.Bitmap;
-import android.media.Image;
 import android.net.Uri;
 import android.os.Handler;
 import android.os.Looper;
@@ -123,7 +122,7 @@ final class Session implements Screen.Effects {
     }
 
     /** Take a frame from the camera's thread, or drop it. */
-    void frame(Image image, int orientation) {
+    void frame(CameraFrame given, int orientation) {
         final int ticket = wanted;
         if (ticket == 0 || !gate.enter()) {
             return;
@@ -134,7 +133,7 @@ final class Session implements Screen.Effects {
             return;
         }
         try {
-            copy(image, frame, orientation);
+            copy(given, frame, orientation);
             worker.execute(new Runnable() {
                 @Override
                 public void run() {
@@ -144,10 +143,11 @@ final class Session implements Screen.Effects {
         } catch (RejectedExecutionException | IllegalStateException error) { // the session or the camera has ended
             spare.add(frame);
             gate.leave();
-        } catch (IllegalArgumentException | IndexOutOfBoundsException | BufferUnderflowException error) {
+        } catch (IllegalArgumentException | IndexOutOfBoundsException | BufferUnderflowException
+                | OutOfMemoryError error) {
             spare.add(frame);
             gate.leave();
-            cameraFailed(); // its frames are shorter than it says
+            cameraFailed(); // its frames are shorter than it says, or too large
         }
     }
 
@@ -160,11 +160,10 @@ final class Session implements Screen.Effects {
         });
     }
 
-    private static void copy(Image image, Frame frame, int orientation) {
-        Image.Plane[] planes = image.getPlanes();
-        frame.orientation = orientation;
-        frame.pixels.copy(image.getWidth(), image.getHeight(), planes[0].getBuffer(), planes[0].getRowStride(),
-                planes[1].getBuffer(), planes[2].getBuffer(), planes[1].getRowStride(), planes[1].getPixelStride());
+    private static void copy(CameraFrame from, Frame to, int orientation) {
+        to.orientation = orientation;
+        to.pixels.copy(from.width(), from.height(), from.bytes(0), from.rowStride(0), from.bytes(1), from.bytes(2),
+                from.rowStride(1), from.pixelStride(1));
     }
 
     /** Do something on the main thread, unless the session has ended by then. */
@@ -185,7 +184,7 @@ final class Session implements Screen.Effects {
         Classifier.Result result = null;
         try {
             result = classifier == null ? null : classifier.classify(frame.pixels, frame.orientation);
-        } catch (final RuntimeException error) {
+        } catch (RuntimeException | OutOfMemoryError error) {
             failed(ticket, error);
         } finally {
             final Classifier.Result done = result;
@@ -203,7 +202,7 @@ final class Session implements Screen.Effects {
         onMain(new Runnable() {
             @Override
             public void run() {
-                screen.engineFailed(ticket, String.valueOf(error.getMessage()));
+                screen.engineFailed(ticket, Texts.of(error));
             }
         });
     }
@@ -218,13 +217,13 @@ final class Session implements Screen.Effects {
             classifier = new Classifier(model, engines.open(file, threads, fast));
         } catch (SqzModel.ModelException error) {
             why = Message.of(error.fault);
-            what = String.valueOf(error.getMessage());
+            what = Texts.of(error);
         } catch (IOException error) {
             why = Message.MODEL_DAMAGED;
-            what = String.valueOf(error.getMessage());
+            what = Texts.of(error);
         } catch (RuntimeException | LinkageError | OutOfMemoryError error) {
             why = Message.ENGINE_FAILED;
-            what = String.valueOf(error.getMessage());
+            what = Texts.of(error);
         }
         final Message fault = why;
         final String detail = what;
@@ -262,9 +261,11 @@ final class Session implements Screen.Effects {
         } catch (Stills.PhotoException error) {
             photoFailed(ticket, error.why, error.getMessage());
         } catch (OutOfMemoryError error) {
-            photoFailed(ticket, Message.PHOTO_TOO_LARGE, String.valueOf(error.getMessage()));
-        } catch (RuntimeException error) {
+            photoFailed(ticket, Message.PHOTO_TOO_LARGE, Texts.of(error));
+        } catch (Engine.Failure error) {
             failed(ticket, error);
+        } catch (RuntimeException error) { // the photo's fault, not the model's
+            photoFailed(ticket, Message.PHOTO_UNREADABLE, Texts.of(error));
         }
     }
 
@@ -361,11 +362,13 @@ final class Session implements Screen.Effects {
     }
 
     @Override
+    public void dropPicture() {
+        still = null;
+    }
+
+    @Override
     public void show(ScreenState state) {
         wanted = screen == null ? 0 : screen.frameTicket();
-        if (state.source == ScreenState.Source.LIVE) {
-            still = null;
-        }
         if (shell != null) {
             shell.show(state, still);
         }

@@ -4,8 +4,9 @@ import android.content.ContentResolver;
 import android.graphics.Bitmap;
 import android.graphics.BitmapFactory;
 import android.graphics.Matrix;
+import android.media.ExifInterface;
 import android.net.Uri;
-import java.io.ByteArrayOutputStream;
+import java.io.BufferedInputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -55,22 +56,25 @@ final class Stills {
             decode(resolver, uri, options);
             int width = options.outWidth;
             int height = options.outHeight;
+            if (width < 1 || height < 1) {
+                throw new PhotoException(Message.PHOTO_UNREADABLE, "");
+            }
             options.inSampleSize = PhotoSize.step(width, height);
             if (options.inSampleSize == 0) {
-                throw new PhotoException(width < 1 ? Message.PHOTO_UNREADABLE : Message.PHOTO_TOO_LARGE,
-                        width + " × " + height);
+                throw new PhotoException(Message.PHOTO_TOO_LARGE, width + " × " + height);
             }
             options.inJustDecodeBounds = false;
             Bitmap bitmap = decode(resolver, uri, options);
             if (bitmap == null) {
-                throw new PhotoException(Message.PHOTO_UNREADABLE, String.valueOf(options.outMimeType));
+                throw new PhotoException(Message.PHOTO_UNREADABLE,
+                        options.outMimeType == null ? "" : options.outMimeType);
             }
             String reduced = options.inSampleSize > 1 ? width + " × " + height : "";
-            return new Photo(bitmap, Orientation.ofFile(head(resolver, uri)), reduced);
+            return new Photo(bitmap, orientation(resolver, uri), reduced);
         } catch (IOException | RuntimeException error) { // providers are other apps: they throw what they like
-            throw new PhotoException(Message.PHOTO_UNREADABLE, String.valueOf(error.getMessage()));
+            throw new PhotoException(Message.PHOTO_UNREADABLE, Texts.of(error));
         } catch (OutOfMemoryError error) {
-            throw new PhotoException(Message.PHOTO_TOO_LARGE, String.valueOf(error.getMessage()));
+            throw new PhotoException(Message.PHOTO_TOO_LARGE, Texts.of(error));
         }
     }
 
@@ -81,9 +85,19 @@ final class Stills {
         }
     }
 
-    private static byte[] head(ContentResolver resolver, Uri uri) throws IOException {
+    /** Return how a photo must be turned: {@code BitmapFactory} turns none, HEIC, AVIF and DNG neither. */
+    static int orientation(ContentResolver resolver, Uri uri) throws IOException {
+        try (InputStream stream = new BufferedInputStream(open(resolver, uri))) {
+            int found = Orientation.ofFile(stream);
+            if (found != Orientation.UNKNOWN) {
+                return found;
+            }
+        }
         try (InputStream stream = open(resolver, uri)) {
-            return readAll(stream, Orientation.HEADER_BYTES);
+            int found = new ExifInterface(stream).getAttributeInt(ExifInterface.TAG_ORIENTATION, Orientation.UPRIGHT);
+            return found >= 1 && found <= 8 ? found : Orientation.UPRIGHT;
+        } catch (IOException | RuntimeException error) { // it reads some formats only, older Androids fewer
+            return Orientation.UPRIGHT;
         }
     }
 
@@ -93,18 +107,6 @@ final class Stills {
             throw new FileNotFoundException(uri.toString());
         }
         return stream;
-    }
-
-    /** Read a stream to its end or to a limit. */
-    static byte[] readAll(InputStream stream, int limit) throws IOException {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        byte[] block = new byte[1 << 14];
-        int got = stream.read(block, 0, Math.min(block.length, limit));
-        while (got > 0) {
-            bytes.write(block, 0, got);
-            got = stream.read(block, 0, Math.min(block.length, limit - bytes.size()));
-        }
-        return bytes.toByteArray();
     }
 
     /** Return an upright bitmap to show, reduced to the size of a screen. */

@@ -20,6 +20,12 @@ final class Texts {
         return state.modelReady ? "" : resources.getString(R.string.loading);
     }
 
+    /** Return what an error says, or what it is where it says nothing. */
+    static String of(Throwable error) {
+        String said = error.getMessage();
+        return said == null || said.isEmpty() ? error.getClass().getSimpleName() : said;
+    }
+
     private static int message(ScreenState.Message message) {
         switch (message) {
             case NO_MODEL:
@@ -40,8 +46,8 @@ final class Texts {
                 return R.string.message_photo_too_large;
             case PHOTO_REDUCED:
                 return R.string.message_photo_reduced;
-            case NO_GALLERY:
-                return R.string.message_no_gallery;
+            case PHOTO_READING:
+                return R.string.message_photo_reading;
             default:
                 return R.string.message_photo_unreadable;
         }

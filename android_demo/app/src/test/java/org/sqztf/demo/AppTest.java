@@ -1,6 +1,7 @@
 package org.sqztf.demo;
 
 import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertNotNull;
 import static org.junit.Assert.assertSame;
 import static org.junit.Assert.assertTrue;
@@ -8,9 +9,11 @@ import static org.robolectric.Shadows.shadowOf;
 
 import android.Manifest;
 import android.content.Intent;
+import android.content.pm.ActivityInfo;
 import android.content.pm.PackageManager;
 import android.os.Bundle;
 import android.provider.Settings;
+import android.util.Size;
 import android.view.View;
 import android.widget.Spinner;
 import org.junit.Before;
@@ -20,6 +23,7 @@ import org.robolectric.Robolectric;
 import org.robolectric.android.controller.ActivityController;
 import org.robolectric.annotation.Config;
 import org.robolectric.annotation.GraphicsMode;
+import org.robolectric.shadows.ShadowToast;
 import org.sqztf.core.ScreenState;
 
 /** The app on the oldest and on a new Android: permission, camera, coming and going. */
@@ -44,6 +48,7 @@ public class AppTest {
 
     @Test
     public void theModelOfTheAssetsIsLoaded() throws Exception {
+        Phone.needModels(1);
         MainActivity activity = start();
         assertTrue(state(activity).detail, state(activity).modelReady);
         assertEquals(ScreenState.Camera.NONE, state(activity).camera);
@@ -62,13 +67,19 @@ public class AppTest {
     public void aDenialForGoodOffersTheSettings() throws Exception {
         Phone.addCamera();
         MainActivity activity = start();
-        activity.onRequestPermissionsResult(1, new String[] {Manifest.permission.CAMERA},
-                new int[] {PackageManager.PERMISSION_DENIED});
+        deny(activity);
+        assertEquals(activity.getString(R.string.camera_rationale), Phone.text(activity, R.id.message));
+        deny(activity);
         assertEquals(activity.getString(R.string.camera_denied), Phone.text(activity, R.id.message));
         activity.findViewById(R.id.action).performClick();
         Intent opened = shadowOf(activity).getNextStartedActivity();
         assertEquals(Settings.ACTION_APPLICATION_DETAILS_SETTINGS, opened.getAction());
         assertEquals("package:org.sqztf.demo", opened.getDataString());
+    }
+
+    private static void deny(MainActivity activity) {
+        activity.onRequestPermissionsResult(1, new String[] {Manifest.permission.CAMERA},
+                new int[] {PackageManager.PERMISSION_DENIED});
     }
 
     @Test
@@ -94,6 +105,7 @@ public class AppTest {
 
     @Test
     public void aChoiceIsNotUndoneByAFrameShownMeanwhile() throws Exception {
+        Phone.needModels(2);
         MainActivity activity = start();
         Spinner models = activity.findViewById(R.id.model);
         models.setOnItemSelectedListener(null); // it is told of a touch later; Robolectric's spinner tells at once
@@ -103,7 +115,21 @@ public class AppTest {
     }
 
     @Test
+    public void theScreenStaysOnWhileTheCameraRunsOnly() throws Exception {
+        Phone.addCamera(new Size(640, 480));
+        Phone.allowCamera();
+        MainActivity activity = start();
+        View preview = activity.findViewById(R.id.preview);
+        assertFalse(preview.getKeepScreenOn());
+        activity.onRunning();
+        assertTrue(preview.getKeepScreenOn());
+        activity.session().screen.photo(Phone.PHOTO.toString());
+        assertFalse(preview.getKeepScreenOn());
+    }
+
+    @Test
     public void turningTheDeviceKeepsTheLoadedModel() throws Exception {
+        Phone.needModels(1);
         ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class).setup();
         Phone.settle(controller.get());
         Session session = controller.get().session();
@@ -128,11 +154,39 @@ public class AppTest {
 
     @Test
     public void aPhotoThatCannotBeReadIsTold() throws Exception {
+        Phone.needModels(1);
         MainActivity activity = Robolectric.buildActivity(MainActivity.class, Phone.share()).setup().get();
         Phone.settle(activity);
         assertTrue(Phone.text(activity, R.id.message), Phone.text(activity, R.id.message)
                 .startsWith(activity.getString(R.string.message_photo_unreadable)));
         assertEquals(View.VISIBLE, activity.findViewById(R.id.still).getVisibility());
+    }
+
+    @Test
+    public void aPhotoSharedWhileTheAppRunsIsTaken() throws Exception {
+        ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class).setup();
+        controller.pause().newIntent(Phone.share()).resume();
+        assertEquals(ScreenState.Source.PHOTO, state(controller.get()).source);
+        ActivityInfo info = controller.get().getPackageManager().getActivityInfo(controller.get().getComponentName(), 0);
+        assertEquals(ActivityInfo.LAUNCH_SINGLE_TASK, info.launchMode); // another app's share finds the one that runs
+    }
+
+    @Test
+    public void aPhotoSharedLongAgoIsNotTakenFromTheListOfRecentApps() {
+        Intent again = Phone.share().addFlags(Intent.FLAG_ACTIVITY_LAUNCHED_FROM_HISTORY);
+        MainActivity activity = Robolectric.buildActivity(MainActivity.class, again).setup().get();
+        assertEquals(ScreenState.Source.LIVE, state(activity).source);
+    }
+
+    @Test
+    public void aDeviceWithoutGallerySaysSoAndWhatWasSaidStays() throws Exception {
+        MainActivity activity = start();
+        activity.session().screen.noModels("the list is damaged");
+        String said = Phone.text(activity, R.id.message);
+        shadowOf(Phone.application()).checkActivities(true);
+        activity.findViewById(R.id.photo).performClick();
+        assertEquals(activity.getString(R.string.message_no_gallery), ShadowToast.getTextOfLatestToast());
+        assertEquals(said, Phone.text(activity, R.id.message));
     }
 
     @Test

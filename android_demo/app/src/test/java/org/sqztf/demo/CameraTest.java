@@ -12,7 +12,6 @@ import android.graphics.Canvas;
 import android.graphics.Rect;
 import android.graphics.SurfaceTexture;
 import android.hardware.camera2.CameraManager;
-import android.media.Image;
 import android.os.Handler;
 import android.os.HandlerThread;
 import android.os.Looper;
@@ -21,6 +20,7 @@ import android.view.Surface;
 import android.view.SurfaceHolder;
 import android.view.View;
 import android.widget.ImageView;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -32,6 +32,7 @@ import org.junit.runner.RunWith;
 import org.robolectric.Robolectric;
 import org.robolectric.annotation.Config;
 import org.robolectric.annotation.GraphicsMode;
+import org.sqztf.core.Engine;
 import org.sqztf.core.ScreenState;
 
 /** Frames on their way from the camera to the screen, and cameras that are there, lost or refused. */
@@ -52,7 +53,7 @@ public class CameraTest {
         }
 
         @Override
-        public void onFrame(Image frame, int orientation) {
+        public void onFrame(CameraFrame frame, int orientation) {
             told.add("frame " + orientation);
         }
     };
@@ -66,15 +67,14 @@ public class CameraTest {
 
     @Test
     public void aFrameIsClosedOnEveryPath() {
-        FakeImage taken = new FakeImage(64, 48, 50);
+        FakeFrame taken = new FakeFrame(64, 48, 50);
         CameraFeed.deliver(taken, 6, listener);
         assertEquals(1, taken.closed);
-        FakeImage late = new FakeImage(64, 48, 50);
+        FakeFrame late = new FakeFrame(64, 48, 50);
         CameraFeed.deliver(late, 6, null);
         assertEquals(1, late.closed);
-        CameraFeed.deliver(null, 6, listener);
         assertEquals(Collections.singletonList("frame 6"), told);
-        final FakeImage failing = new FakeImage(64, 48, 50);
+        final FakeFrame failing = new FakeFrame(64, 48, 50);
         assertThrows(IllegalStateException.class, () -> CameraFeed.deliver(failing, 6, failingListener()));
         assertEquals(1, failing.closed);
     }
@@ -88,13 +88,14 @@ public class CameraTest {
             public void onStopped(ScreenState.Camera why) {}
 
             @Override
-            public void onFrame(Image frame, int orientation) {
+            public void onFrame(CameraFrame frame, int orientation) {
                 throw new IllegalStateException("this frame is bad");
             }
         };
     }
 
     private static MainActivity live() throws Exception {
+        Phone.needModels(1);
         Phone.addCamera(new Size(640, 480));
         Phone.allowCamera();
         MainActivity activity = Robolectric.buildActivity(MainActivity.class).setup().get();
@@ -111,9 +112,9 @@ public class CameraTest {
     @Test
     public void liveFramesAreAnsweredOneAtATimeAndTheRestDropped() throws Exception {
         MainActivity activity = live();
-        FakeImage[] frames = new FakeImage[20];
+        FakeFrame[] frames = new FakeFrame[20];
         for (int i = 0; i < frames.length; i++) {
-            frames[i] = new FakeImage(640, 480, 10 * i);
+            frames[i] = new FakeFrame(640, 480, 10 * i);
             CameraFeed.deliver(frames[i], 6, activity);
             assertEquals(1, frames[i].closed);
         }
@@ -127,7 +128,7 @@ public class CameraTest {
     @Test
     public void aFrameThatIsTooShortStopsTheCameraNotTheApp() throws Exception {
         MainActivity activity = live();
-        FakeImage frame = new FakeImage(640, 480, 50);
+        FakeFrame frame = new FakeFrame(640, 480, 50);
         frame.missing = 2000;
         CameraFeed.deliver(frame, 6, activity);
         assertEquals(1, frame.closed);
@@ -137,10 +138,36 @@ public class CameraTest {
     }
 
     @Test
+    public void anEngineWithoutMemoryIsToldAndMayBeTriedAgain() throws Exception {
+        MainActivity activity = live();
+        Session.engines = (model, threads, fast) -> new Engine() {
+            @Override
+            public void run(ByteBuffer input, ByteBuffer output) {
+                throw new OutOfMemoryError();
+            }
+
+            @Override
+            public void close() {}
+        };
+        activity.session().screen.chooseFast(true);
+        Phone.settle(activity);
+        CameraFeed.deliver(new FakeFrame(640, 480, 50), 6, activity);
+        Phone.settle(activity);
+        assertEquals(ScreenState.Message.ENGINE_FAILED, state(activity).message);
+        assertEquals("OutOfMemoryError", state(activity).detail);
+        Engines.use();
+        activity.findViewById(R.id.action).performClick();
+        Phone.settle(activity);
+        CameraFeed.deliver(new FakeFrame(640, 480, 50), 6, activity);
+        Phone.settle(activity);
+        assertEquals(5, state(activity).answers.size());
+    }
+
+    @Test
     public void framesKeepComingAfterManyWereShownAndDropped() throws Exception {
         MainActivity activity = live();
         for (int i = 0; i < 12; i++) {
-            CameraFeed.deliver(new FakeImage(640, 480, 20 * i), 6, activity);
+            CameraFeed.deliver(new FakeFrame(640, 480, 20 * i), 6, activity);
             Phone.settle(activity);
         }
         assertEquals(0, activity.session().dropped());
@@ -150,19 +177,18 @@ public class CameraTest {
     @Test
     public void freezingShowsTheFrameThatWasAnsweredUpright() throws Exception {
         MainActivity activity = live();
-        CameraFeed.deliver(new FakeImage(640, 480, 200), 6, activity);
+        CameraFeed.deliver(new FakeFrame(640, 480, 200), 6, activity);
         Phone.settle(activity);
         activity.findViewById(R.id.freeze).performClick();
         ImageView still = activity.findViewById(R.id.still);
         assertEquals(View.VISIBLE, still.getVisibility());
-        Bitmap shown = ((android.graphics.drawable.BitmapDrawable) still.getDrawable()).getBitmap();
+        Bitmap shown = Phone.still(activity);
         assertEquals(Arrays.asList(480, 640), Arrays.asList(shown.getWidth(), shown.getHeight()));
         assertEquals(0xFFC8C8C8, shown.getPixel(100, 100));
         Phone.screenshot(activity, "frozen");
         activity.findViewById(R.id.freeze).performClick();
         assertEquals(View.GONE, still.getVisibility());
-        assertNull(still.getDrawable() == null ? null
-                : ((android.graphics.drawable.BitmapDrawable) still.getDrawable()).getBitmap());
+        assertNull(Phone.still(activity));
     }
 
     // Cameras ------------------------------------------------------------------------------------------------

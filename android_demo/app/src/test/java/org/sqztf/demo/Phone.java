@@ -1,5 +1,7 @@
 package org.sqztf.demo;
 
+import static org.junit.Assert.assertTrue;
+import static org.junit.Assume.assumeTrue;
 import static org.robolectric.Shadows.shadowOf;
 
 import android.Manifest;
@@ -9,6 +11,7 @@ import android.content.Intent;
 import android.graphics.Bitmap;
 import android.graphics.Canvas;
 import android.graphics.ImageFormat;
+import android.graphics.drawable.BitmapDrawable;
 import android.hardware.camera2.CameraCharacteristics;
 import android.hardware.camera2.CameraManager;
 import android.net.Uri;
@@ -16,6 +19,7 @@ import android.os.Looper;
 import android.util.Size;
 import android.view.View;
 import android.view.ViewGroup;
+import android.widget.ImageView;
 import android.widget.TextView;
 import java.io.ByteArrayInputStream;
 import java.io.File;
@@ -36,6 +40,21 @@ final class Phone {
 
     static Application application() {
         return RuntimeEnvironment.getApplication();
+    }
+
+    /** Leave a test out where fewer models are bundled: in Gradle it is the developer who bundles some, or none. */
+    static void needModels(int count) {
+        int bundled = new Bundled(application().getAssets()).entries.size();
+        if (System.getProperty("sqz.pictures") == null) {
+            assumeTrue(bundled >= count);
+        }
+        assertTrue(bundled + " models", bundled >= count);
+    }
+
+    /** Return the picture that stands in front of the camera's, null for none. */
+    static Bitmap still(MainActivity activity) {
+        BitmapDrawable shown = (BitmapDrawable) activity.<ImageView>findViewById(R.id.still).getDrawable();
+        return shown == null ? null : shown.getBitmap();
     }
 
     static void addCamera(Size... sizes) {

@@ -2,11 +2,15 @@ package org.sqztf.demo;
 
 import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertNotEquals;
+import static org.junit.Assert.assertNotNull;
+import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertTrue;
 import static org.junit.Assume.assumeNotNull;
 
 import android.graphics.Bitmap;
 import android.text.Layout;
+import android.util.TypedValue;
 import android.view.View;
 import android.view.ViewGroup;
 import android.widget.ImageView;
@@ -149,11 +153,57 @@ public class ScreensTest {
     public void thePictureIsShownUpright() throws Exception {
         for (int orientation = 1; orientation <= 8; orientation++) {
             MainActivity activity = shared(orientation + "-photo.png");
-            ImageView still = activity.findViewById(R.id.still);
-            Bitmap shown = ((android.graphics.drawable.BitmapDrawable) still.getDrawable()).getBitmap();
+            Bitmap shown = Phone.still(activity);
             assertTrue(orientation + "", shown.getWidth() > shown.getHeight());
             int corner = shown.getPixel(2, 2); // red in the picture
             assertTrue(orientation + " " + Integer.toHexString(corner), (corner >> 16 & 0xFF) > 200 && (corner & 0xFF) < 90);
+        }
+    }
+
+    @Test
+    public void thePhotoOfBeforeIsNotShownForOneThatCannotBeRead() throws Exception {
+        MainActivity activity = shared("1-photo.png");
+        assertNotNull(Phone.still(activity));
+        activity.session().screen.photo("content://nobody/2");
+        Phone.settle(activity);
+        assertEquals(ScreenState.Message.PHOTO_UNREADABLE, state(activity).message);
+        assertNull(Phone.still(activity));
+    }
+
+    @Test
+    public void aPhotoThatIsReadIsTold() throws Exception {
+        MainActivity activity = shared("1-photo.png");
+        activity.session().screen.photo(Phone.PHOTO.toString());
+        assertEquals(activity.getString(R.string.message_photo_reading), Phone.text(activity, R.id.message));
+        Phone.settle(activity);
+        assertNotEquals(activity.getString(R.string.message_photo_reading), Phone.text(activity, R.id.message));
+    }
+
+    @Test
+    public void aPhotoThatIsNoneIsToldWithoutNumbersThatSayNothing() throws Exception {
+        MainActivity activity = shared("text.jpg");
+        assertEquals(activity.getString(R.string.message_photo_unreadable), Phone.text(activity, R.id.message));
+    }
+
+    @Test
+    public void formatsThatOnlyAndroidReadsAreTurnedToo() throws Exception {
+        Phone.putPhoto(Phone.photo("6-photo.tiff")); // as DNG is one
+        assertEquals(6, Stills.orientation(Phone.application().getContentResolver(), Phone.PHOTO));
+        Phone.putPhoto(Phone.photo("animated.gif"));
+        assertEquals(1, Stills.orientation(Phone.application().getContentResolver(), Phone.PHOTO));
+    }
+
+    @Test
+    public void iconsOfTransparentBarsAreDarkOnALightScreenOnly() {
+        for (boolean night : new boolean[] {false, true}) {
+            RuntimeEnvironment.setQualifiers(night ? "night" : "notnight");
+            MainActivity activity = Robolectric.buildActivity(MainActivity.class).setup().get();
+            for (int attribute : new int[] {android.R.attr.windowLightStatusBar,
+                android.R.attr.windowLightNavigationBar}) {
+                TypedValue value = new TypedValue();
+                activity.getTheme().resolveAttribute(attribute, value, true);
+                assertEquals(night, value.data == 0);
+            }
         }
     }
 

@@ -44,6 +44,7 @@ public final class Classifier {
      *
      * @param pixels the picture as it is stored
      * @param orientation how it must be turned, 1 to 8 as in EXIF
+     * @throws Engine.Failure the engine failed
      */
     public Result classify(SqzPicture.Pixels pixels, int orientation) {
         long start = System.nanoTime();
@@ -51,7 +52,11 @@ public final class Classifier {
         long ready = System.nanoTime();
         input.rewind();
         output.rewind();
-        engine.run(input, output);
+        try {
+            engine.run(input, output);
+        } catch (RuntimeException error) {
+            throw new Engine.Failure(error);
+        }
         long done = System.nanoTime();
         output.rewind();
         output.get(scores);

@@ -4,6 +4,16 @@ import java.nio.ByteBuffer;
 
 /** Something that runs a model: TFLite on the phone, another runtime in tests. */
 public interface Engine {
+
+    /** The engine failed; other errors are of the picture, not of the model. */
+    final class Failure extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        Failure(RuntimeException cause) {
+            super(cause.getMessage(), cause);
+        }
+    }
+
     /**
      * Run the model once.
      *

@@ -56,19 +56,6 @@ public final class PackedPixels implements SqzPicture.Pixels {
             return 0xFF000000 | first * 0x010101;
         }
         int colour = first << 16 | (bytes[at + 1] & 0xFF) << 8 | bytes[at + 2] & 0xFF;
-        return channels == 3 ? 0xFF000000 | colour : onWhite((bytes[at + 3] & 0xFF) << 24 | colour);
-    }
-
-    /** Lay a pixel 0xAARRGGBB (not premultiplied) on white: each channel is round((c · a + 255 · (255 − a)) / 255). */
-    public static int onWhite(int argb) {
-        int alpha = argb >>> 24;
-        if (alpha == 255) {
-            return argb;
-        }
-        int white = 255 * (255 - alpha);
-        int red = ((argb >> 16 & 0xFF) * alpha + white + 127) / 255;
-        int green = ((argb >> 8 & 0xFF) * alpha + white + 127) / 255;
-        int blue = ((argb & 0xFF) * alpha + white + 127) / 255;
-        return 0xFF000000 | red << 16 | green << 8 | blue;
+        return channels == 3 ? 0xFF000000 | colour : SqzPicture.onWhite((bytes[at + 3] & 0xFF) << 24 | colour);
     }
 }

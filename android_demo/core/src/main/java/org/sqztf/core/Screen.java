@@ -41,6 +41,9 @@ public final class Screen {
         /** Keep the frame that was classified last on the screen. */
         void keepFrame();
 
+        /** Show no frame or photo of before any more. */
+        void dropPicture();
+
         /** Show this. */
         void show(ScreenState state);
     }
@@ -58,6 +61,7 @@ public final class Screen {
     private boolean started;
     private boolean permitted;
     private boolean asked;
+    private boolean dismissed;
     private int model;
     private boolean modelReady;
     private int threads;
@@ -84,6 +88,7 @@ public final class Screen {
         threads = limited(number(saved.get("threads"), Math.min(4, this.maxThreads)));
         fast = "true".equals(saved.get("fast"));
         asked = "true".equals(saved.get("asked"));
+        dismissed = "true".equals(saved.get("dismissed"));
         if (saved.get("photo") != null) {
             photo = saved.get("photo");
             source = Source.PHOTO;
@@ -111,6 +116,7 @@ public final class Screen {
         saved.put("threads", String.valueOf(threads));
         saved.put("fast", String.valueOf(fast));
         saved.put("asked", String.valueOf(asked));
+        saved.put("dismissed", String.valueOf(dismissed));
         if (source == Source.PHOTO) {
             saved.put("photo", photo);
         }
@@ -141,7 +147,7 @@ public final class Screen {
         camera = Camera.OFF;
         if (!hasCamera) {
             camera = Camera.NONE;
-        } else if (!permitted && explain) {
+        } else if (!permitted && (explain || (dismissed && !asked))) {
             camera = Camera.RATIONALE;
         } else if (!permitted && asked) {
             camera = Camera.DENIED;
@@ -170,14 +176,17 @@ public final class Screen {
     // Permission and camera ----------------------------------------------------------------------------------
 
     /**
-     * The user has answered.
+     * The user has answered. A question that was only dismissed looks like one that may never be asked again: the first
+     * time that is not believed, and the user may ask once more.
      *
-     * @param mayAskAgain whether the system would ask again
+     * @param mayAskAgain whether the system says that it would ask again
      */
     public void permission(boolean granted, boolean mayAskAgain) {
         permitted = granted;
-        asked = !granted && !mayAskAgain; // one that was granted once may be gone next time, and be asked for again
-        camera = granted ? Camera.OFF : mayAskAgain ? Camera.RATIONALE : Camera.DENIED;
+        boolean silent = !granted && !mayAskAgain;
+        asked = silent && dismissed; // one that was granted once may be gone next time, and be asked for again
+        dismissed = silent;
+        camera = granted ? Camera.OFF : asked ? Camera.DENIED : Camera.RATIONALE;
         if (granted) {
             wake();
         }
@@ -297,7 +306,7 @@ public final class Screen {
         if (ticket == modelTicket) {
             modelReady = true;
             if (source == Source.PHOTO) {
-                effects.classifyPhoto(++pictureTicket, photo);
+                read();
             } else if (source == Source.FROZEN) {
                 live(); // the frame was classified by another model
             }
@@ -331,6 +340,9 @@ public final class Screen {
         if (ticket == pictureTicket && modelReady && source != Source.FROZEN) {
             answers = result.answers;
             latency.add(result.preprocessNanos, result.inferenceNanos);
+            if (message == Message.PHOTO_READING) {
+                say(null, "");
+            }
             show();
         }
     }
@@ -367,13 +379,24 @@ public final class Screen {
         if (camera == Camera.OPENING || camera == Camera.RUNNING) {
             camera = Camera.OFF;
         }
-        answers = Collections.emptyList();
-        pictureTicket++;
+        forget();
         if (modelReady) {
-            say(null, "");
-            effects.classifyPhoto(pictureTicket, photo);
+            read();
         }
         show();
+    }
+
+    private void read() {
+        say(Message.PHOTO_READING, "");
+        effects.classifyPhoto(++pictureTicket, photo);
+    }
+
+    /** Forget what belongs to the picture of before. */
+    private void forget() {
+        effects.dropPicture();
+        answers = Collections.emptyList();
+        latency.clear(); // a photo of another size takes another time
+        pictureTicket++;
     }
 
     /** The photo was decoded at a fraction of its size. */
@@ -392,18 +415,11 @@ public final class Screen {
         }
     }
 
-    /** No app on the device lets the user choose a photo. */
-    public void noGallery() {
-        say(Message.NO_GALLERY, "");
-        show();
-    }
-
     /** Return to the live camera. */
     private void live() {
         source = Source.LIVE;
         photo = "";
-        answers = Collections.emptyList();
-        pictureTicket++;
+        forget();
         if (modelReady) {
             say(null, "");
         }
@@ -420,8 +436,8 @@ public final class Screen {
         Latency.Summary[] times = {
             latency.of(Latency.PREPROCESS), latency.of(Latency.INFERENCE), latency.of(Latency.TOTAL)
         };
-        return new ScreenState(source, camera, models, model, modelReady, threads, fast, answers,
-                latency.count() == 0 ? null : times, message, detail);
+        return new ScreenState(source, camera, models, model, modelReady, threads, maxThreads, fast,
+                answers, latency.count() == 0 ? null : times, message, detail);
     }
 
     private void show() {

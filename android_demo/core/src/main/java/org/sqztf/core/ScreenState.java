@@ -47,7 +47,7 @@ public final class ScreenState {
         PHOTO_UNREADABLE,
         PHOTO_TOO_LARGE,
         PHOTO_REDUCED,
-        NO_GALLERY;
+        PHOTO_READING;
 
         /** Return what to say of a model that cannot be used. */
         public static Message of(SqzModel.Fault fault) {
@@ -74,6 +74,8 @@ public final class ScreenState {
     public final int model;
     public final boolean modelReady;
     public final int threads;
+    /** The most threads that can be chosen. */
+    public final int maxThreads;
     /** Whether TFLite's faster kernels (XNNPACK) run, whose rounding differs from the kit's by design. */
     public final boolean fast;
     /** Best first; empty while nothing has been classified. */
@@ -86,13 +88,15 @@ public final class ScreenState {
     public final String detail;
 
     ScreenState(Source source, Camera camera, List<String> models, int model, boolean modelReady, int threads,
-            boolean fast, List<SqzModel.Answer> answers, Latency.Summary[] latency, Message message, String detail) {
+            int maxThreads, boolean fast, List<SqzModel.Answer> answers, Latency.Summary[] latency, Message message,
+            String detail) {
         this.source = source;
         this.camera = camera;
         this.models = Collections.unmodifiableList(models);
         this.model = model;
         this.modelReady = modelReady;
         this.threads = threads;
+        this.maxThreads = maxThreads;
         this.fast = fast;
         this.answers = Collections.unmodifiableList(answers);
         this.latency = latency;

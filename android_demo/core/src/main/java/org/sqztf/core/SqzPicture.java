@@ -91,6 +91,49 @@ public final class SqzPicture {
         return new int[] {(width - w) / 2, (height - h) / 2, w, h};
     }
 
+    /**
+     * Return pixels 0xAARRGGBB in rows without gaps, as Android's {@code Bitmap.getPixels} gives them, laid on white.
+     *
+     * @param argb width × height pixels, not copied
+     */
+    public static Pixels of(final int[] argb, final int width, final int height) {
+        if (width < 1 || height < 1 || argb.length != (long) width * height) {
+            throw new IllegalArgumentException(argb.length + " pixels for " + width + " × " + height);
+        }
+        return new Pixels() {
+            @Override
+            public int width() {
+                return width;
+            }
+
+            @Override
+            public int height() {
+                return height;
+            }
+
+            @Override
+            public void read(int x, int y, int dx, int dy, int count, int[] rgb) {
+                int step = dy * width + dx;
+                for (int i = 0, at = y * width + x; i < count; i++, at += step) {
+                    rgb[i] = onWhite(argb[at]);
+                }
+            }
+        };
+    }
+
+    /** Lay a pixel 0xAARRGGBB (not premultiplied) on white: each channel is round((c · a + 255 · (255 − a)) / 255). */
+    public static int onWhite(int argb) {
+        int alpha = argb >>> 24;
+        if (alpha == 255) {
+            return argb;
+        }
+        int white = 255 * (255 - alpha);
+        int red = ((argb >> 16 & 0xFF) * alpha + white + 127) / 255;
+        int green = ((argb >> 8 & 0xFF) * alpha + white + 127) / 255;
+        int blue = ((argb & 0xFF) * alpha + white + 127) / 255;
+        return 0xFF000000 | red << 16 | green << 8 | blue;
+    }
+
     private void prepare(int width, int height) {
         if (line.length < width) {
             line = new int[width];

@@ -4,7 +4,10 @@ import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertTrue;
 import static org.junit.Assume.assumeNotNull;
 
+import java.io.ByteArrayInputStream;
 import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.util.Arrays;
 import org.junit.Test;
@@ -14,6 +17,10 @@ public class OrientationTest {
     /** Names a folder of pictures; each name begins with its orientation. */
     private static final String FOLDER = "sqz.photos";
 
+    private static int of(byte[] file) throws IOException {
+        return Orientation.ofFile(new ByteArrayInputStream(file));
+    }
+
     @Test
     public void filesSayTheirOrientation() throws Exception {
         assumeNotNull(System.getProperty(FOLDER));
@@ -21,12 +28,33 @@ public class OrientationTest {
         assertTrue(files.length > 20);
         for (File one : files) {
             byte[] bytes = Files.readAllBytes(one.toPath());
-            assertEquals(one.getName(), one.getName().charAt(0) - '0', Orientation.ofFile(bytes));
+            assertEquals(one.getName(), one.getName().charAt(0) - '0', of(bytes));
             for (int length = 0; length < Math.min(bytes.length, 600); length++) {
-                int found = Orientation.ofFile(Arrays.copyOf(bytes, length));
-                assertTrue(one.getName(), found >= 1 && found <= 8);
+                int found = of(Arrays.copyOf(bytes, length));
+                assertTrue(one.getName(), found >= 0 && found <= 8);
             }
         }
+    }
+
+    @Test
+    public void aStreamWithoutEndIsLeft() throws Exception {
+        assumeNotNull(System.getProperty(FOLDER));
+        final byte[] start = Files.readAllBytes(new File(System.getProperty(FOLDER), "1-endless.png").toPath());
+        InputStream endless = new InputStream() {
+            private long at;
+
+            @Override
+            public int read() {
+                return at < 8 ? start[(int) at++] & 0xFF : start[8 + (int) ((at++ - 8) % (start.length - 8))] & 0xFF;
+            }
+
+            @Override
+            public long skip(long count) {
+                at += count;
+                return count;
+            }
+        };
+        assertEquals(1, Orientation.ofFile(endless));
     }
 
     @Test

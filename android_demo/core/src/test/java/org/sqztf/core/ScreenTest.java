@@ -30,6 +30,7 @@ public class ScreenTest {
     private int modelTicket;
     private int photoTicket;
     private Screen screen;
+    private String picture = "";
 
     private final Screen.Effects effects = new Screen.Effects() {
         @Override
@@ -67,6 +68,12 @@ public class ScreenTest {
         @Override
         public void keepFrame() {
             asked.add("keep");
+            picture = "frame";
+        }
+
+        @Override
+        public void dropPicture() {
+            picture = "";
         }
 
         @Override
@@ -130,6 +137,8 @@ public class ScreenTest {
     public void aDenialForGoodLeadsToTheSettingsAndBack() {
         screen.start(true, false, false);
         screen.permission(false, false);
+        screen.act();
+        screen.permission(false, false);
         assertEquals(Camera.DENIED, shown.camera);
         taken();
         screen.act();
@@ -137,6 +146,24 @@ public class ScreenTest {
         screen.stop();
         screen.start(true, true, false); // allowed there
         assertTrue(taken().contains("open"));
+    }
+
+    @Test
+    public void aDismissedQuestionMayBeAskedOnceMore() {
+        screen.start(true, false, false);
+        screen.permission(false, false); // the system does not tell it from a denial for good
+        taken();
+        screen = new Screen(effects, MODELS, 8, screen.save());
+        screen.start(true, false, false); // by itself it does not ask
+        assertEquals(Camera.RATIONALE, shown.camera);
+        assertEquals(Collections.singletonList("load 0 4 false"), taken());
+        screen.act();
+        assertEquals(Collections.singletonList("permission"), taken());
+        screen.permission(false, false);
+        assertEquals(Camera.DENIED, shown.camera);
+        screen.stop();
+        screen.start(true, false, false);
+        assertEquals(Camera.DENIED, shown.camera);
     }
 
     @Test
@@ -356,6 +383,24 @@ public class ScreenTest {
         assertEquals(null, shown.latency);
     }
 
+    @Test
+    public void latencyIsOfTheSourceThatIsShown() {
+        runLive();
+        screen.result(screen.frameTicket(), RESULT);
+        screen.photo("content://a");
+        assertEquals(null, shown.latency);
+        screen.result(photoTicket, RESULT);
+        assertEquals(3_000_000, shown.latency[Latency.TOTAL].median);
+        screen.freeze(); // back to the camera
+        assertEquals(null, shown.latency);
+    }
+
+    @Test
+    public void theMostThreadsAreShown() {
+        assertEquals(8, screen.state().maxThreads);
+        assertEquals(1, new Screen(effects, MODELS, 0, new HashMap<String, String>()).state().maxThreads);
+    }
+
     // Pictures -----------------------------------------------------------------------------------------------
 
     @Test
@@ -409,6 +454,38 @@ public class ScreenTest {
     }
 
     @Test
+    public void aPhotoThatIsReadIsTold() {
+        runLive();
+        screen.photo("content://a");
+        assertEquals(Message.PHOTO_READING, shown.message);
+        assertFalse(shown.modelFailed());
+        screen.result(photoTicket, RESULT);
+        assertEquals(null, shown.message);
+        screen.chooseModel(1);
+        assertEquals(null, shown.message); // it is the model that is waited for
+        screen.modelLoaded(modelTicket);
+        assertEquals(Message.PHOTO_READING, shown.message);
+    }
+
+    @Test
+    public void thePictureOfBeforeIsNotShownForAnother() {
+        runLive();
+        screen.result(screen.frameTicket(), RESULT);
+        screen.freeze();
+        assertEquals("frame", picture);
+        screen.photo("content://unreadable");
+        assertEquals("", picture);
+        picture = "photo";
+        screen.modelFailed(modelTicket, Message.ENGINE_FAILED, "");
+        screen.photo("content://another"); // not read before there is a model
+        assertEquals("", picture);
+        assertEquals(Message.ENGINE_FAILED, shown.message);
+        picture = "photo";
+        screen.freeze();
+        assertEquals("", picture);
+    }
+
+    @Test
     public void aPhotoIsClassifiedAgainByAnotherModel() {
         runLive();
         screen.photo("content://a");
@@ -442,14 +519,6 @@ public class ScreenTest {
         screen.result(photoTicket, RESULT);
         assertEquals(Message.PHOTO_REDUCED, shown.message);
         assertEquals(ANSWERS, shown.answers);
-    }
-
-    @Test
-    public void aDeviceWithoutGallerySaysSo() {
-        runLive();
-        screen.noGallery();
-        assertEquals(Message.NO_GALLERY, shown.message);
-        assertEquals(Camera.RUNNING, shown.camera);
     }
 
     // The end of the process ---------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 package org.sqztf.core;
 
+import static org.junit.Assert.assertArrayEquals;
 import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertNull;
@@ -73,9 +74,29 @@ public class SmallPartsTest {
 
     @Test
     public void transparencyIsLaidOnWhite() {
-        assertEquals(0xFFFFFFFF, PackedPixels.onWhite(0x00123456));
-        assertEquals(0xFF123456, PackedPixels.onWhite(0xFF123456));
-        assertEquals(0xFF7F7FFF, PackedPixels.onWhite(0x800000FF));
+        assertEquals(0xFFFFFFFF, SqzPicture.onWhite(0x00123456));
+        assertEquals(0xFF123456, SqzPicture.onWhite(0xFF123456));
+        assertEquals(0xFF7F7FFF, SqzPicture.onWhite(0x800000FF));
+    }
+
+    @Test
+    public void pixelsOfABitmapAreReadAlongEveryLine() {
+        int[] argb = {0xFF000001, 0xFF000002, 0x00000003, 0xFF000004, 0xFF000005, 0xFF000006};
+        SqzPicture.Pixels pixels = SqzPicture.of(argb, 3, 2);
+        assertEquals(3, pixels.width());
+        assertEquals(2, pixels.height());
+        int[] three = new int[3];
+        pixels.read(0, 0, 1, 0, 3, three);
+        assertArrayEquals(new int[] {0xFF000001, 0xFF000002, 0xFFFFFFFF}, three);
+        pixels.read(2, 1, -1, 0, 3, three);
+        assertArrayEquals(new int[] {0xFF000006, 0xFF000005, 0xFF000004}, three);
+        int[] two = new int[2];
+        pixels.read(1, 0, 0, 1, 2, two);
+        assertArrayEquals(new int[] {0xFF000002, 0xFF000005}, two);
+        pixels.read(0, 1, 0, -1, 2, two);
+        assertArrayEquals(new int[] {0xFF000004, 0xFF000001}, two);
+        assertThrows(IllegalArgumentException.class, () -> SqzPicture.of(argb, 2, 2));
+        assertThrows(IllegalArgumentException.class, () -> SqzPicture.of(new int[0], 0, 0));
     }
 
     @Test
