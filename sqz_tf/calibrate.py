@@ -5,14 +5,16 @@ Four steps, each exact or corrected against the float network on calibration pic
 1. Equalise. ReLU(s·x) = s·ReLU(x) for s > 0, so a channel may be divided by s where it is produced and multiplied
    by s where it is consumed (Nagel et al. 2019, arXiv:1906.04721). The strength α trades the spread of the
    activations against that of the consumers' weights (Xiao et al. 2023, arXiv:2211.10438):
-   s_c = large|a_c|^α / max|w_c|^(1−α), where large is the 99.9th percentile.
+   s_c = large|a_c|^α / max|w_c|^(1−α), where large is the 99.9th percentile. Where a kernel has one scale for all
+   channels, those that write the tensor have a say, too: s_c = large|a_c|^α · max|v_c|^β / max|w_c|^γ.
 2. Choose ranges. Each tensor is clipped where the error of what its consumers compute from it, activations and
-   weights quantized, is smallest: for the best α without clipping, the best clip, tensor by tensor.
+   weights quantized, is smallest: for the best strength, the best clip, tensor by tensor. With powers of two a common
+   factor of the channels puts that range on the grid.
 3. Round with a view. Layer by layer from the input on, each kernel is rounded weight by weight, and what one
    rounding costs is made up by the weights not rounded yet, as the inputs' second moments tell
-   (Frantar et al. 2023, arXiv:2210.17323); zeros stay zeros. Then the mean error left in each output channel is
-   taken off its bias (Nagel et al. 2019, section 4.2).
-4. Choose the ranges of the scores by the divergence of the final probabilities.
+   (Frantar et al. 2023, arXiv:2210.17323); zeros stay zeros. Powers of two are chosen by what this leaves. Then the
+   mean error left in each output channel is taken off its bias (Nagel et al. 2019, section 4.2).
+4. Choose the ranges of the scores by what their rounding changes in the final probabilities.
 """
 
 from __future__ import annotations
