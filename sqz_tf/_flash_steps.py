@@ -18,6 +18,7 @@ ELSEWHERE = {
     "vendor": "its maker's tool programs it: add the compiled folder to a project of that tool",
 }
 UF2_DRIVE = "UF2_DRIVE"  # stands for the place in a command that is only shown
+HOST = Board(firmware.HOST, "this computer", firmware.HOST, "generic", 0, 0, 0, firmware.HOST, None, "", "")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Job:
     @property
     def program(self) -> Path:
         """The firmware."""
-        return self.out / "firmware.elf"
+        return firmware.program(self.board.name, self.out)
 
     @property
     def image(self) -> Path:
@@ -91,7 +92,7 @@ def _compiling(job: Job) -> list[Step]:
     if job.model is None:
         return []
     compiler = (sys.executable, "-m", "sqz_tf.compile", str(job.model), "--out", str(job.folder))
-    return [Step((*compiler, "--board", job.board.name, "--overwrite", "--quiet"))]
+    return [Step((*compiler, "--target", job.board.target, "--overwrite", "--quiet"))]
 
 
 def _building(job: Job, *more: str) -> Step:
@@ -103,6 +104,10 @@ def _building_serial(job: Job) -> list[Step]:
     """Return how to build firmware with its cases inside, for a board with nothing but a serial line."""
     copy = ("arm-none-eabi-objcopy", "-O", "binary", str(job.program), str(job.image))
     return [_building(job, f"CASES={job.cases}", "LINE=serial"), Step(copy)]
+
+
+def _host(job: Job) -> list[Step]:
+    return [_building(job), Step((str(job.program),), job.out, tells=True)]
 
 
 def _qemu(job: Job) -> list[Step]:
@@ -161,6 +166,7 @@ def _esptool(job: Job) -> list[Step]:
 
 
 _STEPS: dict[str, Callable[[Job], list[Step]]] = {
+    firmware.HOST: _host,
     "qemu": _qemu,
     "openocd": _openocd,
     "st-flash": _st_flash,

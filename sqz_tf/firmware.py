@@ -72,10 +72,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Header:
-    """What NAME.h of a compiled model says: `input_shape` is [H, W, C], `sha256` that of its `.tflite`."""
+    """What NAME.h of a compiled model says: `input_shape` is [H, W, C], `sha256` that of its `.tflite`.
+
+    `target` is empty where it is not said.
+    """
 
     name: str
     sha256: str
+    target: str
     input_shape: tuple[int, int, int]
     arena_bytes: int
 
@@ -93,25 +97,33 @@ def header(folder: Path) -> Header:
     """
     names = sorted(path.name.removesuffix("_weights.c") for path in folder.glob("*_weights.c"))
     if len(names) != 1:
+        package = any((folder / "src").glob("*_weights.c"))
         raise FirmwareError(
             f"{folder} holds {len(names) or 'no'} compiled models",
             expected="one NAME_weights.c",
-            fix="compile it with python -m sqz_tf.compile",
+            fix=f"give {folder / 'src'}" if package else "compile it with python -m sqz_tf.compile",
         )
     text = (folder / f"{names[0]}.h").read_text(encoding="utf-8")
     numbers = dict(re.findall(rf"^#define {names[0].upper()}_(\w+) (\d+)u?$", text, re.MULTILINE))
     sha256 = re.search(r"sha256\s+([0-9a-f]{64})", text)
+    target = re.search(r"^ \*\s+target\s+(\S+)$", text, re.MULTILINE)
     try:
         height, width, channels = (int(numbers[f"INPUT_{side}"]) for side in ("HEIGHT", "WIDTH", "CHANNELS"))
         arena_bytes = int(numbers["ARENA_BYTES"])
     except KeyError as error:
         raise FirmwareError(f"{names[0]}.h does not say {error}", fix="compile the model again") from error
-    return Header(names[0], sha256[1] if sha256 else "", (height, width, channels), arena_bytes)
+    digest, chosen = (match[1] if match else "" for match in (sha256, target))
+    return Header(names[0], digest, chosen, (height, width, channels), arena_bytes)
 
 
 def ported() -> tuple[str, ...]:
     """Return the names of the boards that firmware can be built for; `host` is this computer."""
     return tuple(sorted(path.stem for path in (MCU / "boards").glob("*.mk")))
+
+
+def compiler(board: str) -> str:
+    """Return what `make` compiles with."""
+    return "cc" if board == HOST else "arm-none-eabi-gcc"
 
 
 def need(tool: str) -> str:
@@ -155,10 +167,15 @@ def build(board: str, folder: Path, out: Path, cases: Path | None = None) -> Pat
     """
     check_ported(board)
     need("make")
-    need("cc" if board == HOST else "arm-none-eabi-gcc")
+    need(compiler(board))
     done = subprocess.run(build_command(board, folder, out, cases), capture_output=True, text=True)
     if done.returncode:
         raise FirmwareError(f"the firmware for {board} cannot be built: {reason(done.stderr)}")
+    return program(board, out)
+
+
+def program(board: str, out: Path) -> Path:
+    """Return where the firmware for a board is built."""
     return out / ("firmware" if board == HOST else "firmware.elf")
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from sqz_tf import _cli, _serial, firmware, images, interpreters
-from sqz_tf._flash_steps import UF2_DRIVE, Job, Step, steps
+from sqz_tf._flash_steps import HOST, UF2_DRIVE, Job, Step, steps
 from sqz_tf.boards import board, board_argument
 from sqz_tf.errors import ConfigError
 from sqz_tf.firmware import FirmwareError, Run
@@ -50,7 +50,7 @@ def run(job: Job, cases: bytes, note: Callable[[str], None], seconds: float = SE
       FirmwareError: a tool is missing or failed, the board is not there, or the firmware stopped half-way.
     """
     plan = steps(job)
-    _check_tools(plan)
+    _check_tools(plan, job)
     job.out.mkdir(parents=True, exist_ok=True)
     job.cases.write_bytes(cases)
     said = None
@@ -66,11 +66,11 @@ def run(job: Job, cases: bytes, note: Callable[[str], None], seconds: float = SE
     return said
 
 
-def _check_tools(plan: Sequence[Step]) -> None:
-    for tool in dict.fromkeys(step.argv[0] for step in plan if step.argv[0] != "cp"):
+def _check_tools(plan: Sequence[Step], job: Job) -> None:
+    for tool in dict.fromkeys(step.argv[0] for step in plan if step.argv[0] not in ("cp", str(job.program))):
         firmware.need(tool)
         if tool == "make":
-            firmware.need("arm-none-eabi-gcc")
+            firmware.need(firmware.compiler(job.board.name))
         if tool == "cmake" and "PICO_SDK_PATH" not in os.environ:
             raise FirmwareError("PICO_SDK_PATH is not set", fix="install the Pico SDK and say where it is")
 
@@ -94,7 +94,8 @@ def _carried_out(step: Step, job: Job) -> Run | None:
     if done.returncode or step.tells:
         builds = step.argv[0] in ("make", "cmake", "idf.py", "arm-none-eabi-objcopy", sys.executable)
         reason = firmware.reason(done.stderr + done.stdout) if builds else _complaint(done.stderr, done.stdout)
-        fix = "" if builds or job.tool == "qemu" else f"is {job.board.title} plugged in and ready to be programmed?"
+        virtual = job.tool in ("qemu", firmware.HOST)
+        fix = "" if builds or virtual else f"is {job.board.title} plugged in and ready to be programmed?"
         raise FirmwareError(f"{step.argv[0]} ended with code {done.returncode}: {reason}", fix=fix)
     return None
 
@@ -199,7 +200,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("folder", metavar="DIR", type=Path, help="a compiled model's folder, or an export's")
     parser.add_argument(
-        "--board", type=_known, required=True, help="its name in the table of boards, or QEMU's name for it"
+        "--board", type=_known, required=True, help="its name in the table of boards, QEMU's name for it, or host"
     )
     parser.add_argument("--port", help="the board's serial port, or the drive of its UF2 boot loader")
     parser.add_argument("--virtual", action="store_true", help="run in QEMU instead of on the board")
@@ -214,7 +215,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _known(name: str) -> str:
     """Return the name as it was given: QEMU's own asks for QEMU."""
-    board_argument(name)
+    if name != firmware.HOST:
+        board_argument(name)
     return name
 
 
@@ -226,11 +228,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def _work(arguments: argparse.Namespace) -> int:
     job = _job(arguments)
+    console = _cli.Console(quiet=arguments.json)
+    _note_other_target(job, console)
     if arguments.dry_run:
+        print(f"# this command itself writes the pictures and what is expected of them to {job.cases}")
         print("\n".join(map(str, steps(job))))
         return _cli.EXIT_OK
     what = given(_compiled(arguments.folder), arguments.image, arguments.model or job.model)
-    console = _cli.Console(quiet=arguments.json)
     said = run(job, firmware.cases_file(what.inputs, what.outputs), console.note)
     if arguments.json:
         print(json.dumps(_result(job, what, said), indent=2))
@@ -240,7 +244,7 @@ def _work(arguments: argparse.Namespace) -> int:
 
 
 def _job(arguments: argparse.Namespace) -> Job:
-    chosen = board(arguments.board)
+    chosen = HOST if arguments.board == firmware.HOST else board(arguments.board)
     virtual = arguments.virtual or arguments.board == chosen.qemu
     folder: Path = arguments.folder.resolve()
     out: Path = (arguments.out or folder.with_name(f"{folder.name}-{chosen.name}")).resolve()
@@ -248,6 +252,15 @@ def _job(arguments: argparse.Namespace) -> Job:
     if _is_export(folder):  # whose C is for any processor: compile again for this one
         return Job(chosen, out / "c", out, arguments.port, virtual, folder / EXPORTED_MODEL)
     return Job(chosen, folder, out, arguments.port, virtual)
+
+
+def _note_other_target(job: Job, console: _cli.Console) -> None:
+    """Say so if what was compiled is not meant for the board's processor: its answers are right, and slow."""
+    if job.model or job.board is HOST:
+        return
+    was, best = firmware.header(job.folder).target, job.board.target
+    if was not in ("", best):
+        console.note(f"{job.folder} was compiled for {was}; {job.board.title} is faster with --target {best}")
 
 
 def _is_export(folder: Path) -> bool:

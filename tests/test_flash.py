@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import stub_model
 from conftest import require
@@ -124,7 +125,9 @@ def test_a_dry_run_needs_no_tool_and_writes_nothing(
     before = sorted(folder.rglob("*"))
     for board, first in (("stm32f405", "make "), ("esp32-c3", "SQZ_DIR="), ("pico", "cmake "), ("mps2-an386", "make ")):
         assert flash.main([str(folder), "--board", board, "--dry-run"]) == 0
-        assert capsys.readouterr().out.startswith(first)
+        comment, command, *_ = capsys.readouterr().out.splitlines()
+        assert re.match(r"# this command itself writes the pictures .* to /.*/sqz_cases\.bin$", comment)
+        assert command.startswith(first)
     assert sorted(folder.rglob("*")) == before
     assert not tools.log.exists()
 
@@ -134,9 +137,20 @@ def test_an_export_is_compiled_for_the_board(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "digits" / "model_int8.tflite").write_bytes(stub_model.CONTENT)
     assert flash.main([str(tmp_path / "digits"), "--board", "mps3-an547", "--dry-run"]) == 0
     lines = capsys.readouterr().out.replace(str(tmp_path), "HERE").splitlines()
-    model = "HERE/digits/model_int8.tflite --out HERE/digits-mps3-an547/c --board mps3-an547"
-    assert lines[0] == f"{sys.executable} -m sqz_tf.compile {model} --overwrite --quiet"
-    assert lines[1].endswith("BOARD=mps3-an547 DIR=HERE/digits-mps3-an547/c OUT=HERE/digits-mps3-an547")
+    model = "HERE/digits/model_int8.tflite --out HERE/digits-mps3-an547/c --target cortex-m55"
+    assert lines[1] == f"{sys.executable} -m sqz_tf.compile {model} --overwrite --quiet"
+    assert lines[2].endswith("BOARD=mps3-an547 DIR=HERE/digits-mps3-an547/c OUT=HERE/digits-mps3-an547")
+
+
+def test_a_folder_for_another_processor_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    header = folder / "stub.h"
+    header.write_text(header.read_text().replace("by hand.", "by hand.\n *   target  generic"))
+    assert flash.main([str(folder), "--board", "stm32f405", "--dry-run"]) == 0
+    told = f"{folder} was compiled for generic; STM32F405RG (Feather STM32F405, Netduino Plus 2) is faster with "
+    assert capsys.readouterr().err == f"{told}--target cortex-m4\n"
+    for board in ("pico", "host"):
+        assert flash.main([str(folder), "--board", board, "--dry-run"]) == 0
+        assert capsys.readouterr().err == ""
 
 
 # What can go wrong -----------------------------------------------------------------------------------------------
@@ -212,6 +226,7 @@ def test_a_failed_build_stops_before_the_board_is_touched(
         (["--board", "teensy-4.1"], "the Arduino IDE programs it"),
         (["--board", "ensemble-e7"], "its maker's tool programs it"),
         (["--board", "nucleo-f411re", "--virtual"], "QEMU does not emulate ST Nucleo-F411RE"),
+        (["--board", "host", "--virtual"], "QEMU does not emulate this computer"),
         (["--board", "mps2-an386", "--image", "x.png"], "--image needs --model"),
         (["--board", "mps2-an386", "--model", "missing.tflite"], "missing.tflite cannot be read"),
         (
@@ -234,8 +249,11 @@ def test_an_unknown_board_is_wrong_usage(folder: Path, capsys: pytest.CaptureFix
 
 
 def test_a_folder_without_a_model_and_another_model_are_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(FirmwareError, match="holds no compiled models"):
+    with pytest.raises(FirmwareError, match=r"holds no compiled models; .*compile it with"):
         firmware.header(tmp_path / "nowhere")
+    stub_model.write(tmp_path / "package" / "src")
+    with pytest.raises(FirmwareError, match=r"package holds no compiled models; .*; give .*/package/src$"):
+        firmware.header(tmp_path / "package")
     other = tmp_path / "other.tflite"
     other.write_bytes(b"another model")
     with pytest.raises(FirmwareError, match=r"stub was not compiled from .*other\.tflite"):
@@ -304,6 +322,12 @@ def test_a_silent_or_missing_port_is_an_error() -> None:
         _serial.hear("/dev/none", flash.REPORT, 0.2)
     with pytest.raises(_serial.SerialError, match="/dev/null is no serial port"):
         _serial.hear("/dev/null", flash.REPORT, 0.2)
+
+
+def test_this_computer_is_a_board_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    require(shutil.which("make") and shutil.which("cc"), "make and cc not installed")
+    assert flash.main([str(folder), "--board", "host"]) == 0
+    assert re.search(r"^noise\n( +-?\d+ class \(\d\)\n){5}this computer: good\n$", capsys.readouterr().out)
 
 
 def test_a_virtual_board_is_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -431,3 +455,36 @@ def test_the_makers_build_systems_get_a_whole_program(
     program = next(path for path in (tmp_path / "out").rglob("firmware") if path.is_file())
     done = subprocess.run([program], capture_output=True, text=True)
     assert firmware.parse(done.returncode, done.stdout).answers[0].equal
+
+    cases.write_bytes(firmware.cases_file(inputs, stub_model.outputs(inputs) + np.int8(1)))
+    subprocess.run(["cmake", "--build", tmp_path / "out"], check=True)
+    done = subprocess.run([program], capture_output=True, text=True)
+    assert firmware.parse(done.returncode, done.stdout).verdict == firmware.EXIT_DIFFERENT, "the new cases are in it"
+    (folder / "more.c").write_text('#error "so it is compiled"\n')
+    done = subprocess.run(["cmake", "--build", tmp_path / "out"], capture_output=True, text=True)
+    assert "so it is compiled" in done.stderr + done.stdout
+
+
+def test_esp_idf_may_ask_for_the_sources_in_a_script(folder: Path, tmp_path: Path) -> None:
+    """As it does for each component before the project is configured."""
+    require(shutil.which("cmake"), "cmake not installed")
+    ask = f"include({MCU}/boards/sources.cmake)\nsqz_sources({folder} sources definitions)\nmessage(${{sources}})\n"
+    (tmp_path / "ask.cmake").write_text(ask)
+    done = subprocess.run(["cmake", "-P", tmp_path / "ask.cmake"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "stub.c" in done.stderr
+
+
+def test_the_partition_of_an_esp_is_what_fit_counts_on() -> None:
+    source = MCU / "boards" / "esp_idf"
+    for each in boards().values():
+        if each.flash_tool == "esptool":
+            text = (source / f"sdkconfig.defaults.{each.flash['chip']}").read_text()
+            settings = dict(line.split("=") for line in text.splitlines())
+            (megabytes,) = (name.split("_")[-1].removesuffix("MB") for name in settings if "FLASHSIZE" in name)
+            table = (source / settings["CONFIG_PARTITION_TABLE_CUSTOM_FILENAME"].strip('"')).read_text()
+            (partition,) = (line.split(", ") for line in table.splitlines() if not line.startswith("#"))
+            offset, size = (int(number, 16) for number in partition[3:])
+            assert partition[:3] == ["factory", "app", "factory"]
+            assert offset % 0x10000 == 0, "where ESP-IDF lets a program begin"
+            assert (offset + size, size) == (int(megabytes) << 20, each.flash_bytes), each.name

@@ -168,6 +168,15 @@ def test_ports_and_table_agree() -> None:
 REGIONS = ("FLASH", "WEIGHTS", "RAM")
 
 
+def test_make_knows_qemus_name_and_builds_beside_the_folder(tmp_path: Path) -> None:
+    folder = stub_model.write(tmp_path / "c")
+    before = sorted(folder.iterdir())
+    command = ["make", "--silent", "-C", str(firmware.MCU), "BOARD=netduinoplus2", f"DIR={folder}"]
+    subprocess.run(command, check=True)
+    assert (tmp_path / "c-stm32f405" / "firmware.elf").is_file()
+    assert sorted(folder.iterdir()) == before
+
+
 def test_what_cannot_be_built_is_said(tmp_path: Path) -> None:
     folder = stub_model.write(tmp_path / "c")
     with pytest.raises(FirmwareError, match="no port for pico"):
@@ -236,7 +245,7 @@ def test_a_network_runs_in_the_memory_of_an_stm32f405(tmp_path: Path, name: str)
     assert flashed("stm32f405", tmp_path / "model.tflite", tmp_path / "c", []) == 0
 
 
-@pytest.mark.parametrize("name", ["model", "main", "cases", "text", "board", "startup"])
+@pytest.mark.parametrize("name", ["model", "main", "cases", "text", "board", "startup", "null"])  # NULL is a macro
 def test_a_model_may_be_called_like_a_file_of_the_firmware(tmp_path: Path, name: str) -> None:
     (tmp_path / "small.tflite").write_bytes(squeezenet(Graph(32, 0.125, 2, 0)))
     arguments = [str(tmp_path / "small.tflite"), "--out", str(tmp_path / "c"), "--name", name, "--quiet"]
