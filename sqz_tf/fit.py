@@ -29,10 +29,20 @@ LINKED = {"cortex-m85": "cortex-m55"}  # cores that the compiler may not know ye
 # Code and stack where nothing can be linked: those of SqueezeNet on a Cortex-M, and room for denser or sparser code.
 CODE_BYTES = {"generic": 10 * KIB, "cortex-m4": 12 * KIB, "cortex-m55": 12 * KIB}
 STACK_BYTES = 1 * KIB
+STATIC_BYTES = 32  # the firmware's own variables, and what alignment leaves
+STACK_KEPT = 2 * KIB  # mcu/boards/cortex_m/sections.ld links nothing that leaves less
 
-# Instructions per multiply-accumulate, from and to, by target: counted in QEMU for SqueezeNets of three sizes (`make
-# bench-mcu`, docs/results.md), the smallest at the upper end.
-INSTRUCTIONS_PER_MAC = {"generic": (5.5, 11.0), "cortex-m4": (0.9, 1.8), "cortex-m55": (0.19, 0.75)}
+# Instructions per multiply-accumulate, from and to, by the function that runs it; elsewhere by target. Counted in QEMU
+# for SqueezeNets of three sizes (`make bench-mcu`, docs/results.md), the smallest at the upper end, with their other
+# operators; a depthwise window of 3 × 3 takes 31, of 5 × 5 22.
+PORTABLE = (5.5, 11.0)
+INSTRUCTIONS_PER_MAC = {
+    "sqz_conv_row": PORTABLE,
+    "sqz_conv_mean_row": PORTABLE,
+    "sqz_fully_connected_row": PORTABLE,
+    "sqz_depthwise_row": (20.0, 40.0),
+}
+FAST = {"generic": PORTABLE, "cortex-m4": (0.9, 1.8), "cortex-m55": (0.19, 0.75)}
 
 # Cycles per instruction, from and to: assumptions, not measurements. One and wait states of the flash; less where a
 # core issues two at a time; more on Helium, whose vector instructions take two beats or more.
@@ -60,15 +70,21 @@ class FitError(SqzError):
 class Need:
     """What a model needs of a board, in bytes; `linked` says whether code and stack were measured.
 
-    `static` holds the row of input and the scores that every caller has, besides what the model has itself.
+    `static` holds the row of input and the scores that every caller has, and little besides.
+    `stack_bound` is 0 where the stack is not counted.
     """
 
     arena: int
     static: int
-    stack: int
+    stack_bound: int
     weights: int
     code: int
     linked: bool
+
+    @property
+    def stack(self) -> int:
+        """Bytes of RAM to leave for the stack."""
+        return self.stack_bound and max(self.stack_bound, STACK_KEPT)
 
     @property
     def ram(self) -> int:
@@ -156,11 +172,20 @@ class Model:
         static = found.static + self._edges(target)
         return Need(compiled.plan.arena_bytes, static, stack, found.weights, found.code, found.stack is not None)
 
+    def instructions(self, target: str) -> tuple[float, float]:
+        """Return an estimate of what one picture takes, from and to."""
+        compiled = self.compiled(target)
+        pairs = [
+            (operator.macs, INSTRUCTIONS_PER_MAC.get(choice.function, FAST[target]))
+            for operator, choice in zip(compiled.program.operators, compiled.choices, strict=True)
+        ]
+        return sum(macs * low for macs, (low, _) in pairs), sum(macs * high for macs, (_, high) in pairs)
+
     def _edges(self, target: str) -> int:
-        """Return the bytes of one input row and the scores: what a caller that streams has in memory."""
+        """Return the bytes of one input row, the scores and little else: what a caller that streams has in memory."""
         program = self.compiled(target).program
         scores = program.streams[program.output]
-        return program.streams[0].row_bytes + scores.height * scores.row_bytes
+        return program.streams[0].row_bytes + scores.height * scores.row_bytes + STATIC_BYTES
 
 
 def tflm_need(data: bytes) -> tuple[Need | None, str]:
@@ -183,13 +208,13 @@ def judge(model: Model, chosen: list[Board], tflm: Need | None) -> list[Verdict]
 
 def _verdict(model: Model, board: Board, tflm: Need | None) -> Verdict:
     code = TFLM_CODE_BYTES.get(TFLM_CORE.get(board.core, board.core), TFLM_CODE_BYTES["cortex-m4"])
-    return Verdict(board, model.need(board), milliseconds(model.macs, board), tflm and replace(tflm, code=code))
+    return Verdict(board, model.need(board), milliseconds(model, board), tflm and replace(tflm, code=code))
 
 
-def milliseconds(macs: int, board: Board) -> tuple[float, float]:
+def milliseconds(model: Model, board: Board) -> tuple[float, float]:
     """Return an estimate of one picture's time, from and to."""
-    pairs = zip(INSTRUCTIONS_PER_MAC[board.target], CYCLES.get(board.core, CYCLES_ELSEWHERE), strict=True)
-    low, high = (macs * instructions * cycles / (1e3 * board.mhz) for instructions, cycles in pairs)
+    pairs = zip(model.instructions(board.target), CYCLES.get(board.core, CYCLES_ELSEWHERE), strict=True)
+    low, high = (instructions * cycles / (1e3 * board.mhz) for instructions, cycles in pairs)
     return low, high
 
 
@@ -232,6 +257,7 @@ def _board_json(verdict: Verdict) -> dict[str, Any]:
 def _need_json(need: Need) -> dict[str, Any]:
     return {
         "ram": {"arena": need.arena, "static": need.static, "stack": need.stack, "total": need.ram},
+        "stack_bound": need.stack_bound,
         "flash": {"weights": need.weights, "code": need.code, "total": need.flash},
         "linked": need.linked,
     }
@@ -278,14 +304,18 @@ def _duration(milliseconds: tuple[float, float]) -> str:
 
 def _notes(verdicts: list[Verdict], why_no_tflm: str) -> list[str]:
     lines = [
-        "KB are 1024 bytes. RAM: arena, static (one input row, the scores) and a bound of the stack, in one block."
+        "KB are 1024 bytes. RAM, in one block: arena, static (one input row, the scores) and a bound of the stack, for "
+        f"which {STACK_KEPT // KIB} KB are kept at least, as the kit's firmware does."
     ]
     if any(verdict.compiled.linked for verdict in verdicts):
         lines.append(f"Code and stack are from a link with {footprint.compiler()}.")
     if not all(verdict.compiled.linked for verdict in verdicts):
         why = footprint.why_not() or "there is no compiler for these cores here"
         lines.append(f"~ estimated: {why}.")
-    lines.append("Time is an estimate (counted instructions times assumed cycles by core): measure on your board.")
+    lines.append(
+        "Time is an estimate (instructions counted for each kind of operator times assumed cycles by core): "
+        "measure on your board."
+    )
     if why_no_tflm:
         lines.append(f"TFLite Micro's arena is not measured: {why_no_tflm}")
     else:
@@ -301,7 +331,7 @@ def _one_board(verdict: Verdict) -> list[str]:
     short = {"RAM": need.ram - where.ram_bytes, "flash": need.flash - where.flash_bytes}
     return [
         f"{where.title}: {where.source}{f' ({where.note})' if where.note else ''}.",
-        f"RAM: {need.arena:,} B arena, {need.static:,} B static, {need.stack:,} B stack. "
+        f"RAM: {need.arena:,} B arena, {need.static:,} B static, {need.stack:,} B stack (bound {need.stack_bound:,}). "
         f"Flash: {need.weights:,} B weights, {need.code:,} B code.",
         *(f"It lacks {short[name]:,} B of {name}." for name in verdict.lacking),
     ]

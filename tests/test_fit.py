@@ -14,6 +14,7 @@ from typing import Any
 import byte_models
 import pytest
 from conftest import ROOT, require
+from int8_nets import Net
 
 from converters.c_compiler import compiler, targets, timeline
 from converters.c_compiler.read import read_graph
@@ -86,8 +87,11 @@ def test_the_arena_is_the_one_the_c_asks_for() -> None:
     need = model().need(TINY)
     assert need.arena == int(found[1])
     row_and_scores = 96 * 3 + 10
-    assert row_and_scores <= need.static <= row_and_scores + 16, "what a caller has, and hardly anything besides"
+    assert need.static == row_and_scores + fit.STATIC_BYTES, "what a caller has, and hardly anything besides"
     assert need.ram == need.arena + need.static + need.stack
+    assert need.stack == fit.STACK_KEPT >= need.stack_bound
+    assert replace(need, stack_bound=3000).stack == 3000
+    assert replace(need, stack_bound=0).stack == 0, "not counted"
 
 
 def test_code_and_stack_are_measured_where_there_is_a_compiler() -> None:
@@ -96,11 +100,11 @@ def test_code_and_stack_are_measured_where_there_is_a_compiler() -> None:
         need = model().need(replace(TINY, core=core, target=target))
         assert need.linked
         assert 2000 < need.code < 20_000
-        assert 100 < need.stack < 2000
+        assert 100 < need.stack_bound < 2000
         tables = flash_bytes(model().compiled(target))["total"]
         assert tables <= need.weights < 1.05 * tables + 1024, "weights and tables, each aligned"
         assert model()._estimated(target).code >= need.code, "an estimate is on the safe side"
-        assert model()._estimated(target).stack >= need.stack
+        assert model()._estimated(target).stack_bound >= need.stack_bound
 
 
 def test_without_a_compiler_estimates_say_so(no_linker: None) -> None:
@@ -151,6 +155,7 @@ CALLS = [("main", "step"), ("step", "a.c:small")]
             "kernel k.c:inner",
             8 + 16 + 50 + 30,
         ),
+        ({"sqz_dsp_fours": "0 bytes (static)"}, [("step", "sqz_dsp_fours")], "sqz_dsp_fours", 8 + 16 + 84),
         ({"z.c:big": "9 bytes (static)"}, [("step", footprint.INDIRECT)], "big", 8 + 16 + 8),  # its namesake is linked
     ],
 )
@@ -162,10 +167,38 @@ def test_the_stack_bound_is_the_deepest_path(
     assert footprint.stack_bound(text, "main", {"m.c:main", "m.c:step", "a.c:small"} | more) == bytes_
 
 
+def test_what_assembly_functions_push_is_known() -> None:
+    text = "".join(path.read_text() for path in sorted((ROOT / "mcu" / "src").glob("*.c")))
+    found = {}
+    for name, body in re.findall(r"\bnaked\b.*?void (\w+)\(.*?\{(.*?)^\}", text, re.MULTILINE | re.DOTALL):
+        lists = re.findall(r"(v?)push \{([^}]*)\}", body)
+        found[name] = sum((8 if vector else 4) * _registers(listed) for vector, listed in lists)
+    assert found == footprint.NAKED
+
+
+def _registers(listed: str) -> int:
+    """Count the registers of `r4-r11, lr`."""
+    spans = [re.findall(r"\d+", part) for part in listed.split(",")]
+    return sum(int(span[1]) - int(span[0]) + 1 if len(span) == 2 else 1 for span in spans)
+
+
+def test_each_operator_is_estimated_by_what_runs_it() -> None:
+    net = Net()
+    wide = net.conv(net.input(8, 8, 4), 16)
+    deep = net.conv(wide, 1, depthwise=True)
+    compiled = fit.Model(net.bytes(net.dense(net.mean(deep), 3)))
+    fast, depthwise, dense = 8 * 8 * 16 * 9 * 4, 8 * 8 * 16 * 9, 16 * 3
+    assert compiled.macs == fast + depthwise + dense
+    expected = 0.9 * fast + 20 * depthwise + 5.5 * dense, 1.8 * fast + 40 * depthwise + 11 * dense
+    assert compiled.instructions("cortex-m4") == pytest.approx(expected)
+    low, _ = compiled.instructions("generic")
+    assert low == pytest.approx(5.5 * (fast + dense) + 20 * depthwise)
+
+
 def test_estimated_instructions_hold_what_was_counted() -> None:
     """SqueezeNet v1.1 at 96 × 96, width 0.25, and at 224 × 224, in QEMU (docs/results.md)."""
     for target, counted in {"cortex-m4": (1.67, 0.94), "cortex-m55": (0.71, 0.198), "generic": (10.6, 5.7)}.items():
-        low, high = fit.INSTRUCTIONS_PER_MAC[target]
+        low, high = (instructions / model().macs for instructions in model().instructions(target))
         assert all(low <= one <= high for one in counted)
 
 

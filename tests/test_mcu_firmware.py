@@ -16,11 +16,12 @@ import pytest
 import stub_model
 from conftest import dev_data, require
 from graphs import GRAPHS, Graph, squeezenet
+from int8_nets import Net
 from PIL import Image
 
 from converters import tflite_reader
 from sqz_tf import compile as compile_command
-from sqz_tf import export, firmware, flash
+from sqz_tf import export, firmware, fit, flash
 from sqz_tf.boards import board, boards
 from sqz_tf.firmware import FirmwareError, Run
 
@@ -230,6 +231,35 @@ def test_the_benchmark_notices_a_missed_limit(tmp_path: Path) -> None:
     assert "| NO |" in bench.tables([row])
     page = f"before\n{bench.BEGIN}\nold\n{bench.END}\nafter\n"
     assert bench.written(page, [row]) == f"before\n{bench.BEGIN}\n\n{bench.tables([row])}\n\n{bench.END}\nafter\n"
+
+
+def depthwise_net() -> bytes:
+    net = Net()
+    x = net.conv(net.input(16, 16, 3), 8, stride=(2, 2))
+    for kernel in (3, 5):
+        x = net.conv(net.conv(x, 1, (kernel, kernel), depthwise=True), 16, (1, 1))
+    return net.bytes(net.dense(net.mean(x), 10))
+
+
+@pytest.mark.parametrize("name", ["mps2-an386", "mps3-an547"])
+def test_fits_range_of_instructions_holds_depthwise_layers_too(tmp_path: Path, name: str) -> None:
+    row = bench.measure("depthwise", depthwise_net(), name, tmp_path)
+    low, high = fit.Model(depthwise_net()).instructions(board(name).target)
+    assert low <= row.instructions <= high
+
+
+@pytest.mark.parametrize("name", ["stm32f405", "mps3-an547"])
+def test_a_model_fits_if_its_firmware_links(tmp_path: Path, name: str) -> None:
+    model = squeezenet(GRAPHS["b"])
+    (tmp_path / "model.tflite").write_bytes(model)
+    arguments = [str(tmp_path / "model.tflite"), "--out", str(tmp_path / "c"), "--board", name, "--quiet"]
+    assert compile_command.main(arguments) == 0
+    needed = fit.Model(model).need(board(name)).ram
+    command = firmware.build_command(name, tmp_path / "c", tmp_path / "out")
+    for size, links in ((needed, True), (needed - 64, False)):
+        done = subprocess.run([*command, f"RAM=0x20000000 {size}"], capture_output=True, text=True)
+        assert (done.returncode == 0) == links, done.stderr
+        assert links or "no room for 2 KB of stack" in done.stderr
 
 
 def flashed(board_name: str, model: Path, folder: Path, pictures: list[Path]) -> int:
