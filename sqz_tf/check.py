@@ -246,13 +246,24 @@ def int8_scores(model: bytes, runtime: str, images: np.ndarray, rows: np.ndarray
 def _scores(
     model: bytes, runtime: str, images: np.ndarray, rows: np.ndarray, feed: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """Run a chunk of pictures at a time: as floats a large split would not fit in memory."""
+    """Run a chunk of pictures at a time: as floats a large split would not fit in memory.
+
+    The reference kernels are slow and run in processes of their own: as many at once as there are processors.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
     import numpy as np
 
     from sqz_tf import interpreters
 
-    chunks = (images[rows[start : start + CHUNK]] for start in range(0, len(rows), CHUNK))
-    return np.concatenate([interpreters.run(model, feed(chunk), runtime).outputs for chunk in chunks])
+    workers = os.cpu_count() or 1 if runtime in interpreters.IN_WORKER else 1
+    chunk = min(CHUNK, -(-len(rows) // workers))
+
+    def outputs(start: int) -> np.ndarray:
+        return interpreters.run(model, feed(images[rows[start : start + chunk]]), runtime).outputs
+
+    with ThreadPoolExecutor(workers) as pool:
+        return np.concatenate(list(pool.map(outputs, range(0, len(rows), chunk))))
 
 
 def _sparsity(int8_model: bytes, pruned: Mapping[str, float] | None) -> dict[str, dict[str, float]]:
