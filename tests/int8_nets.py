@@ -131,18 +131,23 @@ class Net:
         zero_point: int | None = None,
         out: tuple[float, int] | None = None,
         power_of_two: bool = False,
+        dead: bool = False,
     ) -> Map:
-        """Add CONV_2D, or DEPTHWISE_CONV_2D with `channels` as the depth multiplier."""
+        """Add CONV_2D, or DEPTHWISE_CONV_2D with `channels` as the depth multiplier; `dead` as for `_kill`."""
         outputs = channels * x.channels if depthwise else channels
         shape = (1, *kernel, outputs) if depthwise else (outputs, *kernel, x.channels)
         inputs = int(np.prod(kernel)) * (1 if depthwise else x.channels)
         scales = self._weight_scales(outputs if per_channel else 1, power_of_two)
-        weights = self._weights(shape, 3 if depthwise else 0)
-        constants = [self.tensor(shape, "int8", scales, [0] * len(scales), weights, 3 if depthwise else 0)]
-        constants += [self._bias(x, scales, outputs, inputs)] if bias else []
+        dimension = 3 if depthwise else 0
+        weights = self._weights(shape, dimension)
+        biases = self._biases(outputs, inputs)
         sizes = [_out(padding, *each) for each in zip(x.shape[1:3], kernel, stride, dilation, strict=True)]
         if out is None:
             out = self._output_scale(x, scales, inputs, activation, zero_point, power_of_two)
+        if dead:
+            self._kill(x, scales, np.moveaxis(weights, dimension, 0), biases)
+        constants = [self.tensor(shape, "int8", scales, [0] * len(scales), weights, dimension)]
+        constants += [self._bias(x, scales, biases)] if bias else []
         result = self.map((1, *sizes, outputs), *out)
         options = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
         options.strideH, options.strideW = stride
@@ -166,10 +171,24 @@ class Net:
             values = values - values.mean(axis=tuple(range(1, values.ndim)), keepdims=True)
         return np.moveaxis(np.clip(np.round(values), -127, 127), 0, dimension).astype(np.int8)
 
-    def _bias(self, x: Map, scales: np.ndarray, outputs: int, inputs: int) -> int:
+    def _biases(self, outputs: int, inputs: int) -> np.ndarray:
         spread = SPREAD * SPREAD * np.sqrt(inputs)
-        values = np.round(self.rng.normal(0, spread, outputs)).astype(np.int32)
-        return self.tensor((outputs,), "int32", x.scale * scales, [0] * len(scales), values)
+        return np.round(self.rng.normal(0, spread, outputs)).astype(np.int32)
+
+    def _bias(self, x: Map, scales: np.ndarray, values: np.ndarray) -> int:
+        return self.tensor(values.shape, "int32", x.scale * scales, [0] * len(scales), values)
+
+    def _kill(self, x: Map, scales: np.ndarray, weights: np.ndarray, biases: np.ndarray) -> None:
+        """Take a channel's weights, as training does. With a scale of its own, it is as the official converter writes
+        it: the bias is 2^30, and the scale so small that this is what the bias should be.
+        """
+        channel = int(self.rng.integers(len(biases)))
+        weights[channel] = 0
+        if len(scales) > 1:
+            weights[channel] = self.rng.choice([-1, 0, 1], weights[channel].shape) * self.rng.integers(2)
+            smaller = self.rng.choice([1.0, 1.0, 2.0**-9, 2.0**-30])
+            scales[channel] *= max(abs(int(biases[channel])), 1) / 2**30 * smaller
+            biases[channel] = 2**30 if biases[channel] > 0 else -(2**30)
 
     def _output_scale(
         self, x: Map, scales: np.ndarray, inputs: int, activation: str, zero_point: int | None, power_of_two: bool
@@ -251,16 +270,21 @@ class Net:
         result = self.map(shape, x.scale, x.zero_point)
         return self.op("RESHAPE", [x.index, values], result, options, "ReshapeOptions")
 
-    def dense(self, x: Map, channels: int, activation: str = "NONE", *, per_channel: bool = False) -> Map:
+    def dense(
+        self, x: Map, channels: int, activation: str = "NONE", *, per_channel: bool = False, dead: bool = False
+    ) -> Map:
         """Add FULLY_CONNECTED of all values of `x`."""
         inputs = int(np.prod(x.shape))
         scales = self._weight_scales(channels if per_channel else 1, False)
         weights = self._weights((channels, inputs), 0)
-        constants = [self.tensor((channels, inputs), "int8", scales, [0] * len(scales), weights)]
-        constants += [self._bias(x, scales, channels, inputs)]
+        biases = self._biases(channels, inputs)
         options = schema.FullyConnectedOptionsT()
         options.fusedActivationFunction = getattr(_ACTIVATIONS, activation)
         result = self.map((1, channels), *self._output_scale(x, scales, inputs, activation, None, False))
+        if dead:
+            self._kill(x, scales, weights, biases)
+        constants = [self.tensor((channels, inputs), "int8", scales, [0] * len(scales), weights)]
+        constants += [self._bias(x, scales, biases)]
         return self.op("FULLY_CONNECTED", [x.index, *constants], result, options, "FullyConnectedOptions")
 
     def softmax(self, x: Map, beta: float = 1.0) -> Map:

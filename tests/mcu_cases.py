@@ -530,6 +530,18 @@ def pad(draw: Draw) -> Case:
     return _single(call, inputs, reference(content, inputs), top + 1)
 
 
+def reshape(draw: Draw) -> Case:
+    """RESHAPE to other rows, of as many as are more than the engine's stack has room for."""
+    rng, rows, out_rows = random_of(draw), draw(1, 20), draw(1, 5)
+    width, channels = draw(1, 4), draw(1, 4)
+    inputs = int8s(rng, 1, rows, out_rows, width * channels)
+    shape = (1, out_rows, rows * width, channels)
+    params = {"width": rows * width, "channels": channels, "out_stride": channels}
+    kernel = ("sqz_reshape_row", ("sqz_reshape", params))
+    call = Call(*kernel, output=1, fires=out_rows, kernel_h=rows, stride_h=0)
+    return _single(call, inputs, inputs.reshape(shape), rows)
+
+
 def fully_connected(draw: Draw) -> Case:
     """FULLY_CONNECTED after a map, per tensor or per channel."""
     rng, activation, per_channel = random_of(draw), option(draw, ACTIVATIONS), draw(0, 1)
@@ -607,5 +619,5 @@ def softmax_params(scale: Any, beta: float, width: int, channels: int) -> tuple[
 MAKERS: tuple[Callable[[Draw], Case], ...] = (
     *(convolution, depthwise, convolution_mean, mean),
     *(max_pool_row, max_pool_window, average_pool_row, average_pool_window),
-    *(add, quantize, pad, fully_connected, softmax),
+    *(add, quantize, pad, reshape, fully_connected, softmax),
 )

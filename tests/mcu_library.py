@@ -118,6 +118,7 @@ Pad = _structure(
     pad_left=c_uint8,
     value=c_int8,
 )
+Reshape = _structure("sqz_reshape", width=c_uint16, channels=c_uint16, out_stride=c_uint16)
 FullyConnected = _structure(
     "sqz_fully_connected",
     weights=POINTER(c_int8),
@@ -168,7 +169,7 @@ Model = _structure(
     zero_bytes=c_uint32,
 )
 STRUCTURES = (
-    *(Requant, ExactRequant, Conv, ConvMean, Pool, Mean, Add, Quantize, Pad, FullyConnected, Softmax),
+    *(Requant, ExactRequant, Conv, ConvMean, Pool, Mean, Add, Quantize, Pad, Reshape, FullyConnected, Softmax),
     *(Stream, Op, Model),
 )
 PARAMS = {structure.__name__: structure for structure in STRUCTURES}
@@ -200,6 +201,11 @@ class Call:
     state: int = 0
     scratch: int = 0
 
+    @property
+    def pointers(self) -> int:
+        """Bytes in front of the scratch: where a window has more rows than the engine's stack has room for."""
+        return 8 * self.kernel_h if self.kernel_h > 16 and self.yields != WINDOW else 0
+
 
 @dataclass(frozen=True)
 class Case:
@@ -217,7 +223,7 @@ class Case:
     def layout(self) -> tuple[list[int], list[int], list[int], int]:
         """Return where streams, states and scratch lie, and the arena's size: everything side by side."""
         sizes = [0 if i in self.shared else bytes_ * ring for i, (_, bytes_, ring) in enumerate(self.streams)]
-        sizes += [call.state for call in self.calls] + [call.scratch for call in self.calls]
+        sizes += [call.state for call in self.calls] + [call.pointers + call.scratch for call in self.calls]
         offsets, top = [], 4 + 2 * (len(self.streams) + 2 * len(self.calls))
         for size in sizes:
             top = -(-top // ALIGN) * ALIGN
@@ -226,7 +232,8 @@ class Case:
         for stream, other in self.shared.items():
             offsets[stream] = offsets[other]
         s, c = len(self.streams), len(self.calls)
-        return offsets[:s], offsets[s : s + c], offsets[s + c :], top
+        scratches = [offset + call.pointers for offset, call in zip(offsets[s + c :], self.calls, strict=True)]
+        return offsets[:s], offsets[s : s + c], scratches, top
 
     def last_producer(self, stream: int) -> int:
         """Return the index of the last operator that writes to a stream."""
@@ -327,7 +334,7 @@ void sqz_trace(unsigned stream, unsigned y, const int8_t *row, size_t bytes) {
 
 PORTABLE = (
     *("add", "average_pool", "conv", "conv_mean", "depthwise", "fully_connected", "image", "max_pool", "mean"),
-    *("pad", "quantize", "softmax", "stream"),
+    *("pad", "quantize", "reshape", "softmax", "stream"),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from hypothesis import strategies as st
@@ -55,20 +56,29 @@ class _Builder:
         edge = self.pick("int8", "int8", "int8", "float32", "uint8")
         self.told.append(f"{edge} {height}x{width}x{channels}")
         if edge == "int8":
-            return self.net_.input(height, width, channels, zero_point=zero_point)
+            return self._int8_input((height, width, channels), zero_point)
         offset = zero_point + 128 if edge == "uint8" else 0
         x = self.net_.input(height, width, channels, zero_point=offset, dtype=edge)
         return self.net_.requantize(x, 1 / 64, zero_point)
 
+    def _int8_input(self, shape: tuple[int, ...], zero_point: int) -> Map:
+        """Draw an input of this shape, or of its bytes in one row, reshaped."""
+        if self.pick(True, True, False):
+            return self.net_.input(*shape, zero_point=zero_point)
+        self.told.append("reshape")
+        flat = self.pick((math.prod(shape),), (shape[0], shape[1] * shape[2]))
+        return self.net_.reshape(self.net_.input(*flat, zero_point=zero_point), 1, *shape)
+
     def _part(self, x: Map) -> Map:
         parts = [self._conv, self._conv, self._depthwise, self._max_pool, self._average_pool, self._bypass]
         parts += [self._fire, self._branches, self._reduction, self._dense_block, self._pad, self._requantize]
+        parts += [self._reshape, self._tall]
         part = self.pick(*parts)
         self.told.append(part.__name__.strip("_"))
         return part(x)
 
     def _end(self, x: Map) -> Map:
-        end = self.pick("mean", "mean", "conv mean", "dense", "flatten dense", "map", "mean conv")
+        end = self.pick("mean", "mean", "conv mean", "dense", "flatten dense", "map", "mean conv", "flatten")
         self.told.append(end)
         if end == "conv mean":
             x = self.net_.conv(x, self._channels(), (1, 1), per_channel=self.pick(True, False))
@@ -76,10 +86,11 @@ class _Builder:
             x = self.net_.mean(x, keep_dims=end == "mean conv")
         if end == "mean conv":
             x = self.net_.conv(x, self.number(1, 6), (1, 1))
-        if end == "flatten dense":
+        if end in ("flatten", "flatten dense"):
             x = self.net_.reshape(x, 1, x.shape[1] * x.shape[2] * x.shape[3])
         if end.endswith("dense"):
-            x = self.net_.dense(x, self.number(1, 7), self.pick("NONE", "RELU"), per_channel=self.pick(True, False))
+            how = {"per_channel": self.pick(True, False), "dead": self._dead()}
+            x = self.net_.dense(x, self.number(1, 7), self.pick("NONE", "RELU"), **how)
             if self.pick(True, False):
                 x = self.net_.dense(x, self.number(1, 7))
         if self.pick(True, False):
@@ -96,6 +107,10 @@ class _Builder:
         """Draw few channels, or as many as fast kernels take at a time, one more or less."""
         return self.pick(*range(1, 10), 15, 16, 17, 32)
 
+    def _dead(self) -> bool:
+        """Draw whether a channel of a layer has no weights."""
+        return self.pick(False, False, False, True)
+
     def _conv(self, x: Map) -> Map:
         kernel = (self.number(1, 5), self.number(1, 5))
         dilation = self.pick((1, 1), (1, 1), (1, 2), (2, 1), (2, 3))
@@ -111,6 +126,7 @@ class _Builder:
             dilation,
             per_channel=self.pick(True, False),
             power_of_two=self.pick(False, False, True),
+            dead=self._dead(),
         )
 
     def _padding(self, x: Map, spans: list[int]) -> str:
@@ -121,7 +137,7 @@ class _Builder:
         kernel = (self.number(1, 4), self.number(1, 4))
         stride = self.pick((1, 1), (2, 2), (1, 2))
         padding = self._padding(x, list(kernel))
-        return self.net_.conv(x, self.number(1, 2), kernel, stride, padding, depthwise=True)
+        return self.net_.conv(x, self.number(1, 2), kernel, stride, padding, depthwise=True, dead=self._dead())
 
     def _max_pool(self, x: Map) -> Map:
         filter_ = (self.number(1, 4), self.number(1, 4))
@@ -197,6 +213,25 @@ class _Builder:
         """Return the byte of a PADV2, or None for a PAD."""
         return self.number(-128, 127) if self.number(0, 1) else None
 
+    def _reshape(self, x: Map) -> Map:
+        """Make other rows of the same bytes, of at most 32 channels."""
+        x = self.net_.conv(x, self._channels(), (1, 1))
+        size = math.prod(x.shape)
+        channels = self.pick(*_divisors(size, 32))
+        height = self.pick(*_divisors(size // channels, 24))
+        return self.net_.reshape(x, 1, height, size // channels // height, channels)
+
+    def _tall(self, x: Map) -> Map:
+        """See more rows at once than the engine has room for on its stack."""
+        kernel = (self.number(16, 20), self.number(1, 2))
+        if self.pick(True, False):
+            return self.net_.pool(x, kernel, (1, 1), average=self.pick(True, False))
+        return self.net_.conv(x, self.number(1, 4), kernel, (self.number(1, 2), 1))
+
     def _requantize(self, x: Map) -> Map:
         operator = self.pick("QUANTIZE", "RELU", "RELU6")
         return self.net_.requantize(x, x.scale * self.pick(0.7, 1.0, 1.9), self.pick(-128, 4), operator=operator)
+
+
+def _divisors(number: int, most: int) -> list[int]:
+    return [each for each in range(1, most + 1) if number % each == 0]

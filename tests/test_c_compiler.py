@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import flatbuffers
@@ -17,7 +19,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from arena_simulation import Simulation
-from c_models import WARNINGS, Program, Reference
+from c_models import SANITIZERS, WARNINGS, Program, Reference
 from conftest import require
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ from int8_nets import Map, Net, squeezenet
 from mutations import mutants
 from random_nets import RandomNet, random_nets
 
-from converters import c_compiler, tflite_writer
+from converters import c_compiler, tflite_reader, tflite_writer
 from converters.c_compiler import arithmetic, library
 from converters.c_compiler import graph as g
 from converters.c_compiler.legalise import legalise
@@ -79,23 +81,39 @@ def test_a_folded_bias_gives_the_same_sums_within_the_bound(seed: int, zero_poin
     rng = np.random.default_rng(seed)
     weights = rng.integers(-128, 128, (3, 7)).astype(np.int8)
     bias = rng.integers(-1000, 1000, 3).astype(np.int32)
-    folded, largest = arithmetic.fold_bias(weights, bias, zero_point)
+    folded = arithmetic.fold_bias(weights, bias, zero_point)
+    lowest, highest = arithmetic.sum_range(weights, folded)
     extremes = np.where(weights > 0, 127, -128).astype(np.int64)
     for inputs in (rng.integers(-128, 128, (3, 7)), extremes, -1 - extremes):
         sums = ((inputs - zero_point) * weights).sum(axis=1) + bias
         assert np.array_equal((inputs * weights).sum(axis=1) + folded, sums)
-        assert np.all(np.abs(sums) <= largest)
-    reached = [np.abs(((x - zero_point) * weights).sum(axis=1) + bias) for x in (extremes, -1 - extremes)]
-    assert np.array_equal(np.maximum(*reached), largest), "the bound is met, not merely kept"
+        assert np.all((lowest <= sums) & (sums <= highest))
+    reached = [((x - zero_point) * weights).sum(axis=1) + bias for x in (extremes, -1 - extremes)]
+    assert np.array_equal(reached, [highest, lowest]), "the bounds are met, not merely kept"
 
 
-def test_sums_that_could_overflow_are_refused() -> None:
-    assert arithmetic.check_sums(np.array([2**30 - 1]), np.array([1 << 30]), np.array([0])) is None
-    for largest, shift in ((2**30, -3), (2**20, 10)):
-        with pytest.raises(ValueError, match=r"a sum can reach \d+; expected less than 2\^30"):
-            arithmetic.check_sums(np.array([largest]), np.array([1 << 30]), np.array([shift]))
+@pytest.mark.parametrize(
+    ("most", "shift"), [(2**31 - 129, 0), (2**31 - 129, -8), (2**31 - 2**21 - 1, -22), (2**30 - 1, -31), (2**20, 10)]
+)
+def test_sums_that_could_overflow_are_refused(most: int, shift: int) -> None:
+    """What rounding and a zero point add is part of the sum."""
+    assert arithmetic.check_sums(np.array([most]), np.array([1 << 30]), np.array([shift])) is None
+    with pytest.raises(ValueError, match=r"a sum can reach \d+, rounding included; expected less than 2\^31"):
+        arithmetic.check_sums(np.array([2 * most if shift > 0 else most + 1]), np.array([1 << 30]), np.array([shift]))
+
+
+def test_partial_sums_that_could_overflow_are_refused() -> None:
     with pytest.raises(ValueError, match="a partial sum"):
         arithmetic.fold_bias(np.ones((1, 2), np.int8), np.array([2**31 - 1], np.int32), -128)
+
+
+@given(st.integers(-(2**31) + 1, 2**31 - 1), st.integers(2**30, 2**31 - 1), st.integers(-31, 6))
+def test_rescaling_is_that_of_the_reference_kernels(value: int, multiplier: int, shift: int) -> None:
+    value >>= max(shift, 0)
+    (found,) = arithmetic.rescaled(np.array([value]), np.array([multiplier], np.int32), np.array([shift], np.int8))
+    high = math.floor(Fraction(value * 2 ** max(shift, 0) * multiplier, 2**31) + Fraction(1, 2))
+    exact = Fraction(high, 2 ** max(-shift, 0))
+    assert int(found) == math.copysign(math.floor(abs(exact) + Fraction(1, 2)), high)
 
 
 # Reading: what is refused, by layer, operator and reason.
@@ -198,11 +216,10 @@ def test_a_model_that_cannot_be_compiled_says_what_and_why(edit: Callable[..., N
         (lambda n, x: n.add(x, n.conv(x, 1)), r"layer add \(ADD\): input .* broadcasting is not supported"),
         (lambda n, x: n.add(x, x, scale=x.scale / 1e7), "the output's scale .* is too small for the inputs'"),
         (lambda n, x: n.softmax(x, beta=1e-9), r"layer softmax \(SOFTMAX\): .* too small for a softmax"),
-        (lambda n, x: n.conv(x, 2, (5, 5), dilation=(4, 1)), "it sees 17 rows; expected at most 16"),
-        (lambda n, x: n.pool(n.pad(x, 9, 9), (17, 1), (1, 1)), "it sees 17 rows; expected at most 16"),
+        (lambda n, x: n.conv(x, 2, (9, 5), dilation=(32, 1)), "it sees 257 rows at once; expected at most 255"),
         (
-            lambda n, x: n.softmax(n.reshape(x, 1, 9, 4, 4)),
-            r"layer softmax .* reads \(6, 6, 4\) reshaped to \(9, 4, 4\)",
+            lambda n, x: n.softmax(n.reshape(n.pad(n.pad(x, 255), 4), 1, 10680)),
+            r"layer reshape \(RESHAPE\): it sees 267 rows at once; expected at most 255",
         ),
         (lambda n, x: n.conv(n.requantize(x, x.scale, 0, "uint8"), 2), "is uint8; expected an int8 model"),
     ],
@@ -233,7 +250,8 @@ def test_an_unknown_batch_is_one() -> None:
 
 
 def test_sums_that_could_overflow_name_their_layer() -> None:
-    model = edited(lambda form, graph: setattr(form.buffers[2], "data", np.full(16, 0x7F, np.uint8)))
+    largest = np.full(4, 2**31 - 1, np.int32)
+    model = edited(lambda form, graph: setattr(form.buffers[2], "data", largest.view(np.uint8)))
     with pytest.raises(ValueError, match=r"layer conv_2d \(CONV_2D\): a (partial )?sum can reach \d+"):
         c_compiler.analyse(model)
 
@@ -436,6 +454,121 @@ def test_a_pad_before_a_mean_is_part_of_its_sum(kernel: tuple[int, int]) -> None
     assert isinstance(padded, g.ConvKernel | g.MeanKernel)
     assert padded.zero_sum == -128 * 6 * 6 - -64 * (6 * 6 - 4 * 5)
     assert "PADV2" not in functions(program_of(build))
+
+
+@pytest.mark.parametrize(
+    ("shape", "build"),
+    [
+        ((6, 4), lambda n, x: n.conv(n.reshape(x, 1, 6, 4, 1), 2)),
+        ((24,), lambda n, x: n.conv(n.reshape(x, 1, 6, 4, 1), 2)),
+        ((24,), lambda n, x: n.conv(n.reshape(n.reshape(x, 1, 4, 6), 1, 6, 4, 1), 2)),
+    ],
+)
+def test_an_input_that_is_reshaped_at_once_comes_in_the_rows_that_are_read(
+    shape: tuple[int, ...], build: Callable[[Net, Map], Map]
+) -> None:
+    program = program_of(lambda n: build(n, n.input(*shape)))
+    assert functions(program) == ["CONV_2D"]
+    source = program.streams[0]
+    assert (source.height, source.width, source.channels) == (6, 4, 1)
+
+
+def reshaped(where: str) -> bytes:
+    """Return a network with a RESHAPE that is no view: other rows are read than the map has."""
+    net = Net(8)
+    if where == "flat":  # read row by row, and by a fully connected layer
+        x = net.reshape(net.conv(net.input(6, 6, 2), 2), 1, 72)
+        return net.bytes(net.softmax(net.dense(net.softmax(x), 72)))
+    if where == "rows":
+        x = net.reshape(net.dense(net.input(5, 3, 2), 48, "RELU"), 1, 4, 4, 3)
+        return net.bytes(net.conv(x, 3))
+    if where == "both":  # the input as it is, and in other rows; a map of 20 rows in 3
+        x = net.input(6, 10, 1)
+        y = net.conv(net.reshape(x, 1, 20, 3, 1), 1, out=(x.scale, x.zero_point))
+        return net.bytes(net.add(net.conv(x, 1), net.reshape(y, 1, 6, 10, 1)))
+    x = net.conv(net.input(4, 3, 2), 4, (1, 1))  # beside others in a concatenation
+    y = net.reshape(net.conv(net.reshape(x, 1, 2, 6, 4), 4, out=(x.scale, x.zero_point)), 1, 4, 3, 4)
+    return net.bytes(net.conv(net.concat([x, y]), 3))
+
+
+@pytest.mark.parametrize(
+    ("where", "copies"),
+    [("flat", ["RESHAPE"]), ("rows", ["RESHAPE"]), ("both", ["RESHAPE"] * 2), ("beside", ["RESHAPE"] * 2)],
+)
+def test_other_rows_than_the_map_has_are_copied(where: str, copies: list[str]) -> None:
+    assert [name for name in functions(legalise(read_graph(reshaped(where)))) if name == "RESHAPE"] == copies
+
+
+def test_the_output_has_its_own_shape(tmp_path: Path) -> None:
+    """Not that of the map it is a view of."""
+    net = Net()
+    model = net.bytes(net.reshape(net.conv(net.input(6, 6, 2), 2), 1, 72))
+    header = c_compiler.compile_model(model, "net", labels=[str(i) for i in range(72)])["net.h"]
+    sizes = dict(re.findall(r"#define NET_(OUTPUT_\w+|CLASS_COUNT) (\d+)", header))
+    names = ("OUTPUT_BYTES", "OUTPUT_HEIGHT", "OUTPUT_WIDTH", "OUTPUT_CHANNELS", "CLASS_COUNT")
+    assert [int(sizes[name]) for name in names] == [72, 1, 1, 72, 72]
+    said = c_compiler.report(c_compiler.analyse(model))["output"]
+    assert (said["bytes"], said["height"], said["width"], said["channels"]) == (72, 1, 1, 72)
+    with pytest.raises(ValueError, match="2 labels for 72 classes"):
+        c_compiler.compile_model(model, "net", labels=["a", "b"])
+
+
+# Channels that every input gives the same byte.
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+@pytest.mark.parametrize("target", ["cortex-m4", "cortex-m55"])
+def test_a_channel_without_weights_leaves_its_layer_the_fast_kernel(target: str, per_channel: bool) -> None:
+    for seed in range(10):
+        net = Net(seed)
+        model = net.bytes(net.conv(net.input(6, 5, 3), 8, dead=True, per_channel=per_channel))
+        compilation = c_compiler.analyse(model, target)
+        (choice,), (operator,) = compilation.choices, compilation.program.operators
+        assert choice.function == {"cortex-m4": "sqz_conv_row_dsp", "cortex-m55": "sqz_conv_row_mve"}[target]
+        assert isinstance(operator.kernel, g.ConvKernel)
+        assert len(operator.kernel.requant.shift) == (8 if per_channel else 1)
+        assert np.sum(~operator.kernel.rows.any(axis=1)) == 1
+
+
+def test_a_layer_without_weights_is_constant() -> None:
+    net = Net()
+    model = net.bytes(net.conv(net.input(4, 4, 2), 1, dead=True, activation="NONE"))
+    (operator,) = legalise(read_graph(model)).operators
+    assert isinstance(operator.kernel, g.ConvKernel)
+    assert (operator.kernel.requant.shift.tolist(), operator.kernel.requant.only_shifts) == ([-1], True)
+
+
+@pytest.fixture(scope="module", params=[0, 1e-7, 1e-12, 1e-20])
+def dying(request: pytest.FixtureRequest) -> bytes:
+    """Return a model as the official converter writes it, of layers whose channel 2 has weights this small."""
+    import keras
+
+    from converters import to_tflite
+
+    layers = [
+        keras.layers.Conv2D(8, 3, padding="same", activation="relu"),
+        keras.layers.DepthwiseConv2D(3, padding="same", activation="relu6"),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(6),
+        keras.layers.Softmax(),
+    ]
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((12, 12, 3)), *layers])
+    for layer in (layers[0], layers[1], layers[3]):
+        weights, bias = layer.get_weights()
+        (weights[:, :, 2] if layer is layers[1] else weights[..., 2])[...] *= request.param
+        bias[2] = 0.5
+        layer.set_weights([weights, bias])
+    return to_tflite.integer_model(model, np.random.default_rng(0).random((4, 12, 12, 3)))
+
+
+def test_a_model_with_dead_channels_is_compiled_as_the_converter_writes_it(tmp_path: Path, dying: bytes) -> None:
+    biases = [each for each in tflite_reader.read_model(dying).tensors if each.dtype == "int32" and each.size > 2]
+    assert max(np.max(each.data) for each in biases) == 2**30, "the converter's limit is met"
+    for target, function in (("generic", "sqz_conv_row"), ("cortex-m4", "sqz_conv_row_dsp")):
+        assert c_compiler.analyse(dying, target).choices[0].function == function
+        program = Program(tmp_path / target, {"net": dying}, target=target, flags=SANITIZERS)
+        assert program.compare("net", Reference(dying), 3) == []
 
 
 def test_what_nobody_reads_is_not_compiled() -> None:
@@ -738,6 +871,14 @@ def test_what_is_cut_short_or_stale_does_not_compile(tmp_path: Path, file: str, 
     assert run(tmp_path, *command).returncode != 0
 
 
+def test_a_compiler_with_a_small_int_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, simple())
+    small = ("-U__INT_MAX__", "-D__INT_MAX__=32767")
+    command = ("gcc", "-std=c11", "-I.", "-fsyntax-only", "sqz_stream.c")
+    assert run(tmp_path, *command).returncode == 0
+    assert "sqz needs an int of 32 bits" in run(tmp_path, *command, *small).stderr
+
+
 def test_constants_go_to_the_section_asked_for(tmp_path: Path) -> None:
     written(tmp_path, squeezenet())
     for flags, section in (((), ".rodata"), (('-DSQZ_WEIGHTS_SECTION=".model"',), ".model")):
@@ -785,7 +926,18 @@ def _models() -> dict[str, bytes]:
 
     int8 = tiny_models.int8_model()
     twin = tflite_writer.to_uint8_twin(int8)
-    return {"converted": int8, "twin": twin, "fires": squeezenet(), "mixed": mixed(), "confident": confident()}
+    models = {"converted": int8, "twin": twin, "fires": squeezenet(), "mixed": mixed(), "confident": confident()}
+    models |= {f"reshaped_{where}": reshaped(where) for where in ("flat", "rows", "both", "beside")}
+    return models | {"tall": tall()}
+
+
+def tall() -> bytes:
+    """Return a network of windows of more rows than the engine's stack has room for, up to as many as can be."""
+    net = Net(6)
+    x = net.pool(net.conv(net.input(140, 2, 2), 6, (17, 2)), (40, 1), (9, 1), "VALID", average=True)
+    x = net.pool(net.conv(x, 5, (18, 1), depthwise=True), (20, 2), (1, 1))
+    x = net.conv(net.pad(x, 100), 3, (128, 1), padding="SAME", dilation=(2, 1))
+    return net.bytes(net.mean(net.conv(x, 3, (1, 1))))
 
 
 @pytest.mark.parametrize(
@@ -841,7 +993,15 @@ def test_every_pass_can_be_printed(what: str) -> None:
     text = c_compiler.dump(c_compiler.analyse(squeezenet()), what)
     assert text == c_compiler.dump(c_compiler.analyse(squeezenet()), what)
     lines = text.splitlines()
-    assert len(lines) > 10
+    assert len(lines) > 10 or what == "emit"
     assert not any(line.endswith(" ") for line in lines)
-    with pytest.raises(ValueError, match="there is no pass 'magic'; expected one of graph, legal, schedule, plan"):
+    with pytest.raises(
+        ValueError, match="there is no pass 'magic'; expected one of read, legalise, schedule, plan, emit"
+    ):
         c_compiler.dump(c_compiler.analyse(squeezenet()), "magic")
+
+
+def test_the_files_are_printed_with_their_sizes() -> None:
+    rows = [line.split() for line in c_compiler.dump(c_compiler.analyse(squeezenet()), "emit").splitlines()[1:]]
+    files = c_compiler.compile_model(squeezenet(), "model")
+    assert {name: int(size) for size, name in rows} == {name: len(text.encode()) for name, text in files.items()}

@@ -92,7 +92,7 @@ def case(conv: ConvKernel, target: str, height: int = 9, margin: int = 0) -> mcu
     w = conv.window
     values = np.random.default_rng(height).integers(-128, 128, (height, conv.in_width, conv.in_channels))
     fields = {
-        "weights": np.frombuffer(packed.weights, np.int8),
+        "weights": packed.weights,
         "bias": None if packed.records else conv.bias,
         "requant": requant_fields(conv.requant) | (in_records(conv.requant) if packed.records else {}),
         "in_width": conv.in_width,
@@ -216,6 +216,13 @@ def wide_conv() -> ConvKernel:
     return replace(conv, weights=np.full_like(conv.weights, 127))
 
 
+def huge_conv() -> ConvKernel:
+    """Return a convolution whose sums come as near to 2^31 as the compiler allows."""
+    conv = edge_conv(-128, relu=False)
+    signs = np.where(np.arange(conv.out_channels) % 2, -1, 1)
+    return replace(conv, bias=(signs * (2**31 - 2**21 - 600)).astype(np.int32))
+
+
 def test_sums_beyond_the_shared_halfword_get_the_wide_kernel() -> None:
     fast = with_expected(wide_conv(), "cortex-m4")
     assert fast.calls[0].kernel == "sqz_conv_row_dsp_wide"
@@ -226,6 +233,7 @@ def batch(target: str) -> list[mcu.Case]:
     """Return cases of every shape."""
     convs = [random_conv(i, shape, i % 3 == 1, i % 4 < 2) for i, shape in enumerate(SHAPES)]
     edges = [with_expected(edge_conv(*each), target, height=1) for each in EDGES]
+    edges.append(with_expected(huge_conv(), target, height=1))
     return [*(with_expected(conv, target) for conv in (*convs, wide_conv())), *edges]
 
 

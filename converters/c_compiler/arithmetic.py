@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 QMIN, QMAX = -128, 127
-SUM_LIMIT = 1 << 30  # sums stay below it, so that 2 * sum fits 32 bits and no kernel has to saturate
+PRODUCT_LIMIT = 1 << 30  # of a sum times its factor: with a zero point it fits 32 bits
 INT32_LIMIT = 1 << 31
 
 
@@ -81,7 +81,25 @@ def _quantized(value: float, scale: float, zero_point: int) -> int:
     return zero_point + int(math.copysign(math.floor(abs(ratio) + 0.5), ratio))
 
 
-def fold_bias(weights: np.ndarray, bias: np.ndarray, input_zero_point: int) -> tuple[np.ndarray, np.ndarray]:
+def sum_range(weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and the highest sum of each output channel for any int8 inputs, int64 [O].
+
+    Args:
+      weights: int8 [O, K].
+      bias: int32 [O], the input's zero point folded in.
+    """
+    wide = weights.astype(np.int64)
+    positive, negative = np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
+    return bias + QMIN * positive + QMAX * negative, bias + QMAX * positive + QMIN * negative
+
+
+def largest_sums(weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Return the largest magnitude of each output channel's sum, int64 [O]; arguments as for `sum_range`."""
+    lowest, highest = sum_range(weights, bias)
+    return np.maximum(np.abs(lowest), np.abs(highest))
+
+
+def fold_bias(weights: np.ndarray, bias: np.ndarray, input_zero_point: int) -> np.ndarray:
     """Fold the input's zero point into the bias: sums then run over the input bytes as they are.
 
     Args:
@@ -90,24 +108,41 @@ def fold_bias(weights: np.ndarray, bias: np.ndarray, input_zero_point: int) -> t
       input_zero_point: of the int8 input.
 
     Returns:
-      int32 [O], bias - input_zero_point * sum of weights; and int64 [O], the largest magnitude of a sum.
+      int32 [O], bias - input_zero_point * sum of weights.
 
     Raises:
       ValueError: a partial sum could leave 32 bits.
     """
     wide = weights.astype(np.int64)
     folded = bias.astype(np.int64) - input_zero_point * wide.sum(axis=1)
-    positive, negative = np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
-    highest = folded + QMAX * positive + QMIN * negative
-    lowest = folded + QMIN * positive + QMAX * negative
-    partial = int((np.abs(folded) - QMIN * (positive - negative)).max())
+    partial = int((np.abs(folded) - QMIN * np.abs(wide).sum(axis=1)).max())
     if partial >= INT32_LIMIT:
         raise ValueError(f"a partial sum can reach {partial}; expected less than 2^31 = {INT32_LIMIT}")
-    return folded.astype(np.int32), np.maximum(np.abs(highest), np.abs(lowest))
+    return folded.astype(np.int32)
+
+
+def rescaled(sums: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Return what TFLite's `MultiplyByQuantizedMultiplier` makes of sums that stay in 32 bits when shifted left."""
+    high = (shifted_left(sums, multiplier, shift) * multiplier.astype(np.int64) + (1 << 30)) >> 31
+    right = np.maximum(-shift.astype(np.int64), 0)
+    halves_away = (high < 0) & (right > 0)
+    return (high + ((1 << right) >> 1) - halves_away) >> right
+
+
+def one_for_all(multiplier: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return tables of one entry where all channels have the same; int32, int8."""
+    same = np.all(multiplier == multiplier[0]) and np.all(shift == shift[0])
+    count = 1 if same else len(shift)
+    return multiplier[:count].astype(np.int32), shift[:count].astype(np.int8)
+
+
+def shifted_left(sums: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Return sums as far to the left as their scales ask for."""
+    return sums << np.where(multiplier == 0, 0, np.clip(shift.astype(np.int64), 0, 31))
 
 
 def check_sums(largest: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> None:
-    """Prove that no sum, shifted left where its scale asks for that, reaches 2^30: kernels need not saturate.
+    """Prove that no sum leaves 32 bits, shifted left or rounded as its scale asks: kernels need not saturate.
 
     Args:
       largest: int64 [O], the largest magnitude of each sum.
@@ -117,14 +152,15 @@ def check_sums(largest: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -
     Raises:
       ValueError: one can.
     """
-    left = np.where(multiplier == 0, 0, np.clip(shift, 0, 31))
-    reached = int((largest << left).max())
-    if reached >= SUM_LIMIT:
-        raise ValueError(f"a sum can reach {reached}; expected less than 2^30 = {SUM_LIMIT}")
+    # Rounding adds half of what is shifted out, then comes a zero point, at most 2^7.
+    added = 1 << np.maximum(-shift.astype(np.int64) - 1, 7)
+    reached = int((shifted_left(largest, multiplier, shift) + added).max())
+    if reached >= INT32_LIMIT:
+        raise ValueError(f"a sum can reach {reached}, rounding included; expected less than 2^31 = {INT32_LIMIT}")
 
 
 def check_products(largest: np.ndarray, real: np.ndarray) -> None:
-    """Prove that no sum times its factor reaches 2^30, as `check_sums` does where the factor is a multiplier.
+    """Prove that no sum times its factor reaches 2^30. (`fold_bias` has proven that sums fit 32 bits.)
 
     Args:
       largest: int64 [O], the largest magnitude of each sum.
@@ -133,9 +169,9 @@ def check_products(largest: np.ndarray, real: np.ndarray) -> None:
     Raises:
       ValueError: one can.
     """
-    reached = float((largest * np.maximum(real, 1.0)).max())
-    if reached >= SUM_LIMIT:
-        raise ValueError(f"a sum can reach {reached:.0f}; expected less than 2^30 = {SUM_LIMIT}")
+    reached = float((largest * real).max())
+    if reached >= PRODUCT_LIMIT:
+        raise ValueError(f"a scaled sum can reach {reached:.0f}; expected less than 2^30 = {PRODUCT_LIMIT}")
 
 
 def softmax_scaling(beta: float, scale: float) -> tuple[int, int, int]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from converters.c_compiler import emit, library, targets
 from converters.c_compiler.graph import Graph, Program
 from converters.c_compiler.legalise import legalise
+from converters.c_compiler.pack import Choice
 from converters.c_compiler.plan import Plan, plan
 from converters.c_compiler.read import read_graph
 from converters.c_compiler.schedule import Schedule, schedule
-from converters.c_compiler.targets import Choice
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from converters.c_compiler import graph as g
-from converters.c_compiler.compiler import Compilation
+from converters.c_compiler.compiler import Compilation, files
 from converters.c_compiler.schedule import CALLER
 
 
 def dump(compilation: Compilation, what: str) -> str:
-    """Return what a pass made: `graph`, `legal`, `schedule` or `plan`.
+    """Return what a pass made: `read`, `legalise`, `schedule`, `plan` or `emit`.
 
     Raises:
       ValueError: there is no such pass.
@@ -31,7 +31,7 @@ def _sides(*sides: int) -> str:
     return "x".join(str(side) for side in sides)
 
 
-def _graph(compilation: Compilation) -> str:
+def _read(compilation: Compilation) -> str:
     graph = compilation.graph
     rows = []
     for i, layer in enumerate(graph.layers):
@@ -45,7 +45,7 @@ def _scale(each: g.FeatureMap | g.Stream) -> tuple[str, int]:
     return f"{each.scale:.6g}", each.zero_point
 
 
-def _legal(compilation: Compilation) -> str:
+def _legalise(compilation: Compilation) -> str:
     program = compilation.program
     streams = [
         (i, _sides(s.height, s.width, s.channels), *_scale(s), s.name.split(";")[0][-60:])
@@ -97,9 +97,16 @@ def _plan(compilation: Compilation) -> str:
     return _table(("offset", "bytes", "kind", "operators", "what"), rows) + total
 
 
+def _emit(compilation: Compilation) -> str:
+    """Name the files of a model called `model`."""
+    rows = [(len(text.encode()), name) for name, text in files(compilation, "model").items()]
+    return _table(("bytes", "file"), rows)
+
+
 PASSES: dict[str, Callable[[Compilation], str]] = {
-    "graph": _graph,
-    "legal": _legal,
+    "read": _read,
+    "legalise": _legalise,
     "schedule": _schedule,
     "plan": _plan,
+    "emit": _emit,
 }

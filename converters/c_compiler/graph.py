@@ -234,6 +234,13 @@ class ConvKernel:
     mean: Requant | None = None  # the MEAN that alone reads it, fused
     zero_sum: int = 0  # as in `MeanKernel`
 
+    @property
+    def rows(self) -> np.ndarray:
+        """The weights as one row for each output channel: int8 [O, K]."""
+        if self.depthwise:
+            return self.weights.reshape(-1, self.out_channels).T
+        return self.weights.reshape(self.out_channels, -1)
+
 
 @dataclass(frozen=True)
 class PoolKernel:
@@ -294,6 +301,14 @@ class PadKernel:
     value: int
 
 
+@dataclass(frozen=True)
+class ReshapeKernel:
+    """A row of a map whose bytes are those of a map with other rows."""
+
+    width: int
+    channels: int
+
+
 @dataclass(frozen=True, eq=False)
 class FullyConnectedKernel:
     """Sums over rows: weights int8 [O, height * row_bytes]."""
@@ -318,7 +333,15 @@ class SoftmaxKernel:
 
 
 Kernel = (
-    ConvKernel | PoolKernel | MeanKernel | AddKernel | QuantizeKernel | PadKernel | FullyConnectedKernel | SoftmaxKernel
+    ConvKernel
+    | PoolKernel
+    | MeanKernel
+    | AddKernel
+    | QuantizeKernel
+    | PadKernel
+    | ReshapeKernel
+    | FullyConnectedKernel
+    | SoftmaxKernel
 )
 
 EACH, WINDOW, LAST = "EACH", "WINDOW", "LAST"  # when an operator's output rows are complete: see sqz_ops.h
@@ -346,7 +369,8 @@ class Stream:
 class Operator:
     """What makes rows of a stream; `inputs` and `output` are positions in `Program.streams`.
 
-    Firing y reads input rows y * stride_h - pad_top … + rows - 1 (of one that sees one row at a time: row y).
+    Firing y reads input rows y * stride_h - pad_top … + rows - 1 (of one that sees one row at a time: row y). With
+    stride_h 0 all firings read the same rows.
     """
 
     name: str
@@ -366,8 +390,9 @@ class Operator:
 
 @dataclass(frozen=True)
 class Program:
-    """A network as the C library runs it. Stream 0 is the input."""
+    """A network as the C library runs it. Stream 0 is the input; `result` is how callers see the stream `output`."""
 
     streams: tuple[Stream, ...]
     operators: tuple[Operator, ...]
     output: int
+    result: Stream

@@ -11,19 +11,17 @@ import numpy as np
 
 from converters.c_compiler import arithmetic
 from converters.c_compiler import graph as g
-from converters.c_compiler.read import check
-
-MAX_WINDOW = 16  # SQZ_MAX_WINDOW
+from converters.c_compiler.constant import with_constant_channels
+from converters.c_compiler.read import LARGEST_STEP, check
 
 
 def convolution(kind: g.Convolution, source: g.FeatureMap, target: g.FeatureMap) -> g.ConvKernel:
     """Return the kernel of CONV_2D or DEPTHWISE_CONV_2D."""
-    _check_rows(kind.window)
-    bias, largest = arithmetic.fold_bias(_matrix(kind), kind.bias, source.zero_point)
-    return g.ConvKernel(
+    _check_rows(kind.window.rows)
+    conv = g.ConvKernel(
         weights=kind.weights,
-        bias=bias,
-        requant=_requant(source.scale * kind.weight_scale / target.scale, largest, kind.activation, target),
+        bias=kind.bias,
+        requant=_requant(source.scale * kind.weight_scale / target.scale, kind.activation, target),
         window=kind.window,
         in_width=source.width,
         in_channels=source.channels,
@@ -32,17 +30,14 @@ def convolution(kind: g.Convolution, source: g.FeatureMap, target: g.FeatureMap)
         input_zero_point=source.zero_point if kind.outside is None else kind.outside,
         depthwise=kind.depthwise,
     )
+    conv = replace(conv, bias=arithmetic.fold_bias(conv.rows, kind.bias, source.zero_point))
+    conv = with_constant_channels(conv)
+    arithmetic.check_sums(arithmetic.largest_sums(conv.rows, conv.bias), conv.requant.multiplier, conv.requant.shift)
+    return conv
 
 
-def _check_rows(window: g.Window) -> None:
-    check(window.rows <= MAX_WINDOW, f"it sees {window.rows} rows; expected at most {MAX_WINDOW}")
-
-
-def _matrix(kind: g.Convolution) -> np.ndarray:
-    """Return a convolution's weights as one row for each output channel: int8 [O, K]."""
-    if kind.depthwise:
-        return kind.weights.reshape(-1, kind.weights.shape[3]).T
-    return kind.weights.reshape(len(kind.weights), -1)
+def _check_rows(rows: int) -> None:
+    check(rows <= LARGEST_STEP, f"it sees {rows} rows at once; expected at most {LARGEST_STEP}")
 
 
 def convolution_and_mean(
@@ -60,7 +55,7 @@ def pool(kind: g.Pool, source: g.FeatureMap, target: g.FeatureMap) -> g.PoolKern
         window = replace(window, stride_h=max(window.stride_h, window.kernel_h))
     streaming = is_streaming(window, source.height, target.height, kind.average)
     if not streaming:
-        _check_rows(window)
+        _check_rows(window.rows)
     ends = arithmetic.activation_range(kind.activation, target.scale, target.zero_point)
     return g.PoolKernel(window, source.width, source.channels, target.width, *ends, kind.average, streaming)
 
@@ -109,11 +104,18 @@ def copy(source: g.FeatureMap) -> g.PadKernel:
     return g.PadKernel(source.width, source.channels, source.width, 0, source.zero_point)
 
 
+def reshape(source: g.FeatureMap, target: g.FeatureMap) -> g.ReshapeKernel:
+    """Return the kernel of a RESHAPE that makes other rows; it sees the whole map."""
+    _check_rows(source.height)
+    return g.ReshapeKernel(target.width, target.channels)
+
+
 def fully_connected(
     kind: g.FullyConnected, source: g.FeatureMap, rows: g.FeatureMap, target: g.FeatureMap
 ) -> g.FullyConnectedKernel:
     """Return the kernel of FULLY_CONNECTED; `rows` is the map whose bytes `source` has."""
-    bias, largest = arithmetic.fold_bias(kind.weights, kind.bias, source.zero_point)
+    bias = arithmetic.fold_bias(kind.weights, kind.bias, source.zero_point)
+    largest = arithmetic.largest_sums(kind.weights, bias)
     requant = _exact_requant(source.scale * kind.weight_scale / target.scale, largest, kind.activation, target)
     row_bytes = rows.width * rows.channels
     return g.FullyConnectedKernel(kind.weights, bias, requant, row_bytes, rows.height, target.channels)
@@ -127,22 +129,21 @@ def softmax(kind: g.Softmax, source: g.FeatureMap) -> g.SoftmaxKernel:
 
 def quantize(kind: g.Requantize, source: g.FeatureMap, target: g.FeatureMap) -> g.QuantizeKernel:
     """Return the kernel of QUANTIZE between int8 maps, or of a RELU that stands alone."""
-    requant = _requant(np.array([source.scale / target.scale]), np.array([255]), kind.activation, target)
+    requant = _requant(np.array([source.scale / target.scale]), kind.activation, target)
+    arithmetic.check_sums(np.array([255]), requant.multiplier, requant.shift)
     return g.QuantizeKernel(requant, source.width, source.channels, source.zero_point)
 
 
 # Scaling.
 
 
-def _requant(real: np.ndarray, largest: np.ndarray, activation: str, target: g.FeatureMap) -> g.Requant:
-    """Return how sums become a map's int8, proven not to overflow."""
+def _requant(real: np.ndarray, activation: str, target: g.FeatureMap) -> g.Requant:
+    """Return how sums become a map's int8."""
     check(bool(np.all(np.isfinite(real))), "a scale is too large or too small to be used")
     multiplier, shift = arithmetic.quantized_multipliers(real)
-    arithmetic.check_sums(largest, multiplier, shift)
     ends = arithmetic.activation_range(activation, target.scale, target.zero_point)
-    if np.all(multiplier == multiplier[0]) and np.all(shift == shift[0]):
-        multiplier, shift = multiplier[:1], shift[:1]
-    return g.Requant(multiplier, shift.astype(np.int8), target.zero_point, *ends)
+    # From 31 on to the left no sum but 0 is allowed, so that all are the same.
+    return g.Requant(*arithmetic.one_for_all(multiplier, np.minimum(shift, 31)), target.zero_point, *ends)
 
 
 def _exact_requant(real: np.ndarray, largest: np.ndarray, activation: str, target: g.FeatureMap) -> g.ExactRequant:

@@ -1,7 +1,7 @@
 """Rewrite a network until every layer is an operator of the C library.
 
-Each step is a pure function: edges become int8, reshapes become views, paddings join the windows that read them,
-what nobody reads goes; then `lower` makes the `Program`.
+Each step is a pure function: edges become int8, reshapes become views or copies, paddings join the windows that read
+them, what nobody reads goes; then `lower` makes the `Program`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def legalise(graph: g.Graph) -> g.Program:
       ValueError: a layer cannot be expressed; the message names it.
     """
     graph = with_int8_edges(graph)
-    graph = with_views(graph)
+    graph = with_views(with_reshaped_input(graph))
     graph = with_folded_pads(graph)
     return lower(without_unread(graph))
 
@@ -60,26 +60,45 @@ def _where(layer: g.Layer) -> str:
     return f"layer {layer.name} ({layer.operator})"
 
 
-def with_views(graph: g.Graph) -> g.Graph:
-    """Turn reshapes into other views of the same bytes.
+def with_reshaped_input(graph: g.Graph) -> g.Graph:
+    """Let callers give the rows that the first layer reads, if the input is only read reshaped: its bytes stay."""
+    bases = _bases(graph)
+    wanted = [each for layer in graph.layers if _reads_rows(layer) for each in layer.inputs]
+    reads = [each for each in wanted if bases[each] == graph.input]
+    if not reads or graph.input in reads:
+        return graph
+    views = tuple(reads[0] if number == graph.input else view for number, view in enumerate(graph.views))
+    layers = tuple(layer for layer in graph.layers if layer.output != reads[0])
+    return replace(graph, input=reads[0], layers=layers, views=views)
 
-    Raises:
-      ValueError: a reshaped map is read in rows that are not rows of the map.
-    """
-    views = list(graph.views)
+
+def _reads_rows(layer: g.Layer) -> bool:
+    """Whether a layer asks for rows of a certain shape."""
+    return not isinstance(layer.kind, g.Reshape | g.FullyConnected)
+
+
+def _bases(graph: g.Graph) -> list[int]:
+    """Return for each map the one whose bytes it has, if all reshapes are views."""
+    bases = list(graph.views)
     for layer in graph.layers:
         if isinstance(layer.kind, g.Reshape):
-            views[layer.output] = views[layer.inputs[0]]
-    layers = tuple(layer for layer in graph.layers if not isinstance(layer.kind, g.Reshape))
-    for layer in layers:
-        for each in layer.inputs:
-            seen, base = graph.maps[each], graph.maps[views[each]]
-            check(
-                seen.height == base.height or isinstance(layer.kind, g.FullyConnected),
-                f"{_where(layer)} reads {base.shape} reshaped to {seen.shape}; expected rows as they were, "
-                "or a fully connected layer",
-            )
-    return replace(graph, layers=layers, views=tuple(views))
+            bases[layer.output] = bases[layer.inputs[0]]
+    return bases
+
+
+def with_views(graph: g.Graph) -> g.Graph:
+    """Turn reshapes into views of the same bytes, or into copies where a layer reads other rows than the map has."""
+    views, layers = list(graph.views), []
+    wanted = {each for layer in graph.layers if _reads_rows(layer) for each in layer.inputs}
+    for layer in graph.layers:
+        if isinstance(layer.kind, g.Reshape):
+            base = views[layer.inputs[0]]
+            if layer.output not in wanted or graph.maps[layer.output].height == graph.maps[base].height:
+                views[layer.output] = base
+                continue
+            layer = replace(layer, inputs=(base,))
+        layers.append(layer)
+    return replace(graph, layers=tuple(layers), views=tuple(views))
 
 
 def with_folded_pads(graph: g.Graph) -> g.Graph:

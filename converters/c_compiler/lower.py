@@ -17,7 +17,7 @@ MOST = 254  # streams and operators are numbered in uint8, of which 0xFF means n
 
 
 def lower(graph: g.Graph) -> g.Program:
-    """Return the program of a network whose edges are int8 and whose reshapes are views.
+    """Return the program of a network whose edges are int8 and whose reshapes are views where that is enough.
 
     Raises:
       ValueError: a layer cannot be an operator, or there are too many.
@@ -77,6 +77,10 @@ class _Homes:
         return self.readers[number] == 1 and number in self.producers and self.graph.views[number] == number
 
 
+def _rows_of(each: g.FeatureMap) -> g.Stream:
+    return g.Stream(each.tensor, each.name, *each.shape, each.scale, each.zero_point)
+
+
 class _Lowering:
     """Appends operators, layer by layer, and the streams they need."""
 
@@ -97,15 +101,15 @@ class _Lowering:
         check(self.operators, "the model computes nothing: its output is its input")
         for name, count in (("streams", len(self.streams)), ("operators", len(self.operators))):
             check(count <= MOST, f"the model has {count} {name}; expected at most {MOST}")
-        return g.Program(tuple(self.streams), tuple(self.operators), output)
+        result = _rows_of(self.graph.maps[self.graph.output])
+        return g.Program(tuple(self.streams), tuple(self.operators), output, result)
 
     def _stream(self, number: int) -> int:
         """Return the stream that a map is, or is a view of."""
         number = self.graph.views[number]
         if number not in self.numbers:
             self.numbers[number] = len(self.streams)
-            each = self.graph.maps[number]
-            self.streams.append(g.Stream(each.tensor, each.name, *each.shape, each.scale, each.zero_point))
+            self.streams.append(_rows_of(self.graph.maps[number]))
         return self.numbers[number]
 
     def _add(self, layer: g.Layer, kernel: g.Kernel, output: int, **how: Any) -> None:
@@ -136,6 +140,8 @@ class _Lowering:
             self._add(layer, kernels.pad(kind, maps[0], target), layer.output, pad_top=kind.top)
         elif isinstance(kind, g.Add):
             self._add(layer, kernels.add(kind, maps[0], maps[1], target), layer.output)
+        elif isinstance(kind, g.Reshape):
+            self._add(layer, kernels.reshape(maps[0], target), layer.output, rows=maps[0].height, stride_h=0)
         elif isinstance(kind, g.Softmax):
             self._add(layer, kernels.softmax(kind, maps[0]), layer.output)
         elif isinstance(kind, g.Requantize):

@@ -1,4 +1,4 @@
-"""Lay the weights of a convolution out as the target's kernel eats them, and say which kernel that is.
+"""Say which kernel runs a convolution on a target, and lay its weights out as that kernel eats them.
 
 Every kernel computes the same bytes. The fast ones ask for more of the arithmetic; mcu/src/sqz_conv_dsp.c and
 sqz_conv_mve.c say why.
@@ -6,6 +6,7 @@ sqz_conv_mve.c say why.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,35 +14,38 @@ import numpy as np
 from converters.c_compiler import arithmetic
 from converters.c_compiler.graph import ConvKernel
 
-TARGETS = ("generic", "cortex-m4", "cortex-m55")
 LARGEST_SHARED_SUM = 1 << 23  # sums in the upper bytes of 32 bits stay below it
 VECTOR = 16  # bytes
 LARGEST_SHIFT = 22  # to the right: rounding and zero point, shifted left, stay within 32 bits
 
 
 @dataclass(frozen=True)
-class PackedConv:
-    """A convolution as a kernel runs it: the C function, its weights, bytes of scratch.
+class Choice:
+    """How an operator is run: the C function, its weights (int8, flat; None for most), and bytes of scratch.
 
-    `records` says that the weights hold biases, multipliers and shifts too (mcu/src/sqz_record.h).
+    `records`: the weights hold the biases, multipliers and shifts too (mcu/src/sqz_record.h).
     """
 
     function: str
-    weights: bytes
-    scratch_bytes: int
+    weights: np.ndarray | None = None
+    scratch_bytes: int = 0
     records: bool = False
 
 
-def pack(conv: ConvKernel, target: str) -> PackedConv:
-    """Choose the kernel of a convolution on a target (one of TARGETS), and pack the weights for it."""
-    fast = {"cortex-m4": _for_dsp, "cortex-m55": _for_mve}.get(target)
+def pack(conv: ConvKernel, target: str) -> Choice:
+    """Choose the kernel of a convolution: one of the target's own, if FAST has it, or the portable one."""
+    fast = FAST.get(target)
     return (fast(conv) if fast and _is_plain(conv) else None) or _portable(conv)
 
 
-def _portable(conv: ConvKernel) -> PackedConv:
+def _portable(conv: ConvKernel) -> Choice:
     """[O, KH, KW, I]; depthwise [KH, KW, O]."""
     row = "sqz_depthwise_row" if conv.depthwise else "sqz_conv_row"
-    return PackedConv("sqz_conv_mean_row" if conv.mean else row, conv.weights.tobytes(), 0)
+    return Choice("sqz_conv_mean_row" if conv.mean else row, conv.weights.reshape(-1))
+
+
+def _in_records(function: str, records: bytes, scratch_bytes: int) -> Choice:
+    return Choice(function, np.frombuffer(records, np.int8), scratch_bytes, records=True)
 
 
 def _is_plain(conv: ConvKernel) -> bool:
@@ -49,15 +53,6 @@ def _is_plain(conv: ConvKernel) -> bool:
     to = conv.requant
     shifts = bool(np.all((to.shift <= -1) & (to.shift >= -LARGEST_SHIFT)))
     return not conv.depthwise and shifts and to.highest == 127 and to.lowest in (-128, to.zero_point)
-
-
-def _largest_sums(conv: ConvKernel) -> np.ndarray:
-    """The largest magnitude of each output channel's sum, for any input."""
-    weights = conv.weights.reshape(conv.out_channels, -1).astype(np.int64)
-    positive, negative = np.maximum(weights, 0).sum(axis=1), np.minimum(weights, 0).sum(axis=1)
-    highest = conv.bias + arithmetic.QMAX * positive + arithmetic.QMIN * negative
-    lowest = conv.bias + arithmetic.QMIN * positive + arithmetic.QMAX * negative
-    return np.maximum(np.abs(highest), np.abs(lowest))
 
 
 # Cortex-M with SMLAD.
@@ -72,12 +67,13 @@ def _dsp_order(conv: ConvKernel) -> np.ndarray:
     return np.append(order, -1) if len(order) % 2 else order
 
 
-def _for_dsp(conv: ConvKernel) -> PackedConv | None:
+def _for_dsp(conv: ConvKernel) -> Choice | None:
     """For sqz_conv_dsp.c; None where there is no kernel for sums that large."""
     order = _dsp_order(conv)
-    rows = np.pad(conv.weights.reshape(conv.out_channels, -1), ((0, 0), (0, 1)))[:, order]
+    rows = np.pad(conv.rows, ((0, 0), (0, 1)))[:, order]
     fours = conv.out_channels // 4 * 4
-    wide = bool(_largest_sums(conv).max() >= LARGEST_SHARED_SUM or _together(rows[:fours]).min(initial=0) < -(1 << 15))
+    largest = arithmetic.largest_sums(conv.rows, conv.bias)
+    wide = bool(largest.max() >= LARGEST_SHARED_SUM or _together(rows[:fours]).min(initial=0) < -(1 << 15))
     if wide:
         fours = 0
     records = [_record(conv, o, 4, _dsp_four(rows[o : o + 4])) for o in range(0, fours, 4)]
@@ -86,7 +82,7 @@ def _for_dsp(conv: ConvKernel) -> PackedConv | None:
         return None
     function = "sqz_conv_mean_row_dsp" if conv.mean else "sqz_conv_row_dsp_wide" if wide else "sqz_conv_row_dsp"
     row_bytes = conv.window.kernel_w * conv.in_channels
-    return PackedConv(function, b"".join(records), 4 * len(order) + 2 * row_bytes, records=True)
+    return _in_records(function, b"".join(records), 4 * len(order) + 2 * row_bytes)
 
 
 def _together(rows: np.ndarray) -> np.ndarray:
@@ -107,16 +103,15 @@ def _dsp_two(rows: np.ndarray) -> bytes:
 # Cortex-M with Helium.
 
 
-def _for_mve(conv: ConvKernel) -> PackedConv:
+def _for_mve(conv: ConvKernel) -> Choice:
     """For sqz_conv_mve.c."""
-    rows = conv.weights.reshape(conv.out_channels, -1)
+    rows = conv.rows
     fours, inputs = conv.out_channels // 4 * 4, rows.shape[1]
     records = [_record(conv, o, 4, _mve_four(rows[o : o + 4])) for o in range(0, fours, 4)]
     records += [_record(conv, o, 1, rows[o].tobytes() + bytes(-inputs % 4)) for o in range(fours, len(rows))]
     read_beyond = 0 if len(rows) > fours else max(0, -inputs % VECTOR - (4 if conv.requant.only_shifts else 20))
     function = "sqz_conv_mean_row_mve" if conv.mean else "sqz_conv_row_mve"
-    scratch = 2 * (inputs + -inputs % VECTOR)
-    return PackedConv(function, b"".join(records) + bytes(read_beyond), scratch, records=True)
+    return _in_records(function, b"".join(records) + bytes(read_beyond), 2 * (inputs + -inputs % VECTOR))
 
 
 def _mve_four(rows: np.ndarray) -> bytes:
@@ -134,3 +129,6 @@ def _record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> byte
     shifts = shift.astype(np.int8).tobytes() + bytes(-channels % 4)
     multipliers = b"" if to.only_shifts else multiplier.astype("<i4").tobytes()
     return bias.astype("<i4").tobytes() + weights + shifts + multipliers
+
+
+FAST: dict[str, Callable[[ConvKernel], Choice | None]] = {"cortex-m4": _for_dsp, "cortex-m55": _for_mve}

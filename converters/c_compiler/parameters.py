@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from converters.c_compiler import graph as g
+from converters.c_compiler.pack import Choice
 from converters.c_compiler.tables import Tables
-from converters.c_compiler.targets import Choice
 
 Parameters = tuple[str, dict[str, object]]  # a structure's name, and its fields
 
@@ -164,6 +164,10 @@ def _pad_params(k: g.PadKernel, site: Site) -> Parameters:
     }
 
 
+def _reshape_params(k: g.ReshapeKernel, site: Site) -> Parameters:
+    return "sqz_reshape", {"width": k.width, "channels": k.channels, "out_stride": site.out_stride}
+
+
 def _fully_connected_params(k: g.FullyConnectedKernel, site: Site) -> Parameters:
     assert site.choice.weights is not None
     return "sqz_fully_connected", {
@@ -193,6 +197,7 @@ _MAKERS: dict[type, Callable[[Any, Site], Parameters]] = {
     g.AddKernel: _add_params,
     g.QuantizeKernel: _quantize_params,
     g.PadKernel: _pad_params,
+    g.ReshapeKernel: _reshape_params,
     g.FullyConnectedKernel: _fully_connected_params,
     g.SoftmaxKernel: _softmax_params,
 }

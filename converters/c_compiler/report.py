@@ -7,8 +7,8 @@ from typing import Any
 
 from converters.c_compiler import graph as g
 from converters.c_compiler.compiler import Compilation
+from converters.c_compiler.pack import Choice
 from converters.c_compiler.plan import ARENA_ALIGN, Plan, state_bytes
-from converters.c_compiler.targets import Choice
 from converters.c_compiler.timeline import timeline, whole_maps
 
 
@@ -27,7 +27,7 @@ def report(compilation: Compilation) -> dict[str, Any]:
         "format": 1,
         "target": compilation.target,
         "input": _edge(program.streams[0]),
-        "output": _edge(program.streams[program.output]),
+        "output": _edge(program.result),
         "macs": sum(operator.macs for operator in program.operators),
         "arena": {
             "bytes": plan.arena_bytes,

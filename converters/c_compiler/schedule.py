@@ -96,7 +96,7 @@ def last_readings(operator: g.Operator, in_height: int) -> np.ndarray:
     stride, top, seen = operator.stride_h, operator.pad_top, operator.rows
     if operator.yields == g.WINDOW:
         stride, top, seen = 1, 0, 1
-    firing = np.minimum((rows + top) // stride, operator.fires - 1)
+    firing = np.minimum((rows + top) // stride if stride else operator.fires - 1, operator.fires - 1)
     return np.where(firing * stride - top + seen > rows, firing, -1)
 
 

@@ -20,8 +20,12 @@ extern "C" {
 #define SQZ_NOINLINE
 #endif
 
-#define SQZ_NONE 0xFFu    /* no such stream */
-#define SQZ_MAX_WINDOW 16 /* rows an operator can see at once */
+#define SQZ_NONE 0xFFu /* no such stream */
+
+/* The engine keeps pointers to the rows of a window on its stack, or if they are more than so many in front of the
+ * operator's scratch, SQZ_POINTER_BYTES for each. */
+#define SQZ_ROWS_ON_STACK 16
+#define SQZ_POINTER_BYTES 8
 
 /* Bytes that the engine keeps for itself at the start of the arena: a mark, then how often each operator has fired and
  * how many rows it waits for, and how many rows of each stream are complete. Nothing else may lie there. */
@@ -67,7 +71,7 @@ typedef struct sqz_op {
     uint8_t yields;         /* SQZ_EACH, SQZ_WINDOW or SQZ_LAST */
     uint8_t input, input_b; /* streams; input_b is SQZ_NONE unless the operator has two inputs */
     uint8_t output;
-    uint8_t kernel_h, stride_h, pad_top;
+    uint8_t kernel_h, stride_h, pad_top; /* stride_h 0: every firing sees the same rows */
     uint8_t lag;            /* further input rows to wait for, so that the slices of one row are made in one step */
 } sqz_op;
 
@@ -190,6 +194,14 @@ typedef struct sqz_pad {
 } sqz_pad;
 
 void sqz_pad_row(const void *params, const sqz_rows *rows);
+
+/* RESHAPE to other rows: firing y makes row y of a map whose bytes are those of the input, all of which it sees (kernel_h
+ * is the input's height, stride_h 0), so that its rows lie one after another from in[0] on. */
+typedef struct sqz_reshape {
+    uint16_t width, channels, out_stride; /* of the output */
+} sqz_reshape;
+
+void sqz_reshape_row(const void *params, const sqz_rows *rows);
 
 /* As sqz_requant, but rounded once: TFLite's reference FULLY_CONNECTED multiplies by a double and rounds halves away
  * from zero. The factor has all of a double's 53 bits: (high * 2^31 + low) / 2^shift, 0 <= high < 2^22,

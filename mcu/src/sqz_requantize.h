@@ -5,8 +5,9 @@
  * sqz_shift_right    x / 2^exponent, halves away from zero. gemmlowp's RoundingDivideByPOT.
  * sqz_multiply       both: TFLite's MultiplyByQuantizedMultiplier with double rounding.
  *
- * Ranges: |x| < 2^30 in all of them, |x| * 2^shift < 2^30 where shift is positive; the compiler proves that no sum of
- * a model leaves them. 0 <= multiplier < 2^31, -31 <= shift <= 29.
+ * Ranges: |x| * 2^shift < 2^31 where shift is positive, else |x| plus the half that rounds, 2^(-shift - 1), and what a
+ * zero point adds, 2^7; the compiler proves that no sum of a model leaves them. 0 <= multiplier < 2^31,
+ * -31 <= shift <= 30.
  * >> of a negative number is taken to be arithmetic, as in every compiler we know; sqz_stream.c asserts it.
  */
 #ifndef SQZ_REQUANTIZE_H

@@ -2,9 +2,12 @@
  * start of the arena. */
 #include "sqz_ops.h"
 
+#include <limits.h>
 #include <string.h>
 
 _Static_assert((-3 >> 1) == -2, "sqz needs >> of negative numbers to be arithmetic");
+_Static_assert(INT_MAX >= INT32_MAX, "sqz needs an int of 32 bits: sums and products of int8 are int");
+_Static_assert(sizeof(void *) <= SQZ_POINTER_BYTES, "sqz needs pointers of at most 64 bits");
 
 #define NEVER UINT16_MAX /* rows that an operator waits for which has fired for the last time */
 
@@ -83,24 +86,25 @@ static int output_row(const sqz_model *model, const sqz_op *op, int y) {
 }
 
 static const int8_t **point_at_rows(const sqz_stream *stream, void *arena, int row, int end, const int8_t **in) {
-    const int8_t *const ring = (int8_t *)arena + stream->offset;
-    const int8_t *const ring_end = ring + stream->ring_rows * stream->row_bytes;
     for (; row < 0 && row < end; ++row) {
         *in++ = NULL;
     }
-    const int8_t *at = row < end ? row_of(stream, arena, (unsigned)row) : ring;
+    const int8_t *const ring = (int8_t *)arena + stream->offset;
+    unsigned at = row < end ? (unsigned)row % stream->ring_rows : 0;
     for (; row < end; ++row) {
-        *in++ = row < stream->height ? at : NULL;
-        at += stream->row_bytes;
-        at = at == ring_end ? ring : at;
+        *in++ = row < stream->height ? ring + at * stream->row_bytes : NULL;
+        at = at + 1 == stream->ring_rows ? 0 : at + 1;
     }
     return in;
 }
 
 static void fire(const sqz_model *model, void *arena, const sqz_op *op, int y, int row) {
-    const int8_t *in[SQZ_MAX_WINDOW];
-    const int first = first_row(op, y);
-    const int8_t **next = point_at_rows(&model->streams[op->input], arena, first, first + window_rows(op), in);
+    const int8_t *few[SQZ_ROWS_ON_STACK], **in = few;
+    const int first = first_row(op, y), count = window_rows(op);
+    if (count > SQZ_ROWS_ON_STACK) {
+        in = (const int8_t **)(void *)((int8_t *)arena + op->scratch - count * SQZ_POINTER_BYTES);
+    }
+    const int8_t **next = point_at_rows(&model->streams[op->input], arena, first, first + count, in);
     if (op->input_b != SQZ_NONE) {
         *next = row_of(&model->streams[op->input_b], arena, (unsigned)y);
     }
