@@ -38,6 +38,7 @@ SPECS = (
     PreprocessSpec(19, 20, channels=1, fit="warp"),
 )
 SIZES = ((1, 1), (2, 3), (7, 5), (48, 48), (33, 90), (101, 60), (160, 121), (640, 480), (1, 300))
+BUNDLED = ("model0", "model1.0")
 FORMATS = re.compile(r"%\d\$[.\d]*[a-z]|%%")
 
 
@@ -312,7 +313,7 @@ def export_folder(folder: Path, model: bytes) -> Path:
 def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an app's assets with two models."""
     folder = tmp_path_factory.mktemp("bundle")
-    exports = [export_folder(folder / f"model{i}", android_cases.pixels_model(SPECS[i])) for i in (0, 1)]
+    exports = [export_folder(folder / name, android_cases.pixels_model(SPECS[i])) for i, name in enumerate(BUNDLED)]
     android.bundle(exports, folder / "assets")
     return folder / "assets"
 
@@ -357,7 +358,7 @@ def package(assets, android_tools, tmp_path_factory) -> tuple[Path, verify.Verdi
 def test_the_package_is_signed_aligned_and_holds_the_models(package, assets):
     out, verdict = package
     assert {path.name for path in out.iterdir() if path.is_file()} == {"sqz-demo.apk", "report.json", "debug.keystore"}
-    assert [entry["name"] for entry in verdict.models] == ["model0", "model1"]
+    assert [entry["name"] for entry in verdict.models] == list(BUNDLED)
     assert json.loads((out / "report.json").read_text())["sha256"] == maven.sha256(out / "sqz-demo.apk")
     assert verdict.bytes < 4_000_000
     assert verdict.locales == ["ko"]

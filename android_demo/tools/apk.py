@@ -25,7 +25,7 @@ def link_resources(app: Path, assets: Path, version: str, work: Path) -> tuple[P
 
     Args:
       app: the module's `src/main`.
-      assets: folder to package as the app's assets; `.tflite` stays uncompressed.
+      assets: folder to package as the app's assets.
 
     Returns:
       the unfinished package, and the folder of the generated `R.java`.
@@ -35,10 +35,9 @@ def link_resources(app: Path, assets: Path, version: str, work: Path) -> tuple[P
     manifest = work / "AndroidManifest.xml"
     manifest.write_text(merged_manifest((app / "AndroidManifest.xml").read_text("utf-8")), "utf-8")
     linked, generated = work / "linked.zip", empty_folder(work / "generated")
-    run("aapt2", "link", "-I", FRAMEWORK_RESOURCES, "--manifest", manifest, "-A", assets, "-0", ".tflite",
-        "--java", generated, "--auto-add-overlay", "--min-sdk-version", str(MIN_SDK),
-        "--target-sdk-version", str(TARGET_SDK), "--version-code", "1", "--version-name", version,
-        "-o", linked, compiled)  # fmt: skip
+    run("aapt2", "link", "-I", FRAMEWORK_RESOURCES, "--manifest", manifest, "-A", assets, "--java", generated,
+        "--auto-add-overlay", "--min-sdk-version", str(MIN_SDK), "--target-sdk-version", str(TARGET_SDK),
+        "--version-code", "1", "--version-name", version, "-o", linked, compiled)  # fmt: skip
     return linked, generated
 
 
@@ -49,14 +48,16 @@ def merged_manifest(source: str) -> str:
 
 
 def assemble(linked: Path, dex: Path, files: Mapping[str, bytes], out: Path) -> Path:
-    """Put a package together: entries of `linked` as they are, code, and more files; `.so` stored and aligned.
+    """Put a package together: entries of `linked`, code, and more files; `.tflite` and `.so` stored and aligned.
 
     Args:
       files: path in the package, such as `lib/ABI/NAME.so` → bytes.
     """
     with zipfile.ZipFile(linked) as source, zipfile.ZipFile(out, "w") as target:
         for info in source.infolist():
-            _add(target, info.filename, source.read(info), info.compress_type)
+            # aapt2 could store models, but takes model.1.tflite for a .1.tflite
+            stored = info.filename.endswith(".tflite")
+            _add(target, info.filename, source.read(info), zipfile.ZIP_STORED if stored else info.compress_type)
         _add(target, "classes.dex", dex.read_bytes(), zipfile.ZIP_DEFLATED)
         for path, data in files.items():
             _add(target, path, data, zipfile.ZIP_STORED if path.endswith(".so") else zipfile.ZIP_DEFLATED)
