@@ -22,7 +22,7 @@ from sqz_tf.spec import (
 LARGE_SET = 10_000  # training pictures from which batches are larger and epochs fewer
 LARGEST_SEED = 2**32 - 4  # each stage adds its number to the seed
 DISTILLING_EPOCHS = 6  # of a network with powers of two; free scales lose too little to win back
-DISTILLING_RATE = 0.006  # quantization steps
+DISTILLING_RATE = 0.002  # quantization steps
 SMALL_PICTURE = 16  # glyphs and icons: no mirror images, a narrow network is enough
 
 
