@@ -136,7 +136,7 @@ def verify_integer(data: bytes, allowed_ops: Iterable[str]) -> None:
 
 def _verify_biases(model: Model) -> None:
     for op in model.ops:
-        for tensor in (model.tensors[index] for index in op.inputs[2:] if op.name in CONVOLUTIONS):
+        for tensor in (model.tensors[index] for index in op.inputs[2:] if op.name in CONVOLUTIONS and index >= 0):
             if tensor.data is not None and is_cut_off(tensor.data):
                 raise ValueError(
                     f"tensor {tensor.index} ({tensor.name!r}) has a bias cut off at 32 bits; expected less"

@@ -267,9 +267,10 @@ def _search(
     def attempt(strength: Strength, clip: float) -> _Found:
         scales = around.scales(strength)
         scaled = around.values / scales
-        wanted = min(0.0, clip * float(scaled.min())), max(NOTHING, clip * float(scaled.max()))
+        wanted = min(0.0, clip * float(scaled.min())), max(NOTHING / 10, clip * float(scaled.max()))
         limits = grid.nearest(*wanted, saturable)
-        if junction.scalable and grid.power_of_two:  # the channels' common factor puts the wanted range on the grid
+        if junction.scalable and grid.power_of_two and wanted[1] >= NOTHING:
+            # The channels' common factor puts the wanted range on the grid.
             scales = scales * np.float32(wanted[1] / limits[1])
         return _Found(clip, strength, scales, limits, around.noise(scales, limits))
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from converters import tflite_reader
 from converters.c_compiler import library
 from sqz_tf.boards import Board
 from sqz_tf.errors import SqzError
@@ -114,6 +115,11 @@ def header(folder: Path) -> Header:
         raise FirmwareError(f"{names[0]}.h does not say {error}", fix="compile the model again") from error
     digest, chosen = (match[1] if match else "" for match in (sha256, target))
     return Header(names[0], digest, chosen, (height, width, channels), arena_bytes)
+
+
+def input_dimensions(model: bytes) -> tuple[int, ...]:
+    """Return the dimensions of one input of a `.tflite`; the C, given the same bytes, may call them otherwise."""
+    return tflite_reader.read_model(model).input_tensors()[0].shape[1:]
 
 
 def ported() -> tuple[str, ...]:

@@ -182,7 +182,8 @@ def given(folder: Path, pictures: Sequence[Path], model: Path | None) -> Given:
         classifier = Classifier(model)
         inputs = images.to_int8(np.stack([classifier.pixels(picture) for picture in pictures]))
         names, labels = tuple(map(str, pictures)), classifier.labels
-    return Given(inputs, interpreters.run(content, inputs, "litert-ref").outputs, names, labels)
+    asked = inputs.reshape(-1, *firmware.input_dimensions(content))
+    return Given(inputs, interpreters.run(content, asked, "litert-ref").outputs, names, labels)
 
 
 def noise(shape: tuple[int, ...]) -> np.ndarray:

@@ -131,7 +131,7 @@ def _log2_scale(low: float, high: float, saturable: bool) -> float:
     """Return log2 of the scale whose range just holds `low` and `high`; of a tensor that is nothing but 0, of any."""
     if max(high, -low) < NOTHING:
         low, high = 0.0, 1.0
-    return math.log2(high / STEPS if saturable else max(high / HIGHEST, low / LOWEST))
+    return math.log2(max(high, NOTHING) / STEPS if saturable else max(high / HIGHEST, low / LOWEST))
 
 
 def _power_of_two_range(log2_scale: int, saturable: bool) -> Range:

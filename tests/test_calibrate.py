@@ -102,6 +102,9 @@ def test_powers_of_two_survive_a_bypass_and_a_layer_that_is_always_zero(per_chan
     model, grid = change_pixels(network("complex"), Pixels(1.0), CENTRED), Grid(True, per_channel)
     dead = model.get_layer("fire6_squeeze1x1")
     dead.set_weights([0 * value for value in dead.get_weights()])
+    for reader in (model.get_layer("fire6_expand1x1"), model.get_layer("fire6_expand3x3")):
+        kernel, bias = reader.get_weights()
+        reader.set_weights([kernel, bias + 30])  # many steps, if those of its input were tiny
     found = c.calibrate(model, pictures() + CENTRED.offset, CENTRED.range, grid)
     quantized = quantize_aware(found.model, found.ranges, CENTRED.range, grid, found.bounds)
     int8 = by_saturation(to_tflite.integer_model(quantized))

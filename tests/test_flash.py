@@ -18,8 +18,10 @@ import numpy as np
 import pytest
 import stub_model
 from conftest import require
+from int8_nets import Net
 
 from sqz_tf import _flash_steps, _serial, firmware, flash
+from sqz_tf import compile as compile_model
 from sqz_tf.boards import boards
 from sqz_tf.errors import SqzError
 from sqz_tf.firmware import FirmwareError
@@ -258,6 +260,16 @@ def test_a_folder_without_a_model_and_another_model_are_refused(folder: Path, tm
     other.write_bytes(b"another model")
     with pytest.raises(FirmwareError, match=r"stub was not compiled from .*other\.tflite"):
         flash.given(folder, [], other)
+
+
+def test_a_model_whose_input_has_other_dimensions_is_run_on_the_same_bytes(tmp_path: Path) -> None:
+    net = Net()
+    x = net.conv(net.reshape(net.input(4, 6, 1), 1, 8, 3, 1), 5, (3, 3))
+    (tmp_path / "m.tflite").write_bytes(net.bytes(net.softmax(x)))
+    assert compile_model.main([str(tmp_path / "m.tflite"), "--out", str(tmp_path / "m"), "--quiet"]) == 0
+    given = flash.given(tmp_path / "m", [], tmp_path / "m.tflite")
+    assert given.inputs.shape == (1, 8, 3, 1)
+    assert flash.main([str(tmp_path / "m"), "--board", "host", "--model", str(tmp_path / "m.tflite")]) == 0
 
 
 # The verdict -----------------------------------------------------------------------------------------------------
