@@ -57,7 +57,7 @@ mcu: setup ## build firmware: BOARD=mps2-an500 (see mcu/boards/*.mk), MODEL=buil
 	@ls $(FIRMWARE)/firmware*
 
 bench-mcu: setup ## instructions, flash and RAM of compiled networks on virtual boards (IMAGENET=FILE adds that model)
-	$(BIN)/python mcu/bench/bench.py --append build/bench-mcu.jsonl $(if $(IMAGENET),--imagenet $(IMAGENET)) \
+	$(BIN)/python -m tools.bench_mcu --append build/bench-mcu.jsonl $(if $(IMAGENET),--imagenet $(IMAGENET)) \
 	  $(if $(WRITE),--write $(WRITE))
 
 clean: ## remove what was built, but not the virtual environments

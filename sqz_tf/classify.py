@@ -7,11 +7,12 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from sqz_tf import __version__, _cli
-from sqz_tf.errors import SqzError
+from sqz_tf import __version__
+from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, run
+from sqz_tf.base.errors import SqzError
 
 if TYPE_CHECKING:
-    from sqz_tf.runtime import Answer, Classifier
+    from sqz_tf.inference.classifier import Answer, Classifier
 
 EXAMPLES = """\
 examples:
@@ -52,11 +53,11 @@ def positive(text: str) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     arguments = build_parser().parse_args(argv)
-    return _cli.run(lambda: _work(arguments, _cli.Console(arguments.quiet)), arguments.debug)
+    return run(lambda: _work(arguments, Console(arguments.quiet)), arguments.debug)
 
 
-def _work(arguments: argparse.Namespace, console: _cli.Console) -> int:
-    from sqz_tf.runtime import Classifier
+def _work(arguments: argparse.Namespace, console: Console) -> int:
+    from sqz_tf.inference.classifier import Classifier
 
     classifier = Classifier(arguments.model, threads=arguments.threads)
     height, width, channels = classifier.input.shape[1:]
@@ -71,7 +72,7 @@ def _work(arguments: argparse.Namespace, console: _cli.Console) -> int:
             print(_printable(_table(results[-1])), end="", flush=True)
     if arguments.json:
         print(json.dumps({"model": arguments.model, "runtime": classifier.runtime, "images": results}, indent=2))
-    return _cli.EXIT_FAILED if any("error" in result for result in results) else _cli.EXIT_OK
+    return EXIT_FAILED if any("error" in result for result in results) else EXIT_OK
 
 
 def _result(classifier: Classifier, picture: str, top: int) -> dict[str, Any]:

@@ -13,13 +13,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqz_tf import __version__, _cli, android
-from sqz_tf.errors import ConfigError
-from sqz_tf.spec import ARCHS, BYPASSES, FITS, SCHEMES
+from sqz_tf import __version__
+from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, run
+from sqz_tf.base.errors import ConfigError
+from sqz_tf.base.spec import ARCHS, BYPASSES, FITS, SCHEMES
+from sqz_tf.deploy import android
 
 if TYPE_CHECKING:
-    from sqz_tf.job import Job
-    from sqz_tf.plan import Options
+    from sqz_tf.pipeline.job import Job
+    from sqz_tf.pipeline.plan import Options
 
 EXAMPLES = """\
 examples:
@@ -135,13 +137,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code: 0 proven, 1 failed or rejected, 2 usage."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
-    console = _cli.Console(arguments.quiet)
+    console = Console(arguments.quiet)
     command = ["sqz_tf.export", *(sys.argv[1:] if argv is None else argv)]
-    return _cli.run(lambda: _work(arguments, command, console), arguments.debug, INTERRUPTED)
+    return run(lambda: _work(arguments, command, console), arguments.debug, INTERRUPTED)
 
 
-def _work(arguments: argparse.Namespace, command: list[str], console: _cli.Console) -> int:
-    from sqz_tf.artifact import Workspace
+def _work(arguments: argparse.Namespace, command: list[str], console: Console) -> int:
+    from sqz_tf.artifact.workspace import Workspace
 
     out = arguments.out or Path("build") / _default_name(arguments.data)
     options = _options(arguments)
@@ -155,11 +157,11 @@ def _work(arguments: argparse.Namespace, command: list[str], console: _cli.Conso
         report, folder = _job(arguments, options).start(workspace, console, command).run()
     _print_result(report, folder, arguments.json)
     if not report["gate"]["passed"]:
-        return _cli.EXIT_FAILED
+        return EXIT_FAILED
     if arguments.android:
         android.bundle([folder], android.ASSETS)
         console.note(f"bundled with the demo app; for a package: make android MODEL={folder}")
-    return _cli.EXIT_OK
+    return EXIT_OK
 
 
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:
@@ -176,7 +178,7 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
 
 
 def _job(arguments: argparse.Namespace, options: Options) -> Job:
-    from sqz_tf.job import from_scratch, from_weights
+    from sqz_tf.pipeline.job import from_scratch, from_weights
 
     if arguments.weights:
         return from_weights(options, arguments.weights, arguments.calibration_data)
@@ -184,8 +186,8 @@ def _job(arguments: argparse.Namespace, options: Options) -> Job:
 
 
 def _options(arguments: argparse.Namespace) -> Options:
-    from sqz_tf.plan import Options
-    from sqz_tf.spec import DataConfig
+    from sqz_tf.base.spec import DataConfig
+    from sqz_tf.pipeline.plan import Options
 
     data = DataConfig(
         source=arguments.data,
@@ -201,7 +203,7 @@ def _default_name(source: str) -> str:
 
 
 def _print_result(report: dict[str, Any], folder: Path, as_json: bool) -> None:
-    from sqz_tf.report import summary_table, to_json
+    from sqz_tf.report.pages import summary_table, to_json
 
     if as_json:
         print(to_json(report), end="")
@@ -210,11 +212,11 @@ def _print_result(report: dict[str, Any], folder: Path, as_json: bool) -> None:
     print(f"report: {folder / 'report.html'}")
 
 
-def _dry_run(job: Job, as_json: bool, console: _cli.Console) -> int:
+def _dry_run(job: Job, as_json: bool, console: Console) -> int:
     forecast = job.forecast()
     if as_json:
         print(json.dumps({"plan": job.plan.to_dict(), **forecast}, indent=2, ensure_ascii=False))
-        return _cli.EXIT_OK
+        return EXIT_OK
     plan, train = job.plan, job.plan.train
     names = ", ".join(forecast["classes"][:12]) + (" …" if len(forecast["classes"]) > 12 else "")
     rows = {
@@ -237,7 +239,7 @@ def _dry_run(job: Job, as_json: bool, console: _cli.Console) -> int:
     print("\n".join(f"{name:<14}{text}" for name, text in rows.items()))
     for note in forecast["notes"]:
         console.note(f"note: {note}")
-    return _cli.EXIT_OK
+    return EXIT_OK
 
 
 def _duration(seconds: float) -> str:

@@ -12,8 +12,8 @@ from android_demo.tools import models
 from android_demo.tools.build import ABIS, build
 from android_demo.tools.process import require_tools
 from android_demo.tools.verify import Verdict
-from sqz_tf.android import ASSETS, bundle
-from sqz_tf.errors import SqzError
+from sqz_tf.base.errors import SqzError
+from sqz_tf.deploy.android import ASSETS, bundle
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from android_demo.tools.android_api import api_jar
 from android_demo.tools.maven import empty_folder, fetch
 from android_demo.tools.process import BuildError, require_tools
 from android_demo.tools.verify import Verdict, verify
-from converters.to_android import FOLDER
+from converters.android_assets import FOLDER
 
 DEMO = Path(__file__).resolve().parent.parent
 APP, CORE = DEMO / "app" / "src" / "main", DEMO / "core" / "src" / "main"

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sqz_tf.errors import SqzError
+from sqz_tf.base.errors import SqzError
 
 DEBIAN_PACKAGES = {
     "aapt": "aapt",

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from converters.weights import _protobuf
+from converters.weights.protobuf import Fields, NameFields, message_classes, parse, require_few, require_known
 from converters.weights.tensors import ConvWeights, WeightFile, checked_shape, convolution, describe
 
-DEFINITIONS: dict[str, _protobuf.Fields] = {
+DEFINITIONS: dict[str, Fields] = {
     "NetParameter": {
         "name": (1, "bytes"),
         "layers": (2, "bytes*"),
@@ -63,7 +63,7 @@ DEFINITIONS: dict[str, _protobuf.Fields] = {
     },
     "BlobShape": {"dim": (1, "int64*")},
 }
-NAME_FIELDS: _protobuf.NameFields = {
+NAME_FIELDS: NameFields = {
     2: 4,
     100: 1,
 }  # NetParameter's fields with layers, and each layer's field with its name
@@ -81,7 +81,7 @@ class _Layer:
 @lru_cache(maxsize=1)
 def messages() -> dict[str, Any]:
     """Return the message classes by name."""
-    return _protobuf.message_classes("converters.weights.caffe", DEFINITIONS)
+    return message_classes("converters.weights.caffe", DEFINITIONS)
 
 
 def read(data: bytes) -> WeightFile:
@@ -107,9 +107,9 @@ def read(data: bytes) -> WeightFile:
 
 
 def _layers(data: bytes) -> Iterator[_Layer]:
-    net = _protobuf.parse(messages()["NetParameter"], data, "the file", NAME_FIELDS)
-    _protobuf.require_known(net, "the file")
-    _protobuf.require_few("the file", net.layers, net.layer)
+    net = parse(messages()["NetParameter"], data, "the file", NAME_FIELDS)
+    require_known(net, "the file")
+    require_few("the file", net.layers, net.layer)
     position = 0
     for cls, parts in (("V1LayerParameter", net.layers), ("LayerParameter", net.layer)):
         for part in parts:
@@ -118,14 +118,14 @@ def _layers(data: bytes) -> Iterator[_Layer]:
 
 
 def _layer(cls: str, part: bytes, position: int) -> _Layer:
-    layer = _protobuf.parse(messages()[cls], part, f"layer number {position}")
+    layer = parse(messages()[cls], part, f"layer number {position}")
     kind = _V1_TYPES.get(layer.type, "") if cls == "V1LayerParameter" else layer.type.decode("utf-8", "replace")
     return _Layer(layer.name.decode("utf-8", "replace"), kind, tuple(layer.blobs), layer.convolution_param)
 
 
 def _convolution(layer: _Layer) -> ConvWeights:
     where = f"layer {layer.name}"
-    parameter = _protobuf.parse(messages()["ConvolutionParameter"], layer.parameter, f"{where}'s convolution_param")
+    parameter = parse(messages()["ConvolutionParameter"], layer.parameter, f"{where}'s convolution_param")
     has_bias = not parameter.HasField("bias_term") or parameter.bias_term
     if len(layer.blobs) != 1 + has_bias:
         raise ValueError(
@@ -146,9 +146,9 @@ def _convolution(layer: _Layer) -> ConvWeights:
 
 def _blob(data: bytes, where: str) -> tuple[tuple[int, ...], np.ndarray]:
     """Return a blob's shape and its numbers, flat."""
-    blob = _protobuf.parse(messages()["BlobProto"], data, where)
+    blob = parse(messages()["BlobProto"], data, where)
     if blob.HasField("shape"):
-        shape = tuple(_protobuf.parse(messages()["BlobShape"], blob.shape, f"{where}, their shape").dim)
+        shape = tuple(parse(messages()["BlobShape"], blob.shape, f"{where}, their shape").dim)
     else:
         shape = (blob.num, blob.channels, blob.height, blob.width)
     if blob.data and blob.double_data:

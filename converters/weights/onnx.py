@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from converters.weights import _protobuf
+from converters.weights.protobuf import Fields, NameFields, message_classes, parse, require_few, require_known
 from converters.weights.state_dict import WEIGHT_ENDINGS, layer_of
 from converters.weights.tensors import ConvWeights, WeightFile, checked_shape, convolution, describe
 
-DEFINITIONS: dict[str, _protobuf.Fields] = {
+DEFINITIONS: dict[str, Fields] = {
     "ModelProto": {
         "ir_version": (1, "int64"),
         "producer_name": (2, "bytes"),
@@ -56,7 +56,7 @@ DEFINITIONS: dict[str, _protobuf.Fields] = {
         "data_location": (14, "int32"),
     },
 }
-NAME_FIELDS: _protobuf.NameFields = {
+NAME_FIELDS: NameFields = {
     1: 3,
     5: 8,
 }  # GraphProto's fields with nodes and initialisers, and the field with their name
@@ -67,7 +67,7 @@ _EXTERNAL = 1
 @lru_cache(maxsize=1)
 def messages() -> dict[str, Any]:
     """Return the message classes by name."""
-    return _protobuf.message_classes("converters.weights.onnx_proto", DEFINITIONS)
+    return message_classes("converters.weights.onnx_proto", DEFINITIONS)
 
 
 def read(data: bytes) -> WeightFile:
@@ -96,14 +96,14 @@ def read(data: bytes) -> WeightFile:
 
 def _graph(data: bytes) -> tuple[list[Any], dict[str, Any]]:
     """Return the nodes, and the stored tensors by name."""
-    model = _protobuf.parse(messages()["ModelProto"], data, "the file", {7: NAME_FIELDS})
-    _protobuf.require_known(model, "the file")
-    graph = _protobuf.parse(messages()["GraphProto"], model.graph, "the file's graph", NAME_FIELDS)
-    _protobuf.require_few("the file's graph", graph.node, graph.initializer)
-    nodes = [_protobuf.parse(messages()["NodeProto"], part, f"node number {i}") for i, part in enumerate(graph.node)]
+    model = parse(messages()["ModelProto"], data, "the file", {7: NAME_FIELDS})
+    require_known(model, "the file")
+    graph = parse(messages()["GraphProto"], model.graph, "the file's graph", NAME_FIELDS)
+    require_few("the file's graph", graph.node, graph.initializer)
+    nodes = [parse(messages()["NodeProto"], part, f"node number {i}") for i, part in enumerate(graph.node)]
     tensors: dict[str, Any] = {}
     for number, part in enumerate(graph.initializer):
-        tensor = _protobuf.parse(messages()["TensorProto"], part, f"initialiser number {number}")
+        tensor = parse(messages()["TensorProto"], part, f"initialiser number {number}")
         if _text(tensor.name) in tensors:
             raise ValueError(f"initialiser {_text(tensor.name)} is there twice; expected it once")
         tensors[_text(tensor.name)] = tensor
@@ -130,9 +130,7 @@ def _conv(node: Any, tensors: Mapping[str, Any]) -> tuple[str, ConvWeights]:
 
 
 def _attributes(node: Any, layer: str) -> dict[str, Any]:
-    parsed = (
-        _protobuf.parse(messages()["AttributeProto"], part, f"layer {layer}'s attribute") for part in node.attribute
-    )
+    parsed = (parse(messages()["AttributeProto"], part, f"layer {layer}'s attribute") for part in node.attribute)
     return {_text(attribute.name): attribute for attribute in parsed}
 
 

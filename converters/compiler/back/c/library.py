@@ -1,0 +1,66 @@
+"""The C library that compiled models call: where its sources are, and which of them a model needs.
+
+A checkout has them in `mcu/src`; a wheel carries the folder `mcu` as `converters/compiler/mcu`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+_COMPILER = Path(__file__).resolve().parents[2]
+_KERNEL = re.compile(r"^void (sqz_\w+)\(const void \*params, const sqz_rows \*rows\) \{", re.MULTILINE)
+_INCLUDE = re.compile(r'^\s*#include "(\w+\.h)"', re.MULTILINE)
+ENGINE = "sqz_stream.c"
+IMAGE = "sqz_image.c"  # camera rows to network rows: for callers; what they do not call the linker leaves out
+
+
+@lru_cache
+def root() -> Path:
+    """Return the folder `mcu`.
+
+    Raises:
+      ValueError: it is neither beside the packages nor inside this one.
+    """
+    for folder in (_COMPILER.parents[1] / "mcu", _COMPILER / "mcu"):
+        if (folder / "src" / ENGINE).is_file():
+            return folder
+    raise ValueError(f"the C library is missing: expected {_COMPILER / 'mcu' / 'src' / ENGINE}; install sqz-tf again")
+
+
+@lru_cache
+def _sources() -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted((root() / "src").glob("*.[ch]"))}
+
+
+@lru_cache
+def _defined_in() -> dict[str, str]:
+    return {name: file for file, text in _sources().items() if file.endswith(".c") for name in _KERNEL.findall(text)}
+
+
+def has_kernel(name: str) -> bool:
+    """Whether the library defines a kernel of this name."""
+    return name in _defined_in()
+
+
+def files(kernels: Iterable[str]) -> dict[str, str]:
+    """Return the sources of the engine, the image rows and the kernels named, with all they include: name → text.
+
+    Raises:
+      ValueError: a kernel is not in the library.
+    """
+    sources, defined, result, wanted = _sources(), _defined_in(), {}, set(kernels)
+    missing = sorted(wanted - set(defined))
+    if missing:
+        raise ValueError(f"the C library lacks {', '.join(missing)}; install sqz-tf again")
+    waiting = [ENGINE, IMAGE, *(defined[name] for name in sorted(wanted))]
+    while waiting:
+        name = waiting.pop()
+        if name not in result:
+            result[name] = sources[name]
+            included = _INCLUDE.findall(sources[name])
+            # What a header declares, the source of its name defines.
+            waiting += [file for header in included for file in (header, f"{header[:-2]}.c") if file in sources]
+    return dict(sorted(result.items()))

@@ -1,0 +1,203 @@
+"""What each operator's function is told: its structure of mcu/src/sqz_ops.h as designated initialisers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from converters.compiler.back.c.tables import Tables
+from converters.compiler.back.c.weight_layout import Choice
+from converters.compiler.front import graph as g
+
+Parameters = tuple[str, dict[str, object]]  # a structure's name, and its fields
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where an operator stands: bytes between pixels of its output, how it is run, where its constants go."""
+
+    out_stride: int
+    choice: Choice
+    tables: Tables
+    owner: str
+
+    def table(self, what: str, values: np.ndarray, about: str) -> str:
+        """Add constants; return their name in C."""
+        return self.tables.add(self.owner, what, values, about)
+
+
+def parameters(kernel: g.Kernel, site: Site) -> Parameters:
+    """Return the structure that a kernel's function reads; its constants are added to the tables."""
+    return _MAKERS[type(kernel)](kernel, site)
+
+
+def designated(values: Mapping[str, object]) -> str:
+    """Return designated initialisers, one a line."""
+    return "\n".join(f"    .{key} = {value}," for key, value in values.items())
+
+
+def _requant(requant: g.Requant, site: Site, prefix: str = "") -> str:
+    count = len(requant.shift)
+    how = "one a channel" if count > 1 else "one for all"
+    multiplier = "NULL"
+    if not requant.only_shifts:
+        multiplier = site.table(f"{prefix}multiplier", requant.multiplier, how)
+    shift = site.table(f"{prefix}shift", requant.shift, how)
+    return (
+        f"{{.multiplier = {multiplier}, .shift = {shift}, .step = {int(count > 1)}, "
+        f".zero_point = {requant.zero_point}, .lowest = {requant.lowest}, .highest = {requant.highest}}}"
+    )
+
+
+def _in_records(requant: g.Requant) -> str:
+    """For kernels that find multipliers and shifts beside the weights (mcu/src/sqz_record.h)."""
+    return (
+        f"{{.multiplier = NULL, .shift = NULL, .step = {int(not requant.only_shifts)}, "
+        f".zero_point = {requant.zero_point}, .lowest = {requant.lowest}, .highest = {requant.highest}}}"
+    )
+
+
+def _exact_requant(requant: g.ExactRequant, site: Site) -> str:
+    count = len(requant.shift)
+    how = "one a channel" if count > 1 else "one for all"
+    high, low, shift = (site.table(name, getattr(requant, name), how) for name in ("high", "low", "shift"))
+    return (
+        f"{{.high = {high}, .low = {low}, .shift = {shift}, .step = {int(count > 1)}, "
+        f".zero_point = {requant.zero_point}, .lowest = {requant.lowest}, .highest = {requant.highest}}}"
+    )
+
+
+def _conv_params(k: g.ConvKernel, site: Site) -> Parameters:
+    assert site.choice.weights is not None
+    shape = "x".join(str(n) for n in k.weights.shape)
+    window = k.window
+    values: dict[str, object] = {
+        "weights": site.table("records" if site.choice.records else "weights", site.choice.weights, shape),
+        "bias": "NULL" if site.choice.records else site.table("bias", k.bias, "input zero point folded in"),
+        "requant": _in_records(k.requant) if site.choice.records else _requant(k.requant, site),
+        "in_width": k.in_width,
+        "in_channels": k.in_channels,
+        "out_width": k.out_width,
+        "out_channels": k.out_channels,
+        "out_stride": site.out_stride if k.mean is None else k.out_channels,
+        "kernel_h": window.kernel_h,
+        "kernel_w": window.kernel_w,
+        "stride_w": window.stride_w,
+        "pad_left": window.pad_left,
+        "dilation_h": window.dilation_h,
+        "dilation_w": window.dilation_w,
+        "input_zero_point": k.input_zero_point,
+    }
+    if k.mean is None:
+        return "sqz_conv", values
+    inner = designated(values).replace("\n", "\n    ")
+    both = {
+        "conv": f"{{\n    {inner}\n    }}",
+        "mean": _requant(k.mean, site, "mean_"),
+        "zero_sum": k.zero_sum,
+    }
+    return "sqz_conv_mean", both
+
+
+def _pool_params(k: g.PoolKernel, site: Site) -> Parameters:
+    window = k.window
+    return "sqz_pool", {
+        "in_width": k.in_width,
+        "channels": k.channels,
+        "out_width": k.out_width,
+        "out_stride": site.out_stride,
+        "kernel_h": window.kernel_h,
+        "kernel_w": window.kernel_w,
+        "stride_h": window.stride_h,
+        "stride_w": window.stride_w,
+        "pad_top": window.pad_top,
+        "pad_left": window.pad_left,
+        "lowest": k.lowest,
+        "highest": k.highest,
+    }
+
+
+def _mean_params(k: g.MeanKernel, site: Site) -> Parameters:
+    return "sqz_mean", {
+        "requant": _requant(k.requant, site),
+        "zero_sum": k.zero_sum,
+        "width": k.width,
+        "channels": k.channels,
+    }
+
+
+def _add_params(k: g.AddKernel, site: Site) -> Parameters:
+    three = ("multiplier", k.multiplier), ("shift", k.shift), ("zero_point", k.zero_point)
+    of = ("a", "b", "out")
+    values = {f"{key}_{which}": value for key, row in three for which, value in zip(of, row, strict=True)}
+    return "sqz_add", {
+        **values,
+        "lowest": k.lowest,
+        "highest": k.highest,
+        "width": k.width,
+        "channels": k.channels,
+        "out_stride": site.out_stride,
+    }
+
+
+def _quantize_params(k: g.QuantizeKernel, site: Site) -> Parameters:
+    return "sqz_quantize", {
+        "requant": _requant(k.requant, site),
+        "width": k.width,
+        "channels": k.channels,
+        "out_stride": site.out_stride,
+        "input_zero_point": k.input_zero_point,
+    }
+
+
+def _pad_params(k: g.PadKernel, site: Site) -> Parameters:
+    return "sqz_pad", {
+        "in_width": k.in_width,
+        "channels": k.channels,
+        "out_width": k.out_width,
+        "out_stride": site.out_stride,
+        "pad_left": k.pad_left,
+        "value": k.value,
+    }
+
+
+def _reshape_params(k: g.ReshapeKernel, site: Site) -> Parameters:
+    return "sqz_reshape", {"width": k.width, "channels": k.channels, "out_stride": site.out_stride}
+
+
+def _fully_connected_params(k: g.FullyConnectedKernel, site: Site) -> Parameters:
+    assert site.choice.weights is not None
+    return "sqz_fully_connected", {
+        "weights": site.table("weights", site.choice.weights, "x".join(str(n) for n in k.weights.shape)),
+        "bias": site.table("bias", k.bias, "input zero point folded in"),
+        "requant": _exact_requant(k.requant, site),
+        "row_bytes": k.row_bytes,
+        "height": k.height,
+        "out_channels": k.out_channels,
+    }
+
+
+def _softmax_params(k: g.SoftmaxKernel, site: Site) -> Parameters:
+    return "sqz_softmax", {
+        "multiplier": k.multiplier,
+        "diff_min": k.diff_min,
+        "shift": k.shift,
+        "width": k.width,
+        "channels": k.channels,
+    }
+
+
+_MAKERS: dict[type, Callable[[Any, Site], Parameters]] = {
+    g.ConvKernel: _conv_params,
+    g.PoolKernel: _pool_params,
+    g.MeanKernel: _mean_params,
+    g.AddKernel: _add_params,
+    g.QuantizeKernel: _quantize_params,
+    g.PadKernel: _pad_params,
+    g.ReshapeKernel: _reshape_params,
+    g.FullyConnectedKernel: _fully_connected_params,
+    g.SoftmaxKernel: _softmax_params,
+}

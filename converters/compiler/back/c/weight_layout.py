@@ -1,0 +1,134 @@
+"""Say which kernel runs a convolution on a target, and lay its weights out as that kernel eats them.
+
+Every kernel computes the same bytes. The fast ones ask for more of the arithmetic; mcu/src/sqz_conv_dsp.c and
+sqz_conv_mve.c say why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from converters.compiler.front.graph import ConvKernel
+from converters.compiler.middle import arithmetic
+
+LARGEST_SHARED_SUM = 1 << 23  # sums in the upper bytes of 32 bits stay below it
+VECTOR = 16  # bytes
+LARGEST_SHIFT = 22  # to the right: rounding and zero point, shifted left, stay within 32 bits
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How an operator is run: the C function, its weights (int8, flat; None for most), and bytes of scratch.
+
+    `records`: the weights hold the biases, multipliers and shifts too (mcu/src/sqz_record.h).
+    """
+
+    function: str
+    weights: np.ndarray | None = None
+    scratch_bytes: int = 0
+    records: bool = False
+
+
+def pack(conv: ConvKernel, target: str) -> Choice:
+    """Choose the kernel of a convolution: one of the target's own, if FAST has it, or the portable one."""
+    fast = FAST.get(target)
+    return (fast(conv) if fast and _is_plain(conv) else None) or _portable(conv)
+
+
+def _portable(conv: ConvKernel) -> Choice:
+    """[O, KH, KW, I]; depthwise [KH, KW, O]."""
+    row = "sqz_depthwise_row" if conv.depthwise else "sqz_conv_row"
+    return Choice("sqz_conv_mean_row" if conv.mean else row, conv.weights.reshape(-1))
+
+
+def _in_records(function: str, records: bytes, scratch_bytes: int) -> Choice:
+    return Choice(function, np.frombuffer(records, np.int8), scratch_bytes, records=True)
+
+
+def _is_plain(conv: ConvKernel) -> bool:
+    """Whether the fast kernels' requantization is exact: shifts to the right, no clamp but int8's or RELU's."""
+    to = conv.requant
+    shifts = bool(np.all((to.shift <= -1) & (to.shift >= -LARGEST_SHIFT)))
+    return not conv.depthwise and shifts and to.highest == 127 and to.lowest in (-128, to.zero_point)
+
+
+# Cortex-M with SMLAD.
+
+
+def _dsp_order(conv: ConvKernel) -> np.ndarray:
+    """The inputs of a window in the order of sqz_conv_dsp.c's patch; the last is -1 (a zero) if they are odd."""
+    position = np.arange(conv.weights[0].size).reshape(conv.window.kernel_h, -1)
+    whole = position.shape[1] // 4 * 4
+    fours = position[:, :whole].reshape(-1, 4)[:, [0, 2, 1, 3]]
+    order = np.concatenate([fours.ravel(), position[:, whole:].ravel()])
+    return np.append(order, -1) if len(order) % 2 else order
+
+
+def _for_dsp(conv: ConvKernel) -> Choice | None:
+    """For sqz_conv_dsp.c; None where there is no kernel for sums that large."""
+    order = _dsp_order(conv)
+    rows = np.pad(conv.rows, ((0, 0), (0, 1)))[:, order]
+    fours = conv.out_channels // 4 * 4
+    largest = arithmetic.largest_sums(conv.rows, conv.bias)
+    wide = bool(largest.max() >= LARGEST_SHARED_SUM or _together(rows[:fours]).min(initial=0) < -(1 << 15))
+    if wide:
+        fours = 0
+    records = [_record(conv, o, 4, _dsp_four(rows[o : o + 4])) for o in range(0, fours, 4)]
+    records += [_record(conv, o, 2, _dsp_two(rows[o : o + 2])) for o in range(fours, len(rows), 2)]
+    if conv.mean and wide:
+        return None
+    function = "sqz_conv_mean_row_dsp" if conv.mean else "sqz_conv_row_dsp_wide" if wide else "sqz_conv_row_dsp"
+    row_bytes = conv.window.kernel_w * conv.in_channels
+    return _in_records(function, b"".join(records), 4 * len(order) + 2 * row_bytes)
+
+
+def _together(rows: np.ndarray) -> np.ndarray:
+    """Channels two by two: 256 * second + first."""
+    return 256 * rows[1::2].astype(np.int32) + rows[::2]
+
+
+def _dsp_four(rows: np.ndarray) -> bytes:
+    """For each pair of inputs two halfwords of channels 0 and 1, two of 2 and 3."""
+    return _together(rows).reshape(2, -1, 2).transpose(1, 0, 2).astype("<i2").tobytes()
+
+
+def _dsp_two(rows: np.ndarray) -> bytes:
+    """For each pair of inputs bytes of channels 0 and 1 for one, then for the other."""
+    return np.pad(rows, ((0, 2 - len(rows)), (0, 0))).T.astype(np.int8).tobytes()
+
+
+# Cortex-M with Helium.
+
+
+def _for_mve(conv: ConvKernel) -> Choice:
+    """For sqz_conv_mve.c."""
+    rows = conv.rows
+    fours, inputs = conv.out_channels // 4 * 4, rows.shape[1]
+    records = [_record(conv, o, 4, _mve_four(rows[o : o + 4])) for o in range(0, fours, 4)]
+    records += [_record(conv, o, 1, rows[o].tobytes() + bytes(-inputs % 4)) for o in range(fours, len(rows))]
+    read_beyond = 0 if len(rows) > fours else max(0, -inputs % VECTOR - (4 if conv.requant.only_shifts else 20))
+    function = "sqz_conv_mean_row_mve" if conv.mean else "sqz_conv_row_mve"
+    return _in_records(function, b"".join(records) + bytes(read_beyond), 2 * (inputs + -inputs % VECTOR))
+
+
+def _mve_four(rows: np.ndarray) -> bytes:
+    """Sixteen inputs of each channel, sixteen more of each, and so on; in the end what is left."""
+    return b"".join(rows[:, i : i + VECTOR].tobytes() for i in range(0, rows.shape[1], VECTOR))
+
+
+def _record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> bytes:
+    """A record of mcu/src/sqz_record.h: biases, weights, shifts, and multipliers unless all are 2^30."""
+    to, here = conv.requant, slice(first, first + channels)
+    bias, shift, multiplier = (
+        np.pad(np.broadcast_to(table, conv.out_channels)[here], (0, max(0, first + channels - conv.out_channels)))
+        for table in (conv.bias, to.shift, to.multiplier)
+    )
+    shifts = shift.astype(np.int8).tobytes() + bytes(-channels % 4)
+    multipliers = b"" if to.only_shifts else multiplier.astype("<i4").tobytes()
+    return bias.astype("<i4").tobytes() + weights + shifts + multipliers
+
+
+FAST: dict[str, Callable[[ConvKernel], Choice | None]] = {"cortex-m4": _for_dsp, "cortex-m55": _for_mve}

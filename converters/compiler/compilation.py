@@ -1,0 +1,82 @@
+"""All passes in a row: from the bytes of a `.tflite` to the files of a C folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from converters.compiler.back.c import emit, library, targets
+from converters.compiler.back.c.weight_layout import Choice
+from converters.compiler.front.graph import Graph, Program
+from converters.compiler.front.read import read_graph
+from converters.compiler.middle.legalise import legalise
+from converters.compiler.middle.plan import Plan, plan
+from converters.compiler.middle.schedule import Schedule, schedule
+
+
+@dataclass(frozen=True, eq=False)
+class Compilation:
+    """What each pass made of a model."""
+
+    model: bytes
+    target: str
+    graph: Graph
+    program: Program
+    schedule: Schedule
+    choices: tuple[Choice, ...]
+    plan: Plan
+
+
+def analyse(model: bytes, target: str = "generic") -> Compilation:
+    """Run every pass but the last.
+
+    Args:
+      model: the bytes of an int8 `.tflite`.
+      target: generic, cortex-m4 (also M7, M33: the DSP extension) or cortex-m55 (Helium).
+
+    Raises:
+      ValueError: the model cannot be compiled; the message names the layer, its operator and the reason.
+    """
+    graph = read_graph(model)
+    program = legalise(graph)
+    timed = schedule(program)
+    choices = targets.choose(program, target)
+    planned = plan(timed, tuple(choice.scratch_bytes for choice in choices))
+    return Compilation(model, target, graph, program, timed, choices, planned)
+
+
+def compile_model(
+    model: bytes,
+    name: str,
+    target: str = "generic",
+    *,
+    provenance: Mapping[str, str] | None = None,
+    labels: Sequence[str] | None = None,
+) -> dict[str, str]:
+    """Return the files of a folder that runs a model: NAME.h, NAME.c, the weights, and the C library it calls.
+
+    Args:
+      model: the bytes of an int8 `.tflite`.
+      name: what every name in the C begins with, and its files.
+      target: as for `analyse`.
+      provenance: further lines of the comments on top, such as tools.
+      labels: a name for each class, for NAME_labels.h and .c; None for neither file.
+
+    Returns:
+      File name → text. The same arguments give the same files.
+
+    Raises:
+      ValueError: the model cannot be compiled, the name is none in C, or the labels do not fit.
+    """
+    return files(analyse(model, target), name, provenance, labels)
+
+
+def files(
+    compilation: Compilation,
+    name: str,
+    provenance: Mapping[str, str] | None = None,
+    labels: Sequence[str] | None = None,
+) -> dict[str, str]:
+    """Return the files of what was analysed, as `compile_model` does."""
+    own = emit.c_files(compilation.plan, compilation.choices, name, compilation.model, provenance or {}, labels)
+    return {**own, **library.files(choice.function for choice in compilation.choices)}

@@ -1,0 +1,1 @@
+"""Front end: from the file to a checked network."""

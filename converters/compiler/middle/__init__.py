@@ -1,0 +1,1 @@
+"""Middle: from the network to a scheduled, planned program."""

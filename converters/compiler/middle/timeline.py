@@ -1,0 +1,95 @@
+"""How much RAM a compiled model holds from step to step, and what an interpreter would hold that keeps whole maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from converters.compiler.front import graph as g
+from converters.compiler.middle.plan import Part, Plan
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Bytes in use in each step; a step takes one input row, or none after the last.
+
+    Attributes:
+      kept: the engine's header, sums and maxima, and the rows that wait in rings for later steps.
+      working: the most that rows made and read within the step, and scratch, take at once.
+    """
+
+    kept: tuple[int, ...]
+    working: tuple[int, ...]
+
+    @property
+    def peak(self) -> int:
+        """The most bytes in use in any step."""
+        return max(kept + working for kept, working in zip(self.kept, self.working, strict=True))
+
+
+def timeline(plan: Plan) -> Timeline:
+    """Return what a plan's arena holds from step to step."""
+    steps = range(plan.schedule.steps)
+    fixed = sum(part.bytes for part in plan.parts if part.kind in ("header", "state"))
+    waiting = fixed + sum(
+        (_waiting(plan, part) for part in plan.parts if part.kind == "ring"), np.zeros(len(steps), int)
+    )
+    return Timeline(tuple(waiting.tolist()), tuple(_working(plan, step) for step in steps))
+
+
+def _waiting(plan: Plan, ring: Part) -> np.ndarray:
+    """Return the bytes of a ring's rows that are there at some time of each step: int64 [steps]."""
+    (stream,) = ring.streams
+    life, steps = plan.schedule.lives[stream], np.arange(plan.schedule.steps)
+    born = np.searchsorted(np.sort(life.born_step), steps, side="right")
+    gone = np.searchsorted(np.sort(life.read_step), steps, side="left")
+    return np.minimum(born - gone, life.ring_rows) * plan.schedule.program.streams[stream].row_bytes
+
+
+def _working(plan: Plan, step: int) -> int:
+    """Return the most bytes of transient rows and scratch at any operator of a step."""
+    schedule = plan.schedule
+    fired = {i for i, steps in enumerate(schedule.fires_in) if np.any(steps == step)}
+    made = {i for i, life in enumerate(schedule.lives) if life.transient and np.any(life.born_step == step)}
+    alive = [part for part in plan.parts if _is_used(part, fired, made)]
+    return max((_at(alive, operator) for operator in (-1, *fired)), default=0)
+
+
+def _is_used(part: Part, fired: set[int], made: set[int]) -> bool:
+    return (part.kind == "row" and not made.isdisjoint(part.streams)) or (
+        part.kind == "scratch" and not fired.isdisjoint(part.operators)
+    )
+
+
+def _at(parts: list[Part], operator: int) -> int:
+    return sum(part.bytes for part in parts if part.born <= operator <= part.dies)
+
+
+def whole_maps(graph: g.Graph) -> tuple[tuple[str, int], ...]:
+    """Return for each layer, in order, the bytes of all feature maps alive while it runs: what no planner that keeps
+    whole maps can go below. A map is alive from the layer that makes it to the last that reads it; a reshaped one
+    is the one it was reshaped from.
+    """
+    own = _owners(graph)
+    born, dies = dict.fromkeys(own, 0), dict.fromkeys(own, 0)
+    for now, layer in enumerate(graph.layers):
+        born[layer.output] = now
+        for index in (*layer.inputs, layer.output):
+            dies[own[index]] = now
+    dies[own[graph.output]] = len(graph.layers)
+    held = [index for index, owner in own.items() if index == owner]
+    sizes = {index: graph.maps[index].size for index in held}
+    return tuple(
+        (layer.name, sum(sizes[index] for index in held if born[index] <= now <= dies[index]))
+        for now, layer in enumerate(graph.layers)
+    )
+
+
+def _owners(graph: g.Graph) -> dict[int, int]:
+    """Return for each map the one whose bytes it is."""
+    own = {index: index for index in range(len(graph.maps))}
+    for layer in graph.layers:
+        if isinstance(layer.kind, g.Reshape):
+            own[layer.output] = own[layer.inputs[0]]
+    return own

@@ -1,0 +1,158 @@
+"""Say what a compiled model takes: plain values for JSON, and figures others show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from converters.compiler.back.c.weight_layout import Choice
+from converters.compiler.compilation import Compilation
+from converters.compiler.front import graph as g
+from converters.compiler.middle.plan import ARENA_ALIGN, Plan, state_bytes
+from converters.compiler.middle.timeline import timeline, whole_maps
+
+
+def report(compilation: Compilation) -> dict[str, Any]:
+    """Return everything about a compiled model that is not the C itself, as values that JSON can hold.
+
+    Bytes throughout. `arena.parts` lie at `offset`, alive from operator `born` to `dies` of each step (-1: from the
+    step's beginning); `timeline.bytes` holds what is in use in each step, `kept` from step to step and `working` within
+    it; `streams[i].slices` name the tensors whose values lie in channels of a stream, for equality tests;
+    `whole_map_bytes` is what running the same network map by map needs for activations alone, however well it is
+    planned, and `whole_maps` what each layer then needs.
+    """
+    program, plan = compilation.program, compilation.plan
+    use, maps = timeline(plan), whole_maps(compilation.graph)
+    return {
+        "format": 1,
+        "target": compilation.target,
+        "input": _edge(program.streams[0]),
+        "output": _edge(program.result),
+        "macs": sum(operator.macs for operator in program.operators),
+        "arena": {
+            "bytes": plan.arena_bytes,
+            "needed_bytes": plan.needed_bytes,
+            "align": ARENA_ALIGN,
+            "parts": [_part(part) for part in plan.parts],
+        },
+        "whole_map_bytes": max(size for _, size in maps),
+        "whole_maps": {"layers": [name for name, _ in maps], "bytes": [size for _, size in maps]},
+        "timeline": {
+            "steps": plan.schedule.steps,
+            "kept": list(use.kept),
+            "working": list(use.working),
+            "bytes": [kept + working for kept, working in zip(use.kept, use.working, strict=True)],
+        },
+        "flash": flash_bytes(compilation),
+        "operators": [_operator(compilation, i) for i in range(len(program.operators))],
+        "streams": [_stream(plan, i) for i in range(len(program.streams))],
+    }
+
+
+def _edge(stream: g.Stream) -> dict[str, Any]:
+    return {
+        "tensor": stream.tensor,
+        "height": stream.height,
+        "width": stream.width,
+        "channels": stream.channels,
+        "bytes": stream.height * stream.row_bytes,
+        "row_bytes": stream.row_bytes,
+        "scale": stream.scale,
+        "zero_point": stream.zero_point,
+    }
+
+
+def _part(part: Any) -> dict[str, Any]:
+    names = ("name", "kind", "bytes", "offset", "born", "dies", "streams", "operators")
+    return {name: list(value) if isinstance(value := getattr(part, name), tuple) else value for name in names}
+
+
+def _operator(compilation: Compilation, i: int) -> dict[str, Any]:
+    program, choice = compilation.program, compilation.choices[i]
+    operator = program.operators[i]
+    return {
+        "name": operator.name,
+        "operator": operator.operator,
+        "function": choice.function,
+        "inputs": list(operator.inputs),
+        "output": operator.output,
+        "channel": operator.channel,
+        "tensor": operator.tensor,
+        "fires": operator.fires,
+        "lag": compilation.schedule.lag[i],
+        "macs": operator.macs,
+        "ops": operations(operator, program.streams[operator.output]),
+        "weights_bytes": _weights_bytes(choice),
+        "table_bytes": _table_bytes(operator.kernel, choice),
+        "state_bytes": state_bytes(operator.kernel),
+        "scratch_bytes": choice.scratch_bytes,
+    }
+
+
+def _stream(plan: Plan, i: int) -> dict[str, Any]:
+    program, life = plan.schedule.program, plan.schedule.lives[i]
+    stream = program.streams[i]
+    slices = [
+        {"tensor": operator.tensor, "channel": operator.channel}
+        for operator in program.operators
+        if operator.output == i and operator.tensor != stream.tensor
+    ]
+    return {
+        "tensor": stream.tensor,
+        "name": stream.name,
+        "height": stream.height,
+        "width": stream.width,
+        "channels": stream.channels,
+        "row_bytes": stream.row_bytes,
+        "ring_rows": life.ring_rows,
+        "transient": life.transient,
+        "offset": plan.stream_offset[i],
+        "slices": slices,
+    }
+
+
+def operations(operator: g.Operator, output: g.Stream) -> int:
+    """Return the elementary operations of one inference: two for a multiply-accumulate, one for each value compared,
+    added or converted by an operator without weights.
+    """
+    if operator.macs:
+        return 2 * operator.macs
+    size, kernel = output.height * output.row_bytes, operator.kernel
+    if isinstance(kernel, g.PoolKernel):
+        return size * kernel.window.kernel_h * kernel.window.kernel_w
+    if isinstance(kernel, g.MeanKernel):
+        return kernel.pixels * kernel.channels
+    channels = getattr(kernel, "channels", output.channels)
+    return output.height * output.width * channels
+
+
+# Flash.
+
+
+def flash_bytes(compilation: Compilation) -> dict[str, int]:
+    """Return the bytes of constants: weights as packed (with what is packed among them), biases and tables besides."""
+    pairs = [(operator.kernel, choice) for operator, choice in _chosen(compilation)]
+    weights = sum(_weights_bytes(choice) for _, choice in pairs)
+    bias = sum(_bias_bytes(kernel, choice) for kernel, choice in pairs)
+    tables = sum(_table_bytes(kernel, choice) for kernel, choice in pairs) - bias
+    return {"weights": weights, "bias": bias, "tables": tables, "total": weights + bias + tables}
+
+
+def _chosen(compilation: Compilation) -> Iterable[tuple[g.Operator, Choice]]:
+    return zip(compilation.program.operators, compilation.choices, strict=True)
+
+
+def _weights_bytes(choice: Choice) -> int:
+    return 0 if choice.weights is None else int(choice.weights.nbytes)
+
+
+def _bias_bytes(kernel: g.Kernel, choice: Choice) -> int:
+    if choice.records or not isinstance(kernel, g.ConvKernel | g.FullyConnectedKernel):
+        return 0
+    return int(kernel.bias.nbytes)
+
+
+def _table_bytes(kernel: g.Kernel, choice: Choice) -> int:
+    """Return the bytes of an operator's biases, multipliers and shifts that are not among its weights."""
+    scalings = [None if choice.records else getattr(kernel, "requant", None), getattr(kernel, "mean", None)]
+    return _bias_bytes(kernel, choice) + sum(each.table_bytes for each in scalings if each)

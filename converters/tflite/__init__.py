@@ -1,0 +1,1 @@
+"""`.tflite` files: read, written, edited, made from Keras models."""

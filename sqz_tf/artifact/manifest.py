@@ -1,0 +1,130 @@
+"""What an output folder says of itself: every file's hash, the configuration and the versions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from sqz_tf import __version__
+
+FORMAT = 1
+
+
+TOOL = "sqz-tf"
+
+
+MANIFEST = "manifest.json"
+
+
+PACKAGES = (
+    "numpy",
+    "pillow",
+    "tensorflow",
+    "tf_keras",
+    "tensorflow-model-optimization",
+    "ai-edge-litert",
+    "tflite-micro",
+    "scipy",
+    "scikit-learn",
+)
+
+
+def is_output(folder: Path) -> bool:
+    """Say whether a folder was published by this kit."""
+    return _read_json(folder / MANIFEST).get("tool") == TOOL
+
+
+def manifest(
+    folder: Path,
+    *,
+    config: dict[str, Any],
+    data_sha256: str,
+    command: list[str],
+    packages: Iterable[str] = PACKAGES,
+    **more: Any,
+) -> dict[str, Any]:
+    """Describe a folder: sha256 and bytes of each file, and what they were made from. No dates.
+
+    Args:
+      folder: the assembled folder; its own manifest is left out.
+      config: stage name → `spec.to_dict` of its config.
+      data_sha256: hash of the pictures used.
+      command: the command line, as a list of arguments.
+      packages: distributions whose installed versions matter.
+      more: further plain JSON values, such as `preprocess` or `arena_bytes`.
+    """
+    return {
+        **more,
+        "format": FORMAT,
+        "tool": TOOL,
+        "versions": versions(packages),
+        "command": list(command),
+        "config": config,
+        "data_sha256": data_sha256,
+        "files": {name: _describe(folder / name) for name in _files(folder)},
+    }
+
+
+def write_manifest(folder: Path, values: dict[str, Any]) -> Path:
+    """Write `manifest`'s result into its folder as sorted JSON and return the path."""
+    path = folder / MANIFEST
+    text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def verify_manifest(folder: Path) -> list[str]:
+    """Return one line for each difference between a folder and its manifest; empty means it is as written."""
+    values = _read_json(folder / MANIFEST)
+    if values.get("tool") != TOOL or not isinstance(values.get("files"), dict):
+        return [f"{folder / MANIFEST} is missing or is not a manifest of this kit"]
+    listed, found = values["files"], set(_files(folder))
+    problems = [f"{name} is missing" for name in sorted(set(listed) - found)]
+    problems += [f"{name} is not in the manifest" for name in sorted(found - set(listed))]
+    for name in sorted(found & set(listed)):
+        if _describe(folder / name) != listed[name]:
+            problems.append(f"{name} has changed")
+    return problems
+
+
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Return the versions of this kit, Python and those of `packages` that are installed."""
+    found = {"sqz-tf": __version__, "python": platform.python_version()}
+    for name in packages:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    data = path.read_bytes()
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _files(folder: Path) -> list[str]:
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in names if name != MANIFEST)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object, or an empty one if the file is missing, broken or something else."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write a small JSON file in one rename."""
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(values, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(temporary, path)

@@ -1,0 +1,272 @@
+"""The output folder: written whole or not at all, described by its manifest, resumable while in the making.
+
+Beside `OUT` a run owns `OUT.work`: one folder per finished stage, the lock, and the folder being assembled.
+All changes of state are renames on one file system, so a run killed at any moment leaves the old state or the
+new one. Nothing here knows what the stages compute. The layout is specified in docs/artifact-format.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sqz_tf.artifact.disk import (
+    NEED_BYTES,
+    REJECTED,
+    TRASH,
+    WORK,
+    beside,
+    discard,
+    disk_errors,
+    disk_full,
+    make_parents,
+    remove_empty,
+    take_lock,
+)
+from sqz_tf.artifact.manifest import MANIFEST, _read_json, _write_json, is_output
+from sqz_tf.base.errors import OutputError
+
+Build = Callable[[Path], None]
+
+
+class Workspace:
+    """Own `OUT.work` for one run and put the result at `OUT`.
+
+    Args:
+      out: the output folder to make; missing parents are created.
+      overwrite: replace an existing output folder of this kit; a foreign folder is always refused.
+      resume: reuse the finished stages of an earlier run; otherwise they are thrown away.
+      need_bytes: free disk space to ask for before starting.
+      note: called with one line whenever a stage is reused or taken up again.
+
+    Attributes:
+      seconds: stage name → seconds it took, of this run or of the one it was resumed from.
+      resumed: names of the stages reused whole.
+
+    Raises:
+      OutputError: `out` cannot be written, another run is using it, or the disk is full.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        overwrite: bool = False,
+        resume: bool = True,
+        *,
+        need_bytes: int = NEED_BYTES,
+        note: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.out = Path(out).resolve()
+        self.work = beside(self.out, WORK)
+        self.rejected = beside(self.out, REJECTED)
+        self.overwrite, self.resume, self.need_bytes, self.note = overwrite, resume, need_bytes, note
+        self.seconds: dict[str, float] = {}
+        self.resumed: list[str] = []
+        self._lock: int | None = None
+        self._created: list[Path] = []
+
+    def __enter__(self) -> Workspace:
+        """Check everything that can be checked before work is done, and take the lock."""
+        try:
+            with disk_errors(self.out, self.need_bytes):
+                self._check()
+                self._created = make_parents(self.out.parent)
+                if shutil.disk_usage(self.out.parent).free < self.need_bytes:
+                    raise disk_full(self.out, self.need_bytes)
+                self._lock = take_lock(self.work)
+                self._recover()
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Release the lock; leave no empty work folder behind."""
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            if self.work.is_dir() and set(os.listdir(self.work)) == {"lock"}:
+                shutil.rmtree(self.work, ignore_errors=True)
+            os.close(self._lock)
+            self._lock = None
+        remove_empty(self._created)
+
+    def stage(self, name: str, key: str, build: Build, *, resumable: bool = False) -> Path:
+        """Return the folder of a finished stage, building it unless an earlier run did with the same key.
+
+        Stages are numbered in the order of the calls. When one is rebuilt, it and all later ones are first
+        discarded. `build` fills an empty folder, which becomes the stage's folder in one rename when it
+        returns. With `resumable` the folder already holds what an interrupted attempt with the same key left
+        there, and the build takes up from it. `done.json` and `started.json` are the workspace's own names.
+
+        Args:
+          name: lower-case name, unique in the run.
+          key: what the result depends on, `stage_key` of its config and of the keys before it.
+          build: writes the stage's files into the folder given; an exception abandons the stage.
+          resumable: whether the build can take up its own half-finished files.
+        """
+        if name in self.seconds:
+            raise ValueError(f"a stage named {name} has been run already")
+        number = len(self.seconds) + 1
+        folder = self.work / f"{number:02d}-{name}"
+        done = _read_json(folder / "done.json")
+        if done.get("key") == key:
+            self.resumed.append(name)
+            self.seconds[name] = float(done["seconds"])
+            self.note(f"{name}: taken from the earlier run")
+            return folder
+        with disk_errors(self.out, self.need_bytes):
+            attempt = folder.with_name(folder.name + ".tmp")
+            spent = _seconds_kept(attempt, key) if resumable else None
+            self._discard_from(number, keep=None if spent is None else attempt)
+            if spent is not None:
+                self.note(f"{name}: taken up after {spent:.0f} s of an interrupted run")
+            self.seconds[name] = _build_stage(attempt, folder, key, build, spent or 0.0, resumable)
+        return folder
+
+    def assemble(self, build: Build) -> Path:
+        """Return a fresh folder filled by `build`, to be given to `publish` or `reject`."""
+        folder = self.work / "publish.tmp"
+        with disk_errors(self.out, self.need_bytes):
+            discard(folder, self.work)
+            folder.mkdir()
+            build(folder)
+        return folder
+
+    def publish(self) -> Path:
+        """Make the assembled folder `OUT` in one rename, remove `OUT.work` and our `OUT.rejected`, return `OUT`."""
+        assembled, replaced = self.work / "publish.tmp", self.work / "replaced"
+        with disk_errors(self.out, self.need_bytes):
+            self._check_out()
+            if self.out.exists():
+                os.rename(self.out, replaced)
+            try:
+                os.rename(assembled, self.out)
+            except OSError:
+                self._restore()
+                raise
+        with suppress(OSError):  # the result is in place; a later run removes what is left
+            if is_output(self.rejected):  # of an attempt that this result replaces
+                discard(self.rejected, self.work)
+            self._discard(lambda name: True)
+        return self.out
+
+    def reject(self) -> Path:
+        """Keep the assembled folder as `OUT.rejected` and return that; `OUT` and `OUT.work` stay."""
+        with disk_errors(self.out, self.need_bytes):
+            self._check_rejected()
+            if self.rejected.exists():
+                discard(self.rejected, self.work)
+            os.rename(self.work / "publish.tmp", self.rejected)
+        return self.rejected
+
+    def _check(self) -> None:
+        if os.path.ismount(self.out):
+            raise OutputError(f"--out {self.out} is a mount point", fix=f"use a folder in it: --out {self.out}/result")
+        self._check_out()
+        self._check_rejected()
+        if self.work.exists() and not _is_work(self.work):
+            raise OutputError(
+                f"{self.work} exists and is not a work folder of this kit",
+                fix="move it away or choose another --out",
+            )
+
+    def _check_out(self) -> None:
+        if not self.out.exists():
+            return
+        if not self.out.is_dir():
+            raise OutputError(f"--out {self.out} is a file", expected="a folder to create", fix="choose another --out")
+        empty = not any(self.out.iterdir())
+        if not self.overwrite:
+            raise OutputError(f"--out {self.out} exists", fix="choose another --out or add --overwrite to replace it")
+        if not empty and not is_output(self.out):
+            raise OutputError(
+                f"--out {self.out} exists and was not written by this kit",
+                expected=f"a folder with our {MANIFEST}",
+                fix="choose another --out; --overwrite replaces our own folders only",
+            )
+
+    def _check_rejected(self) -> None:
+        if self.rejected.exists() and not is_output(self.rejected):
+            raise OutputError(
+                f"{self.rejected} exists and was not written by this kit",
+                fix="move it away or choose another --out",
+            )
+
+    def _recover(self) -> None:
+        """Undo what a killed run left between two renames, and clear the work if it is not to be resumed."""
+        self._restore()
+        self._check_out()  # once more, for what has just been restored
+        self._discard(lambda name: name.startswith(TRASH) or not self.resume)
+
+    def _restore(self) -> None:
+        replaced = self.work / "replaced"
+        if not replaced.exists():
+            return
+        if self.out.exists():
+            discard(replaced, self.work)
+        else:
+            os.rename(replaced, self.out)
+
+    def _discard_from(self, number: int, keep: Path | None) -> None:
+        def later(name: str) -> bool:
+            return name[:2].isdigit() and int(name[:2]) >= number and (keep is None or name != keep.name)
+
+        self._discard(later)
+
+    def _discard(self, unwanted: Callable[[str], bool]) -> None:
+        for entry in sorted(self.work.iterdir()):
+            if entry.name != "lock" and unwanted(entry.name):
+                discard(entry, self.work)
+
+
+def stage_key(*parts: Any) -> str:
+    """Return the sha256 (hex) of plain JSON values: a stage's config and the keys of the stages before it."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _is_work(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / "lock").is_file() or not any(folder.iterdir()))
+
+
+def _seconds_kept(attempt: Path, key: str) -> float | None:
+    """Return the seconds of work an interrupted attempt with the same key left, or None if there is none.
+
+    Counted from its start to its newest file, since a killed process writes no time.
+    """
+    started = _read_json(attempt / "started.json")
+    if started.get("key") != key:
+        return None
+    start = (attempt / "started.json").stat().st_mtime
+    newest = max(path.stat().st_mtime for path in attempt.rglob("*"))
+    return float(started["seconds"]) + max(0.0, newest - start)
+
+
+def _build_stage(attempt: Path, folder: Path, key: str, build: Build, spent: float, resumable: bool) -> float:
+    """Run a build in `attempt`, rename it to `folder` and return the seconds of all its attempts."""
+    attempt.mkdir(exist_ok=True)
+    _write_json(attempt / "started.json", {"key": key, "seconds": spent})
+    start = time.monotonic()
+    try:
+        build(attempt)
+    except BaseException:
+        if not resumable:
+            shutil.rmtree(attempt, ignore_errors=True)
+        raise
+    seconds = spent + time.monotonic() - start
+    _write_json(attempt / "done.json", {"key": key, "seconds": round(seconds, 3)})
+    os.rename(attempt, folder)
+    (folder / "started.json").unlink()
+    return round(seconds, 3)

@@ -1,0 +1,236 @@
+"""What passes between the stages: one frozen dataclass per stage, checked when made, saved with the result.
+
+Nothing here imports TensorFlow. `to_dict` / `from_dict` are exact inverses; `from_dict` refuses unknown keys.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqz_tf.base.errors import ConfigError
+
+ARCHS = ("squeezenet-1.0", "squeezenet-1.1")
+BYPASSES = ("none", "simple", "complex")
+FITS = ("warp", "centre-crop")
+SCHEMES = ("int8", "ristretto")
+
+Spec = TypeVar("Spec")
+
+
+def to_dict(spec: Any) -> dict[str, Any]:
+    """Return a spec as plain JSON values (tuples become lists)."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [plain(item) for item in value]
+        return value
+
+    result: dict[str, Any] = plain(dataclasses.asdict(spec))
+    return result
+
+
+def from_dict(cls: type[Spec], values: dict[str, Any]) -> Spec:
+    """Build a spec from `to_dict`'s result.
+
+    Raises:
+      ConfigError: a key is unknown, or a value is refused by the spec itself.
+    """
+    known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(
+            f"{cls.__name__} has no field {', '.join(unknown)}",
+            expected=f"some of {', '.join(sorted(known))}",
+        )
+    return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{name} is {value!r}", expected=f"one of {', '.join(map(str, allowed))}")
+
+
+def _between(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ConfigError(f"{name} is {value}", expected=f"a number from {low} to {high}")
+
+
+@dataclass(frozen=True)
+class PreprocessSpec:
+    """How a picture becomes the network's input. Travels inside every `.tflite` as `preprocess.json`.
+
+    In this order: decode to 8-bit RGB, turn to grey if `channels` is 1, fit (`centre-crop`: cut the largest
+    centred rectangle of the aspect ratio `resize_width`:`resize_height`; `warp`: keep everything), resize to
+    `resize_width` × `resize_height` by the integer rule of docs/artifact-format.md, cut the centred
+    `width` × `height`. The device sees these bytes: int8 input is `pixel ^ 0x80`, float input `pixel * scale`.
+
+    `mean` and `std` (in units of `pixel * scale`, one per channel) say what has been folded into conv1: the
+    network was trained on `(pixel * scale - mean) / std`. Nobody applies them again. `channel_order` is the order
+    of the bytes the device sends, RGB or GRAY; a network trained on BGR has its conv1 reordered.
+    """
+
+    width: int
+    height: int
+    channels: int = 3
+    fit: str = "centre-crop"
+    resize_width: int = 0
+    resize_height: int = 0
+    scale: float = 1.0 / 255.0
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    channel_order: str = ""
+
+    def __post_init__(self) -> None:
+        _one_of("channels", self.channels, (1, 3))
+        _one_of("fit", self.fit, FITS)
+        if not self.channel_order:
+            object.__setattr__(self, "channel_order", "RGB" if self.channels == 3 else "GRAY")
+        _one_of("channel_order", self.channel_order, ("RGB",) if self.channels == 3 else ("GRAY",))
+        for name in ("width", "height"):
+            _between(name, getattr(self, name), 1, 4096)
+            if not getattr(self, f"resize_{name}"):
+                object.__setattr__(self, f"resize_{name}", getattr(self, name))
+            if getattr(self, f"resize_{name}") < getattr(self, name):
+                raise ConfigError(
+                    f"resize_{name} is {getattr(self, f'resize_{name}')}",
+                    expected=f"at least {name}, {getattr(self, name)}",
+                )
+        for name, default in (("mean", 0.0), ("std", 1.0)):
+            if not getattr(self, name):
+                object.__setattr__(self, name, (default,) * self.channels)
+            if len(getattr(self, name)) != self.channels:
+                raise ConfigError(f"{name} has {len(getattr(self, name))} values", expected=str(self.channels))
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A SqueezeNet, by the paper's names (Iandola et al. 2016, arXiv:1602.07360, sections 3 and 5).
+
+    Fire module i (0-based) has e = base_e + incr_e * floor(i / freq) expand filters, of which pct_3x3 are 3×3,
+    and squeeze_ratio * e squeeze filters. `width` multiplies every layer but the last.
+    `pool_padding`: `valid` gives the paper's sizes; `auto` is `same` below 64 pixels, `valid` from there on.
+    `conv10_padding` 1 is the published v1.0 network.
+    """
+
+    arch: str = "squeezenet-1.1"
+    input_size: int = 224
+    channels: int = 3
+    classes: int = 1000
+    width: float = 1.0
+    bypass: str = "none"
+    squeeze_ratio: float = 0.125
+    pct_3x3: float = 0.5
+    base_e: int = 128
+    incr_e: int = 128
+    freq: int = 2
+    pool_padding: str = "auto"
+    conv10_padding: int = 0
+    batch_norm: bool = False
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        _one_of("arch", self.arch, ARCHS)
+        _one_of("channels", self.channels, (1, 3))
+        _one_of("bypass", self.bypass, BYPASSES)
+        _one_of("pool_padding", self.pool_padding, ("auto", "same", "valid"))
+        _one_of("conv10_padding", self.conv10_padding, (0, 1))
+        _between("input_size", self.input_size, 1, 1024)
+        _between("classes", self.classes, 2, 100_000)
+        _between("width", self.width, 0.05, 8)
+        _between("squeeze_ratio", self.squeeze_ratio, 0.01, 1)
+        _between("pct_3x3", self.pct_3x3, 0.01, 0.99)
+        _between("dropout", self.dropout, 0, 0.95)
+        if self.pool_padding == "auto":
+            object.__setattr__(self, "pool_padding", "same" if self.input_size < 64 else "valid")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which pictures, and how they are split.
+
+    `source`: `digits`, `cifar10`, `tfds:NAME`, a folder or a `.zip`. Fractions of 0 mean the default: a quarter
+    for test and 15 % for validation under 10,000 pictures, a tenth each from there on.
+    """
+
+    source: str = "digits"
+    test_fraction: float = 0.0
+    validation_fraction: float = 0.0
+    calibration_images: int = 200
+
+    def __post_init__(self) -> None:
+        _between("test_fraction", self.test_fraction, 0, 0.9)
+        _between("validation_fraction", self.validation_fraction, 0, 0.9)
+        _between("calibration_images", self.calibration_images, 1, 100_000)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Training from scratch or fine-tuning: Adam, warm-up, cosine decay."""
+
+    epochs: int = 60
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    warmup_epochs: float = 2.0
+    weight_decay: float = 1e-4
+    label_smoothing: float = 0.05
+    augment: str = "photo"
+    patience: int = 20
+
+    def __post_init__(self) -> None:
+        _one_of("augment", self.augment, ("photo", "glyph", "none"))
+        _between("epochs", self.epochs, 0, 100_000)
+        _between("batch_size", self.batch_size, 1, 65_536)
+        _between("learning_rate", self.learning_rate, 1e-9, 10)
+
+
+@dataclass(frozen=True)
+class PruneConfig:
+    """Magnitude pruning by TF-MOT's polynomial schedule (Zhu and Gupta 2017, arXiv:1710.01878).
+
+    `sparsity` in [0, 1) is the fraction of zeros in every pruned layer: all convolutions but those in `skip`.
+    """
+
+    sparsity: float = 0.5
+    epochs: int = 20
+    learning_rate: float = 1e-3
+    skip: tuple[str, ...] = ("conv1",)
+
+    def __post_init__(self) -> None:
+        _between("sparsity", self.sparsity, 0, 0.99)
+        _between("epochs", self.epochs, 0, 100_000)
+
+
+@dataclass(frozen=True)
+class QuantizeConfig:
+    """Quantization-aware training with ranges set from calibration.
+
+    `scheme`: `int8` has free scales, `ristretto` powers of two and zero points 0. `per_channel`: each output channel
+    of a kernel has a scale of its own; None means the scheme's habit, True for `int8`, False for `ristretto`.
+    """
+
+    scheme: str = "int8"
+    epochs: int = 5
+    learning_rate: float = 3e-4
+    per_channel: bool | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("scheme", self.scheme, SCHEMES)
+        _between("epochs", self.epochs, 0, 100_000)
+        if self.per_channel is None:
+            object.__setattr__(self, "per_channel", self.scheme == "int8")
+
+
+@dataclass(frozen=True)
+class CheckConfig:
+    """The gate: the largest loss of top-1, in percentage points of the held-out split, that passes."""
+
+    max_drop: float = 1.0
+    parity_images: int = 32
+
+    def __post_init__(self) -> None:
+        _between("max_drop", self.max_drop, 0, 100)
+        _between("parity_images", self.parity_images, 1, 100_000)

@@ -1,0 +1,314 @@
+"""A data set: summarised before anything is decoded, loaded into a folder of preprocessed pictures, opened again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sqz_tf.base.errors import DataError, OutputError, SqzError
+from sqz_tf.base.spec import DataConfig, PreprocessSpec, from_dict, to_dict
+from sqz_tf.data.rows import Progress, _content, _digest, _fingerprint, _Rows, _size, _write_images
+from sqz_tf.data.sources import UNLABELLED, _Item, _open_source, _Source
+from sqz_tf.data.splits import SPLITS, _check_fractions, _per_class, split, spread
+from sqz_tf.images.decode import ImageError
+from sqz_tf.images.find import Entry, ImageSet, scan
+
+_FORMAT = 1
+
+
+_SIZES_SAMPLED = 500
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a data set holds, before anything is decoded.
+
+    `sha256` covers every picture's bytes, class and split: what a stage made from them depends on.
+    `counts` has, for each of train, calibration, validation and test, the pictures of each class in order of
+    `classes`. `median_size` is (width, height) in pixels, `channels` the natural number of them.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    counts: dict[str, tuple[int, ...]]
+    median_size: tuple[int, int]
+    channels: int
+    licence: str
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def pictures(self) -> int:
+        """The number of pictures in train, validation and test."""
+        return sum(sum(counts) for split, counts in self.counts.items() if split != "calibration")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Preprocessed pictures on disk, and how they are split.
+
+    `images`: uint8 [N, height, width, channels], memory-mapped. `labels`: int32 [N]. `names`: N paths.
+    `splits`: int64 row numbers for train, calibration (a part of train), validation and test.
+    `sha256` covers the bytes of every picture used, its class and split, and the preprocessing; file names do
+    not enter, and neither does the decoder.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    images: np.ndarray
+    labels: np.ndarray
+    names: tuple[str, ...]
+    splits: dict[str, np.ndarray]
+    sha256: str
+    config: DataConfig
+    preprocess: PreprocessSpec
+    licence: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def summarise(config: DataConfig) -> Summary:
+    """Count classes, pictures and splits; files are read and hashed, and the headers of some are parsed.
+
+    Corrupt pictures are found only by `load`, so its counts may be a little lower.
+
+    Raises:
+      DataError: the source cannot be read or split.
+      ConfigError: the fractions leave nothing to train on.
+    """
+    _check_fractions(config)
+    source = _open_source(config.source)
+    rows, sizes = _Rows(), []
+    step = max(1, source.count // _SIZES_SAMPLED)
+    for position, item in enumerate(source.items()):
+        content = _content(item)
+        if isinstance(content, ImageError):
+            rows.skip(content)
+            continue
+        rows.add(item, _digest(content))
+        if position % step == 0:
+            sizes.extend(_size(content, item.name))
+    rows.finish(source)
+    splits = split(rows.labels, rows.digests, rows.given, source.classes, config)
+    middle = np.median(np.array(sizes or [(1, 1)]), axis=0)
+    return Summary(
+        name=source.name,
+        classes=source.classes,
+        counts={key: _per_class(rows.labels, index, len(source.classes)) for key, index in splits.items()},
+        median_size=(int(middle[0]), int(middle[1])),
+        channels=source.channels,
+        licence=source.licence,
+        sha256=_fingerprint(source.classes, rows, splits),
+        notes=rows.notes(source, splits),
+    )
+
+
+def default_input_size(summary: Summary) -> int:
+    """Return the side in pixels of the network's input for pictures of this size.
+
+    With s the median picture's shorter side: 48 for s <= 16; 128 for s > 96; in between 1.5 s rounded up to a
+    multiple of 16, at most 128 (32 gives 48). Small pictures gain from enlarging because the network halves
+    its maps four times.
+    """
+    side = min(summary.median_size)
+    if side <= 16:
+        return 48
+    return 128 if side > 96 else min(128, 16 * -(-3 * side // 32))
+
+
+def load(config: DataConfig, preprocess: PreprocessSpec, cache: Path, progress: Progress | None = None) -> Dataset:
+    """Read, preprocess and split a data set, and keep the result in the folder `cache`.
+
+    `cache` appears whole or not at all and replaces one that is there. Memory stays bounded: pictures are
+    decoded a few at a time and written as they come.
+
+    Args:
+      progress: called with ("read", pictures done, pictures in all).
+
+    Raises:
+      DataError: the source cannot be read or split, or over MAX_SKIPPED of it is corrupt.
+      ConfigError: the fractions leave nothing to train on.
+      OutputError: `cache` cannot be written.
+    """
+    _check_fractions(config)
+    source = _open_source(config.source)
+
+    def divide(rows: _Rows) -> dict[str, np.ndarray]:
+        return split(rows.labels, rows.digests, rows.given, source.classes, config)
+
+    return _keep(source, divide, config, preprocess, cache, progress)
+
+
+def trains_nothing(config: Mapping[str, Any]) -> bool:
+    """Tell from a manifest's `config` whether the export only quantized, its data read by `load_for_judging`."""
+    train = config.get("train")
+    return isinstance(train, dict) and train.get("epochs") == 0
+
+
+def load_for_judging(
+    config: DataConfig,
+    calibration: str | None,
+    outputs: Sequence[int],
+    labels: Sequence[str],
+    preprocess: PreprocessSpec,
+    cache: Path,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Read labelled pictures that judge a network trained elsewhere, and pictures to calibrate it with.
+
+    All labelled pictures are `test`, but for those that calibrate: without `calibration` the first ones by digest,
+    `calibration_images` and a fifth of all at most. `train` and `validation` are empty.
+
+    Args:
+      config: `source` is a folder or `.zip` that `images.scan` reads.
+      calibration: a folder or `.zip` of pictures, whose labels, if any, do not matter; `calibration_images` of them
+        are used, evenly spread. Those that are in `source` too, byte for byte, are left out.
+      outputs: the network's output for each class of the source, as `match_classes` finds them.
+      labels: names of the network's outputs.
+
+    Raises:
+      DataError: as `load`; or every picture to calibrate with is judged.
+      OutputError: as `load`.
+    """
+    found = scan(Path(config.source))
+    others = scan(Path(calibration)) if calibration else None
+    chosen = spread(others.entries, config.calibration_images) if others else []
+    source = _judging_source(config.source, found, outputs, labels, others, chosen)
+
+    def divide(rows: _Rows) -> dict[str, np.ndarray]:
+        order = np.array(sorted(range(len(rows.labels)), key=rows.digests.__getitem__), np.int64)
+        given = np.array([name == "calibration" for name in rows.given])[order]
+        if others is None:
+            given[: min(config.calibration_images, len(order) // 5)] = True
+        elif not given.any():
+            raise DataError(
+                f"every picture of {calibration} that would calibrate is in {config.source} too",
+                expected="other pictures than those that judge",
+                fix="give other pictures, or none to take a part of those",
+            )
+        none = np.zeros(0, np.int64)
+        return {"train": none, "calibration": order[given], "validation": none, "test": order[~given]}
+
+    return _keep(source, divide, config, preprocess, cache, progress)
+
+
+def _judging_source(
+    name: str,
+    found: ImageSet,
+    outputs: Sequence[int],
+    labels: Sequence[str],
+    others: ImageSet | None,
+    chosen: Sequence[Entry],
+) -> _Source:
+    def items() -> Iterator[_Item]:
+        for entry in found.entries:
+            assert entry.label is not None
+            yield _Item(entry.name, outputs[entry.label], "test", partial(found.read, entry))
+        for entry in chosen:
+            assert others is not None
+            yield _Item(entry.name, UNLABELLED, "calibration", partial(others.read, entry))
+
+    return _Source(
+        name=Path(name).resolve().name.removesuffix(".zip"),
+        classes=tuple(labels),
+        count=len(found.entries) + len(chosen),
+        items=items,
+        channels=3,
+        licence="pictures of the user",
+        notes=(*found.notes, *(others.notes if others else ())),
+        trains=False,
+    )
+
+
+def _keep(
+    source: _Source,
+    divide: Callable[[_Rows], dict[str, np.ndarray]],
+    config: DataConfig,
+    preprocess: PreprocessSpec,
+    cache: Path,
+    progress: Progress | None,
+) -> Dataset:
+    """Write a source's pictures and their splits into the folder `cache`."""
+    need = source.count * preprocess.width * preprocess.height * preprocess.channels
+    with _replacing(cache, need) as folder:
+        rows = _write_images(source, preprocess, folder / "images.npy", progress)
+        splits = divide(rows)
+        index = {"labels": np.array(rows.labels, np.int32), **splits}
+        np.savez(folder / "index.npz", **index)  # type: ignore[arg-type]
+        record = {
+            "format": _FORMAT,
+            "name": source.name,
+            "classes": source.classes,
+            "names": rows.names,
+            "sha256": _fingerprint(source.classes, rows, splits, preprocess),
+            "config": to_dict(config),
+            "preprocess": to_dict(preprocess),
+            "licence": source.licence,
+            "notes": rows.notes(source, splits),
+        }
+        (folder / "dataset.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    return open_cached(cache)
+
+
+def open_cached(cache: Path) -> Dataset:
+    """Open what `load` has kept in the folder `cache`.
+
+    Raises:
+      DataError: it is not there, or not whole.
+    """
+    try:
+        return _read_cache(cache)
+    except (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile, SqzError) as error:
+        raise DataError(f"{cache} holds no whole data set ({error})", fix="delete it and run again") from error
+
+
+def _read_cache(cache: Path) -> Dataset:
+    record = json.loads((cache / "dataset.json").read_text(encoding="utf-8"))
+    if record.pop("format") != _FORMAT:
+        raise ValueError("written by another version")
+    record["config"] = from_dict(DataConfig, record["config"])
+    record["preprocess"] = spec = from_dict(PreprocessSpec, record["preprocess"])
+    for key in ("classes", "names", "notes"):
+        record[key] = tuple(record[key])
+    pixels = np.load(cache / "images.npy", mmap_mode="r")
+    with open(cache / "index.npz", "rb") as file, np.load(file) as index:  # np.load alone leaks one that is cut
+        labels = index["labels"]
+        splits = {name: index[name] for name in SPLITS}
+    if not len(pixels) == len(labels) == len(record["names"]):
+        raise ValueError("its parts differ in length")
+    if pixels.shape[1:] != (spec.height, spec.width, spec.channels) or pixels.dtype != np.uint8:
+        raise ValueError(f"images.npy holds {pixels.dtype} {pixels.shape}")
+    return Dataset(images=pixels, labels=labels, splits=splits, **record)
+
+
+@contextmanager
+def _replacing(folder: Path, need_bytes: int) -> Iterator[Path]:
+    """Give an empty folder to fill; on success it takes the place of `folder`, else it is removed.
+
+    Raises:
+      OutputError: something cannot be written. Reading errors are DataErrors before they get here.
+    """
+    unfinished = folder.with_name(folder.name + ".partial")
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        yield unfinished
+        if folder.exists():
+            shutil.rmtree(folder)
+        unfinished.rename(folder)
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename or folder} cannot be written ({error.strerror or error})",
+            expected=f"a writable place with {need_bytes / 2**20:.0f} MiB free",
+            fix="free some space or choose another place",
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

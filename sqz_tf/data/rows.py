@@ -1,0 +1,248 @@
+"""The pictures of a source, read, hashed and decoded in threads, row by row into one file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import numpy as np
+
+from sqz_tf.base.errors import DataError
+from sqz_tf.base.spec import PreprocessSpec, to_dict
+from sqz_tf.data.sources import UNLABELLED, _Item, _Source
+from sqz_tf.data.splits import In, _per_class
+from sqz_tf.images import resize
+from sqz_tf.images.decode import ImageError, decode, picture_size
+
+MAX_SKIPPED = 0.05
+
+
+"""Largest fraction of pictures that may be corrupt."""
+
+
+_CHUNK_BYTES = 8 << 20
+
+
+_SMALL_PICTURE = 1 << 16  # values; resizing such pictures one by one would cost more in calls than in work
+
+
+_MOST_THREADS = 8  # each holds a decoded picture, which may be large
+
+
+Progress = Callable[[str, int, int], None]
+
+
+Out = TypeVar("Out")
+
+
+def _fingerprint(
+    classes: Sequence[str], rows: _Rows, splits: dict[str, np.ndarray], preprocess: PreprocessSpec | None = None
+) -> str:
+    """Hash what a stage's result depends on: bytes, classes and splits, and the preprocessing if there is one.
+
+    Of the preprocessing, mean and deviation do not enter: they are folded into the network and change no pixel.
+    """
+    part = dict.fromkeys(range(len(rows.labels)), "")
+    for name, index in splits.items():
+        for row in index.tolist():
+            part[row] += name + " "
+    lines = sorted(f"{digest.hex()} {rows.labels[row]} {part[row]}" for row, digest in enumerate(rows.digests))
+    pixels = preprocess and to_dict(replace(preprocess, mean=(), std=()))
+    everything = {"classes": list(classes), "rows": lines, "preprocess": pixels}
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+
+
+class _Rows:
+    """What is known of the pictures kept so far, and why others were not."""
+
+    def __init__(self) -> None:
+        self.labels: list[int] = []
+        self.digests: list[bytes] = []
+        self.given: list[str | None] = []
+        self.names: list[str] = []
+        self.errors: list[ImageError] = []
+        self.copies = 0
+        self.judged = 0
+        self._seen: dict[bytes, list[tuple[int, str | None]]] = {}
+        self._across = Counter[str]()
+
+    def add(self, item: _Item, digest: bytes) -> bool:
+        """Keep one picture; False if the same bytes are in the same class and split, or have a label already."""
+        seen = self._seen.setdefault(digest, [])
+        if (item.label, item.given) in seen:
+            self.copies += 1
+            return False
+        if item.label == UNLABELLED and seen:
+            self.judged += 1
+            return False
+        self._across["classes"] += any(label != item.label for label, _ in seen)
+        self._across["splits"] += any(given != item.given for _, given in seen)
+        seen.append((item.label, item.given))
+        self.labels.append(item.label)
+        self.digests.append(digest)
+        self.given.append(item.given)
+        self.names.append(item.name)
+        return True
+
+    def skip(self, error: ImageError) -> None:
+        """Leave out one picture."""
+        self.errors.append(error)
+
+    def finish(self, source: _Source) -> None:
+        """Refuse a source of which too much is corrupt.
+
+        Raises:
+          DataError: over MAX_SKIPPED of the pictures were skipped.
+        """
+        if len(self.errors) > MAX_SKIPPED * source.count:
+            shown = "; ".join(error.what for error in self.errors[:3])
+            raise DataError(
+                f"{len(self.errors)} of {source.count} pictures cannot be used: {shown}",
+                expected=f"at most {MAX_SKIPPED:.0%}",
+                fix="replace or remove them",
+            )
+
+    def notes(self, source: _Source, splits: dict[str, np.ndarray]) -> tuple[str, ...]:
+        """Say what was skipped, doubled, unbalanced or absent."""
+        notes = list(source.notes)
+        if self.errors:
+            shown = "; ".join(error.what for error in self.errors[:3])
+            notes.append(f"{len(self.errors)} pictures skipped: {shown}")
+        if self.copies:
+            notes.append(f"{self.copies} exact copies within a class: left out")
+        if self.judged:
+            notes.append(f"{self.judged} of the pictures to calibrate with are judged, byte for byte: left out")
+        if self._across["classes"]:
+            notes.append(f"warning: {self._across['classes']} pictures are in two classes, byte for byte")
+        if self._across["splits"]:
+            notes.append(
+                f"warning: {self._across['splits']} pictures are in two of the given splits, byte for byte: "
+                "accuracies may be too high"
+            )
+        if not source.trains:
+            return tuple(notes)
+        counts = np.bincount(self.labels, minlength=len(source.classes))
+        if counts.min() and counts.max() > 3 * counts.min():
+            low, high = int(counts.argmin()), int(counts.argmax())
+            notes.append(
+                f"unbalanced classes: {source.classes[low]} has {counts[low]} pictures, "
+                f"{source.classes[high]} {counts[high]}"
+            )
+        for name in ("validation", "test"):
+            held = _per_class(self.labels, splits[name], len(source.classes))
+            absent = [label for label, count in zip(source.classes, held, strict=True) if not count]
+            if absent:
+                notes.append(f"warning: {name} has no picture of {', '.join(absent[:3])}")
+        return tuple(notes)
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    item: _Item
+    digest: bytes
+    pixels: np.ndarray | ImageError
+
+
+def _content(item: _Item) -> bytes | np.ndarray | ImageError:
+    try:
+        return item.read()
+    except ImageError as error:
+        return error
+
+
+def _digest(content: bytes | np.ndarray) -> bytes:
+    return hashlib.sha256(content if isinstance(content, bytes) else np.ascontiguousarray(content).data).digest()
+
+
+def _size(content: bytes | np.ndarray, name: str) -> list[tuple[int, int]]:
+    if isinstance(content, np.ndarray):
+        return [(content.shape[1], content.shape[0])]
+    try:
+        return [picture_size(content, name)]
+    except ImageError:
+        return []
+
+
+def _write_images(source: _Source, spec: PreprocessSpec, path: Path, progress: Progress | None) -> _Rows:
+    """Decode everything into one `.npy` file, row by row, and return what the rows are."""
+    rows, done = _Rows(), 0
+    shape = (spec.height, spec.width, spec.channels)
+    chunks = _chunks(source.items(), max(1, min(256, _CHUNK_BYTES // math.prod(shape))))
+    with open(path, "wb") as file:
+        _write_header(file, (source.count, *shape))
+        for chunk in map_ordered(lambda items: _decode_all(items, spec), chunks):
+            for decoded in chunk:
+                if isinstance(decoded.pixels, ImageError):
+                    rows.skip(decoded.pixels)
+                elif rows.add(decoded.item, decoded.digest):
+                    file.write(decoded.pixels.data)
+            done += len(chunk)
+            if progress:
+                progress("read", done, source.count)
+        rows.finish(source)
+        file.seek(0)
+        _write_header(file, (len(rows.labels), *shape))
+    return rows
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    """Write a `.npy` header; NumPy pads it so that the first axis can change without changing its length."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _decode_all(items: list[_Item], spec: PreprocessSpec) -> list[_Decoded]:
+    """Read, hash, decode and preprocess; small pictures of one size are resized together."""
+    results: list[_Decoded | None] = [None] * len(items)
+    groups: dict[tuple[int, ...], list[tuple[int, _Item, bytes, np.ndarray]]] = {}
+    for position, item in enumerate(items):
+        content = _content(item)
+        try:
+            if isinstance(content, ImageError):
+                raise content
+            pixels = decode(content, item.name) if isinstance(content, bytes) else content
+        except ImageError as error:
+            results[position] = _Decoded(item, b"", error)
+            continue
+        digest = _digest(content)
+        if pixels.size > _SMALL_PICTURE:
+            results[position] = _Decoded(item, digest, resize.preprocess(pixels, spec))
+        else:
+            groups.setdefault(pixels.shape, []).append((position, item, digest, pixels))
+    for group in groups.values():
+        batch = resize.preprocess(np.stack([pixels for *_, pixels in group]), spec)
+        for (position, item, digest, _), pixels in zip(group, batch, strict=True):
+            results[position] = _Decoded(item, digest, pixels)
+    return [result for result in results if result is not None]
+
+
+def _chunks(items: Iterable[In], size: int) -> Iterator[list[In]]:
+    chunk: list[In] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def map_ordered(function: Callable[[In], Out], values: Iterable[In], ahead: int | None = None) -> Iterator[Out]:
+    """Apply `function` in threads, results in order, at most `ahead` of the reader (default: the threads and one)."""
+    workers = min(_MOST_THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        pending: deque[Future[Out]] = deque()
+        for value in values:
+            pending.append(pool.submit(function, value))
+            if len(pending) > (workers + 1 if ahead is None else ahead):
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()

@@ -1,0 +1,203 @@
+"""Where pictures come from: folders and zip files, the built-in digits, CIFAR-10, TFDS."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sqz_tf.base.errors import DataError
+from sqz_tf.data.splits import SPLITS
+from sqz_tf.images.find import ImageSet, scan
+
+UNLABELLED = -1
+
+
+"""Label of a picture that has none."""
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One picture of a source; `read` gives the file's bytes, or pixels where there is no file."""
+
+    name: str
+    label: int
+    given: str | None
+    read: Callable[[], bytes | np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where pictures come from; `items` may be walked once or more, `count` is their number."""
+
+    name: str
+    classes: tuple[str, ...]
+    count: int
+    items: Callable[[], Iterator[_Item]]
+    channels: int
+    licence: str
+    notes: tuple[str, ...] = ()
+    trains: bool = True
+
+
+def _open_source(source: str) -> _Source:
+    if source == "digits":
+        return _digits()
+    if source == "cifar10":
+        return _cifar10()
+    if source.startswith("tfds:"):
+        return _tfds(source.removeprefix("tfds:"))
+    if not os.path.exists(source):
+        raise DataError(
+            f"there is no data set, folder or file {source!r}",
+            expected="digits, cifar10, tfds:NAME, a folder of pictures or a .zip",
+        )
+    return _files(Path(source))
+
+
+def _files(path: Path) -> _Source:
+    found = scan(path)
+    _refuse_untrainable(path, found)
+
+    def items() -> Iterator[_Item]:
+        for entry in found.entries:
+            assert entry.label is not None
+            yield _Item(entry.name, entry.label, entry.split, partial(found.read, entry))
+
+    return _Source(
+        name=path.resolve().name if path.is_dir() else path.stem,
+        classes=found.classes,
+        count=len(found.entries),
+        items=items,
+        channels=3,
+        licence="pictures of the user",
+        notes=found.notes,
+    )
+
+
+def _refuse_untrainable(path: Path, found: ImageSet) -> None:
+    if found.empty_classes:
+        raise DataError(
+            f"{path} has class folders without a picture: {', '.join(found.empty_classes[:3])}",
+            expected="pictures in every class folder",
+            fix="add pictures or remove the folder",
+        )
+    if not found.classes:
+        raise DataError(
+            f"{path} holds {len(found.entries)} pictures without labels",
+            expected="one folder per class, or labels.csv",
+        )
+    if len(found.classes) == 1:
+        raise DataError(
+            f"{path} has one class only, {found.classes[0]!r}",
+            expected="two or more classes",
+            fix=f"add a folder of other pictures, or give {path / found.classes[0]} if the classes are in there",
+        )
+    splits = {entry.split for entry in found.entries}
+    if None not in splits and "train" not in splits:
+        raise DataError(f"{path} has no train folder beside {', '.join(sorted(map(str, splits)))}", expected="train")
+
+
+def _arrays(
+    name: str, classes: tuple[str, ...], parts: dict[str | None, tuple[np.ndarray, np.ndarray]], licence: str
+) -> _Source:
+    """Make a source of (pixels uint8 [N, H, W, C], labels [N]) per given split."""
+
+    def items() -> Iterator[_Item]:
+        for given, (pixels, labels) in parts.items():
+            prefix = f"{name}/{given}" if given else name
+            for number, label in enumerate(labels.tolist()):
+                yield _Item(f"{prefix}/{number:04d}", label, given, pixels[number].copy)
+
+    first = next(iter(parts.values()))[0]
+    count = sum(len(labels) for _, labels in parts.values())
+    return _Source(name, classes, count, items, first.shape[-1], licence)
+
+
+def _digits() -> _Source:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise _missing("digits", "scikit-learn", "train") from error
+    found = load_digits()
+    pixels = (found.images.astype(np.int64) * 255 + 8) // 16  # 0..16 to 0..255, rounded
+    parts: dict[Any, Any] = {None: (pixels.astype(np.uint8)[..., None], found.target)}
+    return _arrays(
+        "digits",
+        tuple(map(str, range(10))),
+        parts,
+        "Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak 1998, UCI, CC BY 4.0",
+    )
+
+
+def _cifar10() -> _Source:
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    try:
+        from tf_keras.datasets import cifar10
+    except ImportError as error:
+        raise _missing("cifar10", "tf_keras", "train") from error
+    try:
+        with redirect_stdout(sys.stderr):  # Keras draws its progress on stdout, which is for results
+            (train, train_labels), (test, test_labels) = cifar10.load_data()
+    except Exception as error:
+        raise DataError(
+            f"cifar10 cannot be downloaded ({_first_line(error)})",
+            expected="a connection to the CIFAR-10 site",
+            fix="download it elsewhere and give a folder or .zip with one folder per class",
+        ) from error
+    parts: dict[Any, Any] = {"train": (train, train_labels.ravel()), "test": (test, test_labels.ravel())}
+    names = "airplane automobile bird cat deer dog frog horse ship truck"
+    return _arrays("cifar10", tuple(names.split()), parts, "CIFAR-10, A. Krizhevsky 2009, no licence stated")
+
+
+def _tfds(name: str) -> _Source:
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise _missing(f"tfds:{name}", "tensorflow-datasets", "tfds") from error
+    try:
+        with redirect_stdout(sys.stderr):  # as above
+            builder = tfds.builder(name)
+            builder.download_and_prepare()
+    except Exception as error:
+        raise DataError(
+            f"tfds:{name} cannot be prepared ({_first_line(error)})", expected="a name from the TFDS catalogue"
+        ) from error
+    features, splits = builder.info.features, [key for key in SPLITS if key in builder.info.splits]
+    if not ("image" in features and "label" in features and "train" in splits):
+        raise DataError(
+            f"tfds:{name} has features {', '.join(features)} and splits {', '.join(builder.info.splits)}",
+            expected="an image, a label and a train split",
+        )
+
+    def items() -> Iterator[_Item]:
+        for given in splits:
+            stored = builder.as_dataset(split=given, decoders={"image": tfds.decode.SkipDecoding()})
+            for number, example in enumerate(tfds.as_numpy(stored)):
+                data, label = bytes(example["image"]), int(example["label"])
+                if label >= 0:  # -1 marks test pictures whose labels are kept secret
+                    yield _Item(f"{name}/{given}/{number:06d}", label, given, partial(bytes, data))
+
+    return _Source(
+        name=name.split("/")[0].split(":")[0],
+        classes=tuple(features["label"].names),
+        count=sum(builder.info.splits[key].num_examples for key in splits),
+        items=items,
+        channels=1 if features["image"].shape[-1] == 1 else 3,
+        licence=f"TensorFlow Datasets, {builder.info.homepage or name}",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _missing(source: str, package: str, extra: str) -> DataError:
+    return DataError(f"--data {source} needs {package}, which is not installed", fix=f"pip install 'sqz-tf[{extra}]'")

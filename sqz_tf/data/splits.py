@@ -1,0 +1,115 @@
+"""Pictures to splits: read, hash, decode, preprocess, split, and keep the result on disk.
+
+A split depends on the bytes of the pictures alone, not on their names or a seed: inside each class they are
+sorted by SHA-256, then the first go to test, the next to validation, the rest to train. Only `cifar10` and
+`tfds:NAME` need TensorFlow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from sqz_tf.base.errors import ConfigError, DataError
+from sqz_tf.base.spec import DataConfig
+
+SPLITS = ("train", "calibration", "validation", "test")
+
+
+_SMALL_SET = 10_000
+
+
+In = TypeVar("In")
+
+
+def spread(values: Sequence[In], most: int | None) -> list[In]:
+    """Return at most `most` values, evenly spread (files are sorted by class); all of them for None."""
+    if most is None or len(values) <= most:
+        return list(values)
+    return [values[position * len(values) // most] for position in range(most)]
+
+
+def split(
+    labels: Sequence[int],
+    digests: Sequence[bytes],
+    given: Sequence[str | None],
+    classes: Sequence[str],
+    config: DataConfig,
+) -> dict[str, np.ndarray]:
+    """Divide pictures over train, validation and test; draw calibration from train.
+
+    Inside each class pictures are sorted by digest; test takes the first, validation the next, each its
+    fraction rounded up, and at least one picture is left for the next. A split the source itself has is kept.
+
+    Args:
+      labels, digests, given: per picture its class, its SHA-256, and the source's own split or None.
+
+    Returns:
+      int64 row numbers, in order of digest; those of calibration take one picture of each class in turn.
+
+    Raises:
+      DataError: a class has too few pictures to be in every split.
+    """
+    order = sorted(range(len(labels)), key=lambda row: (digests[row], labels[row], given[row] or ""))
+    pools: list[list[int]] = [[] for _ in classes]
+    part: dict[int, str] = {}
+    for row in order:
+        part[row] = given[row] or "train"
+        if part[row] == "train":
+            pools[labels[row]].append(row)
+    absent = {name: fraction for name, fraction in _fractions(config, len(labels)).items() if name not in given}
+    _refuse_small_classes(classes, pools, 1 + len(absent))
+    left = []
+    for pool in pools:
+        counts = _counts(len(pool), list(absent.values()))
+        for name, count in zip(absent, counts, strict=True):
+            part.update(dict.fromkeys(pool[:count], name))
+            pool = pool[count:]
+        left.append(pool)
+    result = {name: [row for row in order if part[row] == name] for name in SPLITS}
+    result["calibration"] = _in_turn(left, config.calibration_images)
+    return {name: np.array(rows, np.int64) for name, rows in result.items()}
+
+
+def _counts(pictures: int, fractions: list[float]) -> list[int]:
+    """Return what each split takes of one class: rounded up, and one left for each that follows and for train."""
+    counts: list[int] = []
+    for position, fraction in enumerate(fractions):
+        most = pictures - sum(counts) - (len(fractions) - position)
+        counts.append(max(1, min(math.ceil(pictures * fraction - 1e-9), most)))  # 100 * 0.07 is 7.000000000000001
+    return counts
+
+
+def _fractions(config: DataConfig, pictures: int) -> dict[str, float]:
+    test, validation = (0.25, 0.15) if pictures < _SMALL_SET else (0.1, 0.1)
+    return {"test": config.test_fraction or test, "validation": config.validation_fraction or validation}
+
+
+def _check_fractions(config: DataConfig) -> None:
+    total = config.test_fraction + config.validation_fraction
+    if total > 0.9:
+        raise ConfigError(f"test and validation take {total:.2f} of the pictures", expected="at most 0.9 together")
+
+
+def _refuse_small_classes(classes: Sequence[str], pools: list[list[int]], needed: int) -> None:
+    small = [(name, len(pool)) for name, pool in zip(classes, pools, strict=True) if len(pool) < needed]
+    if small:
+        shown = ", ".join(f"{name!r} has {count}" for name, count in small[:3])
+        raise DataError(
+            f"{len(small)} of {len(classes)} classes have too few pictures ({shown})",
+            expected=f"at least {needed} different pictures a class to train on and split",
+            fix="add pictures or remove the class",
+        )
+
+
+def _in_turn(by_class: list[list[int]], most: int) -> list[int]:
+    longest = max(map(len, by_class), default=0)
+    turns = (rows[turn] for turn in range(longest) for rows in by_class if turn < len(rows))
+    return [row for row, _ in zip(turns, range(most), strict=False)]
+
+
+def _per_class(labels: Sequence[int], index: np.ndarray, classes: int) -> tuple[int, ...]:
+    return tuple(np.bincount(np.asarray(labels, np.int64)[index], minlength=classes).tolist())

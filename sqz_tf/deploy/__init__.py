@@ -1,0 +1,1 @@
+"""Onto a device: boards, what a model needs of them, firmware, flashing, the Android app's assets."""

@@ -1,0 +1,80 @@
+"""Bundling exported models with the Android demo app. No TensorFlow."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from converters.android_assets import FOLDER, android_assets
+from sqz_tf.base.errors import OutputError
+
+MODEL_FILE, LICENCE_FILE = "model_int8.tflite", "LICENCE.weights.txt"
+DEMO = Path(__file__).resolve().parents[2] / "android_demo"
+ASSETS = DEMO / "app" / "src" / "main" / "assets"
+"""Where the demo app's build looks for its models; in a checkout of the kit only."""
+
+
+def bundle(exports: Sequence[Path], assets: Path = ASSETS) -> list[Path]:
+    """Put the int8 models of some exports, their labels, licences and a list with hashes into an app's assets.
+
+    Args:
+      exports: output folders of `sqz_tf.export`; the app calls each model by its folder's name.
+      assets: the app's assets folder; its folder `models` is replaced.
+
+    Returns:
+      the files written.
+
+    Raises:
+      OutputError: there is no app, or a folder holds no model that can be bundled.
+    """
+    files = _files(exports)
+    if assets == ASSETS:
+        require_demo()
+    part = assets.with_name(f".{assets.name}.part")  # beside the assets: all that is in them goes into the app
+    try:
+        _replace(assets, part, files)
+    except OSError as error:
+        raise OutputError(f"{assets} cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return [assets / name for name in files]
+
+
+def _replace(assets: Path, part: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files to `part` first, so that what was there stays until all of them are written."""
+    shutil.rmtree(part, ignore_errors=True)
+    (part / FOLDER).mkdir(parents=True)
+    assets.mkdir(exist_ok=True)
+    for name, data in files.items():
+        (part / name).write_bytes(data)
+    shutil.rmtree(assets / FOLDER, ignore_errors=True)
+    (part / FOLDER).rename(assets / FOLDER)
+
+
+def require_demo() -> None:
+    """Make sure that the demo app is here.
+
+    Raises:
+      OutputError: it is not.
+    """
+    if not DEMO.is_dir():
+        raise OutputError(f"there is no {DEMO}", expected="a checkout of the kit, which has the demo app in it")
+
+
+def _files(exports: Sequence[Path]) -> dict[str, bytes]:
+    models: dict[str, bytes] = {}
+    for export in exports:
+        name, path = export.resolve().name, export / MODEL_FILE
+        if name in models:
+            raise OutputError(f"two folders are called {name}", expected="different names: the app shows them")
+        if not path.is_file():
+            raise OutputError(f"there is no {path}", expected="an output folder of python -m sqz_tf.export")
+        models[name] = path.read_bytes()
+    try:
+        files = android_assets(models)
+    except ValueError as error:
+        raise OutputError(str(error), fix="export it again") from error
+    licences = {export.resolve().name: export / LICENCE_FILE for export in exports}
+    texts = {name: path.read_bytes() for name, path in licences.items() if path.is_file()}
+    return {**files, **{f"{FOLDER}/{name}.licence.txt": text for name, text in texts.items()}}

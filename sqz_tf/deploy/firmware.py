@@ -1,0 +1,292 @@
+"""Build the firmware of a compiled model, and run it where no board is needed: on this computer or in QEMU.
+
+The sources are the folder `mcu`; they are built with `make` (`mcu/Makefile` says how).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import struct
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from converters.compiler.back.c import library
+from converters.tflite.reader import read_model
+from sqz_tf.base.errors import SqzError
+from sqz_tf.deploy.boards import Board
+
+MCU = library.root()
+HOST = "host"
+CASES = "sqz_cases.bin"  # what the firmware opens in the folder it runs in
+EXIT_GOOD, EXIT_DIFFERENT, EXIT_NO_CASES, EXIT_FAILED, EXIT_FAULT = range(5)
+VERDICTS = {
+    EXIT_GOOD: "good",
+    EXIT_DIFFERENT: "an output is not what was expected",
+    EXIT_NO_CASES: "there were no cases for this model",
+    EXIT_FAILED: "the model returned an error",
+    EXIT_FAULT: "the processor met a fault",
+}
+SECONDS = 600.0
+WHERE = {
+    "make": "apt install make",
+    "cc": "apt install gcc",
+    "arm-none-eabi-gcc": "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "arm-none-eabi-objcopy": "apt install binutils-arm-none-eabi",
+    "qemu-system-arm": "apt install qemu-system-arm",
+    "openocd": "apt install openocd",
+    "st-flash": "apt install stlink-tools",
+    "dfu-util": "apt install dfu-util",
+    "cmake": "apt install cmake",
+    "esptool.py": "pip install esptool",
+    "idf.py": "install ESP-IDF and source its export.sh",
+}
+
+
+class FirmwareError(SqzError):
+    """Firmware could not be built, or did not run to its end."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The best classes of one case, best first, as (class, int8 score), and whether the output was the expected one."""
+
+    best: tuple[tuple[int, int], ...]
+    equal: bool | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the firmware said. `stack_bytes` is the most it ever used; 0 on this computer, which does not measure it."""
+
+    verdict: int
+    answers: tuple[Answer, ...]
+    stack_bytes: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Header:
+    """What NAME.h of a compiled model says: `input_shape` is [H, W, C], `sha256` that of its `.tflite`.
+
+    `target` is empty where it is not said.
+    """
+
+    name: str
+    sha256: str
+    target: str
+    input_shape: tuple[int, int, int]
+    arena_bytes: int
+
+    def check_made_from(self, model: bytes, path: Path) -> None:
+        """Raise a FirmwareError if the folder was compiled from another model."""
+        if hashlib.sha256(model).hexdigest() != self.sha256:
+            raise FirmwareError(f"{self.name} was not compiled from {path}", fix="compile again, or give its own model")
+
+
+def header(folder: Path) -> Header:
+    """Read NAME.h of a compiled model.
+
+    Raises:
+      FirmwareError: the folder holds none.
+    """
+    names = sorted(path.name.removesuffix("_weights.c") for path in folder.glob("*_weights.c"))
+    if len(names) != 1:
+        package = any((folder / "src").glob("*_weights.c"))
+        raise FirmwareError(
+            f"{folder} holds {len(names) or 'no'} compiled models",
+            expected="one NAME_weights.c",
+            fix=f"give {folder / 'src'}" if package else "compile it with python -m sqz_tf.compile",
+        )
+    text = (folder / f"{names[0]}.h").read_text(encoding="utf-8")
+    numbers = dict(re.findall(rf"^#define {names[0].upper()}_(\w+) (\d+)u?$", text, re.MULTILINE))
+    sha256 = re.search(r"sha256\s+([0-9a-f]{64})", text)
+    target = re.search(r"^ \*\s+target\s+(\S+)$", text, re.MULTILINE)
+    try:
+        height, width, channels = (int(numbers[f"INPUT_{side}"]) for side in ("HEIGHT", "WIDTH", "CHANNELS"))
+        arena_bytes = int(numbers["ARENA_BYTES"])
+    except KeyError as error:
+        raise FirmwareError(f"{names[0]}.h does not say {error}", fix="compile the model again") from error
+    digest, chosen = (match[1] if match else "" for match in (sha256, target))
+    return Header(names[0], digest, chosen, (height, width, channels), arena_bytes)
+
+
+def input_dimensions(model: bytes) -> tuple[int, ...]:
+    """Return the dimensions of one input of a `.tflite`; the C, given the same bytes, may call them otherwise."""
+    return read_model(model).input_tensors()[0].shape[1:]
+
+
+def ported() -> tuple[str, ...]:
+    """Return the names of the boards that firmware can be built for; `host` is this computer."""
+    return tuple(sorted(path.stem for path in (MCU / "boards").glob("*.mk")))
+
+
+def compiler(board: str) -> str:
+    """Return what `make` compiles with."""
+    return "cc" if board == HOST else "arm-none-eabi-gcc"
+
+
+def need(tool: str) -> str:
+    """Return the path of a program.
+
+    Raises:
+      FirmwareError: it is not installed.
+    """
+    found = shutil.which(tool)
+    if not found:
+        raise FirmwareError(f"{tool} is not installed", fix=WHERE.get(tool, ""))
+    return found
+
+
+def build_command(board: str, folder: Path, out: Path, cases: Path | None = None) -> list[str]:
+    """Return the command that builds `out`/firmware.elf (`firmware` for the host).
+
+    Raises:
+      FirmwareError: make cannot handle a path.
+    """
+    for path in (MCU, folder, out):
+        _check_path(path)
+    command = ["make", "--silent", "-C", str(MCU), f"BOARD={board}", f"DIR={folder.resolve()}", f"OUT={out.resolve()}"]
+    return [*command, f"CASES={cases.resolve()}"] if cases else command
+
+
+def build(board: str, folder: Path, out: Path, cases: Path | None = None) -> Path:
+    """Build the firmware of a compiled model.
+
+    Args:
+      board: one of `ported()`.
+      folder: what `python -m sqz_tf.compile` wrote.
+      out: where the program and its objects go.
+      cases: a file made by `cases_file` to link in, for boards that cannot read one.
+
+    Returns:
+      The program.
+
+    Raises:
+      FirmwareError: there is no port, a tool is missing, or it cannot be built: too large for the board, say.
+    """
+    check_ported(board)
+    need("make")
+    need(compiler(board))
+    done = subprocess.run(build_command(board, folder, out, cases), capture_output=True, text=True)
+    if done.returncode:
+        raise FirmwareError(f"the firmware for {board} cannot be built: {reason(done.stderr)}")
+    return program(board, out)
+
+
+def program(board: str, out: Path) -> Path:
+    """Return where the firmware for a board is built."""
+    return out / ("firmware" if board == HOST else "firmware.elf")
+
+
+def check_ported(board: str) -> None:
+    """Raise a FirmwareError if there is no port for a board, or no sources to build from."""
+    if not (MCU / "Makefile").is_file():
+        raise FirmwareError(f"{MCU} does not hold the firmware's sources", fix="run from a checkout of the kit")
+    if board not in ported():
+        raise FirmwareError(f"there is no port for {board}", expected=f"one of {', '.join(ported())}")
+
+
+def _check_path(path: Path) -> None:
+    """Make splits words at blanks and knows no quoting."""
+    if re.search(r"[\s#$:%]", str(path.resolve())):
+        raise FirmwareError(f"{path.resolve()} cannot be built in", expected="a path without blanks and # $ : %")
+
+
+def reason(text: str) -> str:
+    """Return the line of a failed build that says most."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"error|overflow|no room|\*\*\*|will not fit", line)]
+    own = [line for line in telling if not re.search(r"ld returned|make(\[\d+\])?: \*\*\* \[", line)]
+    return re.sub(r"^\S*/ld: (\S+\.elf )?", "", (own or telling or lines or ["no message"])[0])
+
+
+def cases_file(inputs: np.ndarray, outputs: np.ndarray | None = None) -> bytes:
+    """Return a file of cases for the firmware (`mcu/firmware/cases.h`).
+
+    Args:
+      inputs: int8 [N, H, W, C] as the model takes them.
+      outputs: int8 [N, classes], what is expected of each; without it nothing is.
+    """
+    expected = np.zeros((len(inputs), 0), np.int8) if outputs is None else outputs.reshape(len(inputs), -1)
+    header = b"SQZC" + struct.pack("<3I", len(inputs), inputs[0].size, expected.shape[1])
+    rows = zip(inputs.astype(np.int8, casting="safe"), expected.astype(np.int8, casting="safe"), strict=True)
+    return header + b"".join(image.tobytes() + output.tobytes() for image, output in rows)
+
+
+def qemu_command(machine: str, program: Path, extra: Sequence[str] = ()) -> list[str]:
+    """Return the command that runs a program in QEMU: its text on stdout, its verdict the exit code."""
+    quiet = ["-display", "none", "-monitor", "none", "-serial", "none", "-chardev", "stdio,id=console"]
+    semihosting = ["-semihosting-config", "enable=on,target=native,chardev=console"]
+    kernel = str(program.resolve())
+    return ["qemu-system-arm", "-M", machine, "-kernel", kernel, *quiet, *semihosting, *extra]
+
+
+def run(
+    board: Board | None, program: Path, cases: bytes = b"", extra: Sequence[str] = (), seconds: float = SECONDS
+) -> Run:
+    """Run firmware in QEMU, or on this computer if `board` is None.
+
+    Args:
+      cases: what it reads; see `cases_file`.
+      extra: further arguments to QEMU.
+
+    Raises:
+      FirmwareError: QEMU is missing or does not emulate the board, or the firmware did not end properly.
+    """
+    command = _run_command(board, program, extra)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / CASES).write_bytes(cases)
+        try:
+            done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            raise FirmwareError(f"the firmware did not end within {seconds:.0f} seconds") from error
+    return parse(done.returncode, done.stdout.decode("ascii", "replace"), done.stderr.decode("utf-8", "replace"))
+
+
+def _run_command(board: Board | None, program: Path, extra: Sequence[str]) -> list[str]:
+    if board is None:
+        return [str(program.resolve())]
+    if not board.qemu:
+        raise FirmwareError(f"QEMU does not emulate {board.name}")
+    need("qemu-system-arm")
+    return qemu_command(board.qemu, program, extra)
+
+
+def is_report(text: str) -> bool:
+    """Say whether firmware spoke here to its end."""
+    return re.search(r"^verdict \d+$", text, re.MULTILINE) is not None
+
+
+def parse(code: int, text: str, errors: str = "") -> Run:
+    """Return what the firmware's text and exit code say.
+
+    Raises:
+      FirmwareError: it stopped before its verdict.
+    """
+    if code == EXIT_FAULT and not is_report(text):
+        return Run(code, (), 0, text)
+    if not is_report(text) or parse_report(text).verdict != code:
+        last = (errors.strip().splitlines() or text.strip().splitlines() or ["it said nothing"])[-1]
+        raise FirmwareError(f"the firmware ended with code {code} and no verdict: {last}")
+    return parse_report(text)
+
+
+def parse_report(text: str) -> Run:
+    """Return what the firmware's text says; it holds a verdict."""
+    verdict, stack = (re.search(rf"^{word} (\d+)$", text, re.MULTILINE) for word in ("verdict", "stack"))
+    assert verdict
+    answers = tuple(_answer(part) for part in re.split(r"^case \d+\n", text, flags=re.MULTILINE)[1:])
+    return Run(int(verdict[1]), answers, int(stack[1]) if stack else 0, text)
+
+
+def _answer(text: str) -> Answer:
+    best = tuple((int(label), int(score)) for label, score in re.findall(r"^class (\d+) score (-?\d+)$", text, re.M))
+    said = re.search(r"^(equal|different)$", text, re.MULTILINE)
+    return Answer(best, said[1] == "equal" if said else None)

@@ -1,0 +1,1 @@
+"""Pictures: found, decoded, prepared for the network; names of classes."""

@@ -1,0 +1,182 @@
+"""What a `.tflite` file says of itself, read with nothing but the standard library.
+
+Labels and preprocessing lie in a zip behind the FlatBuffer (docs/artifact-format.md).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import struct
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqz_tf.base.errors import SqzError
+from sqz_tf.base.spec import PreprocessSpec, from_dict
+
+LABELS_FILE, PREPROCESS_FILE = "labels.txt", "preprocess.json"
+_LARGEST_ATTACHED = 16 << 20  # bytes of one attached file; a thousand labels take 20 KB
+_OPERATOR_CODES, _BUFFERS = 1, 4  # positions of these fields in the table Model of TFLite's schema.fbs
+_WNID = re.compile(r"n\d{8}")
+
+
+class ModelError(SqzError):
+    """The file is no model that can be run here."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model's bytes, a label for each output, a WordNet id for each (or none), and how pictures are prepared."""
+
+    path: Path
+    content: bytes
+    labels: tuple[str, ...]
+    wnids: tuple[str, ...]
+    preprocess: PreprocessSpec
+
+
+def read(path: Path, labels: Sequence[str] | None = None, preprocess: PreprocessSpec | None = None) -> ModelFile:
+    """Read a `.tflite` file; `labels` and `preprocess` take the place of what it carries.
+
+    Raises:
+      ModelError: it cannot be read, is no whole `.tflite`, or lacks what is not given.
+    """
+    content = _content(path)
+    attached = _attached(path, content)
+    names = tuple(labels) if labels is not None else _labels(path, attached)
+    spec, wnids = _preprocess(path, attached, preprocess)
+    return ModelFile(path, content, names, _wnids(path, names, wnids), spec)
+
+
+def _content(path: Path) -> bytes:
+    """Return the file's bytes after making sure that it is a whole FlatBuffer of TFLite's schema."""
+    try:
+        model = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror})", expected="a .tflite file") from error
+    if model[4:8] != b"TFL3":
+        raise ModelError(
+            f"{path} is no .tflite file ({_beginning(model)})",
+            expected="a FlatBuffer with identifier TFL3",
+            fix="give model_f32.tflite, model_int8.tflite or model_uint8.tflite of an output folder",
+        )
+    if not _is_whole(model):
+        raise _damaged(path, f"cut off at {len(model):,} bytes")
+    return model
+
+
+def _beginning(data: bytes) -> str:
+    return f"it begins with {data[:12]!r}" if data else "it is empty"
+
+
+def _damaged(path: Path, how: str) -> ModelError:
+    return ModelError(
+        f"{path} is damaged ({how})", expected="the whole file as exported", fix="copy or download it again"
+    )
+
+
+def _is_whole(model: bytes) -> bool:
+    """Tell whether the operator codes and the data of every buffer, which is nearly all of a model, are in the file.
+
+    ai-edge-litert checks the file itself; tflite-runtime crashes on one that is cut off.
+    """
+    try:
+        return max(_ends(model)) <= len(model)
+    except struct.error:  # an offset out of bounds
+        return False
+
+
+def _ends(model: bytes) -> Iterator[int]:
+    """Yield where the operator codes and each buffer's data end, from the FlatBuffer's offsets."""
+
+    def uint32(at: int) -> int:
+        return int(struct.unpack_from("<I", model, at)[0])
+
+    def vtable(table: int) -> int:
+        at = table - struct.unpack_from("<i", model, table)[0]
+        if at < 0:
+            raise struct.error
+        return int(at)
+
+    def vector(table: int, position: int) -> int:
+        """Return where the vector in a table's field begins, 0 if the field is absent."""
+        at, slot = vtable(table), 4 + 2 * position
+        has = slot < struct.unpack_from("<H", model, at)[0]
+        offset = struct.unpack_from("<H", model, at + slot)[0] if has else 0
+        return table + offset + uint32(table + offset) if offset else 0
+
+    def tables(position: int) -> Iterator[int]:
+        """Yield where each table begins of which the model has a vector."""
+        if first := vector(uint32(0), position):
+            for slot in range(first + 4, first + 4 + 4 * uint32(first), 4):
+                yield slot + uint32(slot)
+
+    for table in tables(_OPERATOR_CODES):
+        yield table + struct.unpack_from("<H", model, vtable(table) + 2)[0]
+    for table in tables(_BUFFERS):
+        if data := vector(table, 0):
+            yield data + 4 + uint32(data)
+    yield uint32(0)
+
+
+def _attached(path: Path, model: bytes) -> dict[str, bytes]:
+    """Return labels.txt and preprocess.json from the zip behind the FlatBuffer; empty if there is no zip."""
+    file = io.BytesIO(model)
+    if not zipfile.is_zipfile(file):
+        return {}
+    try:
+        with zipfile.ZipFile(file) as archive:
+            wanted = [info for info in archive.infolist() if info.filename in (LABELS_FILE, PREPROCESS_FILE)]
+            if any(info.file_size > _LARGEST_ATTACHED for info in wanted):
+                raise ModelError(f"{path} carries files of over {_LARGEST_ATTACHED:,} bytes")
+            return {info.filename: archive.read(info) for info in wanted}
+    except SqzError:
+        raise
+    except Exception as error:  # BadZipFile, zlib.error, NotImplementedError, RuntimeError, struct.error, OSError
+        raise _damaged(path, f"its attached files cannot be read: {error}") from error
+
+
+def _undescribed(path: Path, missing: str, argument: str) -> ModelError:
+    return ModelError(
+        f"{path} carries no {missing}",
+        expected="a whole .tflite written by python -m sqz_tf.export",
+        fix=f"copy it again, or give Classifier(…, {argument}=…) for a model from elsewhere",
+    )
+
+
+def _labels(path: Path, attached: dict[str, bytes]) -> tuple[str, ...]:
+    if LABELS_FILE not in attached:
+        raise _undescribed(path, LABELS_FILE, "labels")
+    try:
+        return tuple(attached[LABELS_FILE].decode("utf-8").splitlines())
+    except UnicodeDecodeError as error:
+        raise _damaged(path, f"its {LABELS_FILE} is not UTF-8") from error
+
+
+def _preprocess(
+    path: Path, attached: dict[str, bytes], given: PreprocessSpec | None
+) -> tuple[PreprocessSpec, Sequence[str]]:
+    """Return how pictures are prepared, and the WordNet ids that may stand in the same file."""
+    if PREPROCESS_FILE not in attached:
+        if given is None:
+            raise _undescribed(path, PREPROCESS_FILE, "preprocess")
+        return given, ()
+    try:
+        values = json.loads(attached[PREPROCESS_FILE])
+        wnids = values.pop("wnids", ())
+        return given or from_dict(PreprocessSpec, values), wnids
+    except (ValueError, TypeError, AttributeError, SqzError) as error:
+        raise _damaged(path, f"its {PREPROCESS_FILE} says nothing that can be used: {error}") from error
+
+
+def _wnids(path: Path, labels: tuple[str, ...], wnids: Sequence[str]) -> tuple[str, ...]:
+    """Return a WordNet id for each label: as given, or from labels such as `n01440764` or `n01440764 tench`."""
+    if not wnids:
+        matches = [_WNID.match(label) for label in labels]
+        return tuple(match.group() if match else "" for match in matches) if any(matches) else ()
+    if len(wnids) != len(labels):
+        raise _damaged(path, f"{len(wnids)} wnids for {len(labels)} labels")
+    return tuple(map(str, wnids))

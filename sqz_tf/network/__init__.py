@@ -1,0 +1,1 @@
+"""SqueezeNet in numbers: its layers, and published weights for them. No TensorFlow."""

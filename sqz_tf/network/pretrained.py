@@ -1,0 +1,243 @@
+"""Published weights onto our layers: find or download the file, read it, name its layers, turn BGR to RGB.
+
+No TensorFlow. Which publishers' files are known is data, `weight_layouts.json`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from converters.weights.names import Layout, map_layers, parse_layouts, recognise
+from converters.weights.read import read_weights
+from converters.weights.tensors import ConvWeights, WeightFile
+from sqz_tf.base.spec import ModelSpec, PreprocessSpec
+from sqz_tf.network.architecture import layer_shapes
+from sqz_tf.network.weight_files import IMAGENET, SHA256, WeightsError, find
+
+_CLASSES = 1000
+_DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,64})$")  # as PyTorch names its checkpoints
+
+_DATA = Path(__file__).parent
+
+T = TypeVar("T")
+Layer = tuple[np.ndarray, np.ndarray]
+Shape4 = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Pretrained:
+    """Published weights, ready for our network.
+
+    `layers`: kernel float32 [H, W, I, O] and bias float32 [O] by our layer names; conv1 takes RGB in units of
+    `pixel * preprocess.scale`, normalised by `preprocess.mean` and `std` (nothing is folded in yet).
+    `model`: the network they belong to, without batch norm. `licence`: the notice that goes wherever the weights
+    go. `notes`: what a user should know.
+    """
+
+    layers: dict[str, Layer]
+    preprocess: PreprocessSpec
+    model: ModelSpec
+    licence: str
+    source: str
+    layout: str
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+
+def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = None) -> Pretrained:
+    """Read published weights for a network.
+
+    Args:
+      source: `imagenet` (SqueezeNet v1.0 by Deep Compression) or a path.
+      spec: the network wanted; by default the one the file belongs to, at the size it was published for.
+        Its input size is kept; `classes` may be any number (the file's own head is returned).
+      cache: see `find`.
+
+    Raises:
+      WeightsError: no such file, damaged, of another network, or it cannot be downloaded.
+    """
+    path = find(source, cache=cache)
+    weights = _found(path, lambda: read_weights(path, net_layers=_net_layers()))
+    _check_digest(path, weights)
+    layout = _found(path, lambda: recognise(weights, _layouts()))
+    model = _model(path, weights, layout, spec)
+    layers = _found(path, lambda: map_layers(weights, layer_shapes(model), layout))
+    _check_padding(path, layers)
+    facts = layout.facts
+    return Pretrained(
+        layers=_to_rgb({name: (layer.kernel, layer.bias) for name, layer in layers.items()}, facts["preprocess"]),
+        preprocess=_preprocess(facts, model.input_size),
+        model=model,
+        licence=_licence(facts),
+        source=facts["source"] if source == IMAGENET else str(source),
+        layout=layout.name,
+        sha256=weights.sha256,
+        notes=_notes(facts, model),
+    )
+
+
+# The network the file belongs to --------------------------------------------------------------------------------
+
+
+def _model(path: Path, weights: WeightFile, layout: Layout, spec: ModelSpec | None) -> ModelSpec:
+    facts = layout.facts
+    if spec is None:
+        spec = ModelSpec(arch=facts["arch"], input_size=facts["input_size"], bypass=_bypass(weights, facts) or "none")
+    if spec.arch != facts["arch"]:
+        raise WeightsError(
+            f"{path.name} holds {facts['title']}",
+            expected=f"weights of {spec.arch}",
+            fix=f"use --arch {facts['arch']}",
+        )
+    if spec.channels != 3:
+        raise WeightsError(f"{path.name} takes colour pictures", expected="3 channels", fix="use --channels 3")
+    bypass = _bypass(weights, facts)
+    if bypass not in (None, spec.bypass):
+        raise WeightsError(
+            f"{path.name} holds a network with {bypass} bypass", expected=spec.bypass, fix=f"use --bypass {bypass}"
+        )
+    head = _own(weights, layout, "conv10")
+    classes = spec.classes if head is not None and head.bias.size == spec.classes else _CLASSES
+    padding = _conv10_padding(path, head, facts["conv10_padding"])
+    return replace(spec, classes=classes, conv10_padding=padding, batch_norm=False)
+
+
+def _own(weights: WeightFile, layout: Layout, ours: str) -> ConvWeights | None:
+    return next((weights.layers.get(theirs) for theirs, name in layout.layers.items() if name == ours), None)
+
+
+def _conv10_padding(path: Path, head: ConvWeights | None, published: int) -> int:
+    """Return what the file itself says, else what is known of the layout."""
+    if head is None or head.padding is None:
+        return published
+    if head.padding not in ((0, 0), (1, 1)):
+        raise WeightsError(f"{path}: its last convolution is padded by {head.padding}", expected="0 or 1 on each side")
+    return head.padding[0]
+
+
+def _check_padding(path: Path, layers: dict[str, ConvWeights]) -> None:
+    for name, layer in layers.items():
+        expected = (1, 1) if name.endswith("3x3") else (0, 0)
+        if name != "conv10" and layer.padding not in (None, expected):
+            raise WeightsError(f"{path}: layer {name} is padded by {layer.padding}", expected=f"{expected}")
+
+
+def _bypass(weights: WeightFile, facts: Mapping[str, Any]) -> str | None:
+    """Return the kind of bypass around the Fire modules, None if it cannot be known."""
+    if weights.additions is None:
+        return facts.get("bypass")
+    return {0: "none", 4: "simple", 8: "complex"}.get(len(weights.additions), "unknown")
+
+
+def _to_rgb(layers: dict[str, Layer], facts: Mapping[str, Any]) -> dict[str, Layer]:
+    if facts["channel_order"] == "RGB":
+        return layers
+    kernel, bias = layers["conv1"]
+    return {**layers, "conv1": (np.ascontiguousarray(kernel[:, :, ::-1]), bias)}
+
+
+def _preprocess(facts: Mapping[str, Any], size: int) -> PreprocessSpec:
+    """Return the published preprocessing; for another input size the resize shrinks in proportion."""
+    rule = facts["preprocess"]
+    resize = max(size, round(rule["resize"] * size / facts["input_size"]))
+    order = slice(None, None, 1 if rule["channel_order"] == "RGB" else -1)
+    return PreprocessSpec(
+        size,
+        size,
+        fit=rule["fit"],
+        resize_width=resize,
+        resize_height=resize,
+        scale=rule["scale"],
+        mean=tuple(map(float, rule["mean"][order])),
+        std=tuple(map(float, rule["std"][order])),
+    )
+
+
+def _licence(facts: Mapping[str, Any]) -> str:
+    head = f"{facts['title']}, from {facts['source']}."
+    if not facts["licence"].startswith("BSD-2"):
+        return f"{head} Licence: {facts['licence'] or 'not stated by its publisher'}.\n"
+    return f"{head}\n\n{(_DATA / 'squeezenet_licence.txt').read_text(encoding='utf-8')}"
+
+
+def _notes(facts: Mapping[str, Any], model: ModelSpec) -> tuple[str, ...]:
+    notes = []
+    if model.classes != _CLASSES:
+        notes.append(f"the head has {model.classes} classes, not ImageNet's {_CLASSES}")
+    if model.conv10_padding != facts["conv10_padding"]:
+        notes.append(
+            f"the file pads conv10 by {model.conv10_padding}, the published network by {facts['conv10_padding']}"
+        )
+    if facts["pool_rounding"] == "ceil" and not _pools_evenly(model):
+        notes.append(
+            f"at {model.input_size} pixels the published network rounds its pooling sizes up and this one down; "
+            f"at {facts['input_size']} pixels they agree"
+        )
+    return tuple(notes)
+
+
+def _pools_evenly(model: ModelSpec) -> bool:
+    """Say whether all three poolings (3×3, stride 2, not padded) cover their input exactly."""
+    size = (model.input_size - (7 if model.arch == "squeezenet-1.0" else 3)) // 2 + 1
+    for _ in range(3):
+        if (size - 3) % 2:
+            return False
+        size = (size - 3) // 2 + 1
+    return model.pool_padding == "valid"
+
+
+# The file -------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def _layouts() -> tuple[Layout, ...]:
+    return parse_layouts((_DATA / "weight_layouts.json").read_text(encoding="utf-8"))
+
+
+def _net_layers() -> dict[str, Shape4]:
+    """Return the table of layers of the published `.net` file, by its publisher's names."""
+    layout = next(layout for layout in _layouts() if "net" in layout.formats)
+    shapes = layer_shapes(ModelSpec(arch=layout.facts["arch"]))
+    return {theirs: shapes[ours] for theirs, ours in layout.layers.items()}
+
+
+def _found(path: Path, step: Callable[[], T]) -> T:
+    try:
+        return step()
+    except (ValueError, OSError) as error:
+        raise WeightsError(f"{path}: {error}") from error
+
+
+def _check_digest(path: Path, weights: WeightFile) -> None:
+    """Compare a file with what is known of its SHA-256: a file beside it, its name, or the published one.
+
+    Most formats have no checksum, so flipped bits read as other weights. In a `.net` file they move all weights
+    behind them, therefore one that is not the published file must come with its SHA-256.
+    """
+    beside = path.with_name(path.name + ".sha256")
+    named = _DIGEST_IN_NAME.search(path.stem)
+    if beside.is_file():
+        words = beside.read_bytes()[:1024].decode("ascii", "replace").split()
+        stated, where = (words[0].lower() if words else ""), beside.name
+        right = weights.sha256 == stated
+    elif named:
+        stated, where = named[1], "its name"
+        right = weights.sha256.startswith(stated)
+    elif weights.format == "net":
+        stated, where = SHA256, "the published file"
+        right = weights.sha256 == stated
+    else:
+        return
+    if not right:
+        raise WeightsError(
+            f"{path} has SHA-256 {weights.sha256}",
+            expected=f"{stated or 'a digest'}, after {where}",
+            fix=f"get the file again, or write the right SHA-256 into {beside.name}",
+        )

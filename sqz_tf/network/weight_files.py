@@ -1,0 +1,152 @@
+"""Where a weight file is: a path, a folder in the environment, a cache, or its publisher's server.
+
+`keras.utils.get_file` would need TensorFlow, writes under the final name before it compares hashes, leaves the file
+there when they differ, and has no time limit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+import urllib.request
+from http.client import HTTPException
+from pathlib import Path
+from typing import BinaryIO
+
+from converters.weights.read import FORMATS
+from sqz_tf.base.errors import SqzError
+
+IMAGENET = "imagenet"
+FILE_NAME = "compressed_SqueezeNet.net"
+SHA256 = "e4ab6960ae8cd81505e1c2136921201507e930966c53deaf15862a395b3a3261"
+FILE_BYTES = 675_763
+URLS = (
+    "https://raw.githubusercontent.com/songhan/SqueezeNet-Deep-Compression/5623e3cdbe1fcd83328c61ce2ee42c34ed319aa3/"
+    + FILE_NAME,
+    "https://github.com/songhan/SqueezeNet-Deep-Compression/raw/fb13faa/" + FILE_NAME,
+)
+"""Where Song Han published the file (public GitHub repository, BSD licence); tried in this order."""
+
+FOLDER_VARIABLE = "SQZ_TF_WEIGHTS"
+URL_VARIABLE = "SQZ_TF_WEIGHTS_URL"
+TIMEOUT_S = 30.0  # without a byte
+DEADLINE_S = 600.0  # for the whole file
+_BLOCK = 1 << 16
+
+
+class WeightsError(SqzError):
+    """A weight file cannot be had, is damaged, or belongs to another network."""
+
+
+def find(source: str, *, cache: Path | None = None) -> Path:
+    """Return the path of a weight file; `imagenet` is downloaded once.
+
+    `imagenet` is looked for as `compressed_SqueezeNet.net` in the folder SQZ_TF_WEIGHTS, then in the cache, then
+    downloaded into it; its SHA-256 is checked each time. SQZ_TF_WEIGHTS_URL names another place to download from.
+
+    Args:
+      source: `imagenet` or a path.
+      cache: folder for the download; by default `sqz-tf` in XDG_CACHE_HOME or ~/.cache.
+
+    Raises:
+      WeightsError: no such file, another file than the published one, or the download failed.
+    """
+    if source != IMAGENET:
+        return _existing(Path(source))
+    given = _given_folder()
+    if given is not None:
+        return given
+    folder = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sqz-tf"
+    path = folder / FILE_NAME
+    if path.is_file() and _digest(path) == SHA256:
+        return path
+    return _download(path)
+
+
+def _existing(path: Path) -> Path:
+    if path.is_file():
+        return path
+    raise WeightsError(
+        f"there is no weight file {path}", expected=f"`{IMAGENET}` or a file ending in {', '.join(FORMATS)}"
+    )
+
+
+def _given_folder() -> Path | None:
+    folder = os.environ.get(FOLDER_VARIABLE)
+    path = Path(folder or "") / FILE_NAME
+    if not folder or not path.is_file():
+        return None
+    received = _digest(path)
+    if received != SHA256:
+        raise WeightsError(
+            f"{path} has SHA-256 {received}", expected=SHA256, fix=f"replace it, or unset {FOLDER_VARIABLE}"
+        )
+    return path
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror})") from error
+
+
+def _download(path: Path) -> Path:
+    """Download to a temporary file, check it, and only then give it its name."""
+    urls = (os.environ[URL_VARIABLE],) if os.environ.get(URL_VARIABLE) else URLS
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as folder:
+            part = Path(folder) / FILE_NAME
+            _fetch_any(urls, part)
+            os.replace(part, path)
+    except OSError as error:
+        raise WeightsError(
+            f"{path.parent} cannot be written ({error.strerror or error})", fix="set XDG_CACHE_HOME to another folder"
+        ) from error
+    return path
+
+
+def _fetch_any(urls: tuple[str, ...], part: Path) -> None:
+    faults = []
+    for url in urls:
+        fault = _fetch(url, part)
+        if not fault:
+            return
+        faults.append(f"{url}: {fault}")
+    raise WeightsError(
+        f"{FILE_NAME} cannot be downloaded ({'; '.join(faults)})",
+        expected=f"{FILE_BYTES:,} bytes with SHA-256 {SHA256}",
+        fix=f"try again, or set {FOLDER_VARIABLE} to a folder that holds the file",
+    )
+
+
+def _fetch(url: str, part: Path) -> str:
+    """Download one address; return what went wrong, or nothing."""
+    try:
+        request = urllib.request.Request(url, headers={"User-Agent": "sqz-tf"})
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply:
+            data = _receive(reply)
+    except (OSError, ValueError, HTTPException) as error:
+        return str(getattr(error, "reason", "") or error) or type(error).__name__
+    received = hashlib.sha256(data).hexdigest()
+    if len(data) != FILE_BYTES or received != SHA256:
+        more = "at least " if len(data) > FILE_BYTES else ""
+        return f"received {more}{len(data):,} bytes with SHA-256 {received}"
+    part.write_bytes(data)
+    return ""
+
+
+def _receive(reply: BinaryIO) -> bytes:
+    """Read at most one block more than the file has, within the deadline."""
+    data, until = bytearray(), time.monotonic() + DEADLINE_S
+    while len(data) <= FILE_BYTES:
+        block = reply.read(_BLOCK)
+        if not block:
+            break
+        data += block
+        if time.monotonic() > until:
+            raise TimeoutError(f"not complete after {DEADLINE_S:.0f} seconds")
+    return bytes(data)

@@ -1,0 +1,1 @@
+"""The one judge: every edge between runtimes, every layer, and the verdict."""

@@ -1,0 +1,140 @@
+"""The models of an output folder, read once and checked against its manifest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converters.tflite.reader import read_model
+from converters.tflite.writer import PREPROCESS_FILE, read_attached
+from sqz_tf.artifact.manifest import MANIFEST
+from sqz_tf.base.errors import SqzError
+from sqz_tf.base.spec import PreprocessSpec, from_dict
+
+
+class CheckError(SqzError):
+    """The folder cannot be judged."""
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """What is judged, read once."""
+
+    float_model: bytes
+    int8_model: bytes
+    uint8_model: bytes
+    labels: tuple[str, ...]
+    preprocess: PreprocessSpec
+    manifest: dict[str, Any]
+
+
+def read_artifacts(folder: Path) -> Artifacts:
+    """Read an output folder.
+
+    Raises:
+      CheckError: a file is missing or damaged, or a model takes other pictures than the manifest says.
+    """
+    try:
+        models = [(folder / f"model_{kind}.tflite").read_bytes() for kind in ("f32", "int8", "uint8")]
+        labels = tuple((folder / "labels.txt").read_text(encoding="utf-8").splitlines())
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        preprocess = from_dict(PreprocessSpec, manifest["config"]["preprocess"])
+        for model in models:
+            read_model(model)
+    except OSError as error:
+        raise CheckError(
+            f"{error.filename} cannot be read ({error.strerror})", expected="a folder that an export wrote"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckError(f"{folder} is damaged ({error})", expected="a folder that an export wrote") from error
+    artifacts = Artifacts(models[0], models[1], models[2], labels, preprocess, manifest)
+    _check_models(artifacts)
+    return artifacts
+
+
+def check_pictures(artifacts: Artifacts, images: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> None:
+    """Check that pictures and labels fit the manifest and the models.
+
+    Args:
+      images: uint8 [N, h, w, c].
+      labels: integers [N], in [0, classes) for the rows used.
+      rows: integers [M], which of them are used.
+
+    Raises:
+      CheckError: they do not.
+    """
+    shape, classes = _shape(artifacts.preprocess), output_size(artifacts.int8_model)
+    if images.dtype != np.uint8 or images.shape[1:] != shape or images.shape[:1] != labels.shape or not len(rows):
+        raise CheckError(
+            f"pictures are {images.dtype} {list(images.shape)}, labels {list(labels.shape)}",
+            expected=f"uint8 {['N', *shape]} and ['N'], N at least 1",
+        )
+    used = labels[rows]
+    if used.dtype.kind not in "iu" or used.min() < 0 or used.max() >= classes:
+        raise CheckError(
+            f"labels are {used.dtype} from {used.min()} to {used.max()}",
+            expected=f"integers from 0 to {classes - 1}",
+        )
+
+
+def _check_models(artifacts: Artifacts) -> None:
+    shape = (1, *_shape(artifacts.preprocess))
+    for (name, model), kind in zip(_models(artifacts).items(), ("float32", "int8", "uint8"), strict=True):
+        tensor = read_model(model).input_tensors()[0]
+        if tensor.shape != shape or tensor.dtype != kind:
+            raise CheckError(
+                f"{name} takes {tensor.dtype} {list(tensor.shape)}",
+                expected=f"{kind} {list(shape)}, as the manifest says",
+            )
+
+
+def _shape(spec: PreprocessSpec) -> tuple[int, int, int]:
+    return spec.height, spec.width, spec.channels
+
+
+def output_size(model: bytes) -> int:
+    """Return the number of classes a model tells apart."""
+    return read_model(model).output_tensors()[0].shape[-1]
+
+
+def as_float(images: np.ndarray, preprocess: PreprocessSpec) -> np.ndarray:
+    """Return the float model's input for uint8 pictures: `pixel * scale` in float32."""
+    return images.astype(np.float32) * np.float32(preprocess.scale)
+
+
+def spread(n: int, count: int) -> np.ndarray:
+    """Return at most `count` of the row numbers 0…n-1, evenly spaced: splits may be sorted by class."""
+    return np.unique(np.linspace(0, n - 1, min(n, count)).round().astype(np.int64))
+
+
+def attached_wnids(artifacts: Artifacts) -> tuple[str, ...]:
+    """Return the WordNet id of each output, as model_int8.tflite carries them; empty if it carries none."""
+    values = _json(_attached(artifacts)["model_int8.tflite"].get(PREPROCESS_FILE, b""))
+    wnids = values.get("wnids") if isinstance(values, dict) else None
+    return tuple(map(str, wnids)) if isinstance(wnids, list) else ()
+
+
+def _models(artifacts: Artifacts) -> dict[str, bytes]:
+    return {
+        "model_f32.tflite": artifacts.float_model,
+        "model_int8.tflite": artifacts.int8_model,
+        "model_uint8.tflite": artifacts.uint8_model,
+    }
+
+
+def _attached(artifacts: Artifacts) -> dict[str, dict[str, bytes]]:
+    try:
+        return {name: read_attached(model) for name, model in _models(artifacts).items()}
+    except ValueError as error:
+        raise CheckError(str(error), fix="export again") from error
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None

@@ -1,0 +1,169 @@
+"""Judge an output folder by what its manifest says, on its own held-out pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqz_tf.base.console import Console
+from sqz_tf.base.errors import SqzError
+from sqz_tf.base.spec import CheckConfig, DataConfig, from_dict
+from sqz_tf.parity.verdict import KerasRun, ParityReport, _failures, judge
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sqz_tf.data.dataset import Dataset
+    from sqz_tf.parity.artifacts import Artifacts
+    from sqz_tf.parity.edges import Edge, Predict
+
+
+def judge_folder(folder: Path, source: str | None, max_drop: float | None, console: Console) -> ParityReport:
+    """Judge an output folder by what its manifest says, on its own held-out pictures.
+
+    Args:
+      source: pictures to use instead, as in `DataConfig`.
+      max_drop: gate to use instead, in percentage points.
+
+    Raises:
+      SqzError: the folder or the pictures cannot be read.
+    """
+    from sqz_tf.data.dataset import trains_nothing
+    from sqz_tf.parity.artifacts import read_artifacts
+
+    artifacts = read_artifacts(folder)
+    config = artifacts.manifest["config"]
+    gate = from_dict(CheckConfig, config.get("check", {}))
+    if max_drop is not None:
+        gate = dataclasses.replace(gate, max_drop=max_drop)
+    with tempfile.TemporaryDirectory(prefix="sqz-tf-") as cache:
+        pictures = _judging if trains_nothing(config) else _held_out
+        dataset, rows = pictures(artifacts, source, Path(cache, "data"), console)
+        predict, why_not = _keras(folder, console)
+        report = judge(
+            folder,
+            dataset.images,
+            dataset.labels,
+            gate,
+            predict,
+            _pruned_sparsity(folder),
+            progress=console.note,
+            rows=rows,
+        )
+    return _with_edges(report, {"files": _files_edge(folder)}, why_not)
+
+
+def _held_out(artifacts: Artifacts, source: str | None, cache: Path, console: Console) -> tuple[Dataset, np.ndarray]:
+    """Return the pictures, kept in `cache`, and which of them judge."""
+    from sqz_tf.data.dataset import load
+    from sqz_tf.parity.artifacts import CheckError
+
+    config = _data_config(artifacts, source, console)
+    dataset = load(config, artifacts.preprocess, cache, console.step)
+    if dataset.classes != artifacts.labels:
+        raise CheckError(
+            f"the pictures' classes are {_some(dataset.classes)}",
+            expected=f"those of labels.txt, {_some(artifacts.labels)}",
+            fix="give the pictures of the export with --data",
+        )
+    _compare_pictures(artifacts, source, dataset, console)
+    return dataset, dataset.splits["test"]
+
+
+def _judging(artifacts: Artifacts, source: str | None, cache: Path, console: Console) -> tuple[Dataset, np.ndarray]:
+    """Do as `_held_out` for a network that was only quantized, whose classes the pictures need not all have."""
+    import numpy as np
+
+    from sqz_tf.data.dataset import load_for_judging
+    from sqz_tf.images.find import scan
+    from sqz_tf.images.matching import match_classes
+    from sqz_tf.parity.artifacts import CheckError, attached_wnids
+
+    config = _data_config(artifacts, source, console)
+    found = scan(config.source)
+    if not found.classes:
+        raise CheckError(
+            f"{config.source} holds {len(found.entries)} pictures without labels",
+            expected="one folder per class, or labels.csv",
+        )
+    outputs = match_classes(
+        found.classes,
+        artifacts.labels,
+        wnids=found.wnids,
+        numbers=found.label_numbers,
+        label_wnids=attached_wnids(artifacts),
+    )
+    given = artifacts.manifest["config"].get("calibration_data")
+    calibration = given if given and Path(given).exists() else None
+    dataset = load_for_judging(
+        config, calibration, outputs, artifacts.labels, artifacts.preprocess, cache, console.step
+    )
+    if given and not calibration:
+        console.note(f"note: {given}, which calibrated, is not there: cannot tell if these are the export's pictures")
+        return dataset, np.sort(np.concatenate([dataset.splits["calibration"], dataset.splits["test"]]))
+    _compare_pictures(artifacts, source, dataset, console)
+    return dataset, dataset.splits["test"]
+
+
+def _data_config(artifacts: Artifacts, source: str | None, console: Console) -> DataConfig:
+    config = from_dict(DataConfig, artifacts.manifest["config"].get("data", {}))
+    if source is not None:
+        config = dataclasses.replace(config, source=source)
+    console.note(f"reading {config.source} …")
+    return config
+
+
+def _compare_pictures(artifacts: Artifacts, source: str | None, dataset: Dataset, console: Console) -> None:
+    if source is None and dataset.sha256 != artifacts.manifest.get("data_sha256"):
+        console.note("note: these are not the pictures of the export, or they are split otherwise")
+
+
+def _some(names: tuple[str, ...], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" … ({len(names)})" if len(names) > most else "")
+
+
+def _keras(folder: Path, console: Console) -> tuple[Predict | None, str]:
+    """Return model.keras as a function, or None and the reason why it cannot be run."""
+    from sqz_tf.parity.artifacts import CheckError
+
+    console.note("loading model.keras …")
+    try:
+        from sqz_tf.train import squeezenet as _registers_layers  # noqa: F401
+        from sqz_tf.train.keras import keras
+
+        loaded = keras.models.load_model(folder / "model.keras", compile=False)
+    except SqzError as error:  # TensorFlow is not installed
+        return None, str(error)
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckError(f"{folder / 'model.keras'} cannot be loaded ({error})", fix="export again") from error
+    return KerasRun(loaded), ""
+
+
+def _pruned_sparsity(folder: Path) -> dict[str, float] | None:
+    """Return what pruning left, from report.json; None where there is none."""
+    try:
+        layers = json.loads((folder / "report.json").read_text(encoding="utf-8"))["sparsity"]["layers"]
+        return {name: float(both["pruned"]) for name, both in layers.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _files_edge(folder: Path) -> Edge:
+    from sqz_tf.artifact.manifest import verify_manifest
+    from sqz_tf.parity.edges import Edge
+
+    problems = verify_manifest(folder)
+    return Edge("equal", not problems, equal=not problems, note="; ".join(problems))
+
+
+def _with_edges(report: ParityReport, edges: dict[str, Edge], why_no_keras: str) -> ParityReport:
+    """Return the report with further edges in front, and the reason for a missing Keras edge."""
+    every = {**edges, **report.edges}
+    if why_no_keras:
+        name = "keras_float-tflite_float"
+        every[name] = dataclasses.replace(every[name], skipped=why_no_keras)
+    new = _failures(edges)
+    return dataclasses.replace(report, edges=every, failures=(*new, *report.failures))

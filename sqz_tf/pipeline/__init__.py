@@ -1,0 +1,1 @@
+"""The one place that wires stages together: from a plan to a judged output folder."""

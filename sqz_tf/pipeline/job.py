@@ -1,0 +1,177 @@
+"""What an export is going to do, decided from the options, the data and the weights before any of it is done.
+
+TensorFlow is imported when a job starts or forecasts, not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqz_tf.artifact.workspace import Workspace, stage_key
+from sqz_tf.base.errors import ConfigError
+from sqz_tf.data.dataset import Summary, summarise
+from sqz_tf.images.find import ImageSet, scan
+from sqz_tf.images.imagenet_classes import imagenet_classes
+from sqz_tf.images.matching import match_classes
+from sqz_tf.network.pretrained import Pretrained, load
+from sqz_tf.pipeline.plan import Options, Plan, make_calibration_plan, make_fine_tune_plan, make_plan
+
+if TYPE_CHECKING:
+    from sqz_tf.base.console import Console
+    from sqz_tf.pipeline.stages import Pipeline
+
+FINE_TUNE_SIZE = 128  # pixels: a third of the work of the published 227
+CALIBRATION_SECONDS = 150.0
+
+
+@dataclass(frozen=True)
+class Training:
+    """Train from scratch, or fine-tune published weights."""
+
+    plan: Plan
+    summary: Summary
+    pretrained: Pretrained | None = None
+
+    def start(self, workspace: Workspace, console: Console, command: list[str]) -> Pipeline:
+        """Return the pipeline that does it."""
+        from sqz_tf.pipeline.training import TrainingPipeline
+
+        return TrainingPipeline(self.plan, self.summary, workspace, console, command, self.pretrained)
+
+    def forecast(self) -> dict[str, Any]:
+        """Return what would be made, and about how long it would take."""
+        from sqz_tf.pipeline.training import HEAD_EPOCHS, foresee
+
+        width, height = self.summary.median_size
+        return {
+            "data": f"{self.summary.name}: {self.summary.pictures} pictures, median {width}×{height}",
+            "notes": list(self.summary.notes),
+            **foresee(self.plan, self.summary, HEAD_EPOCHS if self.pretrained else 0),
+        }
+
+
+@dataclass(frozen=True)
+class Calibrating:
+    """Quantize published weights without training; `outputs` are the network's for each class of the data."""
+
+    plan: Plan
+    found: ImageSet
+    pretrained: Pretrained
+    calibration: str | None
+    outputs: Sequence[int]
+
+    def start(self, workspace: Workspace, console: Console, command: list[str]) -> Pipeline:
+        """Return the pipeline that does it."""
+        from sqz_tf.pipeline.calibrating import CalibrationPipeline
+
+        return CalibrationPipeline(
+            self.plan,
+            stage_key(*(_listing(source) for source in (self.plan.data.source, self.calibration) if source)),
+            workspace,
+            console,
+            command,
+            self.pretrained,
+            calibration=self.calibration,
+            outputs=self.outputs,
+            labels=[entry.label for entry in imagenet_classes()],
+            wnids=[entry.wnid for entry in imagenet_classes()],
+        )
+
+    def forecast(self) -> dict[str, Any]:
+        """Return what would be made, and about how long it would take."""
+        pictures, asked = len(self.found.entries), self.plan.data.calibration_images
+        taken = asked if self.calibration else min(asked, pictures // 5)
+        params = sum(kernel.size + bias.size for kernel, bias in self.pretrained.layers.values())
+        return {
+            "data": f"{self.plan.data.source}: {pictures} pictures",
+            "classes": [entry.label for entry in imagenet_classes()],
+            "counts": {"calibration": taken, "test": pictures - (0 if self.calibration else taken)},
+            "params": params,
+            "int8_bytes": params + 100_000,
+            "pruned_layers": [],
+            "class_weights": "none",
+            "seconds": CALIBRATION_SECONDS + 0.2 * pictures,
+            "notes": list(self.found.notes),
+        }
+
+
+Job = Training | Calibrating
+
+
+def from_scratch(options: Options) -> Job:
+    """Decide how to train on the data."""
+    summary = summarise(options.data)
+    return Training(make_plan(options, summary), summary)
+
+
+def from_weights(options: Options, weights: str, calibration: str | None) -> Job:
+    """Decide what to do with published weights: only quantize for pictures labelled by wnid, fine-tune for others.
+
+    Raises:
+      ConfigError: training is forbidden but needed, or allowed but pointless.
+    """
+    source = Path(options.data.source)
+    found = scan(source) if source.exists() else None
+    if found is not None and found.classes and all(found.wnids or [""]) and found.wnids:
+        _refuse_training(options)
+        pretrained = _loaded(weights, options, options.input_size)
+        plan = make_calibration_plan(options, pretrained.model, pretrained.preprocess)
+        return Calibrating(plan, found, pretrained, calibration, _outputs(found))
+    if options.epochs == 0:
+        raise ConfigError(
+            f"--epochs 0 forbids training, but the classes of {options.data.source} are not ImageNet's",
+            expected="folders or labels.csv that name WordNet ids such as n01440764",
+            fix="leave --epochs out to fine-tune",
+        )
+    summary = summarise(options.data)
+    if calibration:
+        raise ConfigError(
+            "--calibration-data is for pictures labelled by wnid, which are only quantized",
+            fix="leave it out: fine-tuning calibrates on its own pictures",
+        )
+    pretrained = _loaded(weights, options, FINE_TUNE_SIZE if options.input_size is None else options.input_size)
+    return Training(make_fine_tune_plan(options, summary, pretrained.model, pretrained.preprocess), summary, pretrained)
+
+
+def _refuse_training(options: Options) -> None:
+    """Refuse options that would have no effect: published weights are only quantized for their own classes."""
+    given = {name: getattr(options, name) for name in ("epochs", "prune_epochs")}
+    useless = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    if useless:
+        raise ConfigError(
+            f"{', '.join(useless)} would train, but pictures labelled by wnid keep the published classes and weights",
+            fix="leave it out, or name the folders otherwise to fine-tune",
+        )
+
+
+def _loaded(weights: str, options: Options, size: int | None) -> Pretrained:
+    published = load(weights)
+    if options.arch not in (None, published.model.arch):
+        raise ConfigError(
+            f"--arch {options.arch} does not fit the weights", expected=published.model.arch, fix="leave --arch out"
+        )
+    if size is None or size == published.model.input_size:
+        return published
+    padding = "same" if size < 64 else "valid"
+    return load(weights, replace(published.model, input_size=size, pool_padding=padding))
+
+
+def _outputs(found: ImageSet) -> tuple[int, ...]:
+    classes = imagenet_classes()
+    return match_classes(
+        found.classes,
+        [entry.label for entry in classes],
+        wnids=found.wnids,
+        numbers=found.label_numbers,
+        label_wnids=[entry.wnid for entry in classes],
+    )
+
+
+def _listing(source: str) -> list[tuple[str, int, int]]:
+    """Return name, size and time of every file of a source: enough to notice that it has changed."""
+    path = Path(source)
+    files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+    return [(str(each.relative_to(path.parent)), each.stat().st_size, each.stat().st_mtime_ns) for each in files]

@@ -1,0 +1,208 @@
+"""Everything a run will do, decided before it starts: the options given, completed by what the data call for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqz_tf.base.errors import ConfigError
+from sqz_tf.base.spec import (
+    CheckConfig,
+    DataConfig,
+    ModelSpec,
+    PreprocessSpec,
+    PruneConfig,
+    QuantizeConfig,
+    TrainConfig,
+    to_dict,
+)
+from sqz_tf.data.dataset import Summary, default_input_size
+from sqz_tf.network.architecture import require_size
+
+LARGE_SET = 10_000  # training pictures from which batches are larger and epochs fewer
+LARGEST_SEED = 2**32 - 4  # each stage adds its number to the seed
+DISTILLING_EPOCHS = 6  # of a network with powers of two; free scales lose too little to win back
+DISTILLING_RATE = 0.002  # quantization steps
+SMALL_PICTURE = 16  # glyphs and icons: no mirror images, a narrow network is enough
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line's values; None means: decide from the data."""
+
+    data: DataConfig
+    arch: str | None = None
+    width: float | None = None
+    input_size: int | None = None
+    channels: int | None = None
+    fit: str | None = None
+    bypass: str = "none"
+    epochs: int | None = None
+    prune_epochs: int | None = None
+    quantize_epochs: int | None = None
+    learning_rate: float | None = None
+    sparsity: float = 0.5
+    scheme: str = "int8"
+    per_channel: bool | None = None
+    seed: int = 1
+    max_drop: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no data could make right, before any picture is read."""
+        TrainConfig(epochs=_given(self.epochs, 1), learning_rate=_given(self.learning_rate, 1e-2))
+        PruneConfig(sparsity=self.sparsity, epochs=_given(self.prune_epochs, 1))
+        QuantizeConfig(scheme=self.scheme, epochs=_given(self.quantize_epochs, 1))
+        CheckConfig(max_drop=self.max_drop)
+        ModelSpec(input_size=_given(self.input_size, 224), width=_given(self.width, 1.0), bypass=self.bypass)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One frozen config per stage, and the seed: what a result can be reproduced from."""
+
+    data: DataConfig
+    preprocess: PreprocessSpec
+    model: ModelSpec
+    train: TrainConfig
+    prune: PruneConfig
+    quantize: QuantizeConfig
+    check: CheckConfig
+    seed: int
+
+    def __post_init__(self) -> None:
+        require_size(self.model)
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise ConfigError(f"seed is {self.seed}", expected=f"a number from 0 to {LARGEST_SEED}")
+        if self.train.epochs and self.prune.sparsity and not self.prune.epochs:
+            raise ConfigError("0 pruning epochs reach no sparsity", fix="use --sparsity 0, or --prune-epochs 5 or more")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as plain JSON values."""
+        return to_dict(self)
+
+
+def make_plan(options: Options, summary: Summary) -> Plan:
+    """Complete the options for a data set.
+
+    Photographs get a network half as wide as the paper's, small glyphs (shorter side up to 16 pixels) a quarter,
+    and no mirrored pictures. The number of epochs falls with the number of pictures, so that training takes
+    minutes, not hours, on two cores; pruning and quantization take a third and an eighth of it more.
+    """
+    glyph = min(summary.median_size) <= SMALL_PICTURE
+    size = _given(options.input_size, default_input_size(summary))
+    channels = _given(options.channels, summary.channels)
+    train = _train_config(options, sum(summary.counts["train"]), glyph)
+    return Plan(
+        data=options.data,
+        preprocess=PreprocessSpec(size, size, channels=channels, fit=options.fit or "centre-crop"),
+        model=ModelSpec(
+            arch=options.arch or "squeezenet-1.1",
+            input_size=size,
+            channels=channels,
+            classes=len(summary.classes),
+            width=_given(options.width, 0.25 if glyph else 0.5),
+            bypass=options.bypass,
+            batch_norm=True,
+            dropout=0.2,
+        ),
+        train=train,
+        prune=PruneConfig(
+            sparsity=options.sparsity,
+            epochs=_share(options.prune_epochs, train.epochs, 1 / 3, 5),
+            learning_rate=train.learning_rate / 3,
+        ),
+        quantize=QuantizeConfig(
+            scheme=options.scheme,
+            per_channel=options.per_channel,
+            epochs=_share(options.quantize_epochs, train.epochs, 1 / 8, 2),
+            learning_rate=train.learning_rate / 20,
+        ),
+        check=CheckConfig(max_drop=options.max_drop),
+        seed=options.seed,
+    )
+
+
+def make_fine_tune_plan(options: Options, summary: Summary, model: ModelSpec, preprocess: PreprocessSpec) -> Plan:
+    """Complete the options for published weights under a new head: a low rate, few epochs, the weights' own input.
+
+    Args:
+      model: the published network at the wanted input size.
+      preprocess: its preprocessing at that size.
+    """
+    scratch = make_plan(options, summary)
+    epochs = options.epochs if options.epochs is not None else max(12, scratch.train.epochs // 2)
+    rate = _given(options.learning_rate, 5e-5)
+    train = replace(
+        scratch.train,
+        epochs=epochs,
+        batch_size=32,
+        learning_rate=rate,
+        warmup_epochs=min(1.0, epochs / 5),
+        patience=max(6, epochs // 2),
+    )
+    return replace(
+        scratch,
+        preprocess=preprocess if options.fit is None else replace(preprocess, fit=options.fit),
+        model=replace(model, classes=len(summary.classes), dropout=0.5, conv10_padding=0),
+        train=train,
+        prune=replace(scratch.prune, epochs=_share(options.prune_epochs, epochs, 1 / 2, 4), learning_rate=rate / 2),
+        quantize=replace(
+            scratch.quantize, epochs=_share(options.quantize_epochs, epochs, 1 / 8, 2), learning_rate=rate / 10
+        ),
+    )
+
+
+def make_calibration_plan(options: Options, model: ModelSpec, preprocess: PreprocessSpec) -> Plan:
+    """Complete the options for published weights that are quantized without training, or distilled.
+
+    Raises:
+      ConfigError: a rate is given where nothing is fine-tuned.
+    """
+    epochs = _given(options.quantize_epochs, DISTILLING_EPOCHS if options.scheme == "ristretto" else 0)
+    if options.learning_rate is not None and not epochs:
+        raise ConfigError(
+            f"--learning-rate is {options.learning_rate:g}, but nothing is fine-tuned",
+            fix="leave it out, or fine-tune with --quantize-epochs 6",
+        )
+    return Plan(
+        data=options.data,
+        preprocess=preprocess if options.fit is None else replace(preprocess, fit=options.fit),
+        model=model,
+        train=TrainConfig(epochs=0),
+        prune=PruneConfig(sparsity=0.0, epochs=0),
+        quantize=QuantizeConfig(
+            scheme=options.scheme,
+            per_channel=options.per_channel,
+            epochs=epochs,
+            learning_rate=_given(options.learning_rate, DISTILLING_RATE),
+        ),
+        check=CheckConfig(max_drop=options.max_drop),
+        seed=options.seed,
+    )
+
+
+def _train_config(options: Options, pictures: int, glyph: bool) -> TrainConfig:
+    large = pictures > LARGE_SET
+    epochs = options.epochs if options.epochs is not None else _default_epochs(pictures)
+    return TrainConfig(
+        epochs=epochs,
+        batch_size=128 if large else 64,
+        learning_rate=_given(options.learning_rate, 1e-2),
+        warmup_epochs=min(2.0, epochs / 5),
+        augment="glyph" if glyph else "photo",
+        patience=max(10, epochs // 3),
+    )
+
+
+def _default_epochs(pictures: int) -> int:
+    """Return 72 epochs for a hundred pictures, 36 for a thousand, 24 from 4,000 on."""
+    return max(24, min(72, round(36 * (1000 / max(1, pictures)) ** 0.3)))
+
+
+def _given(value: Any, default: Any) -> Any:
+    """Return an option's value, which may be zero, or the default if it was not given."""
+    return default if value is None else value
+
+
+def _share(given: int | None, epochs: int, share: float, least: int) -> int:
+    return given if given is not None else max(least, round(epochs * share))

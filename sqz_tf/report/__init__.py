@@ -1,0 +1,1 @@
+"""What an export says of itself: report.json, report.html, the model card."""

@@ -1,0 +1,1 @@
+"""SqueezeNet in Keras: built, fitted, pruned. TensorFlow from here on."""

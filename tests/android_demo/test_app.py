@@ -1,0 +1,580 @@
+"""The Android app: its plain core on this machine's Java, and the package that is built from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import itertools
+import json
+import re
+import struct
+import types
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import ExifTags, Image
+
+from android_demo.tools import apk, build, java, jvm, maven, models, process, verify
+from android_demo.tools.__main__ import main
+from converters.android_assets import android_assets
+from converters.tflite.writer import read_attached
+from sqz_tf import export
+from sqz_tf.base.errors import OutputError
+from sqz_tf.base.spec import PreprocessSpec
+from sqz_tf.deploy import android
+from sqz_tf.images.decode import picture_size
+from tests.helpers import android_build, android_cases, android_photos, colour_network, echo_models
+from tests.helpers.android_build import CACHE
+
+SPECS = (
+    PreprocessSpec(48, 48, channels=1),
+    PreprocessSpec(32, 24, fit="warp", resize_width=40, resize_height=27),
+    PreprocessSpec(35, 35, resize_width=41, resize_height=40),
+    PreprocessSpec(1, 1),
+    PreprocessSpec(19, 20, channels=1, fit="warp"),
+)
+SIZES = ((1, 1), (2, 3), (7, 5), (48, 48), (33, 90), (101, 60), (160, 121), (640, 480), (1, 300))
+BUNDLED = ("model0", "model1.0")
+FORMATS = re.compile(r"%\d\$[.\d]*[a-z]|%%")
+
+
+@pytest.fixture(scope="module")
+def core(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return the class path of core and its tests."""
+    return android_build.core(tmp_path_factory.mktemp("core"))
+
+
+def run_cases(core: list[Path], folder: Path, *names: str) -> None:
+    android_build.run_cases(core, folder, *names)
+
+
+def preprocessing_cases() -> list[android_cases.Case]:
+    """Return pictures of all sizes, orientations, channels and strides, for every spec."""
+    cases = []
+    turns = itertools.cycle(range(1, 9))
+    for number, (size, (model, spec), channels) in enumerate(itertools.product(SIZES, enumerate(SPECS), (1, 3, 4))):
+        pixels = android_cases.picture(number, *size, channels)
+        orientation, gap = next(turns), number % 5
+        name = f"{size} as {spec.width} × {spec.height}, {channels} channels, orientation {orientation}, gap {gap}"
+        cases.append(android_cases.packed_case(name, model, spec, pixels, orientation, gap))
+    for number, (size, (model, spec)) in enumerate(itertools.product(SIZES, enumerate(SPECS))):
+        orientation = next(turns)
+        name = f"frame {size} as {spec.width} × {spec.height}, orientation {orientation}"
+        cases.append(android_cases.yuv_case(name, model, spec, size, orientation, number))
+    return cases
+
+
+def test_inputs_are_byte_equal_to_pythons(core, tmp_path):
+    cases = preprocessing_cases()
+    assert len(cases) >= 100
+    assert {case.orientation for case in cases} == set(range(1, 9))
+    android_cases.write(tmp_path, [android_cases.pixels_model(spec) for spec in SPECS], cases)
+    run_cases(core, tmp_path, "SamePixelsTest")
+
+
+def test_a_single_wrong_pixel_is_noticed(core, tmp_path):
+    pixels = android_cases.picture(1, 64, 48, 3)
+    case = android_cases.packed_case("wrong", 0, SPECS[0], pixels, 6, 3)
+    wrong = bytearray(case.input)
+    wrong[-1] ^= 1
+    case = android_cases.Case("wrong", 0, 6, case.stored, bytes(wrong))
+    android_cases.write(tmp_path, [android_cases.pixels_model(SPECS[0])], [case])
+    with pytest.raises(process.BuildError, match=r"wrong: arrays first differed at element \[2303\]"):
+        run_cases(core, tmp_path, "SamePixelsTest")
+
+
+def test_a_tflite_runtime_on_the_jvm_gives_pythons_bytes_and_answers(core, tmp_path):
+    model = colour_network.net().int8_model
+    pictures, _ = colour_network.pictures(6, 5)
+    cases = android_cases.scored_cases(model, 0, tmp_path, [*pictures, *(picture // 3 + 60 for picture in pictures)])
+    assert len({case.output for case in cases}) > 5
+    android_cases.write(tmp_path, [model], cases)
+    run_cases(core, tmp_path, "SamePixelsTest", "SameScoresTest")
+
+
+# Core on its own ----------------------------------------------------------------------------------------------
+
+
+def odd_models() -> dict[str, bytes]:
+    """Return models whose names begin with what core must say of them."""
+    model, described = echo_models.model, echo_models.described
+    good = described(model())
+    spec = echo_models.SPEC
+    taller = dataclasses.replace(spec, height=2, resize_height=2)
+    latin = model() + zipped({"labels.txt": "café\n".encode("latin-1"), "preprocess.json": b"{}"})
+    cranes = ("red", "crane", "blue", "crane")
+    return {
+        "GOOD-int8": good,
+        "GOOD-uint8": described(model("uint8")),
+        "GOOD-powers_of_two": described(model(source_quantization=(1.0, 0))),
+        "GOOD-two_cranes": described(model(), cranes, wnids=["", "n02012849", "", "n03126707"]),
+        "GOOD-deflated": model() + zipped(read_attached(good), zipfile.ZIP_DEFLATED),
+        "NOT_TFLITE-empty": b"",
+        "NOT_TFLITE-png": echo_models.picture(1, 2, 3),
+        "NOT_QUANTIZED-float": described(model("float32")),
+        "NO_LABELS-plain": model(),
+        "NO_LABELS-none": described(model(), labels=None),
+        "LABEL_COUNT-three_of_four": described(model(), echo_models.LABELS[:3]),
+        "LABEL_COUNT-five_of_four": described(model(), (*echo_models.LABELS, "extra")),
+        "DAMAGED-labels_latin_1": latin,
+        "DAMAGED-two_inputs": described(model(inputs=2)),
+        "DAMAGED-five_channels": described(model(shape=(1, 1, 4, 5))),
+        "DAMAGED-zip_changed": good.replace(b"crane", b"crate"),
+        "PREPROCESS-none": described(model(), preprocess=None),
+        "PREPROCESS-another_size": described(model(), preprocess=taller),
+        "PREPROCESS-no_json": model() + zipped({"labels.txt": b"a\nb\nc\nd\n", "preprocess.json": b"{"}),
+        "PREPROCESS-wnids": described(model(), wnids=["n02012849"]),
+        "PREPROCESS-scale": described(model(source_quantization=(1 / 128, -128))),
+        "PREPROCESS-fit": described(model(), fit="stretch"),
+    }
+
+
+def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return whole.getvalue()
+
+
+def turned_photos() -> dict[str, bytes]:
+    """Return pictures whose names begin with their orientation."""
+    image = Image.new("RGB", (16, 8), "orange")
+    photos = {"1-plain.jpg": encoded(image, "JPEG"), "0-plain.gif": encoded(image, "GIF"), "1-empty.jpg": b""}
+    for orientation, (form, endian) in itertools.product(range(1, 9), (("JPEG", "<"), ("PNG", ">"), ("WEBP", "<"))):
+        exif = Image.Exif()
+        exif.endian = endian
+        exif[ExifTags.Base.Make] = "a maker with a long name"
+        exif[ExifTags.Base.Orientation] = orientation
+        photos[f"{orientation}-turned.{form}"] = encoded(image, form, exif=exif)
+    exif[ExifTags.Base.Orientation] = 9
+    photos["1-nonsense.jpg"] = encoded(image, "JPEG", exif=exif)
+    filled = photos["6-turned.JPEG"]
+    photos["6-filled.jpg"] = filled[:2] + b"\xff\xff" + filled[2:]
+    photos["1-far.jpg"] = filled.replace(b"II*\0\x08\0\0\0", b"II*\0\xff\xff\xff\x7f")
+    assert photos["1-far.jpg"] != filled
+    photos["6-behind.png"] = exif_last(photos["6-turned.PNG"])
+    photos["6-behind.webp"] = riff_with(photos["6-turned.WEBP"], b"ABCD" + struct.pack("<I", 600_001) + bytes(600_002))
+    photos["1-endless.png"] = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", 1 << 20, b"IDAT") + bytes((1 << 20) + 4)
+    photos["1-endless.webp"] = b"RIFF\x40\0\0\0WEBPABCD" + struct.pack("<i", -8) + bytes(32)
+    return photos
+
+
+def exif_last(png: bytes) -> bytes:
+    """Return the file with a large chunk of picture data before its eXIf, as writers that append metadata leave it."""
+    start = png.index(b"eXIf") - 4
+    end = start + 12 + struct.unpack_from(">I", png, start)[0]
+    large = struct.pack(">I4s", 600_000, b"IDAT") + bytes(600_004)
+    return png[:start] + png[end:-12] + large + png[start:end] + png[-12:]
+
+
+def riff_with(webp: bytes, chunk: bytes) -> bytes:
+    """Return the file with a chunk more before its EXIF, which WebP puts behind the picture."""
+    at = webp.index(b"EXIF")
+    return webp[:at] + chunk + webp[at:]
+
+
+def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def filled(folder: Path, files: dict[str, bytes], ending: str = "") -> str:
+    folder.mkdir()
+    for name, data in files.items():
+        (folder / f"{name}{ending}").write_bytes(data)
+    return str(folder)
+
+
+def test_core_on_its_own(core, tmp_path):
+    properties = {
+        "sqz.models": filled(tmp_path / "models", odd_models(), ".tflite"),
+        "sqz.photos": filled(tmp_path / "photos", turned_photos()),
+    }
+    classes = [name for name in jvm.test_classes(jvm.CORE_TESTS) if ".Same" not in name]
+    assert jvm.run_junit(classes, core, properties) > 45
+
+
+INTERPRETER = """package org.tensorflow.lite;
+import java.nio.*;
+
+/** A model whose scores are its input; takes buffers as TFLite's class does. */
+public class Interpreter {
+    public static class Options {
+        public Options setUseXNNPACK(boolean on) { return this; }
+    }
+
+    private ByteBuffer tensor;
+
+    public Interpreter(ByteBuffer model, Options options) {
+        if (!model.isDirect() || model.order() != ByteOrder.nativeOrder()) throw new IllegalArgumentException();
+    }
+
+    public void run(Object input, Object output) {
+        ByteBuffer in = (ByteBuffer) input;
+        if (tensor == null) tensor = ByteBuffer.allocateDirect(in.capacity());
+        tensor.clear();
+        if (in.order() != ByteOrder.nativeOrder()) {
+            tensor.put(in); // from its position on, and leaves it at the end
+        } else {
+            ByteBuffer whole = in.duplicate();
+            whole.clear();
+            tensor.put(whole);
+        }
+        tensor.clear();
+        ((ByteBuffer) output).put(tensor);
+    }
+}
+"""
+BITMAP = """package android.graphics;
+
+/** One pixel. */
+public class Bitmap {
+    private final int colour;
+    public Bitmap(int colour) { this.colour = colour; }
+    public int getWidth() { return 1; }
+    public int getHeight() { return 1; }
+    public void getPixels(int[] to, int at, int stride, int x, int y, int width, int height) { to[at] = colour; }
+}
+"""
+README = """import android.graphics.Bitmap;
+import java.nio.*;
+import java.nio.file.*;
+import org.sqztf.core.*;
+import org.tensorflow.lite.Interpreter;
+
+class Readme {
+    static byte[] readAsset(String name) throws Exception { return Files.readAllBytes(Paths.get(name)); }
+    static void show(int index, String label, float probability) { System.out.print(index + " "); }
+
+    static void all(Bitmap[] bitmaps, int exifOrientation) throws Exception {
+        %s
+        for (Bitmap bitmap : bitmaps) {
+            %s
+        }
+    }
+}
+"""
+START = """class Start { public static void main(String[] none) throws Exception {
+    Readme.all(new android.graphics.Bitmap[] {new android.graphics.Bitmap(0xFFFF8000),
+        new android.graphics.Bitmap(0xFF0080FF), new android.graphics.Bitmap(0)}, 6); } }
+"""
+
+
+def readme_code() -> str:
+    """Return the README's two pieces of code as a class: the second for every picture."""
+    once, each = re.findall("```java\n(.*?)```", (build.DEMO / "README.md").read_text("utf-8"), re.S)
+    return README % (once, each)
+
+
+def two_files() -> list[Path]:
+    return [jvm.CORE / "java" / "org" / "sqztf" / "core" / name for name in ("SqzModel.java", "SqzPicture.java")]
+
+
+def test_the_two_files_to_copy_need_nothing_else(core, tmp_path):
+    java.compile_java(two_files(), [], tmp_path / "classes")
+
+
+def test_the_code_in_the_readme_compiles(android_tools, tmp_path):
+    source = tmp_path / "Readme.java"
+    source.write_text(readme_code())
+    have = maven.fetch(["app", "api36"], CACHE)
+    libraries = [java.classes_of_aar(aar, tmp_path) for aar in have["app"]]
+    classpath = [*libraries, build.api_jar(have["api36"][0])]
+    java.compile_java([source, *two_files()], classpath, tmp_path / "readme")
+
+
+def test_the_code_in_the_readme_answers_for_every_picture(core, tmp_path):
+    sources = {"Readme": readme_code(), "Interpreter": INTERPRETER, "Bitmap": BITMAP, "Start": START}
+    files = [tmp_path / f"{name}.java" for name in sources]
+    for path, text in zip(files, sources.values(), strict=True):
+        path.write_text(text)
+    (tmp_path / "model_int8.tflite").write_bytes(android_cases.pixels_model(PreprocessSpec(1, 1)))
+    classes = java.compile_java([*files, *two_files()], [], tmp_path / "classes")
+    shown = process.run("java", "-cp", classes, "Start", cwd=tmp_path)
+    assert shown.split() == ["0", "1", "2", "2", "1", "0", "0", "1", "2"]  # orange, blue, and white under nothing
+
+
+# The app ------------------------------------------------------------------------------------------------------
+
+
+def export_folder(folder: Path, model: bytes) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "model_int8.tflite").write_bytes(model)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an app's assets with two models."""
+    folder = tmp_path_factory.mktemp("bundle")
+    exports = [export_folder(folder / name, android_cases.pixels_model(SPECS[i])) for i, name in enumerate(BUNDLED)]
+    android.bundle(exports, folder / "assets")
+    return folder / "assets"
+
+
+@pytest.fixture(scope="module")
+def android_tools() -> None:
+    android_build.require_android()
+
+
+def test_the_app_on_old_and_new_android(core, assets, android_tools, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "screens").mkdir()
+    android_photos.write(tmp_path / "photos")
+    classpath = jvm.compile_app(core, assets, maven.empty_folder(tmp_path / "app"), CACHE)
+    properties = {"sqz.pictures": str(tmp_path / "photos"), "sqz.screens": str(tmp_path / "screens")}
+    assert jvm.run_app(classpath, CACHE, properties) >= 35
+    sizes = {path.stem: picture_size(path.read_bytes()) for path in (tmp_path / "screens").iterdir()}
+    assert sizes["photo-en"] == (822, 1782)
+    assert {"photo-ko-dark", "photo-ko-large", "photo-en-landscape-dark", "no-camera-small", "frozen"} <= set(sizes)
+
+
+def test_every_text_is_there_in_both_languages():
+    english, korean = (
+        dict(re.findall(r'<string name="(\w+)">(.*?)</string>', (folder / "strings.xml").read_text("utf-8")))
+        for folder in (build.APP / "res" / "values", build.APP / "res" / "values-ko")
+    )
+    assert english.keys() == korean.keys()
+    for name, text in english.items():
+        assert sorted(FORMATS.findall(text)) == sorted(FORMATS.findall(korean[name])), name
+        assert re.search("[가-힣]", korean[name]) or name == "percent"
+
+
+# The package --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def package(assets, android_tools, tmp_path_factory) -> tuple[Path, verify.Verdict]:
+    out = tmp_path_factory.mktemp("android")
+    return out, build.build(assets, ["arm64-v8a"], out, CACHE)
+
+
+def test_the_package_is_signed_aligned_and_holds_the_models(package, assets):
+    out, verdict = package
+    assert {path.name for path in out.iterdir() if path.is_file()} == {"sqz-demo.apk", "report.json", "debug.keystore"}
+    assert [entry["name"] for entry in verdict.models] == list(BUNDLED)
+    assert json.loads((out / "report.json").read_text())["sha256"] == maven.sha256(out / "sqz-demo.apk")
+    assert verdict.bytes < 4_000_000
+    assert verdict.locales == ["ko"]
+    (library,) = verdict.libraries
+    assert (library.path, library.offset % 16384) == ("lib/arm64-v8a/libtensorflowlite_jni.so", 0)
+    assert library.segment_alignment in (4096, 16384)
+    assert verdict.fits_16_kb_pages == (library.segment_alignment == 16384)
+    with zipfile.ZipFile(out / "sqz-demo.apk") as archive:
+        info = archive.getinfo("assets/models/model0.tflite")
+        assert info.compress_type == zipfile.ZIP_STORED
+        assert archive.read(info) == (assets / "models" / "model0.tflite").read_bytes()
+        labels = archive.read("assets/models/model0.labels.txt").decode().splitlines()
+        assert labels[:2] == ["pixel 0", "pixel 1"]
+        assert b"Apache License" in archive.read("assets/licences/tensorflow-lite-2.16.1.txt")
+
+
+def repacked(source: Path, target: Path, change: Any) -> Path:
+    """Copy a package with some entries changed: `change` returns name, bytes and method, or None to leave it out."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for info in old.infolist():
+            if (entry := change(info, old.read(info))) is not None:
+                name, data, method = entry
+                apk._add(new, name, data, method)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("fault", "entry", "method", "data"),
+    [
+        ("model0.tflite is compressed", "assets/models/model0.tflite", zipfile.ZIP_DEFLATED, None),
+        ("model0.labels.txt has changed", "assets/models/model0.labels.txt", zipfile.ZIP_DEFLATED, b"cat\n"),
+        ("is compressed", "lib/arm64-v8a/libtensorflowlite_jni.so", zipfile.ZIP_DEFLATED, None),
+    ],
+)
+def test_a_package_that_is_not_right_is_refused(package, tmp_path, fault, entry, method, data):
+    out, _ = package
+
+    def change(info: zipfile.ZipInfo, content: bytes) -> tuple[str, bytes, int]:
+        if info.filename != entry:
+            return info.filename, content, info.compress_type
+        return info.filename, content if data is None else data, method
+
+    changed = repacked(out / "sqz-demo.apk", tmp_path / "changed.zip", change)
+    signed = apk.sign(changed, out / "debug.keystore", tmp_path / "signed.apk")
+    with pytest.raises(process.BuildError, match=fault):
+        verify.verify(signed, ["arm64-v8a"])
+    with pytest.raises(process.BuildError):
+        verify.verify(changed, ["arm64-v8a"])  # not signed
+
+
+def test_a_package_that_is_not_right_is_not_left(tmp_path, monkeypatch):
+    def refuse(*_: Any) -> None:
+        raise process.BuildError("the package is not right")
+
+    signed = tmp_path / "work" / "signed.zip"
+    signed.parent.mkdir()
+    signed.write_bytes(b"")
+    monkeypatch.setattr(build, "verify", refuse)
+    with pytest.raises(process.BuildError):
+        build._publish(signed, ["arm64-v8a"], tmp_path)
+    assert not list(tmp_path.rglob("*.apk"))
+
+
+def test_a_device_without_camera_is_not_shut_out():
+    badging = """package: name='org.sqztf.demo'\nsdkVersion:'24'\ntargetSdkVersion:'36'
+launchable-activity: name='org.sqztf.demo.MainActivity'\nuses-permission: name='android.permission.CAMERA'
+"""
+    verify._check_badging(badging + "  uses-feature-not-required: name='android.hardware.camera'\n")
+    with pytest.raises(process.BuildError, match="without a camera are shut out"):
+        verify._check_badging(badging + "  uses-feature: name='android.hardware.camera'\n")
+
+
+def test_a_call_that_is_too_new_does_not_compile(android_tools, tmp_path):
+    have = maven.fetch(["api36", "api24", "sniffer"], CACHE)
+    newest, oldest = (build.api_jar(have[use][0]) for use in ("api36", "api24"))
+    source = tmp_path / "New.java"
+    source.write_text(
+        "import android.view.WindowInsets;\nclass New { static int[] of(WindowInsets insets) {\n"
+        "    return new int[] {insets.getInsets(WindowInsets.Type.systemBars()).left}; } }\n"
+    )
+    java.compile_java([source], [newest], tmp_path / "newest")
+    with pytest.raises(process.BuildError, match="cannot find symbol"):
+        java.compile_for_both([source], newest, oldest, have["sniffer"], [], tmp_path)
+    source.write_text(
+        "class New { java.time.Instant now;\nString all(java.util.List<String> parts) {\n"
+        '    return String.join(", ", parts) + Math.floorMod(parts.size(), 2); } }\n'
+    )
+    with pytest.raises(process.BuildError, match="only after API 24") as refusal:
+        java.compile_for_both([source], newest, oldest, have["sniffer"], [], tmp_path)
+    found = re.findall("Undefined reference: (.*)", str(refusal.value))
+    assert sorted(found) == ["String String.join(CharSequence, Iterable)", "java.time.Instant"]
+
+
+def test_an_unknown_hash_is_refused(tmp_path):
+    (tmp_path / "pins.txt").write_text("junit junit:junit:4.13.2 # no hash\n")
+    with pytest.raises(process.BuildError, match=r"cannot read `junit junit:junit:4\.13\.2`"):
+        maven.read_pins(tmp_path / "pins.txt")
+    pin = next(pin for pin in maven.read_pins() if pin.name == "hamcrest-core")
+    file = tmp_path / pin.file
+    file.write_bytes(b"something else")
+    with pytest.raises(process.BuildError, match=f"expected {pin.sha256}"):
+        maven._compare(file, pin)
+    assert not file.exists()
+
+
+# Models and assets --------------------------------------------------------------------------------------------
+
+
+def test_assets_are_models_labels_and_a_list_with_hashes():
+    model = echo_models.described(echo_models.model())
+    files = android_assets({"tiny": model})
+    assert files["models/tiny.tflite"] == model
+    assert files["models/tiny.labels.txt"] == b"red\ngreen\nblue\ncrane\n"
+    (entry,) = json.loads(files["models/models.json"])["models"]
+    assert entry["sha256"] == hashlib.sha256(model).hexdigest()
+    assert entry["labels_sha256"] == hashlib.sha256(files["models/tiny.labels.txt"]).hexdigest()
+    assert android_assets({"tiny": model}) == files
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("../up", b"", "no plain file name"),
+        ("tiny", b"PNG", "no .tflite file"),
+        ("tiny", echo_models.model(), "carries no labels.txt"),
+        ("tiny", echo_models.described(echo_models.model(), labels=None), "carries no labels.txt"),
+    ],
+)
+def test_what_cannot_be_bundled_is_refused(name, content, fault):
+    with pytest.raises(ValueError, match=fault):
+        android_assets({name: content})
+
+
+def test_the_command_says_what_is_missing(tmp_path, capsys):
+    assert main([str(tmp_path / "nothing"), "--only-bundle", "--assets", str(tmp_path / "assets")]) == 1
+    assert "model_int8.tflite; expected an output folder of python -m sqz_tf.export" in capsys.readouterr().err
+    assert not (tmp_path / "assets").exists()
+    twins = [str(export_folder(tmp_path / part / "same", b"")) for part in "ab"]
+    assert main([*twins, "--only-bundle", "--assets", str(tmp_path / "assets")]) == 1
+    assert "two folders are called same" in capsys.readouterr().err
+
+
+def test_bundling_replaces_what_was_there(tmp_path):
+    first, second = (
+        export_folder(tmp_path / name, echo_models.described(echo_models.model())) for name in ("first", "second")
+    )
+    (second / "LICENCE.weights.txt").write_text("as it is")
+    android.bundle([first], tmp_path / "assets")
+    assert main([str(second), "--only-bundle", "--assets", str(tmp_path / "assets")]) == 0
+    names = {path.name for path in (tmp_path / "assets" / "models").iterdir()}
+    assert names == {"second.tflite", "second.labels.txt", "second.licence.txt", "models.json"}
+
+
+def test_a_bundle_that_cannot_be_written_leaves_the_earlier_one(tmp_path, monkeypatch):
+    model = echo_models.described(echo_models.model())
+    android.bundle([export_folder(tmp_path / "first", model)], tmp_path / "assets")
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if path.name == "models.json":
+            raise OSError(28, "No space left on device")
+        return write(path, data)
+
+    second = export_folder(tmp_path / "second", model)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="assets cannot be written"):
+        android.bundle([second], tmp_path / "assets")
+    assert {path.name for path in tmp_path.iterdir()} == {"assets", "first", "second"}
+    names = {path.name for path in (tmp_path / "assets" / "models").iterdir()}
+    assert names == {"first.tflite", "first.labels.txt", "models.json"}
+
+
+def test_the_default_model_is_imagenets_if_it_can_be_had(tmp_path):
+    build_folder, weights = tmp_path / "build", tmp_path / "data" / "weights"
+    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    digits = (build_folder / "digits", ["--data", "digits"])
+    assert models.default_model(build_folder, environment) == digits
+    weights.mkdir(parents=True)
+    environment["SQZ_TF_WEIGHTS"] = str(weights)
+    assert models.default_model(build_folder, environment) == digits
+    (weights / "compressed_SqueezeNet.net").write_bytes(bytes(1 << 18))
+    assert models.default_model(build_folder, environment) == digits  # there is nothing to calibrate it with
+    for name in ("imagenet_dev", "imagenet_unlabelled"):
+        (tmp_path / "data" / name).mkdir()
+    folder, arguments = models.default_model(build_folder, environment)
+    assert folder == build_folder / "imagenet"
+    assert arguments[:2] == ["--weights", "imagenet"]
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    assert models.default_model(build_folder, environment) == (folder, [])
+
+
+def test_segment_alignment_is_the_smallest_of_the_loadable_ones():
+    header = bytearray(64 + 3 * 56)
+    header[:6] = b"\x7fELF\x02\x01"
+    struct.pack_into("<Q", header, 32, 64)
+    struct.pack_into("<HH", header, 54, 56, 3)
+    for i, (kind, alignment) in enumerate(((1, 65536), (2, 8), (1, 16384))):
+        struct.pack_into("<I", header, 64 + 56 * i, kind)
+        struct.pack_into("<Q", header, 64 + 56 * i + 48, alignment)
+    assert verify.segment_alignment(bytes(header)) == 16384
+    with pytest.raises(process.BuildError, match="no 64-bit ELF"):
+        verify.segment_alignment(b"MZ" + bytes(100))
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_an_export_is_bundled_if_it_has_passed(tmp_path, monkeypatch, passed):
+    folder = export_folder(tmp_path / "photos", echo_models.described(echo_models.model()))
+    run = types.SimpleNamespace(run=lambda: ({"gate": {"passed": passed}}, folder))
+    monkeypatch.setattr(export, "_job", lambda *_: types.SimpleNamespace(start=lambda *_: run))
+    monkeypatch.setattr(export, "_print_result", lambda *_: None)
+    monkeypatch.setattr(android, "ASSETS", tmp_path / "assets")
+    assert export.main(["--android", "--out", str(tmp_path / "out"), "--quiet"]) == (0 if passed else 1)
+    assert (tmp_path / "assets" / "models" / "photos.tflite").is_file() == passed
+
+
+def test_without_the_app_an_export_for_it_does_not_begin(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(android, "DEMO", tmp_path / "nothing")
+    assert export.main(["--android", "--out", str(tmp_path / "out")]) == 1
+    assert "expected a checkout of the kit" in capsys.readouterr().err

@@ -1,0 +1,35 @@
+"""The benchmark's tables; no figure is asserted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sqz_tf import bench
+from sqz_tf.inference import latency
+
+
+def test_both_models_are_timed_and_stages_summed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(latency, "_prepared", lambda path, threads: lambda: calls.append(f"{path.name} {threads}"))
+    (tmp_path / "report.json").write_text(json.dumps({"seconds": {"dense": 30.0, "pruned": 10.0}}))
+    assert bench.main([str(tmp_path), "--runs", "3", "--threads", "1", "2"]) == 0
+    each = 3 + latency.WARM_UP
+    assert {name: calls.count(name) for name in set(calls)} == {
+        f"{model} {threads}": each for model in (latency.FLOAT, latency.INT8) for threads in (1, 2)
+    }
+    assert calls[:2] == [f"{latency.FLOAT} 1", f"{latency.INT8} 1"], "the models take turns"
+    table = capsys.readouterr().out
+    assert "dense                   30.0         75%" in table
+    assert "total                   40.0" in table
+
+
+def test_a_missing_model_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.main([str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    assert "model_f32.tflite cannot be read" in captured.err
+    assert captured.out == ""

@@ -1,0 +1,272 @@
+"""The main job, run for real: what lands in the folder, what is refused, and what resuming gives."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from converters.compiler import compile_model
+from converters.tflite.reader import read_model, weight_zero_fraction
+from converters.tflite.writer import read_attached
+from sqz_tf.artifact.manifest import verify_manifest
+from sqz_tf.images.decode import decode
+from sqz_tf.images.resize import preprocess
+from sqz_tf.inference.classifier import Classifier
+from tests.helpers.exports import FILES, TINY, export, files, python
+from tests.helpers.needs import ROOT, require
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The main job as `make demo` runs it."""
+    out = tmp_path_factory.mktemp("digits") / "digits"
+    done = export("--data", "digits", "--out", out)
+    table = done.stdout.splitlines()
+    assert [line.split()[0] for line in table[1:4]] == ["float", "pruned", "int8"]
+    assert table[-1] == f"report: {out / 'report.html'}"
+    return out
+
+
+@pytest.fixture(scope="session")
+def report(digits: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((digits / "report.json").read_text())
+    return found
+
+
+def test_the_folder_is_whole(digits: Path) -> None:
+    assert files(digits) == FILES
+    assert verify_manifest(digits) == []
+    assert not digits.with_name("digits.work").exists()
+
+
+def test_digits_are_learnt_and_int8_keeps_up(report: dict[str, Any]) -> None:
+    accuracy = report["accuracy"]
+    assert accuracy["int8"]["n"] >= 450
+    assert accuracy["float"]["top1"] >= 0.975
+    assert accuracy["int8"]["top1"] >= accuracy["float"]["top1"] - 0.01
+    assert report["gate"] == {"passed": True, "failures": [], "warnings": report["gate"]["warnings"]}
+
+
+def test_half_of_every_pruned_layer_is_zero_in_the_tflite(digits: Path, report: dict[str, Any]) -> None:
+    model = read_model((digits / "model_int8.tflite").read_bytes())
+    zeros = weight_zero_fraction(model, [*report["sparsity"]["layers"], "conv1"])
+    assert len(report["sparsity"]["layers"]) == 25
+    assert all(zeros[name] >= 0.5 for name in report["sparsity"]["layers"])
+
+
+def test_every_required_edge_is_byte_equal(report: dict[str, Any]) -> None:
+    edges = report["parity"]
+    for name in ("litert_builtin", "tflite_runtime_ref", "tflm", "compiled_c"):
+        edge = edges[f"int8_litert_ref-{name}"]
+        require(not edge["skipped"], f"the edge to {name} was skipped: {edge['skipped']}")
+        assert (edge["equal"], edge["max_abs_diff"]) == (True, 0)
+    assert edges["int8-uint8_twin"]["equal"]
+    assert edges["int8_litert_ref-litert_xnnpack"]["agreement_top1"] >= 0.97
+
+
+def test_the_c_is_what_the_compiler_makes_of_the_int8_model(digits: Path, report: dict[str, Any]) -> None:
+    model = (digits / "model_int8.tflite").read_bytes()
+    written = {path.name: path.read_text() for path in (digits / "c").iterdir()}
+    labels = (digits / "labels.txt").read_text().splitlines()
+    tools = {"tools": f"sqz-tf {report['sqz_tf']}", "model": "model_int8.tflite"}
+    assert written == compile_model(model, "model_int8", provenance=tools, labels=labels)
+    assert f"#define MODEL_INT8_ARENA_BYTES {report['mcu']['arena_bytes']}u" in written["model_int8.h"]
+    assert report["mcu"]["arena_bytes"] < 0.2 * max(report["mcu"]["whole_maps"]["bytes"]) + 1024
+    assert report["tflm"]["arena_bytes"] > 5 * report["mcu"]["arena_bytes"]
+
+
+def test_the_input_is_the_raw_pixel(digits: Path) -> None:
+    image = read_model((digits / "model_int8.tflite").read_bytes()).input_tensors()[0]
+    assert (image.shape, image.dtype, image.zero_point) == ((1, 48, 48, 1), "int8", (-128,))
+    assert image.scale[0] == pytest.approx(1 / 255, rel=1e-6)
+
+
+def test_a_classifier_needs_the_file_alone(digits: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "only.tflite"
+    moved.write_bytes((digits / "model_int8.tflite").read_bytes())
+    assert set(read_attached(moved.read_bytes())) == {"labels.txt", "preprocess.json"}
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    pixels = (found.images[:50] * 255 / 16).round().astype(np.uint8)
+    classifier = Classifier(moved)
+    answers = [classifier.classify(np.repeat(picture[..., None], 3, axis=2))[0] for picture in pixels]
+    assert np.mean([index == truth for (index, _, _), truth in zip(answers, found.target, strict=False)]) >= 0.9
+    assert all(label == str(index) for index, label, _ in answers)
+
+
+# A tiny data set ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes of coloured noise, easy to tell apart."""
+    folder = tmp_path_factory.mktemp("photos") / "photos"
+    rng = np.random.default_rng(0)
+    for label, name in enumerate(("blue sky", "grün", "<red>")):
+        (folder / name).mkdir(parents=True)
+        for number in range(24):
+            pixels = rng.integers(0, 90, (44, 40 + label, 3))
+            pixels[..., 2 - label] += 150
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def unbroken(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("unbroken") / "photos"
+    export("--data", photos, "--out", out, "--bypass", "complex", *TINY)
+    return out
+
+
+KILLED_AFTER_TWO_EPOCHS = """
+import os, signal, sys
+from sqz_tf import export
+from sqz_tf.train import fit
+save = fit._Run._save
+def save_and_die(run, epoch):
+    save(run, epoch)
+    if epoch == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+fit._Run._save = save_and_die
+sys.exit(export.main(sys.argv[1:]))
+"""
+
+
+def test_a_killed_and_resumed_run_gives_the_same_bytes(photos: Path, unbroken: Path, tmp_path: Path) -> None:
+    out = tmp_path / "photos"
+    arguments = ["--data", photos, "--out", out, "--bypass", "complex", *TINY]
+    assert python(KILLED_AFTER_TWO_EPOCHS, *arguments).returncode == -signal.SIGKILL
+    assert not out.exists()
+    assert (tmp_path / "photos.work" / "02-dense.tmp").is_dir()
+    export(*arguments)
+    for name in ("model_f32.tflite", "model_int8.tflite", "model_uint8.tflite", "tflm/model_data.cc", "labels.txt"):
+        assert (out / name).read_bytes() == (unbroken / name).read_bytes(), name
+    assert not (tmp_path / "photos.work").exists()
+
+
+def test_bypass_adds_only_add(unbroken: Path) -> None:
+    model = read_model((unbroken / "model_int8.tflite").read_bytes())
+    assert set(model.op_names) == {"CONV_2D", "MAX_POOL_2D", "CONCATENATION", "ADD", "MEAN", "SOFTMAX"}
+    assert "AddAdd" in (unbroken / "tflm" / "op_resolver.h").read_text()
+
+
+def test_powers_of_two_from_pictures_to_verdict(photos: Path, tmp_path: Path) -> None:
+    """Bypass, a scale for each channel: everything but the accuracy, which three classes of noise say little about."""
+    out = tmp_path / "photos"
+    arguments = ["--scheme", "ristretto", "--per-channel", "--bypass", "complex", *TINY, "--max-drop", "100"]
+    export("--data", photos, "--out", out, *arguments)
+    report = json.loads((out / "report.json").read_text())
+    assert report["gate"]["passed"]
+    assert report["scheme"] == "ristretto"
+    assert {"before", "after", "free_scale", "against_free_scale", "trimming"} == set(report["ristretto"])
+    assert report["bits"] == {"weights": 8, "outputs": 8, "biases": 32}
+    assert isinstance(report["fractional_length"]["fire2_squeeze1x1/kernel"], list)
+    for name in ("tflite_runtime_ref", "tflm", "compiled_c"):
+        assert report["parity"][f"int8_litert_ref-{name}"]["equal"]
+    assert all(both["tflite"] >= both["pruned"] for both in report["sparsity"]["layers"].values())
+    assert min(decibels for decibels in report["sqnr"]["layers"].values() if decibels is not None) > 5
+    assert report["sqnr"]["layers"]["pool10"] > 10, "what the averaged constant does is taken for noise"
+    model = read_model((out / "model_int8.tflite").read_bytes())
+    assert not any(any(tensor.zero_point) for tensor in model.tensors if tensor.index not in model.outputs)
+
+
+def test_class_names_survive_and_are_escaped(unbroken: Path) -> None:
+    assert (unbroken / "labels.txt").read_text().splitlines() == ["<red>", "blue sky", "grün"]
+    page = (unbroken / "report.html").read_text()
+    assert "<red>" not in page
+    assert "&lt;red&gt;" in page
+
+
+GATE_THAT_FAILS = """
+import sys
+from sqz_tf import export
+from sqz_tf.parity import verdict
+verdict.check_sparsity = lambda pruned, tflite: ("conv9: made to fail",)
+sys.exit(export.main(sys.argv[1:]))
+"""
+
+
+def test_a_failed_gate_keeps_the_result_aside(photos: Path, tmp_path: Path) -> None:
+    arguments = ["--data", photos, "--out", (out := tmp_path / "photos"), "--bypass", "none", *TINY]
+    done = python(GATE_THAT_FAILS, *arguments)
+    assert done.returncode == 1, done.stderr
+    assert "made to fail" in done.stdout
+    assert not out.exists()
+    assert files(tmp_path / "photos.rejected") == FILES
+    assert (tmp_path / "photos.work" / "05-converted").is_dir()
+
+
+# Refusals, before any training -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--data", "nowhere"], 1, ["nowhere"]),
+        (["--sparsity", "1.5"], 1, ["1.5", "0", "0.99"]),
+        (["--arch", "squeezenet-2"], 2, ["squeezenet-2", "squeezenet-1.0"]),
+        (["--width", "wide"], 2, ["wide"]),
+        (["--data", "{photos}", "--input-size", "2"], 1, ["2 pixels is too small", "at least 3", "--input-size 3"]),
+        (["--data", "{photos}", "--out", "/proc/nowhere/x"], 1, ["/proc"]),
+    ],
+)
+def test_bad_input_gets_one_line(
+    arguments: list[str], code: int, words: list[str], photos: Path, tmp_path: Path
+) -> None:
+    given = [argument.format(photos=photos) for argument in arguments]
+    if "--out" not in given:
+        given += ["--out", str(tmp_path / "out")]
+    done = export(*given, "--quiet", check=False)
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    last = done.stderr.strip().splitlines()[-1]
+    assert all(word in last for word in words), last
+    assert "Traceback" not in done.stderr
+    assert code == 2 or len(done.stderr.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_folder_is_not_touched(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine"
+    out.mkdir()
+    (out / "thesis.txt").write_text("important")
+    for more in ([], ["--overwrite"]):
+        done = export("--data", photos, "--out", out, *more, "--quiet", check=False)
+        assert done.returncode == 1
+        assert str(out) in done.stderr
+    assert files(tmp_path) == {"mine/thesis.txt"}
+
+
+def test_dry_run_says_what_would_happen(photos: Path, tmp_path: Path) -> None:
+    done = export("--data", photos, "--out", tmp_path / "out", "--dry-run", "--json")
+    forecast = json.loads(done.stdout)
+    assert forecast["classes"] == ["<red>", "blue sky", "grün"]
+    assert sum(forecast["counts"][name] for name in ("train", "validation", "test")) == 72
+    assert forecast["plan"]["model"]["input_size"] == 64
+    assert forecast["seconds"] > 0
+    assert "conv1" not in forecast["pruned_layers"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_and_version_are_quick_to_load() -> None:
+    code = "import sys; from sqz_tf.export import build_parser; build_parser().format_help(); print(len(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert int(done.stdout) < 400, "something heavy is imported before it is needed"
+    assert export("--version").stdout.startswith("sqz-tf 0.")
+    for flag in ("--data", "--calibration-images", "--max-drop", "--no-resume", "--dry-run"):
+        assert flag in export("--help").stdout
+
+
+def test_pixels_reach_the_model_as_preprocess_makes_them(unbroken: Path, photos: Path) -> None:
+    classifier = Classifier(unbroken / "model_int8.tflite")
+    picture = decode((photos / "grün" / "0.png").read_bytes())
+    assert preprocess(picture, classifier.preprocess).shape == (64, 64, 3)

@@ -1,0 +1,47 @@
+"""Random small networks: the compiled C gives every row of every layer as TFLite's reference kernels do."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.helpers.compiled_on_host import SANITIZERS, Program, Reference
+from tests.helpers.random_networks import RandomNet, random_nets
+
+BATCH = 8  # networks built into one program
+
+
+def check(nets: Sequence[RandomNet], target: str = "generic", flags: Sequence[str] = (), **how: str) -> None:
+    """Build the networks into one program and compare every row."""
+    models = {f"n{i}": net.model for i, net in enumerate(nets)}
+    with tempfile.TemporaryDirectory() as folder:
+        program = Program(Path(folder), models, target=target, flags=flags, **how)
+        found = {
+            str(net): program.compare(name, Reference(net.model), 2) for name, net in zip(models, nets, strict=True)
+        }
+    assert not {net: each for net, each in found.items() if each}
+
+
+def batches(count: int):
+    """Return how a test draws batches of networks: as many examples as make `count` networks."""
+    checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+    settled = settings(max_examples=max(1, count // BATCH), deadline=None, suppress_health_check=checks)
+    given_ = given(st.lists(random_nets(), min_size=1, max_size=BATCH))
+    return lambda test: settled(given_(test))
+
+
+@batches(200)
+def test_every_row_equals_the_reference_kernels(nets: list[RandomNet]) -> None:
+    check(nets, flags=SANITIZERS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["generic", "cortex-m4", "cortex-m55"])
+@batches(3000)
+def test_every_row_equals_the_reference_kernels_on_every_target(target: str, nets: list[RandomNet]) -> None:
+    check(nets, target)

@@ -1,0 +1,197 @@
+"""Two thousand damaged weight files: each is an error or loads as exactly what its bytes say."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+
+from converters.weights import deep_compression
+from converters.weights.names import Layout, map_layers, recognise
+from converters.weights.read import read_weights
+from converters.weights.tensors import ConvWeights, WeightFile
+from tests.helpers.weight_files import (
+    ONNX_STORES,
+    TINY,
+    caffemodel_bytes,
+    flat,
+    net_tensors,
+    onnx_bytes,
+    random_tensors,
+    safetensors_bytes,
+)
+
+MUTATIONS_PER_FILE = 200
+HWIO = {name: (height, width, inputs, outputs) for name, (outputs, inputs, height, width) in TINY.items()}
+LAYOUT = Layout("tiny", ("net", "caffemodel", "onnx", "safetensors"), {name: name for name in TINY}, {}, {})
+
+FILES: dict[str, tuple[str, bytes]] = {
+    "net": ("net", deep_compression.write(**net_tensors())),
+    "net, sparse": ("net", deep_compression.write(**net_tensors(seed=3, density=0.05))),
+    "caffemodel": ("caffemodel", caffemodel_bytes(random_tensors())),
+    "caffemodel, old layers": ("caffemodel", caffemodel_bytes(random_tensors(), v1=True)),
+    "caffemodel, old blobs": ("caffemodel", caffemodel_bytes(random_tensors(), legacy_shape=True)),
+    **{f"onnx, {store}": ("onnx", onnx_bytes(random_tensors(), store)) for store in ONNX_STORES[:3]},
+    "safetensors": ("safetensors", safetensors_bytes(flat(random_tensors()))),
+    "safetensors, half": (
+        "safetensors",
+        safetensors_bytes({name: values.astype("<f2") for name, values in flat(random_tensors()).items()}),
+    ),
+}
+
+
+def flip(data: bytearray, draw: random.Random) -> None:
+    """Flip one to four bits."""
+    for _ in range(draw.randint(1, 4)):
+        data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+
+
+def overwrite(data: bytearray, draw: random.Random) -> None:
+    """Put one value over a short run."""
+    start = draw.randrange(len(data))
+    stop = min(len(data), start + draw.randint(1, 16))
+    data[start:stop] = bytes([draw.choice([0, 0x7F, 0x80, 0xFF, draw.randrange(256)])]) * (stop - start)
+
+
+def cut(data: bytearray, draw: random.Random) -> None:
+    """Cut the end off."""
+    del data[draw.randrange(len(data)) :]
+
+
+def remove(data: bytearray, draw: random.Random) -> None:
+    """Take a short run out."""
+    start = draw.randrange(len(data))
+    del data[start : start + draw.randint(1, 16)]
+
+
+def insert(data: bytearray, draw: random.Random) -> None:
+    """Put random bytes in."""
+    start = draw.randrange(len(data) + 1)
+    data[start:start] = draw.randbytes(draw.randint(1, 16))
+
+
+def repeat(data: bytearray, draw: random.Random) -> None:
+    """Write a run twice."""
+    start = draw.randrange(len(data))
+    data[start:start] = data[start : start + draw.randint(1, 64)]
+
+
+def swap(data: bytearray, draw: random.Random) -> None:
+    """Exchange two runs of the same length."""
+    length = draw.randint(1, 16)
+    first, second = sorted(draw.sample(range(len(data) // length), 2))
+    a, b = slice(first * length, (first + 1) * length), slice(second * length, (second + 1) * length)
+    data[a], data[b] = data[b], data[a]
+
+
+DAMAGES: tuple[Callable[[bytearray, random.Random], None], ...] = (
+    flip,
+    flip,
+    overwrite,
+    cut,
+    remove,
+    insert,
+    repeat,
+    swap,
+)
+
+
+def load(data: bytes, file_format: str) -> tuple[WeightFile, dict[str, ConvWeights]]:
+    weights = read_weights(data, file_format, net_layers=HWIO)
+    return weights, map_layers(weights, HWIO, recognise(weights, [LAYOUT]))
+
+
+def attempt(data: bytes, file_format: str) -> WeightFile | str:
+    """Return what was read, or the message of the only error that may be raised; a warning of NumPy's is a failure."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return load(data, file_format)[0]
+    except ValueError as error:
+        return str(error)
+
+
+def differing_values(a: Mapping[str, ConvWeights], b: Mapping[str, ConvWeights]) -> int:
+    return sum(int((a[name].kernel != b[name].kernel).sum() + (a[name].bias != b[name].bias).sum()) for name in TINY)
+
+
+def assert_says_what_the_bytes_say(weights: WeightFile, damaged: bytes, original: bytes, file_format: str) -> None:
+    """Assert that no more was changed than was damaged.
+
+    `.net`: one byte may move all weights behind it, but encoding must give the damaged bytes again. The others
+    store each value once: as many values may differ as bytes do, none if bytes were moved.
+    """
+    for layer in weights.layers.values():
+        assert np.isfinite(layer.kernel).all()
+        assert np.isfinite(layer.bias).all()
+    if file_format == "net":
+        assert deep_compression.write(weights.layers, weights.codebooks) == damaged
+        return
+    before = load(original, file_format)[1]
+    same_length = len(damaged) == len(original)
+    bytes_changed = sum(x != y for x, y in zip(damaged, original, strict=True)) if same_length else 0
+    assert differing_values(weights.layers, before) <= bytes_changed
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_damage_is_an_error_or_a_correct_load(name: str) -> None:
+    file_format, original = FILES[name]
+    draw, seen = random.Random(f"{name} 1"), Counter[str]()
+    for number in range(MUTATIONS_PER_FILE):
+        damaged = bytearray(original)
+        damage = DAMAGES[number % len(DAMAGES)]
+        damage(damaged, draw)
+        if damaged == original:
+            seen["unchanged"] += 1
+            continue
+        outcome = attempt(bytes(damaged), file_format)
+        if isinstance(outcome, WeightFile):
+            assert_says_what_the_bytes_say(outcome, bytes(damaged), original, file_format)
+            seen["loaded"] += 1
+        else:
+            assert "expected" in outcome or "damaged" in outcome
+            seen["error"] += 1
+    # Both ends are real: most damage is seen, and some hits numbers that any bytes can be.
+    assert seen["error"] > MUTATIONS_PER_FILE / 4, seen
+    assert seen["loaded"] > 0, seen
+    assert seen["unchanged"] < MUTATIONS_PER_FILE / 10, seen
+
+
+def test_there_are_two_thousand_of_them() -> None:
+    assert len(FILES) * MUTATIONS_PER_FILE >= 2000
+
+
+def bombs() -> dict[str, tuple[str, bytes]]:
+    """Return small files that state enormous contents, and large ones of nothing."""
+    million = 1 << 20
+    enormous = b"\xff\xff\xff\xff\x7f"  # a length of 34 GB
+    blob = b"\x3a\x06\x0a\x04" + b"\x7f" * 4 + b"\x2a" + enormous
+    header = b'{"a.weight":{"dtype":"F32","shape":[1048576,1048576,1048576,1],"data_offsets":[0,4611686018427387904]}}'
+    return {
+        "net, counts": ("net", b"\xff" * 4 * len(TINY) + bytes(10_000)),
+        "caffemodel, length": ("caffemodel", b"\xa2\x06" + enormous + blob),
+        "caffemodel, empty layers": ("caffemodel", b"\xa2\x06\x00" * million),
+        "caffemodel, empty blobs": ("caffemodel", b"\xa2\x06\x80\x80\x80\x01" + b"\x3a\x00" * million),
+        "onnx, empty nodes": ("onnx", b"\x3a\x80\x80\x80\x01" + b"\x0a\x00" * million),
+        "onnx, groups in groups": ("onnx", b"\x0b" * million),
+        "safetensors, shape": ("safetensors", len(header).to_bytes(8, "little") + header),
+        "safetensors, digits": ("safetensors", (9_002).to_bytes(8, "little") + b"[" + b"9" * 9_000 + b"]"),
+    }
+
+
+@pytest.mark.parametrize("name", bombs())
+def test_bombs_are_refused_in_little_memory(name: str) -> None:
+    file_format, data = bombs()[name]
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"expected|damaged"):
+            load(data, file_format)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 200e6

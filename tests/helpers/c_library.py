@@ -1,0 +1,488 @@
+"""The C library of mcu/src for tests: built with any compiler, called through ctypes or from a generated C program.
+
+A `Case` is a small model as tables (what a compiled model's NAME.c holds) with an input and the output expected of
+it. `run` computes it in this process; `program` writes cases as C text, for other processors and for sanitizers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from ctypes import POINTER, Structure, c_int8, c_int32, c_size_t, c_uint8, c_uint16, c_uint32, c_void_p
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.helpers.needs import ROOT, require
+
+SOURCES = ROOT / "mcu" / "src"
+STRICT = ("-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
+EACH, WINDOW, LAST = range(3)
+NONE = 0xFF
+ALIGN = 16
+OK, NULL, ALIGNMENT, ARENA, STATE = 0, -1, -2, -3, -4
+
+# The structures of sqz_ops.h; test_tables_have_the_layout_of_the_header compares their sizes with C's.
+
+
+def _structure(name: str, **fields: Any) -> Any:
+    return type(name, (Structure,), {"_fields_": list(fields.items())})
+
+
+Requant = _structure(
+    "sqz_requant",
+    multiplier=POINTER(c_int32),
+    shift=POINTER(c_int8),
+    step=c_uint8,
+    zero_point=c_int8,
+    lowest=c_int8,
+    highest=c_int8,
+)
+ExactRequant = _structure(
+    "sqz_exact_requant",
+    high=POINTER(c_int32),
+    low=POINTER(c_int32),
+    shift=POINTER(c_int8),
+    step=c_uint8,
+    zero_point=c_int8,
+    lowest=c_int8,
+    highest=c_int8,
+)
+Conv = _structure(
+    "sqz_conv",
+    weights=POINTER(c_int8),
+    bias=POINTER(c_int32),
+    requant=Requant,
+    in_width=c_uint16,
+    in_channels=c_uint16,
+    out_width=c_uint16,
+    out_channels=c_uint16,
+    out_stride=c_uint16,
+    kernel_h=c_uint8,
+    kernel_w=c_uint8,
+    stride_w=c_uint8,
+    pad_left=c_uint8,
+    dilation_h=c_uint8,
+    dilation_w=c_uint8,
+    input_zero_point=c_int8,
+)
+ConvMean = _structure("sqz_conv_mean", conv=Conv, mean=Requant, zero_sum=c_int32)
+Pool = _structure(
+    "sqz_pool",
+    in_width=c_uint16,
+    channels=c_uint16,
+    out_width=c_uint16,
+    out_stride=c_uint16,
+    kernel_h=c_uint8,
+    kernel_w=c_uint8,
+    stride_h=c_uint8,
+    stride_w=c_uint8,
+    pad_top=c_uint8,
+    pad_left=c_uint8,
+    lowest=c_int8,
+    highest=c_int8,
+)
+Mean = _structure("sqz_mean", requant=Requant, zero_sum=c_int32, width=c_uint16, channels=c_uint16)
+Add = _structure(
+    "sqz_add",
+    multiplier_a=c_int32,
+    multiplier_b=c_int32,
+    multiplier_out=c_int32,
+    shift_a=c_int8,
+    shift_b=c_int8,
+    shift_out=c_int8,
+    zero_point_a=c_int8,
+    zero_point_b=c_int8,
+    zero_point_out=c_int8,
+    lowest=c_int8,
+    highest=c_int8,
+    width=c_uint16,
+    channels=c_uint16,
+    out_stride=c_uint16,
+)
+Quantize = _structure(
+    "sqz_quantize", requant=Requant, width=c_uint16, channels=c_uint16, out_stride=c_uint16, input_zero_point=c_int8
+)
+Pad = _structure(
+    "sqz_pad",
+    in_width=c_uint16,
+    channels=c_uint16,
+    out_width=c_uint16,
+    out_stride=c_uint16,
+    pad_left=c_uint8,
+    value=c_int8,
+)
+Reshape = _structure("sqz_reshape", width=c_uint16, channels=c_uint16, out_stride=c_uint16)
+FullyConnected = _structure(
+    "sqz_fully_connected",
+    weights=POINTER(c_int8),
+    bias=POINTER(c_int32),
+    requant=ExactRequant,
+    row_bytes=c_uint32,
+    height=c_uint16,
+    out_channels=c_uint16,
+)
+Softmax = _structure(
+    "sqz_softmax", multiplier=c_int32, diff_min=c_int32, shift=c_uint8, width=c_uint16, channels=c_uint16
+)
+Stream = _structure(
+    "sqz_stream",
+    offset=c_uint32,
+    row_bytes=c_uint32,
+    ring_rows=c_uint16,
+    height=c_uint16,
+    last_producer=c_uint8,
+)
+Op = _structure(
+    "sqz_op",
+    kernel=c_void_p,
+    params=c_void_p,
+    scratch=c_uint32,
+    state=c_uint32,
+    out_offset=c_uint32,
+    fires=c_uint16,
+    yields=c_uint8,
+    input=c_uint8,
+    input_b=c_uint8,
+    output=c_uint8,
+    kernel_h=c_uint8,
+    stride_h=c_uint8,
+    pad_top=c_uint8,
+    lag=c_uint8,
+)
+Model = _structure(
+    "sqz_model",
+    streams=POINTER(Stream),
+    ops=POINTER(Op),
+    stream_count=c_uint8,
+    op_count=c_uint8,
+    output=c_uint16,
+    arena_bytes=c_uint32,
+    output_bytes=c_uint32,
+    zero_from=c_uint32,
+    zero_bytes=c_uint32,
+)
+STRUCTURES = (
+    *(Requant, ExactRequant, Conv, ConvMean, Pool, Mean, Add, Quantize, Pad, Reshape, FullyConnected, Softmax),
+    *(Stream, Op, Model),
+)
+PARAMS = {structure.__name__: structure for structure in STRUCTURES}
+
+
+# Cases.
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operator: its kernel, the fields of its parameters, and when it fires.
+
+    `state` and `scratch` are bytes. `params` is (name of the structure, its fields); a field is an integer, an array,
+    None (null) or a dict (a structure within).
+    """
+
+    kernel: str
+    params: tuple[str, dict[str, Any]]
+    output: int
+    fires: int
+    yields: int = EACH
+    input: int = 0
+    input_b: int = NONE
+    kernel_h: int = 1
+    stride_h: int = 1
+    pad_top: int = 0
+    lag: int = 0
+    out_offset: int = 0
+    state: int = 0
+    scratch: int = 0
+
+    @property
+    def pointers(self) -> int:
+        """Bytes in front of the scratch: where a window has more rows than the engine's stack has room for."""
+        return 8 * self.kernel_h if self.kernel_h > 16 and self.yields != WINDOW else 0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, an input for it, and the output it should give.
+
+    `streams`: (height, row bytes, ring rows) each; stream 0 is the input, the last the output.
+    """
+
+    streams: tuple[tuple[int, int, int], ...]
+    calls: tuple[Call, ...]
+    input: np.ndarray
+    expected: np.ndarray
+    shared: dict[int, int] = field(default_factory=dict)  # stream → stream whose memory it is written over
+
+    def layout(self) -> tuple[list[int], list[int], list[int], int]:
+        """Return where streams, states and scratch lie, and the arena's size: everything side by side."""
+        sizes = [0 if i in self.shared else bytes_ * ring for i, (_, bytes_, ring) in enumerate(self.streams)]
+        sizes += [call.state for call in self.calls] + [call.pointers + call.scratch for call in self.calls]
+        offsets, top = [], 4 + 2 * (len(self.streams) + 2 * len(self.calls))
+        for size in sizes:
+            top = -(-top // ALIGN) * ALIGN
+            offsets.append(top)
+            top += size
+        for stream, other in self.shared.items():
+            offsets[stream] = offsets[other]
+        s, c = len(self.streams), len(self.calls)
+        scratches = [offset + call.pointers for offset, call in zip(offsets[s + c :], self.calls, strict=True)]
+        return offsets[:s], offsets[s : s + c], scratches, top
+
+    def last_producer(self, stream: int) -> int:
+        """Return the index of the last operator that writes to a stream."""
+        return max((i for i, call in enumerate(self.calls) if call.output == stream), default=NONE)
+
+
+def run(case: Case, library: Any = None) -> np.ndarray:
+    """Compute a case through sqz_invoke in this process; the output in the shape of what is expected."""
+    library = library or build()
+    with_tables = Tables(case, library)
+    output = np.full(case.expected.shape, 99, np.int8)
+    status = library.sqz_invoke(
+        ctypes.byref(with_tables.model), with_tables.arena, pointer(case.input), pointer(output)
+    )
+    assert status == OK
+    assert with_tables.intact()
+    return output
+
+
+class Tables:
+    """A case as ctypes structures, with an arena between two guards."""
+
+    def __init__(self, case: Case, library: Any) -> None:
+        streams, states, scratches, self.arena_bytes = case.layout()
+        self.keep: list[Any] = []
+        self.streams = (Stream * len(case.streams))(
+            *(
+                Stream(offset, bytes_, ring, height, case.last_producer(i))
+                for i, (offset, (height, bytes_, ring)) in enumerate(zip(streams, case.streams, strict=True))
+            )
+        )
+        self.ops = (Op * len(case.calls))(
+            *(self._op(*each, library) for each in zip(case.calls, states, scratches, strict=True))
+        )
+        self.model = Model(
+            streams=self.streams,
+            ops=self.ops,
+            stream_count=len(self.streams),
+            op_count=len(self.ops),
+            output=len(self.streams) - 1,
+            arena_bytes=self.arena_bytes,
+            output_bytes=case.expected.size,
+            zero_from=states[0],
+            zero_bytes=scratches[0] - states[0],
+        )
+        self.buffer = np.full(self.arena_bytes + 4 * ALIGN, 0xA5, np.uint8)
+        self.start = ALIGN - self.buffer.ctypes.data % ALIGN
+        self.arena = self.buffer.ctypes.data + self.start
+
+    def _op(self, call: Call, state: int, scratch: int, library: Any) -> Any:
+        params = self._fill(*call.params)
+        self.keep.append(params)
+        return Op(
+            kernel=ctypes.cast(getattr(library, call.kernel), c_void_p),
+            params=ctypes.cast(ctypes.pointer(params), c_void_p),
+            scratch=scratch,
+            state=state,
+            **{name: getattr(call, name) for name, _ in Op._fields_[4:]},
+        )
+
+    def _fill(self, name: str, fields: dict[str, Any]) -> Any:
+        structure = PARAMS[name]()
+        for key, kind in structure._fields_:
+            value = fields[key]
+            if isinstance(value, np.ndarray):
+                self.keep.append(value)
+                value = value.ctypes.data_as(kind)
+            elif isinstance(value, dict):
+                value = self._fill(kind.__name__, value)
+            setattr(structure, key, value)
+        return structure
+
+    def intact(self) -> bool:
+        """Return whether nothing was written outside the arena."""
+        inside = slice(self.start, self.start + self.arena_bytes)
+        return bool(np.all(np.delete(self.buffer, inside) == 0xA5))
+
+
+def pointer(array: np.ndarray) -> int:
+    """Return the address of a contiguous array."""
+    assert array.flags.c_contiguous
+    return int(array.ctypes.data)
+
+
+# Building.
+
+TRACE = """
+#include "sqz_ops.h"
+void (*sqz_trace_to)(unsigned, unsigned, const int8_t *, size_t);
+#if defined(SQZ_TRACE)
+void sqz_trace(unsigned stream, unsigned y, const int8_t *row, size_t bytes) {
+    sqz_trace_to(stream, y, row, bytes);
+}
+#endif
+"""
+"""Built into the shared object: with SQZ_TRACE the rows go to the function in `sqz_trace_to`."""
+
+
+PORTABLE = (
+    *("add", "average_pool", "conv", "conv_mean", "depthwise", "fully_connected", "image", "max_pool", "mean"),
+    *("pad", "quantize", "reshape", "softmax", "stream"),
+)
+
+
+def sources() -> list[str]:
+    """Return the C files of the engine, the portable kernels and the camera rows."""
+    return [str(SOURCES / f"sqz_{name}.c") for name in PORTABLE]
+
+
+@lru_cache
+def build(*flags: str, compiler: str = "cc") -> Any:
+    """Return the library as a shared object, loaded."""
+    folder = Path(tempfile.mkdtemp(prefix="sqz-library-"))
+    target = folder / "libsqz.so"
+    (folder / "trace.c").write_text(TRACE)
+    command = [compiler, *STRICT, "-O2", "-fPIC", "-shared", *flags, f"-I{SOURCES}", "-o", str(target)]
+    subprocess.run([*command, str(folder / "trace.c"), *sources()], check=True)
+    library = ctypes.CDLL(str(target))
+    shutil.rmtree(folder)
+    signatures = {
+        "sqz_invoke": [POINTER(Model), c_void_p, c_void_p, c_void_p],
+        "sqz_begin": [POINTER(Model), c_void_p, c_size_t],
+        "sqz_push_row": [POINTER(Model), c_void_p, c_void_p],
+        "sqz_finish": [POINTER(Model), c_void_p, c_void_p],
+    }
+    for name, types in signatures.items():
+        getattr(library, name).argtypes = types
+    return library
+
+
+@lru_cache
+def _can_link(*compiler: str) -> bool:
+    if not shutil.which(compiler[0]):
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "main.c").write_text('#include <stdio.h>\nint main(void) { return puts(""); }\n')
+        done = subprocess.run([*compiler, "main.c"], cwd=folder, capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def can_run(compiler: Sequence[str], emulator: Sequence[str] = ()) -> bool:
+    """Return whether a compiler builds programs, its C library included, and the emulator for them is there."""
+    return _can_link(*compiler) and (not emulator or shutil.which(emulator[0]) is not None)
+
+
+def execute(text: str, folder: Path, compiler: Sequence[str], emulator: Sequence[str] = ()) -> str:
+    """Build a C program with the library, run it, and return what it printed; it must exit with 0."""
+    source, target = folder / "program.c", folder / "program"
+    source.write_text(text)
+    subprocess.run([*compiler, *STRICT, f"-I{SOURCES}", "-o", str(target), str(source), *sources()], check=True)
+    done = subprocess.run([*emulator, str(target)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+# Virtual boards.
+
+BOARDS = {
+    "cortex-m4": ("mps2-an386", "soft"),
+    "cortex-m7": ("mps2-an500", "soft"),
+    "cortex-m55": ("mps3-an547", "hard"),
+}
+MEMORY = """MEMORY { FLASH : ORIGIN = 0, LENGTH = 512K
+RAM : ORIGIN = 0x20000000, LENGTH = 512K }
+REGION_ALIAS("WEIGHTS", FLASH)
+"""
+
+
+def on_board(cases: Sequence[Case], core: str, folder: Path, *flags: str, files: Sequence[str] = ()) -> int:
+    """Run cases on a virtual board, with further C files; return 0, or 1 + the number of the first that is wrong."""
+    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        require(shutil.which(tool), f"{tool} is not installed")
+    machine, abi = BOARDS[core]
+    text = re.sub(r'printf\("case (\d+)\\n"\); wrong = 1;', r"wrong = wrong ? wrong : \1 + 1;", program(cases))
+    text = re.sub(r" *printf.*", "", text).replace("static const int8_t", "static const _Alignas(4) int8_t")
+    (folder / "program.c").write_text(text)
+    (folder / "memory.ld").write_text(MEMORY)
+    boards = SOURCES.parent / "boards" / "cortex_m"
+    command = ["arm-none-eabi-gcc", *STRICT, f"-mcpu={core}", "-mthumb", f"-mfloat-abi={abi}", *flags]
+    command += ["-nostartfiles", f"-T{folder}/memory.ld", f"-T{boards}/sections.ld", f"-I{SOURCES}"]
+    command += ["-o", f"{folder}/program.elf", f"{folder}/program.c", *sources(), *files]
+    command += [f"{boards}/startup.c", f"{boards}/semihosted_board.c"]
+    subprocess.run(command, check=True)
+    quiet = ["-display", "none", "-monitor", "none", "-serial", "null"]
+    command = ["qemu-system-arm", "-M", machine, "-kernel", f"{folder}/program.elf", *quiet]
+    command += ["-semihosting-config", "enable=on,target=native"]
+    return subprocess.run(command, check=False, timeout=120).returncode
+
+
+# Cases as C text.
+
+
+def program(cases: Sequence[Case]) -> str:
+    """Return a C program that computes all cases and exits with 0 if every output is the expected one."""
+    lines = ['#include "sqz_ops.h"', "#include <stdio.h>", "#include <string.h>"]
+    most = max(case.layout()[3] for case in cases)
+    lines += [f"static _Alignas({ALIGN}) int8_t arena[{most}], output[{max(case.expected.size for case in cases)}];"]
+    for number, case in enumerate(cases):
+        lines += _case_text(number, case)
+    lines += ["int main(void) {", "    int wrong = 0;"]
+    for number, case in enumerate(cases):
+        call = f"sqz_invoke(&m{number}_model, arena, m{number}_input, output)"
+        same = f"memcmp(output, m{number}_expected, {case.expected.size}) == 0"
+        lines.append(f'    if ({call} || !({same})) {{ printf("case {number}\\n"); wrong = 1; }}')
+    lines += [f'    printf("{len(cases)} cases\\n");', "    return wrong;", "}", ""]
+    return "\n".join(lines)
+
+
+def _case_text(number: int, case: Case) -> Iterator[str]:
+    streams, states, scratches, arena_bytes = case.layout()
+    prefix = f"m{number}"
+    yield array_text(f"{prefix}_input", case.input)
+    yield array_text(f"{prefix}_expected", case.expected)
+    rows = (
+        f"{{{offset}, {bytes_}, {ring}, {height}, {case.last_producer(i)}}}"
+        for i, (offset, (height, bytes_, ring)) in enumerate(zip(streams, case.streams, strict=True))
+    )
+    yield f"static const sqz_stream {prefix}_streams[] = {{{', '.join(rows)}}};"
+    ops = []
+    for i, (call, state, scratch) in enumerate(zip(case.calls, states, scratches, strict=True)):
+        name = f"{prefix}_params{i}"
+        tables: list[str] = []
+        value = _value(name, call.params[1], PARAMS[call.params[0]], tables)
+        yield from tables
+        yield f"static const {call.params[0]} {name} = {value};"
+        numbers = [scratch, state, *(getattr(call, key) for key, _ in Op._fields_[4:])]
+        ops.append(f"{{{call.kernel}, &{name}, {', '.join(map(str, numbers))}}}")
+    yield f"static const sqz_op {prefix}_ops[] = {{{', '.join(ops)}}};"
+    numbers = [len(streams), len(ops), len(streams) - 1, arena_bytes, case.expected.size, states[0]]
+    numbers.append(scratches[0] - states[0])
+    yield f"static const sqz_model {prefix}_model = {{{prefix}_streams, {prefix}_ops, {', '.join(map(str, numbers))}}};"
+
+
+def _value(name: str, fields: dict[str, Any], structure: Any, tables: list[str]) -> str:
+    parts = []
+    for key, kind in structure._fields_:
+        value = fields[key]
+        if isinstance(value, np.ndarray):
+            tables.append(array_text(f"{name}_{key}", value))
+            parts.append(f"{name}_{key}")
+        elif isinstance(value, dict):
+            parts.append(_value(f"{name}_{key}", value, kind, tables))
+        else:
+            parts.append("0" if value is None else str(value))
+    return "{" + ", ".join(parts) + "}"
+
+
+def array_text(name: str, values: np.ndarray) -> str:
+    """Return a table of integers in C."""
+    kind = f"{values.dtype}_t"
+    return f"static const {kind} {name}[] = {{{', '.join(map(str, values.ravel().tolist()))}}};"

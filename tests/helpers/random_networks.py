@@ -1,0 +1,238 @@
+"""Random small int8 networks from the operators that the compiler knows, for property tests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from hypothesis import strategies as st
+
+from tests.helpers.int8_networks import Map, Net
+
+Draw = Callable[[st.SearchStrategy], int]
+
+
+class RandomNet:
+    """A network and what it was drawn as.
+
+    No dataclass: Hypothesis prints all fields of one, and objects to so many bytes.
+    """
+
+    def __init__(self, model: bytes, layers: tuple[str, ...]) -> None:
+        self.model, self.layers = model, layers
+
+    def __repr__(self) -> str:
+        return " → ".join(self.layers)
+
+
+@st.composite
+def random_nets(draw: st.DrawFn) -> RandomNet:
+    """Draw an int8 network of up to eight parts."""
+    return _Builder(draw).net()
+
+
+class _Builder:
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw = draw
+        seed = draw(st.integers(0, 2**32 - 1))
+        self.net_ = Net(seed)
+        self.told = [f"seed {seed}"]
+
+    def pick(self, *values):
+        return self.draw(st.sampled_from(values))
+
+    def number(self, low: int, high: int) -> int:
+        return self.draw(st.integers(low, high))
+
+    def net(self) -> RandomNet:
+        x = self._input()
+        for _ in range(self.number(1, 5)):
+            x = self._part(x)
+        x = self._end(x)
+        return RandomNet(self.net_.bytes(x), tuple(self.told))
+
+    def _input(self) -> Map:
+        height, width, channels = self.number(1, 14), self.number(1, 11), self.number(1, 5)
+        zero_point = self.pick(-128, 0, -3)
+        edge = self.pick("int8", "int8", "int8", "float32", "uint8")
+        self.told.append(f"{edge} {height}x{width}x{channels}")
+        if edge == "int8":
+            return self._int8_input((height, width, channels), zero_point)
+        offset = zero_point + 128 if edge == "uint8" else 0
+        x = self.net_.input(height, width, channels, zero_point=offset, dtype=edge)
+        return self.net_.requantize(x, 1 / 64, zero_point)
+
+    def _int8_input(self, shape: tuple[int, ...], zero_point: int) -> Map:
+        """Draw an input of this shape, or of its bytes in one row, reshaped."""
+        if self.pick(True, True, False):
+            return self.net_.input(*shape, zero_point=zero_point)
+        self.told.append("reshape")
+        flat = self.pick((math.prod(shape),), (shape[0], shape[1] * shape[2]))
+        return self.net_.reshape(self.net_.input(*flat, zero_point=zero_point), 1, *shape)
+
+    def _part(self, x: Map) -> Map:
+        parts = [self._conv, self._conv, self._depthwise, self._max_pool, self._average_pool, self._bypass]
+        parts += [self._fire, self._branches, self._reduction, self._dense_block, self._pad, self._requantize]
+        parts += [self._reshape, self._tall]
+        part = self.pick(*parts)
+        self.told.append(part.__name__.strip("_"))
+        return part(x)
+
+    def _end(self, x: Map) -> Map:
+        end = self.pick("mean", "mean", "conv mean", "dense", "flatten dense", "map", "mean conv", "flatten")
+        self.told.append(end)
+        if end == "conv mean":
+            x = self.net_.conv(x, self._channels(), (1, 1), per_channel=self.pick(True, False))
+        if "mean" in end:
+            x = self.net_.mean(x, keep_dims=end == "mean conv")
+        if end == "mean conv":
+            x = self.net_.conv(x, self.number(1, 6), (1, 1))
+        if end in ("flatten", "flatten dense"):
+            x = self.net_.reshape(x, 1, x.shape[1] * x.shape[2] * x.shape[3])
+        if end.endswith("dense"):
+            how = {"per_channel": self.pick(True, False), "dead": self._dead()}
+            x = self.net_.dense(x, self.number(1, 7), self.pick("NONE", "RELU"), **how)
+            if self.pick(True, False):
+                x = self.net_.dense(x, self.number(1, 7))
+        if x.channels < 512 and self.pick(True, False):  # of more that are nearly equal TFLite ends the program
+            self.told.append("softmax")
+            x = self.net_.softmax(x, self.pick(1.0, 0.5))
+        if self.pick(False, False, True):
+            self.told.append("dequantize")
+            x = self.net_.requantize(x, x.scale, x.zero_point, "float32", "DEQUANTIZE")
+        return x
+
+    # Parts.
+
+    def _channels(self) -> int:
+        """Draw few channels, or as many as fast kernels take at a time, one more or less."""
+        return self.pick(*range(1, 10), 15, 16, 17, 32)
+
+    def _dead(self) -> bool:
+        """Draw whether a channel of a layer has no weights."""
+        return self.pick(False, False, False, True)
+
+    def _conv(self, x: Map) -> Map:
+        kernel = (self.number(1, 5), self.number(1, 5))
+        dilation = self.pick((1, 1), (1, 1), (1, 2), (2, 1), (2, 3))
+        spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+        stride = (1, 1) if dilation != (1, 1) else (self.number(1, 3), self.number(1, 3))
+        return self.net_.conv(
+            x,
+            self._channels(),
+            kernel,
+            stride,
+            self._padding(x, spans),
+            self.pick("NONE", "RELU", "RELU6"),
+            dilation,
+            per_channel=self.pick(True, False),
+            power_of_two=self.pick(False, False, True),
+            dead=self._dead(),
+        )
+
+    def _padding(self, x: Map, spans: list[int]) -> str:
+        fits = all(side >= span for side, span in zip(x.shape[1:3], spans, strict=True))
+        return self.pick("SAME", "VALID") if fits else "SAME"
+
+    def _depthwise(self, x: Map) -> Map:
+        kernel = (self.number(1, 4), self.number(1, 4))
+        stride = self.pick((1, 1), (2, 2), (1, 2))
+        padding = self._padding(x, list(kernel))
+        return self.net_.conv(x, self.number(1, 2), kernel, stride, padding, depthwise=True, dead=self._dead())
+
+    def _max_pool(self, x: Map) -> Map:
+        filter_ = (self.number(1, 4), self.number(1, 4))
+        stride = (self.number(1, 3), self.number(1, 3))
+        return self.net_.pool(x, filter_, stride, self._padding(x, list(filter_)), activation=self.pick("NONE", "RELU"))
+
+    def _average_pool(self, x: Map) -> Map:
+        if self.pick(False, True) and x.shape[1] <= 16:
+            return self.net_.pool(x, x.shape[1:3], (1, 1), "VALID", average=True)
+        filter_ = (self.number(1, 3), self.number(1, 3))
+        stride = (self.number(1, 3), self.number(1, 3))
+        return self.net_.pool(x, filter_, stride, self._padding(x, list(filter_)), average=True)
+
+    def _bypass(self, x: Map) -> Map:
+        y = self.net_.conv(x, x.channels, (self.number(1, 3), 3))
+        pair = (x, y) if self.pick(True, False) else (y, x)
+        return self.net_.add(*pair, self.pick("NONE", "RELU"))
+
+    def _fire(self, x: Map) -> Map:
+        return self.net_.fire(x, self.number(1, 4), self.number(1, 6))
+
+    def _branches(self, x: Map) -> Map:
+        """Concatenate two to four branches of different depth, all of one scale."""
+        first = self.net_.conv(x, self.number(1, 4), (1, 1))
+        maps = [first] + [self._branch(x, first) for _ in range(self.number(1, 3))]
+        if self.pick(False, True):
+            inner = self.net_.concat(maps[:2])
+            maps = [inner, *maps[2:], self._branch(x, first)]
+        return self.net_.concat(maps, self.pick(3, -1))
+
+    def _branch(self, x: Map, like: Map) -> Map:
+        out = (like.scale, like.zero_point)
+        kind = self.pick("3x3", "1x1 3x3", "pool 1x1", "5x5", "pad 3x3", "reuse", "two")
+        if kind == "reuse":
+            return like
+        if kind == "1x1 3x3":
+            x = self.net_.conv(x, 2, (1, 1))
+        elif kind == "pool 1x1":
+            x = self.net_.pool(x, (3, 3), (1, 1))
+        elif kind == "two":
+            x = self.net_.conv(x, 2, (3, 3))
+        kernel = {"pool 1x1": (1, 1), "5x5": (5, 5)}.get(kind, (3, 3))
+        if kind == "pad 3x3":
+            padded = self.net_.pad(x, value=self._outside())
+            return self.net_.conv(padded, self.number(1, 4), kernel, padding="VALID", out=out)
+        return self.net_.conv(x, self.number(1, 4), kernel, out=out)
+
+    def _reduction(self, x: Map) -> Map:
+        """Concatenate two or three branches that halve the map, in different places."""
+        return self.net_.concat([self._halved(x) for _ in range(self.number(2, 3))])
+
+    def _halved(self, x: Map) -> Map:
+        out = (x.scale, x.zero_point)
+        kind = self.pick("pool", "conv", "before", "after", "around")
+        if kind == "pool":
+            return self.net_.pool(x, (self.number(2, 4), 3), (2, 2))
+        for _ in range(self.number(1, 2) if kind in ("before", "around") else 0):
+            x = self.net_.conv(x, 2, (self.number(1, 5), 1))
+        x = self.net_.conv(x, self.number(1, 3), (self.number(1, 7), 3), (2, 2), out=out)
+        for _ in range(self.number(1, 2) if kind in ("after", "around") else 0):
+            x = self.net_.conv(x, 2, (self.number(1, 5), 1), out=out)
+        return x
+
+    def _dense_block(self, x: Map) -> Map:
+        """Concatenate a map with what is made of it, whose readers are two."""
+        y = self.net_.conv(x, 3, (3, 3), out=(x.scale, x.zero_point))
+        return self.net_.concat([x, y] if self.pick(True, False) else [y, x])
+
+    def _pad(self, x: Map) -> Map:
+        return self.net_.pad(x, *(self.number(0, 2) for _ in range(4)), value=self._outside())
+
+    def _outside(self) -> int | None:
+        """Return the byte of a PADV2, or None for a PAD."""
+        return self.number(-128, 127) if self.number(0, 1) else None
+
+    def _reshape(self, x: Map) -> Map:
+        """Make other rows of the same bytes, of at most 32 channels."""
+        x = self.net_.conv(x, self._channels(), (1, 1))
+        size = math.prod(x.shape)
+        channels = self.pick(*_divisors(size, 32))
+        height = self.pick(*_divisors(size // channels, 24))
+        return self.net_.reshape(x, 1, height, size // channels // height, channels)
+
+    def _tall(self, x: Map) -> Map:
+        """See more rows at once than the engine has room for on its stack."""
+        kernel = (self.number(16, 20), self.number(1, 2))
+        if self.pick(True, False):
+            return self.net_.pool(x, kernel, (1, 1), average=self.pick(True, False))
+        return self.net_.conv(x, self.number(1, 4), kernel, (self.number(1, 2), 1))
+
+    def _requantize(self, x: Map) -> Map:
+        operator = self.pick("QUANTIZE", "RELU", "RELU6")
+        return self.net_.requantize(x, x.scale * self.pick(0.7, 1.0, 1.9), self.pick(-128, 4), operator=operator)
+
+
+def _divisors(number: int, most: int) -> list[int]:
+    return [each for each in range(1, most + 1) if number % each == 0]

@@ -1,0 +1,268 @@
+"""The fast convolutions against the portable one, and against NumPy, on random shapes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from converters.compiler.back.c.weight_layout import pack
+from converters.compiler.front.graph import ConvKernel, Requant, Window
+from tests.helpers import c_library as mcu
+from tests.helpers.needs import require
+
+PARTS = ("conv_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "conv_mve", "conv_mean_mve", "tile_mve", "window")
+FAST = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
+SUFFIX = {"cortex-m4": "_dsp", "cortex-m55": "_mve"}
+SHAPES = [  # kernel_h, kernel_w, stride, pad, dilation, in_width, in_channels, out_channels
+    (3, 3, 2, 0, 1, 13, 3, 16),
+    (3, 3, 2, 1, 1, 12, 3, 10),
+    (7, 7, 2, 0, 1, 17, 3, 6),
+    (3, 3, 1, 1, 1, 14, 16, 8),
+    (3, 3, 1, 1, 1, 2, 24, 12),
+    (3, 3, 1, 1, 1, 3, 5, 7),
+    (3, 3, 1, 1, 1, 1, 4, 4),
+    (1, 1, 1, 0, 1, 6, 4, 16),
+    (1, 1, 1, 0, 1, 7, 12, 48),
+    (1, 1, 1, 0, 1, 4, 64, 1000),
+    (1, 1, 1, 1, 1, 5, 20, 33),
+    (1, 1, 1, 0, 1, 1, 1, 1),
+    (1, 3, 2, 1, 1, 9, 6, 5),
+    (3, 2, 1, 2, 2, 11, 7, 9),
+    (5, 5, 3, 4, 1, 8, 2, 4),
+    (2, 3, 1, 3, 3, 10, 8, 3),
+]
+
+
+def random_conv(seed: int, shape: tuple[int, ...], mean: bool = False, relu: bool = True) -> ConvKernel:
+    """Return a convolution with outputs over the whole of int8 and beyond."""
+    rng = np.random.default_rng(seed)
+    kernel_h, kernel_w, stride, pad, dilation, in_width, in_channels, out_channels = shape
+    size = kernel_h * kernel_w * in_channels
+    per_tensor = seed % 3 == 2
+    channels = 1 if per_tensor else out_channels
+    zero_point = int(rng.choice([-128, 0, 17, 60])) if relu else int(rng.integers(-128, 128))
+    spread = 70 * 70 * np.sqrt(size) / rng.uniform(40, 200)
+    shift = -np.floor(np.log2(spread) + rng.uniform(0, 2, channels)).astype(np.int8)
+    requant = Requant(
+        np.full(channels, 1 << 30, np.int32)
+        if seed % 4 == 3
+        else rng.integers(1 << 30, (1 << 31) - 1, channels, np.int32),
+        np.clip(shift, -22, -1).astype(np.int8),
+        zero_point,
+        zero_point if relu else -128,
+        127,
+    )
+    out_width = (in_width + 2 * pad - ((kernel_w - 1) * dilation + 1)) // stride + 1
+    return ConvKernel(
+        weights=rng.integers(-127, 128, (out_channels, kernel_h, kernel_w, in_channels)).astype(np.int8),
+        bias=rng.integers(-3000, 3000, out_channels).astype(np.int32),
+        requant=requant,
+        window=Window(kernel_h, kernel_w, stride, stride, pad, pad, dilation, dilation),
+        in_width=in_width,
+        in_channels=in_channels,
+        out_width=out_width,
+        out_channels=out_channels,
+        input_zero_point=int(rng.integers(-128, 128)),
+        depthwise=False,
+        mean=Requant(np.array([1 << 30], np.int32), np.array([-2], np.int8), 3, -128, 127) if mean else None,
+    )
+
+
+def requant_fields(requant: Requant) -> dict[str, object]:
+    return {
+        "multiplier": None if requant.only_shifts else np.ascontiguousarray(requant.multiplier),
+        "shift": np.ascontiguousarray(requant.shift),
+        "step": int(len(requant.shift) > 1),
+        "zero_point": requant.zero_point,
+        "lowest": requant.lowest,
+        "highest": requant.highest,
+    }
+
+
+def in_records(requant: Requant) -> dict[str, object]:
+    return {"multiplier": None, "shift": None, "step": int(not requant.only_shifts)}
+
+
+def case(conv: ConvKernel, target: str, height: int = 9, margin: int = 0) -> mcu.Case:
+    """Return the convolution of a random map; `margin` bytes lie between the pixels it writes."""
+    packed = pack(conv, target)
+    w = conv.window
+    values = np.random.default_rng(height).integers(-128, 128, (height, conv.in_width, conv.in_channels))
+    fields = {
+        "weights": packed.weights,
+        "bias": None if packed.records else conv.bias,
+        "requant": requant_fields(conv.requant) | (in_records(conv.requant) if packed.records else {}),
+        "in_width": conv.in_width,
+        "in_channels": conv.in_channels,
+        "out_width": conv.out_width,
+        "out_channels": conv.out_channels,
+        "out_stride": conv.out_channels + margin,
+        "kernel_h": w.kernel_h,
+        "kernel_w": w.kernel_w,
+        "stride_w": w.stride_w,
+        "pad_left": w.pad_left,
+        "dilation_h": w.dilation_h,
+        "dilation_w": w.dilation_w,
+        "input_zero_point": conv.input_zero_point,
+    }
+    params: tuple[str, dict[str, object]] = ("sqz_conv", fields)
+    rows = (height + 2 * w.pad_top - w.rows) // w.stride_h + 1
+    out_rows, row_bytes = rows, conv.out_width * (conv.out_channels + margin)
+    if conv.mean:
+        zero_sum = conv.requant.zero_point * conv.out_width * rows
+        mean = {"conv": fields, "mean": requant_fields(conv.mean), "zero_sum": zero_sum}
+        params, out_rows, row_bytes = ("sqz_conv_mean", mean), 1, conv.out_channels
+    call = mcu.Call(
+        packed.function,
+        params,
+        output=1,
+        fires=rows,
+        yields=mcu.LAST if conv.mean else mcu.EACH,
+        kernel_h=w.rows,
+        stride_h=w.stride_h,
+        pad_top=w.pad_top,
+        out_offset=margin // 2,
+        state=4 * conv.out_channels if conv.mean else 0,
+        scratch=packed.scratch_bytes,
+    )
+    streams = (height, conv.in_width * conv.in_channels, w.rows), (out_rows, row_bytes, out_rows)
+    return mcu.Case(streams, (call,), values.astype(np.int8), np.zeros((out_rows, row_bytes), np.int8))
+
+
+def run(each: mcu.Case) -> np.ndarray:
+    return mcu.run(each, mcu.build(*FAST))
+
+
+def with_expected(conv: ConvKernel, target: str, height: int = 9) -> mcu.Case:
+    """Return a case that expects what the portable kernel computes."""
+    return replace(case(conv, target, height), expected=run(case(conv, "generic", height)))
+
+
+@pytest.mark.parametrize("target", SUFFIX)
+@pytest.mark.parametrize("mean", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("shape", SHAPES)
+def test_fast_convolution_equals_the_portable_one(shape: tuple[int, ...], seed: int, mean: bool, target: str) -> None:
+    conv = random_conv(seed, shape, mean, relu=seed % 2 == 0)
+    margin = 0 if mean else 5
+    fast = case(conv, target, margin=margin)
+    assert fast.calls[0].kernel.endswith(SUFFIX[target])
+    expected = run(case(conv, "generic", margin=margin))  # what lies between is equal too: untouched
+    assert expected.size < 100 or len(np.unique(expected)) > 10
+    np.testing.assert_array_equal(run(fast), expected)
+
+
+def drawn_shape(rng: np.random.Generator) -> tuple[int, ...]:
+    """Return a shape at random, with a window that fits."""
+    kernel_h, kernel_w, stride, dilation = (int(rng.integers(1, most)) for most in (5, 5, 4, 3))
+    pad = int(rng.integers(0, max(kernel_h, kernel_w)))
+    least = max((kernel_w - 1) * dilation + 1 - 2 * pad, 1)
+    channels = int(rng.choice([rng.integers(1, 9), 4 * rng.integers(1, 9), 16 * rng.integers(1, 4)]))
+    return (
+        kernel_h,
+        kernel_w,
+        stride,
+        pad,
+        dilation,
+        least + int(rng.integers(0, 9)),
+        channels,
+        int(rng.integers(1, 21)),
+    )
+
+
+@pytest.mark.parametrize("target", SUFFIX)
+def test_random_shapes(target: str) -> None:
+    rng = np.random.default_rng(5)
+    for i in range(150):
+        shape = drawn_shape(rng)
+        conv = random_conv(i, shape, mean=i % 5 == 0, relu=i % 3 > 0)
+        fast, expected = run(case(conv, target)), run(case(conv, "generic"))
+        np.testing.assert_array_equal(fast, expected, err_msg=f"{shape}")
+
+
+def edge_conv(zero_point: int, relu: bool) -> ConvKernel:
+    """Return a convolution whose channels have every shift, multipliers at their ends, and sums that end in halves."""
+    shift, multiplier = (
+        table.ravel() for table in np.meshgrid(np.arange(-22, 0), [1 << 30, (1 << 31) - 1, 1518500250])
+    )
+    rng = np.random.default_rng(zero_point + 128)
+    half = rng.integers(-200, 200, len(shift)) * (1 << -shift) + (1 << (-shift - 1))
+    lowest = zero_point if relu else -128
+    return replace(
+        random_conv(0, (1, 1, 1, 0, 1, 256, 1, len(shift))),
+        weights=rng.choice([-1, 1, 2], (len(shift), 1, 1, 1)).astype(np.int8),
+        bias=np.clip(2 * half, -(1 << 22), 1 << 22).astype(np.int32),
+        requant=Requant(multiplier.astype(np.int32), shift.astype(np.int8), zero_point, lowest, 127),
+    )
+
+
+EDGES = [(-128, True), (-128, False), (0, True), (0, False), (127, False), (5, True)]
+
+
+@pytest.mark.parametrize("target", SUFFIX)
+@pytest.mark.parametrize(("zero_point", "relu"), EDGES)
+def test_every_shift_rounds_halves_alike(zero_point: int, relu: bool, target: str) -> None:
+    conv = edge_conv(zero_point, relu)
+    expected = run(case(conv, "generic"))
+    assert len(np.unique(expected)) > 30
+    np.testing.assert_array_equal(run(case(conv, target)), expected)
+
+
+def wide_conv() -> ConvKernel:
+    conv = random_conv(1, (3, 3, 1, 1, 1, 3, 60, 6))
+    return replace(conv, weights=np.full_like(conv.weights, 127))
+
+
+def huge_conv() -> ConvKernel:
+    """Return a convolution whose sums come as near to 2^31 as the compiler allows."""
+    conv = edge_conv(-128, relu=False)
+    signs = np.where(np.arange(conv.out_channels) % 2, -1, 1)
+    return replace(conv, bias=(signs * (2**31 - 2**21 - 600)).astype(np.int32))
+
+
+def test_sums_beyond_the_shared_halfword_get_the_wide_kernel() -> None:
+    fast = with_expected(wide_conv(), "cortex-m4")
+    assert fast.calls[0].kernel == "sqz_conv_row_dsp_wide"
+    np.testing.assert_array_equal(run(fast), fast.expected)
+
+
+def batch(target: str) -> list[mcu.Case]:
+    """Return cases of every shape."""
+    convs = [random_conv(i, shape, i % 3 == 1, i % 4 < 2) for i, shape in enumerate(SHAPES)]
+    edges = [with_expected(edge_conv(*each), target, height=1) for each in EDGES]
+    edges.append(with_expected(huge_conv(), target, height=1))
+    return [*(with_expected(conv, target) for conv in (*convs, wide_conv())), *edges]
+
+
+@pytest.mark.parametrize("flags", [("-O2",), ("-Os", "-fno-omit-frame-pointer"), ("-O0",)], ids="".join)
+@pytest.mark.parametrize("target", SUFFIX)
+def test_processors_with_the_instructions_give_the_same_bytes(
+    target: str, flags: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert mcu.on_board(batch(target), target, tmp_path, *flags, files=FAST) == 0
+
+
+def test_a_wrong_byte_on_a_board_would_be_found(tmp_path: Path) -> None:
+    cases = batch("cortex-m4")
+    cases[2].expected.flat[-1] ^= 1
+    assert mcu.on_board(cases, "cortex-m4", tmp_path, "-O2", files=FAST) == 3
+
+
+@pytest.mark.parametrize(
+    ("compiler", "emulator"),
+    [
+        (["cc", "-O2", "-m32"], []),
+        (["powerpc-linux-gnu-gcc", "-O2", "-static"], ["qemu-ppc"]),
+        (["arm-linux-gnueabihf-gcc", "-O2", "-static", "-mthumb", "-march=armv7-a+fp"], ["qemu-arm"]),
+        (["cc", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"], []),
+    ],
+    ids=["32-bit", "big-endian", "arm", "sanitizers"],
+)
+def test_other_processors_give_the_same_bytes(tmp_path: Path, compiler: list[str], emulator: list[str]) -> None:
+    require(mcu.can_run(compiler, emulator), f"{compiler[0]} or its C library or {emulator} is not installed")
+    cases = [*batch("cortex-m4"), *batch("cortex-m55")]
+    text = mcu.program(cases).replace("static const int8_t", "static const _Alignas(4) int8_t")
+    assert mcu.execute(text, tmp_path, [*compiler, *FAST], emulator) == f"{len(cases)} cases\n"

@@ -1,0 +1,1 @@
+"""Benches and measurements of this repository; nothing here is shipped."""

@@ -1,0 +1,1 @@
+"""Instructions, flash and RAM of compiled networks on virtual boards."""

@@ -1,0 +1,170 @@
+"""Count the instructions that a Cortex-M program executes in QEMU: exactly, repeatably, by function.
+
+    python -m tools.bench_mcu.count ELF --machine mps2-an386 [--func NAME] [--top 20]
+
+Counts are not cycles: no wait states of the flash, no dual issue, no beats of Helium. Needs qemu-system-arm,
+gcc-arm-none-eabi (nm, objdump) and a host compiler. Without --func the whole run is counted; with it, from the entry
+of the function to its return (it must be called directly).
+"""
+
+from __future__ import annotations
+
+import argparse
+import bisect
+import collections
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+_PREFIX = "arm-none-eabi-"
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A function in a program."""
+
+    address: int
+    bytes: int
+    name: str
+
+
+@dataclass
+class Counts:
+    """What a run executed: each region, each address within regions, each mark as (address, total so far)."""
+
+    exit_code: int
+    output: str
+    total: int = 0
+    regions: list[int] = field(default_factory=list)
+    addresses: dict[int, int] = field(default_factory=dict)
+    marks: list[tuple[int, int]] = field(default_factory=list)
+
+
+def count(
+    elf: Path | str,
+    machine: str,
+    function: str | None = None,
+    marks: Iterable[str] = (),
+    *,
+    quit_after: bool = False,
+    timeout: float = 3000,
+    folder: Path | None = None,
+) -> Counts:
+    """Run a program in QEMU and count.
+
+    Args:
+      elf: the program; it ends itself through semihosting.
+      machine: of `qemu-system-arm -M`.
+      function: counted from entry to return, each time it is called directly; everything, if None.
+      marks: functions whose entries are logged with the total so far.
+      quit_after: end the emulator with the first region.
+      timeout: in seconds.
+      folder: where the program finds its files.
+
+    Raises:
+      ValueError: a function is not in the program, or never called directly.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        out = Path(place) / "counts"
+        options = [str(plugin()), f"out={out}"]
+        if function is not None:
+            stops = "+".join(f"{address:x}" for address in _returns(elf, function))
+            options += [f"start={_address(elf, function):x}", f"stop={stops}"]
+        if marks := list(marks):
+            options.append("mark=" + "+".join(f"{_address(elf, name):x}" for name in marks))
+        if quit_after:
+            options.append("quit=1")
+        command = ["qemu-system-arm", "-M", machine, "-kernel", str(elf), "-display", "none", "-monitor", "none"]
+        command += ["-serial", "null", "-semihosting-config", "enable=on,target=native", "-plugin", ",".join(options)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, cwd=folder)
+        return _read(Counts(done.returncode, done.stdout + done.stderr), out.read_text())
+
+
+def by_function(elf: Path | str, counts: Counts) -> list[tuple[str, int]]:
+    """Return the functions that a run's regions executed, with their instructions, most first."""
+    table = symbols(elf)
+    starts = [symbol.address for symbol in table]
+    sums: collections.Counter[str] = collections.Counter()
+    for address, executed in counts.addresses.items():
+        i = bisect.bisect_right(starts, address) - 1
+        known = i >= 0 and address < table[i].address + max(table[i].bytes, 2)
+        sums[table[i].name if known else f"{address:#x}"] += executed
+    return sums.most_common()
+
+
+@lru_cache
+def plugin() -> Path:
+    """Build the plugin, once in a process."""
+    library = Path(tempfile.mkdtemp(prefix="insn-count-")) / "libinsn_count.so"
+    command = ["cc", "-O2", "-fPIC", "-shared", f"-I{_HERE}", "-o", str(library), str(_HERE / "plugin.c")]
+    subprocess.run(command, check=True)
+    return library
+
+
+def symbols(elf: Path | str) -> list[Symbol]:
+    """Return the functions of a program in order of address."""
+    found = re.findall(r"^([0-9a-f]+) ([0-9a-f]+) [tTwW] (.*)$", _tool("nm", "-n", "-S", "-C", elf), re.MULTILINE)
+    return sorted((Symbol(int(a, 16) & ~1, int(b, 16), name) for a, b, name in found), key=lambda s: s.address)
+
+
+def _tool(name: str, *arguments: Path | str) -> str:
+    command = [_PREFIX + name, *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def _address(elf: Path | str, name: str) -> int:
+    for symbol in symbols(elf):
+        if symbol.name == name:
+            return symbol.address
+    raise ValueError(f"{elf} has no function {name}")
+
+
+def _returns(elf: Path | str, name: str) -> list[int]:
+    """Return the addresses after each direct call of a function, or of a linker's veneer of it."""
+    call = re.compile(rf"\tbl\s.*<(__)?{re.escape(name)}(_veneer)?>")
+    lines = _tool("objdump", "-d", elf).splitlines()
+    after = [lines[i + 1] for i, line in enumerate(lines[:-1]) if call.search(line)]
+    if not after:
+        raise ValueError(f"{elf} has no direct call of {name}")
+    return [int(line.split(":")[0], 16) for line in after]
+
+
+def _read(counts: Counts, text: str) -> Counts:
+    for line in text.splitlines():
+        kind, *fields = line.split()
+        if kind == "R":
+            counts.regions.append(int(fields[1]))
+        elif kind == "T":
+            counts.total = int(fields[0])
+        elif kind == "A":
+            counts.addresses[int(fields[0], 16)] = int(fields[1])
+        elif kind == "M":
+            counts.marks.append((int(fields[0], 16), int(fields[1])))
+    return counts
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the counts of a program."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("elf")
+    parser.add_argument("--machine", required=True)
+    parser.add_argument("--func")
+    parser.add_argument("--top", type=int, default=20)
+    options = parser.parse_args(arguments)
+    counts = count(options.elf, options.machine, options.func)
+    print(counts.output, end="")
+    print(f"exit code {counts.exit_code}, regions {counts.regions}, whole run {counts.total:,}")
+    everything = sum(counts.addresses.values()) or 1
+    for name, executed in by_function(options.elf, counts)[: options.top]:
+        print(f"{executed:>15,} {100 * executed / everything:5.1f} %  {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
