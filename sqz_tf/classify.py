@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from sqz_tf import __version__
-from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, run
+from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, positive, run
 from sqz_tf.base.errors import SqzError
 
 if TYPE_CHECKING:
@@ -40,14 +40,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     parser.add_argument("--version", action="version", version=f"sqz-tf {__version__}")
     return parser
-
-
-def positive(text: str) -> int:
-    """Read a command line's integer from 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is too small: expected at least 1")
-    return value
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -7,8 +7,7 @@ import json
 import sys
 
 from sqz_tf import __version__
-from sqz_tf.base.console import EXIT_OK, Console, run
-from sqz_tf.classify import positive
+from sqz_tf.base.console import EXIT_OK, Console, positive, run
 from sqz_tf.data.accuracy import SPLITS, Evaluation, evaluate
 from sqz_tf.inference.classifier import Classifier
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, run
-from sqz_tf.deploy import firmware
+from sqz_tf.deploy import firmware, flashing
 from sqz_tf.deploy.boards import board, board_argument
 from sqz_tf.deploy.firmware import Run
 from sqz_tf.deploy.flash_steps import HOST, Job, steps

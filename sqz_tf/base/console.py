@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import os
 import signal
@@ -100,3 +101,11 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 def _red(text: str) -> str:
     plain = os.environ.get("NO_COLOR") or not sys.stderr.isatty()
     return text if plain else f"\x1b[31m{text}\x1b[0m"
+
+
+def positive(text: str) -> int:
+    """Read a command line's integer from 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is too small: expected at least 1")
+    return value

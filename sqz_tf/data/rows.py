@@ -23,8 +23,6 @@ from sqz_tf.images import resize
 from sqz_tf.images.decode import ImageError, decode, picture_size
 
 MAX_SKIPPED = 0.05
-
-
 """Largest fraction of pictures that may be corrupt."""
 
 

@@ -18,8 +18,6 @@ from sqz_tf.data.splits import SPLITS
 from sqz_tf.images.find import ImageSet, scan
 
 UNLABELLED = -1
-
-
 """Label of a picture that has none."""
 
 

@@ -14,15 +14,7 @@ from PIL import ExifTags, Image
 from sqz_tf.base.errors import DataError
 
 MAX_PIXELS = 178_956_970
-
-
 """Largest picture decoded, in pixels: where Pillow itself refuses. 540 MB as RGB."""
-
-
-MAX_FILE_BYTES = 1 << 30
-
-
-"""Largest single picture file, in bytes, compressed or not."""
 
 
 class ImageError(DataError):

@@ -15,17 +15,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sqz_tf.base.errors import DataError
-from sqz_tf.images.decode import MAX_FILE_BYTES, ImageError
+from sqz_tf.images.decode import ImageError
 
+MAX_FILE_BYTES = 1 << 30
+"""Largest single picture file, in bytes, compressed or not."""
 MAX_ZIP_BYTES = 64 << 30
-
-
 """Largest sum of uncompressed sizes in a zip file."""
 
 
 MAX_ZIP_RATIO = 100
-
-
 """Largest ratio of uncompressed size to the zip file's size; pictures hardly shrink, bombs do."""
 
 

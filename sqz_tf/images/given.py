@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sqz_tf.images.decode import MAX_FILE_BYTES, ImageError, _not_decoded, _to_rgb, _upright, decode
+from sqz_tf.images.decode import ImageError, _not_decoded, _to_rgb, _upright, decode
+from sqz_tf.images.find import MAX_FILE_BYTES
 
 Picture = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqz_tf.base.console import Console
 from sqz_tf.base.errors import SqzError
 from sqz_tf.base.spec import CheckConfig, DataConfig, from_dict
-from sqz_tf.parity.verdict import KerasRun, ParityReport, _failures, judge
+from sqz_tf.parity.verdict import ParityReport, _failures, judge
 
 if TYPE_CHECKING:
     import numpy as np
@@ -131,15 +131,13 @@ def _keras(folder: Path, console: Console) -> tuple[Predict | None, str]:
 
     console.note("loading model.keras …")
     try:
-        from sqz_tf.train import squeezenet as _registers_layers  # noqa: F401
-        from sqz_tf.train.keras import keras
+        from sqz_tf.train.saved import load_saved
 
-        loaded = keras.models.load_model(folder / "model.keras", compile=False)
+        return load_saved(folder / "model.keras"), ""
     except SqzError as error:  # TensorFlow is not installed
         return None, str(error)
     except (OSError, ValueError, TypeError) as error:
         raise CheckError(f"{folder / 'model.keras'} cannot be loaded ({error})", fix="export again") from error
-    return KerasRun(loaded), ""
 
 
 def _pruned_sparsity(folder: Path) -> dict[str, float] | None:

@@ -77,24 +77,6 @@ class ParityReport:
         return {**plain, "passed": self.passed}
 
 
-class KerasRun:
-    """A loaded Keras model as `judge` takes it."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-
-    def __call__(self, floats: np.ndarray) -> np.ndarray:
-        """Return the outputs [N, classes] for float32 [N, h, w, c]."""
-        scores: np.ndarray = self.model.predict(floats, verbose=0)
-        return scores
-
-    def layers(self, floats: np.ndarray) -> dict[str, np.ndarray]:
-        """Return layer name → its output [N, ...], in the model's order."""
-        names = [layer.name for layer in self.model.layers]
-        every = type(self.model)(self.model.inputs, [layer.output for layer in self.model.layers])
-        return dict(zip(names, every.predict(floats, verbose=0), strict=True))
-
-
 def judge(
     folder: Path,
     images: np.ndarray,

@@ -37,7 +37,7 @@ from sqz_tf.data.dataset import Dataset, open_cached
 from sqz_tf.inference import interpreters
 from sqz_tf.network.pretrained import Pretrained
 from sqz_tf.parity.artifacts import spread
-from sqz_tf.parity.verdict import KerasRun, ParityReport, int8_scores, judge, trusted_runtime
+from sqz_tf.parity.verdict import ParityReport, int8_scores, judge, trusted_runtime
 from sqz_tf.pipeline.plan import Plan
 from sqz_tf.quantize.aware import Kernels, quantize_aware, used_scales
 from sqz_tf.quantize.fractional_lengths import bits, fractional_lengths
@@ -45,6 +45,7 @@ from sqz_tf.quantize.schemes.grid import Grid, grid_of
 from sqz_tf.quantize.trimming import trim
 from sqz_tf.report import pages
 from sqz_tf.train.keras import keras
+from sqz_tf.train.saved import KerasRun
 from sqz_tf.train.squeezenet import change_pixels, plain_squeezenet
 
 OPS = {"CONV_2D", "MAX_POOL_2D", "CONCATENATION", "MEAN", "SOFTMAX"}

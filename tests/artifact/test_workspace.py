@@ -372,8 +372,8 @@ KILLS = """
 import json, os, signal, sys
 from pathlib import Path
 from typing import Any
-from sqz_tf.artifact import verify_manifest
-from tests.test_artifact import Run
+from sqz_tf.artifact.manifest import verify_manifest
+from tests.artifact.test_workspace import Run
 
 WATCHED = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree"}
 

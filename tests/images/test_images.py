@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 from sqz_tf.base.errors import DataError
 from sqz_tf.base.pixels import to_int8
 from sqz_tf.base.spec import PreprocessSpec
-from sqz_tf.images import decode, resize
+from sqz_tf.images import decode, find, resize
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.find import scan
 from tests.helpers.needs import ROOT, dev_data, require
@@ -467,7 +467,7 @@ def test_scan_refuses_a_zip_bomb(tmp_path: Path) -> None:
 
 
 def test_scan_refuses_a_member_that_unpacks_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decode, "MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(find, "MAX_FILE_BYTES", 10)
     with pytest.raises(DataError, match=r"cat/1\.png in .* unpacks to"):
         scan(zipped(tmp_path / "a.zip", "cat/1.png"))
     found = scan(tree(tmp_path / "folder", "cat/1.png"))

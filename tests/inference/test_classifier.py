@@ -511,7 +511,7 @@ def test_tflite_runtime_does_not_crash_on_a_cut_file(tmp_path):
     code = f"""
 from pathlib import Path
 from sqz_tf.runtime import Classifier, ModelError
-from sqz_tf.spec import PreprocessSpec
+from sqz_tf.base.spec import PreprocessSpec
 options = dict(labels={colour_network.CLASSES!r}, preprocess=PreprocessSpec(16, 16))
 whole = Path({str(bare)!r}).read_bytes()
 Classifier({str(bare)!r}, **options)

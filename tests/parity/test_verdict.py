@@ -26,7 +26,8 @@ from sqz_tf.parity import verdict as verdict_module
 from sqz_tf.parity.artifacts import CheckError, as_float, read_artifacts, spread
 from sqz_tf.parity.edges import Edge, Run, compare, input_edge, keras_edge, static_edges
 from sqz_tf.parity.layers import sqnr_db
-from sqz_tf.parity.verdict import KerasRun, ParityReport, check_sparsity, judge, verdict
+from sqz_tf.parity.verdict import ParityReport, check_sparsity, judge, verdict
+from sqz_tf.train.saved import KerasRun
 from tests.helpers import colour_network
 from tests.helpers.colour_network import net
 from tests.helpers.needs import ROOT, require
