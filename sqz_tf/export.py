@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from sqz_tf import __version__
 from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, run
 from sqz_tf.base.errors import ConfigError
-from sqz_tf.base.spec import ARCHS, BYPASSES, FITS, SCHEMES
+from sqz_tf.base.spec import ARCHS, BYPASSES, FITS
 from sqz_tf.deploy import android
+from sqz_tf.quantize.schemes.every import SCHEMES
 
 if TYPE_CHECKING:
     from sqz_tf.pipeline.job import Job
@@ -95,20 +96,20 @@ def _add_training(group: Any) -> None:
         type=int,
         metavar="N",
         help="default: an eighth of --epochs; with published weights and their classes, epochs of distillation from "
-        "float on the calibration pictures (default: 6 with --scheme ristretto, else 0)",
+        "float on the calibration pictures (default: by scheme)",
     )
     group.add_argument("--learning-rate", type=float, metavar="RATE", help="peak of the schedule (default: 0.01)")
     group.add_argument("--sparsity", type=float, default=0.5, help="zeros in each pruned layer, 0 to 1 (default: 0.5)")
     group.add_argument(
         "--scheme",
-        choices=SCHEMES,
+        choices=tuple(SCHEMES),
         default="int8",
-        help="int8: free scales; ristretto: every scale a power of two, every zero point 0 (default: int8)",
+        help="; ".join(f"{scheme.name}: {scheme.about}" for scheme in SCHEMES.values()) + " (default: int8)",
     )
     group.add_argument(
         "--per-channel",
         action=argparse.BooleanOptionalAction,
-        help="a scale for each output channel of the weights, not one (default: yes for int8, no for ristretto)",
+        help="a scale for each output channel of the weights, not one (default: by scheme; yes for int8)",
     )
     group.add_argument("--seed", type=int, default=1, help="default: 1")
     group.add_argument(
@@ -144,6 +145,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _work(arguments: argparse.Namespace, command: list[str], console: Console) -> int:
     from sqz_tf.artifact.workspace import Workspace
+    from sqz_tf.pipeline.job import execute
 
     out = arguments.out or Path("build") / _default_name(arguments.data)
     options = _options(arguments)
@@ -154,7 +156,7 @@ def _work(arguments: argparse.Namespace, command: list[str], console: Console) -
     if arguments.dry_run:
         return _dry_run(_job(arguments, options), arguments.json, console)
     with Workspace(out, arguments.overwrite, arguments.resume, note=console.note) as workspace:
-        report, folder = _job(arguments, options).start(workspace, console, command).run()
+        report, folder = execute(_job(arguments, options), workspace, console, command)
     _print_result(report, folder, arguments.json)
     if not report["gate"]["passed"]:
         return EXIT_FAILED

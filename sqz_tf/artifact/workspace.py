@@ -12,11 +12,12 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from sqz_tf.artifact.disk import (
     NEED_BYTES,
@@ -35,6 +36,19 @@ from sqz_tf.artifact.manifest import MANIFEST, _read_json, _write_json, is_outpu
 from sqz_tf.base.errors import OutputError
 
 Build = Callable[[Path], None]
+
+
+KEY_SHOWN = 12  # characters of a stage's key in its folder's name
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A finished stage: its key covers everything its files depend on."""
+
+    name: str
+    key: str
+    folder: Path
 
 
 class Workspace:
@@ -102,47 +116,55 @@ class Workspace:
             self._lock = None
         remove_empty(self._created)
 
-    def stage(self, name: str, key: str, build: Build, *, resumable: bool = False) -> Path:
-        """Return the folder of a finished stage, building it unless an earlier run did with the same key.
+    def stage(
+        self, name: str, config: Any, build: Build, *, needs: Sequence[Stage] = (), resumable: bool = False
+    ) -> Stage:
+        """Return a finished stage, building it unless an earlier run did with the same key.
 
-        Stages are numbered in the order of the calls. When one is rebuilt, it and all later ones are first
-        discarded. `build` fills an empty folder, which becomes the stage's folder in one rename when it
-        returns. With `resumable` the folder already holds what an interrupted attempt with the same key left
-        there, and the build takes up from it. `done.json` and `started.json` are the workspace's own names.
+        Stages form a graph: the key of one covers its own configuration and the keys of the stages it needs, nothing
+        else, so that it outlives changes elsewhere. Its folder is named by the key; before one is built, those of its
+        name with other keys are discarded. `build` fills an empty folder, which becomes the stage's folder in one
+        rename when it returns. With `resumable` the folder already holds what an interrupted attempt with the same key
+        left there, and the build takes up from it. `done.json` and `started.json` are the workspace's own names.
 
         Args:
           name: lower-case name, unique in the run.
-          key: what the result depends on, `stage_key` of its config and of the keys before it.
+          config: what the result depends on besides `needs`, plain JSON values.
           build: writes the stage's files into the folder given; an exception abandons the stage.
+          needs: finished stages of this run that the build reads.
           resumable: whether the build can take up its own half-finished files.
         """
         if name in self.seconds:
             raise ValueError(f"a stage named {name} has been run already")
-        number = len(self.seconds) + 1
-        folder = self.work / f"{number:02d}-{name}"
-        done = _read_json(folder / "done.json")
+        key = stage_key(name, config, [need.key for need in needs])
+        stage = Stage(name, key, self.work / f"{name}-{key[:KEY_SHOWN]}")
+        done = _read_json(stage.folder / "done.json")
         if done.get("key") == key:
             self.resumed.append(name)
             self.seconds[name] = float(done["seconds"])
             self.note(f"{name}: taken from the earlier run")
-            return folder
+            return stage
         with disk_errors(self.out, self.need_bytes):
-            attempt = folder.with_name(folder.name + ".tmp")
-            spent = _seconds_kept(attempt, key) if resumable else None
-            self._discard_from(number, keep=None if spent is None else attempt)
-            if spent is not None:
-                self.note(f"{name}: taken up after {spent:.0f} s of an interrupted run")
-            self.seconds[name] = _build_stage(attempt, folder, key, build, spent or 0.0, resumable)
-        return folder
+            self.seconds[name] = self._build(stage, build, resumable)
+        return stage
 
-    def assemble(self, build: Build) -> Path:
-        """Return a fresh folder filled by `build`, to be given to `publish` or `reject`."""
+    def _build(self, stage: Stage, build: Build, resumable: bool) -> float:
+        """Build a stage and return the seconds of all its attempts."""
+        attempt = stage.folder.with_name(stage.folder.name + ".tmp")
+        spent = _seconds_kept(attempt, stage.key) if resumable else None
+        kept = None if spent is None else attempt.name
+        self._discard(lambda name: name.rpartition("-")[0] == stage.name and name != kept)
+        if spent is not None:
+            self.note(f"{stage.name}: taken up after {spent:.0f} s of an interrupted run")
+        return _build_stage(attempt, stage.folder, stage.key, build, spent or 0.0, resumable)
+
+    def assemble(self, build: Callable[[Path], T]) -> tuple[Path, T]:
+        """Return a fresh folder filled by `build`, to be given to `publish` or `reject`, and what `build` returned."""
         folder = self.work / "publish.tmp"
         with disk_errors(self.out, self.need_bytes):
             discard(folder, self.work)
             folder.mkdir()
-            build(folder)
-        return folder
+            return folder, build(folder)
 
     def publish(self) -> Path:
         """Make the assembled folder `OUT` in one rename, remove `OUT.work` and our `OUT.rejected`, return `OUT`."""
@@ -218,12 +240,6 @@ class Workspace:
             discard(replaced, self.work)
         else:
             os.rename(replaced, self.out)
-
-    def _discard_from(self, number: int, keep: Path | None) -> None:
-        def later(name: str) -> bool:
-            return name[:2].isdigit() and int(name[:2]) >= number and (keep is None or name != keep.name)
-
-        self._discard(later)
 
     def _discard(self, unwanted: Callable[[str], bool]) -> None:
         for entry in sorted(self.work.iterdir()):

@@ -14,7 +14,6 @@ from sqz_tf.base.errors import ConfigError
 ARCHS = ("squeezenet-1.0", "squeezenet-1.1")
 BYPASSES = ("none", "simple", "complex")
 FITS = ("warp", "centre-crop")
-SCHEMES = ("int8", "ristretto")
 
 Spec = TypeVar("Spec")
 
@@ -49,12 +48,14 @@ def from_dict(cls: type[Spec], values: dict[str, Any]) -> Spec:
     return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
 
-def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
+def one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
+    """Raise ConfigError unless a value is one of those allowed."""
     if value not in allowed:
         raise ConfigError(f"{name} is {value!r}", expected=f"one of {', '.join(map(str, allowed))}")
 
 
-def _between(name: str, value: float, low: float, high: float) -> None:
+def between(name: str, value: float, low: float, high: float) -> None:
+    """Raise ConfigError unless low <= value <= high."""
     if not low <= value <= high:
         raise ConfigError(f"{name} is {value}", expected=f"a number from {low} to {high}")
 
@@ -85,13 +86,13 @@ class PreprocessSpec:
     channel_order: str = ""
 
     def __post_init__(self) -> None:
-        _one_of("channels", self.channels, (1, 3))
-        _one_of("fit", self.fit, FITS)
+        one_of("channels", self.channels, (1, 3))
+        one_of("fit", self.fit, FITS)
         if not self.channel_order:
             object.__setattr__(self, "channel_order", "RGB" if self.channels == 3 else "GRAY")
-        _one_of("channel_order", self.channel_order, ("RGB",) if self.channels == 3 else ("GRAY",))
+        one_of("channel_order", self.channel_order, ("RGB",) if self.channels == 3 else ("GRAY",))
         for name in ("width", "height"):
-            _between(name, getattr(self, name), 1, 4096)
+            between(name, getattr(self, name), 1, 4096)
             if not getattr(self, f"resize_{name}"):
                 object.__setattr__(self, f"resize_{name}", getattr(self, name))
             if getattr(self, f"resize_{name}") < getattr(self, name):
@@ -133,17 +134,17 @@ class ModelSpec:
     dropout: float = 0.5
 
     def __post_init__(self) -> None:
-        _one_of("arch", self.arch, ARCHS)
-        _one_of("channels", self.channels, (1, 3))
-        _one_of("bypass", self.bypass, BYPASSES)
-        _one_of("pool_padding", self.pool_padding, ("auto", "same", "valid"))
-        _one_of("conv10_padding", self.conv10_padding, (0, 1))
-        _between("input_size", self.input_size, 1, 1024)
-        _between("classes", self.classes, 2, 100_000)
-        _between("width", self.width, 0.05, 8)
-        _between("squeeze_ratio", self.squeeze_ratio, 0.01, 1)
-        _between("pct_3x3", self.pct_3x3, 0.01, 0.99)
-        _between("dropout", self.dropout, 0, 0.95)
+        one_of("arch", self.arch, ARCHS)
+        one_of("channels", self.channels, (1, 3))
+        one_of("bypass", self.bypass, BYPASSES)
+        one_of("pool_padding", self.pool_padding, ("auto", "same", "valid"))
+        one_of("conv10_padding", self.conv10_padding, (0, 1))
+        between("input_size", self.input_size, 1, 1024)
+        between("classes", self.classes, 2, 100_000)
+        between("width", self.width, 0.05, 8)
+        between("squeeze_ratio", self.squeeze_ratio, 0.01, 1)
+        between("pct_3x3", self.pct_3x3, 0.01, 0.99)
+        between("dropout", self.dropout, 0, 0.95)
         if self.pool_padding == "auto":
             object.__setattr__(self, "pool_padding", "same" if self.input_size < 64 else "valid")
 
@@ -162,9 +163,9 @@ class DataConfig:
     calibration_images: int = 200
 
     def __post_init__(self) -> None:
-        _between("test_fraction", self.test_fraction, 0, 0.9)
-        _between("validation_fraction", self.validation_fraction, 0, 0.9)
-        _between("calibration_images", self.calibration_images, 1, 100_000)
+        between("test_fraction", self.test_fraction, 0, 0.9)
+        between("validation_fraction", self.validation_fraction, 0, 0.9)
+        between("calibration_images", self.calibration_images, 1, 100_000)
 
 
 @dataclass(frozen=True)
@@ -181,10 +182,10 @@ class TrainConfig:
     patience: int = 20
 
     def __post_init__(self) -> None:
-        _one_of("augment", self.augment, ("photo", "glyph", "none"))
-        _between("epochs", self.epochs, 0, 100_000)
-        _between("batch_size", self.batch_size, 1, 65_536)
-        _between("learning_rate", self.learning_rate, 1e-9, 10)
+        one_of("augment", self.augment, ("photo", "glyph", "none"))
+        between("epochs", self.epochs, 0, 100_000)
+        between("batch_size", self.batch_size, 1, 65_536)
+        between("learning_rate", self.learning_rate, 1e-9, 10)
 
 
 @dataclass(frozen=True)
@@ -200,28 +201,8 @@ class PruneConfig:
     skip: tuple[str, ...] = ("conv1",)
 
     def __post_init__(self) -> None:
-        _between("sparsity", self.sparsity, 0, 0.99)
-        _between("epochs", self.epochs, 0, 100_000)
-
-
-@dataclass(frozen=True)
-class QuantizeConfig:
-    """Quantization-aware training with ranges set from calibration.
-
-    `scheme`: `int8` has free scales, `ristretto` powers of two and zero points 0. `per_channel`: each output channel
-    of a kernel has a scale of its own; None means the scheme's habit, True for `int8`, False for `ristretto`.
-    """
-
-    scheme: str = "int8"
-    epochs: int = 5
-    learning_rate: float = 3e-4
-    per_channel: bool | None = None
-
-    def __post_init__(self) -> None:
-        _one_of("scheme", self.scheme, SCHEMES)
-        _between("epochs", self.epochs, 0, 100_000)
-        if self.per_channel is None:
-            object.__setattr__(self, "per_channel", self.scheme == "int8")
+        between("sparsity", self.sparsity, 0, 0.99)
+        between("epochs", self.epochs, 0, 100_000)
 
 
 @dataclass(frozen=True)
@@ -232,5 +213,5 @@ class CheckConfig:
     parity_images: int = 32
 
     def __post_init__(self) -> None:
-        _between("max_drop", self.max_drop, 0, 100)
-        _between("parity_images", self.parity_images, 1, 100_000)
+        between("max_drop", self.max_drop, 0, 100)
+        between("parity_images", self.parity_images, 1, 100_000)

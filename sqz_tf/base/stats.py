@@ -101,11 +101,36 @@ def accuracy(scores: np.ndarray, labels: np.ndarray) -> Accuracy:
     Raises:
       DataError: there is no picture, or the arrays do not fit.
     """
-    top1, top5 = top_k_correct(scores, labels, 1), top_k_correct(scores, labels, 5)
+    return accuracy_of(top_k_correct(scores, labels, 1), top_k_correct(scores, labels, 5))
+
+
+def accuracy_of(top1: np.ndarray, top5: np.ndarray) -> Accuracy:
+    """Return the accuracy of pictures that are known to be right or wrong.
+
+    Args:
+      top1, top5: bool [N], whether the label is the best class, and among the five best.
+
+    Raises:
+      DataError: there is no picture.
+    """
     n, right = len(top1), int(top1.sum())
     if n == 0:
         raise DataError("there is no picture to judge on", expected="at least 1")
     return Accuracy(right / n, float(top5.mean()), n, wilson_interval(right, n))
+
+
+def answered(answers: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+    """Tell for each picture whether its label is among the first `k` answers.
+
+    Args:
+      answers: integers [N, m], classes of each picture, best first.
+      labels: integers [N].
+
+    Returns:
+      bool [N].
+    """
+    found: np.ndarray = (answers[:, :k] == np.asarray(labels)[:, None]).any(axis=1)
+    return found
 
 
 def confusion(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from converters.tflite.reader import read_model
 from converters.tflite.writer import PREPROCESS_FILE, read_attached
-from sqz_tf.artifact.manifest import MANIFEST
+from sqz_tf.artifact.exported import Export
 from sqz_tf.base.errors import SqzError
 from sqz_tf.base.spec import PreprocessSpec, from_dict
 
@@ -22,36 +22,52 @@ class CheckError(SqzError):
 
 @dataclass(frozen=True)
 class Artifacts:
-    """What is judged, read once."""
+    """What is judged: an output folder whose models fit its manifest."""
 
-    float_model: bytes
-    int8_model: bytes
-    uint8_model: bytes
-    labels: tuple[str, ...]
+    export: Export
     preprocess: PreprocessSpec
-    manifest: dict[str, Any]
+
+    @property
+    def float_model(self) -> bytes:
+        """model_f32.tflite."""
+        return self.export.float
+
+    @property
+    def int8_model(self) -> bytes:
+        """model_int8.tflite."""
+        return self.export.int8
+
+    @property
+    def uint8_model(self) -> bytes:
+        """model_uint8.tflite."""
+        return self.export.uint8
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names, in the order of the outputs."""
+        return self.export.labels
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What manifest.json says."""
+        return self.export.manifest
 
 
 def read_artifacts(folder: Path) -> Artifacts:
     """Read an output folder.
 
     Raises:
-      CheckError: a file is missing or damaged, or a model takes other pictures than the manifest says.
+      CheckError, ExportError: a file is missing or damaged, or a model takes other pictures than the manifest says.
     """
+    export = Export.open(folder)
     try:
-        models = [(folder / f"model_{kind}.tflite").read_bytes() for kind in ("f32", "int8", "uint8")]
-        labels = tuple((folder / "labels.txt").read_text(encoding="utf-8").splitlines())
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        preprocess = from_dict(PreprocessSpec, manifest["config"]["preprocess"])
-        for model in models:
+        preprocess = from_dict(PreprocessSpec, export.config["preprocess"])
+        for model in (export.float, export.int8, export.uint8):
             read_model(model)
-    except OSError as error:
-        raise CheckError(
-            f"{error.filename} cannot be read ({error.strerror})", expected="a folder that an export wrote"
-        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise CheckError(f"{folder} is damaged ({error})", expected="a folder that an export wrote") from error
-    artifacts = Artifacts(models[0], models[1], models[2], labels, preprocess, manifest)
+    artifacts = Artifacts(export, preprocess)
+    _ = artifacts.labels
     _check_models(artifacts)
     return artifacts
 

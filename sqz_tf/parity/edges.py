@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -235,32 +235,74 @@ def agreement(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float((ours.argmax(axis=1) == theirs.argmax(axis=1)).mean())
 
 
-def accuracy_edge(reference: np.ndarray, candidate: np.ndarray, drop: stats.Paired, config: CheckConfig) -> Edge:
-    """Judge a candidate by what it loses of the reference's top-1.
+def accuracy_edges(
+    reference: np.ndarray, scores: Mapping[str, np.ndarray], right: Mapping[str, np.ndarray], config: CheckConfig
+) -> dict[str, Edge]:
+    """Judge int8 by what it loses of float's top-1, and XNNPACK by what it loses of the reference kernels'.
 
-    Fails when even the lower end of the drop's interval is above `max_drop`, warns when the estimate is. Two int8
-    runs are also compared value by value, and warned of when they agree on fewer than 97 % of the pictures.
+    `float-int8` decides: from the float network that int8 is judged against, over pruning and quantization, to int8.
+    Where points are lost its note says which part lost them. `tflite_float-int8`, quantization alone, is reported.
+
+    Args:
+      reference: integers [N, up to 5], the best classes of the float network that int8 is judged against.
+      scores: [N, classes] of `final_float`, `int8` and `int8_xnnpack`.
+      right: bool [N] of the same and `float`, whether the best class is the label.
     """
-    integers = reference.dtype == candidate.dtype
-    difference = np.abs(_signed(candidate) - _signed(reference)) if integers else None
-    agree = agreement(reference, candidate)
-    passed = drop.interval_pp[0] <= config.max_drop
+    drop = stats.paired_drop(right["float"], right["int8"])
+    quantization = stats.paired_drop(right["final_float"], right["int8"])
+    best = np.argmax(scores["int8"], axis=1)
+    return {
+        "float-int8": Edge(
+            "accuracy",
+            drop.interval_pp[0] <= config.max_drop,
+            len(best),
+            agreement_top1=float(np.mean(reference[:, 0] == best)),
+            note=_lost(drop, config) and f"{_lost(drop, config)}; {_parts(drop, quantization)}",
+        ),
+        "tflite_float-int8": Edge(
+            "none", None, len(best), agreement_top1=agreement(scores["final_float"], scores["int8"])
+        ),
+        "int8_litert_ref-litert_xnnpack": _kernels_edge(
+            scores["int8"],
+            scores["int8_xnnpack"],
+            stats.paired_drop(right["int8"], right["int8_xnnpack"]),
+            config,
+        ),
+    }
+
+
+def _kernels_edge(reference: np.ndarray, candidate: np.ndarray, drop: stats.Paired, config: CheckConfig) -> Edge:
+    """Judge other kernels by the top-1 they lose; warn if fewer than 97 % of the pictures get the same class."""
+    difference, agree = np.abs(_signed(candidate) - _signed(reference)), agreement(reference, candidate)
+    alike = "" if agree >= LEAST_AGREEMENT else f"only {100 * agree:.1f} % of the pictures get the same class"
     return Edge(
         "accuracy",
-        passed,
+        drop.interval_pp[0] <= config.max_drop,
         len(candidate),
-        None if difference is None else not difference.any(),
-        None if difference is None else float(difference.max()),
+        not difference.any(),
+        float(difference.max()),
         agreement_top1=agree,
-        note=_accuracy_note(drop, config, agree if integers else 1.0),
+        note=_lost(drop, config) or alike,
     )
 
 
-def _accuracy_note(drop: stats.Paired, config: CheckConfig, agree: float) -> str:
+def _lost(drop: stats.Paired, config: CheckConfig) -> str:
+    """Say what is lost, if that is more than may be."""
     low, high = drop.interval_pp
-    if drop.drop_pp > config.max_drop:
-        return (
-            f"top-1 falls by {drop.drop_pp:.2f} points (95 % interval {low:.2f} to {high:.2f}, {drop.n} pictures, "
-            f"{drop.lost} lost, {drop.gained} gained); more than {config.max_drop:g}"
-        )
-    return "" if agree >= LEAST_AGREEMENT else f"only {100 * agree:.1f} % of the pictures get the same class"
+    if drop.drop_pp <= config.max_drop:
+        return ""
+    return (
+        f"top-1 falls by {drop.drop_pp:.2f} points (95 % interval {low:.2f} to {high:.2f}, {drop.n} pictures, "
+        f"{drop.lost} lost, {drop.gained} gained); more than {config.max_drop:g}"
+    )
+
+
+def _parts(drop: stats.Paired, quantization: stats.Paired) -> str:
+    """Say which part of the way to int8 lost the points."""
+    before = drop.drop_pp - quantization.drop_pp
+    return f"{before:.2f} of them between float and model_f32.tflite, {quantization.drop_pp:.2f} in quantization"
+
+
+def trusted_runtime(edges: Mapping[str, Edge]) -> str:
+    """Return the interpreter that judges int8: the fast one where it was byte equal to the reference."""
+    return "litert-builtin" if edges["int8_litert_ref-litert_builtin"].equal else "litert-ref"

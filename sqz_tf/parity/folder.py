@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from sqz_tf.parity.verdict import ParityReport, _failures, judge
 if TYPE_CHECKING:
     import numpy as np
 
+    from sqz_tf.artifact.exported import Export
     from sqz_tf.data.dataset import Dataset
     from sqz_tf.parity.artifacts import Artifacts
     from sqz_tf.parity.edges import Edge, Predict
@@ -49,11 +49,12 @@ def judge_folder(folder: Path, source: str | None, max_drop: float | None, conso
             dataset.labels,
             gate,
             predict,
-            _pruned_sparsity(folder),
+            _pruned_sparsity(artifacts.export),
+            _reference(artifacts, dataset, rows, console),
             progress=console.note,
             rows=rows,
         )
-    return _with_edges(report, {"files": _files_edge(folder)}, why_not)
+    return _with_edges(report, {"files": _files_edge(artifacts.export)}, why_not)
 
 
 def _held_out(artifacts: Artifacts, source: str | None, cache: Path, console: Console) -> tuple[Dataset, np.ndarray]:
@@ -140,20 +141,32 @@ def _keras(folder: Path, console: Console) -> tuple[Predict | None, str]:
         raise CheckError(f"{folder / 'model.keras'} cannot be loaded ({error})", fix="export again") from error
 
 
-def _pruned_sparsity(folder: Path) -> dict[str, float] | None:
+def _reference(artifacts: Artifacts, dataset: Dataset, rows: np.ndarray, console: Console) -> np.ndarray | None:
+    """Return what the float network that the export judged against said of these pictures; None if it is not known."""
+    answers = artifacts.export.reference_answers
+    if answers is None:
+        why = "the folder does not hold what the float network said before pruning"
+    elif dataset.sha256 != artifacts.manifest.get("data_sha256") or len(answers) != len(rows):
+        why = "the float network before pruning was not asked about these pictures"
+    else:
+        return answers
+    console.note(f"note: {why}: int8 is judged against model_f32.tflite")
+    return None
+
+
+def _pruned_sparsity(export: Export) -> dict[str, float] | None:
     """Return what pruning left, from report.json; None where there is none."""
     try:
-        layers = json.loads((folder / "report.json").read_text(encoding="utf-8"))["sparsity"]["layers"]
+        layers = export.report["sparsity"]["layers"]
         return {name: float(both["pruned"]) for name, both in layers.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (SqzError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _files_edge(folder: Path) -> Edge:
-    from sqz_tf.artifact.manifest import verify_manifest
+def _files_edge(export: Export) -> Edge:
     from sqz_tf.parity.edges import Edge
 
-    problems = verify_manifest(folder)
+    problems = export.differences()
     return Edge("equal", not problems, equal=not problems, note="; ".join(problems))
 
 

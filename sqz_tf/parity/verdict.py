@@ -49,7 +49,8 @@ class ParityReport:
     """The verdict and everything it rests on.
 
     `accuracy` has `float` (what int8 is judged against), `final_float` (model_f32.tflite), `int8` and
-    `int8_xnnpack`. `drop` is from `float` to `int8`, `agreement_top1` between `final_float` and `int8`.
+    `int8_xnnpack`. `drop` is from `float` to `int8`, `agreement_top1` between `final_float` and `int8`; edge
+    `float-int8` has the agreement with `float`.
     `sqnr`: `layers`, layer → decibels, and `worst`, a layer's name. `sparsity`: layer → {`pruned`, `tflite`},
     fractions of zeros in [0, 1]. `int8_scores`: int8 [N, classes], for reports; not part of the JSON.
     """
@@ -84,7 +85,7 @@ def judge(
     config: CheckConfig,
     keras_predict: Predict | None = None,
     pruned_sparsity: Mapping[str, float] | None = None,
-    reference_scores: np.ndarray | None = None,
+    reference: np.ndarray | None = None,
     progress: Progress | None = None,
     rows: np.ndarray | None = None,
 ) -> ParityReport:
@@ -102,8 +103,8 @@ def judge(
       keras_predict: maps float32 [M, h, w, c] (`pixel * scale`) to probabilities [M, classes]; None skips that edge.
         A `KerasRun` can also name the first bad layer.
       pruned_sparsity: fraction of zeros that pruning left in each layer; None checks nothing.
-      reference_scores: [N, classes] (with `rows`: [M, classes]) of the float network that int8 is judged against,
-        such as the dense one before pruning; None takes model_f32.tflite.
+      reference: best classes, integers [N, up to 5] (with `rows`: [M, up to 5]), of the float network that int8 is
+        judged against, such as the dense one before pruning; None takes model_f32.tflite.
       progress: told what happens next, a line at a time.
       rows: integers [M], which pictures judge; None takes all.
 
@@ -113,8 +114,9 @@ def judge(
     """
     import numpy as np
 
-    from sqz_tf.parity.artifacts import CheckError, check_pictures, output_size, read_artifacts, spread
-    from sqz_tf.parity.edges import keras_edge, runtime_edges, static_edges
+    from sqz_tf.artifact.exported import best_answers
+    from sqz_tf.parity.artifacts import CheckError, check_pictures, read_artifacts, spread
+    from sqz_tf.parity.edges import keras_edge, runtime_edges, static_edges, trusted_runtime
     from sqz_tf.parity.layers import layer_sqnr
 
     tell = progress or (lambda line: None)
@@ -122,11 +124,9 @@ def judge(
     images, labels = np.asarray(images), np.asarray(labels)
     rows = np.arange(len(images)) if rows is None else rows
     check_pictures(artifacts, images, labels, rows)
-    expected = (len(rows), output_size(artifacts.int8_model))
-    if reference_scores is not None and reference_scores.shape != expected:
+    if reference is not None and len(reference) != len(rows):
         raise CheckError(
-            f"the reference scores are {list(reference_scores.shape)}",
-            expected=f"{list(expected)}, a row for each picture",
+            f"there are reference answers for {len(reference)} pictures", expected=f"{len(rows)}, one for each picture"
         )
     few = images[rows[spread(len(rows), config.parity_images)]]
     tell(f"comparing interpreters on {len(few)} pictures …")
@@ -134,12 +134,14 @@ def judge(
     edges |= runtime_edges(artifacts, few)
     tell(f"measuring accuracy on {len(rows)} pictures …")
     scores = _all_scores(artifacts, images, rows, trusted_runtime(edges))
-    scores = {"float": scores["final_float"] if reference_scores is None else reference_scores, **scores}
+    answers = best_answers(scores["final_float"]) if reference is None else reference
     sqnr = layer_sqnr(artifacts, images[rows[spread(len(rows), SQNR_IMAGES)]])
-    return verdict(scores, labels[rows], config, edges, sqnr, _sparsity(artifacts.int8_model, pruned_sparsity))
+    sparsity = _sparsity(artifacts.int8_model, pruned_sparsity)
+    return verdict(answers, scores, labels[rows], config, edges, sqnr, sparsity)
 
 
 def verdict(
+    reference: np.ndarray,
     scores: Mapping[str, np.ndarray],
     labels: np.ndarray,
     config: CheckConfig,
@@ -150,27 +152,27 @@ def verdict(
     """Put everything measured together and decide.
 
     Args:
-      scores: [N, classes] of `float`, `final_float`, `int8` and `int8_xnnpack`, the last two in int8.
+      reference: integers [N, up to 5], the best classes of the float network that int8 is judged against.
+      scores: [N, classes] of `final_float`, `int8` and `int8_xnnpack`, the last two in int8.
       labels: integers [N].
-      edges: everything compared so far; the two that rest on accuracy are added here.
+      edges: everything compared so far; those that rest on accuracy are added here.
       sqnr, sparsity: as in `ParityReport`.
     """
     from sqz_tf.base import stats
-    from sqz_tf.parity.edges import accuracy_edge, agreement
+    from sqz_tf.parity.edges import accuracy_edges, agreement
 
     right = {name: stats.top_k_correct(values, labels, 1) for name, values in scores.items()}
-    drop = stats.paired_drop(right["float"], right["int8"])
-    xnnpack_drop = stats.paired_drop(right["int8"], right["int8_xnnpack"])
-    every = {
-        **edges,
-        "tflite_float-int8": accuracy_edge(scores["final_float"], scores["int8"], drop, config),
-        "int8_litert_ref-litert_xnnpack": accuracy_edge(scores["int8"], scores["int8_xnnpack"], xnnpack_drop, config),
-    }
+    right["float"] = stats.answered(reference, labels, 1)
+    every = {**edges, **accuracy_edges(reference, scores, right, config)}
+    float_accuracy = stats.accuracy_of(right["float"], stats.answered(reference, labels, 5))
     fractions = [{name: both[key] for name, both in sparsity.items()} for key in ("pruned", "tflite")]
     return ParityReport(
         edges=every,
-        accuracy={name: stats.accuracy(values, labels) for name, values in scores.items()},
-        drop=drop,
+        accuracy={
+            "float": float_accuracy,
+            **{name: stats.accuracy(values, labels) for name, values in scores.items()},
+        },
+        drop=stats.paired_drop(right["float"], right["int8"]),
         agreement_top1=agreement(scores["final_float"], scores["int8"]),
         sqnr=sqnr,
         sparsity=sparsity,
@@ -189,11 +191,6 @@ def _failures(edges: Mapping[str, Edge]) -> list[str]:
             if edge.skipped
         ]
     return failures
-
-
-def trusted_runtime(edges: Mapping[str, Edge]) -> str:
-    """Return the interpreter that judges int8: the fast one where it was byte equal to the reference."""
-    return "litert-builtin" if edges["int8_litert_ref-litert_builtin"].equal else "litert-ref"
 
 
 def _all_scores(artifacts: Artifacts, images: np.ndarray, rows: np.ndarray, runtime: str) -> dict[str, np.ndarray]:

@@ -1,26 +1,25 @@
-"""An export that trains nothing: published weights → calibrated → quantized, then what every export does."""
+"""The recipe that trains nothing: published weights → calibrated → quantized, perhaps distilled."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from functools import cached_property
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sqz_tf.artifact.workspace import Workspace
-from sqz_tf.base.console import Console
-from sqz_tf.base.spec import QuantizeConfig
-from sqz_tf.data.dataset import load_for_judging
+from sqz_tf.artifact.workspace import Stage
+from sqz_tf.data.dataset import load_for_judging, open_cached
 from sqz_tf.network.pretrained import Pretrained
+from sqz_tf.pipeline.files import read_json, write_json, write_weights
 from sqz_tf.pipeline.plan import Plan
-from sqz_tf.pipeline.stages import Made, Pipeline, read_json, write_json, write_weights
+from sqz_tf.pipeline.quantizing import BEFORE, aware, before_tuning, plain_network, read_quantized, rivals
+from sqz_tf.pipeline.run import Made, Material, Run
 from sqz_tf.quantize.aware import activation_ranges
 from sqz_tf.quantize.calibrate import calibrate, divergence, predict
 from sqz_tf.quantize.distil import distil
-from sqz_tf.quantize.schemes.grid import grid_of
+from sqz_tf.quantize.schemes.every import QuantizeConfig, grid_of
 from sqz_tf.train.keras import make_deterministic
 from sqz_tf.train.prune import sparsity
 from sqz_tf.train.squeezenet import change_pixels, convolutions, fold, set_layers, squeezenet
@@ -28,140 +27,177 @@ from sqz_tf.train.squeezenet import change_pixels, convolutions, fold, set_layer
 CHUNK = 500  # pictures in memory at once
 
 
-class CalibrationPipeline(Pipeline):
-    """Quantize published weights after training.
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures that judge and calibrate published weights.
 
-    Args:
+    Attributes:
+      fingerprint: changes when the files do.
       calibration: a folder of pictures to calibrate with, or None for a part of the data that is then not judged.
       outputs: the network's output for each class of the data.
       labels: names of the network's outputs.
       wnids: their WordNet ids.
     """
 
+    fingerprint: str
+    calibration: str | None
+    outputs: Sequence[int]
+    labels: Sequence[str]
+    wnids: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class _Calibrating:
+    """What the stages of this recipe share."""
+
+    run: Run
+    material: Material
     pretrained: Pretrained
-
-    def __init__(
-        self,
-        plan: Plan,
-        fingerprint: str,
-        workspace: Workspace,
-        console: Console,
-        command: list[str],
-        pretrained: Pretrained,
-        *,
-        calibration: str | None,
-        outputs: Sequence[int],
-        labels: Sequence[str],
-        wnids: Sequence[str] = (),
-    ) -> None:
-        super().__init__(plan, fingerprint, workspace, console, command, pretrained)
-        self.calibration, self.outputs, self.labels, self.wnids = calibration, outputs, labels, wnids
-
-    def _make(self) -> Made:
-        plan = self.plan
-        self.data = self._stage("data", [plan.data, plan.preprocess, self.calibration], self._load)
-        self.float = self._stage("float", [plan.model, self.pretrained.sha256], self._fold)
-        if grid_of(plan.quantize).power_of_two:
-            self._compare(lambda: self._plain(self.float / "weights.npz"), self._calibrate)
-        calibrating = replace(plan.quantize, epochs=0)
-        self.calibrated = self._stage("calibrated", calibrating, lambda out: self._calibrate(out, calibrating))
-        self.quantized = (
-            self._stage("distilled", plan.quantize, self._distil) if plan.quantize.epochs else self.calibrated
-        )
-        return Made(
-            reference_scores=np.load(self.float / "scores.npy"),
-            pruned_scores=None,
-            sparsity=read_json(self.float / "sparsity.json"),
-            sparsity_target=0.0,
-            training={},
-            more={
-                "calibration": read_json(self.calibrated / "calibration.json"),
-                **({"distilled": read_json(self.quantized / "distilled.json")} if plan.quantize.epochs else {}),
-            },
-        )
+    pictures: Pictures
 
     @property
-    def _free_config(self) -> QuantizeConfig:
-        """Free scales are calibrated, not distilled: they lose too little to win back."""
-        return replace(super()._free_config, epochs=0)
+    def plan(self) -> Plan:
+        """What to do."""
+        return self.run.plan
 
-    def _models(self) -> tuple[Any, Any]:
-        model, _ = self._quantized(self.quantized, self.plan.quantize)
-        return model, self._plain(self.calibrated / "equalised.npz")
+    @property
+    def scale(self) -> float:
+        """What the float network sees of a pixel is `pixel * scale`."""
+        return self.material.preprocess.scale
 
-    @cached_property
-    def attached(self) -> dict[str, Any]:
-        """What `preprocess.json` holds: the preprocessing, and the outputs' WordNet ids."""
-        return {**super().attached, **({"wnids": list(self.wnids)} if self.wnids else {})}
 
-    def _load(self, out: Path) -> None:
-        load_for_judging(
-            self.plan.data,
-            self.calibration,
-            self.outputs,
-            self.labels,
-            self.plan.preprocess,
-            out / "cache",
-            self.console.step,
+def make(run: Run, pretrained: Pretrained, pictures: Pictures) -> Made:
+    """Run or resume every stage up to the quantized network."""
+    plan = run.plan
+    data = run.first_stage(
+        "data",
+        [pictures.fingerprint, plan.data, plan.preprocess, pictures.calibration],
+        lambda out: _load(run, pictures, out),
+    )
+    work = _Calibrating(run, Material(open_cached(data.folder / "cache"), plan.preprocess), pretrained, pictures)
+    network = run.stage("float", [plan.model, pretrained.sha256], lambda out: _fold(work, out), needs=[data])
+    calibrating = replace(plan.quantize, epochs=0)
+    calibrated = run.stage(
+        "calibrated",
+        [calibrating, plan.seed],
+        lambda out: _calibrate(work, network.folder, out, calibrating),
+        needs=[network],
+    )
+    quantized = calibrated
+    if plan.quantize.epochs:
+        quantized = run.stage(
+            "distilled",
+            plan.quantize,
+            lambda out: _distil(work, network.folder, calibrated.folder, out),
+            needs=[calibrated],
         )
+    return _made(work, network, calibrated, quantized)
 
-    def _fold(self, out: Path) -> None:
-        """Put the weights into the network, the normalisation into conv1, and score the pictures."""
-        make_deterministic(self.plan.seed)
-        network = squeezenet(replace(self.plan.model, dropout=0.0), self.preprocess)
-        set_layers(network, self.pretrained.layers)
-        model = fold(network, self.plan.model, self.preprocess)
-        write_weights(out / "weights.npz", model.get_weights())
-        write_json(out / "sparsity.json", sparsity(model, [layer.name for layer in convolutions(model)]))
-        rows = self.dataset.splits["test"]
-        chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
-        np.save(out / "scores.npy", np.concatenate([predict(model, self._numbers(chunk)) for chunk in chunks]))
 
-    def _calibrate(self, out: Path, config: QuantizeConfig) -> None:
-        make_deterministic(self.plan.seed)
-        rows = self.dataset.splits["calibration"]
-        grid = grid_of(config)
-        pixels = grid.pixels(self.preprocess.scale)
-        plain = self._plain(self.float / "weights.npz")
-        model, x = change_pixels(plain, self._raw, pixels), self._numbers(rows, pixels)
-        found = calibrate(model, x, pixels.range, grid, self.console.step)
-        quantized = self._quantize_aware(found.model, config, found.ranges, found.bounds)
-        write_weights(out / "equalised.npz", change_pixels(found.equalised, pixels, self._raw).get_weights())
-        write_weights(out / "plain.npz", found.model.get_weights())
-        write_weights(out / "weights.npz", quantized.get_weights())
-        write_json(out / "ranges.json", found.ranges)
-        wanted = predict(model, x)
-        min_max = self._quantize_aware(model, config, activation_ranges(model, x, grid))
-        record = {
-            "images": len(x),
-            "source": self.calibration or "a part of the data that is not judged",
-            "tensors": {name: asdict(choice) for name, choice in found.choices.items()},
-            "min_max": _agreement(wanted, predict(min_max, x)),
-            "chosen": _agreement(wanted, predict(quantized, x)),
-        }
-        write_json(out / "calibration.json", record)
+def _made(work: _Calibrating, network: Stage, calibrated: Stage, quantized: Stage) -> Made:
+    plan, pictures = work.plan, work.pictures
+    others, stages, trimming = rivals(
+        work.run,
+        work.material,
+        [network],
+        lambda: plain_network(plan.model, network.folder / "weights.npz"),
+        lambda out, config: _calibrate(work, network.folder, out, config),
+        epochs=0,  # free scales are calibrated, not distilled: they lose too little to win back
+    )
+    distilled = {"distilled": read_json(quantized.folder / "distilled.json")} if plan.quantize.epochs else {}
+    return Made(
+        material=work.material,
+        quantized=quantized,
+        models=lambda: _models(work, calibrated.folder, quantized.folder),
+        reference_scores=np.load(network.folder / "scores.npy"),
+        pruned_scores=None,
+        sparsity=read_json(network.folder / "sparsity.json"),
+        sparsity_target=0.0,
+        rivals=(*others, *before_tuning(quantized, plan.quantize, plan.model, work.scale)),
+        rival_stages=stages,
+        trimming=trimming,
+        more={"calibration": read_json(calibrated.folder / "calibration.json"), **distilled},
+        attached={"wnids": list(pictures.wnids)} if pictures.wnids else {},
+        calibration=pictures.calibration,
+    )
 
-    def _distil(self, out: Path) -> None:
-        """Fine-tune what calibration made on its own pictures; keep that if nothing is better."""
-        config = self.plan.quantize
-        make_deterministic(self.plan.seed)
-        model, plain = self._quantized(self.calibrated, config)
-        write_weights(out / "before.npz", model.get_weights())
-        network = self._plain(self.float / "weights.npz")
-        found = distil(
-            model,
-            lambda images: predict(network, self._raw.numbers(images)),
-            self.dataset.images[self.dataset.splits["calibration"]],
-            grid_of(config).pixels(self.preprocess.scale),
-            epochs=config.epochs,
-            learning_rate=config.learning_rate,
-            seed=self.plan.seed,
-            progress=lambda done, total, cost: self.console.step("distilled", done, total, f"divergence {cost:.4f}"),
-        )
-        write_weights(out / "plain.npz", plain.get_weights())
-        (out / "ranges.json").write_bytes((self.calibrated / "ranges.json").read_bytes())
-        write_weights(out / "weights.npz", model.get_weights())
-        write_json(out / "distilled.json", asdict(found))
+
+def _models(work: _Calibrating, calibrated: Path, quantized: Path) -> tuple[Any, Any]:
+    model, _ = read_quantized(quantized, work.plan.quantize, work.plan.model, work.scale)
+    return model, plain_network(work.plan.model, calibrated / "equalised.npz")
+
+
+def _load(run: Run, pictures: Pictures, out: Path) -> None:
+    load_for_judging(
+        run.plan.data,
+        pictures.calibration,
+        pictures.outputs,
+        pictures.labels,
+        run.plan.preprocess,
+        out / "cache",
+        run.console.step,
+    )
+
+
+def _fold(work: _Calibrating, out: Path) -> None:
+    """Put the weights into the network, the normalisation into conv1, and score the pictures."""
+    make_deterministic(work.plan.seed)
+    network = squeezenet(replace(work.plan.model, dropout=0.0), work.material.preprocess)
+    set_layers(network, work.pretrained.layers)
+    model = fold(network, work.plan.model, work.material.preprocess)
+    write_weights(out / "weights.npz", model.get_weights())
+    write_json(out / "sparsity.json", sparsity(model, [layer.name for layer in convolutions(model)]))
+    rows = work.material.dataset.splits["test"]
+    chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+    np.save(out / "scores.npy", np.concatenate([predict(model, work.material.numbers(chunk)) for chunk in chunks]))
+
+
+def _calibrate(work: _Calibrating, network: Path, out: Path, config: QuantizeConfig) -> None:
+    make_deterministic(work.plan.seed)
+    material, grid = work.material, grid_of(config)
+    pixels = grid.pixels(work.scale)
+    plain = plain_network(work.plan.model, network / "weights.npz")
+    model = change_pixels(plain, material.raw, pixels)
+    x = material.numbers(material.dataset.splits["calibration"], pixels)
+    found = calibrate(model, x, pixels.range, grid, work.run.console.step)
+    quantized = aware(found.model, config, work.scale, found.ranges, found.bounds)
+    write_weights(out / "equalised.npz", change_pixels(found.equalised, pixels, material.raw).get_weights())
+    write_weights(out / "plain.npz", found.model.get_weights())
+    write_weights(out / "weights.npz", quantized.get_weights())
+    write_json(out / "ranges.json", found.ranges)
+    wanted = predict(model, x)
+    min_max = aware(model, config, work.scale, activation_ranges(model, x, grid))
+    record = {
+        "images": len(x),
+        "source": work.pictures.calibration or "a part of the data that is not judged",
+        "tensors": {name: asdict(choice) for name, choice in found.choices.items()},
+        "min_max": _agreement(wanted, predict(min_max, x)),
+        "chosen": _agreement(wanted, predict(quantized, x)),
+    }
+    write_json(out / "calibration.json", record)
+
+
+def _distil(work: _Calibrating, network: Path, calibrated: Path, out: Path) -> None:
+    """Fine-tune what calibration made on its own pictures; keep that if nothing is better."""
+    config, material = work.plan.quantize, work.material
+    make_deterministic(work.plan.seed)
+    model, plain = read_quantized(calibrated, config, work.plan.model, work.scale)
+    write_weights(out / f"{BEFORE}.npz", model.get_weights())
+    teacher = plain_network(work.plan.model, network / "weights.npz")
+    found = distil(
+        model,
+        lambda images: predict(teacher, material.raw.numbers(images)),
+        material.dataset.images[material.dataset.splits["calibration"]],
+        grid_of(config).pixels(work.scale),
+        epochs=config.epochs,
+        learning_rate=config.learning_rate,
+        seed=work.plan.seed,
+        progress=lambda done, total, cost: work.run.console.step("distilled", done, total, f"divergence {cost:.4f}"),
+    )
+    write_weights(out / "plain.npz", plain.get_weights())
+    (out / "ranges.json").write_bytes((calibrated / "ranges.json").read_bytes())
+    write_weights(out / "weights.npz", model.get_weights())
+    write_json(out / "distilled.json", asdict(found))
 
 
 def _agreement(wanted: np.ndarray, found: np.ndarray) -> dict[str, float]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqz_tf.artifact.workspace import Workspace, stage_key
+from sqz_tf.artifact.workspace import stage_key
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.data.dataset import Summary, summarise
 from sqz_tf.images.find import ImageSet, scan
@@ -20,8 +20,9 @@ from sqz_tf.network.pretrained import Pretrained, load
 from sqz_tf.pipeline.plan import Options, Plan, make_calibration_plan, make_fine_tune_plan, make_plan
 
 if TYPE_CHECKING:
+    from sqz_tf.artifact.workspace import Workspace
     from sqz_tf.base.console import Console
-    from sqz_tf.pipeline.stages import Pipeline
+    from sqz_tf.pipeline.run import Made, Run
 
 FINE_TUNE_SIZE = 128  # pixels: a third of the work of the published 227
 CALIBRATION_SECONDS = 150.0
@@ -35,15 +36,16 @@ class Training:
     summary: Summary
     pretrained: Pretrained | None = None
 
-    def start(self, workspace: Workspace, console: Console, command: list[str]) -> Pipeline:
-        """Return the pipeline that does it."""
-        from sqz_tf.pipeline.training import TrainingPipeline
+    def make(self, run: Run) -> Made:
+        """Run or resume the stages up to the quantized network."""
+        from sqz_tf.pipeline.training import make
 
-        return TrainingPipeline(self.plan, self.summary, workspace, console, command, self.pretrained)
+        return make(run, self.summary, self.pretrained)
 
     def forecast(self) -> dict[str, Any]:
         """Return what would be made, and about how long it would take."""
-        from sqz_tf.pipeline.training import HEAD_EPOCHS, foresee
+        from sqz_tf.pipeline.forecast import foresee
+        from sqz_tf.pipeline.training import HEAD_EPOCHS
 
         width, height = self.summary.median_size
         return {
@@ -63,22 +65,18 @@ class Calibrating:
     calibration: str | None
     outputs: Sequence[int]
 
-    def start(self, workspace: Workspace, console: Console, command: list[str]) -> Pipeline:
-        """Return the pipeline that does it."""
-        from sqz_tf.pipeline.calibrating import CalibrationPipeline
+    def make(self, run: Run) -> Made:
+        """Run or resume the stages up to the quantized network."""
+        from sqz_tf.pipeline.calibrating import Pictures, make
 
-        return CalibrationPipeline(
-            self.plan,
-            stage_key(*(_listing(source) for source in (self.plan.data.source, self.calibration) if source)),
-            workspace,
-            console,
-            command,
-            self.pretrained,
+        pictures = Pictures(
+            fingerprint=stage_key(*(_listing(each) for each in (self.plan.data.source, self.calibration) if each)),
             calibration=self.calibration,
             outputs=self.outputs,
             labels=[entry.label for entry in imagenet_classes()],
             wnids=[entry.wnid for entry in imagenet_classes()],
         )
+        return make(run, self.pretrained, pictures)
 
     def forecast(self) -> dict[str, Any]:
         """Return what would be made, and about how long it would take."""
@@ -99,6 +97,23 @@ class Calibrating:
 
 
 Job = Training | Calibrating
+
+
+def execute(job: Job, workspace: Workspace, console: Console, command: Sequence[str]) -> tuple[dict[str, Any], Path]:
+    """Do a job: run or resume every stage, publish or reject.
+
+    Args:
+      workspace: entered; holds the stages and takes the result.
+      command: the command line, for the record.
+
+    Returns:
+      The content of report.json, and the folder it is in.
+    """
+    from sqz_tf.pipeline.publish import publish
+    from sqz_tf.pipeline.run import Run
+
+    run = Run(job.plan, workspace, console, tuple(command))
+    return publish(run, job.make(run), job.pretrained)
 
 
 def from_scratch(options: Options) -> Job:

@@ -12,16 +12,15 @@ from sqz_tf.base.spec import (
     ModelSpec,
     PreprocessSpec,
     PruneConfig,
-    QuantizeConfig,
     TrainConfig,
     to_dict,
 )
 from sqz_tf.data.dataset import Summary, default_input_size
 from sqz_tf.network.architecture import require_size
+from sqz_tf.quantize.schemes.every import SCHEMES, QuantizeConfig
 
 LARGE_SET = 10_000  # training pictures from which batches are larger and epochs fewer
 LARGEST_SEED = 2**32 - 4  # each stage adds its number to the seed
-DISTILLING_EPOCHS = 6  # of a network with powers of two; free scales lose too little to win back
 DISTILLING_RATE = 0.002  # quantization steps
 SMALL_PICTURE = 16  # glyphs and icons: no mirror images, a narrow network is enough
 
@@ -158,7 +157,7 @@ def make_calibration_plan(options: Options, model: ModelSpec, preprocess: Prepro
     Raises:
       ConfigError: a rate is given where nothing is fine-tuned.
     """
-    epochs = _given(options.quantize_epochs, DISTILLING_EPOCHS if options.scheme == "ristretto" else 0)
+    epochs = _given(options.quantize_epochs, SCHEMES[options.scheme].distilling_epochs)
     if options.learning_rate is not None and not epochs:
         raise ConfigError(
             f"--learning-rate is {options.learning_rate:g}, but nothing is fine-tuned",

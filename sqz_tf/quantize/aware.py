@@ -22,7 +22,8 @@ import numpy as np
 
 from sqz_tf.base.errors import ConversionError
 from sqz_tf.base.pixels import Range
-from sqz_tf.quantize.schemes.grid import FREE, HIGHEST, LOWEST, NOTHING, SMALLEST_CHANNEL, Grid
+from sqz_tf.quantize.schemes.free import FREE
+from sqz_tf.quantize.schemes.grid import HIGHEST, LOWEST, NOTHING, SMALLEST_CHANNEL, Grid
 from sqz_tf.train.keras import keras, tf, tfmot
 from sqz_tf.train.squeezenet import StatelessDropout, convolutions, copy_model, has_batch_norm
 
@@ -233,7 +234,7 @@ def quantize_aware(
         kernel, bias = layer.get_weights()
         gain = (gains or {}).get(layer.name, 1.0)
         bound = bounds[layer.name] if bounds else grid.bound(kernel)
-        kernels[layer.name] = MaskedWeightsQuantizer(bound, not grid.power_of_two, gain).get_config()
+        kernels[layer.name] = MaskedWeightsQuantizer(bound, grid.follows_weights, gain).get_config()
         layer.set_weights([kernel / gain, bias])
 
     def annotate(layer: Any) -> Any:

@@ -35,7 +35,8 @@ from sqz_tf.quantize.aware import (
 )
 from sqz_tf.quantize.equalise import SEARCH_IMAGES, Choice, _rescale, _search, fake_quantize, junctions, layers
 from sqz_tf.quantize.rounding import CORRECTION_IMAGES, round_and_correct
-from sqz_tf.quantize.schemes.grid import FREE, Grid
+from sqz_tf.quantize.schemes.free import FREE
+from sqz_tf.quantize.schemes.grid import Grid
 from sqz_tf.train.keras import keras
 from sqz_tf.train.squeezenet import copy_model
 
@@ -117,7 +118,7 @@ def choose_score_ranges(
     scores = names[names.index(between[-1]) + 1 :]
     chosen = {name: pair for name, pair in ranges.items() if name not in scores}
     for name in scores:
-        if not grid.power_of_two and name != scores[-1]:
+        if not grid.coarse and name != scores[-1]:
             chosen[name] = ranges[name]
             continue
         quantized = quantize_aware(model, chosen, input_range, grid, bounds)

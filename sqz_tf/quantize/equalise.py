@@ -157,13 +157,13 @@ def _search(
         scaled = around.values / scales
         wanted = min(0.0, clip * float(scaled.min())), max(NOTHING / 10, clip * float(scaled.max()))
         limits = grid.nearest(*wanted, saturable)
-        if junction.scalable and grid.power_of_two and wanted[1] >= NOTHING:
+        if junction.scalable and grid.coarse and wanted[1] >= NOTHING:
             # The channels' common factor puts the wanted range on the grid.
             scales = scales * np.float32(wanted[1] / limits[1])
         return _Found(clip, strength, scales, limits, around.noise(scales, limits))
 
     plain = around.noise(np.ones(around.values.shape[-1], np.float32), full)
-    first = FIRST_CLIP if grid.power_of_two else 1.0
+    first = FIRST_CLIP if grid.coarse else 1.0
     best = min((attempt(strength, first) for strength in families), key=_noise)
     best = min([best, *(attempt(best.strength, clip) for clip in (1.0, *CLIPS))], key=_noise)
     parts = len(junction.consumers)

@@ -75,9 +75,8 @@ def round_on_grid(kernel: np.ndarray, moments: np.ndarray, grid: Grid) -> tuple[
     weights can make up for what is cut off one as well as for what is rounded off.
     """
     bound = grid.bound(kernel)
-    factors = (1.0, 0.5, 2.0) if grid.power_of_two else (1.0,)
     smallest = np.float32(np.max(bound) * SMALLEST_CHANNEL)  # so that biases stay within 32 bits
-    bounds = np.stack([np.maximum(bound * np.float32(factor), smallest) for factor in factors])
+    bounds = np.stack([np.maximum(bound * np.float32(factor), smallest) for factor in grid.bound_factors])
     rounded = np.stack([round_kernel(kernel, moments, each) for each in bounds])
     errors = (kernel - rounded).reshape(len(rounded), -1, kernel.shape[-1]).astype(np.float64)
     costs = (errors * (moments @ errors)).sum(1)  # of each output channel

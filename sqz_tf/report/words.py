@@ -43,6 +43,7 @@ MUST_BE = {
     "none": "reported only",
 }
 EDGE_WORDS = {
+    "float": "Float",
     "keras_float": "Keras float",
     "tflite_float": "TFLite float",
     "int8": "int8",

@@ -26,7 +26,7 @@ except ImportError as error:
 
 tf.get_logger().setLevel("ERROR")
 
-__all__ = ["keras", "make_deterministic", "tf", "tfmot"]
+__all__ = ["keras", "make_deterministic", "processors", "tf", "tfmot"]
 
 
 def make_deterministic(seed: int) -> None:
@@ -36,3 +36,8 @@ def make_deterministic(seed: int) -> None:
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+
+
+def processors() -> int:
+    """Return how many processors TensorFlow computes on: sums are parted among them, so results depend on it."""
+    return len(os.sched_getaffinity(0))

@@ -24,7 +24,7 @@ from sqz_tf.data.dataset import load_for_judging
 from sqz_tf.inference import interpreters
 from sqz_tf.parity import verdict as verdict_module
 from sqz_tf.parity.artifacts import CheckError, as_float, read_artifacts, spread
-from sqz_tf.parity.edges import Edge, Run, compare, input_edge, keras_edge, static_edges
+from sqz_tf.parity.edges import Edge, Run, compare, input_edge, keras_edge, static_edges, trusted_runtime
 from sqz_tf.parity.layers import sqnr_db
 from sqz_tf.parity.verdict import ParityReport, check_sparsity, judge, verdict
 from sqz_tf.train.saved import KerasRun
@@ -180,7 +180,7 @@ def test_fast_kernels_judge_only_while_they_are_byte_equal(folder, monkeypatch):
     assert (edge.gate, edge.passed, edge.equal, edge.first_bad_layer) == ("none", None, False, "conv10")
     assert judges == {"litert-ref": len(IMAGES), "litert-xnnpack": len(IMAGES)}
     assert result.passed, result.failures
-    assert verdict_module.trusted_runtime({FAST: replace(edge, equal=True)}) == "litert-builtin"
+    assert trusted_runtime({FAST: replace(edge, equal=True)}) == "litert-builtin"
 
 
 def test_a_difference_in_a_later_picture_is_located():

@@ -15,7 +15,8 @@ from sqz_tf.quantize.aware import activation_ranges, fake_quantize_kernel, quant
 from sqz_tf.quantize.calibrate import Calibration, calibrate, choose_score_ranges, divergence, predict
 from sqz_tf.quantize.equalise import junctions
 from sqz_tf.quantize.rounding import mean_shift, round_kernel, round_on_grid
-from sqz_tf.quantize.schemes.grid import FREE, Grid
+from sqz_tf.quantize.schemes.free import FREE
+from sqz_tf.quantize.schemes.powers_of_two import PowerOfTwoGrid
 from sqz_tf.train.keras import keras, tf
 from sqz_tf.train.squeezenet import change_pixels, convolutions, squeezenet
 
@@ -86,7 +87,7 @@ def test_every_choice_is_at_least_as_good_as_min_max(calibrated: tuple[Any, Cali
 
 
 def test_with_powers_of_two_the_mean_of_the_scores_gets_all_256_steps() -> None:
-    model, grid = change_pixels(network(), Pixels(1.0), CENTRED), Grid(True, False)
+    model, grid = change_pixels(network(), Pixels(1.0), CENTRED), PowerOfTwoGrid(False)
     model.get_layer("conv10").set_weights([value / 300 for value in model.get_layer("conv10").get_weights()])
     x = pictures() + CENTRED.offset
     ranges, bounds = (
@@ -102,7 +103,7 @@ def test_with_powers_of_two_the_mean_of_the_scores_gets_all_256_steps() -> None:
 
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_powers_of_two_survive_a_bypass_and_a_layer_that_is_always_zero(per_channel: bool) -> None:
-    model, grid = change_pixels(network("complex"), Pixels(1.0), CENTRED), Grid(True, per_channel)
+    model, grid = change_pixels(network("complex"), Pixels(1.0), CENTRED), PowerOfTwoGrid(per_channel)
     dead = model.get_layer("fire6_squeeze1x1")
     dead.set_weights([0 * value for value in dead.get_weights()])
     for reader in (model.get_layer("fire6_expand1x1"), model.get_layer("fire6_expand3x3")):
@@ -153,7 +154,7 @@ def test_rounding_with_the_moments_beats_rounding_to_nearest() -> None:
 
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_the_bound_of_a_power_of_two_is_the_best_for_what_reads_the_inputs(per_channel: bool) -> None:
-    rng, grid = np.random.default_rng(2), Grid(True, per_channel)
+    rng, grid = np.random.default_rng(2), PowerOfTwoGrid(per_channel)
     inputs = rng.normal(size=(400, 3)) @ rng.normal(size=(3, 16))  # most of a weight can be made up for by others
     inputs = (inputs + 0.05 * rng.normal(size=inputs.shape)).astype(np.float32)
     moments = (inputs.T @ inputs / len(inputs)).astype(np.float64)

@@ -12,12 +12,12 @@ from sqz_tf.base.pixels import Pixels
 from sqz_tf.quantize.aware import activation_ranges, quantize_aware, used_scales, without_fake_quantization
 from sqz_tf.quantize.calibrate import predict
 from sqz_tf.quantize.distil import Distilled, distil
-from sqz_tf.quantize.schemes.grid import Grid
+from sqz_tf.quantize.schemes.powers_of_two import PowerOfTwoGrid
 from sqz_tf.train.keras import make_deterministic
 from sqz_tf.train.squeezenet import convolutions, copy_model
 from tests.helpers.pruned_fire import pruned_fire
 
-GRID, PIXELS = Grid(power_of_two=True, per_channel=False), Pixels(1 / 128, -1.0)
+GRID, PIXELS = PowerOfTwoGrid(False), Pixels(1 / 128, -1.0)
 
 
 def pictures(count: int = 40) -> np.ndarray:

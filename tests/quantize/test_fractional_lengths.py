@@ -15,7 +15,7 @@ from sqz_tf.base.errors import ConversionError
 from sqz_tf.base.pixels import CENTRED
 from sqz_tf.quantize.aware import activation_ranges, quantize_aware, used_scales
 from sqz_tf.quantize.fractional_lengths import bits, fractional_lengths
-from sqz_tf.quantize.schemes.grid import Grid
+from sqz_tf.quantize.schemes.powers_of_two import PowerOfTwoGrid
 from sqz_tf.train.prune import sparsity
 from sqz_tf.train.squeezenet import convolutions
 from tests.helpers.colour_network import edited
@@ -31,7 +31,7 @@ def pictures(count: int = 32) -> np.ndarray:
 @pytest.fixture(scope="module", params=[False, True], ids=["per tensor", "per channel"])
 def made(request: pytest.FixtureRequest) -> tuple[Any, Any, bytes]:
     """A plain network, its copy with powers of two, and the `.tflite` made of it."""
-    grid = Grid(True, request.param)
+    grid = PowerOfTwoGrid(request.param)
     plain = pruned_fire()
     for layer in convolutions(plain)[:1]:  # pixels are larger than the network expects
         kernel, bias = layer.get_weights()

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sqz_tf.base.pixels import CENTRED, Pixels
-from sqz_tf.base.spec import QuantizeConfig
-from sqz_tf.quantize.schemes.grid import FREE, Grid, grid_of
+from sqz_tf.quantize.schemes.every import QuantizeConfig, grid_of
+from sqz_tf.quantize.schemes.free import FREE, FreeGrid
+from sqz_tf.quantize.schemes.powers_of_two import PowerOfTwoGrid
 
-RISTRETTO = Grid(power_of_two=True, per_channel=False)
+RISTRETTO = PowerOfTwoGrid(False)
 LARGEST = st.floats(1e-5, 1e6)
 
 
@@ -22,10 +23,10 @@ def scale(limits: tuple[float, float]) -> float:
 
 
 def test_the_schemes() -> None:
-    assert grid_of(QuantizeConfig()) == FREE == Grid(power_of_two=False, per_channel=True)
+    assert grid_of(QuantizeConfig()) == FREE == FreeGrid(True)
     assert grid_of(QuantizeConfig(scheme="ristretto")) == RISTRETTO
-    assert grid_of(QuantizeConfig(scheme="ristretto", per_channel=True)) == Grid(power_of_two=True, per_channel=True)
-    assert grid_of(QuantizeConfig(per_channel=False)) == Grid(power_of_two=False, per_channel=False)
+    assert grid_of(QuantizeConfig(scheme="ristretto", per_channel=True)) == PowerOfTwoGrid(True)
+    assert grid_of(QuantizeConfig(per_channel=False)) == FreeGrid(False)
 
 
 @given(LARGEST, st.booleans())
@@ -80,7 +81,7 @@ def test_free_ranges_stay_as_they_are_and_hold_zero() -> None:
 @pytest.mark.parametrize("power_of_two", [False, True])
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_kernel_bounds(power_of_two: bool, per_channel: bool) -> None:
-    grid = Grid(power_of_two, per_channel)
+    grid = (PowerOfTwoGrid if power_of_two else FreeGrid)(per_channel)
     kernel = np.random.default_rng(0).normal(size=(3, 3, 4, 6)).astype(np.float32)
     kernel[..., 2] = 0
     bound = grid.bound(kernel)
