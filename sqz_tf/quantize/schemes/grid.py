@@ -33,7 +33,7 @@ class Grid:
     """The numbers that 8 bits may stand for.
 
     A tensor behind a ReLU may use all 256 steps of a power of two: its range is 0…255 steps here, and
-    `converters.tflite_saturation` gives it zero point 0.
+    `converters.tflite.saturation` gives it zero point 0.
 
     Attributes:
       power_of_two: every scale is 2^−fl and every zero point 0; else both are free.
@@ -62,7 +62,7 @@ class Grid:
         """Return the range of 256 steps from 0 up nearest to 0…`high`, for the mean over a tensor's `rows` rows.
 
         With powers of two, rows of a negative constant are averaged with it, so that zero point 0 becomes possible
-        (`converters.tflite_saturation`): n more rows, and a step is (rows + n) / rows of a power of two. The constant,
+        (`converters.tflite.saturation`): n more rows, and a step is (rows + n) / rows of a power of two. The constant,
         in steps of the tensor, must be an int8.
 
         Args:
