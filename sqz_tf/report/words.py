@@ -235,7 +235,7 @@ def preprocessing(spec: dict[str, Any]) -> list[str]:
         shape = "square" if resized[0] == resized[1] else f"rectangle with sides {resized[0]} : {resized[1]}"
         steps.append(f"Cut the largest centred {shape}.")
     steps.append(
-        f"Resize to {_by(*resized)} by the integer triangle filter of docs/artifact-format.md"
+        f"Resize to {_by(*resized)} by the integer triangle filter of docs/formats/preprocess.md"
         + (", whatever the aspect ratio." if spec["fit"] == "warp" else ".")
     )
     if size != resized:
