@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from converters.compiler.back.c.weight_layout import pack
-from converters.compiler.front.graph import ConvKernel, Requant, Window
+from converters.compiler.front.network import Window
+from converters.compiler.middle.program import ConvKernel, Requant
 from tests.helpers import c_library as mcu
 from tests.helpers.needs import require
 

@@ -22,11 +22,8 @@ import numpy as np
 
 from converters.compiler.back.c import library
 from converters.compiler.back.c.weight_layout import pack
-from converters.compiler.front.graph import (
-    ConvKernel,
-    Requant,
-    Window,
-)
+from converters.compiler.front.network import Window
+from converters.compiler.middle.program import ConvKernel, Requant
 from tools.bench_mcu import count
 from tools.bench_mcu.graphs import FIRES, GRAPHS, Graph
 

@@ -9,25 +9,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from converters.compiler.front import graph as g
+from converters.compiler.faults import Unsupported, check
+from converters.compiler.front import network as net
+from converters.compiler.limits import LARGEST_SIDE, LARGEST_STEP
 from converters.tflite.reader import Model, Op, Tensor, layer_names, read_model
 
-LARGEST_SIDE = 0xFFFE  # heights, widths and channels are uint16 in the tables; the engine keeps 0xFFFF for itself
-LARGEST_STEP = 0xFF  # kernels, strides and paddings are uint8
 EDGE_DTYPES = ("int8", "uint8", "float32")
 
 
-class Unsupported(ValueError):
-    """Something that cannot be compiled; the message says where and why."""
-
-
-def check(condition: object, message: str) -> None:
-    """Raise `Unsupported` unless the condition holds."""
-    if not condition:
-        raise Unsupported(message)
-
-
-def read_graph(data: bytes) -> g.Graph:
+def read_graph(data: bytes) -> net.Graph:
     """Read the bytes of a `.tflite` file.
 
     Raises:
@@ -46,16 +36,16 @@ class _Reader:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.maps: list[g.FeatureMap] = []
+        self.maps: list[net.FeatureMap] = []
         self.numbers: dict[int, int] = {}
 
-    def graph(self) -> g.Graph:
+    def graph(self) -> net.Graph:
         source = self.number(self.model.inputs[0], "the input")
         names = layer_names(self.model)
         named = zip(self.model.ops, names, strict=True)
         layers = tuple(self.layer(op, name) for op, name in named if not _computes_shape(self.model, op))
         target = self.number(self.model.outputs[0], "the output")
-        return g.Graph(tuple(self.maps), layers, source, target, tuple(range(len(self.maps))))
+        return net.Graph(tuple(self.maps), layers, source, target, tuple(range(len(self.maps))))
 
     def number(self, index: int, where: str) -> int:
         if index not in self.numbers:
@@ -63,7 +53,7 @@ class _Reader:
             self.maps.append(_feature_map(self.model.tensors[index], where))
         return self.numbers[index]
 
-    def layer(self, op: Op, name: str) -> g.Layer:
+    def layer(self, op: Op, name: str) -> net.Layer:
         where = f"layer {name} ({op.name})"
         reader = _READERS.get(op.name)
         if reader is None:
@@ -77,7 +67,7 @@ class _Reader:
         inputs = tuple(self.number(index, where) for index in taken)
         output = self.number(op.outputs[0], where)
         layer = _Layer(self.model, op, where, tuple(self.maps[i] for i in inputs), self.maps[output])
-        return g.Layer(name, op.name, inputs, output, kind_of(layer))
+        return net.Layer(name, op.name, inputs, output, kind_of(layer))
 
 
 def _computes_shape(model: Model, op: Op) -> bool:
@@ -87,7 +77,7 @@ def _computes_shape(model: Model, op: Op) -> bool:
     )
 
 
-def _feature_map(tensor: Tensor, where: str) -> g.FeatureMap:
+def _feature_map(tensor: Tensor, where: str) -> net.FeatureMap:
     what = f"{where}: tensor {tensor.name[:80]!r}"
     check(not tensor.is_constant, f"{what} is a constant; expected an activation")
     check(not tensor.is_variable, f"{what} is a variable; state between runs is not supported")
@@ -100,7 +90,7 @@ def _feature_map(tensor: Tensor, where: str) -> g.FeatureMap:
     fits = all(1 <= side <= LARGEST_SIDE for side in (height, width, channels))
     check(fits, f"{what} has shape {tensor.shape}; expected sizes from 1 to {LARGEST_SIDE}")
     scale, zero_point = _quantization(tensor, what)
-    return g.FeatureMap(tensor.index, tensor.name, tensor.dtype, height, width, channels, scale, zero_point)
+    return net.FeatureMap(tensor.index, tensor.name, tensor.dtype, height, width, channels, scale, zero_point)
 
 
 def _quantization(tensor: Tensor, what: str) -> tuple[float, int]:
@@ -120,7 +110,7 @@ def _quantization(tensor: Tensor, what: str) -> tuple[float, int]:
 class _Layer:
     """What the readers below need of one layer."""
 
-    def __init__(self, model: Model, op: Op, where: str, inputs: tuple[g.FeatureMap, ...], output: g.FeatureMap):
+    def __init__(self, model: Model, op: Op, where: str, inputs: tuple[net.FeatureMap, ...], output: net.FeatureMap):
         self.model, self.op, self.where, self.inputs, self.output = model, op, where, inputs, output
 
     def check(self, condition: object, message: str) -> None:
@@ -178,7 +168,7 @@ class _Layer:
         self.check(tensor.size == channels, f"its bias has shape {tensor.shape}; expected {channels} values")
         return np.asarray(tensor.data).reshape(-1)
 
-    def window(self, kernel: tuple[int, int]) -> g.Window:
+    def window(self, kernel: tuple[int, int]) -> net.Window:
         """Return the window, with the padding that the options and the sizes give."""
         options, (source,) = self.op.options, self.inputs
         stride, dilation = options["stride"], options.get("dilation", (1, 1))
@@ -192,7 +182,7 @@ class _Layer:
         if options["padding"] == "SAME":
             pads = [_before(out, *side) for out, side in zip(sizes, sides, strict=True)]
         self.check(max(pads) <= LARGEST_STEP, f"padding {pads}; expected at most {LARGEST_STEP}")
-        return g.Window(*kernel, *stride, *pads, *dilation)
+        return net.Window(*kernel, *stride, *pads, *dilation)
 
 
 def _before(out: int, size: int, span: int, step: int) -> int:
@@ -204,7 +194,7 @@ def _output_size(padding: str, size: int, span: int, step: int) -> int:
     return -(-size // step) if padding == "SAME" else max(0, (size - span) // step + 1)
 
 
-def _convolution(layer: _Layer) -> g.Convolution:
+def _convolution(layer: _Layer) -> net.Convolution:
     layer.int8()
     channels = layer.output.channels
     weights, scale = layer.weights(4, 0, channels)
@@ -214,10 +204,10 @@ def _convolution(layer: _Layer) -> g.Convolution:
         f"its weights take {weights.shape[3]} channels, its input has {source.channels}; groups are not supported",
     )
     window = layer.window(weights.shape[1:3])
-    return g.Convolution(weights, scale, layer.bias(channels), window, layer.activation)
+    return net.Convolution(weights, scale, layer.bias(channels), window, layer.activation)
 
 
-def _depthwise(layer: _Layer) -> g.Convolution:
+def _depthwise(layer: _Layer) -> net.Convolution:
     layer.int8()
     channels, multiplier = layer.output.channels, layer.op.options["depth_multiplier"]
     weights, scale = layer.weights(4, 3, channels)
@@ -228,19 +218,19 @@ def _depthwise(layer: _Layer) -> g.Convolution:
         f"{source.channels} channels times depth multiplier {multiplier} are not its output's {channels}",
     )
     window = layer.window(weights.shape[1:3])
-    return g.Convolution(weights, scale, layer.bias(channels), window, layer.activation, depthwise=True)
+    return net.Convolution(weights, scale, layer.bias(channels), window, layer.activation, depthwise=True)
 
 
-def _pool(layer: _Layer) -> g.Pool:
+def _pool(layer: _Layer) -> net.Pool:
     layer.int8()
     layer.same_quantization()
     (source,) = layer.inputs
     layer.check(source.channels == layer.output.channels, "its input and output differ in channels")
     average = layer.op.name == "AVERAGE_POOL_2D"
-    return g.Pool(layer.window(layer.op.options["filter"]), layer.activation, average)
+    return net.Pool(layer.window(layer.op.options["filter"]), layer.activation, average)
 
 
-def _mean(layer: _Layer) -> g.Mean:
+def _mean(layer: _Layer) -> net.Mean:
     layer.int8()
     axes = layer.constant(1, "list of axes", "int32")
     (source,) = layer.inputs
@@ -249,10 +239,10 @@ def _mean(layer: _Layer) -> g.Mean:
     given = sorted({axis % rank for axis in wanted if -rank <= axis < rank})
     layer.check(rank == 4 and given == [1, 2], f"it averages axes {wanted}; expected height and width")
     layer.shape((1, 1, source.channels))
-    return g.Mean()
+    return net.Mean()
 
 
-def _concatenation(layer: _Layer) -> g.Concatenation:
+def _concatenation(layer: _Layer) -> net.Concatenation:
     layer.int8()
     layer.same_quantization()
     axis = layer.op.options["axis"]
@@ -262,10 +252,10 @@ def _concatenation(layer: _Layer) -> g.Concatenation:
     layer.shape((*layer.output.shape[:2], sum(each.channels for each in layer.inputs)))
     for each in layer.inputs:
         layer.check(each.shape[:2] == layer.output.shape[:2], f"input {each.name[:80]!r} has shape {each.shape}")
-    return g.Concatenation()
+    return net.Concatenation()
 
 
-def _add(layer: _Layer) -> g.Add:
+def _add(layer: _Layer) -> net.Add:
     layer.int8()
     for each in layer.inputs:
         layer.check(
@@ -273,10 +263,10 @@ def _add(layer: _Layer) -> g.Add:
             f"input {each.name[:80]!r} has shape {each.shape}, the output {layer.output.shape}; "
             "broadcasting is not supported",
         )
-    return g.Add(layer.activation)
+    return net.Add(layer.activation)
 
 
-def _pad(layer: _Layer) -> g.Pad:
+def _pad(layer: _Layer) -> net.Pad:
     layer.int8()
     layer.same_quantization()
     constant = layer.constant(1, "padding", layer.model.tensors[layer.op.inputs[1]].dtype)
@@ -288,7 +278,7 @@ def _pad(layer: _Layer) -> g.Pad:
     top, bottom, left, right = (int(value) for value in values[1:3].ravel())
     (source,) = layer.inputs
     layer.shape((source.height + top + bottom, source.width + left + right, source.channels))
-    return g.Pad(top, bottom, left, right, _pad_value(layer))
+    return net.Pad(top, bottom, left, right, _pad_value(layer))
 
 
 def _pad_value(layer: _Layer) -> int:
@@ -304,7 +294,7 @@ def _pad_value(layer: _Layer) -> int:
     return int(value.ravel()[0])
 
 
-def _fully_connected(layer: _Layer) -> g.FullyConnected:
+def _fully_connected(layer: _Layer) -> net.FullyConnected:
     layer.int8()
     channels = layer.output.channels
     weights, scale = layer.weights(2, 0, channels)
@@ -316,18 +306,18 @@ def _fully_connected(layer: _Layer) -> g.FullyConnected:
         f"its weights take {weights.shape[1]} values, its input has {source.size}; one result a picture is expected",
     )
     layer.shape((1, 1, channels))
-    return g.FullyConnected(weights, scale, layer.bias(channels), layer.activation)
+    return net.FullyConnected(weights, scale, layer.bias(channels), layer.activation)
 
 
-def _reshape(layer: _Layer) -> g.Reshape:
+def _reshape(layer: _Layer) -> net.Reshape:
     layer.int8()
     layer.same_quantization()
     (source,) = layer.inputs
     layer.check(source.size == layer.output.size, f"{source.shape} does not become {layer.output.shape}")
-    return g.Reshape()
+    return net.Reshape()
 
 
-def _softmax(layer: _Layer) -> g.Softmax:
+def _softmax(layer: _Layer) -> net.Softmax:
     layer.int8()
     (source,) = layer.inputs
     layer.shape(source.shape)
@@ -336,23 +326,23 @@ def _softmax(layer: _Layer) -> g.Softmax:
         scale == 1 / 256 and zero_point == -128,
         f"the output has scale {scale}, zero point {zero_point}; expected 1/256, -128",
     )
-    return g.Softmax(float(layer.op.options["beta"]))
+    return net.Softmax(float(layer.op.options["beta"]))
 
 
-def _requantize(layer: _Layer) -> g.Requantize:
+def _requantize(layer: _Layer) -> net.Requantize:
     (source,) = layer.inputs
     layer.shape(source.shape)
-    return g.Requantize()
+    return net.Requantize()
 
 
-def _relu(layer: _Layer) -> g.Requantize:
+def _relu(layer: _Layer) -> net.Requantize:
     layer.int8()
     layer.shape(layer.inputs[0].shape)
-    return g.Requantize(layer.op.name)
+    return net.Requantize(layer.op.name)
 
 
 # Operator → how many of its inputs are activations (None: all), and what reads it.
-_READERS: dict[str, tuple[int | None, Callable[[_Layer], g.LayerKind]]] = {
+_READERS: dict[str, tuple[int | None, Callable[[_Layer], net.LayerKind]]] = {
     "ADD": (2, _add),
     "AVERAGE_POOL_2D": (1, _pool),
     "CONCATENATION": (None, _concatenation),

@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 
 from converters import compiler as compiler_module
 from converters.compiler.back.c import library
-from converters.compiler.front import graph as g
 from converters.compiler.front.read import read_graph
 from converters.compiler.middle import arithmetic
+from converters.compiler.middle import program as prog
 from converters.compiler.middle.legalise import legalise
 from converters.compiler.middle.plan import Part, header_bytes, plan
 from converters.compiler.middle.schedule import schedule
@@ -349,12 +349,12 @@ def confident() -> bytes:
 # Legalising.
 
 
-def program_of(build: Callable[[Net], Map]) -> g.Program:
+def program_of(build: Callable[[Net], Map]) -> prog.Program:
     net = Net()
     return legalise(read_graph(net.bytes(build(net))))
 
 
-def functions(program: g.Program) -> list[str]:
+def functions(program: prog.Program) -> list[str]:
     return [operator.operator for operator in program.operators]
 
 
@@ -397,7 +397,7 @@ def test_what_others_read_too_is_copied_into_a_concatenation() -> None:
     program = program_of(build)
     assert functions(program) == ["CONV_2D", "CONV_2D", "CONCATENATION"]
     copy = program.operators[2]
-    assert isinstance(copy.kernel, g.PadKernel)
+    assert isinstance(copy.kernel, prog.PadKernel)
     assert (copy.channel, copy.kernel.channels, program.operators[1].channel) == (0, 3, 3)
 
 
@@ -428,7 +428,7 @@ def test_a_value_of_its_own_joins_convolutions_that_see_no_other() -> None:
 
     folded = program_of(lambda n: padded(n, padding="VALID"))
     kernel = folded.operators[-1].kernel
-    assert isinstance(kernel, g.ConvKernel)
+    assert isinstance(kernel, prog.ConvKernel)
     assert (folded.operators[-1].pad_top, kernel.input_zero_point) == (1, -128)
     assert "PADV2" in functions(program_of(lambda n: padded(n, padding="SAME")))  # around it are zero points, too
 
@@ -436,8 +436,8 @@ def test_a_value_of_its_own_joins_convolutions_that_see_no_other() -> None:
 def test_the_mean_of_a_pointwise_convolution_is_part_of_it() -> None:
     fused = program_of(lambda n: n.mean(n.conv(n.pad(n.input(4, 4, 2)), 3, (1, 1))))
     (operator,) = fused.operators
-    assert isinstance(operator.kernel, g.ConvKernel)
-    assert (operator.yields, operator.fires, operator.kernel.zero_sum) == (g.LAST, 6, 36 * -128)
+    assert isinstance(operator.kernel, prog.ConvKernel)
+    assert (operator.yields, operator.fires, operator.kernel.zero_sum) == (prog.LAST, 6, 36 * -128)
     assert operator.macs == 36 * 3 * 2
     assert functions(program_of(lambda n: n.mean(n.conv(n.input(4, 4, 2), 3)))) == ["CONV_2D", "MEAN"]
 
@@ -454,7 +454,7 @@ def test_a_pad_before_a_mean_is_part_of_its_sum(kernel: tuple[int, int]) -> None
         return n.mean(n.pad(n.conv(n.input(4, 5, 2), 3, kernel), bottom=2, left=1, right=0, top=0, value=-64))
 
     padded = program_of(build).operators[-1].kernel
-    assert isinstance(padded, g.ConvKernel | g.MeanKernel)
+    assert isinstance(padded, prog.ConvKernel | prog.MeanKernel)
     assert padded.zero_sum == -128 * 6 * 6 - -64 * (6 * 6 - 4 * 5)
     assert "PADV2" not in functions(program_of(build))
 
@@ -528,7 +528,7 @@ def test_a_channel_without_weights_leaves_its_layer_the_fast_kernel(target: str,
         compilation = compiler_module.analyse(model, target)
         (choice,), (operator,) = compilation.choices, compilation.program.operators
         assert choice.function == {"cortex-m4": "sqz_conv_row_dsp", "cortex-m55": "sqz_conv_row_mve"}[target]
-        assert isinstance(operator.kernel, g.ConvKernel)
+        assert isinstance(operator.kernel, prog.ConvKernel)
         assert len(operator.kernel.requant.shift) == (8 if per_channel else 1)
         assert np.sum(~operator.kernel.rows.any(axis=1)) == 1
 
@@ -537,7 +537,7 @@ def test_a_layer_without_weights_is_constant() -> None:
     net = Net()
     model = net.bytes(net.conv(net.input(4, 4, 2), 1, dead=True, activation="NONE"))
     (operator,) = legalise(read_graph(model)).operators
-    assert isinstance(operator.kernel, g.ConvKernel)
+    assert isinstance(operator.kernel, prog.ConvKernel)
     assert (operator.kernel.requant.shift.tolist(), operator.kernel.requant.only_shifts) == ([-1], True)
 
 
@@ -587,7 +587,7 @@ def test_powers_of_two_need_no_multipliers() -> None:
     net = Net()
     model = net.bytes(net.conv(net.input(4, 4, 2), 3, power_of_two=True))
     (operator,) = legalise(read_graph(model)).operators
-    assert isinstance(operator.kernel, g.ConvKernel)
+    assert isinstance(operator.kernel, prog.ConvKernel)
     assert operator.kernel.requant.only_shifts
     texts = compiler_module.compile_model(model, "m")
     assert ".multiplier = NULL" in texts["m.c"]

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 from converters.compiler.back.c.weight_layout import FAST, Choice, pack
-from converters.compiler.front import graph as g
+from converters.compiler.middle import program as prog
 
 TARGETS = ("generic", *FAST)  # generic: any C compiler, any chip
 ROWS_ON_STACK, POINTER_BYTES = 16, 8  # SQZ_ROWS_ON_STACK, SQZ_POINTER_BYTES
 
 _FUNCTIONS: dict[type, str] = {
-    g.AddKernel: "sqz_add_row",
-    g.MeanKernel: "sqz_mean_row",
-    g.PadKernel: "sqz_pad_row",
-    g.QuantizeKernel: "sqz_quantize_row",
-    g.ReshapeKernel: "sqz_reshape_row",
-    g.SoftmaxKernel: "sqz_softmax_row",
+    prog.AddKernel: "sqz_add_row",
+    prog.MeanKernel: "sqz_mean_row",
+    prog.PadKernel: "sqz_pad_row",
+    prog.QuantizeKernel: "sqz_quantize_row",
+    prog.ReshapeKernel: "sqz_reshape_row",
+    prog.SoftmaxKernel: "sqz_softmax_row",
 }
 
 
-def choose(program: g.Program, target: str) -> tuple[Choice, ...]:
+def choose(program: prog.Program, target: str) -> tuple[Choice, ...]:
     """Return the choice for each operator.
 
     Args:
@@ -36,17 +36,17 @@ def choose(program: g.Program, target: str) -> tuple[Choice, ...]:
     return tuple(replace(choice, scratch_bytes=choice.scratch_bytes + before) for choice, before in choices)
 
 
-def _choice(kernel: g.Kernel, target: str) -> Choice:
-    if isinstance(kernel, g.ConvKernel):
+def _choice(kernel: prog.Kernel, target: str) -> Choice:
+    if isinstance(kernel, prog.ConvKernel):
         return pack(kernel, target)
-    if isinstance(kernel, g.FullyConnectedKernel):
+    if isinstance(kernel, prog.FullyConnectedKernel):
         return Choice("sqz_fully_connected_row", kernel.weights.reshape(-1))
-    if isinstance(kernel, g.PoolKernel):
+    if isinstance(kernel, prog.PoolKernel):
         kind = "average" if kernel.average else "max"
         return Choice(f"sqz_{kind}_pool_{'window' if kernel.streaming else 'row'}")
     return Choice(_FUNCTIONS[type(kernel)])
 
 
-def pointer_bytes(operator: g.Operator) -> int:
+def pointer_bytes(operator: prog.Operator) -> int:
     """Return what the first of an operator's scratch holds besides the kernel's: pointers to a tall window's rows."""
-    return POINTER_BYTES * operator.rows if operator.yields != g.WINDOW and operator.rows > ROWS_ON_STACK else 0
+    return POINTER_BYTES * operator.rows if operator.yields != prog.WINDOW and operator.rows > ROWS_ON_STACK else 0

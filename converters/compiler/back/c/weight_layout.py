@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from converters.compiler.front.graph import ConvKernel
 from converters.compiler.middle import arithmetic
+from converters.compiler.middle.program import ConvKernel
 
 LARGEST_SHARED_SUM = 1 << 23  # sums in the upper bytes of 32 bits stay below it
 VECTOR = 16  # bytes
