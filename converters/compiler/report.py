@@ -130,7 +130,7 @@ def operations(operator: prog.Operator, output: prog.Stream) -> int:
 
 
 def flash_bytes(compilation: Compilation) -> dict[str, int]:
-    """Return the bytes of constants: weights as packed (with what is packed among them), biases and tables besides."""
+    """Return the bytes of constants: weights as laid out (with what lies among them), biases and tables besides."""
     pairs = [(operator.kernel, choice) for operator, choice in _chosen(compilation)]
     weights = sum(_weights_bytes(choice) for _, choice in pairs)
     bias = sum(_bias_bytes(kernel, choice) for kernel, choice in pairs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from converters.compiler.back.c.weight_layout import FAST, Choice, pack
+from converters.compiler.back.c.weight_layout import FAST, Choice, lay_out
 from converters.compiler.middle import program as prog
 
 TARGETS = ("generic", *FAST)  # generic: any C compiler, any chip
@@ -38,7 +38,7 @@ def choose(program: prog.Program, target: str) -> tuple[Choice, ...]:
 
 def _choice(kernel: prog.Kernel, target: str) -> Choice:
     if isinstance(kernel, prog.ConvKernel):
-        return pack(kernel, target)
+        return lay_out(kernel, target)
     if isinstance(kernel, prog.FullyConnectedKernel):
         return Choice("sqz_fully_connected_row", kernel.weights.reshape(-1))
     if isinstance(kernel, prog.PoolKernel):

@@ -32,8 +32,8 @@ class Choice:
     records: bool = False
 
 
-def pack(conv: ConvKernel, target: str) -> Choice:
-    """Choose the kernel of a convolution: one of the target's own, if FAST has it, or the portable one."""
+def lay_out(conv: ConvKernel, target: str) -> Choice:
+    """Choose the kernel of a convolution, one of the target's own if FAST has it, and lay out its weights for it."""
     fast = FAST.get(target)
     return (fast(conv) if fast and _is_plain(conv) else None) or _portable(conv)
 
