@@ -10,10 +10,9 @@ from dataclasses import replace
 
 from converters.compiler.faults import check
 from converters.compiler.front import network as net
-from converters.compiler.limits import LARGEST_STEP
-from converters.compiler.middle import arithmetic
 from converters.compiler.middle import program as prog
 from converters.compiler.middle.lower import lower
+from converters.compiler.middle.pads import with_folded_pads
 
 
 def legalise(graph: net.Graph) -> prog.Program:
@@ -65,7 +64,7 @@ def _where(layer: net.Layer) -> str:
 def with_reshaped_input(graph: net.Graph) -> net.Graph:
     """Let callers give the rows that the first layer reads, if the input is only read reshaped: its bytes stay."""
     bases = _bases(graph)
-    wanted = [each for layer in graph.layers if _reads_rows(layer) for each in layer.inputs]
+    wanted = [each for layer in graph.layers if READS_ROWS[type(layer.kind)] for each in layer.inputs]
     reads = [each for each in wanted if bases[each] == graph.input]
     if not reads or graph.input in reads:
         return graph
@@ -74,9 +73,19 @@ def with_reshaped_input(graph: net.Graph) -> net.Graph:
     return replace(graph, input=reads[0], layers=layers, views=views)
 
 
-def _reads_rows(layer: net.Layer) -> bool:
-    """Whether a layer asks for rows of a certain shape."""
-    return not isinstance(layer.kind, net.Reshape | net.FullyConnected)
+# Whether a kind of layer asks for rows of a certain shape; others read bytes in order.
+READS_ROWS: dict[type, bool] = {
+    net.Add: True,
+    net.Concatenation: True,
+    net.Convolution: True,
+    net.FullyConnected: False,
+    net.Mean: True,
+    net.Pad: True,
+    net.Pool: True,
+    net.Requantize: True,
+    net.Reshape: False,
+    net.Softmax: True,
+}
 
 
 def _bases(graph: net.Graph) -> list[int]:
@@ -91,7 +100,7 @@ def _bases(graph: net.Graph) -> list[int]:
 def with_views(graph: net.Graph) -> net.Graph:
     """Turn reshapes into views of the same bytes, or into copies where a layer reads other rows than the map has."""
     views, layers = list(graph.views), []
-    wanted = {each for layer in graph.layers if _reads_rows(layer) for each in layer.inputs}
+    wanted = {each for layer in graph.layers if READS_ROWS[type(layer.kind)] for each in layer.inputs}
     for layer in graph.layers:
         if isinstance(layer.kind, net.Reshape):
             base = views[layer.inputs[0]]
@@ -101,70 +110,6 @@ def with_views(graph: net.Graph) -> net.Graph:
             layer = replace(layer, inputs=(base,))
         layers.append(layer)
     return replace(graph, layers=tuple(layers), views=tuple(views))
-
-
-def with_folded_pads(graph: net.Graph) -> net.Graph:
-    """Give a PAD's pixels to the layer that reads it: a mean, or windows that see the same values around the map."""
-    pads = {layer.output: layer for layer in graph.layers if isinstance(layer.kind, net.Pad)}
-    layers = tuple(_with_folded_pad(graph, layer, pads) for layer in graph.layers)
-    return replace(graph, layers=layers)
-
-
-def _with_folded_pad(graph: net.Graph, layer: net.Layer, pads: dict[int, net.Layer]) -> net.Layer:
-    kind = layer.kind
-    if not isinstance(kind, net.Convolution | net.Pool | net.Mean) or layer.inputs[0] not in pads:
-        return layer
-    pad = pads[layer.inputs[0]]
-    assert isinstance(pad.kind, net.Pad)
-    if isinstance(kind, net.Mean):
-        return _with_summed_pad(graph, layer, pad)
-    source, target = graph.maps[pad.inputs[0]], graph.maps[layer.output]
-    window = replace(
-        kind.window, pad_top=kind.window.pad_top + pad.kind.top, pad_left=kind.window.pad_left + pad.kind.left
-    )
-    if max(window.pad_top, window.pad_left) > LARGEST_STEP:
-        return layer
-    if isinstance(kind, net.Pool):
-        if not _pads_like_pool(kind, pad.kind, window, source, target):
-            return layer
-        merged: net.LayerKind = replace(kind, window=window)
-    else:
-        if not _pads_like_convolution(kind, pad.kind, graph.maps[layer.inputs[0]], target):
-            return layer
-        merged = replace(kind, window=window, outside=pad.kind.value)
-    return _with_folded_pad(graph, replace(layer, kind=merged, inputs=(pad.inputs[0],)), pads)
-
-
-def _with_summed_pad(graph: net.Graph, layer: net.Layer, pad: net.Layer) -> net.Layer:
-    """Return a MEAN that adds the PAD's pixels itself: their number and value are known."""
-    assert isinstance(pad.kind, net.Pad)
-    padded, source = graph.maps[layer.inputs[0]], graph.maps[pad.inputs[0]]
-    pixels = padded.height * padded.width - source.height * source.width
-    return replace(layer, kind=net.Mean(pixels, pad.kind.value), inputs=(pad.inputs[0],))
-
-
-def _pads_like_convolution(kind: net.Convolution, pad: net.Pad, padded: net.FeatureMap, target: net.FeatureMap) -> bool:
-    """Whether a PAD's value is what the convolution sees around its input, or it sees nothing of that."""
-    window = kind.window
-    sees = window.pad_top or window.pad_left
-    sees = sees or (target.height - 1) * window.stride_h + window.rows > padded.height
-    sees = sees or (target.width - 1) * window.stride_w + (window.kernel_w - 1) * window.dilation_w + 1 > padded.width
-    outside = padded.zero_point if kind.outside is None else kind.outside
-    return pad.value == outside or (kind.outside is None and not sees)
-
-
-def _pads_like_pool(
-    kind: net.Pool, pad: net.Pad, window: net.Window, source: net.FeatureMap, target: net.FeatureMap
-) -> bool:
-    """Whether a PAD's value changes no maximum, and every window sees something of the map itself.
-
-    (An average would count it.)
-    """
-    last_top = (target.height - 1) * window.stride_h - window.pad_top
-    last_left = (target.width - 1) * window.stride_w - window.pad_left
-    sees = window.pad_top < window.kernel_h and window.pad_left < window.kernel_w
-    sees = sees and last_top < source.height and last_left < source.width
-    return not kind.average and pad.value == arithmetic.QMIN and sees
 
 
 def without_unread(graph: net.Graph) -> net.Graph:
