@@ -8,7 +8,8 @@ from typing import Any
 from converters.compiler.back.c.weight_layout import Choice
 from converters.compiler.compilation import Compilation
 from converters.compiler.middle import program as prog
-from converters.compiler.middle.plan import ARENA_ALIGN, Plan, state_bytes
+from converters.compiler.middle.costs import constants, operations, state_bytes
+from converters.compiler.middle.plan import ARENA_ALIGN, Plan
 from converters.compiler.middle.timeline import timeline, whole_maps
 
 
@@ -111,21 +112,6 @@ def _stream(plan: Plan, i: int) -> dict[str, Any]:
     }
 
 
-def operations(operator: prog.Operator, output: prog.Stream) -> int:
-    """Return the elementary operations of one inference: two for a multiply-accumulate, one for each value compared,
-    added or converted by an operator without weights.
-    """
-    if operator.macs:
-        return 2 * operator.macs
-    size, kernel = output.height * output.row_bytes, operator.kernel
-    if isinstance(kernel, prog.PoolKernel):
-        return size * kernel.window.kernel_h * kernel.window.kernel_w
-    if isinstance(kernel, prog.MeanKernel):
-        return kernel.pixels * kernel.channels
-    channels = getattr(kernel, "channels", output.channels)
-    return output.height * output.width * channels
-
-
 # Flash.
 
 
@@ -147,12 +133,10 @@ def _weights_bytes(choice: Choice) -> int:
 
 
 def _bias_bytes(kernel: prog.Kernel, choice: Choice) -> int:
-    if choice.records or not isinstance(kernel, prog.ConvKernel | prog.FullyConnectedKernel):
-        return 0
-    return int(kernel.bias.nbytes)
+    return 0 if choice.records else constants(kernel).bias
 
 
 def _table_bytes(kernel: prog.Kernel, choice: Choice) -> int:
     """Return the bytes of an operator's biases, multipliers and shifts that are not among its weights."""
-    scalings = [None if choice.records else getattr(kernel, "requant", None), getattr(kernel, "mean", None)]
-    return _bias_bytes(kernel, choice) + sum(each.table_bytes for each in scalings if each)
+    found = constants(kernel)
+    return found.mean if choice.records else found.bias + found.scaling + found.mean

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from converters.compiler.middle import program as prog
-from converters.compiler.middle.plan import Plan, header_bytes, in_place_pairs, state_bytes
+from converters.compiler.middle.costs import state_bytes
+from converters.compiler.middle.plan import Plan, header_bytes, in_place_pairs
 
 HEADER, JUNK = -1, -2
 

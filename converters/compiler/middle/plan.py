@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from converters.compiler.faults import check
 from converters.compiler.limits import LARGEST_ARENA
 from converters.compiler.middle import program as prog
+from converters.compiler.middle.costs import may_overwrite, state_bytes
 from converters.compiler.middle.schedule import Schedule
 
 ARENA_ALIGN = 16  # SQZ_ARENA_ALIGN
@@ -57,19 +58,6 @@ class Plan:
 def header_bytes(operators: int, streams: int) -> int:
     """Return SQZ_HEADER_BYTES: a mark, two uint16 for each operator and one for each stream."""
     return 4 + 2 * (2 * operators + streams)
-
-
-def state_bytes(kernel: prog.Kernel) -> int:
-    """Return what an operator keeps from one firing to the next."""
-    if isinstance(kernel, prog.ConvKernel):
-        return 4 * kernel.out_channels if kernel.mean else 0
-    if isinstance(kernel, prog.MeanKernel):
-        return 4 * kernel.channels
-    if isinstance(kernel, prog.FullyConnectedKernel):
-        return 4 * kernel.out_channels if kernel.height > 1 else 0
-    if isinstance(kernel, prog.PoolKernel) and kernel.streaming:
-        return kernel.out_width * kernel.channels * (4 if kernel.average else 1)
-    return 0
 
 
 def plan(schedule: Schedule, scratch_bytes: tuple[int, ...]) -> Plan:
@@ -149,17 +137,9 @@ def in_place_pairs(schedule: Schedule) -> list[tuple[int, int]]:
 
 def _is_in_place(schedule: Schedule, i: int, operator: prog.Operator, read: int) -> bool:
     source, target = schedule.lives[read], schedule.lives[operator.output]
+    whole_rows = operator.kernel.out_channels == schedule.program.streams[operator.output].channels
     both_transient = source.transient and target.transient and source.dies == i
-    return both_transient and _may_overwrite(operator.kernel, schedule.program.streams[operator.output].channels)
-
-
-def _may_overwrite(kernel: prog.Kernel, channels: int) -> bool:
-    """Whether an operator that writes all `channels` of its row reads no byte after it has written there."""
-    if isinstance(kernel, prog.PoolKernel):
-        # Pixel x must be written after pixel x was read for the last time.
-        left_to_right = kernel.window.stride_w > kernel.window.pad_left
-        return kernel.streaming and not kernel.average and left_to_right and kernel.channels == channels
-    return isinstance(kernel, prog.AddKernel | prog.QuantizeKernel) and kernel.channels == channels
+    return both_transient and whole_rows and may_overwrite(operator.kernel)
 
 
 def _scratch_parts(program: prog.Program, scratch_bytes: tuple[int, ...]) -> list[Part]:

@@ -75,8 +75,19 @@ class ConvKernel:
         return self.weights.reshape(self.out_channels, -1)
 
 
+class _EachChannel:
+    """A kernel that makes one channel of each that it reads."""
+
+    channels: int
+
+    @property
+    def out_channels(self) -> int:
+        """Channels that it writes."""
+        return self.channels
+
+
 @dataclass(frozen=True)
-class PoolKernel:
+class PoolKernel(_EachChannel):
     """A row of a pool; `streaming` keeps running maxima or sums and sees one row at a time."""
 
     window: Window
@@ -90,7 +101,7 @@ class PoolKernel:
 
 
 @dataclass(frozen=True, eq=False)
-class MeanKernel:
+class MeanKernel(_EachChannel):
     """The mean over height and width; `zero_sum` is what is taken off the sum of a channel's bytes."""
 
     requant: Requant
@@ -101,7 +112,7 @@ class MeanKernel:
 
 
 @dataclass(frozen=True)
-class AddKernel:
+class AddKernel(_EachChannel):
     """A row of a sum. Multipliers and shifts are of a, b and the output."""
 
     multiplier: tuple[int, int, int]
@@ -114,7 +125,7 @@ class AddKernel:
 
 
 @dataclass(frozen=True, eq=False)
-class QuantizeKernel:
+class QuantizeKernel(_EachChannel):
     """A row in another scale."""
 
     requant: Requant
@@ -124,7 +135,7 @@ class QuantizeKernel:
 
 
 @dataclass(frozen=True)
-class PadKernel:
+class PadKernel(_EachChannel):
     """A row with `value` around it; without padding a copy."""
 
     in_width: int
@@ -135,7 +146,7 @@ class PadKernel:
 
 
 @dataclass(frozen=True)
-class ReshapeKernel:
+class ReshapeKernel(_EachChannel):
     """A row of a map whose bytes are those of a map with other rows."""
 
     width: int
@@ -155,7 +166,7 @@ class FullyConnectedKernel:
 
 
 @dataclass(frozen=True)
-class SoftmaxKernel:
+class SoftmaxKernel(_EachChannel):
     """Softmax over the channels of each pixel of a row."""
 
     multiplier: int

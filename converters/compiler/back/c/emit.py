@@ -267,7 +267,7 @@ def _operator(plan: Plan, i: int, choice: Choice, tables: Tables) -> _CodedOpera
 def _operator_comment(program: prog.Program, i: int) -> str:
     operator = program.operators[i]
     source, target = program.streams[operator.inputs[0]], program.streams[operator.output]
-    channels = getattr(operator.kernel, "out_channels", 0) or getattr(operator.kernel, "channels", 0)
+    channels = operator.kernel.out_channels
     of = f" (from channel {operator.channel} of {target.channels})" if channels < target.channels else ""
     shapes = f"{source.height}x{source.width}x{source.channels} to {target.height}x{target.width}x{channels}{of}"
     macs = f", {operator.macs} MACs" if operator.macs else ""

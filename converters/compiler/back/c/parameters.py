@@ -31,7 +31,7 @@ class Site:
 
 def parameters(kernel: prog.Kernel, site: Site) -> Parameters:
     """Return the structure that a kernel's function reads; its constants are added to the tables."""
-    return _MAKERS[type(kernel)](kernel, site)
+    return PARAMETERS[type(kernel)](kernel, site)
 
 
 def designated(values: Mapping[str, object]) -> str:
@@ -190,7 +190,7 @@ def _softmax_params(k: prog.SoftmaxKernel, site: Site) -> Parameters:
     }
 
 
-_MAKERS: dict[type, Callable[[Any, Site], Parameters]] = {
+PARAMETERS: dict[type, Callable[[Any, Site], Parameters]] = {
     prog.ConvKernel: _conv_params,
     prog.PoolKernel: _pool_params,
     prog.MeanKernel: _mean_params,
