@@ -9,6 +9,7 @@ import math
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +18,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
+KEPT = 4  # the models read last: one run asks for the same two or three again and again
+LARGEST_KEPT = 1 << 24  # bytes of a file; what is read of it takes as much again
 NOT_A_MODEL = "expected a .tflite file (a FlatBuffer with identifier TFL3)"
 NUMPY_INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "bool")
 NUMPY_DTYPES = (*NUMPY_INTEGERS, "float16", "float32", "float64", "complex64", "complex128")
@@ -125,13 +128,22 @@ def read_model(data: bytes) -> Model:
       data: the whole file; anything appended to the FlatBuffer (a zip) is ignored.
 
     Returns:
-      The model.
+      The model; for bytes that were read just before, the same one again. Nothing in it can be changed.
 
     Raises:
       ValueError: the bytes are not a `.tflite` file, are damaged, or hold what this kit does not read
         (several subgraphs, sparse encodings).
     """
     require_identifier(data)
+    return _kept(data) if len(data) <= LARGEST_KEPT else _parsed(data)
+
+
+@lru_cache(maxsize=KEPT)
+def _kept(data: bytes) -> Model:
+    return _parsed(data)
+
+
+def _parsed(data: bytes) -> Model:
     try:
         return _model(schema.Model.GetRootAs(data, 0), data)
     except Invalid:

@@ -6,12 +6,14 @@ import random
 import struct
 import subprocess
 import sys
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from converters.tflite import parse
 from converters.tflite.edit import pack, unpack
 from converters.tflite.reader import (
     Model,
@@ -277,6 +279,62 @@ def test_two_fused_layers_are_decided_by_what_is_left() -> None:
 def test_a_layer_whose_own_name_looks_like_a_wrapper_is_found() -> None:
     model = with_conv_names("m/quant_head/Relu", "m/quant_prune_low_magnitude_tail/Relu", *OTHERS)
     assert match_layers(model, ["quant_head", "tail", *OTHER_NAMES])["quant_head"] == 0
+
+
+# Reading again.
+
+
+def test_the_same_bytes_are_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tiny.int8_model() + b"not read before"
+    parsed = counted(monkeypatch)
+    first = read_model(data)
+    assert read_model(bytes(bytearray(data))) is first, "other bytes of the same values"
+    assert len(parsed) == 1
+    for i in range(parse.KEPT):
+        read_model(data + bytes([i]))
+    assert read_model(data) is not first, "only a few are kept"
+    assert len(parsed) == parse.KEPT + 2
+
+
+def test_a_large_file_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tiny.int8_model() + b"large"
+    parsed = counted(monkeypatch)
+    monkeypatch.setattr(parse, "LARGEST_KEPT", len(data) - 1)
+    assert read_model(data) is not read_model(data)
+    assert len(parsed) == 2
+
+
+def test_what_is_damaged_is_an_error_each_time() -> None:
+    data = tiny.int8_model()[:1000]
+    for _ in range(2):
+        with pytest.raises(ValueError, match="damaged"):
+            read_model(data)
+
+
+def test_nothing_in_a_model_can_be_changed(data: bytes) -> None:
+    """For all who read the same bytes share it."""
+    model = read_model(data)
+    constants = [tensor.data for tensor in model.tensors if tensor.data is not None]
+    assert constants
+    for values in constants:
+        assert not values.flags.writeable
+        with pytest.raises(ValueError, match="cannot set WRITEABLE flag"):
+            values.setflags(write=True)
+    for op in model.ops:
+        with pytest.raises(TypeError, match="does not support item assignment"):
+            op.options["padding"] = "SAME"  # type: ignore[index]
+        assert all(isinstance(value, str | int | float | tuple) for value in op.options.values())
+    for value in (model, *model.ops, *model.tensors):
+        with pytest.raises(FrozenInstanceError):
+            value.index = 3  # type: ignore[misc, union-attr]
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Return a list to which each file that is really parsed is added."""
+    parsed: list[bytes] = []
+    real = parse._parsed
+    monkeypatch.setattr(parse, "_parsed", lambda data: (parsed.append(data), real(data))[1])
+    return parsed
 
 
 # Bad input.
