@@ -116,7 +116,7 @@ def test_height_comes_before_width() -> None:
     x = layers.AveragePooling2D((2, 1), strides=(3, 1), name="pool")(x)
     x = layers.Dense(4, activation="relu", name="dense")(layers.Flatten(name="flatten")(x))
     keras_model = tiny.keras.Model(inputs, x)
-    model = read_model(tiny.to_tflite.float_model(keras_model))
+    model = read_model(tiny.from_keras.float_model(keras_model))
     by_operator = {op.name: op for op in model.ops}
     assert by_operator["DEPTHWISE_CONV_2D"].options["depth_multiplier"] == 2
     assert by_operator["CONV_2D"].options["stride"] == (1, 2)
@@ -137,7 +137,7 @@ def test_dilation_is_read_height_first() -> None:
 
 
 def test_reading_needs_no_tensorflow() -> None:
-    modules = "converters.tflite_reader, converters.tflite_writer, converters.c_array"
+    modules = "converters.tflite.reader, converters.tflite.writer, converters.c_text"
     code = f"import sys, {modules}; print('tensorflow' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
