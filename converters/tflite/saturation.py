@@ -23,7 +23,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from converters.tflite.edit import add_buffer, drop_unused_buffers, name_text, operator_code, pack, unpack
-from converters.tflite.parse import Model, Op, Tensor
+from converters.tflite.model import Model, Op, Tensor
 from converters.tflite.reader import read_model
 
 LOWEST = -128
