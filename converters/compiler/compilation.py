@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from converters.compiler.back.c import emit, library, targets
 from converters.compiler.back.c.weight_layout import Choice
-from converters.compiler.front.graph import Graph, Program
+from converters.compiler.front.network import Graph
 from converters.compiler.front.read import read_graph
 from converters.compiler.middle.legalise import legalise
 from converters.compiler.middle.plan import Plan, plan
+from converters.compiler.middle.program import Program
 from converters.compiler.middle.schedule import Schedule, schedule
 
 
