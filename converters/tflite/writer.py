@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from converters import labels as legal
 from converters.tflite.edit import (
     NO_BUFFER,
     add_metadata,
@@ -167,7 +168,7 @@ def with_metadata(
 
     Raises:
       ValueError: the model has another form, the number of labels is not the number of outputs, or a label
-        would not survive as a line of text.
+        is not legal (`converters.labels`).
     """
     info = read_model(model)
     _check_labels(labels, info)
@@ -265,8 +266,8 @@ def _check_labels(labels: Sequence[str], info: Model) -> None:
     if len(labels) != outputs[0].size:
         raise ValueError(f"{len(labels)} labels for {outputs[0].size} outputs; expected one label for each output")
     for index, label in enumerate(labels):
-        if label.splitlines() != [label] or label != label.strip() or "\0" in label:
-            raise ValueError(f"label {index} is {label!r}; expected one line of text without spaces around it")
+        if fault := legal.fault(label):
+            raise ValueError(f"label {index} is {label!r}, which {fault}; expected {legal.LEGAL}")
 
 
 def _with_zip(model: bytes, files: Mapping[str, bytes]) -> bytes:

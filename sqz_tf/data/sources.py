@@ -16,6 +16,7 @@ import numpy as np
 from sqz_tf.base.errors import DataError
 from sqz_tf.data.splits import SPLITS
 from sqz_tf.images.find import ImageSet, scan
+from sqz_tf.images.labels import refuse_illegal
 
 UNLABELLED = -1
 """Label of a picture that has none."""
@@ -175,6 +176,9 @@ def _tfds(name: str) -> _Source:
             expected="an image, a label and a train split",
         )
 
+    classes = tuple(features["label"].names)
+    refuse_illegal(classes, f"tfds:{name}", "give a folder with one folder per class")
+
     def items() -> Iterator[_Item]:
         for given in splits:
             stored = builder.as_dataset(split=given, decoders={"image": tfds.decode.SkipDecoding()})
@@ -185,7 +189,7 @@ def _tfds(name: str) -> _Source:
 
     return _Source(
         name=name.split("/")[0].split(":")[0],
-        classes=tuple(features["label"].names),
+        classes=classes,
         count=sum(builder.info.splits[key].num_examples for key in splits),
         items=items,
         channels=1 if features["image"].shape[-1] == 1 else 3,

@@ -417,7 +417,8 @@ class Blocker:
 sys.meta_path.insert(0, Blocker())
 """
 REFUSED = (
-    *("tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "tflite_micro", "converters"),
+    *("tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "tflite_micro"),
+    *("converters.tflite.reader", "converters.tflite.writer", "converters.weights", "converters.compiler"),
     *("flatbuffers", "ai_edge_litert.schema_py_generated", "google", "tqdm", "ml_dtypes"),
     *("sklearn", "scipy", "matplotlib", "jinja2", "rich", "pytest", "hypothesis"),
 )
