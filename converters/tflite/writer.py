@@ -27,6 +27,7 @@ from converters.tflite.edit import (
     unpack,
 )
 from converters.tflite.metadata import LABELS_FILE, PREPROCESS_FILE, metadata
+from converters.tflite.pixels import Reading, reading
 from converters.tflite.reader import CONVOLUTIONS, Model, read_model
 
 METADATA_NAME = b"TFLITE_METADATA"
@@ -175,7 +176,7 @@ def with_metadata(
     scale = float(preprocess.get("scale", 1 / 255))
     if not scale > 0:
         raise ValueError(f"the scale in preprocess is {scale}; expected a positive number")
-    centred = _takes_centred_pixels(info)
+    centred = _takes_centred_pixels(info, scale)
     document = metadata(
         info,
         texts=(name, description, version, author, licence),
@@ -192,11 +193,12 @@ def with_metadata(
     return _with_zip(pack(editable), {key: value.encode() for key, value in files.items()})
 
 
-def _takes_centred_pixels(info: Model) -> bool:
-    """Whether the quantized input stands for `pixel - 128`: scale 1, zero at pixel 128."""
+def _takes_centred_pixels(info: Model, pixel_scale: float) -> bool:
+    """Whether the quantized input stands for `pixel - 128`."""
     image = info.input_tensors()[0]
-    zero = {"int8": 0, "uint8": UINT8_OFFSET}.get(image.dtype)
-    return zero is not None and image.scale == (1.0,) and image.zero_point == (zero,)
+    if len(image.scale) != 1 or len(image.zero_point) != 1:
+        return False
+    return reading(image.dtype, image.scale[0], image.zero_point[0], pixel_scale) is Reading.CENTRED
 
 
 def strip_metadata(model: bytes) -> bytes:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from converters.tflite import pixels
 from sqz_tf.base.errors import ConfigError, DataError
 from sqz_tf.base.pixels import to_int8
 from sqz_tf.base.quiet import quiet_stderr
@@ -237,20 +238,13 @@ def _check_fit(model: Classifier) -> None:
 
 
 def _check_input_quantization(model: Classifier) -> None:
-    """Make sure that the quantized input is the pixel itself: `pixel ^ 0x80` in int8, `pixel` in uint8.
-
-    The zero point says which pixel is 0: the first, where scale is the float input's; or, in models whose scales
-    are powers of two, the 128th, with conv1 folded to fit.
-    """
-    port, scale = model.input, model.preprocess.scale
+    """Make sure that the byte of a quantized input is the pixel itself."""
+    port = model.input
     if port.dtype == "float32":
         return
-    black = port.zero_point + (128 if port.dtype == "int8" else 0)
-    if not (black == 128 and port.scale > 0) and not (black == 0 and abs(port.scale - scale) <= 0.01 * scale):
+    if fault := pixels.fault(port.dtype, port.scale, port.zero_point, model.preprocess.scale, alone=True):
         raise ModelError(
-            f"{model.path} takes {port.dtype} with scale {port.scale:g} and zero_point {port.zero_point}",
-            expected=f"scale {scale:g}, so that a pixel is a step, and zero_point "
-            f"{-128 if port.dtype == 'int8' else 0}",
+            f"{model.path} takes {fault}",
             fix="fold the normalisation into the first convolution, as python -m sqz_tf.export does",
         )
 
