@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sqz_tf.base.console import EXIT_OK, run
+from sqz_tf.base.errors import DataError, translated
 from sqz_tf.inference.latency import Latency, measure
 
 
@@ -26,6 +27,16 @@ def table(latencies: list[Latency], seconds: dict[str, float]) -> str:
     lines += ["", f"{'stage':<20}{'seconds':>8}{'share':>12}"]
     lines += [f"{name:<20}{value:>8.1f}{value / total:>12.0%}" for name, value in seconds.items()]
     return "\n".join([*lines, f"{'total':<20}{sum(seconds.values()):>8.1f}"])
+
+
+def _seconds(report: Path) -> dict[str, float]:
+    """Return what each stage of the export took, in seconds; empty without a report."""
+    if not report.exists():
+        return {}
+    of = (OSError, ValueError, LookupError, TypeError, AttributeError)
+    with translated(DataError, f"{report} cannot be read", expected="what an export wrote", of=of):
+        found = json.loads(report.read_text(encoding="utf-8"))["seconds"]
+        return {str(stage): float(seconds) for stage, seconds in found.items()}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -44,8 +55,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def work() -> int:
         latencies = [row for threads in arguments.threads for row in measure(arguments.folder, arguments.runs, threads)]
-        report = arguments.folder / "report.json"
-        seconds = json.loads(report.read_text(encoding="utf-8"))["seconds"] if report.exists() else {}
+        seconds = _seconds(arguments.folder / "report.json")
         if arguments.json:
             print(json.dumps({"latency": [asdict(row) for row in latencies], "seconds": seconds}, indent=2))
         else:

@@ -15,7 +15,7 @@ from converters import c_packages, compiler
 from converters.tflite.writer import read_attached
 from sqz_tf import __version__
 from sqz_tf.base.console import EXIT_OK, Console, run
-from sqz_tf.base.errors import ConversionError, DataError
+from sqz_tf.base.errors import ConversionError, DataError, translated
 from sqz_tf.deploy.boards import board_argument, boards
 from sqz_tf.deploy.c_folder import write_folder
 
@@ -92,11 +92,9 @@ def main(argv: list[str] | None = None) -> int:
 def _work(arguments: argparse.Namespace, console: Console) -> int:
     data = _read(arguments.model)
     target = arguments.board.target if arguments.board else arguments.target or "generic"
-    try:
+    with translated(ConversionError, f"{arguments.model} cannot be compiled"):
         compilation = compiler.analyse(data, target)
         files = _files(arguments, compilation) if arguments.out else {}
-    except ValueError as error:
-        raise ConversionError(f"{arguments.model} cannot be compiled: {error}") from error
     if arguments.out:
         replaced = write_folder(arguments.out, files, arguments.overwrite)
         if replaced not in (None, arguments.package):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sqz_tf.base.errors import DataError
+from sqz_tf.base.errors import DataError, first_line
 from sqz_tf.data.splits import SPLITS
 from sqz_tf.images.find import ImageSet, scan
 from sqz_tf.images.labels import refuse_illegal
@@ -147,7 +147,7 @@ def _cifar10() -> _Source:
             (train, train_labels), (test, test_labels) = cifar10.load_data()
     except Exception as error:
         raise DataError(
-            f"cifar10 cannot be downloaded ({_first_line(error)})",
+            f"cifar10 cannot be downloaded ({first_line(error)})",
             expected="a connection to the CIFAR-10 site",
             fix="download it elsewhere and give a folder or .zip with one folder per class",
         ) from error
@@ -167,7 +167,7 @@ def _tfds(name: str) -> _Source:
             builder.download_and_prepare()
     except Exception as error:
         raise DataError(
-            f"tfds:{name} cannot be prepared ({_first_line(error)})", expected="a name from the TFDS catalogue"
+            f"tfds:{name} cannot be prepared ({first_line(error)})", expected="a name from the TFDS catalogue"
         ) from error
     features, splits = builder.info.features, [key for key in SPLITS if key in builder.info.splits]
     if not ("image" in features and "label" in features and "train" in splits):
@@ -195,10 +195,6 @@ def _tfds(name: str) -> _Source:
         channels=1 if features["image"].shape[-1] == 1 else 3,
         licence=f"TensorFlow Datasets, {builder.info.homepage or name}",
     )
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _missing(source: str, package: str, extra: str) -> DataError:

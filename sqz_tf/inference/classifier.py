@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from converters.tflite import pixels
-from sqz_tf.base.errors import ConfigError, DataError
+from sqz_tf.base.errors import ConfigError, DataError, first_line, translated
 from sqz_tf.base.pixels import to_int8
 from sqz_tf.base.quiet import quiet_stderr
 from sqz_tf.base.spec import PreprocessSpec
@@ -152,12 +152,10 @@ class Classifier:
         return _dequantized(raw, self.output)
 
     def _run(self, value: np.ndarray) -> np.ndarray:
-        try:
+        with translated(ModelError, f"{self.runtime} failed on {self.path}", of=(ValueError, RuntimeError)):
             self._interpreter.set_tensor(self.input.index, value[None])
             self._interpreter.invoke()
             result: np.ndarray = self._interpreter.get_tensor(self.output.index)
-        except (ValueError, RuntimeError) as error:
-            raise ModelError(f"{self.runtime} failed on {self.path} ({_line(error)})") from error
         return result[0]
 
 
@@ -168,7 +166,7 @@ def _interpreter_class() -> tuple[str, Any]:
         try:
             return package, operator.attrgetter(attribute)(importlib.import_module(module))
         except (ImportError, AttributeError) as error:  # AttributeError: built for another NumPy
-            reasons.append(f"{package}: {_line(error)}")
+            reasons.append(f"{package}: {first_line(error)}")
     raise ModelError(
         f"no TFLite runtime can be imported ({'; '.join(reasons)})",
         expected="one of " + ", ".join(package for package, *_ in RUNTIMES),
@@ -178,22 +176,17 @@ def _interpreter_class() -> tuple[str, Any]:
 
 def _interpreter(file: ModelFile, threads: int | None) -> tuple[str, Any]:
     runtime, kind = _interpreter_class()
-    try:
-        with quiet_stderr():  # it announces its delegate
-            interpreter = kind(model_content=file.content, num_threads=threads)
-            interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise ModelError(
-            f"{runtime} cannot run {file.path} ({_line(error)})",
-            expected="a whole .tflite of operators it knows",
-            fix="copy it again, or update the runtime",
-        ) from error
+    refused = translated(
+        ModelError,
+        f"{runtime} cannot run {file.path}",
+        expected="a whole .tflite of operators it knows",
+        fix="copy it again, or update the runtime",
+        of=(ValueError, RuntimeError),
+    )
+    with refused, quiet_stderr():  # it announces its delegate
+        interpreter = kind(model_content=file.content, num_threads=threads)
+        interpreter.allocate_tensors()
     return runtime, interpreter
-
-
-def _line(error: BaseException) -> str:
-    """Return the first line of an error."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _ports(path: Path, interpreter: Any) -> tuple[Port, Port]:

@@ -12,7 +12,7 @@ import numpy as np
 from converters.tflite.reader import read_model
 from converters.tflite.writer import PREPROCESS_FILE, read_attached
 from sqz_tf.artifact.manifest import MANIFEST
-from sqz_tf.base.errors import SqzError
+from sqz_tf.base.errors import SqzError, translated
 from sqz_tf.base.spec import PreprocessSpec, from_dict
 
 
@@ -38,22 +38,26 @@ def read_artifacts(folder: Path) -> Artifacts:
     Raises:
       CheckError: a file is missing or damaged, or a model takes other pictures than the manifest says.
     """
+    of = (ValueError, KeyError, TypeError)
+    with translated(CheckError, f"{folder} is damaged", expected="a folder that an export wrote", of=of):
+        artifacts = _read_files(folder)
+    _check_models(artifacts)
+    return artifacts
+
+
+def _read_files(folder: Path) -> Artifacts:
     try:
         models = [(folder / f"model_{kind}.tflite").read_bytes() for kind in ("f32", "int8", "uint8")]
         labels = tuple((folder / "labels.txt").read_text(encoding="utf-8").splitlines())
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        preprocess = from_dict(PreprocessSpec, manifest["config"]["preprocess"])
-        for model in models:
-            read_model(model)
     except OSError as error:
         raise CheckError(
             f"{error.filename} cannot be read ({error.strerror})", expected="a folder that an export wrote"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckError(f"{folder} is damaged ({error})", expected="a folder that an export wrote") from error
-    artifacts = Artifacts(models[0], models[1], models[2], labels, preprocess, manifest)
-    _check_models(artifacts)
-    return artifacts
+    for model in models:
+        read_model(model)
+    preprocess = from_dict(PreprocessSpec, manifest["config"]["preprocess"])
+    return Artifacts(models[0], models[1], models[2], labels, preprocess, manifest)
 
 
 def check_pictures(artifacts: Artifacts, images: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> None:
@@ -127,10 +131,8 @@ def _models(artifacts: Artifacts) -> dict[str, bytes]:
 
 
 def _attached(artifacts: Artifacts) -> dict[str, dict[str, bytes]]:
-    try:
+    with translated(CheckError, "a model cannot be judged", fix="export again"):
         return {name: read_attached(model) for name, model in _models(artifacts).items()}
-    except ValueError as error:
-        raise CheckError(str(error), fix="export again") from error
 
 
 def _json(data: bytes) -> Any:

@@ -395,7 +395,7 @@ def test_runtimes_are_tried_in_turn(monkeypatch, write):
     _only(monkeypatch, tensorflow=tensorflow)
     classifier = Classifier(path, threads=3)
     assert (classifier.runtime, classifier._interpreter.threads) == ("tensorflow", 3)
-    with pytest.raises(ModelError, match=r"tensorflow failed on .*model\.tflite \(out of memory\)$"):
+    with pytest.raises(ModelError, match=r"tensorflow failed on .*model\.tflite: out of memory$"):
         classifier.classify(picture(1, 2, 3, 4))
 
 
