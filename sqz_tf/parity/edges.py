@@ -197,16 +197,12 @@ def _attempt(run: Run) -> Result | SqzError:
         return error
 
 
-def compare(reference: Run, candidate: Run) -> Edge:
+def _edge(reference: Run, ours: Result | SqzError, candidate: Run, theirs: Result | SqzError) -> Edge:
     """Compare two runs byte for byte, in every layer, and name the first layer that differs.
 
     Layers are compared on the first pictures, outputs on all; where an output differs that picture is run again
     to find the layer. A uint8 output may be the int8 one plus 128.
     """
-    return _edge(reference, _attempt(reference), candidate, _attempt(candidate))
-
-
-def _edge(reference: Run, ours: Result | SqzError, candidate: Run, theirs: Result | SqzError) -> Edge:
     for error in (ours, theirs):
         if isinstance(error, Unavailable):
             return Edge("equal", None, skipped=str(error))
