@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, run
+from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, command, common_options
 from sqz_tf.deploy import firmware, flashing
 from sqz_tf.deploy.boards import board, board_argument
 from sqz_tf.deploy.firmware import Run
@@ -39,8 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", metavar="FILE", type=Path, help="the .tflite that DIR was compiled from")
     parser.add_argument("--out", metavar="DIR", type=Path, help="where to build (default: DIR-BOARD)")
     parser.add_argument("--dry-run", action="store_true", help="print the commands and do nothing")
-    parser.add_argument("--json", action="store_true", help="print JSON alone")
-    parser.add_argument("--debug", action="store_true", help="show where an error came from")
+    common_options(parser, json="print JSON alone", quiet="no notes")
     return parser
 
 
@@ -53,13 +52,11 @@ def _known(name: str) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code: 0 if all is as expected, 1 if not."""
-    arguments = build_parser().parse_args(argv)
-    return run(lambda: _work(arguments), arguments.debug)
+    return command(build_parser().parse_args(argv), _work)
 
 
-def _work(arguments: argparse.Namespace) -> int:
+def _work(arguments: argparse.Namespace, console: Console) -> int:
     job = _job(arguments)
-    console = Console(quiet=arguments.json)
     _note_other_target(job, console)
     if arguments.dry_run:
         print(f"# this command itself writes the pictures and what is expected of them to {job.cases}")

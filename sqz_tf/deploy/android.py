@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from converters.android_assets import FOLDER, android_assets
-from sqz_tf.base.errors import OutputError
+from sqz_tf.base.errors import OutputError, translated
 
 MODEL_FILE, LICENCE_FILE = "model_int8.tflite", "LICENCE.weights.txt"
 DEMO = Path(__file__).resolve().parents[2] / "android_demo"
@@ -71,10 +71,8 @@ def _files(exports: Sequence[Path]) -> dict[str, bytes]:
         if not path.is_file():
             raise OutputError(f"there is no {path}", expected="an output folder of python -m sqz_tf.export")
         models[name] = path.read_bytes()
-    try:
+    with translated(OutputError, "the app cannot take the models", fix="export them again"):
         files = android_assets(models)
-    except ValueError as error:
-        raise OutputError(str(error), fix="export it again") from error
     licences = {export.resolve().name: export / LICENCE_FILE for export in exports}
     texts = {name: path.read_bytes() for name, path in licences.items() if path.is_file()}
     return {**files, **{f"{FOLDER}/{name}.licence.txt": text for name, text in texts.items()}}
