@@ -57,9 +57,9 @@ def tflm_files(
     Args:
       model: int8 `.tflite` bytes with one image input [1, H, W, C] and one output; embedded exactly as given.
       labels: one text for each output.
-      settings: `arena_bytes` (what to reserve), `arena_measured_bytes` (what was used when measured), and
-        `preprocess`, plain values that become `…_PREPROCESS_…` constants; its `scale` is the real value of a
-        pixel step (default 1/255).
+      settings: `arena_bytes` (what to reserve) and `arena_measured_bytes` (what was used when measured), if they
+        are known, and `preprocess`, plain values that become `…_PREPROCESS_…` constants; its `scale` is the real
+        value of a pixel step (default 1/255).
       provenance: lines of the comment on top, for instance tools, source model.
       prefix: what every name begins with.
 
@@ -106,7 +106,7 @@ def _check_edges(info: Model, labels: Sequence[str], settings: Mapping[str, Any]
     for index, label in enumerate(labels):
         if fault := legal.fault(label):
             raise ValueError(f"label {index} is {label!r}, which {fault}; expected {legal.LEGAL}")
-    if int(settings.get("arena_bytes", 0)) <= 0:
+    if int(settings.get("arena_bytes", 1)) <= 0:
         raise ValueError(f"arena_bytes is {settings.get('arena_bytes')}; expected a positive number of bytes")
     pixel_scale = float(settings.get("preprocess", {}).get("scale", 1 / 255))
     if fault := pixels.fault(image.dtype, image.scale[0], image.zero_point[0], pixel_scale):

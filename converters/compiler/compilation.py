@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from converters.compiler.back.c import emit, library, targets
 from converters.compiler.back.c.weight_layout import Choice
@@ -28,8 +29,9 @@ class Compilation:
     plan: Plan
 
 
+@lru_cache(maxsize=2)
 def analyse(model: bytes, target: str = "generic") -> Compilation:
-    """Run every pass but the last.
+    """Run every pass but the last; the last two results are kept, for who asks again.
 
     Args:
       model: the bytes of an int8 `.tflite`.
