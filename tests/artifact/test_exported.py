@@ -24,6 +24,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def read_all(folder: Path) -> None:
+    export = Export.open(folder)
+    _ = (export.report, export.labels, export.reference_answers)
+
+
 def test_what_is_there_is_read(folder: Path) -> None:
     export = Export.open(str(folder))
     assert (export.int8, export.labels, export.config, export.report) == (b"int8", ("cat", "blue sky"), {"seed": 1}, {})
@@ -62,8 +67,7 @@ def test_a_missing_model_is_named(name: str, folder: Path) -> None:
 def test_a_damaged_file_is_named(name: str, content: bytes, message: str, folder: Path) -> None:
     (folder / name).write_bytes(content)
     with pytest.raises(ExportError, match=rf"is damaged \(.*{message}.*expected a folder that an export wrote"):
-        export = Export.open(folder)
-        _ = (export.report, export.labels, export.reference_answers)
+        read_all(folder)
 
 
 def test_answers_of_another_form_are_refused(folder: Path) -> None:
