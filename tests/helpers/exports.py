@@ -9,7 +9,16 @@ from pathlib import Path
 from tests.helpers.needs import ROOT
 
 FILES = {
-    *("model.keras", "model_f32.tflite", "model_int8.tflite", "model_uint8.tflite", "labels.txt", "README.md"),
+    *(
+        "model.keras",
+        "model_f32.safetensors",
+        "reference_answers.npy",
+        "model_f32.tflite",
+        "model_int8.tflite",
+        "model_uint8.tflite",
+        "labels.txt",
+        "README.md",
+    ),
     *("report.html", "report.json", "manifest.json"),
     *(f"tflm/{name}" for name in ("model_data.h", "model_data.cc", "op_resolver.h", "settings.h")),
 }
