@@ -154,12 +154,13 @@ def test_a_scheme_edits_and_checks_what_was_converted(
         to_uint8_twin=lambda model: b"twin",
         used_scales=lambda model: (1.0, {}, {}),
         verify_integer=lambda model, operators: allowed.append(operators),
+        write_keras=lambda model, path: None,
+        numbers=lambda model: b"",
         _described=lambda data, *rest: data,
     )
-    final = SimpleNamespace(save=lambda path: path.write_bytes(b""))
     rival = Rival(quantizing.RIVAL, QuantizeConfig("int8"), lambda: b"rival")
     made: Any = SimpleNamespace(
-        preprocessing=dict, quantized=None, models=lambda: (b"raw", final), rivals=(rival,), rival_stages=()
+        preprocessing=dict, quantized=None, models=lambda: (b"raw", None), rivals=(rival,), rival_stages=()
     )
     found = converting.convert(run, made, None)
     assert made_up.asked == ["finish raw", "verify finished"]
