@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from converters.weights.read import FORMATS
 from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, command, common_options, positive
 from sqz_tf.base.errors import ConfigError, OutputError
 from sqz_tf.base.spec import ARCHS, BYPASSES, FITS
@@ -78,8 +79,8 @@ def _add_network(group: Any) -> None:
     group.add_argument(
         "--weights",
         metavar="FILE",
-        help="start from published weights: imagenet (SqueezeNet v1.0, 676 KB, downloaded once), or a .net, "
-        ".caffemodel, .onnx, .safetensors or .pth file. Pictures labelled by ImageNet's wnids keep its 1000 classes "
+        help="start from published weights: imagenet (SqueezeNet v1.0, 676 KB, downloaded once), or a file "
+        f"({', '.join(FORMATS)}). Pictures labelled by ImageNet's wnids keep its 1000 classes "
         "and are only quantized; others get a new head and fine-tuning",
     )
     group.add_argument("--width", type=float, help="multiplies every layer's filters (default: by data)")
