@@ -205,7 +205,8 @@ def _default_name(source: str) -> str:
 
 
 def _print_result(report: dict[str, Any], folder: Path, as_json: bool) -> None:
-    from sqz_tf.report.pages import summary_table, to_json
+    from sqz_tf.report.document import to_json
+    from sqz_tf.report.pages import summary_table
 
     if as_json:
         print(to_json(report), end="")

@@ -245,7 +245,7 @@ def _data(tensor: Tensor) -> np.ndarray:
 
 
 def _maker(name: str) -> str:
-    """Return the Keras layer a tensor is named after, as `tflite_reader.layer_names` does."""
+    """Return the Keras layer a tensor is named after, as `converters.tflite.reader.layer_names` does."""
     parts = name.split(";")[0].split("/")
     return parts[-2] if len(parts) > 1 else parts[0]
 

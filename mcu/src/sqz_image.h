@@ -1,4 +1,4 @@
-/* From camera rows to network rows: fit, resize and cut by the integer rule of docs/artifact-format.md, one row at a
+/* From camera rows to network rows: fit, resize and cut by the integer rule of docs/formats/preprocess.md, one row at a
  * time. Neither the picture nor the network's input need be in RAM. Byte equal to what the Python side computes.
  *
  *     static _Alignas(SQZ_ARENA_ALIGN) uint8_t arena[NAME_ARENA_BYTES];

@@ -2,7 +2,7 @@
 
 Beside `OUT` a run owns `OUT.work`: one folder per finished stage, the lock, and the folder being assembled.
 All changes of state are renames on one file system, so a run killed at any moment leaves the old state or the
-new one. Nothing here knows what the stages compute. The layout is specified in docs/artifact-format.md.
+new one. Nothing here knows what the stages compute. The layout is specified in docs/formats/output-folder.md.
 """
 
 from __future__ import annotations

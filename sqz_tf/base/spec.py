@@ -66,7 +66,7 @@ class PreprocessSpec:
 
     In this order: decode to 8-bit RGB, turn to grey if `channels` is 1, fit (`centre-crop`: cut the largest
     centred rectangle of the aspect ratio `resize_width`:`resize_height`; `warp`: keep everything), resize to
-    `resize_width` × `resize_height` by the integer rule of docs/artifact-format.md, cut the centred
+    `resize_width` × `resize_height` by the integer rule of docs/formats/preprocess.md, cut the centred
     `width` × `height`. The device sees these bytes: int8 input is `pixel ^ 0x80`, float input `pixel * scale`.
 
     `mean` and `std` (in units of `pixel * scale`, one per channel) say what has been folded into conv1: the

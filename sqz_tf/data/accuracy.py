@@ -73,7 +73,7 @@ def evaluate(
       source: a folder with a folder per class, or with labels.csv beside the files or images/; or such a `.zip`.
         With `split` also digits, cifar10 or tfds:NAME.
       split: one of SPLITS: those pictures only. Where no folder says which they are, they are told by content, as for
-        an export (docs/artifact-format.md), with the fractions in manifest.json if that lies beside the model. If
+        an export (docs/formats/splits.md), with the fractions in manifest.json if that lies beside the model. If
         that says that nothing was trained, all pictures are `test` and there is no other split.
       limit: so many pictures at most, evenly spread over all.
       progress: called with (what, pictures done, pictures in all).

@@ -67,8 +67,8 @@ CYCLES = {
 CYCLES_ELSEWHERE = (1.0, 1.8)
 
 
-# TFLite Micro with CMSIS-NN, int8-only registrations: bytes of code with GCC 12.2 (mcu/bench/peers.json) for CONV_2D,
-# MAX_POOL_2D, CONCATENATION, MEAN and SOFTMAX.
+# TFLite Micro with CMSIS-NN, int8-only registrations: bytes of code with GCC 12.2 (tools/bench_mcu/peers.json) for
+# CONV_2D, MAX_POOL_2D, CONCATENATION, MEAN and SOFTMAX.
 TFLM_CODE_BYTES = {"cortex-m4": 44_304, "cortex-m7": 42_424, "cortex-m55": 39_264}
 
 

@@ -1,6 +1,6 @@
 """Decoded pixels to the network's input: grey, crop, and the one integer resize rule.
 
-The rules are specified in docs/artifact-format.md; C and Java repeat them byte for byte.
+The rules are specified in docs/formats/preprocess.md; C and Java repeat them byte for byte.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ _CHUNK_VALUES = 1 << 18  # values resized at a time: what fits a processor's cac
 
 
 def resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Resize by the integer rule of docs/artifact-format.md: columns, round to uint8, then rows.
+    """Resize by the integer rule of docs/formats/preprocess.md: columns, round to uint8, then rows.
 
     The sums are taken in float64, where they are exact: coefficients are multiples of 2^-22, and a sum stays
     below 2^10, so that it needs 32 of the 53 bits whatever the order of additions.

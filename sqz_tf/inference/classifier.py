@@ -6,7 +6,7 @@
         print(f"{probability:6.1%}  {label}")
 
 Everything is read from the file itself: size, dtype and quantization from the interpreter, labels and
-preprocessing from the zip behind the FlatBuffer (docs/artifact-format.md).
+preprocessing from the zip behind the FlatBuffer (docs/formats/tflite.md).
 """
 
 from __future__ import annotations

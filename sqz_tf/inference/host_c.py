@@ -1,4 +1,4 @@
-"""Run a model's C (`converters.c_compiler`) on this machine: build it with the C compiler, feed it, read its rows."""
+"""Run a model's C (`converters.compiler`) on this machine: build it with the C compiler, feed it, read its rows."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a `.tflite` file says of itself, read with nothing but the standard library.
 
-Labels and preprocessing lie in a zip behind the FlatBuffer (docs/artifact-format.md).
+Labels and preprocessing lie in a zip behind the FlatBuffer (docs/formats/tflite.md).
 """
 
 from __future__ import annotations

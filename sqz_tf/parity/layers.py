@@ -73,7 +73,7 @@ def sqnr_db(signal: np.ndarray, approximation: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class _Meaning:
-    """What a tensor's real values stand for, where `converters.tflite_saturation` moved them: (x + offset) · factor."""
+    """What a tensor's real values stand for, where `converters.tflite.saturation` moved them: (x + offset) · factor."""
 
     offset: float = 0.0
     factor: float = 1.0
@@ -118,7 +118,7 @@ def _padded_mean(graph: Model, pad: Op) -> _Meaning:
 
 
 def _saturated(artifacts: Artifacts) -> frozenset[int]:
-    """Return the int8 tensors whose ReLU is the saturation of int8 (converters.tflite_saturation).
+    """Return the int8 tensors whose ReLU is the saturation of int8 (converters.tflite.saturation).
 
     Their convolutions have a ReLU in the float model and none in the int8 model; what only moves values passes it on.
     """

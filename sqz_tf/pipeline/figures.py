@@ -78,6 +78,7 @@ def figures(result: Result) -> dict[str, Any]:
         "licences": [result.pretrained.licence] if result.pretrained else [],
         **made.more,
         **scheme_of(run.plan.quantize).figures(int8, _judged(result, labels)),
+        "stages": list(run.workspace.seconds),
         "seconds": {name: round(seconds, 2) for name, seconds in run.workspace.seconds.items()},
     }
 

@@ -13,7 +13,9 @@ from sqz_tf.pipeline.assemble import Assembled, assemble, describe
 from sqz_tf.pipeline.convert import convert
 from sqz_tf.pipeline.figures import Result, figures, held_out_labels, notes
 from sqz_tf.pipeline.run import Made, Run
-from sqz_tf.report.pages import mistakes, render_html, render_model_card, to_json
+from sqz_tf.report.document import to_json
+from sqz_tf.report.mistakes import mistakes
+from sqz_tf.report.pages import render_html, render_model_card
 from sqz_tf.train.saved import load_saved
 
 MISTAKES_SHOWN = 24

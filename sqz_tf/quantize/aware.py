@@ -264,7 +264,7 @@ def _feeds_concatenation(layer: Any) -> bool:
 def saturable(model: Any) -> frozenset[str]:
     """Return the ranged layers that only convolutions with ReLU write, and only convolutions and pooling read.
 
-    With zero point 0 their ReLU can be the saturation of int8 (`converters.tflite_saturation`).
+    With zero point 0 their ReLU can be the saturation of int8 (`converters.tflite.saturation`).
     """
     return frozenset(
         name for name in ranged_layers(model) if _is_relu(model.get_layer(name)) and _convolved(model.get_layer(name))

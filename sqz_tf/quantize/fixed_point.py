@@ -4,7 +4,7 @@ A number is an integer of `bits` bits times 2^−fractional_length; each tensor 
 fractional length of its own, which may be negative or larger than `bits`. In TFLite's words: scale = 2^−fl,
 zero_point = 0. Requantization between two such tensors is a shift.
 
-Rounding, each way tested in tests/test_ristretto.py against what it copies:
+Rounding, each way tested in tests/quantize/test_fixed_point.py against what it copies:
 
 - `quantize` rounds halves away from zero by default, as Ristretto does and as TFLite's converter does to biases;
 - `tf.quantization.fake_quant_with_min_max_args` rounds halves up, after a subtraction in float32 that may itself

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
 from sqz_tf.base.spec import ModelSpec
+from sqz_tf.base.units import duration, kib, short
 from sqz_tf.network.architecture import layer_shapes
-from sqz_tf.report.plots import COUNTED_CLASSES, duration, kib, layer_order, short
+from sqz_tf.report.order import layer_order
 
 SPACE = "\u00a0"  # keeps a number and its unit together
 MINUS = "−"
@@ -35,28 +35,6 @@ PURPOSES = {
     "tflm/model_data.h": "its declaration",
     "tflm/op_resolver.h": "registers exactly the operators it uses",
     "tflm/settings.h": "arena, sizes, quantization and labels",
-}
-MUST_BE = {
-    "equal": "exactly equal",
-    "close": "nearly the same numbers",
-    "accuracy": "as accurate",
-    "none": "reported only",
-}
-EDGE_WORDS = {
-    "float": "Float",
-    "keras_float": "Keras float",
-    "tflite_float": "TFLite float",
-    "int8": "int8",
-    "int8_litert_ref": "int8 reference kernels",
-    "litert_builtin": "LiteRT, built-in kernels",
-    "litert_xnnpack": "LiteRT, XNNPACK",
-    "tflite_runtime_ref": "tflite-runtime 2.14",
-    "tflm": "TFLite Micro",
-    "compiled_c": "compiled C",
-    "uint8_twin": "uint8 twin, less 128",
-    "input_quantization": "Input is pixel ^ 0x80",
-    "labels": "One label for each output",
-    "preprocess": "Preprocessing inside the file",
 }
 
 
@@ -154,6 +132,14 @@ def float_sentence(report: dict[str, Any]) -> str:
     return f"Float is {before}, final float the network in `model_f32.tflite`."
 
 
+def agreement_sentence(report: dict[str, Any]) -> str:
+    """Say how often int8 answers like each float network, which one by name."""
+    said = "int8 gives the answer of model_f32.tflite, the final float network, on "
+    said += f"{percent(report['agreement_top1'])} of the pictures"
+    before = report["parity"].get("float-int8", {}).get("agreement_top1")
+    return f"{said}." if before is None else f"{said}, and that of float on {percent(before)}."
+
+
 def verdict_lines(report: dict[str, Any]) -> list[str]:
     """Return the verdict for a terminal: warnings, failures, and the word itself last."""
     gate = report["gate"]
@@ -239,139 +225,6 @@ def layers_lost(layers: dict[str, Any]) -> list[str]:
     return [name for name in layer_order(layers) if layers[name]["tflite"] < layers[name]["pruned"] - 1e-9]
 
 
-def layer_rows(report: dict[str, Any]) -> list[dict[str, str]]:
-    """Return one row of texts for each layer known to either measurement."""
-    sparsity, sqnr = report["sparsity"]["layers"], report["sqnr"]["layers"]
-    rows = []
-    for name in layer_order({*sparsity, *sqnr}):
-        zeros = sparsity.get(name)
-        ratio = sqnr.get(name)
-        rows.append(
-            {
-                "name": name,
-                "pruned": percent(zeros["pruned"], digits=2) if zeros else "",
-                "tflite": percent(zeros["tflite"], digits=2) if zeros else "",
-                "sqnr": "" if ratio is None else points(ratio, 1),
-            }
-        )
-    return rows
-
-
-def ristretto_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the accuracies of a fixed-point network in the order they were measured."""
-    before = {"fixed point, before fine-tuning": found["before"]} if found["before"] else {}
-    title = "fixed point, after fine-tuning" if before else "fixed point, not fine-tuned"
-    free = {"int8, free scales": found["free_scale"]} if found["free_scale"] else {}
-    measured = {**before, title: found["after"], **free}
-    return [{"title": title, **accuracy} for title, accuracy in measured.items()]
-
-
-def free_scale_sentence(paired: dict[str, Any]) -> str:
-    """Say what powers of two cost against free scales on the same pictures."""
-    drop, (low, high) = paired["drop_pp"], paired["interval_pp"]
-    said = (
-        f"loses {points(drop)} points" if drop > 0 else f"gains {points(-drop)} points" if drop < 0 else "loses nothing"
-    )
-    return (
-        f"Against int8 with free scales, on the same {count(paired['n'])} pictures, it {said} of top-1 "
-        f"(loss, 95{SPACE}% interval {points(low)} to {points(high)}): only free scales have "
-        f"{count(paired['lost'])} pictures right, only powers of two {count(paired['gained'])} "
-        f"(McNemar p {p_value(paired['mcnemar_p'])})."
-    )
-
-
-def trimming_rows(trimming: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return one row for each choice of bit widths that was tried."""
-    return [
-        {
-            "weights": "float" if trial["weights"] is None else str(trial["weights"]),
-            "outputs": "float" if trial["outputs"] is None else str(trial["outputs"]),
-            "top1": trial["top1"],
-            "top5": trial["top5"],
-            "drop": points(trial["against_float"]["drop_pp"]),
-            "low": points(trial["against_float"]["interval_pp"][0]),
-            "high": points(trial["against_float"]["interval_pp"][1]),
-            "agreement": trial["agreement_top1"],
-            "divergence": f"{trial['divergence']:.4f}",
-        }
-        for trial in trimming["trials"]
-    ]
-
-
-def trimming_lines(trimming: dict[str, Any]) -> dict[str, dict[int, float]]:
-    """Return top-1 by bit width of each class of numbers where everything else was float."""
-    return {
-        title: {trial[kind]: trial["top1"] for trial in trimming["trials"] if trial[kind] and not trial[other]}
-        for title, kind, other in (("weights", "weights", "outputs"), ("layer outputs", "outputs", "weights"))
-    }
-
-
-def length_rows(lengths: dict[str, Any]) -> list[dict[str, str]]:
-    """Return the fractional length of each tensor in words."""
-
-    def shown(length: Any) -> str:
-        if not isinstance(length, list):
-            return points(length, 0)
-        low, high = points(min(length), 0), points(max(length), 0)
-        return f"{low} to {high}, one for each of {count(len(length))} channels" if length else ""
-
-    return [{"name": name, "length": shown(lengths[name])} for name in layer_order(lengths)]
-
-
-def mcu_sentence(report: dict[str, Any]) -> str:
-    """Return how much RAM streaming rows saves."""
-    mcu, interpreter = report["mcu"], report["tflm"]["arena_bytes"]
-    arena, whole = mcu["arena_bytes"], max(mcu["whole_maps"]["bytes"])
-    measured = f"; TFLite Micro reserves {kib(interpreter)}, its structures included" if interpreter else ""
-    return (
-        f"Compiled to C the network takes one row of the picture at a time and needs {kib(arena)} of RAM besides the "
-        f"stack. Whole feature maps alone need {kib(whole)}, {whole / arena:.1f} times as much{measured}."
-    )
-
-
-def edges(parity: dict[str, Any]) -> list[dict[str, str]]:
-    """Return the comparisons in words: failed ones first, then by strictness."""
-
-    def place(item: tuple[str, dict[str, Any]]) -> tuple[int, int, str]:
-        name, edge = item
-        state = 0 if edge["passed"] is False else 2 if edge["passed"] is None else 1
-        return state, list(MUST_BE).index(edge["gate"]) if edge["gate"] in MUST_BE else len(MUST_BE), name
-
-    return [_edge(name, edge) for name, edge in sorted(parity.items(), key=place)]
-
-
-def _edge(name: str, edge: dict[str, Any]) -> dict[str, str]:
-    not_judged = "– skipped" if edge["skipped"] else "– reported"
-    verdicts = {True: ("✓ passed", "good"), False: ("✕ failed", "bad"), None: (not_judged, "quiet")}
-    verdict, tone = verdicts[edge["passed"]]
-    return {
-        "title": " ↔ ".join(EDGE_WORDS.get(part, part.replace("_", " ")) for part in name.split("-")),
-        "must": MUST_BE.get(edge["gate"], edge["gate"]),
-        "found": _found(edge),
-        "verdict": verdict,
-        "tone": tone,
-    }
-
-
-def _found(edge: dict[str, Any]) -> str:
-    if edge["skipped"]:
-        return str(edge["skipped"])
-    said = []
-    if edge["equal"]:
-        said.append("no difference")
-    elif edge["max_abs_diff"] is not None:
-        said.append(f"largest difference {edge['max_abs_diff']:.3g}")
-    elif edge["equal"] is False:
-        said.append("different")
-    if edge["first_bad_layer"]:
-        said.append(f"first in {edge['first_bad_layer']}")
-    if edge["agreement_top1"] is not None:
-        said.append(f"same answer on {percent(edge['agreement_top1'])}")
-    if edge["n"]:
-        said.append(f"{count(edge['n'])} pictures")
-    return ", ".join(said)
-
-
 def preprocessing(spec: dict[str, Any]) -> list[str]:
     """Say what happens to a picture, step by step, from `PreprocessSpec`'s fields."""
     size, resized = (spec["width"], spec["height"]), (spec["resize_width"], spec["resize_height"])
@@ -382,7 +235,7 @@ def preprocessing(spec: dict[str, Any]) -> list[str]:
         shape = "square" if resized[0] == resized[1] else f"rectangle with sides {resized[0]} : {resized[1]}"
         steps.append(f"Cut the largest centred {shape}.")
     steps.append(
-        f"Resize to {_by(*resized)} by the integer triangle filter of docs/artifact-format.md"
+        f"Resize to {_by(*resized)} by the integer triangle filter of docs/formats/preprocess.md"
         + (", whatever the aspect ratio." if spec["fit"] == "warp" else ".")
     )
     if size != resized:
@@ -398,78 +251,6 @@ def preprocessing(spec: dict[str, Any]) -> list[str]:
 
 def _by(width: int, height: int) -> str:
     return f"{width}{SPACE}×{SPACE}{height}"
-
-
-def cells(confusion: Any) -> list[tuple[int, int, int]]:
-    """Return (truth, answer, count) of every cell that is not zero, from a matrix or its sparse form."""
-    if confusion is None:
-        return []
-    if isinstance(confusion, dict):
-        return [tuple(cell) for cell in confusion["cells"]]
-    return [(t, a, count) for t, row in enumerate(confusion) for a, count in enumerate(row) if count]
-
-
-def confused(confusion: Any, classes: list[str]) -> list[dict[str, Any]]:
-    """Return the pairs taken for each other, the most frequent first."""
-    found = cells(confusion)
-    totals = _totals(found)
-    wrong = sorted((cell for cell in found if cell[0] != cell[1]), key=lambda cell: (-cell[2], cell[0], cell[1]))
-    return [
-        {"truth": classes[truth], "answer": classes[answer], "count": number, "share": number / totals[truth]}
-        for truth, answer, number in wrong
-    ]
-
-
-def weakest(confusion: Any, classes: list[str], most: int) -> list[dict[str, Any]]:
-    """Return the classes recognised least, where the matrix itself cannot be read for them."""
-    if len(classes) <= COUNTED_CLASSES:
-        return []
-    found = cells(confusion)
-    right = {truth: number for truth, answer, number in found if truth == answer}
-    totals = _totals(found)
-    order = sorted((right.get(truth, 0) / total, truth) for truth, total in totals.items())
-    return [
-        {"name": classes[truth], "right": right.get(truth, 0), "total": totals[truth]}
-        for share, truth in order[:most]
-        if share < 1
-    ]
-
-
-def _totals(found: Iterable[tuple[int, int, int]]) -> dict[int, int]:
-    totals: dict[int, int] = {}
-    for truth, _, number in found:
-        totals[truth] = totals.get(truth, 0) + number
-    return totals
-
-
-def mistakes_sentence(report: dict[str, Any], shown: int) -> str:
-    """Say how many of the mistakes are shown."""
-    int8 = report["accuracy"]["int8"]
-    wrong = round((1 - int8["top1"]) * int8["n"])
-    if shown >= wrong:
-        return f"All {count(wrong)} test pictures the int8 model got wrong, the surest first."
-    return f"The {shown} surest of {count(wrong)} test pictures the int8 model got wrong."
-
-
-def settings(report: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return every setting as (group, [(name, text)])."""
-    # What was made stands above what was planned: mean and std are known only once the data are.
-    groups = {**report["config"], "model": report["model"], "preprocess": report["preprocess"]}
-    loose = {name: value for name, value in groups.items() if not isinstance(value, dict)}
-    result = [
-        (name, [(key, _shown(item)) for key, item in sorted(value.items())])
-        for name, value in groups.items()
-        if isinstance(value, dict)
-    ]
-    return [*result, ("run", [(key, _shown(item)) for key, item in sorted(loose.items())])] if loose else result
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(_shown(item) for item in value) or "none"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 FILTERS: dict[str, Callable[..., str]] = {

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sqz_tf.artifact.manifest import manifest, verify_manifest, versions, write_manifest
-from sqz_tf.artifact.workspace import Workspace, stage_key
+from sqz_tf.artifact.workspace import Stage, Workspace, stage_key
 from sqz_tf.base.errors import OutputError
 from sqz_tf.base.units import xz_size
 from tests.helpers.needs import ROOT
@@ -37,12 +37,11 @@ class Run:
         settings = settings or {}
         with Workspace(self.out, **self.options) as work:
             text = ""
-            keys: list[str] = []
+            before: list[Stage] = []
             for name in STAGES:
                 text += f"{name}={settings.get(name, 0)} "
-                keys.append(stage_key(settings.get(name, 0), *keys))
-                folder = work.stage(name, keys[-1], self._build(name, text, crash_in))
-                assert (folder / "text").read_text() == text
+                before = [work.stage(name, settings.get(name, 0), self._build(name, text, crash_in), needs=before)]
+                assert (before[0].folder / "text").read_text() == text
             work.assemble(self._assemble(text, crash_in))
             work.publish() if passed else work.reject()
         return work
@@ -128,7 +127,25 @@ def test_a_setting_changed_back_is_not_mistaken_for_the_old_result(out: Path) ->
         run({"train": 1}, crash_in="train")
     run.built.clear()
     run({})
-    assert run.built == ["train", "convert"]
+    assert run.built == ["train"]  # what was converted is still that of this setting
+    assert (out / "model_int8.tflite").read_text() == "data=0 train=0 convert=0 "
+
+
+def test_stages_that_need_nothing_of_each_other_outlive_each_others_changes(out: Path) -> None:
+    built: list[str] = []
+
+    def run(extra: int) -> None:
+        with Workspace(out) as work:
+            data = work.stage("data", 0, lambda folder: built.append("data"))
+            work.stage("extra", extra, lambda folder: built.append("extra"), needs=[data])
+            work.stage("train", 0, lambda folder: built.append("train"), needs=[data])
+
+    run(1)
+    run(2)
+    assert built == ["data", "extra", "train", "extra"]
+    assert sorted(path.name.split("-")[0] for path in out.with_name("result.work").iterdir()) == [
+        *("data", "extra", "lock", "train"),
+    ]
 
 
 def test_no_resume_builds_everything_again(out: Path) -> None:
@@ -141,7 +158,7 @@ def test_no_resume_builds_everything_again(out: Path) -> None:
 def test_seconds_of_resumed_stages_are_remembered(out: Path) -> None:
     with pytest.raises(Interrupted):
         Run(out)(crash_in="convert")
-    done = out.with_name("result.work") / "02-train" / "done.json"
+    (done,) = out.with_name("result.work").glob("train-*/done.json")
     done.write_text(json.dumps(json.loads(done.read_text()) | {"seconds": 61.5}))
     assert Run(out)().seconds["train"] == 61.5
 
@@ -178,7 +195,8 @@ def test_a_resumable_stage_takes_up_its_own_files_and_its_time(out: Path) -> Non
     assert done == [2, 3]
     assert lines == ["train: taken up after 11 s of an interrupted run"]
 
-    out.with_name("result.work").joinpath("01-train").rename(out.with_name("result.work") / "01-train.tmp")
+    (finished,) = out.with_name("result.work").glob("train-*")
+    finished.rename(finished.with_name(finished.name + ".tmp"))
     done.clear()
     attempt("another key", -1)
     assert done == [0, 1, 2, 3]
@@ -334,7 +352,7 @@ def test_a_full_disk_in_a_stage_is_named_and_finished_stages_stay(out: Path, err
         with pytest.raises(OutputError, match="disk is full") as caught:
             work.stage("train", "b", full)
     assert str(out.parent) in str(caught.value)
-    assert sorted(path.name for path in work.work.iterdir()) == ["01-data", "lock"]
+    assert sorted(path.name.split("-")[0] for path in work.work.iterdir()) == ["data", "lock"]
 
 
 def test_a_full_disk_while_publishing_keeps_the_old_output(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

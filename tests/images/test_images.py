@@ -41,7 +41,7 @@ PNG = encoded(Image.fromarray(random_pixels(6, 9, 3)))
 JPEG = encoded(Image.fromarray(random_pixels(16, 24, 3)), "JPEG")
 
 
-# The resize rule: docs/artifact-format.md, read aloud ---------------------------------------------------------
+# The resize rule: docs/formats/preprocess.md, read aloud ---------------------------------------------------------
 
 
 def reference_pass(values: list[int], n_out: int) -> list[int]:
@@ -86,7 +86,7 @@ def test_resize_is_the_reference_for_extreme_ratios(n_in: int, n_out: int) -> No
 
 
 def test_documented_examples_are_true() -> None:
-    text = (ROOT / "docs" / "artifact-format.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "formats" / "preprocess.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d+) → (\d+) \|.*\| ([\d ]+) → ([\d ]+) \|$", text, re.MULTILINE)
     assert len(rows) == 4
     for n_in, n_out, before, after in rows:
@@ -143,7 +143,7 @@ def test_grey_weights() -> None:
 
 
 def test_preprocess_cuts_the_documented_rectangle() -> None:
-    """The example of docs/artifact-format.md: 500 × 375 to 256, centre 227."""
+    """The example of docs/formats/preprocess.md: 500 × 375 to 256, centre 227."""
     spec = PreprocessSpec(227, 227, resize_width=256, resize_height=256)
     assert resize.crop_box(500, 375, spec) == (62, 0, 437, 375)
     pixels = random_pixels(375, 500, 3)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from converters.tflite.writer import strip_metadata, with_metadata
+from sqz_tf.artifact.exported import ExportError, best_answers
 from sqz_tf.base import stats
 from sqz_tf.base.errors import SqzError
 from sqz_tf.base.pixels import to_int8
@@ -33,6 +34,7 @@ from tests.helpers.colour_network import net
 from tests.helpers.needs import ROOT, require
 
 IMAGES, LABELS = colour_network.pictures(per_class=25, seed=9)
+NO_NOISE: dict[str, Any] = {"layers": {}, "worst": None}
 CONFIG = CheckConfig(parity_images=6)
 FAST = "int8_litert_ref-litert_builtin"
 EQUAL = {
@@ -92,6 +94,7 @@ def test_the_edges_have_their_names(report):
         "labels",
         "preprocess",
         "keras_float-tflite_float",
+        "float-int8",
         "tflite_float-int8",
         "int8_litert_ref-litert_xnnpack",
         "int8-uint8_twin",
@@ -227,7 +230,7 @@ def test_swapped_channels_in_int8_cost_accuracy_and_sqnr(folder, report):
         (folder / f"model_{kind}.tflite").write_bytes(colour_network.edited(model, swap_red_and_blue))
     result = judged(folder)
     assert result.edges["int8-uint8_twin"].passed  # both have it: only accuracy can tell
-    assert result.edges["tflite_float-int8"].passed is False
+    assert result.edges["float-int8"].passed is False
     assert result.drop.drop_pp > 20
     assert result.drop.lost > result.drop.gained
     assert [line for line in result.failures if "top-1 falls by" in line]
@@ -329,14 +332,25 @@ def test_check_sparsity():
 # The gate on accuracy ----------------------------------------------------------------------------------------
 
 
-def decided(lost: int, gained: int, n: int, max_drop: float = 1.0) -> ParityReport:
-    """Decide on scores in which int8 loses and gains so many of n pictures."""
+def decided(lost: int, gained: int, n: int, max_drop: float = 1.0, pruning: bool = False) -> ParityReport:
+    """Decide on scores in which int8 loses and gains so many of n pictures, by quantization or by pruning."""
     labels = np.zeros(n, int)
     right, wrong = np.array([1, 0], np.int8), np.array([0, 1], np.int8)
     reference = np.array([wrong] * gained + [right] * (n - gained))
     int8 = np.array([right] * gained + [wrong] * lost + [right] * (n - gained - lost))
-    scores = {"float": reference, "final_float": reference / 1.0, "int8": int8, "int8_xnnpack": int8}
-    return verdict(scores, labels, CheckConfig(max_drop), {}, {"layers": {}, "worst": None}, {})
+    scores = {"final_float": (int8 if pruning else reference) / 1.0, "int8": int8, "int8_xnnpack": int8}
+    return verdict(best_answers(reference), scores, labels, CheckConfig(max_drop), {}, NO_NOISE, {})
+
+
+def test_the_failure_says_which_part_lost_the_points():
+    (line,) = decided(lost=60, gained=5, n=1000).failures
+    assert line.startswith("float-int8: top-1 falls by 5.50 points")
+    assert line.endswith("0.00 of them between float and model_f32.tflite, 5.50 in quantization")
+    report = decided(lost=60, gained=5, n=1000, pruning=True)
+    (line,) = report.failures
+    assert line.endswith("5.50 of them between float and model_f32.tflite, 0.00 in quantization")
+    assert report.agreement_top1 == report.edges["tflite_float-int8"].agreement_top1 == 1.0
+    assert report.edges["float-int8"].agreement_top1 == 0.935
 
 
 def test_a_certain_drop_fails():
@@ -363,26 +377,26 @@ def test_a_small_drop_is_silent_and_the_gate_can_be_moved():
 
 
 def test_the_gate_is_against_the_reference_given(folder):
-    right = np.eye(4)[LABELS]
-    result = judged(folder, reference_scores=right)
+    right = LABELS[:, None]
+    result = judged(folder, reference=right)
     assert result.accuracy["float"].top1 == 1.0
     assert result.accuracy["final_float"].top1 < 1.0
     assert result.drop.gained == 0
     assert result.drop.lost == round(100 * (1 - result.accuracy["int8"].top1))
-    with pytest.raises(CheckError, match=r"expected \[100, 4\]"):
-        judged(folder, reference_scores=right[:50])
+    with pytest.raises(CheckError, match="reference answers for 50 pictures; expected 100"):
+        judged(folder, reference=right[:50])
 
 
 def test_xnnpack_that_disagrees_warns_then_fails():
     labels = np.tile([0, 1], 500)
     ours = np.where(labels[:, None] == [0, 1], 100, -100).astype(np.int8)
-    scores = {"float": ours, "final_float": ours / 1.0, "int8": ours}
+    scores = {"final_float": ours / 1.0, "int8": ours}
 
     def on(disagreeing: int) -> ParityReport:
         theirs = ours.copy()
         theirs[:disagreeing] = theirs[:disagreeing, ::-1]
         scores["int8_xnnpack"] = theirs
-        return verdict(scores, labels, CheckConfig(max_drop=5.0), {}, {"layers": {}, "worst": None}, {})
+        return verdict(best_answers(ours), scores, labels, CheckConfig(max_drop=5.0), {}, NO_NOISE, {})
 
     name = "int8_litert_ref-litert_xnnpack"
     assert on(10).warnings == ()
@@ -463,7 +477,7 @@ def test_labels_out_of_range_are_refused(labels, sound):
 @pytest.mark.parametrize("name", ["model_f32.tflite", "model_uint8.tflite", "labels.txt", "manifest.json"])
 def test_a_missing_file_is_named(name, folder):
     (folder / name).unlink()
-    with pytest.raises(CheckError, match=name):
+    with pytest.raises(ExportError, match=name):
         judged(folder)
 
 
@@ -646,7 +660,7 @@ def test_classes_that_the_quantized_network_lacks_are_refused(quantized, capsys)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "nowhere/model_f32.tflite cannot be read"),
+        (["nowhere"], "nowhere/manifest.json cannot be read"),
         (["{exported}", "--data", "nowhere"], "nowhere"),
         (["{exported}", "--max-drop", "-1"], "max_drop is -1"),
     ],
@@ -669,7 +683,7 @@ def test_usage_errors_exit_with_2(capsys):
 
 
 def test_without_tensorflow_the_keras_edge_is_skipped(exported, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "sqz_tf.train.squeezenet", None)  # as an import that fails
+    monkeypatch.delitem(sys.modules, "sqz_tf.train.saved", raising=False)
     monkeypatch.delenv(verdict_module.REQUIRE_VARIABLE, raising=False)
     monkeypatch.delitem(sys.modules, "sqz_tf.train.keras", raising=False)
     monkeypatch.setitem(sys.modules, "tensorflow", None)

@@ -147,7 +147,8 @@ def test_weights_are_on_their_grid_and_zeros_stay() -> None:
 
 
 def test_the_table_is_plain_values_that_a_report_takes(trimmed: Any) -> None:
-    from sqz_tf.report.schema import TRIMMING, _check
+    from sqz_tf.report.schema import _check
+    from sqz_tf.report.sections.fixed_point import TRIMMING
 
     _, found, _, _ = trimmed
     _check(to_dict(found), TRIMMING, "trimming")

@@ -6,6 +6,8 @@ import copy
 import json
 import re
 import shlex
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,20 +19,21 @@ from PIL import Image
 from sqz_tf import classify
 from sqz_tf.base.errors import OutputError
 from sqz_tf.base.spec import ModelSpec, PreprocessSpec, to_dict
+from sqz_tf.base.units import duration, kib, short
 from sqz_tf.report import plots
-from sqz_tf.report.pages import (
-    CONFUSIONS_SHOWN,
-    FORMAT,
-    Mistake,
-    _stages,
-    mistakes,
-    render_html,
-    render_model_card,
-    summary_table,
-    to_json,
-    validate,
-)
+from sqz_tf.report.document import to_json, validate
+from sqz_tf.report.mistakes import Mistake, mistakes
+from sqz_tf.report.order import layer_order
+from sqz_tf.report.pages import render_html, render_model_card, summary_table
+from sqz_tf.report.schema import FORMAT
+from sqz_tf.report.sections.accuracy import accuracy_intervals
+from sqz_tf.report.sections.confusion import CONFUSIONS_SHOWN, confusion_matrix
+from sqz_tf.report.sections.every import SECTIONS
+from sqz_tf.report.sections.layers import layer_sparsity, layer_sqnr
+from sqz_tf.report.sections.making import _stages, stage_seconds
+from sqz_tf.report.sections.training import training_curves
 from tests.helpers import echo_models
+from tests.helpers.needs import ROOT
 
 HOSTILE = '<script>alert(1)</script> & "$x$" | `cd` [a](b)'
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -301,7 +304,7 @@ def test_a_network_that_was_only_quantized_is_not_said_to_be_pruned() -> None:
     assert "Float is the network with the weights it was given" in card
     assert "before pruning" not in card
     assert "Float is the dense network before pruning" in render_model_card(example())
-    assert "target" not in plots.layer_sparsity(values["sparsity"]["layers"], 0.0)
+    assert "target" not in layer_sparsity(values["sparsity"]["layers"], 0.0)
 
 
 # Fixed point --------------------------------------------------------------------------------------------------
@@ -417,8 +420,35 @@ def test_a_fixed_point_report_names_what_is_missing(path: str) -> None:
 
 
 def test_stages_come_in_the_order_they_ran() -> None:
-    names = [name for name, _ in _stages(dict(sorted(quantized_only()["seconds"].items())))]
-    assert names == ["data", "float", "calibrated", "converted", "checked"]
+    seconds = {"data": 1.0, "free_scale": 2.0, "trimmed": 3.0, "calibrated": 4.0, "checked": 5.0}
+    ran = ["data", "calibrated", "free_scale", "trimmed", "checked"]
+    values = json.loads(to_json({**example(), "seconds": seconds, "stages": ran}))
+    assert [name for name, _ in _stages(values)] == ran
+    del values["stages"]
+    assert [name for name, _ in _stages(values)] == sorted(seconds)
+
+
+def test_reading_a_report_loads_no_matplotlib() -> None:
+    code = "import sys, sqz_tf.report.document; print(*{'matplotlib', 'jinja2', 'tensorflow'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == []
+
+
+def test_every_section_is_on_the_page_and_has_its_template_beside_it() -> None:
+    folder = ROOT / "sqz_tf" / "report" / "sections"
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "every", "section"}
+    assert {section.template for section in SECTIONS} == {f"{name}.html.j2" for name in modules}
+    assert {path.name for path in folder.glob("*.j2")} == {section.template for section in SECTIONS}
+    assert len({section.name for section in SECTIONS}) == len(SECTIONS)
+
+
+def test_which_float_agrees_is_said() -> None:
+    values = example()
+    values["parity"]["float-int8"] = edge(gate="accuracy", equal=None, agreement_top1=0.875)
+    for text in (Page(render_html(values)).text, render_model_card(values)):
+        words = " ".join(text.replace("\u00a0", " ").replace("`", "").split())
+        assert "int8 gives the answer of model_f32.tflite, the final float network, on 98.7 % of the pictures" in words
+        assert "and that of float on 87.5 %." in words
 
 
 def test_what_was_measured_without_a_gate_is_not_called_skipped() -> None:
@@ -753,7 +783,7 @@ def test_layers_come_in_the_order_of_the_network() -> None:
         "fire2_squeeze1x1",
         "softmax",
     ]
-    assert plots.layer_order(names) == [
+    assert layer_order(names) == [
         "conv1",
         "fire2_squeeze1x1",
         "fire2_expand1x1",
@@ -765,29 +795,29 @@ def test_layers_come_in_the_order_of_the_network() -> None:
 
 
 def test_the_worst_layer_and_lost_zeros_are_marked() -> None:
-    svg = plots.layer_sqnr({"conv1": 30.0, "conv10": 12.3}, "conv10")
+    svg = layer_sqnr({"conv1": 30.0, "conv10": 12.3}, "conv10")
     assert "12.3, worst" in svg
     assert svg.count("worst") == 2  # its value, and the description
-    kept = plots.layer_sparsity({"conv10": {"pruned": 0.5, "tflite": 0.5}}, 0.5)
-    lost = plots.layer_sparsity({"conv10": {"pruned": 0.5, "tflite": 0.4999}}, 0.5)
+    kept = layer_sparsity({"conv10": {"pruned": 0.5, "tflite": 0.5}}, 0.5)
+    lost = layer_sparsity({"conv10": {"pruned": 0.5, "tflite": 0.4999}}, 0.5)
     assert "var(--orange)" not in kept
     assert "var(--orange)" in lost
 
 
 def test_plots_take_what_a_short_run_gives() -> None:
-    assert "<svg" in plots.training_curves({"float": {"loss": [1.0], "accuracy": [0.5]}}, "loss")
-    assert "<svg" in plots.layer_sqnr({"conv1": None}, None)
-    assert "<svg" in plots.layer_sqnr({"conv1": -3.0}, "conv1")
-    assert "<svg" in plots.confusion_matrix([[0, 0], [0, 1]], ["日本", "\x00"])
-    assert "<svg" in plots.stage_seconds([("data", 0.0)])
-    assert "<svg" in plots.accuracy_intervals([("int8", 1.0, 1.0, 1.0)])
+    assert "<svg" in training_curves({"float": {"loss": [1.0], "accuracy": [0.5]}}, "loss")
+    assert "<svg" in layer_sqnr({"conv1": None}, None)
+    assert "<svg" in layer_sqnr({"conv1": -3.0}, "conv1")
+    assert "<svg" in confusion_matrix([[0, 0], [0, 1]], ["日本", "\x00"])
+    assert "<svg" in stage_seconds([("data", 0.0)])
+    assert "<svg" in accuracy_intervals([("int8", 1.0, 1.0, 1.0)])
 
 
 def test_names_and_numbers_are_short() -> None:
-    assert plots.short("golden retriever puppies", 11) == "golde…ppies"
-    assert plots.short("tab\tbell\a") == "tab bell�"
-    assert [plots.kib(size) for size in (20, 1024, 126_904, 1_374_808)] == ["20 B", "1.0 KiB", "123.9 KiB", "1.31 MiB"]
-    assert [plots.duration(time) for time in (0.44, 59.4, 59.6, 200, 3599.7, 7500)] == [
+    assert short("golden retriever puppies", 11) == "golde…ppies"
+    assert short("tab\tbell\a") == "tab bell�"
+    assert [kib(size) for size in (20, 1024, 126_904, 1_374_808)] == ["20 B", "1.0 KiB", "123.9 KiB", "1.31 MiB"]
+    assert [duration(time) for time in (0.44, 59.4, 59.6, 200, 3599.7, 7500)] == [
         "0.4 s",
         "59 s",
         "1 min 00 s",
@@ -814,7 +844,7 @@ def test_memory_row_by_row_stands_against_whole_maps() -> None:
     page = Page(render_html(compiled()))
     text = page.text.replace("\u00a0", " ")
     assert "needs 5.0 KiB of RAM besides the stack. Whole feature maps alone need 50.0 KiB, 10.0 times" in text
-    assert f"TFLite Micro reserves {plots.kib(example()['tflm']['arena_bytes'])}" in text
+    assert f"TFLite Micro reserves {kib(example()['tflm']['arena_bytes'])}" in text
     labels = [one["aria-label"] or "" for one in page.all("svg")]
     assert "RAM in use in each of 3 steps, at most 3.0 KiB of 5.0 KiB reserved" in labels
     assert any(label.startswith("RAM of whole feature maps in each of 3 layers, most in <script>") for label in labels)

@@ -737,7 +737,7 @@ def test_states_lie_together_and_are_aligned() -> None:
     assert sum(part.bytes for part in states) == planned.zero_bytes
 
 
-# The budgets of the benchmark's networks: mcu/bench/graphs.py writes them.
+# The budgets of the benchmark's networks: tools/bench_mcu/graphs.py writes them.
 
 
 @pytest.mark.parametrize(
@@ -921,7 +921,7 @@ def test_labels_and_targets_that_do_not_fit_are_refused() -> None:
         library.files(["sqz_magic_row"])
 
 
-# Equality, row by row. tests/test_c_random.py does the same for random networks.
+# Equality, row by row. tests/converters/compiler/test_random_networks.py does the same for random networks.
 
 
 def _models() -> dict[str, bytes]:

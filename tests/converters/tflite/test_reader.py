@@ -135,7 +135,7 @@ def test_dilation_is_read_height_first() -> None:
 
 
 def test_reading_needs_no_tensorflow() -> None:
-    modules = "converters.tflite_reader, converters.tflite_writer, converters.c_array"
+    modules = "converters.tflite.reader, converters.tflite.writer, converters.tflm_sources"
     code = f"import sys, {modules}; print('tensorflow' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"

@@ -22,7 +22,7 @@ import java.util.zip.Inflater;
  *
  * <p>Everything is read from the bytes of the file: the FlatBuffer (TensorFlow's public {@code schema.fbs}, version 3)
  * and the zip behind it with {@code labels.txt} and {@code preprocess.json}. Nothing but Java's own library is
- * needed: copy this file and {@code SqzPicture.java} into any app. The rules are in docs/artifact-format.md.
+ * needed: copy this file and {@code SqzPicture.java} into any app. The rules are in docs/formats/runtime.md.
  */
 public final class SqzModel {
 

@@ -7,7 +7,7 @@ import java.util.Arrays;
  * Turns decoded pixels into the bytes of a model's input, byte for byte as the kit does in Python and C.
  *
  * <p>Grey if the model has one channel, fit, resize by the kit's integer rule, cut, {@code pixel ^ 0x80}: the rules are in
- * docs/artifact-format.md. A picture is read once, row by row; nothing of its size is kept. All memory is reused,
+ * docs/formats/preprocess.md. A picture is read once, row by row; nothing of its size is kept. All memory is reused,
  * so one object serves one thread.
  */
 public final class SqzPicture {

@@ -9,7 +9,7 @@ import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Pictures and what must come of them, written by the Python side (tests/android_cases.py) into one folder. */
+/** Pictures and what must come of them, written by the Python side (tests/helpers/android_cases.py) into one folder. */
 final class Cases {
     /** Names the folder; tests that need it are left out where it is not set. */
     static final String FOLDER = "sqz.cases";
