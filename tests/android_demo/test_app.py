@@ -29,6 +29,8 @@ from sqz_tf.images.decode import picture_size
 from tests.helpers import android_build, android_cases, android_photos, colour_network, echo_models
 from tests.helpers.android_build import CACHE
 
+pytestmark = pytest.mark.device
+
 SPECS = (
     PreprocessSpec(48, 48, channels=1),
     PreprocessSpec(32, 24, fit="warp", resize_width=40, resize_height=27),

@@ -13,6 +13,8 @@ from converters.compiler.front.graph import ConvKernel, Requant, Window
 from tests.helpers import c_library as mcu
 from tests.helpers.needs import require
 
+pytestmark = pytest.mark.device
+
 PARTS = ("conv_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "conv_mve", "conv_mean_mve", "tile_mve", "window")
 FAST = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
 SUFFIX = {"cortex-m4": "_dsp", "cortex-m55": "_mve"}

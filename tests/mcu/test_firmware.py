@@ -27,6 +27,8 @@ from tools.bench_mcu import __main__ as bench
 from tools.bench_mcu import count
 from tools.bench_mcu.graphs import GRAPHS, Graph, squeezenet
 
+pytestmark = pytest.mark.device
+
 VIRTUAL = ("mps2-an386", "mps2-an500", "mps3-an547", "stm32f405")
 TOOLS = ("make", "cc", "arm-none-eabi-gcc", "qemu-system-arm")
 

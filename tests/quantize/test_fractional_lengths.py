@@ -21,6 +21,8 @@ from sqz_tf.train.squeezenet import convolutions
 from tests.helpers.colour_network import edited
 from tests.helpers.pruned_fire import CONVS, pruned_fire
 
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("unoptimized")]
+
 GAIN = {"squeeze1x1": CENTRED.gain}
 
 

@@ -16,6 +16,8 @@ from sqz_tf.train.keras import keras
 from sqz_tf.train.squeezenet import convolutions, squeezenet
 from tests.helpers import colour_network
 
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("unoptimized")]
+
 BITS = (16, 8, 4, 2)
 
 
