@@ -142,7 +142,7 @@ fit._Run._save = save_and_die
 @pytest.mark.xdist_group("killed")
 def test_a_killed_and_resumed_run_gives_the_same_bytes(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "photos"
-    arguments = ["--data", photos, "--out", out, *BYPASSED]
+    arguments: list[str | Path] = ["--data", photos, "--out", out, *BYPASSED]
     killed = quick_export(*arguments, before=KILLED_AFTER_TWO_EPOCHS, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not out.exists()

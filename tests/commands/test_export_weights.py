@@ -54,8 +54,15 @@ def imagenet(sizes: tuple[int, int]) -> Path:
             name, _, wnid = line.split(",")
             (folder / "judged" / wnid).mkdir(parents=True, exist_ok=True)
             shutil.copy(source / name, folder / "judged" / wnid)
-        arguments = ["--weights", "imagenet", "--data", folder / "judged", "--calibration-images", str(calibrating)]
-        arguments += ["--calibration-data", calibration, "--max-drop", "10", "--quiet"]
+        arguments: list[str | Path] = [
+            "--weights",
+            "imagenet",
+            "--data",
+            folder / "judged",
+            "--calibration-images",
+            str(calibrating),
+        ]
+        arguments += ["--calibration-data", str(calibration), "--max-drop", "10", "--quiet"]
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SQZ_TF_WEIGHTS", str(weights))
             export(*arguments, "--out", folder / "out")
@@ -152,7 +159,17 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.xdist_group("new head")
 def test_other_classes_get_a_new_head(shapes: Path, tmp_path: Path) -> None:
-    arguments = ["--weights", "imagenet", "--data", shapes, "--input-size", "64", "--epochs", "2", "--quiet"]
+    arguments: list[str | Path] = [
+        "--weights",
+        "imagenet",
+        "--data",
+        shapes,
+        "--input-size",
+        "64",
+        "--epochs",
+        "2",
+        "--quiet",
+    ]
     arguments += ["--prune-epochs", "2", "--quantize-epochs", "1", "--max-drop", "100"]
     quick_export(*arguments, "--out", tmp_path / "out")
     report = report_of(tmp_path / "out")

@@ -106,7 +106,7 @@ def refused_folder() -> Path:
 
     def make(folder: Path) -> None:
         photos = make_photos(folder / "pictures" / "photos")
-        arguments = ["--data", photos, "--out", folder / "photos", *BYPASSED]
+        arguments: list[str | Path] = ["--data", photos, "--out", folder / "photos", *BYPASSED]
         done = quick_export(*arguments, before=GATE_THAT_FAILS, check=False)
         assert done.returncode == 1, done.stderr
         (folder / "stdout").write_text(done.stdout)

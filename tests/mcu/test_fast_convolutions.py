@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def case(conv: ConvKernel, target: str, height: int = 9, margin: int = 0) -> mcu
         "dilation_w": w.dilation_w,
         "input_zero_point": conv.input_zero_point,
     }
-    params: tuple[str, dict[str, object]] = ("sqz_conv", fields)
+    params: tuple[str, dict[str, Any]] = ("sqz_conv", fields)
     rows = (height + 2 * w.pad_top - w.rows) // w.stride_h + 1
     out_rows, row_bytes = rows, conv.out_width * (conv.out_channels + margin)
     if conv.mean:

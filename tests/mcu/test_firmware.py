@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def run(name: str, program: Path, cases: bytes) -> Run:
     return firmware.run(None if name == "host" else board(name), program, cases)
 
 
-def built(folder: Path, name: str = "mps2-an386", **model: object) -> Path:
+def built(folder: Path, name: str = "mps2-an386", **model: Any) -> Path:
     return firmware.build(name, compiled_stub.write(folder / "c", **model), folder / name)
 
 

@@ -170,7 +170,7 @@ def test_batches_depend_on_seed_and_step_only_and_stay_in_range(augment: str) ->
     data = examples(noise=110)
 
     def batch(step: int, seed: int = 5) -> list[np.ndarray]:
-        options = {"batch_size": 16, "seed": seed, "augment": augment, "label_smoothing": 0.1}
+        options: dict[str, Any] = {"batch_size": 16, "seed": seed, "augment": augment, "label_smoothing": 0.1}
         return [part.numpy() for part in next(iter(training_batches(data, first_step=step, **options)))]
 
     endless = training_batches(data, batch_size=16, seed=5, first_step=0, augment=augment, label_smoothing=0.1)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -122,7 +123,7 @@ def test_rescaling_is_that_of_the_reference_kernels(value: int, multiplier: int,
 # Reading: what is refused, by layer, operator and reason.
 
 
-def simple(change: Callable[[Net, Map], Map] | None = None, **values: object) -> bytes:
+def simple(change: Callable[[Net, Map], Map] | None = None, **values: Any) -> bytes:
     """Return input → CONV_2D → what `change` adds."""
     net = Net()
     x = net.conv(net.input(6, 6, 2), 4, **values)
@@ -149,7 +150,7 @@ def _tensor(index: int, **values: object) -> Callable[..., None]:
     return edit
 
 
-def _options(**values: object) -> Callable[..., None]:
+def _options(**values: object) -> Callable[..., Any]:
     return lambda form, graph: [setattr(graph.operators[-1].builtinOptions, *each) for each in values.items()]
 
 
@@ -165,7 +166,7 @@ def _two_outputs(form: schema.ModelT, graph: schema.SubGraphT) -> None:
     graph.outputs = [3, 3]
 
 
-def _operator(code: int) -> Callable[..., None]:
+def _operator(code: int) -> Callable[..., Any]:
     return lambda form, graph: [setattr(form.operatorCodes[0], name, code) for name in _CODES]
 
 
@@ -423,7 +424,7 @@ def test_padding_joins_windows_that_see_the_same(
 
 
 def test_a_value_of_its_own_joins_convolutions_that_see_no_other() -> None:
-    def padded(n: Net, **how: str) -> Map:
+    def padded(n: Net, **how: Any) -> Map:
         return n.conv(n.pad(n.requantize(n.input(6, 6, 2), 0.1, 7), value=-128), 2, (3, 3), **how)
 
     folded = program_of(lambda n: padded(n, padding="VALID"))
@@ -567,7 +568,7 @@ def dying(request: pytest.FixtureRequest) -> bytes:
 
 def test_a_model_with_dead_channels_is_compiled_as_the_converter_writes_it(tmp_path: Path, dying: bytes) -> None:
     biases = [each for each in read_model(dying).tensors if each.dtype == "int32" and each.size > 2]
-    assert max(np.max(each.data) for each in biases) == 2**30, "the converter's limit is met"
+    assert max(np.max(np.asarray(each.data)) for each in biases) == 2**30, "the converter's limit is met"
     for target, function in (("generic", "sqz_conv_row"), ("cortex-m4", "sqz_conv_row_dsp")):
         assert compiler_module.analyse(dying, target).choices[0].function == function
         program = Program(tmp_path / target, {"net": dying}, target=target, flags=SANITIZERS)
