@@ -33,6 +33,8 @@ from tests.helpers import colour_network
 from tests.helpers.colour_network import net
 from tests.helpers.needs import ROOT, require
 
+pytestmark = pytest.mark.training
+
 IMAGES, LABELS = colour_network.pictures(per_class=25, seed=9)
 NO_NOISE: dict[str, Any] = {"layers": {}, "worst": None}
 CONFIG = CheckConfig(parity_images=6)
