@@ -36,7 +36,8 @@ def android_assets(models: Mapping[str, bytes]) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     entries = []
     for name, model in models.items():
-        _check_name(name)
+        if fault := name_fault(name):
+            raise ValueError(fault)
         labels = _labels(name, model)
         files[f"{FOLDER}/{name}.tflite"] = model
         files[f"{FOLDER}/{name}.labels.txt"] = labels
@@ -45,9 +46,11 @@ def android_assets(models: Mapping[str, bytes]) -> dict[str, bytes]:
     return {**files, f"{FOLDER}/{LIST_FILE}": text.encode()}
 
 
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"the name {name!r} is no plain file name; use letters, digits, `.`, `_` and `-`")
+def name_fault(name: str) -> str | None:
+    """Return what is wrong with the name of a model, or None."""
+    if _NAME.fullmatch(name):
+        return None
+    return f"the name {name!r} is no plain file name; use letters, digits, `.`, `_` and `-`"
 
 
 def _labels(name: str, model: bytes) -> bytes:

@@ -6,6 +6,7 @@ import importlib
 import sys
 
 from sqz_tf import __version__
+from sqz_tf.base.console import EXIT_OK, EXIT_USAGE
 
 COMMANDS = {
     "export": "train, prune, quantize, convert and prove a SqueezeNet",
@@ -26,12 +27,12 @@ def main(argv: list[str]) -> int:
         return code
     if argv == ["--version"]:
         print(f"sqz-tf {__version__}")
-        return 0
+        return EXIT_OK
     asked = argv in ([], ["-h"], ["--help"])
     lines = [f"  {name:<10} {text}" for name, text in COMMANDS.items()]
     usage = "\n".join(["usage: sqz-tf COMMAND …    (sqz-tf COMMAND --help)", "", *lines])
     print(usage if asked else f"sqz-tf: unknown command {argv[0]!r}\n{usage}", file=sys.stdout if asked else sys.stderr)
-    return 0 if asked else 2
+    return EXIT_OK if asked else EXIT_USAGE
 
 
 def entrypoint() -> None:

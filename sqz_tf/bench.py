@@ -11,7 +11,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from sqz_tf.base.console import EXIT_OK, run
+from sqz_tf.base.console import EXIT_OK, Console, command, common_options, positive
+from sqz_tf.base.errors import DataError, translated
 from sqz_tf.inference.latency import Latency, measure
 
 
@@ -28,31 +29,42 @@ def table(latencies: list[Latency], seconds: dict[str, float]) -> str:
     return "\n".join([*lines, f"{'total':<20}{sum(seconds.values()):>8.1f}"])
 
 
+def _seconds(report: Path) -> dict[str, float]:
+    """Return what each stage of the export took, in seconds; empty without a report."""
+    if not report.exists():
+        return {}
+    of = (OSError, ValueError, LookupError, TypeError, AttributeError)
+    with translated(DataError, f"{report} cannot be read", expected="what an export wrote", of=of):
+        found = json.loads(report.read_text(encoding="utf-8"))["seconds"]
+        return {str(stage): float(seconds) for stage, seconds in found.items()}
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     parser = argparse.ArgumentParser(prog="python -m sqz_tf.bench", description=__doc__)
     parser.add_argument("folder", type=Path, help="an export's output folder")
-    parser.add_argument("--runs", type=int, default=200, help="timed runs of each model (default: 200)")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="default: 1 2")
-    parser.add_argument("--json", action="store_true", help="print JSON alone")
+    parser.add_argument("--runs", type=positive, default=200, help="timed runs of each model (default: 200)")
+    parser.add_argument("--threads", type=positive, nargs="+", default=[1, 2], help="default: 1 2")
+    common_options(parser, json="print JSON alone", quiet="no notes")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    arguments = build_parser().parse_args(argv)
+    return command(build_parser().parse_args(argv), _work)
 
-    def work() -> int:
-        latencies = [row for threads in arguments.threads for row in measure(arguments.folder, arguments.runs, threads)]
-        report = arguments.folder / "report.json"
-        seconds = json.loads(report.read_text(encoding="utf-8"))["seconds"] if report.exists() else {}
-        if arguments.json:
-            print(json.dumps({"latency": [asdict(row) for row in latencies], "seconds": seconds}, indent=2))
-        else:
-            print(table(latencies, seconds))
-        return EXIT_OK
 
-    return run(work)
+def _work(arguments: argparse.Namespace, console: Console) -> int:
+    seconds = _seconds(arguments.folder / "report.json")
+    latencies: list[Latency] = []
+    for threads in arguments.threads:
+        console.note(f"timing {arguments.runs} runs of each model, threads: {threads}")
+        latencies += measure(arguments.folder, arguments.runs, threads)
+    if arguments.json:
+        print(json.dumps({"latency": [asdict(row) for row in latencies], "seconds": seconds}, indent=2))
+    else:
+        print(table(latencies, seconds))
+    return EXIT_OK
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqz_tf import __version__
-from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, run
+from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, command, common_options
 from sqz_tf.parity.folder import judge_folder
 from sqz_tf.parity.verdict import ParityReport
 
@@ -33,17 +32,13 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="POINTS",
         help="percentage points of top-1 that int8 may lose (default: as exported)",
     )
-    parser.add_argument("--json", action="store_true", help="print the report as JSON instead of the table")
-    parser.add_argument("--quiet", action="store_true", help="no notes and no progress")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    parser.add_argument("--version", action="version", version=f"sqz-tf {__version__}")
+    common_options(parser, json="print the report as JSON instead of the table")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    arguments = build_parser().parse_args(argv)
-    return run(lambda: _work(arguments, Console(arguments.quiet)), arguments.debug)
+    return command(build_parser().parse_args(argv), _work)
 
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:

@@ -7,8 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from sqz_tf import __version__
-from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, positive, run
+from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, command, common_options, positive
 from sqz_tf.base.errors import SqzError
 
 if TYPE_CHECKING:
@@ -35,17 +34,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("pictures", nargs="+", metavar="IMG", help="a picture, in any format Pillow reads")
     parser.add_argument("--top", type=positive, default=5, metavar="N", help="answers a picture (default: 5)")
     parser.add_argument("--threads", type=positive, metavar="N", help="processors to use (default: 1)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    parser.add_argument("--quiet", action="store_true", help="no notes")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    parser.add_argument("--version", action="version", version=f"sqz-tf {__version__}")
+    common_options(parser, quiet="no notes")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    arguments = build_parser().parse_args(argv)
-    return run(lambda: _work(arguments, Console(arguments.quiet)), arguments.debug)
+    return command(build_parser().parse_args(argv), _work)
 
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:

@@ -14,8 +14,8 @@ from pathlib import Path
 from converters import c_packages, compiler
 from converters.tflite.writer import read_attached
 from sqz_tf import __version__
-from sqz_tf.base.console import EXIT_OK, Console, run
-from sqz_tf.base.errors import ConversionError, DataError
+from sqz_tf.base.console import EXIT_OK, Console, command, common_options
+from sqz_tf.base.errors import ConversionError, DataError, translated
 from sqz_tf.deploy.boards import board_argument, boards
 from sqz_tf.deploy.c_folder import write_folder
 
@@ -56,10 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--labels", action="store_true", help="write the labels that the model carries, too")
     parser.add_argument("--overwrite", action="store_true", help="replace a folder that this command wrote")
     parser.add_argument("--dump", nargs="?", const=ALL, choices=[*compiler.PASSES, ALL], metavar="PASS", help=_DUMP)
-    parser.add_argument("--json", action="store_true", help="print what the model takes as JSON")
-    parser.add_argument("--quiet", action="store_true", help="no notes")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    parser.add_argument("--version", action="version", version=f"sqz-tf {__version__}")
+    common_options(parser, json="print what the model takes as JSON", quiet="no notes")
     return parser
 
 
@@ -86,17 +83,15 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if not (arguments.out or arguments.dump or arguments.json):
         parser.error("expected --out DIR, --dump PASS or --json")
-    return run(lambda: _work(arguments, Console(arguments.quiet)), arguments.debug)
+    return command(arguments, _work)
 
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:
     data = _read(arguments.model)
     target = arguments.board.target if arguments.board else arguments.target or "generic"
-    try:
+    with translated(ConversionError, f"{arguments.model} cannot be compiled"):
         compilation = compiler.analyse(data, target)
         files = _files(arguments, compilation) if arguments.out else {}
-    except ValueError as error:
-        raise ConversionError(f"{arguments.model} cannot be compiled: {error}") from error
     if arguments.out:
         replaced = write_folder(arguments.out, files, arguments.overwrite)
         if replaced not in (None, arguments.package):

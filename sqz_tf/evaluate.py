@@ -6,8 +6,7 @@ import argparse
 import json
 import sys
 
-from sqz_tf import __version__
-from sqz_tf.base.console import EXIT_OK, Console, positive, run
+from sqz_tf.base.console import EXIT_OK, Console, command, common_options, positive
 from sqz_tf.data.accuracy import SPLITS, Evaluation, evaluate
 from sqz_tf.inference.classifier import Classifier
 
@@ -40,17 +39,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="at most N pictures, evenly spread (default: all)")
     parser.add_argument("--threads", type=positive, metavar="N", help="processors for the network (default: 1)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    parser.add_argument("--quiet", action="store_true", help="no notes and no progress")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    parser.add_argument("--version", action="version", version=f"sqz-tf {__version__}")
+    common_options(parser)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    arguments = build_parser().parse_args(argv)
-    return run(lambda: _work(arguments, Console(arguments.quiet)), arguments.debug)
+    return command(build_parser().parse_args(argv), _work)
 
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:

@@ -13,14 +13,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqz_tf import __version__
-from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, run
-from sqz_tf.base.errors import ConfigError
+from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, command, common_options, positive
+from sqz_tf.base.errors import ConfigError, OutputError
 from sqz_tf.base.spec import ARCHS, BYPASSES, FITS
 from sqz_tf.deploy import android
 from sqz_tf.quantize.schemes.every import SCHEMES
 
 if TYPE_CHECKING:
+    from sqz_tf.artifact.workspace import Workspace
     from sqz_tf.pipeline.job import Job
     from sqz_tf.pipeline.plan import Options
 
@@ -51,7 +51,6 @@ def build_parser() -> argparse.ArgumentParser:
     _add_network(parser.add_argument_group("network"))
     _add_training(parser.add_argument_group("training and compression"))
     _add_output(parser.add_argument_group("output"))
-    parser.add_argument("--version", action="version", version=f"sqz-tf {__version__}")
     return parser
 
 
@@ -113,6 +112,13 @@ def _add_training(group: Any) -> None:
     )
     group.add_argument("--seed", type=int, default=1, help="default: 1")
     group.add_argument(
+        "--threads",
+        type=positive,
+        default=8,
+        metavar="N",
+        help="threads TensorFlow computes in: results depend on them, not on the processors there are (default: 8)",
+    )
+    group.add_argument(
         "--max-drop",
         type=float,
         default=1.0,
@@ -129,34 +135,34 @@ def _add_output(group: Any) -> None:
         "--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from OUT.work (default: yes)"
     )
     group.add_argument("--dry-run", action="store_true", help="say what would be done and how long it would take")
-    group.add_argument("--json", action="store_true", help="print report.json instead of the table")
-    group.add_argument("--quiet", action="store_true", help="no notes and no progress")
-    group.add_argument("--debug", action="store_true", help="show tracebacks")
+    common_options(group, json="print report.json instead of the table")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code: 0 proven, 1 failed or rejected, 2 usage."""
-    parser = build_parser()
-    arguments = parser.parse_args(argv)
-    console = Console(arguments.quiet)
-    command = ["sqz_tf.export", *(sys.argv[1:] if argv is None else argv)]
-    return run(lambda: _work(arguments, command, console), arguments.debug, INTERRUPTED)
+    arguments = build_parser().parse_args(argv)
+    line = ["sqz_tf.export", *(sys.argv[1:] if argv is None else argv)]
+    return command(arguments, lambda arguments, console: _work(arguments, line, console), INTERRUPTED)
 
 
-def _work(arguments: argparse.Namespace, command: list[str], console: Console) -> int:
+def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> int:
     from sqz_tf.artifact.workspace import Workspace
     from sqz_tf.pipeline.job import execute
+    from sqz_tf.pipeline.preflight import require_tools
 
-    out = arguments.out or Path("build") / _default_name(arguments.data)
+    out = (arguments.out or Path("build") / _default_name(arguments.data)).resolve()
     options = _options(arguments)
     _refuse_contradictions(arguments)
+    require_tools()
     if arguments.android:
         android.require_demo()
-    console.note(f"reading {arguments.data}")
+        android.require_name(out.name)
+    workspace = Workspace(out, arguments.overwrite, arguments.resume, note=console.note)
     if arguments.dry_run:
-        return _dry_run(_job(arguments, options), arguments.json, console)
-    with Workspace(out, arguments.overwrite, arguments.resume, note=console.note) as workspace:
-        report, folder = execute(_job(arguments, options), workspace, console, command)
+        return _dry_run(arguments, options, workspace, console)
+    with workspace:
+        console.note(f"reading {arguments.data}")
+        report, folder = execute(_job(arguments, options), workspace, console, line)
     _print_result(report, folder, arguments.json)
     if not report["gate"]["passed"]:
         return EXIT_FAILED
@@ -215,9 +221,15 @@ def _print_result(report: dict[str, Any], folder: Path, as_json: bool) -> None:
     print(f"report: {folder / 'report.html'}")
 
 
-def _dry_run(job: Job, as_json: bool, console: Console) -> int:
+def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspace, console: Console) -> int:
+    try:
+        workspace.check()
+    except OutputError as error:
+        console.note(f"note: as it stands nothing could be written: {error}")
+    console.note(f"reading {arguments.data}")
+    job = _job(arguments, options)
     forecast = job.forecast()
-    if as_json:
+    if arguments.json:
         print(json.dumps({"plan": job.plan.to_dict(), **forecast}, indent=2, ensure_ascii=False))
         return EXIT_OK
     plan, train = job.plan, job.plan.train

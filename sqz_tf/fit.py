@@ -16,8 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqz_tf import __version__
-from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, run
+from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, command, common_options
 from sqz_tf.deploy import footprint
 from sqz_tf.deploy.boards import Board, board_argument, boards
 from sqz_tf.deploy.need import KIB, STACK_KEPT, FitError, Model, Need, Verdict, judge, lacking_of, tflm_need
@@ -167,19 +166,16 @@ def build_parser() -> argparse.ArgumentParser:
     which.add_argument("--board", type=board_argument, metavar="B", help=f"one of {', '.join(boards())}")
     which.add_argument("--all", action="store_true", help="every real board (default)")
     parser.add_argument("--tflm", action=argparse.BooleanOptionalAction, default=True, help="measure TFLite Micro, too")
-    parser.add_argument("--json", action="store_true", help="print JSON alone")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    parser.add_argument("--version", action="version", version=f"sqz-tf {__version__}")
+    common_options(parser, json="print JSON alone", quiet="no notes")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    arguments = build_parser().parse_args(argv)
-    return run(lambda: _work(arguments), arguments.debug)
+    return command(build_parser().parse_args(argv), _work)
 
 
-def _work(arguments: argparse.Namespace) -> int:
+def _work(arguments: argparse.Namespace, console: Console) -> int:
     try:
         data = arguments.model.read_bytes()
     except OSError as error:

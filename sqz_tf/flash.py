@@ -14,14 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, run
+from sqz_tf.artifact.exported import C_FOLDER, INT8
+from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, command, common_options
 from sqz_tf.deploy import firmware, flashing
 from sqz_tf.deploy.boards import board, board_argument
 from sqz_tf.deploy.firmware import Run
 from sqz_tf.deploy.flash_steps import HOST, Job, steps
 from sqz_tf.deploy.flashing import Given, given
-
-EXPORTED_MODEL, EXPORTED_C = "model_int8.tflite", "c"  # in an export's output folder
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,8 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", metavar="FILE", type=Path, help="the .tflite that DIR was compiled from")
     parser.add_argument("--out", metavar="DIR", type=Path, help="where to build (default: DIR-BOARD)")
     parser.add_argument("--dry-run", action="store_true", help="print the commands and do nothing")
-    parser.add_argument("--json", action="store_true", help="print JSON alone")
-    parser.add_argument("--debug", action="store_true", help="show where an error came from")
+    common_options(parser, json="print JSON alone", quiet="no notes")
     return parser
 
 
@@ -53,13 +51,11 @@ def _known(name: str) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code: 0 if all is as expected, 1 if not."""
-    arguments = build_parser().parse_args(argv)
-    return run(lambda: _work(arguments), arguments.debug)
+    return command(build_parser().parse_args(argv), _work)
 
 
-def _work(arguments: argparse.Namespace) -> int:
+def _work(arguments: argparse.Namespace, console: Console) -> int:
     job = _job(arguments)
-    console = Console(quiet=arguments.json)
     _note_other_target(job, console)
     if arguments.dry_run:
         print(f"# this command itself writes the pictures and what is expected of them to {job.cases}")
@@ -81,7 +77,7 @@ def _job(arguments: argparse.Namespace) -> Job:
     out: Path = (arguments.out or folder.with_name(f"{folder.name}-{chosen.name}")).resolve()
     firmware.header(_compiled(folder))
     if _is_export(folder):  # whose C is for any processor: compile again for this one
-        return Job(chosen, out / "c", out, arguments.port, virtual, folder / EXPORTED_MODEL)
+        return Job(chosen, out / "c", out, arguments.port, virtual, folder / INT8)
     return Job(chosen, folder, out, arguments.port, virtual)
 
 
@@ -95,12 +91,12 @@ def _note_other_target(job: Job, console: Console) -> None:
 
 
 def _is_export(folder: Path) -> bool:
-    return (folder / EXPORTED_MODEL).is_file() and (folder / EXPORTED_C).is_dir()
+    return (folder / INT8).is_file() and (folder / C_FOLDER).is_dir()
 
 
 def _compiled(folder: Path) -> Path:
     """Return where the C of a folder is."""
-    return folder / EXPORTED_C if _is_export(folder) else folder
+    return folder / C_FOLDER if _is_export(folder) else folder
 
 
 def _result(job: Job, what: Given, said: Run | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from android_demo.tools import models
 from android_demo.tools.build import ABIS, build
 from android_demo.tools.process import require_tools
 from android_demo.tools.verify import Verdict
-from sqz_tf.base.errors import SqzError
+from sqz_tf.base.console import EXIT_OK, Console, command, common_options
 from sqz_tf.deploy.android import ASSETS, bundle
 
 
@@ -34,24 +34,25 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("build/android"), help="default: build/android")
     parser.add_argument("--assets", type=Path, default=ASSETS, help="the app's assets (default: the app module's)")
     parser.add_argument("--only-bundle", action="store_true", help="fill the assets and stop; Gradle takes them")
-    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    common_options(parser, json="print the verdict as JSON")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 if the app cannot be built or is not right."""
-    arguments = build_parser().parse_args(argv)
-    try:
-        if not arguments.only_bundle:
-            require_tools()  # before an export is made for minutes
-        bundle(arguments.models or [models.make(*models.default_model(Path("build"), os.environ))], arguments.assets)
-        if not arguments.only_bundle:
-            verdict = build(arguments.assets, arguments.abi or list(ABIS), arguments.out)
-            print(json.dumps(verdict.to_dict(), indent=2) if arguments.json else summary(verdict, arguments.out))
-    except SqzError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return command(build_parser().parse_args(argv), _work)
+
+
+def _work(arguments: argparse.Namespace, console: Console) -> int:
+    if not arguments.only_bundle:
+        require_tools()  # before an export is made for minutes
+    exports = arguments.models or [models.make(*models.default_model(Path("build"), os.environ))]
+    console.note(f"bundling {', '.join(map(str, exports))}")
+    bundle(exports, arguments.assets)
+    if not arguments.only_bundle:
+        verdict = build(arguments.assets, arguments.abi or list(ABIS), arguments.out)
+        print(json.dumps(verdict.to_dict(), indent=2) if arguments.json else summary(verdict, arguments.out))
+    return EXIT_OK
 
 
 def summary(verdict: Verdict, out: Path) -> str:

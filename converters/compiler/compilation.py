@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from converters.compiler.back.c import emit, library, targets
 from converters.compiler.back.c.weight_layout import Choice
-from converters.compiler.front.graph import Graph, Program
+from converters.compiler.front.network import Graph
 from converters.compiler.front.read import read_graph
 from converters.compiler.middle.legalise import legalise
 from converters.compiler.middle.plan import Plan, plan
+from converters.compiler.middle.program import Program
 from converters.compiler.middle.schedule import Schedule, schedule
 
 
@@ -27,8 +29,9 @@ class Compilation:
     plan: Plan
 
 
+@lru_cache(maxsize=2)
 def analyse(model: bytes, target: str = "generic") -> Compilation:
-    """Run every pass but the last.
+    """Run every pass but the last; the last two results are kept, for who asks again.
 
     Args:
       model: the bytes of an int8 `.tflite`.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from converters.compiler.compilation import Compilation, files
-from converters.compiler.front import graph as g
+from converters.compiler.front import network as net
+from converters.compiler.middle import program as prog
 from converters.compiler.middle.schedule import CALLER
 
 
@@ -41,7 +42,7 @@ def _read(compilation: Compilation) -> str:
     return _table(("layer", "name", "operator", "reads", "writes", "shape", "scale", "zero point"), rows)
 
 
-def _scale(each: g.FeatureMap | g.Stream) -> tuple[str, int]:
+def _scale(each: net.FeatureMap | prog.Stream) -> tuple[str, int]:
     return f"{each.scale:.6g}", each.zero_point
 
 

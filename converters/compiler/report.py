@@ -7,8 +7,9 @@ from typing import Any
 
 from converters.compiler.back.c.weight_layout import Choice
 from converters.compiler.compilation import Compilation
-from converters.compiler.front import graph as g
-from converters.compiler.middle.plan import ARENA_ALIGN, Plan, state_bytes
+from converters.compiler.middle import program as prog
+from converters.compiler.middle.costs import constants, operations, state_bytes
+from converters.compiler.middle.plan import ARENA_ALIGN, Plan
 from converters.compiler.middle.timeline import timeline, whole_maps
 
 
@@ -49,7 +50,7 @@ def report(compilation: Compilation) -> dict[str, Any]:
     }
 
 
-def _edge(stream: g.Stream) -> dict[str, Any]:
+def _edge(stream: prog.Stream) -> dict[str, Any]:
     return {
         "tensor": stream.tensor,
         "height": stream.height,
@@ -111,26 +112,11 @@ def _stream(plan: Plan, i: int) -> dict[str, Any]:
     }
 
 
-def operations(operator: g.Operator, output: g.Stream) -> int:
-    """Return the elementary operations of one inference: two for a multiply-accumulate, one for each value compared,
-    added or converted by an operator without weights.
-    """
-    if operator.macs:
-        return 2 * operator.macs
-    size, kernel = output.height * output.row_bytes, operator.kernel
-    if isinstance(kernel, g.PoolKernel):
-        return size * kernel.window.kernel_h * kernel.window.kernel_w
-    if isinstance(kernel, g.MeanKernel):
-        return kernel.pixels * kernel.channels
-    channels = getattr(kernel, "channels", output.channels)
-    return output.height * output.width * channels
-
-
 # Flash.
 
 
 def flash_bytes(compilation: Compilation) -> dict[str, int]:
-    """Return the bytes of constants: weights as packed (with what is packed among them), biases and tables besides."""
+    """Return the bytes of constants: weights as laid out (with what lies among them), biases and tables besides."""
     pairs = [(operator.kernel, choice) for operator, choice in _chosen(compilation)]
     weights = sum(_weights_bytes(choice) for _, choice in pairs)
     bias = sum(_bias_bytes(kernel, choice) for kernel, choice in pairs)
@@ -138,7 +124,7 @@ def flash_bytes(compilation: Compilation) -> dict[str, int]:
     return {"weights": weights, "bias": bias, "tables": tables, "total": weights + bias + tables}
 
 
-def _chosen(compilation: Compilation) -> Iterable[tuple[g.Operator, Choice]]:
+def _chosen(compilation: Compilation) -> Iterable[tuple[prog.Operator, Choice]]:
     return zip(compilation.program.operators, compilation.choices, strict=True)
 
 
@@ -146,13 +132,11 @@ def _weights_bytes(choice: Choice) -> int:
     return 0 if choice.weights is None else int(choice.weights.nbytes)
 
 
-def _bias_bytes(kernel: g.Kernel, choice: Choice) -> int:
-    if choice.records or not isinstance(kernel, g.ConvKernel | g.FullyConnectedKernel):
-        return 0
-    return int(kernel.bias.nbytes)
+def _bias_bytes(kernel: prog.Kernel, choice: Choice) -> int:
+    return 0 if choice.records else constants(kernel).bias
 
 
-def _table_bytes(kernel: g.Kernel, choice: Choice) -> int:
+def _table_bytes(kernel: prog.Kernel, choice: Choice) -> int:
     """Return the bytes of an operator's biases, multipliers and shifts that are not among its weights."""
-    scalings = [None if choice.records else getattr(kernel, "requant", None), getattr(kernel, "mean", None)]
-    return _bias_bytes(kernel, choice) + sum(each.table_bytes for each in scalings if each)
+    found = constants(kernel)
+    return found.mean if choice.records else found.bias + found.scaling + found.mean

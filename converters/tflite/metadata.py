@@ -12,7 +12,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from converters.tflite.parse import Model, Tensor
+from converters.tflite.model import Model, Tensor
 
 METADATA_IDENTIFIER = b"M001"
 LABELS_FILE = "labels.txt"

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from converters.tflite.parse import INTEGER_DTYPES, Model, Op, Tensor, check, read_model
+from converters.tflite.flatbuffer import check
+from converters.tflite.model import INTEGER_DTYPES, Model, Op, Tensor
+from converters.tflite.parse import read_model
 
 __all__ = [
     "Model",

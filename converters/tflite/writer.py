@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from converters import labels as legal
 from converters.tflite.edit import (
     NO_BUFFER,
     add_metadata,
@@ -26,6 +27,7 @@ from converters.tflite.edit import (
     unpack,
 )
 from converters.tflite.metadata import LABELS_FILE, PREPROCESS_FILE, metadata
+from converters.tflite.pixels import Reading, reading
 from converters.tflite.reader import CONVOLUTIONS, Model, read_model
 
 METADATA_NAME = b"TFLITE_METADATA"
@@ -167,14 +169,14 @@ def with_metadata(
 
     Raises:
       ValueError: the model has another form, the number of labels is not the number of outputs, or a label
-        would not survive as a line of text.
+        is not legal (`converters.labels`).
     """
     info = read_model(model)
     _check_labels(labels, info)
     scale = float(preprocess.get("scale", 1 / 255))
     if not scale > 0:
         raise ValueError(f"the scale in preprocess is {scale}; expected a positive number")
-    centred = _takes_centred_pixels(info)
+    centred = _takes_centred_pixels(info, scale)
     document = metadata(
         info,
         texts=(name, description, version, author, licence),
@@ -191,11 +193,12 @@ def with_metadata(
     return _with_zip(pack(editable), {key: value.encode() for key, value in files.items()})
 
 
-def _takes_centred_pixels(info: Model) -> bool:
-    """Whether the quantized input stands for `pixel - 128`: scale 1, zero at pixel 128."""
+def _takes_centred_pixels(info: Model, pixel_scale: float) -> bool:
+    """Whether the quantized input stands for `pixel - 128`."""
     image = info.input_tensors()[0]
-    zero = {"int8": 0, "uint8": UINT8_OFFSET}.get(image.dtype)
-    return zero is not None and image.scale == (1.0,) and image.zero_point == (zero,)
+    if len(image.scale) != 1 or len(image.zero_point) != 1:
+        return False
+    return reading(image.dtype, image.scale[0], image.zero_point[0], pixel_scale) is Reading.CENTRED
 
 
 def strip_metadata(model: bytes) -> bytes:
@@ -265,8 +268,8 @@ def _check_labels(labels: Sequence[str], info: Model) -> None:
     if len(labels) != outputs[0].size:
         raise ValueError(f"{len(labels)} labels for {outputs[0].size} outputs; expected one label for each output")
     for index, label in enumerate(labels):
-        if label.splitlines() != [label] or label != label.strip() or "\0" in label:
-            raise ValueError(f"label {index} is {label!r}; expected one line of text without spaces around it")
+        if fault := legal.fault(label):
+            raise ValueError(f"label {index} is {label!r}, which {fault}; expected {legal.LEGAL}")
 
 
 def _with_zip(model: bytes, files: Mapping[str, bytes]) -> bytes:

@@ -91,10 +91,9 @@ class Workspace:
         """Check everything that can be checked before work is done, and take the lock."""
         try:
             with disk_errors(self.out, self.need_bytes):
-                self._check()
+                self.check()
                 self._created = make_parents(self.out.parent)
-                if shutil.disk_usage(self.out.parent).free < self.need_bytes:
-                    raise disk_full(self.out, self.need_bytes)
+                self.require_space(self.need_bytes)
                 self._lock = take_lock(self.work)
                 self._recover()
         except BaseException:
@@ -193,7 +192,21 @@ class Workspace:
             os.rename(self.work / "publish.tmp", self.rejected)
         return self.rejected
 
-    def _check(self) -> None:
+    def require_space(self, need_bytes: int) -> None:
+        """Make sure that there is so much free disk space beside `out`.
+
+        Raises:
+          OutputError: there is less.
+        """
+        if shutil.disk_usage(self.out.parent).free < need_bytes:
+            raise disk_full(self.out, need_bytes)
+
+    def check(self) -> None:
+        """Check all that can be told without writing anything.
+
+        Raises:
+          OutputError: the result could not be put at `out`.
+        """
         if os.path.ismount(self.out):
             raise OutputError(f"--out {self.out} is a mount point", fix=f"use a folder in it: --out {self.out}/result")
         self._check_out()

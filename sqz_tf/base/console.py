@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from types import FrameType
 
+from sqz_tf import __version__
 from sqz_tf.base.errors import SqzError
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -60,6 +61,39 @@ class Console:
         if self._moving:
             print(file=sys.stderr)
             self._moving = False
+
+
+def common_options(
+    parser: argparse._ActionsContainer,
+    json: str | None = "print JSON instead of the table",
+    quiet: str = "no notes and no progress",
+) -> None:
+    """Give a command line the options that all have: --json, --quiet, --debug and --version.
+
+    Args:
+      parser: a parser, or a group of one.
+      json: what --json does; None for a command that prints no results.
+      quiet: what --quiet does.
+    """
+    if json:
+        parser.add_argument("--json", action="store_true", help=json)
+    parser.add_argument("--quiet", action="store_true", help=quiet)
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.add_argument("--version", action="version", version=f"sqz-tf {__version__}")
+
+
+def command(
+    arguments: argparse.Namespace,
+    work: Callable[[argparse.Namespace, Console], int],
+    interrupted: str = "interrupted",
+) -> int:
+    """Do a command's work as its common options say; return its exit code. See `run`.
+
+    Args:
+      arguments: as parsed, with the options of `common_options`.
+      work: does it, and returns the exit code.
+    """
+    return run(lambda: work(arguments, Console(arguments.quiet)), arguments.debug, interrupted)
 
 
 def run(main: Callable[[], int], debug: bool = False, interrupted: str = "interrupted") -> int:

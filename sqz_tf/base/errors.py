@@ -1,5 +1,10 @@
 """Errors a person can act on: what was received, what was expected, what to do."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class SqzError(Exception):
     """A known failure: printed as one line, exit code 1.
@@ -18,6 +23,33 @@ class SqzError(Exception):
         if fix:
             parts.append(fix)
         super().__init__("; ".join(parts))
+
+
+@contextmanager
+def translated(
+    error: type[SqzError],
+    what: str,
+    *,
+    expected: str = "",
+    fix: str = "",
+    of: tuple[type[Exception], ...] = (ValueError,),
+) -> Iterator[None]:
+    """Turn what a library raises inside the block into an error of ours: `WHAT: the first line of ITS MESSAGE`.
+
+    Args:
+      error: what to raise instead.
+      what, expected, fix: see `SqzError`.
+      of: which errors; others pass.
+    """
+    try:
+        yield
+    except of as found:
+        raise error(f"{what}: {first_line(found)}", expected=expected, fix=fix) from found
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or its name if it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 class DataError(SqzError):

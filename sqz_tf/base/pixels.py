@@ -1,4 +1,4 @@
-"""What a pixel is to a network: the one place that knows `pixel ^ 0x80`."""
+"""What a pixel is to a network; what its byte means to a quantized one is `converters.tflite.pixels`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from converters.tflite.pixels import CENTRE
+
 
 def to_int8(pixels: np.ndarray) -> np.ndarray:
     """Return the int8 network input, `pixel ^ 0x80` read as int8 (pixel - 128): same shape."""
-    return (pixels ^ 0x80).view(np.int8)
+    return (pixels ^ CENTRE).view(np.int8)
 
 
 Range = tuple[float, float]
@@ -38,4 +40,4 @@ class Pixels:
         return images.astype(np.float32) * np.float32(self.scale) + np.float32(self.offset)
 
 
-CENTRED = Pixels(1.0, -128.0)
+CENTRED = Pixels(1.0, -float(CENTRE))

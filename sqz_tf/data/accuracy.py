@@ -7,7 +7,6 @@ Classes of the pictures are matched to the model's outputs by WordNet id, by nam
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from sqz_tf.artifact.manifest import MANIFEST
+from sqz_tf.artifact.exported import Export
 from sqz_tf.base import stats
 from sqz_tf.base.errors import ConfigError, DataError, SqzError
 from sqz_tf.base.spec import DataConfig, from_dict
@@ -214,8 +213,5 @@ def _config(model: Path, source: str | Path) -> DataConfig:
 
 def _export_config(model: Path) -> dict[str, Any]:
     """Return `config` of the manifest beside a model; empty if there is none."""
-    try:
-        config = json.loads((model.parent / MANIFEST).read_text(encoding="utf-8"))["config"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return {}
-    return config if isinstance(config, dict) else {}
+    export = Export.beside(model)
+    return export.config if export else {}

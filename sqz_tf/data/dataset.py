@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sqz_tf.base.errors import DataError, OutputError, SqzError
+from sqz_tf.base.errors import DataError, OutputError, SqzError, translated
 from sqz_tf.base.spec import DataConfig, PreprocessSpec, from_dict, to_dict
 from sqz_tf.data.rows import Progress, _content, _digest, _fingerprint, _Rows, _size, _write_images
 from sqz_tf.data.sources import UNLABELLED, _Item, _open_source, _Source
@@ -264,10 +264,9 @@ def open_cached(cache: Path) -> Dataset:
     Raises:
       DataError: it is not there, or not whole.
     """
-    try:
+    of = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile, SqzError)
+    with translated(DataError, f"{cache} holds no whole data set", fix="delete it and run again", of=of):
         return _read_cache(cache)
-    except (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile, SqzError) as error:
-        raise DataError(f"{cache} holds no whole data set ({error})", fix="delete it and run again") from error
 
 
 def _read_cache(cache: Path) -> Dataset:

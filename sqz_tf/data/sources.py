@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from sqz_tf.base.errors import DataError
+from sqz_tf.base.errors import DataError, first_line
 from sqz_tf.data.splits import SPLITS
 from sqz_tf.images.find import ImageSet, scan
+from sqz_tf.images.labels import refuse_illegal
 
 UNLABELLED = -1
 """Label of a picture that has none."""
@@ -146,7 +147,7 @@ def _cifar10() -> _Source:
             (train, train_labels), (test, test_labels) = cifar10.load_data()
     except Exception as error:
         raise DataError(
-            f"cifar10 cannot be downloaded ({_first_line(error)})",
+            f"cifar10 cannot be downloaded ({first_line(error)})",
             expected="a connection to the CIFAR-10 site",
             fix="download it elsewhere and give a folder or .zip with one folder per class",
         ) from error
@@ -166,7 +167,7 @@ def _tfds(name: str) -> _Source:
             builder.download_and_prepare()
     except Exception as error:
         raise DataError(
-            f"tfds:{name} cannot be prepared ({_first_line(error)})", expected="a name from the TFDS catalogue"
+            f"tfds:{name} cannot be prepared ({first_line(error)})", expected="a name from the TFDS catalogue"
         ) from error
     features, splits = builder.info.features, [key for key in SPLITS if key in builder.info.splits]
     if not ("image" in features and "label" in features and "train" in splits):
@@ -174,6 +175,9 @@ def _tfds(name: str) -> _Source:
             f"tfds:{name} has features {', '.join(features)} and splits {', '.join(builder.info.splits)}",
             expected="an image, a label and a train split",
         )
+
+    classes = tuple(features["label"].names)
+    refuse_illegal(classes, f"tfds:{name}", "give a folder with one folder per class")
 
     def items() -> Iterator[_Item]:
         for given in splits:
@@ -185,16 +189,12 @@ def _tfds(name: str) -> _Source:
 
     return _Source(
         name=name.split("/")[0].split(":")[0],
-        classes=tuple(features["label"].names),
+        classes=classes,
         count=sum(builder.info.splits[key].num_examples for key in splits),
         items=items,
         channels=1 if features["image"].shape[-1] == 1 else 3,
         licence=f"TensorFlow Datasets, {builder.info.homepage or name}",
     )
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _missing(source: str, package: str, extra: str) -> DataError:

@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from converters.android_assets import FOLDER, android_assets
-from sqz_tf.base.errors import OutputError
+from converters.android_assets import FOLDER, android_assets, name_fault
+from sqz_tf.artifact.exported import INT8, LICENCE
+from sqz_tf.base.errors import OutputError, translated
 
-MODEL_FILE, LICENCE_FILE = "model_int8.tflite", "LICENCE.weights.txt"
 DEMO = Path(__file__).resolve().parents[2] / "android_demo"
 ASSETS = DEMO / "app" / "src" / "main" / "assets"
 """Where the demo app's build looks for its models; in a checkout of the kit only."""
@@ -62,19 +62,27 @@ def require_demo() -> None:
         raise OutputError(f"there is no {DEMO}", expected="a checkout of the kit, which has the demo app in it")
 
 
+def require_name(name: str) -> None:
+    """Make sure that the app can call a model by this name.
+
+    Raises:
+      OutputError: it cannot.
+    """
+    if fault := name_fault(name):
+        raise OutputError(f"the app cannot take the model: {fault}", fix="give --out another name")
+
+
 def _files(exports: Sequence[Path]) -> dict[str, bytes]:
     models: dict[str, bytes] = {}
     for export in exports:
-        name, path = export.resolve().name, export / MODEL_FILE
+        name, path = export.resolve().name, export / INT8
         if name in models:
             raise OutputError(f"two folders are called {name}", expected="different names: the app shows them")
         if not path.is_file():
             raise OutputError(f"there is no {path}", expected="an output folder of python -m sqz_tf.export")
         models[name] = path.read_bytes()
-    try:
+    with translated(OutputError, "the app cannot take the models", fix="export them again"):
         files = android_assets(models)
-    except ValueError as error:
-        raise OutputError(str(error), fix="export it again") from error
-    licences = {export.resolve().name: export / LICENCE_FILE for export in exports}
+    licences = {export.resolve().name: export / LICENCE for export in exports}
     texts = {name: path.read_bytes() for name, path in licences.items() if path.is_file()}
     return {**files, **{f"{FOLDER}/{name}.licence.txt": text for name, text in texts.items()}}

@@ -19,10 +19,9 @@ import numpy as np
 
 from converters.compiler.back.c import library
 from converters.tflite.reader import read_model
-from sqz_tf.base.errors import SqzError
+from sqz_tf.base.errors import SqzError, translated
 from sqz_tf.deploy.boards import Board
 
-MCU = library.root()
 HOST = "host"
 CASES = "sqz_cases.bin"  # what the firmware opens in the folder it runs in
 EXIT_GOOD, EXIT_DIFFERENT, EXIT_NO_CASES, EXIT_FAILED, EXIT_FAULT = range(5)
@@ -104,7 +103,10 @@ def header(folder: Path) -> Header:
             expected="one NAME_weights.c",
             fix=f"give {folder / 'src'}" if package else "compile it with python -m sqz_tf.compile",
         )
-    text = (folder / f"{names[0]}.h").read_text(encoding="utf-8")
+    with translated(
+        FirmwareError, f"{names[0]}.h cannot be read", fix="compile the model again", of=(OSError, ValueError)
+    ):
+        text = (folder / f"{names[0]}.h").read_text(encoding="utf-8")
     numbers = dict(re.findall(rf"^#define {names[0].upper()}_(\w+) (\d+)u?$", text, re.MULTILINE))
     sha256 = re.search(r"sha256\s+([0-9a-f]{64})", text)
     target = re.search(r"^ \*\s+target\s+(\S+)$", text, re.MULTILINE)
@@ -119,12 +121,23 @@ def header(folder: Path) -> Header:
 
 def input_dimensions(model: bytes) -> tuple[int, ...]:
     """Return the dimensions of one input of a `.tflite`; the C, given the same bytes, may call them otherwise."""
-    return read_model(model).input_tensors()[0].shape[1:]
+    with translated(FirmwareError, "the model cannot be read", fix="give the .tflite it was compiled from"):
+        return read_model(model).input_tensors()[0].shape[1:]
+
+
+def mcu() -> Path:
+    """Return the folder of the C library, the firmware and the boards.
+
+    Raises:
+      FirmwareError: it is missing.
+    """
+    with translated(FirmwareError, "the firmware cannot be built"):
+        return library.root()
 
 
 def ported() -> tuple[str, ...]:
     """Return the names of the boards that firmware can be built for; `host` is this computer."""
-    return tuple(sorted(path.stem for path in (MCU / "boards").glob("*.mk")))
+    return tuple(sorted(path.stem for path in (mcu() / "boards").glob("*.mk")))
 
 
 def compiler(board: str) -> str:
@@ -150,9 +163,17 @@ def build_command(board: str, folder: Path, out: Path, cases: Path | None = None
     Raises:
       FirmwareError: make cannot handle a path.
     """
-    for path in (MCU, folder, out):
+    for path in (mcu(), folder, out):
         _check_path(path)
-    command = ["make", "--silent", "-C", str(MCU), f"BOARD={board}", f"DIR={folder.resolve()}", f"OUT={out.resolve()}"]
+    command = [
+        "make",
+        "--silent",
+        "-C",
+        str(mcu()),
+        f"BOARD={board}",
+        f"DIR={folder.resolve()}",
+        f"OUT={out.resolve()}",
+    ]
     return [*command, f"CASES={cases.resolve()}"] if cases else command
 
 
@@ -187,8 +208,8 @@ def program(board: str, out: Path) -> Path:
 
 def check_ported(board: str) -> None:
     """Raise a FirmwareError if there is no port for a board, or no sources to build from."""
-    if not (MCU / "Makefile").is_file():
-        raise FirmwareError(f"{MCU} does not hold the firmware's sources", fix="run from a checkout of the kit")
+    if not (mcu() / "Makefile").is_file():
+        raise FirmwareError(f"{mcu()} does not hold the firmware's sources", fix="run from a checkout of the kit")
     if board not in ported():
         raise FirmwareError(f"there is no port for {board}", expected=f"one of {', '.join(ported())}")
 

@@ -138,13 +138,13 @@ def _dfu_util(job: Job) -> list[Step]:
 
 def _flash_origin(name: str) -> str:
     """Return the address that the port's .mk gives for its flash."""
-    found = re.search(r"^FLASH\s*:=\s*(\w+)", (firmware.MCU / "boards" / f"{name}.mk").read_text(), re.MULTILINE)
+    found = re.search(r"^FLASH\s*:=\s*(\w+)", (firmware.mcu() / "boards" / f"{name}.mk").read_text(), re.MULTILINE)
     assert found, name
     return found[1]
 
 
 def _uf2(job: Job) -> list[Step]:
-    source, chip = firmware.MCU / "boards" / "pico_sdk", f"-DPICO_BOARD={job.board.flash['pico_board']}"
+    source, chip = firmware.mcu() / "boards" / "pico_sdk", f"-DPICO_BOARD={job.board.flash['pico_board']}"
     what = (f"-DSQZ_DIR={job.folder}", f"-DSQZ_CASES={job.cases}")
     return [
         Step(("cmake", "-S", str(source), "-B", str(job.out), chip, *what)),
@@ -154,7 +154,7 @@ def _uf2(job: Job) -> list[Step]:
 
 
 def _esptool(job: Job) -> list[Step]:
-    chip, source = job.board.flash["chip"], firmware.MCU / "boards" / "esp_idf"
+    chip, source = job.board.flash["chip"], firmware.mcu() / "boards" / "esp_idf"
     settings = ("-D", f"SDKCONFIG={job.out / 'sdkconfig'}", "-D", f"IDF_TARGET={chip}")
     what = {"SQZ_DIR": str(job.folder), "SQZ_CASES": str(job.cases)}
     port = ("--port", job.port) if job.port else ()

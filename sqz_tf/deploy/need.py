@@ -8,7 +8,7 @@ from converters.compiler import Compilation, analyse, files
 from converters.compiler.report import flash_bytes
 from converters.tflite import reader
 from converters.tflite.writer import for_microcontroller
-from sqz_tf.base.errors import SqzError
+from sqz_tf.base.errors import SqzError, translated
 from sqz_tf.deploy import footprint
 from sqz_tf.deploy.boards import Board
 from sqz_tf.inference import interpreters
@@ -143,11 +143,9 @@ class Model:
     """A `.tflite` as the kit compiles it; each target and each core once."""
 
     def __init__(self, data: bytes) -> None:
-        try:
+        with translated(FitError, "the model cannot be read", fix="give an int8 .tflite of one picture"):
             self.graph = reader.read_model(data)
             self.macs = reader.macs(self.graph)
-        except ValueError as error:
-            raise FitError(f"the model cannot be read: {error}", fix="give an int8 .tflite of one picture") from error
         self.data = data
         self._compiled: dict[str, Compilation] = {}
         self._needs: dict[str, Need] = {}
@@ -159,10 +157,8 @@ class Model:
           FitError: it cannot be.
         """
         if target not in self._compiled:
-            try:
+            with translated(FitError, "the model cannot be compiled"):
                 self._compiled[target] = analyse(self.data, target)
-            except ValueError as error:
-                raise FitError(f"the model cannot be compiled: {error}") from error
         return self._compiled[target]
 
     def need(self, board: Board) -> Need:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from sqz_tf.base.errors import DataError
 from sqz_tf.images.decode import ImageError
+from sqz_tf.images.labels import refuse_illegal
 
 MAX_FILE_BYTES = 1 << 30
 """Largest single picture file, in bytes, compressed or not."""
@@ -212,7 +213,7 @@ def scan(path: Path | str) -> ImageSet:
 
     Raises:
       DataError: nothing there, no picture in it, a zip that is none or hostile, labels that do not fit, a class whose
-        name is not UTF-8 or holds a line break.
+        name is no legal label.
     """
     path = Path(path)
     if not path.exists():
@@ -230,26 +231,16 @@ def scan(path: Path | str) -> ImageSet:
             fix="put the pictures of each class in a folder of their own",
         )
     if base + "labels.csv" in store.names:
-        found = _from_csv(path, store, base, pictures)
+        where = f"{path / base}/labels.csv" if path.is_dir() else f"{base}labels.csv in {path}"
+        found = _from_csv(where, store, base, pictures)
+        refuse_illegal(found["classes"], where, "mend the label there")
     else:
         found = _from_folders(path, store, base, pictures)
-    _refuse_unwritable(path, found["classes"])
+        refuse_illegal(found["classes"], str(path), "rename the folder")
     if others:
         noun = "file is no picture by its name" if len(others) == 1 else "files are no pictures by their names"
         found["notes"] = (*found["notes"], f"{len(others)} {noun} ({_count_extensions(others)}): ignored")
     return ImageSet(root=path, store=store, **found)
-
-
-def _refuse_unwritable(path: Path, classes: Iterable[str]) -> None:
-    """Refuse class names that cannot stand on a line of labels.txt as readers split it."""
-    for name in classes:
-        valid = not any("\ud800" <= character <= "\udfff" for character in name)  # bytes that are no UTF-8
-        if not valid or name.splitlines() != [name]:
-            raise DataError(
-                f"the class {name!r} in {path} {'holds a line break' if valid else 'has a name that is not UTF-8'}",
-                expected="names that are one line of UTF-8 text",
-                fix="rename the folder, or the label in labels.csv",
-            )
 
 
 def _extension(name: str) -> str:
@@ -314,9 +305,8 @@ def _empty_classes(folders: set[str], base: str, level: int, classes: tuple[str,
     return tuple(sorted(named - set(classes)))
 
 
-def _from_csv(path: Path, store: _Store, base: str, pictures: list[str]) -> dict[str, Any]:
+def _from_csv(where: str, store: _Store, base: str, pictures: list[str]) -> dict[str, Any]:
     """Read labels from `labels.csv`."""
-    where = f"{path / base}/labels.csv" if path.is_dir() else f"{base}labels.csv in {path}"
     known = set(pictures)
     labels: dict[str, str] = {}
     wnids: dict[str, str] = {}

@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from sqz_tf.base.errors import ConfigError, DataError
+from converters.tflite import pixels
+from sqz_tf.base.errors import ConfigError, DataError, first_line, translated
 from sqz_tf.base.pixels import to_int8
 from sqz_tf.base.quiet import quiet_stderr
 from sqz_tf.base.spec import PreprocessSpec
@@ -151,12 +152,10 @@ class Classifier:
         return _dequantized(raw, self.output)
 
     def _run(self, value: np.ndarray) -> np.ndarray:
-        try:
+        with translated(ModelError, f"{self.runtime} failed on {self.path}", of=(ValueError, RuntimeError)):
             self._interpreter.set_tensor(self.input.index, value[None])
             self._interpreter.invoke()
             result: np.ndarray = self._interpreter.get_tensor(self.output.index)
-        except (ValueError, RuntimeError) as error:
-            raise ModelError(f"{self.runtime} failed on {self.path} ({_line(error)})") from error
         return result[0]
 
 
@@ -167,7 +166,7 @@ def _interpreter_class() -> tuple[str, Any]:
         try:
             return package, operator.attrgetter(attribute)(importlib.import_module(module))
         except (ImportError, AttributeError) as error:  # AttributeError: built for another NumPy
-            reasons.append(f"{package}: {_line(error)}")
+            reasons.append(f"{package}: {first_line(error)}")
     raise ModelError(
         f"no TFLite runtime can be imported ({'; '.join(reasons)})",
         expected="one of " + ", ".join(package for package, *_ in RUNTIMES),
@@ -177,22 +176,17 @@ def _interpreter_class() -> tuple[str, Any]:
 
 def _interpreter(file: ModelFile, threads: int | None) -> tuple[str, Any]:
     runtime, kind = _interpreter_class()
-    try:
-        with quiet_stderr():  # it announces its delegate
-            interpreter = kind(model_content=file.content, num_threads=threads)
-            interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise ModelError(
-            f"{runtime} cannot run {file.path} ({_line(error)})",
-            expected="a whole .tflite of operators it knows",
-            fix="copy it again, or update the runtime",
-        ) from error
+    refused = translated(
+        ModelError,
+        f"{runtime} cannot run {file.path}",
+        expected="a whole .tflite of operators it knows",
+        fix="copy it again, or update the runtime",
+        of=(ValueError, RuntimeError),
+    )
+    with refused, quiet_stderr():  # it announces its delegate
+        interpreter = kind(model_content=file.content, num_threads=threads)
+        interpreter.allocate_tensors()
     return runtime, interpreter
-
-
-def _line(error: BaseException) -> str:
-    """Return the first line of an error."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _ports(path: Path, interpreter: Any) -> tuple[Port, Port]:
@@ -237,20 +231,13 @@ def _check_fit(model: Classifier) -> None:
 
 
 def _check_input_quantization(model: Classifier) -> None:
-    """Make sure that the quantized input is the pixel itself: `pixel ^ 0x80` in int8, `pixel` in uint8.
-
-    The zero point says which pixel is 0: the first, where scale is the float input's; or, in models whose scales
-    are powers of two, the 128th, with conv1 folded to fit.
-    """
-    port, scale = model.input, model.preprocess.scale
+    """Make sure that the byte of a quantized input is the pixel itself."""
+    port = model.input
     if port.dtype == "float32":
         return
-    black = port.zero_point + (128 if port.dtype == "int8" else 0)
-    if not (black == 128 and port.scale > 0) and not (black == 0 and abs(port.scale - scale) <= 0.01 * scale):
+    if fault := pixels.fault(port.dtype, port.scale, port.zero_point, model.preprocess.scale, alone=True):
         raise ModelError(
-            f"{model.path} takes {port.dtype} with scale {port.scale:g} and zero_point {port.zero_point}",
-            expected=f"scale {scale:g}, so that a pixel is a step, and zero_point "
-            f"{-128 if port.dtype == 'int8' else 0}",
+            f"{model.path} takes {fault}",
             fix="fold the normalisation into the first convolution, as python -m sqz_tf.export does",
         )
 

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from converters.tflite.reader import Model, Op, read_model, weights_of
-from sqz_tf.base.errors import SqzError
+from sqz_tf.base.errors import SqzError, translated
 from sqz_tf.base.quiet import quiet_stderr
 from sqz_tf.inference import host_c
 
@@ -166,7 +166,8 @@ def scratch_margin(model: bytes) -> int:
     convolutions for the ESP32-S3 copy filters into their scratch).
     """
     graph = _read(model)
-    return max((_op_scratch(graph, op) for op in graph.ops), default=0) + HANDLE_BYTES * len(graph.ops)
+    with translated(InterpreterError, "the scratch of the model's kernels cannot be told"):
+        return max((_op_scratch(graph, op) for op in graph.ops), default=0) + HANDLE_BYTES * len(graph.ops)
 
 
 def _op_scratch(graph: Model, op: Op) -> int:
@@ -187,10 +188,8 @@ def _round_up(value: int, step: int) -> int:
 
 
 def _read(model: bytes) -> Model:
-    try:
+    with translated(InterpreterError, "the model cannot be read"):
         graph = read_model(model)
-    except ValueError as error:
-        raise InterpreterError(f"the model cannot be read: {error}") from error
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise InterpreterError(
             f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs", expected="one of each"
@@ -223,18 +222,15 @@ def prepared(model: bytes, threads: int = 1) -> Any:
     Raises:
       InterpreterError: it refuses the model.
     """
-    try:
-        with quiet_stderr():
-            machine = _litert().Interpreter(model_content=model, num_threads=threads)
-            machine.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise InterpreterError(f"LiteRT refuses the model: {error}") from error
+    with translated(InterpreterError, "LiteRT refuses the model", of=(ValueError, RuntimeError)), quiet_stderr():
+        machine = _litert().Interpreter(model_content=model, num_threads=threads)
+        machine.allocate_tensors()
     return machine
 
 
 def _run_here(model: bytes, inputs: np.ndarray, runtime: str, wanted: list[int], tensor_images: int) -> Result:
     litert = _litert()
-    try:
+    with translated(InterpreterError, f"{runtime} refuses the model", of=(ValueError, RuntimeError)):
         with quiet_stderr():  # it announces its delegate
             machine = litert.Interpreter(
                 model_content=model,
@@ -243,8 +239,6 @@ def _run_here(model: bytes, inputs: np.ndarray, runtime: str, wanted: list[int],
             )
             machine.allocate_tensors()
         return _run_images(machine, inputs, wanted, tensor_images)
-    except (ValueError, RuntimeError) as error:
-        raise InterpreterError(f"{runtime} refuses the model: {error}") from error
 
 
 def _c_compiler() -> None:
@@ -256,10 +250,8 @@ def _run_compiled(graph: Model, model: bytes, inputs: np.ndarray, wanted: list[i
     _c_compiler()
     if inputs.dtype != np.int8 or graph.output_tensors()[0].dtype != "int8":
         raise InterpreterError("the model is not int8 at its edges", expected="an int8 model for compiled-c")
-    try:
+    with translated(InterpreterError, "the compiled C cannot run the model", of=(ValueError, host_c.HostError)):
         outputs, tensors = host_c.run(model, inputs, tensor_images if wanted else 0)
-    except (ValueError, host_c.HostError) as error:
-        raise InterpreterError(f"the compiled C cannot run the model: {error}") from error
     shaped = {index: tensors[index].reshape(-1, *graph.tensor(index).shape[1:]) for index in wanted if index in tensors}
     return Result(outputs.reshape(-1, *graph.output_tensors()[0].shape[1:]), shaped)
 

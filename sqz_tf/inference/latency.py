@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from sqz_tf.artifact.exported import FLOAT, INT8
 from sqz_tf.base.errors import SqzError
 from sqz_tf.inference import interpreters
-
-FLOAT, INT8 = "model_f32.tflite", "model_int8.tflite"
-
 
 WARM_UP = 5
 

@@ -6,17 +6,19 @@ No TensorFlow. Which publishers' files are known is data, `weight_layouts.json`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from converters.weights.names import Layout, map_layers, parse_layouts, recognise
 from converters.weights.read import read_weights
 from converters.weights.tensors import ConvWeights, WeightFile
+from sqz_tf.base.errors import translated
 from sqz_tf.base.spec import ModelSpec, PreprocessSpec
 from sqz_tf.network.architecture import layer_shapes
 from sqz_tf.network.weight_files import IMAGENET, SHA256, WeightsError, find
@@ -25,8 +27,6 @@ _CLASSES = 1000
 _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,64})$")  # as PyTorch names its checkpoints
 
 _DATA = Path(__file__).parent
-
-T = TypeVar("T")
 Layer = tuple[np.ndarray, np.ndarray]
 Shape4 = tuple[int, int, int, int]
 
@@ -64,11 +64,14 @@ def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = Non
       WeightsError: no such file, damaged, of another network, or it cannot be downloaded.
     """
     path = find(source, cache=cache)
-    weights = _found(path, lambda: read_weights(path, net_layers=_net_layers()))
+    with _naming(path):
+        weights = read_weights(path, net_layers=_net_layers())
     _check_digest(path, weights)
-    layout = _found(path, lambda: recognise(weights, _layouts()))
+    with _naming(path):
+        layout = recognise(weights, _layouts())
     model = _model(path, weights, layout, spec)
-    layers = _found(path, lambda: map_layers(weights, layer_shapes(model), layout))
+    with _naming(path):
+        layers = map_layers(weights, layer_shapes(model), layout)
     _check_padding(path, layers)
     facts = layout.facts
     return Pretrained(
@@ -208,11 +211,8 @@ def _net_layers() -> dict[str, Shape4]:
     return {theirs: shapes[ours] for theirs, ours in layout.layers.items()}
 
 
-def _found(path: Path, step: Callable[[], T]) -> T:
-    try:
-        return step()
-    except (ValueError, OSError) as error:
-        raise WeightsError(f"{path}: {error}") from error
+def _naming(path: Path) -> AbstractContextManager[None]:
+    return translated(WeightsError, str(path), of=(ValueError, OSError))
 
 
 def _check_digest(path: Path, weights: WeightFile) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from converters.tflite.reader import read_model
 from converters.tflite.writer import PREPROCESS_FILE, read_attached
 from sqz_tf.artifact.exported import Export
-from sqz_tf.base.errors import SqzError
+from sqz_tf.base.errors import SqzError, translated
 from sqz_tf.base.spec import PreprocessSpec, from_dict
 
 
@@ -60,12 +60,11 @@ def read_artifacts(folder: Path) -> Artifacts:
       CheckError, ExportError: a file is missing or damaged, or a model takes other pictures than the manifest says.
     """
     export = Export.open(folder)
-    try:
+    of = (ValueError, KeyError, TypeError)
+    with translated(CheckError, f"{folder} is damaged", expected="a folder that an export wrote", of=of):
         preprocess = from_dict(PreprocessSpec, export.config["preprocess"])
         for model in (export.float, export.int8, export.uint8):
             read_model(model)
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckError(f"{folder} is damaged ({error})", expected="a folder that an export wrote") from error
     artifacts = Artifacts(export, preprocess)
     _ = artifacts.labels
     _check_models(artifacts)
@@ -143,10 +142,8 @@ def _models(artifacts: Artifacts) -> dict[str, bytes]:
 
 
 def _attached(artifacts: Artifacts) -> dict[str, dict[str, bytes]]:
-    try:
+    with translated(CheckError, "a model cannot be judged", fix="export again"):
         return {name: read_attached(model) for name, model in _models(artifacts).items()}
-    except ValueError as error:
-        raise CheckError(str(error), fix="export again") from error
 
 
 def _json(data: bytes) -> Any:

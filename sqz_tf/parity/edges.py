@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from converters.tflite import pixels
 from converters.tflite.reader import Tensor, read_model
 from converters.tflite.writer import LABELS_FILE, PREPROCESS_FILE
 from sqz_tf.base import stats
@@ -81,19 +82,19 @@ def input_edge(int8_model: bytes, preprocess: PreprocessSpec) -> Edge:
     """Check that the int8 input is [1, h, w, c] with `pixel ^ 0x80` standing for `pixel * scale` or `pixel - 128`."""
     tensor = read_model(int8_model).input_tensors()[0]
     shape = (1, *_shape(preprocess))
-    fits = tensor.dtype == "int8" and tensor.shape == shape and is_pixel(tensor, preprocess.scale)
+    fits = tensor.dtype == "int8" and tensor.shape == shape and _is_pixel(tensor, preprocess.scale)
     return _equality(
         fits,
         f"the input is {tensor.dtype} {list(tensor.shape)} with scale {_plain(tensor.scale)} and zero point "
-        f"{_plain(tensor.zero_point)}; expected int8 {list(shape)}, {preprocess.scale:.9g} and -128, or 1 and 0",
+        f"{_plain(tensor.zero_point)}; expected int8 {list(shape)}, "
+        f"{pixels.expected('int8', preprocess.scale)}",
     )
 
 
-def is_pixel(tensor: Tensor, pixel_scale: float) -> bool:
-    """Whether q = pixel - 128 stands for `pixel * pixel_scale`, or for itself."""
-    # float32 in the file, so equal to within its rounding.
-    same_scale = len(tensor.scale) == 1 and bool(np.isclose(tensor.scale[0], pixel_scale, rtol=1e-6, atol=0))
-    return (same_scale and tensor.zero_point == (-128,)) or (tensor.scale == (1.0,) and tensor.zero_point == (0,))
+def _is_pixel(tensor: Tensor, pixel_scale: float) -> bool:
+    if len(tensor.scale) != 1 or len(tensor.zero_point) != 1:
+        return False
+    return pixels.fault(tensor.dtype, tensor.scale[0], tensor.zero_point[0], pixel_scale) is None
 
 
 def labels_edge(artifacts: Artifacts) -> Edge:
@@ -172,13 +173,13 @@ def runtime_edges(artifacts: Artifacts, images: np.ndarray) -> dict[str, Edge]:
 
     LiteRT's fast kernels are only reported on: they decide who judges accuracy, not whether a model is right.
     """
-    pixels = to_int8(images)
+    bytes_in = to_int8(images)
     runs = {
-        "ref": Run(artifacts.int8_model, pixels, "litert-ref"),
-        "int8_litert_ref-litert_builtin": Run(artifacts.int8_model, pixels, "litert-builtin"),
-        "int8_litert_ref-tflite_runtime_ref": Run(artifacts.int8_model, pixels, "tflite-runtime"),
-        "int8_litert_ref-tflm": Run(artifacts.int8_model, pixels, "tflm"),
-        "int8_litert_ref-compiled_c": Run(artifacts.int8_model, pixels, "compiled-c"),
+        "ref": Run(artifacts.int8_model, bytes_in, "litert-ref"),
+        "int8_litert_ref-litert_builtin": Run(artifacts.int8_model, bytes_in, "litert-builtin"),
+        "int8_litert_ref-tflite_runtime_ref": Run(artifacts.int8_model, bytes_in, "tflite-runtime"),
+        "int8_litert_ref-tflm": Run(artifacts.int8_model, bytes_in, "tflm"),
+        "int8_litert_ref-compiled_c": Run(artifacts.int8_model, bytes_in, "compiled-c"),
         "int8-uint8_twin": Run(artifacts.uint8_model, images, "litert-ref"),
     }
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
@@ -196,16 +197,12 @@ def _attempt(run: Run) -> Result | SqzError:
         return error
 
 
-def compare(reference: Run, candidate: Run) -> Edge:
+def _edge(reference: Run, ours: Result | SqzError, candidate: Run, theirs: Result | SqzError) -> Edge:
     """Compare two runs byte for byte, in every layer, and name the first layer that differs.
 
     Layers are compared on the first pictures, outputs on all; where an output differs that picture is run again
     to find the layer. A uint8 output may be the int8 one plus 128.
     """
-    return _edge(reference, _attempt(reference), candidate, _attempt(candidate))
-
-
-def _edge(reference: Run, ours: Result | SqzError, candidate: Run, theirs: Result | SqzError) -> Edge:
     for error in (ours, theirs):
         if isinstance(error, Unavailable):
             return Edge("equal", None, skipped=str(error))

@@ -26,7 +26,7 @@ from sqz_tf.artifact.exported import (
     best_answers,
 )
 from sqz_tf.artifact.manifest import manifest, write_manifest
-from sqz_tf.base.errors import ConversionError
+from sqz_tf.base.errors import ConversionError, translated
 from sqz_tf.base.pixels import to_int8
 from sqz_tf.base.spec import to_dict
 from sqz_tf.inference import interpreters
@@ -103,23 +103,22 @@ def _arena(run: Run, made: Made, model: bytes) -> interpreters.ArenaUse | None:
 
 def _write_tflm(folder: Path, made: Made, model: bytes, arena: interpreters.ArenaUse | None) -> None:
     measured = {"arena_bytes": arena.total, "arena_measured_bytes": arena.measured} if arena else {}
-    texts = tflm_files(
-        model,
-        labels=list(made.material.dataset.classes),
-        settings={**measured, "preprocess": to_dict(made.material.preprocess)},
-        provenance={"model": f"{INT8} without names and attached files", "tools": f"sqz-tf {__version__}"},
-    )
+    with translated(ConversionError, "the int8 model cannot be written as C arrays for TFLite Micro"):
+        texts = tflm_files(
+            model,
+            labels=list(made.material.dataset.classes),
+            settings={**measured, "preprocess": to_dict(made.material.preprocess)},
+            provenance={"model": f"{INT8} without names and attached files", "tools": f"sqz-tf {__version__}"},
+        )
     _write_texts(folder, texts)
 
 
 def _write_c(folder: Path, model: bytes, labels: tuple[str, ...]) -> dict[str, Any]:
     """Compile the model to C that streams rows; return what it takes."""
-    try:
+    with translated(ConversionError, "the int8 model cannot be compiled to C"):
         compilation = analyse(model)
         tools = {"tools": f"sqz-tf {__version__}", "model": INT8}
         texts = files(compilation, Path(INT8).stem, tools, list(labels))
-    except ValueError as error:
-        raise ConversionError(f"the int8 model cannot be compiled to C: {error}") from error
     _write_texts(folder, texts)
     takes = report(compilation)
     return {

@@ -12,7 +12,7 @@ from converters.tflite.writer import to_uint8_twin, with_metadata
 from sqz_tf import __version__
 from sqz_tf.artifact.exported import FLOAT, INT8, KERAS, UINT8
 from sqz_tf.artifact.workspace import Stage
-from sqz_tf.base.errors import ConversionError
+from sqz_tf.base.errors import ConversionError, translated
 from sqz_tf.base.spec import ModelSpec
 from sqz_tf.network.pretrained import Pretrained
 from sqz_tf.pipeline.run import Made, Rival, Run
@@ -70,13 +70,12 @@ def _convert_rivals(model: ModelSpec, rivals: Sequence[Rival], out: Path) -> Non
 def _integer(model: Any, config: QuantizeConfig, spec: ModelSpec) -> bytes:
     """Convert a quantized Keras model and make sure that the converter undid nothing."""
     scheme = scheme_of(config)
-    int8 = scheme.finish(integer_model(model))
+    with translated(ConversionError, "the network cannot be converted"):
+        int8 = scheme.finish(integer_model(model))
     operators = OPERATORS | scheme.operators | _optional_operators(spec)
-    try:
+    with translated(ConversionError, "the converter changed the network"):
         verify_integer(int8, operators)
         scheme.verify(int8, Scales(*used_scales(model)))
-    except ValueError as error:
-        raise ConversionError(str(error)) from error
     return int8
 
 

@@ -36,6 +36,11 @@ class Training:
     summary: Summary
     pretrained: Pretrained | None = None
 
+    @property
+    def pictures(self) -> int:
+        """The number of pictures that are read."""
+        return self.summary.pictures
+
     def make(self, run: Run) -> Made:
         """Run or resume the stages up to the quantized network."""
         from sqz_tf.pipeline.training import make
@@ -64,6 +69,11 @@ class Calibrating:
     pretrained: Pretrained
     calibration: str | None
     outputs: Sequence[int]
+
+    @property
+    def pictures(self) -> int:
+        """The number of pictures that are read, at most."""
+        return len(self.found.entries) + self.plan.data.calibration_images
 
     def make(self, run: Run) -> Made:
         """Run or resume the stages up to the quantized network."""
@@ -109,9 +119,13 @@ def execute(job: Job, workspace: Workspace, console: Console, command: Sequence[
     Returns:
       The content of report.json, and the folder it is in.
     """
+    from sqz_tf.pipeline.preflight import needed_bytes
     from sqz_tf.pipeline.publish import publish
     from sqz_tf.pipeline.run import Run
+    from sqz_tf.train.keras import use_threads
 
+    use_threads(job.plan.threads)
+    workspace.require_space(needed_bytes(job.plan, job.pictures))
     run = Run(job.plan, workspace, console, tuple(command))
     return publish(run, job.make(run), job.pretrained)
 

@@ -13,12 +13,14 @@ from sqz_tf.base.spec import (
     PreprocessSpec,
     PruneConfig,
     TrainConfig,
+    between,
     to_dict,
 )
 from sqz_tf.data.dataset import Summary, default_input_size
 from sqz_tf.network.architecture import require_size
 from sqz_tf.quantize.schemes.every import SCHEMES, QuantizeConfig
 
+THREADS = 8  # of TensorFlow: results depend on them, not on the processors
 LARGE_SET = 10_000  # training pictures from which batches are larger and epochs fewer
 LARGEST_SEED = 2**32 - 4  # each stage adds its number to the seed
 DISTILLING_RATE = 0.002  # quantization steps
@@ -44,6 +46,7 @@ class Options:
     scheme: str = "int8"
     per_channel: bool | None = None
     seed: int = 1
+    threads: int = THREADS
     max_drop: float = 1.0
 
     def __post_init__(self) -> None:
@@ -52,6 +55,7 @@ class Options:
         PruneConfig(sparsity=self.sparsity, epochs=_given(self.prune_epochs, 1))
         QuantizeConfig(scheme=self.scheme, epochs=_given(self.quantize_epochs, 1))
         CheckConfig(max_drop=self.max_drop)
+        between("threads", self.threads, 1, 1024)
         ModelSpec(input_size=_given(self.input_size, 224), width=_given(self.width, 1.0), bypass=self.bypass)
 
 
@@ -67,6 +71,7 @@ class Plan:
     quantize: QuantizeConfig
     check: CheckConfig
     seed: int
+    threads: int = THREADS
 
     def __post_init__(self) -> None:
         require_size(self.model)
@@ -118,6 +123,7 @@ def make_plan(options: Options, summary: Summary) -> Plan:
         ),
         check=CheckConfig(max_drop=options.max_drop),
         seed=options.seed,
+        threads=options.threads,
     )
 
 
@@ -177,6 +183,7 @@ def make_calibration_plan(options: Options, model: ModelSpec, preprocess: Prepro
         ),
         check=CheckConfig(max_drop=options.max_drop),
         seed=options.seed,
+        threads=options.threads,
     )
 
 

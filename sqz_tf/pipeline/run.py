@@ -17,7 +17,6 @@ from sqz_tf.base.spec import PreprocessSpec, to_dict
 from sqz_tf.data.dataset import Dataset
 from sqz_tf.pipeline.plan import Plan
 from sqz_tf.quantize.schemes.every import QuantizeConfig
-from sqz_tf.train.keras import processors
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ class Run:
     command: tuple[str, ...]
 
     def first_stage(self, name: str, config: Sequence[Any], build: Callable[[Path], None]) -> Stage:
-        """Run or resume the stage that all others need: its key covers versions and processors, too."""
-        return self.stage(name, [*config, versions(), processors()], build)
+        """Run or resume the stage that all others need: its key covers versions and TensorFlow's threads, too."""
+        return self.stage(name, [*config, versions(), self.plan.threads], build)
 
     def stage(
         self,

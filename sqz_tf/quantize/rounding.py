@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from sqz_tf.base.pixels import Range
 from sqz_tf.quantize.aware import (
@@ -60,7 +61,9 @@ def round_and_correct(model: Any, ranges: dict[str, Range], input_range: Range, 
 def _round_layer(layer: Any, exact: Any, quantized: Any, grid: Grid) -> tuple[Any, Any, np.ndarray]:
     """Round a convolution and correct its bias; return its float and its quantized output, and the kernel's bound."""
     kernel, bias = layer.get_weights()
-    rounded, bound = round_on_grid(kernel, _second_moments(quantized, layer), grid)
+    moments = _second_moments(quantized, layer)
+    with threadpool_limits(1, "blas"):  # whose sums depend on the number of threads, and that on the processors
+        rounded, bound = round_on_grid(kernel, moments, grid)
     a = _convolve(exact, layer, kernel) + bias
     b = _convolve(quantized, layer, rounded) + bias
     shift = mean_shift(a, b)

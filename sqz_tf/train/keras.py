@@ -26,7 +26,7 @@ except ImportError as error:
 
 tf.get_logger().setLevel("ERROR")
 
-__all__ = ["keras", "make_deterministic", "processors", "tf", "tfmot"]
+__all__ = ["keras", "make_deterministic", "tf", "tfmot", "use_threads"]
 
 
 def make_deterministic(seed: int) -> None:
@@ -38,6 +38,19 @@ def make_deterministic(seed: int) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def processors() -> int:
-    """Return how many processors TensorFlow computes on: sums are parted among them, so results depend on it."""
-    return len(os.sched_getaffinity(0))
+def use_threads(number: int) -> None:
+    """Let TensorFlow compute in so many threads, however many processors there are.
+
+    Sums are parted among threads, so results depend on their number; left to TensorFlow it is that of the processors.
+
+    Raises:
+      ConfigError: TensorFlow has computed already, with another number.
+    """
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(number)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"TensorFlow computes in {tf.config.threading.get_intra_op_parallelism_threads()} threads already",
+            expected=f"{number}, set before anything is computed",
+            fix="run it in a process of its own",
+        ) from error

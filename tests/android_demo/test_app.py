@@ -20,6 +20,7 @@ from PIL import ExifTags, Image
 from android_demo.tools import apk, build, java, jvm, maven, models, process, verify
 from android_demo.tools.__main__ import main
 from converters.android_assets import android_assets
+from converters.tflite import pixels
 from converters.tflite.writer import read_attached
 from sqz_tf import export
 from sqz_tf.base.errors import OutputError
@@ -28,6 +29,7 @@ from sqz_tf.deploy import android
 from sqz_tf.images.decode import picture_size
 from tests.helpers import android_build, android_cases, android_photos, colour_network, echo_models
 from tests.helpers.android_build import CACHE
+from tests.helpers.pixel_inputs import INPUTS
 
 pytestmark = pytest.mark.device
 
@@ -131,7 +133,18 @@ def odd_models() -> dict[str, bytes]:
         "PREPROCESS-wnids": described(model(), wnids=["n02012849"]),
         "PREPROCESS-scale": described(model(source_quantization=(1 / 128, -128))),
         "PREPROCESS-fit": described(model(), fit="stretch"),
+        **inputs_as_python_reads_them(),
     }
+
+
+def inputs_as_python_reads_them() -> dict[str, bytes]:
+    """Return a model for each quantization of an input, named by what Python's rule says of it."""
+    models = {}
+    for number, (dtype, scale, zero_point, _) in enumerate(INPUTS):
+        fault = pixels.fault(dtype, scale, zero_point, echo_models.SPEC.scale, alone=True)
+        content = echo_models.model(dtype, source_quantization=(scale, zero_point))
+        models[f"{'PREPROCESS' if fault else 'GOOD'}-input_{number}"] = echo_models.described(content)
+    return models
 
 
 def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:

@@ -33,3 +33,15 @@ def test_a_missing_model_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     captured = capsys.readouterr()
     assert "model_f32.tflite cannot be read" in captured.err
     assert captured.out == ""
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"seconds": {"dense": "long"}}', '{"seconds": 3}', "{}"])
+def test_a_damaged_report_is_one_line(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(latency, "_prepared", lambda path, threads: lambda: None)
+    (tmp_path / "report.json").write_text(text)
+    assert bench.main([str(tmp_path), "--runs", "1"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"error: {tmp_path / 'report.json'} cannot be read: ")
+    assert (captured.err.count("\n"), captured.out) == (1, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -245,6 +246,15 @@ def test_dry_run_says_what_would_happen(photos: Path, tmp_path: Path) -> None:
     assert forecast["seconds"] > 0
     assert "conv1" not in forecast["pruned_layers"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_class_that_cannot_be_a_label_is_refused_before_anything_is_trained(photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos, tmp_path / "photos")
+    (tmp_path / "photos" / "grün").rename(tmp_path / "photos" / "grün ")
+    done = export("--data", tmp_path / "photos", "--out", tmp_path / "out", "--dry-run", "--quiet", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: the class 'grün ' in {tmp_path / 'photos'} has blanks around it; expected")
+    assert done.stderr.count("\n") == 1
 
 
 def test_help_and_version_are_quick_to_load() -> None:

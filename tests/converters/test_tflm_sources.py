@@ -297,20 +297,24 @@ def _input_scale(scale: float, zero_point: int = -128) -> bytes:
         (lambda: to_uint8_twin(tiny.int8_model()), {}, "'input' is uint8; expected int8"),
         (model, {"labels": LABELS[:-1]}, "4 labels for 5 outputs"),
         (model, {"labels": (*LABELS[:-1], "a\0b")}, "NUL"),
-        (model, {"settings": {}}, "arena_bytes is None"),
         (model, {"settings": {"arena_bytes": 0}}, "arena_bytes is 0"),
         (model, {"prefix": "2fast"}, "'2fast' cannot be a name in C"),
         (model, {"prefix": "class"}, "'class' cannot be a name in C"),
-        (model, {"settings": {"arena_bytes": 1, "preprocess": {"scale": 1.0}}}, "expected -127, so that the input is"),
-        (lambda: _input_scale(1 / 250), {}, "expected -?[0-9]+, so that the input is pixel"),
-        (lambda: _input_scale(1 / 255, 0), {}, r"a pixel of 0 is 0 to the model"),
-        (lambda: _input_scale(0.0), {}, "a pixel of 0 is None"),
+        (model, {"settings": {"arena_bytes": 1, "preprocess": {"scale": 1.0}}}, "expected 1 and -128, or 1 and 0, so"),
+        (lambda: _input_scale(1 / 250), {}, "scale 0.00400000019 .* so that a byte is a pixel"),
+        (lambda: _input_scale(1 / 255, 0), {}, "zero point 0; expected 0.00392156863 and -128"),
+        (lambda: _input_scale(0.0), {}, "int8 with scale 0 and zero point"),
         (lambda: b"no model at all", {}, "expected a .tflite"),
     ],
 )
 def test_a_model_or_setting_that_does_not_fit_is_refused(make: Any, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         files(make(), **changes)
+
+
+def test_an_arena_that_was_not_measured_is_not_invented() -> None:
+    assert "ARENA" not in files(model(), settings={})["settings.h"]
+    assert "ARENA_BYTES 23456u" in files(model())["settings.h"]
 
 
 def test_centred_pixels_are_raw_pixels_whatever_the_float_model_takes() -> None:

@@ -583,6 +583,12 @@ def test_tfds_sets_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="features image, text and splits all; expected an image, a label and a train"):
         dataset_module.summarise(DataConfig("tfds:captions"))
 
+    blank = FakeBuilder({"train": 4}, "image", "label")
+    blank.info.features["label"].names = ["a", "b "]
+    use(monkeypatch, fake_tfds(lambda name: blank))
+    with pytest.raises(DataError, match="the class 'b ' in tfds:blank has blanks around it; expected"):
+        dataset_module.summarise(DataConfig("tfds:blank"))
+
     def unknown(name: str) -> FakeBuilder:
         raise ValueError("no such set\nAvailable: 1,000 others")
 

@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from converters.compiler.back.c import library
 from sqz_tf import compile as compile_model
 from sqz_tf import flash
-from sqz_tf.base.errors import SqzError
-from sqz_tf.deploy import firmware, flashing
+from sqz_tf.base.errors import OutputError, SqzError
+from sqz_tf.deploy import c_folder, firmware, flashing
 from sqz_tf.deploy.boards import boards
 from sqz_tf.deploy.firmware import FirmwareError
 from sqz_tf.deploy.flash_steps import ELSEWHERE
@@ -29,7 +30,7 @@ from tests.helpers import compiled_stub
 from tests.helpers.int8_networks import Net
 from tests.helpers.needs import require
 
-MCU = firmware.MCU
+MCU = firmware.mcu()
 REPORT = "model stub\ncase 0\nclass 5 score 48\nclass 3 score 39\nequal\nstack 140\nverdict 0\n"
 
 
@@ -503,3 +504,31 @@ def test_the_partition_of_an_esp_is_what_fit_counts_on() -> None:
             assert partition[:3] == ["factory", "app", "factory"]
             assert offset % 0x10000 == 0, "where ESP-IDF lets a program begin"
             assert (offset + size, size) == (int(megabytes) << 20, each.flash_bytes), each.name
+
+
+def test_what_cannot_be_read_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = folder.parent / "model.tflite"
+    model.write_bytes(compiled_stub.CONTENT)  # the digest in the header is right, and yet it is no model
+    assert flash.main([str(folder), "--board", "host", "--model", str(model)]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("error: the model cannot be read: ")
+    assert said.endswith("; give the .tflite it was compiled from")
+    (folder / "stub.h").write_bytes(b"\xff")
+    with pytest.raises(FirmwareError, match=r"stub\.h cannot be read: .*; compile the model again"):
+        firmware.header(folder)
+    (folder / "stub.h").unlink()
+    with pytest.raises(FirmwareError, match=r"stub\.h cannot be read: .*; compile the model again"):
+        firmware.header(folder)
+
+
+def test_a_missing_c_library_is_one_line(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    def missing() -> Path:
+        raise ValueError("the C library is missing: expected mcu; install sqz-tf again")
+
+    monkeypatch.setattr(library, "root", missing)
+    with pytest.raises(FirmwareError, match="the firmware cannot be built: the C library is missing"):
+        firmware.build_command("host", folder, folder)
+    c_folder._library_files.cache_clear()
+    (folder / "stub_weights.c").write_text(f"{c_folder.MARK}")
+    with pytest.raises(OutputError, match="cannot be told from others: the C library is missing"):
+        c_folder.write_folder(folder, {}, overwrite=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters.compiler.front import graph as g
-from converters.compiler.middle.plan import Plan, header_bytes, in_place_pairs, state_bytes
+from converters.compiler.middle import program as prog
+from converters.compiler.middle.costs import state_bytes
+from converters.compiler.middle.plan import Plan, header_bytes, in_place_pairs
 
 HEADER, JUNK = -1, -2
 
@@ -62,7 +63,7 @@ class Simulation:
         assert start + each.row_bytes <= self.plan.arena_bytes
         return self.arena[start : start + each.row_bytes]
 
-    def _state(self, i: int, operator: g.Operator) -> np.ndarray:
+    def _state(self, i: int, operator: prog.Operator) -> np.ndarray:
         start = self.plan.state_offset[i]
         return self.arena[start : start + state_bytes(operator.kernel)]
 
@@ -88,27 +89,27 @@ class Simulation:
         self.fired_in[i].append(step)
         return True
 
-    def _is_ready(self, i: int, operator: g.Operator, y: int) -> bool:
+    def _is_ready(self, i: int, operator: prog.Operator, y: int) -> bool:
         height = self.program.streams[operator.inputs[0]].height
         last = max(self._window(operator, y)) + 1 + self.schedule.lag[i]
         return self.complete[operator.inputs[0]] >= min(last, height) and all(
             self.complete[each] > y for each in operator.inputs[1:]
         )
 
-    def _window(self, operator: g.Operator, y: int) -> range:
-        if operator.yields == g.WINDOW:
+    def _window(self, operator: prog.Operator, y: int) -> range:
+        if operator.yields == prog.WINDOW:
             return range(y, y + 1)
         first = y * operator.stride_h - operator.pad_top
         return range(first, first + operator.rows)
 
-    def _read(self, operator: g.Operator, y: int) -> None:
+    def _read(self, operator: prog.Operator, y: int) -> None:
         for row in self._window(operator, y):
             if 0 <= row < self.program.streams[operator.inputs[0]].height:
                 self._expect(operator.inputs[0], row)
         for other in operator.inputs[1:]:
             self._expect(other, y)
 
-    def _write(self, i: int, operator: g.Operator, y: int) -> None:
+    def _write(self, i: int, operator: prog.Operator, y: int) -> None:
         row = self._row_completed(operator, y)
         if row is None:
             return
@@ -121,11 +122,11 @@ class Simulation:
             self._expect(operator.output, row)
             self.complete[operator.output] += 1
 
-    def _row_completed(self, operator: g.Operator, y: int) -> int | None:
+    def _row_completed(self, operator: prog.Operator, y: int) -> int | None:
         """Return the output row that a firing completes."""
-        if operator.yields == g.EACH:
+        if operator.yields == prog.EACH:
             return y
-        if operator.yields == g.LAST:
+        if operator.yields == prog.LAST:
             return 0 if y + 1 == operator.fires else None
         in_height = self.program.streams[operator.inputs[0]].height
         ends = [
@@ -135,9 +136,9 @@ class Simulation:
         return ends.index(y + 1) if y + 1 in ends else None
 
 
-def _slice(operator: g.Operator, stream: g.Stream) -> tuple[int, int]:
+def _slice(operator: prog.Operator, stream: prog.Stream) -> tuple[int, int]:
     """Return the width and channels of what an operator writes."""
     kernel = operator.kernel
-    if isinstance(kernel, g.ConvKernel | g.FullyConnectedKernel):
+    if isinstance(kernel, prog.ConvKernel | prog.FullyConnectedKernel):
         return stream.width, kernel.out_channels
     return stream.width, kernel.channels if kernel.channels <= stream.channels else stream.channels

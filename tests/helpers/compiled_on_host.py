@@ -16,7 +16,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from converters.compiler.back.c import library
 from converters.compiler.compilation import Compilation, analyse, files
-from converters.compiler.front import graph as g
+from converters.compiler.middle import program as prog
 from tests.helpers.int8_networks import pixels
 from tests.helpers.needs import require
 
@@ -190,7 +190,7 @@ def _runs(data: bytes, compilation: Compilation):
         rows = {i: [] for i in rows}
 
 
-def _as_map(stream: g.Stream, rows: list[bytes]) -> np.ndarray:
+def _as_map(stream: prog.Stream, rows: list[bytes]) -> np.ndarray:
     return np.frombuffer(b"".join(rows), np.int8).reshape(len(rows), stream.width, stream.channels)
 
 
@@ -205,7 +205,7 @@ class Reference:
         )
         self.engine.allocate_tensors()
 
-    def run(self, value: np.ndarray, stream: g.Stream) -> np.ndarray:
+    def run(self, value: np.ndarray, stream: prog.Stream) -> np.ndarray:
         """Run with `value`, int8 [H, W, C], at the model's own edge; return what the compiled model's input then is."""
         (edge,) = self.engine.get_input_details()
         if edge["dtype"] == np.float32:

@@ -1,6 +1,8 @@
 """Compare compiled models with TFLite in a process of its own, which TFLite may end: it trusts a model's options.
 
-    python mutant_judge.py FOLDER FIRST    the models are FOLDER/n0.tflite …, the program FOLDER/program
+    python -m tests.helpers.damaged_models_judge FOLDER FIRST
+
+The models are FOLDER/n0.tflite …, the program FOLDER/program.
 
 Prints the number of each model before it is run, then the verdict: equal, refused (by TFLite), or what differs.
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.needs import ROOT
+from tools.structure import ORDER, imported
 
-ORDER = (
-    *("base", "images", "artifact", "network", "inference", "data", "train", "quantize", "parity", "report", "deploy"),
-    "pipeline",
-)
 TENSORFLOW = ("train", "quantize", "pipeline")  # the packages that may import Keras, from `train.keras` alone
 KERAS = "sqz_tf/train/keras.py"
 DOWNLOADS = {"sqz_tf/data/sources.py": "tf_keras.datasets.cifar10"}  # asked for by name; nothing else of it is used
@@ -28,25 +24,6 @@ HEAVY = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "sk
 
 def files(package: str) -> list[Path]:
     return sorted(path.relative_to(ROOT) for path in (ROOT / package).rglob("*.py"))
-
-
-def imported(source: str) -> set[str]:
-    """Return the modules imported anywhere in `source`, inside functions too, but not for types only."""
-    names: set[str] = set()
-    for node in ast.walk(_without_type_checking(ast.parse(source))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
-
-
-def _without_type_checking(tree: ast.AST) -> ast.AST:
-    class Strip(ast.NodeTransformer):
-        def visit_If(self, node: ast.If) -> ast.AST | None:
-            return None if ast.unparse(node.test) == "TYPE_CHECKING" else node
-
-    return Strip().visit(tree)
 
 
 def faults(path: str, source: str) -> list[str]:

@@ -398,6 +398,9 @@ def test_scan_reports_class_folders_without_pictures(tmp_path: Path) -> None:
         ("two\x85lines", r"the class 'two\\x85lines' in .* holds a line break"),  # breaks for splitlines, not for C
         ("end\u2028", r"the class 'end\\u2028' in .* holds a line break"),
         ("caf\udce9", r"the class 'caf\\udce9' in .* not UTF-8.*; rename the folder"),  # Latin-1 bytes on the disk
+        ("zebra ", r"the class 'zebra ' in .* has blanks around it; expected one line.*; rename the folder"),
+        (" zebra", r"the class ' zebra' in .* has blanks around it"),
+        ("\u3000", r"the class '\\u3000' in .* is empty"),
     ],
 )
 def test_scan_refuses_classes_that_are_no_line_of_text(name: str, message: str, tmp_path: Path) -> None:
@@ -408,6 +411,20 @@ def test_scan_refuses_classes_that_are_no_line_of_text(name: str, message: str, 
         require(False, f"the file system takes no such name: {error}")
     with pytest.raises(DataError, match=message):
         scan(tmp_path)
+
+
+def test_scan_refuses_two_names_that_look_the_same(tmp_path: Path) -> None:
+    tree(tmp_path, "caf\u00e9/1.png", "cafe\u0301/2.png")
+    if len(list(tmp_path.iterdir())) == 1:
+        require(False, "the file system takes both spellings for one name")
+    with pytest.raises(DataError, match=r"classes 'cafe\\u0301' and 'caf\\xe9' in .* one name.*; rename the folder"):
+        scan(tmp_path)
+
+
+def test_scan_refuses_a_label_in_a_csv_by_the_same_rule(tmp_path: Path) -> None:
+    root = with_csv(tmp_path, 'file,label\na.png,"two\u2028lines"\nb.png,b\n')
+    with pytest.raises(DataError, match=r"'two\\u2028lines' in .*labels\.csv holds a line break; .*; mend the label"):
+        scan(root)
 
 
 def test_scan_takes_names_in_any_script(tmp_path: Path) -> None:

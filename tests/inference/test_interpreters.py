@@ -259,3 +259,11 @@ def test_a_fresh_process_prints_nothing(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path / "model.tflite")]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout + done.stderr == ""
+
+
+def test_scratch_of_weights_that_do_not_fit_is_an_error_of_ours(monkeypatch):
+    tensors = (Tensor(0, "in", (1, 4), "int8"), Tensor(1, "weights", (4,), "int8"))
+    graph = Model(tensors, (Op(0, "FULLY_CONNECTED", (0, 1), (0,), {}),), (0,), (0,), ("FULLY_CONNECTED",))
+    monkeypatch.setattr(interpreters, "_read", lambda model: graph)
+    with pytest.raises(InterpreterError, match="the scratch of the model's kernels cannot be told: "):
+        scratch_margin(b"")

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.compiler.back.c.weight_layout import pack
-from converters.compiler.front.graph import ConvKernel, Requant, Window
+from converters.compiler.back.c.weight_layout import lay_out
+from converters.compiler.front.network import Window
+from converters.compiler.middle.program import ConvKernel, Requant
 from tests.helpers import c_library as mcu
 from tests.helpers.needs import require
 
@@ -91,13 +92,13 @@ def in_records(requant: Requant) -> dict[str, object]:
 
 def case(conv: ConvKernel, target: str, height: int = 9, margin: int = 0) -> mcu.Case:
     """Return the convolution of a random map; `margin` bytes lie between the pixels it writes."""
-    packed = pack(conv, target)
+    choice = lay_out(conv, target)
     w = conv.window
     values = np.random.default_rng(height).integers(-128, 128, (height, conv.in_width, conv.in_channels))
     fields = {
-        "weights": packed.weights,
-        "bias": None if packed.records else conv.bias,
-        "requant": requant_fields(conv.requant) | (in_records(conv.requant) if packed.records else {}),
+        "weights": choice.weights,
+        "bias": None if choice.records else conv.bias,
+        "requant": requant_fields(conv.requant) | (in_records(conv.requant) if choice.records else {}),
         "in_width": conv.in_width,
         "in_channels": conv.in_channels,
         "out_width": conv.out_width,
@@ -119,7 +120,7 @@ def case(conv: ConvKernel, target: str, height: int = 9, margin: int = 0) -> mcu
         mean = {"conv": fields, "mean": requant_fields(conv.mean), "zero_sum": zero_sum}
         params, out_rows, row_bytes = ("sqz_conv_mean", mean), 1, conv.out_channels
     call = mcu.Call(
-        packed.function,
+        choice.function,
         params,
         output=1,
         fires=rows,
@@ -129,7 +130,7 @@ def case(conv: ConvKernel, target: str, height: int = 9, margin: int = 0) -> mcu
         pad_top=w.pad_top,
         out_offset=margin // 2,
         state=4 * conv.out_channels if conv.mean else 0,
-        scratch=packed.scratch_bytes,
+        scratch=choice.scratch_bytes,
     )
     streams = (height, conv.in_width * conv.in_channels, w.rows), (out_rows, row_bytes, out_rows)
     return mcu.Case(streams, (call,), values.astype(np.int8), np.zeros((out_rows, row_bytes), np.int8))

@@ -165,7 +165,7 @@ def test_ports_and_table_agree() -> None:
     for name in firmware.ported():
         if name == "host":
             continue
-        text = (firmware.MCU / "boards" / f"{name}.mk").read_text()
+        text = (firmware.mcu() / "boards" / f"{name}.mk").read_text()
         assigned = dict(re.findall(r"^(\w+)\s*:=\s*(.*)$", text, re.MULTILINE))
         regions = {key: int(assigned[key].split()[1].removesuffix("K")) for key in assigned if key in REGIONS}
         assert assigned["CORE"] == known[name].core
@@ -179,7 +179,7 @@ REGIONS = ("FLASH", "WEIGHTS", "RAM")
 def test_make_knows_qemus_name_and_builds_beside_the_folder(tmp_path: Path) -> None:
     folder = compiled_stub.write(tmp_path / "c")
     before = sorted(folder.iterdir())
-    command = ["make", "--silent", "-C", str(firmware.MCU), "BOARD=netduinoplus2", f"DIR={folder}"]
+    command = ["make", "--silent", "-C", str(firmware.mcu()), "BOARD=netduinoplus2", f"DIR={folder}"]
     subprocess.run(command, check=True)
     assert (tmp_path / "c-stm32f405" / "firmware.elf").is_file()
     assert sorted(folder.iterdir()) == before

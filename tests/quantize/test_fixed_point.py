@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as arrays
 from sqz_tf.base.errors import ConfigError, ConversionError, DataError
 from sqz_tf.quantize import fixed_point as r
 from tests.helpers import one_operator_models as models
+from tests.helpers import reference_kernels as kernels
 
 ROUNDED_TO_NEAREST = ("half_away", "half_even", "half_up")
 PROPERTY = settings(max_examples=100, deadline=None, derandomize=True)
@@ -125,8 +126,8 @@ def test_a_format_knows_its_integers_and_its_range() -> None:
     assert (form.scale, form.lowest, form.highest, form.range, form.dtype) == (0.0625, -128, 127, (-8, 7.9375), np.int8)
     assert r.Format(8, -2, narrow=True).range == (-508, 508)
     assert [r.Format(bits, 0).dtype for bits in (2, 9, 17)] == [np.int8, np.int16, np.int32]
-    assert r.format_of_scale(np.float32(0.25), narrow=True) == r.Format(8, 2, narrow=True)
-    assert r.format_of_scale([0.5, 2.0]) == r.Format(8, (1, -1))
+    assert kernels.format_of_scale(np.float32(0.25), narrow=True) == r.Format(8, 2, narrow=True)
+    assert kernels.format_of_scale([0.5, 2.0]) == r.Format(8, (1, -1))
     for bits in (1, 33):
         with pytest.raises(ConfigError, match="2 to 32"):
             r.Format(bits, 0)
@@ -180,7 +181,7 @@ def test_what_cannot_be_quantized_is_refused() -> None:
     with pytest.raises(ConfigError, match="half_away, half_even"):
         r.quantize([1.0], r.Format(8, 0), "stochastic")
     with pytest.raises(ConversionError, match="smaller fractional lengths"):
-        r.quantize_bias([3.0], r.Format(8, 15), r.Format(8, 15))
+        kernels.quantize_bias([3.0], r.Format(8, 15), r.Format(8, 15))
 
 
 # The same integers as TensorFlow's ----------------------------------------------------------------------------
@@ -238,19 +239,19 @@ def test_the_converter_rounds_weights_as_fake_quant_and_biases_away_from_zero() 
     inputs, filters, offsets = (graph.tensor(index) for index in graph.ops[0].inputs)
     output = graph.tensor(graph.ops[0].outputs[0])
     for tensor, form in ((inputs, source), (filters, weights), (output, target)):
-        assert r.format_of_scale(tensor.scale, narrow=form.narrow) == form
+        assert kernels.format_of_scale(tensor.scale, narrow=form.narrow) == form
         assert set(tensor.zero_point) == {0}
     found = np.moveaxis(np.asarray(filters.data), 0, -1)
     np.testing.assert_array_equal(found, r.quantize(kernel, weights, "fake_quant"))
     assert not np.array_equal(found, r.quantize(kernel, weights))
-    np.testing.assert_array_equal(offsets.data, r.quantize_bias(bias, source, weights))
+    np.testing.assert_array_equal(offsets.data, kernels.quantize_bias(bias, source, weights))
 
 
 def test_a_converted_model_computes_what_the_reference_does() -> None:
     kernel, bias, made, model = converted()
     x = pixels((8, 6, 6, 3))
     q = r.quantize(kernel, made[1], "fake_quant")
-    np.testing.assert_array_equal(run(model, x), r.conv2d(x, q, r.quantize_bias(bias, *made[:2]), made))
+    np.testing.assert_array_equal(run(model, x), kernels.conv2d(x, q, kernels.quantize_bias(bias, *made[:2]), made))
 
 
 # The same integers as TFLite's reference kernels --------------------------------------------------------------
@@ -280,16 +281,16 @@ def once(acc: Any, multiplier: Any, shift: Any) -> np.ndarray:
 
 def test_requantizing_rounds_twice() -> None:
     acc = np.array([-7, -6, -5, -3, -2, -1, 1, 2, 3, 5, 6, 7])
-    halved, quartered = (r.quantized_multiplier(real) for real in (0.5, 0.25))
+    halved, quartered = (kernels.quantized_multiplier(real) for real in (0.5, 0.25))
     assert (halved, quartered) == ((2**30, 0), (2**30, -1))
-    assert r.requantize(acc, *halved).tolist() == [-3, -3, -2, -1, -1, 0, 1, 1, 2, 3, 3, 4]
-    assert r.requantize(acc, *quartered).tolist() == [-2, -2, -1, -1, -1, 0, 1, 1, 1, 2, 2, 2]
+    assert kernels.requantize(acc, *halved).tolist() == [-3, -3, -2, -1, -1, 0, 1, 1, 2, 3, 3, 4]
+    assert kernels.requantize(acc, *quartered).tolist() == [-2, -2, -1, -1, -1, 0, 1, 1, 1, 2, 2, 2]
     assert once(acc, *quartered).tolist() == [-2, -1, -1, -1, 0, 0, 0, 1, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("real", [1.0, 0.75, 0.1, 3.0, 2.0**-31, 1e-12, 0.0, 1 - 2.0**-40])
 def test_a_multiplier_stands_for_its_number(real: float) -> None:
-    multiplier, shift = r.quantized_multiplier(real)
+    multiplier, shift = kernels.quantized_multiplier(real)
     assert multiplier == 0 or 2**30 <= multiplier < 2**31
     assert multiplier * 2.0 ** (shift - 31) == pytest.approx(real, rel=2.0**-30, abs=2.0**-32)
 
@@ -323,7 +324,7 @@ def test_a_convolution_is_the_reference_kernels(case: dict[str, Any], seed: int)
     bias = rng.integers(-300, 300, outputs).astype(np.int32)
     x = pixels((3, 11, 9, 5), seed)
     form = {"strides": case["strides"], "padding": case["padding"], "relu": case["relu"]}
-    wanted = r.conv2d(x, kernel, bias, (source, weights, target), **form)
+    wanted = kernels.conv2d(x, kernel, bias, (source, weights, target), **form)
     model = models.conv2d(
         models.Tensor((1, *x.shape[1:]), source.scale),
         models.Tensor((outputs, size, size, 5), weights.scale, np.ascontiguousarray(np.moveaxis(kernel, -1, 0))),
@@ -337,7 +338,7 @@ def test_a_convolution_is_the_reference_kernels(case: dict[str, Any], seed: int)
 
 def test_rounding_once_would_give_other_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The comparison sees the difference: with TFLite's other rounding it fails."""
-    monkeypatch.setattr(r, "requantize", once)
+    monkeypatch.setattr(kernels, "requantize", once)
     with pytest.raises(AssertionError, match="Mismatched elements"):
         test_a_convolution_is_the_reference_kernels(CASES[5], 0)
 
@@ -350,15 +351,15 @@ def test_pooling_and_the_mean_are_the_reference_kernels(seed: int) -> None:
     source = r.Format(8, length)
     target = r.Format(8, length + int(rng.integers(-1, 4)))
     x = pixels((4, side, side, 6), seed) // np.int8(1 + seed % 4)
-    wanted = r.max_pool(x, 3, 2, padding)
+    wanted = kernels.max_pool(x, 3, 2, padding)
     image = models.Tensor((1, *x.shape[1:]), source.scale)
     pool = models.max_pool(image, models.Tensor((1, *wanted.shape[1:]), source.scale), 3, 2, padding)
     np.testing.assert_array_equal(run(pool, x), wanted)
     mean = models.mean(image, models.Tensor((1, 6), target.scale))
-    np.testing.assert_array_equal(run(mean, x), r.mean(x, source, target))
+    np.testing.assert_array_equal(run(mean, x), kernels.mean(x, source, target))
 
 
 def test_an_accumulator_that_leaves_32_bits_is_refused() -> None:
     x, kernel = np.full((1, 1, 1, 1), 127, np.int8), np.full((1, 1, 1, 1), 127, np.int8)
     with pytest.raises(ConversionError, match="32 bits"):
-        r.conv2d(x, kernel, np.array([2**31 - 5], np.int64), (r.Format(8, 0),) * 3)
+        kernels.conv2d(x, kernel, np.array([2**31 - 5], np.int64), (r.Format(8, 0),) * 3)

@@ -21,12 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from converters.compiler.back.c import library
-from converters.compiler.back.c.weight_layout import pack
-from converters.compiler.front.graph import (
-    ConvKernel,
-    Requant,
-    Window,
-)
+from converters.compiler.back.c.weight_layout import lay_out
+from converters.compiler.front.network import Window
+from converters.compiler.middle.program import ConvKernel, Requant
 from tools.bench_mcu import count
 from tools.bench_mcu.graphs import FIRES, GRAPHS, Graph
 
@@ -114,10 +111,10 @@ def _program(todo: Sequence[Layer], target: str) -> str:
     ]
     calls = []
     for i, layer in enumerate(todo):
-        packed, conv, window = pack(layer.conv, target), layer.conv, layer.conv.window
-        assert packed.weights is not None
+        choice, conv, window = lay_out(layer.conv, target), layer.conv, layer.conv.window
+        assert choice.weights is not None
         lines.append(
-            f'static _Alignas(16) __attribute__((section(".model"))) const int8_t w{i}[{len(packed.weights)}] = {{1}};'
+            f'static _Alignas(16) __attribute__((section(".model"))) const int8_t w{i}[{len(choice.weights)}] = {{1}};'
             f"static const int32_t b{i}[{conv.out_channels}] = {{1}}, m{i}[{conv.out_channels}] = {{1 << 30}};"
             f"static const int8_t s{i}[{conv.out_channels}] = {{{', '.join(map(str, conv.requant.shift))}}};"
         )
@@ -130,7 +127,7 @@ def _program(todo: Sequence[Layer], target: str) -> str:
         if conv.mean:
             kind, fields = "sqz_conv_mean", f"{{{fields}, {{m{i}, s{i}, 0, -128, -128, 127}}, 1}}"
         lines.append(f"static const {kind} p{i} = {fields};")
-        calls.append(f"    bench_mark(); {packed.function}(&p{i}, &{'mean_rows' if conv.mean else 'rows'});")
+        calls.append(f"    bench_mark(); {choice.function}(&p{i}, &{'mean_rows' if conv.mean else 'rows'});")
     lines[6] = lines[6].replace("rows = {in, 0,", "rows = {in, out,", 1)
     return "\n".join([*lines, "int main(void) {", *calls, "    bench_mark();", "    return 0;", "}", ""])
 
@@ -139,7 +136,7 @@ def measure(todo: Sequence[Layer], target: str, flags: Sequence[str] = ("-O2",))
     """Return the instructions of one row of each layer."""
     core, machine, float_abi = BOARDS[target]
     folder = Path(tempfile.mkdtemp(prefix="sqz-bench-"))
-    functions = {pack(layer.conv, target).function for layer in todo}
+    functions = {lay_out(layer.conv, target).function for layer in todo}
     for name, text in library.files(functions).items():
         (folder / name).write_text(text)
     (folder / "main.c").write_text(_program(todo, target))

@@ -11,13 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from converters.compiler.front import graph as g
 from converters.compiler.middle import arithmetic
+from converters.compiler.middle import program as prog
 
 LARGEST_BIAS = (1 << 23) - 1  # as far as the fast kernels sum
 
 
-def with_constant_channels(conv: g.ConvKernel) -> g.ConvKernel:
+def with_constant_channels(conv: prog.ConvKernel) -> prog.ConvKernel:
     """Return a convolution that computes the same, its constant channels without weights."""
     count, to = conv.out_channels, conv.requant
     multiplier, shift = (np.broadcast_to(table, count) for table in (to.multiplier, to.shift))
@@ -40,7 +40,7 @@ def with_constant_channels(conv: g.ConvKernel) -> g.ConvKernel:
     )
 
 
-def _to_int8(sums: np.ndarray, multiplier: np.ndarray, shift: np.ndarray, to: g.Requant) -> np.ndarray:
+def _to_int8(sums: np.ndarray, multiplier: np.ndarray, shift: np.ndarray, to: prog.Requant) -> np.ndarray:
     return np.clip(arithmetic.rescaled(sums, multiplier, shift) + to.zero_point, to.lowest, to.highest)
 
 

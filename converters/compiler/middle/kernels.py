@@ -9,16 +9,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from converters.compiler.front import graph as g
-from converters.compiler.front.read import LARGEST_STEP, check
+from converters.compiler.faults import check
+from converters.compiler.front import network as net
+from converters.compiler.limits import LARGEST_STEP
 from converters.compiler.middle import arithmetic
+from converters.compiler.middle import program as prog
 from converters.compiler.middle.constant import with_constant_channels
 
 
-def convolution(kind: g.Convolution, source: g.FeatureMap, target: g.FeatureMap) -> g.ConvKernel:
+def convolution(kind: net.Convolution, source: net.FeatureMap, target: net.FeatureMap) -> prog.ConvKernel:
     """Return the kernel of CONV_2D or DEPTHWISE_CONV_2D."""
     _check_rows(kind.window.rows)
-    conv = g.ConvKernel(
+    conv = prog.ConvKernel(
         weights=kind.weights,
         bias=kind.bias,
         requant=_requant(source.scale * kind.weight_scale / target.scale, kind.activation, target),
@@ -41,14 +43,14 @@ def _check_rows(rows: int) -> None:
 
 
 def convolution_and_mean(
-    kind: g.Convolution, averages: g.Mean, source: g.FeatureMap, between: g.FeatureMap, target: g.FeatureMap
-) -> g.ConvKernel:
+    kind: net.Convolution, averages: net.Mean, source: net.FeatureMap, between: net.FeatureMap, target: net.FeatureMap
+) -> prog.ConvKernel:
     """Return the kernel of a convolution and the MEAN that alone reads it."""
     averaged = mean(averages, between, target)
     return replace(convolution(kind, source, between), mean=averaged.requant, zero_sum=averaged.zero_sum)
 
 
-def pool(kind: g.Pool, source: g.FeatureMap, target: g.FeatureMap) -> g.PoolKernel:
+def pool(kind: net.Pool, source: net.FeatureMap, target: net.FeatureMap) -> prog.PoolKernel:
     """Return the kernel of MAX_POOL_2D or AVERAGE_POOL_2D: row by row if it can be."""
     window = kind.window
     if target.height == 1:  # nothing follows the one window, so its step is free
@@ -57,10 +59,10 @@ def pool(kind: g.Pool, source: g.FeatureMap, target: g.FeatureMap) -> g.PoolKern
     if not streaming:
         _check_rows(window.rows)
     ends = arithmetic.activation_range(kind.activation, target.scale, target.zero_point)
-    return g.PoolKernel(window, source.width, source.channels, target.width, *ends, kind.average, streaming)
+    return prog.PoolKernel(window, source.width, source.channels, target.width, *ends, kind.average, streaming)
 
 
-def is_streaming(window: g.Window, in_height: int, out_height: int, average: bool) -> bool:
+def is_streaming(window: net.Window, in_height: int, out_height: int, average: bool) -> bool:
     """Whether a pool can see one row at a time: no row leaves two windows open, or ends two."""
     overlap = 0 if average else 1
     if window.kernel_h > window.stride_h + overlap:
@@ -69,15 +71,15 @@ def is_streaming(window: g.Window, in_height: int, out_height: int, average: boo
     return len(ends) == out_height and min(ends) > 0
 
 
-def mean(kind: g.Mean, source: g.FeatureMap, target: g.FeatureMap) -> g.MeanKernel:
+def mean(kind: net.Mean, source: net.FeatureMap, target: net.FeatureMap) -> prog.MeanKernel:
     """Return the kernel of MEAN."""
     pixels = source.height * source.width + kind.padding
     zero_sum = source.zero_point * pixels - kind.value * kind.padding
     requant = _mean_requant(pixels, source, target)
-    return g.MeanKernel(requant, pixels, source.width, source.channels, zero_sum)
+    return prog.MeanKernel(requant, pixels, source.width, source.channels, zero_sum)
 
 
-def add(kind: g.Add, a: g.FeatureMap, b: g.FeatureMap, target: g.FeatureMap) -> g.AddKernel:
+def add(kind: net.Add, a: net.FeatureMap, b: net.FeatureMap, target: net.FeatureMap) -> prog.AddKernel:
     """Return the kernel of ADD; TFLite shifts both inputs left by 20 bits and scales them to twice the larger scale."""
     twice = 2 * max(a.scale, b.scale)
     reals = np.array([a.scale / twice, b.scale / twice, twice / ((1 << 20) * target.scale)])
@@ -86,7 +88,7 @@ def add(kind: g.Add, a: g.FeatureMap, b: g.FeatureMap, target: g.FeatureMap) -> 
     check(reals[2] < 1 and shift.max() <= 0, small)
     ends = arithmetic.activation_range(kind.activation, target.scale, target.zero_point)
     zero_points = (a.zero_point, b.zero_point, target.zero_point)
-    return g.AddKernel(_three(multiplier), _three(shift), zero_points, *ends, target.width, target.channels)
+    return prog.AddKernel(_three(multiplier), _three(shift), zero_points, *ends, target.width, target.channels)
 
 
 def _three(values: np.ndarray) -> tuple[int, int, int]:
@@ -94,72 +96,72 @@ def _three(values: np.ndarray) -> tuple[int, int, int]:
     return a, b, c
 
 
-def pad(kind: g.Pad, source: g.FeatureMap, target: g.FeatureMap) -> g.PadKernel:
+def pad(kind: net.Pad, source: net.FeatureMap, target: net.FeatureMap) -> prog.PadKernel:
     """Return the kernel of PAD or PADV2."""
-    return g.PadKernel(source.width, source.channels, target.width, kind.left, kind.value)
+    return prog.PadKernel(source.width, source.channels, target.width, kind.left, kind.value)
 
 
-def copy(source: g.FeatureMap) -> g.PadKernel:
+def copy(source: net.FeatureMap) -> prog.PadKernel:
     """Return the kernel that copies rows into a concatenation."""
-    return g.PadKernel(source.width, source.channels, source.width, 0, source.zero_point)
+    return prog.PadKernel(source.width, source.channels, source.width, 0, source.zero_point)
 
 
-def reshape(source: g.FeatureMap, target: g.FeatureMap) -> g.ReshapeKernel:
+def reshape(source: net.FeatureMap, target: net.FeatureMap) -> prog.ReshapeKernel:
     """Return the kernel of a RESHAPE that makes other rows; it sees the whole map."""
     _check_rows(source.height)
-    return g.ReshapeKernel(target.width, target.channels)
+    return prog.ReshapeKernel(target.width, target.channels)
 
 
 def fully_connected(
-    kind: g.FullyConnected, source: g.FeatureMap, rows: g.FeatureMap, target: g.FeatureMap
-) -> g.FullyConnectedKernel:
+    kind: net.FullyConnected, source: net.FeatureMap, rows: net.FeatureMap, target: net.FeatureMap
+) -> prog.FullyConnectedKernel:
     """Return the kernel of FULLY_CONNECTED; `rows` is the map whose bytes `source` has."""
     bias = arithmetic.fold_bias(kind.weights, kind.bias, source.zero_point)
     largest = arithmetic.largest_sums(kind.weights, bias)
     requant = _exact_requant(source.scale * kind.weight_scale / target.scale, largest, kind.activation, target)
     row_bytes = rows.width * rows.channels
-    return g.FullyConnectedKernel(kind.weights, bias, requant, row_bytes, rows.height, target.channels)
+    return prog.FullyConnectedKernel(kind.weights, bias, requant, row_bytes, rows.height, target.channels)
 
 
-def softmax(kind: g.Softmax, source: g.FeatureMap) -> g.SoftmaxKernel:
+def softmax(kind: net.Softmax, source: net.FeatureMap) -> prog.SoftmaxKernel:
     """Return the kernel of SOFTMAX."""
     multiplier, shift, diff_min = arithmetic.softmax_scaling(kind.beta, source.scale)
-    return g.SoftmaxKernel(multiplier, shift, diff_min, source.width, source.channels)
+    return prog.SoftmaxKernel(multiplier, shift, diff_min, source.width, source.channels)
 
 
-def quantize(kind: g.Requantize, source: g.FeatureMap, target: g.FeatureMap) -> g.QuantizeKernel:
+def quantize(kind: net.Requantize, source: net.FeatureMap, target: net.FeatureMap) -> prog.QuantizeKernel:
     """Return the kernel of QUANTIZE between int8 maps, or of a RELU that stands alone."""
     requant = _requant(np.array([source.scale / target.scale]), kind.activation, target)
     arithmetic.check_sums(np.array([255]), requant.multiplier, requant.shift)
-    return g.QuantizeKernel(requant, source.width, source.channels, source.zero_point)
+    return prog.QuantizeKernel(requant, source.width, source.channels, source.zero_point)
 
 
 # Scaling.
 
 
-def _requant(real: np.ndarray, activation: str, target: g.FeatureMap) -> g.Requant:
+def _requant(real: np.ndarray, activation: str, target: net.FeatureMap) -> prog.Requant:
     """Return how sums become a map's int8."""
     check(bool(np.all(np.isfinite(real))), "a scale is too large or too small to be used")
     multiplier, shift = arithmetic.quantized_multipliers(real)
     ends = arithmetic.activation_range(activation, target.scale, target.zero_point)
     # From 31 on to the left no sum but 0 is allowed, so that all are the same.
-    return g.Requant(*arithmetic.one_for_all(multiplier, np.minimum(shift, 31)), target.zero_point, *ends)
+    return prog.Requant(*arithmetic.one_for_all(multiplier, np.minimum(shift, 31)), target.zero_point, *ends)
 
 
-def _exact_requant(real: np.ndarray, largest: np.ndarray, activation: str, target: g.FeatureMap) -> g.ExactRequant:
+def _exact_requant(real: np.ndarray, largest: np.ndarray, activation: str, target: net.FeatureMap) -> prog.ExactRequant:
     """Return how sums become a map's int8 where TFLite multiplies by a double, proven not to overflow."""
     check(bool(np.all(np.isfinite(real))), "a scale is too large or too small to be used")
     high, low, shift = arithmetic.exact_factors(real)
     arithmetic.check_products(largest, real)
     ends = arithmetic.activation_range(activation, target.scale, target.zero_point)
-    return g.ExactRequant(high, low, shift, target.zero_point, *ends)
+    return prog.ExactRequant(high, low, shift, target.zero_point, *ends)
 
 
-def _mean_requant(pixels: int, source: g.FeatureMap, target: g.FeatureMap) -> g.Requant:
+def _mean_requant(pixels: int, source: net.FeatureMap, target: net.FeatureMap) -> prog.Requant:
     """Return MEAN's scaling, 1 / pixels included as TFLite's reference kernel includes it."""
     (multiplier,), (shift,) = arithmetic.quantized_multipliers(np.array([source.scale / target.scale]))
     extra = min(pixels.bit_length() - 1, 32, 31 + int(shift))
     scaled = np.array([(int(multiplier) << extra) // pixels], np.int32)
     shifts = np.array([int(shift) - extra])
     arithmetic.check_sums(np.array([255 * pixels]), scaled, shifts)
-    return g.Requant(scaled, shifts.astype(np.int8), target.zero_point, arithmetic.QMIN, arithmetic.QMAX)
+    return prog.Requant(scaled, shifts.astype(np.int8), target.zero_point, arithmetic.QMIN, arithmetic.QMAX)

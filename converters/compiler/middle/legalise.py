@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from converters.compiler.front import graph as g
-from converters.compiler.front.read import LARGEST_STEP, check
-from converters.compiler.middle import arithmetic
+from converters.compiler.faults import check
+from converters.compiler.front import network as net
+from converters.compiler.middle import program as prog
 from converters.compiler.middle.lower import lower
+from converters.compiler.middle.pads import with_folded_pads
 
 
-def legalise(graph: g.Graph) -> g.Program:
+def legalise(graph: net.Graph) -> prog.Program:
     """Return the program that computes a network.
 
     Raises:
@@ -26,7 +27,7 @@ def legalise(graph: g.Graph) -> g.Program:
     return lower(without_unread(graph))
 
 
-def with_int8_edges(graph: g.Graph) -> g.Graph:
+def with_int8_edges(graph: net.Graph) -> net.Graph:
     """Drop a QUANTIZE at the input and a DEQUANTIZE or QUANTIZE at the output: callers give and get the int8 inside."""
     readers = [layer for layer in graph.layers if graph.input in layer.inputs]
     if _is_edge(graph, graph.input, readers, ("QUANTIZE",)):
@@ -42,28 +43,28 @@ def with_int8_edges(graph: g.Graph) -> g.Graph:
     return graph
 
 
-def _is_edge(graph: g.Graph, number: int, layers: list[g.Layer], operators: tuple[str, ...]) -> bool:
+def _is_edge(graph: net.Graph, number: int, layers: list[net.Layer], operators: tuple[str, ...]) -> bool:
     """Whether a map that is not int8 has one layer beside it, which only changes its type."""
     return graph.maps[number].dtype != "int8" and len(layers) == 1 and layers[0].operator in operators
 
 
-def _without(layers: tuple[g.Layer, ...], gone: g.Layer) -> tuple[g.Layer, ...]:
+def _without(layers: tuple[net.Layer, ...], gone: net.Layer) -> tuple[net.Layer, ...]:
     return tuple(layer for layer in layers if layer is not gone)
 
 
-def _check_int8(each: g.FeatureMap, where: str) -> None:
+def _check_int8(each: net.FeatureMap, where: str) -> None:
     what = f"{where}: {each.name[:80]!r} is {each.dtype}"
     check(each.dtype == "int8", f"{what}; expected an int8 model, float or uint8 at its ends only")
 
 
-def _where(layer: g.Layer) -> str:
+def _where(layer: net.Layer) -> str:
     return f"layer {layer.name} ({layer.operator})"
 
 
-def with_reshaped_input(graph: g.Graph) -> g.Graph:
+def with_reshaped_input(graph: net.Graph) -> net.Graph:
     """Let callers give the rows that the first layer reads, if the input is only read reshaped: its bytes stay."""
     bases = _bases(graph)
-    wanted = [each for layer in graph.layers if _reads_rows(layer) for each in layer.inputs]
+    wanted = [each for layer in graph.layers if READS_ROWS[type(layer.kind)] for each in layer.inputs]
     reads = [each for each in wanted if bases[each] == graph.input]
     if not reads or graph.input in reads:
         return graph
@@ -72,26 +73,36 @@ def with_reshaped_input(graph: g.Graph) -> g.Graph:
     return replace(graph, input=reads[0], layers=layers, views=views)
 
 
-def _reads_rows(layer: g.Layer) -> bool:
-    """Whether a layer asks for rows of a certain shape."""
-    return not isinstance(layer.kind, g.Reshape | g.FullyConnected)
+# Whether a kind of layer asks for rows of a certain shape; others read bytes in order.
+READS_ROWS: dict[type, bool] = {
+    net.Add: True,
+    net.Concatenation: True,
+    net.Convolution: True,
+    net.FullyConnected: False,
+    net.Mean: True,
+    net.Pad: True,
+    net.Pool: True,
+    net.Requantize: True,
+    net.Reshape: False,
+    net.Softmax: True,
+}
 
 
-def _bases(graph: g.Graph) -> list[int]:
+def _bases(graph: net.Graph) -> list[int]:
     """Return for each map the one whose bytes it has, if all reshapes are views."""
     bases = list(graph.views)
     for layer in graph.layers:
-        if isinstance(layer.kind, g.Reshape):
+        if isinstance(layer.kind, net.Reshape):
             bases[layer.output] = bases[layer.inputs[0]]
     return bases
 
 
-def with_views(graph: g.Graph) -> g.Graph:
+def with_views(graph: net.Graph) -> net.Graph:
     """Turn reshapes into views of the same bytes, or into copies where a layer reads other rows than the map has."""
     views, layers = list(graph.views), []
-    wanted = {each for layer in graph.layers if _reads_rows(layer) for each in layer.inputs}
+    wanted = {each for layer in graph.layers if READS_ROWS[type(layer.kind)] for each in layer.inputs}
     for layer in graph.layers:
-        if isinstance(layer.kind, g.Reshape):
+        if isinstance(layer.kind, net.Reshape):
             base = views[layer.inputs[0]]
             if layer.output not in wanted or graph.maps[layer.output].height == graph.maps[base].height:
                 views[layer.output] = base
@@ -101,72 +112,10 @@ def with_views(graph: g.Graph) -> g.Graph:
     return replace(graph, layers=tuple(layers), views=tuple(views))
 
 
-def with_folded_pads(graph: g.Graph) -> g.Graph:
-    """Give a PAD's pixels to the layer that reads it: a mean, or windows that see the same values around the map."""
-    pads = {layer.output: layer for layer in graph.layers if isinstance(layer.kind, g.Pad)}
-    layers = tuple(_with_folded_pad(graph, layer, pads) for layer in graph.layers)
-    return replace(graph, layers=layers)
-
-
-def _with_folded_pad(graph: g.Graph, layer: g.Layer, pads: dict[int, g.Layer]) -> g.Layer:
-    kind = layer.kind
-    if not isinstance(kind, g.Convolution | g.Pool | g.Mean) or layer.inputs[0] not in pads:
-        return layer
-    pad = pads[layer.inputs[0]]
-    assert isinstance(pad.kind, g.Pad)
-    if isinstance(kind, g.Mean):
-        return _with_summed_pad(graph, layer, pad)
-    source, target = graph.maps[pad.inputs[0]], graph.maps[layer.output]
-    window = replace(
-        kind.window, pad_top=kind.window.pad_top + pad.kind.top, pad_left=kind.window.pad_left + pad.kind.left
-    )
-    if max(window.pad_top, window.pad_left) > LARGEST_STEP:
-        return layer
-    if isinstance(kind, g.Pool):
-        if not _pads_like_pool(kind, pad.kind, window, source, target):
-            return layer
-        merged: g.LayerKind = replace(kind, window=window)
-    else:
-        if not _pads_like_convolution(kind, pad.kind, graph.maps[layer.inputs[0]], target):
-            return layer
-        merged = replace(kind, window=window, outside=pad.kind.value)
-    return _with_folded_pad(graph, replace(layer, kind=merged, inputs=(pad.inputs[0],)), pads)
-
-
-def _with_summed_pad(graph: g.Graph, layer: g.Layer, pad: g.Layer) -> g.Layer:
-    """Return a MEAN that adds the PAD's pixels itself: their number and value are known."""
-    assert isinstance(pad.kind, g.Pad)
-    padded, source = graph.maps[layer.inputs[0]], graph.maps[pad.inputs[0]]
-    pixels = padded.height * padded.width - source.height * source.width
-    return replace(layer, kind=g.Mean(pixels, pad.kind.value), inputs=(pad.inputs[0],))
-
-
-def _pads_like_convolution(kind: g.Convolution, pad: g.Pad, padded: g.FeatureMap, target: g.FeatureMap) -> bool:
-    """Whether a PAD's value is what the convolution sees around its input, or it sees nothing of that."""
-    window = kind.window
-    sees = window.pad_top or window.pad_left
-    sees = sees or (target.height - 1) * window.stride_h + window.rows > padded.height
-    sees = sees or (target.width - 1) * window.stride_w + (window.kernel_w - 1) * window.dilation_w + 1 > padded.width
-    outside = padded.zero_point if kind.outside is None else kind.outside
-    return pad.value == outside or (kind.outside is None and not sees)
-
-
-def _pads_like_pool(kind: g.Pool, pad: g.Pad, window: g.Window, source: g.FeatureMap, target: g.FeatureMap) -> bool:
-    """Whether a PAD's value changes no maximum, and every window sees something of the map itself.
-
-    (An average would count it.)
-    """
-    last_top = (target.height - 1) * window.stride_h - window.pad_top
-    last_left = (target.width - 1) * window.stride_w - window.pad_left
-    sees = window.pad_top < window.kernel_h and window.pad_left < window.kernel_w
-    sees = sees and last_top < source.height and last_left < source.width
-    return not kind.average and pad.value == arithmetic.QMIN and sees
-
-
-def without_unread(graph: g.Graph) -> g.Graph:
+def without_unread(graph: net.Graph) -> net.Graph:
     """Drop layers whose output nobody reads."""
     wanted = {graph.views[graph.output]}
-    kept: list[g.Layer] = []
+    kept: list[net.Layer] = []
     for layer in reversed(graph.layers):
         if layer.output in wanted:
             kept.insert(0, layer)

@@ -1,22 +1,23 @@
-"""Make the operators and streams of the C library from a rewritten network.
+"""Make the operators and streams of the C library from a rewritten network, each kind of layer by its own function.
 
 Concatenation goes: who makes a map that only a concatenation reads writes its channels of the concatenated rows.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from converters.compiler.front import graph as g
-from converters.compiler.front.read import Unsupported, check
+from converters.compiler.faults import Unsupported, check
+from converters.compiler.front import network as net
+from converters.compiler.limits import MOST_NUMBERED
 from converters.compiler.middle import kernels
+from converters.compiler.middle import program as prog
+from converters.compiler.middle.homes import Homes
 
-MOST = 254  # streams and operators are numbered in uint8, of which 0xFF means none
 
-
-def lower(graph: g.Graph) -> g.Program:
+def lower(graph: net.Graph) -> prog.Program:
     """Return the program of a network whose edges are int8 and whose reshapes are views where that is enough.
 
     Raises:
@@ -25,84 +26,32 @@ def lower(graph: g.Graph) -> g.Program:
     return _Lowering(graph).program()
 
 
-@dataclass(frozen=True)
-class _Home:
-    """Where a map's values are kept: from which channel on of which map."""
-
-    number: int
-    channel: int = 0
-
-
-class _Homes:
-    """Where each map is kept, and which MEANs are part of the convolution before them."""
-
-    def __init__(self, graph: g.Graph) -> None:
-        self.graph = graph
-        reads = [graph.views[each] for layer in graph.layers for each in layer.inputs]
-        self.readers = Counter([*reads, graph.views[graph.output]])
-        self.producers = {layer.output: layer for layer in graph.layers}
-        self.fused = {layer.inputs[0]: layer for layer in graph.layers if self._is_fused_mean(layer)}
-        self.slices = self._slices()
-
-    def of(self, number: int) -> _Home:
-        """Return where a map is kept."""
-        return self.slices.get(number, _Home(number))
-
-    def _is_fused_mean(self, layer: g.Layer) -> bool:
-        """Whether a layer is the MEAN that alone reads a convolution of 1 x 1."""
-        source = layer.inputs[0]
-        producer = self.producers.get(source)
-        if not isinstance(layer.kind, g.Mean) or producer is None or self.readers[source] != 1:
-            return False
-        kind = producer.kind
-        return isinstance(kind, g.Convolution) and not kind.depthwise and kind.weights.shape[1:3] == (1, 1)
-
-    def _slices(self) -> dict[int, _Home]:
-        """Find the maps that only a concatenation reads; the outermost concatenation comes first."""
-        result: dict[int, _Home] = {}
-        for layer in reversed(self.graph.layers):
-            if isinstance(layer.kind, g.Concatenation):
-                home = result.get(layer.output, _Home(layer.output))
-                for each, channel in self.channels(layer):
-                    if self._is_written_for(each):
-                        result[each] = _Home(home.number, home.channel + channel)
-        return result
-
-    def channels(self, layer: g.Layer) -> list[tuple[int, int]]:
-        """Return each input of a concatenation with its first channel."""
-        sizes = [self.graph.maps[each].channels for each in layer.inputs]
-        return [(each, sum(sizes[:i])) for i, each in enumerate(layer.inputs)]
-
-    def _is_written_for(self, number: int) -> bool:
-        return self.readers[number] == 1 and number in self.producers and self.graph.views[number] == number
-
-
-def _rows_of(each: g.FeatureMap) -> g.Stream:
-    return g.Stream(each.tensor, each.name, *each.shape, each.scale, each.zero_point)
+def _rows_of(each: net.FeatureMap) -> prog.Stream:
+    return prog.Stream(each.tensor, each.name, *each.shape, each.scale, each.zero_point)
 
 
 class _Lowering:
     """Appends operators, layer by layer, and the streams they need."""
 
-    def __init__(self, graph: g.Graph) -> None:
-        self.graph, self.homes = graph, _Homes(graph)
-        self.streams: list[g.Stream] = []
+    def __init__(self, graph: net.Graph) -> None:
+        self.graph, self.homes = graph, Homes(graph)
+        self.streams: list[prog.Stream] = []
         self.numbers: dict[int, int] = {}
-        self.operators: list[g.Operator] = []
+        self.operators: list[prog.Operator] = []
 
-    def program(self) -> g.Program:
+    def program(self) -> prog.Program:
         self._stream(self.graph.input)
         for layer in self.graph.layers:
             try:
-                self._lower(layer)
+                LOWERINGS[type(layer.kind)](self, layer, layer.kind)
             except ValueError as error:
                 raise Unsupported(f"layer {layer.name} ({layer.operator}): {error}") from error
         output = self._stream(self.graph.output)
         check(self.operators, "the model computes nothing: its output is its input")
         for name, count in (("streams", len(self.streams)), ("operators", len(self.operators))):
-            check(count <= MOST, f"the model has {count} {name}; expected at most {MOST}")
+            check(count <= MOST_NUMBERED, f"the model has {count} {name}; expected at most {MOST_NUMBERED}")
         result = _rows_of(self.graph.maps[self.graph.output])
-        return g.Program(tuple(self.streams), tuple(self.operators), output, result)
+        return prog.Program(tuple(self.streams), tuple(self.operators), output, result)
 
     def _stream(self, number: int) -> int:
         """Return the stream that a map is, or is a view of."""
@@ -112,67 +61,105 @@ class _Lowering:
             self.streams.append(_rows_of(self.graph.maps[number]))
         return self.numbers[number]
 
-    def _add(self, layer: g.Layer, kernel: g.Kernel, output: int, **how: Any) -> None:
+    def maps(self, layer: net.Layer) -> tuple[net.FeatureMap, ...]:
+        """Return the maps that a layer reads, then the one it writes."""
+        return tuple(self.graph.maps[each] for each in (*layer.inputs, layer.output))
+
+    def add(self, layer: net.Layer, kernel: prog.Kernel, output: int, **how: Any) -> None:
         """Append the operator that writes map `output`; `how` are fields that differ from one row for one."""
         home, target = self.homes.of(output), self.graph.maps[output]
-        values: dict[str, Any] = {"yields": g.EACH, "fires": target.height, "channel": home.channel, **how}
+        values: dict[str, Any] = {"yields": prog.EACH, "fires": target.height, "channel": home.channel, **how}
         inputs = tuple(self._stream(each) for each in layer.inputs)
         self.operators.append(
-            g.Operator(
+            prog.Operator(
                 layer.name, layer.operator, inputs, self._stream(home.number), kernel, tensor=target.tensor, **values
             )
         )
 
-    def _lower(self, layer: g.Layer) -> None:
-        kind, maps = layer.kind, [self.graph.maps[each] for each in layer.inputs]
-        target = self.graph.maps[layer.output]
-        if isinstance(kind, g.Convolution):
-            self._convolution(layer, kind, maps[0], target)
-        elif isinstance(kind, g.Concatenation):
-            self._concatenation(layer)
-        elif isinstance(kind, g.Pool):
-            self._pool(layer, kernels.pool(kind, maps[0], target), maps[0])
-        elif isinstance(kind, g.FullyConnected):
-            rows = self.graph.maps[self.graph.views[layer.inputs[0]]]
-            kernel = kernels.fully_connected(kind, maps[0], rows, target)
-            self._add(layer, kernel, layer.output, yields=g.LAST, fires=rows.height, macs=kind.weights.size)
-        elif isinstance(kind, g.Pad):
-            self._add(layer, kernels.pad(kind, maps[0], target), layer.output, pad_top=kind.top)
-        elif isinstance(kind, g.Add):
-            self._add(layer, kernels.add(kind, maps[0], maps[1], target), layer.output)
-        elif isinstance(kind, g.Reshape):
-            self._add(layer, kernels.reshape(maps[0], target), layer.output, rows=maps[0].height, stride_h=0)
-        elif isinstance(kind, g.Softmax):
-            self._add(layer, kernels.softmax(kind, maps[0]), layer.output)
-        elif isinstance(kind, g.Requantize):
-            self._add(layer, kernels.quantize(kind, maps[0], target), layer.output)
-        elif layer.inputs[0] not in self.homes.fused:
-            assert isinstance(kind, g.Mean)
-            self._add(layer, kernels.mean(kind, maps[0], target), layer.output, yields=g.LAST, fires=maps[0].height)
 
-    def _convolution(self, layer: g.Layer, kind: g.Convolution, source: g.FeatureMap, target: g.FeatureMap) -> None:
-        window, mean = kind.window, self.homes.fused.get(layer.output)
-        macs = target.size * (kind.weights.size // target.channels)
-        how = {"rows": window.rows, "stride_h": window.stride_h, "pad_top": window.pad_top, "macs": macs}
-        if mean is None:
-            self._add(layer, kernels.convolution(kind, source, target), layer.output, **how)
-        else:
-            assert isinstance(mean.kind, g.Mean)
-            kernel = kernels.convolution_and_mean(kind, mean.kind, source, target, self.graph.maps[mean.output])
-            self._add(layer, kernel, mean.output, **how, yields=g.LAST, fires=target.height)
+# What makes the operators of a layer; `to` is where they go.
 
-    def _pool(self, layer: g.Layer, kernel: g.PoolKernel, source: g.FeatureMap) -> None:
-        window, rows = kernel.window, self.graph.maps[layer.output].height
-        how: dict[str, Any] = {"rows": window.rows, "stride_h": window.stride_h, "pad_top": window.pad_top}
-        if kernel.streaming:  # it fires for each input row up to the last that the last window needs
-            last = (rows - 1) * window.stride_h - window.pad_top + window.rows
-            how |= {"yields": g.WINDOW, "fires": min(last, source.height)}
-        self._add(layer, kernel, layer.output, **how)
 
-    def _concatenation(self, layer: g.Layer) -> None:
-        """Copy what its producer could not write in place."""
-        home = self.homes.of(layer.output)
-        for each, channel in self.homes.channels(layer):
-            if each not in self.homes.slices:
-                kernel = kernels.copy(self.graph.maps[each])
-                self._add(replace(layer, inputs=(each,)), kernel, layer.output, channel=home.channel + channel)
+def _convolution(to: _Lowering, layer: net.Layer, kind: net.Convolution) -> None:
+    source, target = to.maps(layer)
+    window, mean = kind.window, to.homes.fused.get(layer.output)
+    macs = target.size * (kind.weights.size // target.channels)
+    how = {"rows": window.rows, "stride_h": window.stride_h, "pad_top": window.pad_top, "macs": macs}
+    if mean is None:
+        to.add(layer, kernels.convolution(kind, source, target), layer.output, **how)
+    else:
+        assert isinstance(mean.kind, net.Mean)
+        kernel = kernels.convolution_and_mean(kind, mean.kind, source, target, to.graph.maps[mean.output])
+        to.add(layer, kernel, mean.output, **how, yields=prog.LAST, fires=target.height)
+
+
+def _mean(to: _Lowering, layer: net.Layer, kind: net.Mean) -> None:
+    if layer.inputs[0] not in to.homes.fused:
+        source, target = to.maps(layer)
+        to.add(layer, kernels.mean(kind, source, target), layer.output, yields=prog.LAST, fires=source.height)
+
+
+def _pool(to: _Lowering, layer: net.Layer, kind: net.Pool) -> None:
+    source, target = to.maps(layer)
+    kernel = kernels.pool(kind, source, target)
+    window = kernel.window
+    how: dict[str, Any] = {"rows": window.rows, "stride_h": window.stride_h, "pad_top": window.pad_top}
+    if kernel.streaming:  # it fires for each input row up to the last that the last window needs
+        last = (target.height - 1) * window.stride_h - window.pad_top + window.rows
+        how |= {"yields": prog.WINDOW, "fires": min(last, source.height)}
+    to.add(layer, kernel, layer.output, **how)
+
+
+def _concatenation(to: _Lowering, layer: net.Layer, kind: net.Concatenation) -> None:
+    """Copy what its producer could not write in place."""
+    home = to.homes.of(layer.output)
+    for each, channel in to.homes.channels(layer):
+        if each not in to.homes.slices:
+            kernel = kernels.copy(to.graph.maps[each])
+            to.add(replace(layer, inputs=(each,)), kernel, layer.output, channel=home.channel + channel)
+
+
+def _fully_connected(to: _Lowering, layer: net.Layer, kind: net.FullyConnected) -> None:
+    source, target = to.maps(layer)
+    rows = to.graph.maps[to.graph.views[layer.inputs[0]]]
+    kernel = kernels.fully_connected(kind, source, rows, target)
+    to.add(layer, kernel, layer.output, yields=prog.LAST, fires=rows.height, macs=kind.weights.size)
+
+
+def _add(to: _Lowering, layer: net.Layer, kind: net.Add) -> None:
+    a, b, target = to.maps(layer)
+    to.add(layer, kernels.add(kind, a, b, target), layer.output)
+
+
+def _pad(to: _Lowering, layer: net.Layer, kind: net.Pad) -> None:
+    source, target = to.maps(layer)
+    to.add(layer, kernels.pad(kind, source, target), layer.output, pad_top=kind.top)
+
+
+def _reshape(to: _Lowering, layer: net.Layer, kind: net.Reshape) -> None:
+    source, target = to.maps(layer)
+    to.add(layer, kernels.reshape(source, target), layer.output, rows=source.height, stride_h=0)
+
+
+def _softmax(to: _Lowering, layer: net.Layer, kind: net.Softmax) -> None:
+    source, _ = to.maps(layer)
+    to.add(layer, kernels.softmax(kind, source), layer.output)
+
+
+def _requantize(to: _Lowering, layer: net.Layer, kind: net.Requantize) -> None:
+    source, target = to.maps(layer)
+    to.add(layer, kernels.quantize(kind, source, target), layer.output)
+
+
+LOWERINGS: dict[type, Callable[[_Lowering, net.Layer, Any], None]] = {
+    net.Add: _add,
+    net.Concatenation: _concatenation,
+    net.Convolution: _convolution,
+    net.FullyConnected: _fully_connected,
+    net.Mean: _mean,
+    net.Pad: _pad,
+    net.Pool: _pool,
+    net.Requantize: _requantize,
+    net.Reshape: _reshape,
+    net.Softmax: _softmax,
+}

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from converters.compiler.front import graph as g
-from converters.compiler.front.read import check
+from converters.compiler.faults import check
+from converters.compiler.limits import LARGEST_ARENA
+from converters.compiler.middle import program as prog
+from converters.compiler.middle.costs import may_overwrite, state_bytes
 from converters.compiler.middle.schedule import Schedule
 
 ARENA_ALIGN = 16  # SQZ_ARENA_ALIGN
 ALIGN = 8  # of every part: kernels read words, and int32 and int16 from states and scratch
-LARGEST_ARENA = 1 << 31  # offsets are uint32, sizes must be int on 32-bit chips
 
 
 @dataclass(frozen=True)
@@ -59,19 +60,6 @@ def header_bytes(operators: int, streams: int) -> int:
     return 4 + 2 * (2 * operators + streams)
 
 
-def state_bytes(kernel: g.Kernel) -> int:
-    """Return what an operator keeps from one firing to the next."""
-    if isinstance(kernel, g.ConvKernel):
-        return 4 * kernel.out_channels if kernel.mean else 0
-    if isinstance(kernel, g.MeanKernel):
-        return 4 * kernel.channels
-    if isinstance(kernel, g.FullyConnectedKernel):
-        return 4 * kernel.out_channels if kernel.height > 1 else 0
-    if isinstance(kernel, g.PoolKernel) and kernel.streaming:
-        return kernel.out_width * kernel.channels * (4 if kernel.average else 1)
-    return 0
-
-
 def plan(schedule: Schedule, scratch_bytes: tuple[int, ...]) -> Plan:
     """Return the memory plan of a schedule.
 
@@ -110,7 +98,7 @@ def _up(value: int, step: int) -> int:
     return -(-value // step) * step
 
 
-def _fixed_parts(program: g.Program) -> list[Part]:
+def _fixed_parts(program: prog.Program) -> list[Part]:
     always = (-1, len(program.operators))
     size = header_bytes(len(program.operators), len(program.streams))
     parts = [Part("header", "header", _up(size, ALIGN), *always)]
@@ -147,22 +135,14 @@ def in_place_pairs(schedule: Schedule) -> list[tuple[int, int]]:
     return pairs
 
 
-def _is_in_place(schedule: Schedule, i: int, operator: g.Operator, read: int) -> bool:
+def _is_in_place(schedule: Schedule, i: int, operator: prog.Operator, read: int) -> bool:
     source, target = schedule.lives[read], schedule.lives[operator.output]
+    whole_rows = operator.kernel.out_channels == schedule.program.streams[operator.output].channels
     both_transient = source.transient and target.transient and source.dies == i
-    return both_transient and _may_overwrite(operator.kernel, schedule.program.streams[operator.output].channels)
+    return both_transient and whole_rows and may_overwrite(operator.kernel)
 
 
-def _may_overwrite(kernel: g.Kernel, channels: int) -> bool:
-    """Whether an operator that writes all `channels` of its row reads no byte after it has written there."""
-    if isinstance(kernel, g.PoolKernel):
-        # Pixel x must be written after pixel x was read for the last time.
-        left_to_right = kernel.window.stride_w > kernel.window.pad_left
-        return kernel.streaming and not kernel.average and left_to_right and kernel.channels == channels
-    return isinstance(kernel, g.AddKernel | g.QuantizeKernel) and kernel.channels == channels
-
-
-def _scratch_parts(program: g.Program, scratch_bytes: tuple[int, ...]) -> list[Part]:
+def _scratch_parts(program: prog.Program, scratch_bytes: tuple[int, ...]) -> list[Part]:
     return [
         Part(operator.name, "scratch", _up(size, ALIGN), i, i, operators=(i,))
         for i, (operator, size) in enumerate(zip(program.operators, scratch_bytes, strict=True))

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from converters.compiler.front import graph as g
-from converters.compiler.front.read import Unsupported
+from converters.compiler.faults import Unsupported
+from converters.compiler.limits import MOST_LAG
+from converters.compiler.middle import program as prog
 
 CALLER = -1  # stands for an operator: the input's rows come from the caller
-MOST_LAG = 255  # uint8
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +43,14 @@ class Schedule:
     firing of operator i.
     """
 
-    program: g.Program
+    program: prog.Program
     lag: tuple[int, ...]
     fires_in: tuple[np.ndarray, ...]
     lives: tuple[Life, ...]
     steps: int
 
 
-def schedule(program: g.Program) -> Schedule:
+def schedule(program: prog.Program) -> Schedule:
     """Return the schedule of a program.
 
     Raises:
@@ -59,11 +59,11 @@ def schedule(program: g.Program) -> Schedule:
     return _Scheduler(program).schedule()
 
 
-def _readiness(operator: g.Operator, complete: list[np.ndarray], lag: int) -> np.ndarray:
+def _readiness(operator: prog.Operator, complete: list[np.ndarray], lag: int) -> np.ndarray:
     """Return the step from which on each firing has its rows: int64 [fires]."""
     y = np.arange(operator.fires)
     rows = complete[operator.inputs[0]]
-    if operator.yields == g.WINDOW:
+    if operator.yields == prog.WINDOW:
         needed = y + 1 + lag
     else:
         needed = y * operator.stride_h - operator.pad_top + operator.rows + lag
@@ -74,34 +74,34 @@ def _readiness(operator: g.Operator, complete: list[np.ndarray], lag: int) -> np
     return ready
 
 
-def _firing_steps(operator: g.Operator, complete: list[np.ndarray], lag: int) -> np.ndarray:
+def _firing_steps(operator: prog.Operator, complete: list[np.ndarray], lag: int) -> np.ndarray:
     """Return the step of each firing: as soon as it is ready, but one a step."""
     y = np.arange(operator.fires)
     return np.maximum.accumulate(_readiness(operator, complete, lag) - y) + y
 
 
-def completing_firings(operator: g.Operator, out_height: int, in_height: int) -> np.ndarray:
+def completing_firings(operator: prog.Operator, out_height: int, in_height: int) -> np.ndarray:
     """Return the firing in which each output row is complete: int64 [out_height]."""
     rows = np.arange(out_height)
-    if operator.yields == g.EACH:
+    if operator.yields == prog.EACH:
         return rows
-    if operator.yields == g.LAST:
+    if operator.yields == prog.LAST:
         return np.full(out_height, operator.fires - 1)
     return np.minimum(rows * operator.stride_h - operator.pad_top + operator.rows, in_height) - 1
 
 
-def last_readings(operator: g.Operator, in_height: int) -> np.ndarray:
+def last_readings(operator: prog.Operator, in_height: int) -> np.ndarray:
     """Return the last firing that reads each input row, -1 for a row that none reads: int64 [in_height]."""
     rows = np.arange(in_height)
     stride, top, seen = operator.stride_h, operator.pad_top, operator.rows
-    if operator.yields == g.WINDOW:
+    if operator.yields == prog.WINDOW:
         stride, top, seen = 1, 0, 1
     firing = np.minimum((rows + top) // stride if stride else operator.fires - 1, operator.fires - 1)
     return np.where(firing * stride - top + seen > rows, firing, -1)
 
 
 class _Scheduler:
-    def __init__(self, program: g.Program) -> None:
+    def __init__(self, program: prog.Program) -> None:
         self.program = program
         count = len(program.operators)
         self.lag = [0] * count

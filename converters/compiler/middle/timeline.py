@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from converters.compiler.front import graph as g
+from converters.compiler.front import network as net
 from converters.compiler.middle.plan import Part, Plan
 
 
@@ -66,7 +66,7 @@ def _at(parts: list[Part], operator: int) -> int:
     return sum(part.bytes for part in parts if part.born <= operator <= part.dies)
 
 
-def whole_maps(graph: g.Graph) -> tuple[tuple[str, int], ...]:
+def whole_maps(graph: net.Graph) -> tuple[tuple[str, int], ...]:
     """Return for each layer, in order, the bytes of all feature maps alive while it runs: what no planner that keeps
     whole maps can go below. A map is alive from the layer that makes it to the last that reads it; a reshaped one
     is the one it was reshaped from.
@@ -86,10 +86,10 @@ def whole_maps(graph: g.Graph) -> tuple[tuple[str, int], ...]:
     )
 
 
-def _owners(graph: g.Graph) -> dict[int, int]:
+def _owners(graph: net.Graph) -> dict[int, int]:
     """Return for each map the one whose bytes it is."""
     own = {index: index for index in range(len(graph.maps))}
     for layer in graph.layers:
-        if isinstance(layer.kind, g.Reshape):
+        if isinstance(layer.kind, net.Reshape):
             own[layer.output] = own[layer.inputs[0]]
     return own

@@ -40,11 +40,6 @@ def _defined_in() -> dict[str, str]:
     return {name: file for file, text in _sources().items() if file.endswith(".c") for name in _KERNEL.findall(text)}
 
 
-def has_kernel(name: str) -> bool:
-    """Whether the library defines a kernel of this name."""
-    return name in _defined_in()
-
-
 def files(kernels: Iterable[str]) -> dict[str, str]:
     """Return the sources of the engine, the image rows and the kernels named, with all they include: name → text.
 

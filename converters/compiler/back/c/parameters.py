@@ -10,7 +10,7 @@ import numpy as np
 
 from converters.compiler.back.c.tables import Tables
 from converters.compiler.back.c.weight_layout import Choice
-from converters.compiler.front import graph as g
+from converters.compiler.middle import program as prog
 
 Parameters = tuple[str, dict[str, object]]  # a structure's name, and its fields
 
@@ -29,9 +29,9 @@ class Site:
         return self.tables.add(self.owner, what, values, about)
 
 
-def parameters(kernel: g.Kernel, site: Site) -> Parameters:
+def parameters(kernel: prog.Kernel, site: Site) -> Parameters:
     """Return the structure that a kernel's function reads; its constants are added to the tables."""
-    return _MAKERS[type(kernel)](kernel, site)
+    return PARAMETERS[type(kernel)](kernel, site)
 
 
 def designated(values: Mapping[str, object]) -> str:
@@ -39,7 +39,7 @@ def designated(values: Mapping[str, object]) -> str:
     return "\n".join(f"    .{key} = {value}," for key, value in values.items())
 
 
-def _requant(requant: g.Requant, site: Site, prefix: str = "") -> str:
+def _requant(requant: prog.Requant, site: Site, prefix: str = "") -> str:
     count = len(requant.shift)
     how = "one a channel" if count > 1 else "one for all"
     multiplier = "NULL"
@@ -52,7 +52,7 @@ def _requant(requant: g.Requant, site: Site, prefix: str = "") -> str:
     )
 
 
-def _in_records(requant: g.Requant) -> str:
+def _in_records(requant: prog.Requant) -> str:
     """For kernels that find multipliers and shifts beside the weights (mcu/src/sqz_record.h)."""
     return (
         f"{{.multiplier = NULL, .shift = NULL, .step = {int(not requant.only_shifts)}, "
@@ -60,7 +60,7 @@ def _in_records(requant: g.Requant) -> str:
     )
 
 
-def _exact_requant(requant: g.ExactRequant, site: Site) -> str:
+def _exact_requant(requant: prog.ExactRequant, site: Site) -> str:
     count = len(requant.shift)
     how = "one a channel" if count > 1 else "one for all"
     high, low, shift = (site.table(name, getattr(requant, name), how) for name in ("high", "low", "shift"))
@@ -70,7 +70,7 @@ def _exact_requant(requant: g.ExactRequant, site: Site) -> str:
     )
 
 
-def _conv_params(k: g.ConvKernel, site: Site) -> Parameters:
+def _conv_params(k: prog.ConvKernel, site: Site) -> Parameters:
     assert site.choice.weights is not None
     shape = "x".join(str(n) for n in k.weights.shape)
     window = k.window
@@ -102,7 +102,7 @@ def _conv_params(k: g.ConvKernel, site: Site) -> Parameters:
     return "sqz_conv_mean", both
 
 
-def _pool_params(k: g.PoolKernel, site: Site) -> Parameters:
+def _pool_params(k: prog.PoolKernel, site: Site) -> Parameters:
     window = k.window
     return "sqz_pool", {
         "in_width": k.in_width,
@@ -120,7 +120,7 @@ def _pool_params(k: g.PoolKernel, site: Site) -> Parameters:
     }
 
 
-def _mean_params(k: g.MeanKernel, site: Site) -> Parameters:
+def _mean_params(k: prog.MeanKernel, site: Site) -> Parameters:
     return "sqz_mean", {
         "requant": _requant(k.requant, site),
         "zero_sum": k.zero_sum,
@@ -129,7 +129,7 @@ def _mean_params(k: g.MeanKernel, site: Site) -> Parameters:
     }
 
 
-def _add_params(k: g.AddKernel, site: Site) -> Parameters:
+def _add_params(k: prog.AddKernel, site: Site) -> Parameters:
     three = ("multiplier", k.multiplier), ("shift", k.shift), ("zero_point", k.zero_point)
     of = ("a", "b", "out")
     values = {f"{key}_{which}": value for key, row in three for which, value in zip(of, row, strict=True)}
@@ -143,7 +143,7 @@ def _add_params(k: g.AddKernel, site: Site) -> Parameters:
     }
 
 
-def _quantize_params(k: g.QuantizeKernel, site: Site) -> Parameters:
+def _quantize_params(k: prog.QuantizeKernel, site: Site) -> Parameters:
     return "sqz_quantize", {
         "requant": _requant(k.requant, site),
         "width": k.width,
@@ -153,7 +153,7 @@ def _quantize_params(k: g.QuantizeKernel, site: Site) -> Parameters:
     }
 
 
-def _pad_params(k: g.PadKernel, site: Site) -> Parameters:
+def _pad_params(k: prog.PadKernel, site: Site) -> Parameters:
     return "sqz_pad", {
         "in_width": k.in_width,
         "channels": k.channels,
@@ -164,11 +164,11 @@ def _pad_params(k: g.PadKernel, site: Site) -> Parameters:
     }
 
 
-def _reshape_params(k: g.ReshapeKernel, site: Site) -> Parameters:
+def _reshape_params(k: prog.ReshapeKernel, site: Site) -> Parameters:
     return "sqz_reshape", {"width": k.width, "channels": k.channels, "out_stride": site.out_stride}
 
 
-def _fully_connected_params(k: g.FullyConnectedKernel, site: Site) -> Parameters:
+def _fully_connected_params(k: prog.FullyConnectedKernel, site: Site) -> Parameters:
     assert site.choice.weights is not None
     return "sqz_fully_connected", {
         "weights": site.table("weights", site.choice.weights, "x".join(str(n) for n in k.weights.shape)),
@@ -180,7 +180,7 @@ def _fully_connected_params(k: g.FullyConnectedKernel, site: Site) -> Parameters
     }
 
 
-def _softmax_params(k: g.SoftmaxKernel, site: Site) -> Parameters:
+def _softmax_params(k: prog.SoftmaxKernel, site: Site) -> Parameters:
     return "sqz_softmax", {
         "multiplier": k.multiplier,
         "diff_min": k.diff_min,
@@ -190,14 +190,14 @@ def _softmax_params(k: g.SoftmaxKernel, site: Site) -> Parameters:
     }
 
 
-_MAKERS: dict[type, Callable[[Any, Site], Parameters]] = {
-    g.ConvKernel: _conv_params,
-    g.PoolKernel: _pool_params,
-    g.MeanKernel: _mean_params,
-    g.AddKernel: _add_params,
-    g.QuantizeKernel: _quantize_params,
-    g.PadKernel: _pad_params,
-    g.ReshapeKernel: _reshape_params,
-    g.FullyConnectedKernel: _fully_connected_params,
-    g.SoftmaxKernel: _softmax_params,
+PARAMETERS: dict[type, Callable[[Any, Site], Parameters]] = {
+    prog.ConvKernel: _conv_params,
+    prog.PoolKernel: _pool_params,
+    prog.MeanKernel: _mean_params,
+    prog.AddKernel: _add_params,
+    prog.QuantizeKernel: _quantize_params,
+    prog.PadKernel: _pad_params,
+    prog.ReshapeKernel: _reshape_params,
+    prog.FullyConnectedKernel: _fully_connected_params,
+    prog.SoftmaxKernel: _softmax_params,
 }

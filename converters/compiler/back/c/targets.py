@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
-from converters.compiler.back.c.weight_layout import FAST, Choice, pack
-from converters.compiler.front import graph as g
+from converters.compiler.back.c.weight_layout import FAST, Choice, lay_out
+from converters.compiler.middle import program as prog
 
 TARGETS = ("generic", *FAST)  # generic: any C compiler, any chip
 ROWS_ON_STACK, POINTER_BYTES = 16, 8  # SQZ_ROWS_ON_STACK, SQZ_POINTER_BYTES
 
-_FUNCTIONS: dict[type, str] = {
-    g.AddKernel: "sqz_add_row",
-    g.MeanKernel: "sqz_mean_row",
-    g.PadKernel: "sqz_pad_row",
-    g.QuantizeKernel: "sqz_quantize_row",
-    g.ReshapeKernel: "sqz_reshape_row",
-    g.SoftmaxKernel: "sqz_softmax_row",
-}
 
-
-def choose(program: g.Program, target: str) -> tuple[Choice, ...]:
+def choose(program: prog.Program, target: str) -> tuple[Choice, ...]:
     """Return the choice for each operator.
 
     Args:
@@ -32,21 +25,40 @@ def choose(program: g.Program, target: str) -> tuple[Choice, ...]:
     """
     if target not in TARGETS:
         raise ValueError(f"target {target!r} is not known; expected one of {', '.join(TARGETS)}")
-    choices = ((_choice(each.kernel, target), pointer_bytes(each)) for each in program.operators)
+    choices = ((CHOICES[type(each.kernel)](each.kernel, target), pointer_bytes(each)) for each in program.operators)
     return tuple(replace(choice, scratch_bytes=choice.scratch_bytes + before) for choice, before in choices)
 
 
-def _choice(kernel: g.Kernel, target: str) -> Choice:
-    if isinstance(kernel, g.ConvKernel):
-        return pack(kernel, target)
-    if isinstance(kernel, g.FullyConnectedKernel):
-        return Choice("sqz_fully_connected_row", kernel.weights.reshape(-1))
-    if isinstance(kernel, g.PoolKernel):
-        kind = "average" if kernel.average else "max"
-        return Choice(f"sqz_{kind}_pool_{'window' if kernel.streaming else 'row'}")
-    return Choice(_FUNCTIONS[type(kernel)])
-
-
-def pointer_bytes(operator: g.Operator) -> int:
+def pointer_bytes(operator: prog.Operator) -> int:
     """Return what the first of an operator's scratch holds besides the kernel's: pointers to a tall window's rows."""
-    return POINTER_BYTES * operator.rows if operator.yields != g.WINDOW and operator.rows > ROWS_ON_STACK else 0
+    return POINTER_BYTES * operator.rows if operator.yields != prog.WINDOW and operator.rows > ROWS_ON_STACK else 0
+
+
+# The function of each kernel, and its weights as that reads them.
+
+
+def _fully_connected(kernel: prog.FullyConnectedKernel, target: str) -> Choice:
+    return Choice("sqz_fully_connected_row", kernel.weights.reshape(-1))
+
+
+def _pool(kernel: prog.PoolKernel, target: str) -> Choice:
+    kind = "average" if kernel.average else "max"
+    return Choice(f"sqz_{kind}_pool_{'window' if kernel.streaming else 'row'}")
+
+
+def _always(function: str) -> Callable[[prog.Kernel, str], Choice]:
+    """Return what chooses the same function on every target, for a kernel without weights."""
+    return lambda kernel, target: Choice(function)
+
+
+CHOICES: dict[type, Callable[[Any, str], Choice]] = {
+    prog.AddKernel: _always("sqz_add_row"),
+    prog.ConvKernel: lay_out,
+    prog.FullyConnectedKernel: _fully_connected,
+    prog.MeanKernel: _always("sqz_mean_row"),
+    prog.PadKernel: _always("sqz_pad_row"),
+    prog.PoolKernel: _pool,
+    prog.QuantizeKernel: _always("sqz_quantize_row"),
+    prog.ReshapeKernel: _always("sqz_reshape_row"),
+    prog.SoftmaxKernel: _always("sqz_softmax_row"),
+}

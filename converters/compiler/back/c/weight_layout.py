@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from converters.compiler.front.graph import ConvKernel
 from converters.compiler.middle import arithmetic
+from converters.compiler.middle.program import ConvKernel
 
 LARGEST_SHARED_SUM = 1 << 23  # sums in the upper bytes of 32 bits stay below it
 VECTOR = 16  # bytes
@@ -32,8 +32,8 @@ class Choice:
     records: bool = False
 
 
-def pack(conv: ConvKernel, target: str) -> Choice:
-    """Choose the kernel of a convolution: one of the target's own, if FAST has it, or the portable one."""
+def lay_out(conv: ConvKernel, target: str) -> Choice:
+    """Choose the kernel of a convolution, one of the target's own if FAST has it, and lay out its weights for it."""
     fast = FAST.get(target)
     return (fast(conv) if fast and _is_plain(conv) else None) or _portable(conv)
 

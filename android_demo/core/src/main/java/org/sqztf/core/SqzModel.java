@@ -277,7 +277,7 @@ public final class SqzModel {
         return Collections.unmodifiableList(names);
     }
 
-    /** Make sure that the size is the one described and that an input byte is the pixel itself. */
+    /** Make sure that the size is the one described and that an input byte is the pixel itself, as pixels.py says. */
     private void checkPixels(Map<String, Object> preprocess) throws ModelException {
         if (side(preprocess, "width", 1) != width || side(preprocess, "height", 1) != height
                 || side(preprocess, "channels", 1) != channels) {
@@ -288,9 +288,9 @@ public final class SqzModel {
         Object step = preprocess.get("scale");
         double scale = step instanceof Double ? (Double) step : Double.NaN;
         int black = input.zeroPoint + (input.signed ? 128 : 0);
-        boolean powersOfTwo = black == 128 && input.scale > 0;
-        boolean plain = black == 0 && Math.abs(input.scale - scale) <= 0.01 * scale;
-        if (!powersOfTwo && !plain) {
+        boolean centred = black == 128;
+        boolean scaled = black == 0 && Math.abs(255 * scale / input.scale - 255) < 0.5; // every pixel is whole
+        if (!(input.scale > 0 && (centred || scaled))) {
             throw new ModelException(Fault.PREPROCESS, "the input has scale " + input.scale + " and zero point "
                     + input.zeroPoint + "; expected scale " + step + ", so that a pixel is a step");
         }

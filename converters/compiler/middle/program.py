@@ -1,182 +1,15 @@
-"""The small typed graphs that the compiler's passes hand on: what the file says, and what the chip does.
+"""The network as the C library runs it: streams of rows, and operators with fixed-point arithmetic.
 
-`Graph` is the network as the `.tflite` has it: feature maps, and layers with their options and constants.
-`Program` is the same network as the C library runs it: streams of rows, and operators with fixed-point arithmetic.
-Both are frozen; a pass returns a new one. Maps are int8 [height, width, channels]; real = scale * (q - zero_point).
+All is frozen; a pass returns a new one. Rows are int8 [width, channels]; real = scale * (q - zero_point).
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-# The network.
-
-
-@dataclass(frozen=True)
-class Window:
-    """A sliding window: rows and columns it sees, its steps, and what lies above and to the left of the map.
-
-    What lies below and to the right follows from the output's size.
-    """
-
-    kernel_h: int
-    kernel_w: int
-    stride_h: int = 1
-    stride_w: int = 1
-    pad_top: int = 0
-    pad_left: int = 0
-    dilation_h: int = 1
-    dilation_w: int = 1
-
-    @property
-    def rows(self) -> int:
-        """Input rows from the first that the window sees to the last."""
-        return (self.kernel_h - 1) * self.dilation_h + 1
-
-    @property
-    def columns(self) -> int:
-        """Input columns from the first that the window sees to the last."""
-        return (self.kernel_w - 1) * self.dilation_w + 1
-
-
-@dataclass(frozen=True)
-class FeatureMap:
-    """An activation. `dtype` is int8, or uint8 or float32 at the network's edges (float has scale 0)."""
-
-    tensor: int
-    name: str
-    dtype: str
-    height: int
-    width: int
-    channels: int
-    scale: float
-    zero_point: int
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Height, width, channels."""
-        return self.height, self.width, self.channels
-
-    @property
-    def size(self) -> int:
-        """Bytes of the whole map."""
-        return math.prod(self.shape)
-
-
-@dataclass(frozen=True, eq=False)
-class Convolution:
-    """CONV_2D, weights int8 [O, KH, KW, I], or DEPTHWISE_CONV_2D, [1, KH, KW, O]; one scale or O; bias int32 [O].
-
-    `outside` is the byte around the map; None: its zero point.
-    """
-
-    weights: np.ndarray
-    weight_scale: np.ndarray
-    bias: np.ndarray
-    window: Window
-    activation: str
-    depthwise: bool = False
-    outside: int | None = None
-
-
-@dataclass(frozen=True)
-class Pool:
-    """MAX_POOL_2D or AVERAGE_POOL_2D."""
-
-    window: Window
-    activation: str
-    average: bool
-
-
-@dataclass(frozen=True)
-class Mean:
-    """MEAN over height and width: of the map and `padding` pixels of the byte `value` more, a PAD folded into it."""
-
-    padding: int = 0
-    value: int = 0
-
-
-@dataclass(frozen=True)
-class Concatenation:
-    """CONCATENATION of channels."""
-
-
-@dataclass(frozen=True)
-class Add:
-    """ADD of two maps of one shape."""
-
-    activation: str
-
-
-@dataclass(frozen=True)
-class Pad:
-    """PAD or PADV2 of height and width with the byte `value`."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-    value: int
-
-
-@dataclass(frozen=True, eq=False)
-class FullyConnected:
-    """FULLY_CONNECTED: weights int8 [O, I], one weight scale or O, bias int32 [O]."""
-
-    weights: np.ndarray
-    weight_scale: np.ndarray
-    bias: np.ndarray
-    activation: str
-
-
-@dataclass(frozen=True)
-class Reshape:
-    """RESHAPE or SQUEEZE: the same bytes in another shape."""
-
-
-@dataclass(frozen=True)
-class Softmax:
-    """SOFTMAX over the channels."""
-
-    beta: float
-
-
-@dataclass(frozen=True)
-class Requantize:
-    """QUANTIZE, DEQUANTIZE (at an edge), or a RELU that stands alone."""
-
-    activation: str = "NONE"
-
-
-LayerKind = Convolution | Pool | Mean | Concatenation | Add | Pad | FullyConnected | Reshape | Softmax | Requantize
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer; `inputs` and `output` are positions in `Graph.maps`."""
-
-    name: str
-    operator: str
-    inputs: tuple[int, ...]
-    output: int
-    kind: LayerKind
-
-
-@dataclass(frozen=True)
-class Graph:
-    """A network; layers in execution order. `views[i]` is the map whose bytes map i has: itself, unless reshaped."""
-
-    maps: tuple[FeatureMap, ...]
-    layers: tuple[Layer, ...]
-    input: int
-    output: int
-    views: tuple[int, ...]
-
-
-# The program.
+from converters.compiler.front.network import Window
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,8 +75,19 @@ class ConvKernel:
         return self.weights.reshape(self.out_channels, -1)
 
 
+class _EachChannel:
+    """A kernel that makes one channel of each that it reads."""
+
+    channels: int
+
+    @property
+    def out_channels(self) -> int:
+        """Channels that it writes."""
+        return self.channels
+
+
 @dataclass(frozen=True)
-class PoolKernel:
+class PoolKernel(_EachChannel):
     """A row of a pool; `streaming` keeps running maxima or sums and sees one row at a time."""
 
     window: Window
@@ -257,7 +101,7 @@ class PoolKernel:
 
 
 @dataclass(frozen=True, eq=False)
-class MeanKernel:
+class MeanKernel(_EachChannel):
     """The mean over height and width; `zero_sum` is what is taken off the sum of a channel's bytes."""
 
     requant: Requant
@@ -268,7 +112,7 @@ class MeanKernel:
 
 
 @dataclass(frozen=True)
-class AddKernel:
+class AddKernel(_EachChannel):
     """A row of a sum. Multipliers and shifts are of a, b and the output."""
 
     multiplier: tuple[int, int, int]
@@ -281,7 +125,7 @@ class AddKernel:
 
 
 @dataclass(frozen=True, eq=False)
-class QuantizeKernel:
+class QuantizeKernel(_EachChannel):
     """A row in another scale."""
 
     requant: Requant
@@ -291,7 +135,7 @@ class QuantizeKernel:
 
 
 @dataclass(frozen=True)
-class PadKernel:
+class PadKernel(_EachChannel):
     """A row with `value` around it; without padding a copy."""
 
     in_width: int
@@ -302,7 +146,7 @@ class PadKernel:
 
 
 @dataclass(frozen=True)
-class ReshapeKernel:
+class ReshapeKernel(_EachChannel):
     """A row of a map whose bytes are those of a map with other rows."""
 
     width: int
@@ -322,7 +166,7 @@ class FullyConnectedKernel:
 
 
 @dataclass(frozen=True)
-class SoftmaxKernel:
+class SoftmaxKernel(_EachChannel):
     """Softmax over the channels of each pixel of a row."""
 
     multiplier: int

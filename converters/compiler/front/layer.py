@@ -1,0 +1,107 @@
+"""One layer as its reader sees it: its operator, its maps, its constants, and the checks that readers share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from converters.compiler.faults import check
+from converters.compiler.front import network as net
+from converters.compiler.limits import LARGEST_STEP
+from converters.tflite.reader import Model, Op, Tensor
+
+
+class ReadLayer:
+    """What the readers of operators need of one layer, and the checks they share."""
+
+    def __init__(self, model: Model, op: Op, where: str, inputs: tuple[net.FeatureMap, ...], output: net.FeatureMap):
+        self.model, self.op, self.where, self.inputs, self.output = model, op, where, inputs, output
+
+    def check(self, condition: object, message: str) -> None:
+        """Raise `Unsupported`, the layer named, unless the condition holds."""
+        check(condition, f"{self.where}: {message}")
+
+    @property
+    def activation(self) -> str:
+        """The activation fused into the layer, NONE if there is none."""
+        return str(self.op.options.get("fused_activation", "NONE"))
+
+    def int8(self) -> None:
+        """Check that the layer computes in int8."""
+        for each in (*self.inputs, self.output):
+            self.check(each.dtype == "int8", f"{each.name[:80]!r} is {each.dtype}; expected an int8 model")
+
+    def same_quantization(self) -> None:
+        """Check that the layer only moves or compares bytes: nothing is scaled."""
+        for each in self.inputs:
+            self.check(
+                (each.scale, each.zero_point) == (self.output.scale, self.output.zero_point),
+                f"input {each.name[:80]!r} has scale {each.scale}, zero point {each.zero_point}, the output "
+                f"{self.output.scale}, {self.output.zero_point}; expected the same",
+            )
+
+    def shape(self, expected: tuple[int, ...]) -> None:
+        """Check that the output has the shape that the options and inputs give."""
+        self.check(self.output.shape == expected, f"the output is {self.output.shape}; expected {expected}")
+
+    def constant(self, position: int, what: str, dtype: str) -> Tensor:
+        """Return the input at `position`, which must be a constant of that dtype; `what` names it in errors."""
+        tensor = self.model.tensors[self.op.inputs[position]]
+        self.check(tensor.data is not None, f"it computes its {what}; expected constants of the model")
+        self.check(tensor.dtype == dtype, f"it has {tensor.dtype} {what}; expected {dtype}")
+        return tensor
+
+    def weights(self, rank: int, dimension: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weights and their scales, one or one for each output channel."""
+        tensor = self.constant(1, "weights", "int8")
+        self.check(len(tensor.shape) == rank and tensor.size, f"its weights have shape {tensor.shape}")
+        self.check(tensor.scale, "its weights have no scale")
+        self.check(not any(tensor.zero_point), "its weights have a zero point other than 0")
+        if tensor.per_channel:
+            self.check(
+                tensor.quantized_dimension == dimension,
+                f"its weights have a scale along dimension {tensor.quantized_dimension}; expected {dimension}",
+            )
+        self.check(
+            tensor.shape[dimension] == channels,
+            f"its weights have shape {tensor.shape}, its output {channels} channels",
+        )
+        return np.asarray(tensor.data), np.asarray(tensor.scale, np.float64)
+
+    def bias(self, channels: int) -> np.ndarray:
+        """Return the biases, int32 [channels]; zeros if the layer has none."""
+        if len(self.op.inputs) < 3 or self.op.inputs[2] == -1:
+            return np.zeros(channels, np.int32)
+        tensor = self.constant(2, "bias", "int32")
+        self.check(tensor.size == channels, f"its bias has shape {tensor.shape}; expected {channels} values")
+        return np.asarray(tensor.data).reshape(-1)
+
+    def window(self, kernel: tuple[int, int]) -> net.Window:
+        """Return the window, with the padding that the options and the sizes give."""
+        options, (source,) = self.op.options, self.inputs
+        stride, dilation = options["stride"], options.get("dilation", (1, 1))
+        for name, values in (("kernel", kernel), ("stride", stride), ("dilation", dilation)):
+            self.check(all(1 <= n <= LARGEST_STEP for n in values), f"{name} {values}; expected 1…{LARGEST_STEP}")
+        spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+        sides = list(zip(source.shape[:2], spans, stride, strict=True))
+        sizes = [_output_size(options["padding"], *side) for side in sides]
+        self.shape((*sizes, self.output.channels))
+        pads = [0, 0]
+        if options["padding"] == "SAME":
+            pads = [_before(out, *side) for out, side in zip(sizes, sides, strict=True)]
+        self.check(max(pads) <= LARGEST_STEP, f"padding {pads}; expected at most {LARGEST_STEP}")
+        return net.Window(*kernel, *stride, *pads, *dilation)
+
+
+def _before(out: int, size: int, span: int, step: int) -> int:
+    """Return SAME's padding above or to the left."""
+    return max(0, (out - 1) * step + span - size) // 2
+
+
+def _output_size(padding: str, size: int, span: int, step: int) -> int:
+    return -(-size // step) if padding == "SAME" else max(0, (size - span) // step + 1)
+
+
+Reader = Callable[[ReadLayer], net.LayerKind]
+Readers = Mapping[str, tuple[int | None, Reader]]  # operator → how many inputs are activations (None: all), its reader

@@ -1,0 +1,67 @@
+"""Read the operators that only move bytes: concatenation, padding, reshaping."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from converters.compiler.front import network as net
+from converters.compiler.front.layer import Readers, ReadLayer
+from converters.compiler.limits import LARGEST_STEP
+
+
+def _concatenation(layer: ReadLayer) -> net.Concatenation:
+    layer.int8()
+    layer.same_quantization()
+    axis = layer.op.options["axis"]
+    rank = len(layer.model.tensors[layer.op.outputs[0]].shape)
+    layer.check(axis in (-1, rank - 1), f"axis {axis}; expected the channels")
+    layer.check(layer.activation == "NONE", f"activation {layer.activation}; expected none")
+    layer.shape((*layer.output.shape[:2], sum(each.channels for each in layer.inputs)))
+    for each in layer.inputs:
+        layer.check(each.shape[:2] == layer.output.shape[:2], f"input {each.name[:80]!r} has shape {each.shape}")
+    return net.Concatenation()
+
+
+def _pad(layer: ReadLayer) -> net.Pad:
+    layer.int8()
+    layer.same_quantization()
+    constant = layer.constant(1, "padding", layer.model.tensors[layer.op.inputs[1]].dtype)
+    layer.check(constant.dtype in ("int32", "int64"), f"it has {constant.dtype} padding; expected int32")
+    values = np.asarray(constant.data)
+    layer.check(values.shape == (4, 2), f"its padding has shape {values.shape}; expected (4, 2)")
+    layer.check(not values[0].any() and not values[3].any(), "it pads batch or channels; expected height and width")
+    layer.check(((values >= 0) & (values <= LARGEST_STEP)).all(), f"it pads by {values[1:3].tolist()}")
+    top, bottom, left, right = (int(value) for value in values[1:3].ravel())
+    (source,) = layer.inputs
+    layer.shape((source.height + top + bottom, source.width + left + right, source.channels))
+    return net.Pad(top, bottom, left, right, _pad_value(layer))
+
+
+def _pad_value(layer: ReadLayer) -> int:
+    """Return PADV2's constant; PAD's is the zero point."""
+    if layer.op.name == "PAD":
+        return layer.output.zero_point
+    constant = layer.constant(2, "value", "int8")
+    value = np.asarray(constant.data)
+    layer.check(value.size == 1, f"it pads with {value.size} values; expected 1")
+    wanted = (layer.output.scale, layer.output.zero_point)
+    found = (*constant.scale, *constant.zero_point)
+    layer.check(found == wanted, f"its value has scale and zero point {found}, its output {wanted}; expected the same")
+    return int(value.ravel()[0])
+
+
+def _reshape(layer: ReadLayer) -> net.Reshape:
+    layer.int8()
+    layer.same_quantization()
+    (source,) = layer.inputs
+    layer.check(source.size == layer.output.size, f"{source.shape} does not become {layer.output.shape}")
+    return net.Reshape()
+
+
+READERS: Readers = {
+    "CONCATENATION": (None, _concatenation),
+    "PAD": (1, _pad),
+    "PADV2": (1, _pad),
+    "RESHAPE": (1, _reshape),
+    "SQUEEZE": (1, _reshape),
+}

@@ -1,0 +1,172 @@
+"""The network as the `.tflite` has it: feature maps, and layers with their options and constants.
+
+All is frozen; a pass returns a new one. Maps are int8 [height, width, channels]; real = scale * (q - zero_point).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Window:
+    """A sliding window: rows and columns it sees, its steps, and what lies above and to the left of the map.
+
+    What lies below and to the right follows from the output's size.
+    """
+
+    kernel_h: int
+    kernel_w: int
+    stride_h: int = 1
+    stride_w: int = 1
+    pad_top: int = 0
+    pad_left: int = 0
+    dilation_h: int = 1
+    dilation_w: int = 1
+
+    @property
+    def rows(self) -> int:
+        """Input rows from the first that the window sees to the last."""
+        return (self.kernel_h - 1) * self.dilation_h + 1
+
+    @property
+    def columns(self) -> int:
+        """Input columns from the first that the window sees to the last."""
+        return (self.kernel_w - 1) * self.dilation_w + 1
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """An activation. `dtype` is int8, or uint8 or float32 at the network's edges (float has scale 0)."""
+
+    tensor: int
+    name: str
+    dtype: str
+    height: int
+    width: int
+    channels: int
+    scale: float
+    zero_point: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width, channels."""
+        return self.height, self.width, self.channels
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole map."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """CONV_2D, weights int8 [O, KH, KW, I], or DEPTHWISE_CONV_2D, [1, KH, KW, O]; one scale or O; bias int32 [O].
+
+    `outside` is the byte around the map; None: its zero point.
+    """
+
+    weights: np.ndarray
+    weight_scale: np.ndarray
+    bias: np.ndarray
+    window: Window
+    activation: str
+    depthwise: bool = False
+    outside: int | None = None
+
+
+@dataclass(frozen=True)
+class Pool:
+    """MAX_POOL_2D or AVERAGE_POOL_2D."""
+
+    window: Window
+    activation: str
+    average: bool
+
+
+@dataclass(frozen=True)
+class Mean:
+    """MEAN over height and width: of the map and `padding` pixels of the byte `value` more, a PAD folded into it."""
+
+    padding: int = 0
+    value: int = 0
+
+
+@dataclass(frozen=True)
+class Concatenation:
+    """CONCATENATION of channels."""
+
+
+@dataclass(frozen=True)
+class Add:
+    """ADD of two maps of one shape."""
+
+    activation: str
+
+
+@dataclass(frozen=True)
+class Pad:
+    """PAD or PADV2 of height and width with the byte `value`."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    value: int
+
+
+@dataclass(frozen=True, eq=False)
+class FullyConnected:
+    """FULLY_CONNECTED: weights int8 [O, I], one weight scale or O, bias int32 [O]."""
+
+    weights: np.ndarray
+    weight_scale: np.ndarray
+    bias: np.ndarray
+    activation: str
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """RESHAPE or SQUEEZE: the same bytes in another shape."""
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """SOFTMAX over the channels."""
+
+    beta: float
+
+
+@dataclass(frozen=True)
+class Requantize:
+    """QUANTIZE, DEQUANTIZE (at an edge), or a RELU that stands alone."""
+
+    activation: str = "NONE"
+
+
+LayerKind = Convolution | Pool | Mean | Concatenation | Add | Pad | FullyConnected | Reshape | Softmax | Requantize
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer; `inputs` and `output` are positions in `Graph.maps`."""
+
+    name: str
+    operator: str
+    inputs: tuple[int, ...]
+    output: int
+    kind: LayerKind
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network; layers in execution order. `views[i]` is the map whose bytes map i has: itself, unless reshaped."""
+
+    maps: tuple[FeatureMap, ...]
+    layers: tuple[Layer, ...]
+    input: int
+    output: int
+    views: tuple[int, ...]

@@ -1,0 +1,125 @@
+"""What each operator of a `.tflite` file takes: how many inputs, and its options by name. A table each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ai_edge_litert import schema_py_generated as schema
+
+from converters.tflite.flatbuffer import check, names, numbers
+
+_ACTIVATIONS = names(schema.ActivationFunctionType)
+_PADDINGS = names(schema.Padding)
+_OPTIONS = names(schema.BuiltinOptions)
+
+# Operator → how many inputs it needs and may have; each of these has one output. Others are not checked.
+INPUTS = {
+    "ADD": (2, 2),
+    "AVERAGE_POOL_2D": (1, 1),
+    "CONCATENATION": (1, None),
+    "CONV_2D": (2, 3),
+    "DEPTHWISE_CONV_2D": (2, 3),
+    "DEQUANTIZE": (1, 1),
+    "FULLY_CONNECTED": (2, 3),
+    "MAX_POOL_2D": (1, 1),
+    "MEAN": (2, 2),
+    "MUL": (2, 2),
+    "PAD": (2, 2),
+    "QUANTIZE": (1, 1),
+    "RESHAPE": (1, 2),
+    "SOFTMAX": (1, 1),
+    "SUB": (2, 2),
+}
+
+
+def _conv(o: Any, data: bytes) -> dict[str, Any]:
+    return {
+        "padding": _PADDINGS[o.Padding()],
+        "stride": (o.StrideH(), o.StrideW()),
+        "dilation": (o.DilationHFactor(), o.DilationWFactor()),
+        **_activation(o, data),
+    }
+
+
+def _depthwise(o: Any, data: bytes) -> dict[str, Any]:
+    return {**_conv(o, data), "depth_multiplier": o.DepthMultiplier()}
+
+
+def _pool(o: Any, data: bytes) -> dict[str, Any]:
+    return {
+        "padding": _PADDINGS[o.Padding()],
+        "stride": (o.StrideH(), o.StrideW()),
+        "filter": (o.FilterHeight(), o.FilterWidth()),
+        **_activation(o, data),
+    }
+
+
+def _activation(o: Any, data: bytes) -> dict[str, Any]:
+    return {"fused_activation": _ACTIVATIONS[o.FusedActivationFunction()]}
+
+
+def _concatenation(o: Any, data: bytes) -> dict[str, Any]:
+    return {"axis": o.Axis(), **_activation(o, data)}
+
+
+def _fully_connected(o: Any, data: bytes) -> dict[str, Any]:
+    formats = names(schema.FullyConnectedOptionsWeightsFormat)
+    return {
+        "weights_format": formats[o.WeightsFormat()],
+        "keep_num_dims": bool(o.KeepNumDims()),
+        **_activation(o, data),
+    }
+
+
+def _reducer(o: Any, data: bytes) -> dict[str, Any]:
+    return {"keep_dims": bool(o.KeepDims())}
+
+
+def _softmax(o: Any, data: bytes) -> dict[str, Any]:
+    return {"beta": o.Beta()}
+
+
+def _reshape(o: Any, data: bytes) -> dict[str, Any]:
+    return {"new_shape": tuple(numbers(o, "NewShape", data))}
+
+
+# Operator → the table that holds its options and what to take from it. RESHAPE may have its shape as an input.
+OPTIONS: dict[str, tuple[str, Callable[[Any, bytes], dict[str, Any]]]] = {
+    "CONV_2D": ("Conv2DOptions", _conv),
+    "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _depthwise),
+    "MAX_POOL_2D": ("Pool2DOptions", _pool),
+    "AVERAGE_POOL_2D": ("Pool2DOptions", _pool),
+    "CONCATENATION": ("ConcatenationOptions", _concatenation),
+    "ADD": ("AddOptions", _activation),
+    "SUB": ("SubOptions", _activation),
+    "MUL": ("MulOptions", _activation),
+    "FULLY_CONNECTED": ("FullyConnectedOptions", _fully_connected),
+    "MEAN": ("ReducerOptions", _reducer),
+    "SOFTMAX": ("SoftmaxOptions", _softmax),
+    "RESHAPE": ("ReshapeOptions", _reshape),
+}
+_MAY_LACK_OPTIONS = ("RESHAPE", "ADD", "SUB", "MUL")
+
+
+def options(op: Any, name: str, where: str, data: bytes) -> dict[str, Any]:
+    """Return an operator's options as `model.Op` describes them; none of one that OPTIONS lacks.
+
+    Raises:
+      ValueError: they are missing, of another operator, or no sizes; the message says `where`.
+    """
+    if name not in OPTIONS:
+        return {}
+    table_name, reader = OPTIONS[name]
+    found = _OPTIONS.get(op.BuiltinOptionsType(), str(op.BuiltinOptionsType()))
+    table = op.BuiltinOptions()
+    if found == "NONE" or table is None:
+        check(name in _MAY_LACK_OPTIONS, f"{where} has no options, expected {table_name}")
+        return {"new_shape": ()} if name == "RESHAPE" else {"fused_activation": "NONE"}
+    check(found == table_name, f"{where} has {found}, expected {table_name}")
+    given = getattr(schema, table_name)()
+    given.Init(table.Bytes, table.Pos)
+    values = reader(given, data)
+    for key in ("stride", "dilation", "filter"):
+        check(all(number > 0 for number in values.get(key, ())), f"{where} has {key} {values.get(key)}")
+    return values

@@ -1,0 +1,54 @@
+"""Equality, row by row: what the C computes is what TFLite's reference kernels do."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from converters.tflite.writer import to_uint8_twin
+from tests.helpers.compiled_networks import benchmark, confident, mixed, reshaped, tall
+from tests.helpers.compiled_on_host import Program, Reference
+from tests.helpers.int8_networks import squeezenet
+from tests.helpers.needs import require
+
+
+def _models() -> dict[str, bytes]:
+    from tests.helpers import keras_models
+
+    int8 = keras_models.int8_model()
+    twin = to_uint8_twin(int8)
+    models = {"converted": int8, "twin": twin, "fires": squeezenet(), "mixed": mixed(), "confident": confident()}
+    models |= {f"reshaped_{where}": reshaped(where) for where in ("flat", "rows", "both", "beside")}
+    return models | {"tall": tall()}
+
+
+@pytest.mark.parametrize(
+    ("target", "compiler", "flags", "emulator"),
+    [
+        ("generic", "gcc", ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"), ()),
+        ("cortex-m4", "gcc", ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"), ()),
+        ("cortex-m55", "gcc", ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"), ()),
+        ("cortex-m4", "gcc", ("-m32",), ()),
+        ("generic", "powerpc-linux-gnu-gcc", ("-static",), ("qemu-ppc",)),
+        ("cortex-m4", "powerpc-linux-gnu-gcc", ("-static",), ("qemu-ppc",)),
+    ],
+)
+def test_every_row_equals_the_reference_kernels(
+    tmp_path: Path, target: str, compiler: str, flags: tuple[str, ...], emulator: tuple[str, ...]
+) -> None:
+    require(not emulator or shutil.which(emulator[0]), f"{emulator} is not installed")
+    models = _models()
+    program = Program(tmp_path, models, target=target, flags=flags, compiler=compiler)
+    for name, model in models.items():
+        found = program.compare(name, Reference(model), 3, emulator)
+        assert found == [], name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["generic", "cortex-m4", "cortex-m55"])
+def test_every_row_of_the_benchmarks_networks(tmp_path: Path, target: str) -> None:
+    program = Program(tmp_path, benchmark(), target=target, flags=("-O2",))
+    for name, model in benchmark().items():
+        assert program.compare(name, Reference(model), 1) == [], name
