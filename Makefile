@@ -4,13 +4,22 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 OUT    ?= build/digits
 STAMP  := $(VENV)/.installed
+EXTRAS := .[train,tflm,dev]# a comma would end an argument of $(call)
 RUNTIME_VENV := .venv-tflite-runtime
 RUNTIME_PYTHON := $(firstword $(foreach version,3.11 3.10,$(shell command -v python$(version) 2>/dev/null)))
+
+# What a command says is kept in a file and shown only if it fails.
+quietly = log=$$(mktemp) && { $(1) >"$$log" 2>&1 || { status=$$?; cat "$$log" >&2; exit $$status; }; } && rm "$$log"
+
+# Two at a time: each worker holds TensorFlow (1 GB) and starts compilers and exports that use several processors.
+WORKERS ?= 2
+PYTEST  := $(BIN)/python -m pytest
+SPREAD  := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 BOARD ?= mps2-an500
 FIRMWARE := build/mcu/$(BOARD)
 
-.PHONY: help setup tflite-runtime demo test test-slow check bench android mcu bench-mcu clean
+.PHONY: help setup tflite-runtime demo lint test test-fast test-slow test-random test-names check bench android mcu bench-mcu clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -19,27 +28,38 @@ setup: $(STAMP) ## make .venv with everything in it
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --retries 10 --editable '.[train,tflm,dev]'
+	@$(call quietly,$(BIN)/python -m pip install --upgrade pip)
+	@$(call quietly,$(BIN)/python -m pip install --retries 10 --editable '$(EXTRAS)')
 	touch $@
 
 tflite-runtime: ## make .venv-tflite-runtime, which lets the parity check include tflite-runtime 2.14 (Python 3.10 or 3.11)
 	@if [ -x $(RUNTIME_VENV)/bin/python ] && $(RUNTIME_VENV)/bin/python -c 'import tflite_runtime, PIL' 2>/dev/null; then :; \
 	elif [ -z "$(RUNTIME_PYTHON)" ]; then echo "no python3.10 or python3.11 here: the tflite-runtime edge will be skipped" >&2; \
 	else $(RUNTIME_PYTHON) -m venv $(RUNTIME_VENV) \
-	  && $(RUNTIME_VENV)/bin/python -m pip install --quiet --retries 10 'tflite-runtime==2.14.0' 'numpy<2' 'pillow>=10.3'; fi
+	  && $(call quietly,$(RUNTIME_VENV)/bin/python -m pip install --retries 10 'tflite-runtime==2.14.0' 'numpy<2' 'pillow>=10.3'); fi
 
 demo: setup tflite-runtime ## train, compress, convert and prove a SqueezeNet on the built-in digits
 	$(BIN)/python -m sqz_tf.export --data digits --out $(OUT) --overwrite
 
-test: setup tflite-runtime ## lint, types and all tests but the slow ones
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow"
+lint: setup ## what ruff and mypy find
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy
+
+test: lint tflite-runtime ## lint, types and all tests but the slow ones
+	$(PYTEST) $(SPREAD) -m "not slow"
+
+test-fast: lint ## what a person runs between edits: nothing is trained, built for a device or emulated
+	$(PYTEST) $(SPREAD) -m "not slow and not training and not device"
 
 test-slow: setup tflite-runtime ## the tests that take minutes
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) $(SPREAD) -m slow
+
+test-random: setup tflite-runtime ## all tests but the slow ones, in another order each time (SEED=1 repeats one)
+	$(PYTEST) -p randomly $(if $(SEED),--randomly-seed $(SEED)) $(SPREAD) -m "not slow"
+
+test-names: setup ## the names of all tests, to compare before and after a change
+	@$(PYTEST) --collect-only -q | grep ::
 
 check: test ## the same as test
 

@@ -31,6 +31,8 @@ from tests.helpers import android_build, android_cases, android_photos, colour_n
 from tests.helpers.android_build import CACHE
 from tests.helpers.pixel_inputs import INPUTS
 
+pytestmark = pytest.mark.device
+
 SPECS = (
     PreprocessSpec(48, 48, channels=1),
     PreprocessSpec(32, 24, fit="warp", resize_width=40, resize_height=27),

@@ -7,6 +7,7 @@ import math
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,7 +138,8 @@ def test_labels_csv_may_hold_names_numbers_or_wnids(here, capsys):
     }
     wnids = [f"n0000000{number}" for number in range(1, 5)]
     for header, labels in rows.items():
-        Path("model.tflite").write_bytes(described(model(), **({"wnids": wnids} if "wnid" in header else {})))
+        more: dict[str, Any] = {"wnids": wnids} if "wnid" in header else {}
+        Path("model.tflite").write_bytes(described(model(), **more))
         lines = [header, *(f"00{number}.png,{label}" for number, label in enumerate(labels))]
         Path("data/labels.csv").write_text("\n".join(lines))
         result = run("data", capsys=capsys)
@@ -163,7 +165,7 @@ def unsplit(here):
     return "data"
 
 
-def expected_split(source: str, split: str, **fractions: float) -> tuple[int, float]:
+def expected_split(source: str, split: str, **fractions: Any) -> tuple[int, float]:
     """Return number and accuracy of the pictures that an export would keep in a split."""
     config = DataConfig(source, **fractions)
     classifier = Classifier("model.tflite")

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from converters.compiler import compile_model
 from converters.tflite.reader import read_model, weight_zero_fraction
@@ -21,19 +20,27 @@ from sqz_tf.artifact.manifest import verify_manifest
 from sqz_tf.images.decode import decode
 from sqz_tf.images.resize import preprocess
 from sqz_tf.inference.classifier import Classifier
-from tests.helpers.exports import FILES, TINY, export, files, python
+from tests.helpers.exports import (
+    BYPASSED,
+    FILES,
+    digits_folder,
+    export,
+    files,
+    go_on,
+    make_photos,
+    quick_export,
+    refused_folder,
+    unbroken_folder,
+)
 from tests.helpers.needs import ROOT, require
+
+pytestmark = pytest.mark.training
 
 
 @pytest.fixture(scope="session")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def digits() -> Path:
     """The main job as `make demo` runs it."""
-    out = tmp_path_factory.mktemp("digits") / "digits"
-    done = export("--data", "digits", "--out", out)
-    table = done.stdout.splitlines()
-    assert [line.split()[0] for line in table[1:4]] == ["float", "pruned", "int8"]
-    assert table[-1] == f"report: {out / 'report.html'}"
-    return out
+    return digits_folder() / "digits"
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +50,9 @@ def report(digits: Path) -> dict[str, Any]:
 
 
 def test_the_folder_is_whole(digits: Path) -> None:
+    table = (digits.parent / "stdout").read_text().splitlines()
+    assert [line.split()[0] for line in table[1:4]] == ["float", "pruned", "int8"]
+    assert table[-1] == "report: FOLDER/digits/report.html"
     assert files(digits) == FILES
     assert verify_manifest(digits) == []
     assert not digits.with_name("digits.work").exists()
@@ -110,27 +120,16 @@ def test_a_classifier_needs_the_file_alone(digits: Path, tmp_path: Path) -> None
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three classes of coloured noise, easy to tell apart."""
-    folder = tmp_path_factory.mktemp("photos") / "photos"
-    rng = np.random.default_rng(0)
-    for label, name in enumerate(("blue sky", "grün", "<red>")):
-        (folder / name).mkdir(parents=True)
-        for number in range(24):
-            pixels = rng.integers(0, 90, (44, 40 + label, 3))
-            pixels[..., 2 - label] += 150
-            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number}.png")
-    return folder
+    return make_photos(tmp_path_factory.mktemp("photos") / "photos")
 
 
 @pytest.fixture(scope="session")
-def unbroken(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("unbroken") / "photos"
-    export("--data", photos, "--out", out, "--bypass", "complex", *TINY)
-    return out
+def unbroken() -> Path:
+    return unbroken_folder()
 
 
 KILLED_AFTER_TWO_EPOCHS = """
-import os, signal, sys
-from sqz_tf import export
+import os, signal
 from sqz_tf.train import fit
 save = fit._Run._save
 def save_and_die(run, epoch):
@@ -138,17 +137,19 @@ def save_and_die(run, epoch):
     if epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)
 fit._Run._save = save_and_die
-sys.exit(export.main(sys.argv[1:]))
 """
 
 
-def test_a_killed_and_resumed_run_gives_the_same_bytes(photos: Path, unbroken: Path, tmp_path: Path) -> None:
+@pytest.mark.xdist_group("killed")
+def test_a_killed_and_resumed_run_gives_the_same_bytes(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "photos"
-    arguments = ["--data", photos, "--out", out, "--bypass", "complex", *TINY]
-    assert python(KILLED_AFTER_TWO_EPOCHS, *arguments).returncode == -signal.SIGKILL
+    arguments: list[str | Path] = ["--data", photos, "--out", out, *BYPASSED]
+    killed = quick_export(*arguments, before=KILLED_AFTER_TWO_EPOCHS, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not out.exists()
-    assert (tmp_path / "photos.work" / "02-dense.tmp").is_dir()
-    export(*arguments)
+    assert len(list((tmp_path / "photos.work").glob("dense-*.tmp"))) == 1
+    quick_export(*arguments)
+    unbroken = unbroken_folder()
     for name in ("model_f32.tflite", "model_int8.tflite", "model_uint8.tflite", "tflm/model_data.cc", "labels.txt"):
         assert (out / name).read_bytes() == (unbroken / name).read_bytes(), name
     assert not (tmp_path / "photos.work").exists()
@@ -160,11 +161,11 @@ def test_bypass_adds_only_add(unbroken: Path) -> None:
     assert "AddAdd" in (unbroken / "tflm" / "op_resolver.h").read_text()
 
 
-def test_powers_of_two_from_pictures_to_verdict(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.xdist_group("powers of two")
+def test_powers_of_two_from_pictures_to_verdict(tmp_path: Path) -> None:
     """Bypass, a scale for each channel: everything but the accuracy, which three classes of noise say little about."""
     out = tmp_path / "photos"
-    arguments = ["--scheme", "ristretto", "--per-channel", "--bypass", "complex", *TINY, "--max-drop", "100"]
-    export("--data", photos, "--out", out, *arguments)
+    go_on(out, *BYPASSED, "--scheme", "ristretto", "--per-channel")
     report = json.loads((out / "report.json").read_text())
     assert report["gate"]["passed"]
     assert report["scheme"] == "ristretto"
@@ -187,23 +188,12 @@ def test_class_names_survive_and_are_escaped(unbroken: Path) -> None:
     assert "&lt;red&gt;" in page
 
 
-GATE_THAT_FAILS = """
-import sys
-from sqz_tf import export
-from sqz_tf.parity import verdict
-verdict.check_sparsity = lambda pruned, tflite: ("conv9: made to fail",)
-sys.exit(export.main(sys.argv[1:]))
-"""
-
-
-def test_a_failed_gate_keeps_the_result_aside(photos: Path, tmp_path: Path) -> None:
-    arguments = ["--data", photos, "--out", (out := tmp_path / "photos"), "--bypass", "none", *TINY]
-    done = python(GATE_THAT_FAILS, *arguments)
-    assert done.returncode == 1, done.stderr
-    assert "made to fail" in done.stdout
-    assert not out.exists()
-    assert files(tmp_path / "photos.rejected") == FILES
-    assert (tmp_path / "photos.work" / "05-converted").is_dir()
+def test_a_failed_gate_keeps_the_result_aside() -> None:
+    folder = refused_folder()
+    assert "made to fail" in (folder / "stdout").read_text()
+    assert not (folder / "photos").exists()
+    assert files(folder / "photos.rejected") == FILES
+    assert len(list((folder / "photos.work").glob("converted-*"))) == 1
 
 
 # Refusals, before any training -------------------------------------------------------------------------------

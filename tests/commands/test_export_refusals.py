@@ -17,13 +17,16 @@ from sqz_tf.parity.verdict import REQUIRE_VARIABLE
 from sqz_tf.pipeline import preflight
 from sqz_tf.pipeline.plan import Options, make_plan
 from tests.helpers import colour_network
-from tests.helpers.exports import python
+from tests.helpers.exports import python, quick_export
 from tests.helpers.needs import ROOT
 
 HIDDEN = """
-import importlib.util, sys
+import importlib.util
 found = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name == {hidden!r} else found(name, *rest)
+"""
+EXPORT = """
+import sys
 from sqz_tf import export
 sys.exit(export.main(sys.argv[1:]))
 """
@@ -45,12 +48,14 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rejected(pictures: Path) -> Path:
     """A result that pruning ruined, made where tflite-micro is not installed."""
     out = pictures.parent / "ruined"
-    done = python(HIDDEN.format(hidden="tflite_micro"), "--data", pictures, "--out", out, *RUINED)
+    hidden = HIDDEN.format(hidden="tflite_micro")
+    done = quick_export("--data", pictures, "--out", out, *RUINED, before=hidden, check=False)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     return out.with_name("ruined.rejected")
 
 
+@pytest.mark.training
 def test_without_tflite_micro_an_export_goes_to_its_end(rejected: Path) -> None:
     report = Export.open(rejected).report
     assert report["tflm"]["arena_bytes"] is None
@@ -60,12 +65,14 @@ def test_without_tflite_micro_an_export_goes_to_its_end(rejected: Path) -> None:
     assert "INPUT_BYTES" in settings
 
 
+@pytest.mark.training
 def test_the_failure_names_pruning_not_quantization(rejected: Path) -> None:
     (failure,) = Export.open(rejected).report["gate"]["failures"]
     assert failure.startswith("float-int8: top-1 falls by")
     assert "between float and model_f32.tflite, 0.00 in quantization" in failure
 
 
+@pytest.mark.training
 def test_a_rejected_result_is_rejected_again(rejected: Path) -> None:
     command = [sys.executable, "-m", "sqz_tf.check", str(rejected), "--json", "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
@@ -75,6 +82,7 @@ def test_a_rejected_result_is_rejected_again(rejected: Path) -> None:
     assert json.loads(done.stdout)["accuracy"]["float"] == report["accuracy"]["float"]
 
 
+@pytest.mark.training
 def test_a_folder_without_the_reference_is_judged_with_a_note(rejected: Path) -> None:
     reference = rejected / REFERENCE
     kept = reference.read_bytes()
@@ -110,7 +118,7 @@ def test_a_name_that_the_app_cannot_take_is_refused_at_once(
 
 @pytest.mark.parametrize("hidden", ["matplotlib", "jinja2", "threadpoolctl"])
 def test_a_missing_package_is_told_before_anything_is_read(hidden: str, pictures: Path, tmp_path: Path) -> None:
-    done = python(HIDDEN.format(hidden=hidden), "--data", pictures, "--out", tmp_path / "out")
+    done = python(HIDDEN.format(hidden=hidden) + EXPORT, "--data", pictures, "--out", tmp_path / "out")
     assert done.returncode == 1
     assert done.stderr == f"error: {hidden} cannot be imported; run: pip install 'sqz-tf[train]'\n"
 
@@ -125,18 +133,15 @@ def test_a_runtime_that_must_be_asked_is_told_at_once(monkeypatch: pytest.Monkey
 
 
 FULL = """
-import shutil, sys
-from collections import namedtuple
+import shutil
 usage = shutil.disk_usage
 shutil.disk_usage = lambda path: usage(path)._replace(free=60 * 2**20)
-from sqz_tf import export
-sys.exit(export.main(sys.argv[1:]))
 """
 
 
 def test_too_little_space_for_the_pictures_is_told_before_training(pictures: Path, tmp_path: Path) -> None:
     options = ("--input-size", "1024", "--width", "1")
-    done = python(FULL, "--data", pictures, "--out", tmp_path / "out", "--quiet", *options)
+    done = python(FULL + EXPORT, "--data", pictures, "--out", tmp_path / "out", "--quiet", *options)
     assert done.returncode == 1
     assert "the disk is full: 60 MiB are free" in done.stderr
     assert list(tmp_path.iterdir()) == []
@@ -181,6 +186,7 @@ print(hashlib.sha256(weights).hexdigest(), sorted(found.ranges.items()))
 """
 
 
+@pytest.mark.training
 def test_the_number_of_processors_does_not_matter() -> None:
     one, two = (python(AFFINE, str(number)) for number in (1, 2))
     assert one.returncode == 0, one.stderr

@@ -18,11 +18,14 @@ from sqz_tf.deploy import android
 from sqz_tf.images.decode import decode
 from sqz_tf.inference.classifier import Classifier
 from tests.helpers import android_build, android_cases
-from tests.helpers.exports import FILES, export, files
+from tests.helpers.exports import FILES, MAKES_EXPORTS, export, files, quick_export
 from tests.helpers.needs import dev_data
+from tests.helpers.shared import shared
 
-JUDGED = 40
-CALIBRATING = 48
+pytestmark = pytest.mark.training
+
+FEW, MANY = (16, 16), (40, 48)
+"""Pictures that judge and that calibrate."""
 
 
 @pytest.fixture(autouse=True)
@@ -31,21 +34,45 @@ def published(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SQZ_TF_WEIGHTS", str(dev_data("squeezenet_v1.0_deep_compression")))
 
 
+@pytest.fixture(
+    scope="module", params=[pytest.param(FEW, id="few"), pytest.param(MANY, id="many", marks=pytest.mark.slow)]
+)
+def sizes(request: pytest.FixtureRequest) -> tuple[int, int]:
+    sizes: tuple[int, int] = request.param
+    return sizes
+
+
 @pytest.fixture(scope="module")
-def imagenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def imagenet(sizes: tuple[int, int]) -> Path:
     """ImageNet's network, quantized, on a few labelled pictures in folders named by wnid."""
+    judged, calibrating = sizes
     weights, source = dev_data("squeezenet_v1.0_deep_compression"), dev_data("imagenet_dev")
-    folder = tmp_path_factory.mktemp("imagenet")
-    for line in (source / "labels.csv").read_text().splitlines()[1 :: 400 // JUDGED]:
-        name, _, wnid = line.split(",")
-        (folder / "judged" / wnid).mkdir(parents=True)
-        shutil.copy(source / name, folder / "judged" / wnid)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SQZ_TF_WEIGHTS", str(weights))
-        arguments = ["--weights", "imagenet", "--data", folder / "judged", "--calibration-images", str(CALIBRATING)]
-        arguments += ["--calibration-data", dev_data("imagenet_unlabelled"), "--max-drop", "10", "--quiet"]
-        export(*arguments, "--out", folder / "out")
-    return folder / "out"
+    calibration = dev_data("imagenet_unlabelled")
+
+    def make(folder: Path) -> None:
+        for line in (source / "labels.csv").read_text().splitlines()[1 :: 400 // judged]:
+            name, _, wnid = line.split(",")
+            (folder / "judged" / wnid).mkdir(parents=True, exist_ok=True)
+            shutil.copy(source / name, folder / "judged" / wnid)
+        arguments: list[str | Path] = [
+            "--weights",
+            "imagenet",
+            "--data",
+            folder / "judged",
+            "--calibration-images",
+            str(calibrating),
+        ]
+        arguments += ["--calibration-data", str(calibration), "--max-drop", "10", "--quiet"]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SQZ_TF_WEIGHTS", str(weights))
+            export(*arguments, "--out", folder / "out")
+
+    made_of = [judged, calibrating, *map(listing, (weights, source, calibration))]
+    return shared("imagenet", made_of, make, *MAKES_EXPORTS, "tests/commands/test_export_weights.py") / "out"
+
+
+def listing(folder: Path) -> list[tuple[str, int]]:
+    return sorted((str(path.relative_to(folder)), path.stat().st_size) for path in folder.rglob("*"))
 
 
 def report_of(folder: Path) -> dict[str, Any]:
@@ -72,13 +99,13 @@ def test_the_published_network_is_the_one_exported(imagenet: Path) -> None:
     assert 0.45 <= report["accuracy"]["float"]["top1"] <= 0.85
 
 
-def test_calibration_helps_and_int8_agrees_with_float(imagenet: Path) -> None:
+def test_calibration_helps_and_int8_agrees_with_float(imagenet: Path, sizes: tuple[int, int]) -> None:
     report = report_of(imagenet)
     found = report["calibration"]
-    assert found["images"] == CALIBRATING
+    assert found["images"] == sizes[1]
     assert found["chosen"]["divergence"] < 0.6 * found["min_max"]["divergence"]
     assert report["agreement_top1"] >= 0.85
-    assert report["accuracy"]["int8"]["n"] == JUDGED
+    assert report["accuracy"]["int8"]["n"] == sizes[0]
     for name in ("tflite_runtime_ref", "tflm", "compiled_c"):
         assert report["parity"][f"int8_litert_ref-{name}"]["equal"]
 
@@ -130,10 +157,21 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.xdist_group("new head")
 def test_other_classes_get_a_new_head(shapes: Path, tmp_path: Path) -> None:
-    arguments = ["--weights", "imagenet", "--data", shapes, "--input-size", "64", "--epochs", "2", "--quiet"]
+    arguments: list[str | Path] = [
+        "--weights",
+        "imagenet",
+        "--data",
+        shapes,
+        "--input-size",
+        "64",
+        "--epochs",
+        "2",
+        "--quiet",
+    ]
     arguments += ["--prune-epochs", "2", "--quantize-epochs", "1", "--max-drop", "100"]
-    export(*arguments, "--out", tmp_path / "out")
+    quick_export(*arguments, "--out", tmp_path / "out")
     report = report_of(tmp_path / "out")
     assert report["data"]["classes"] == ["across", "down"]
     assert report["model"]["arch"] == "squeezenet-1.0"

@@ -332,7 +332,7 @@ def test_mean_and_deviation_are_no_part_of_the_fingerprint(tmp_path: Path) -> No
 def for_judging(source: Path, calibration: Path | None, cache: Path, **config: int) -> Dataset:
     labels = ("x", "a", "y", "b")
     return dataset_module.load_for_judging(
-        DataConfig(str(source), **config), calibration and str(calibration), (1, 3), labels, SPEC, cache
+        DataConfig(str(source), **config), str(calibration) if calibration else None, (1, 3), labels, SPEC, cache
     )
 
 

@@ -62,7 +62,7 @@ def write(folder: Path) -> None:
         "tiny.png": encoded(image.resize((1, 1)), "PNG"),
         "line.png": encoded(image.resize((4000, 1)), "PNG"),
         "pole.png": encoded(image.resize((1, 4000)), "PNG"),
-        "deep.png": encoded(Image.fromarray(np.arange(0, 65536, 16, np.uint16).reshape(64, 64)), "PNG"),
+        "deep.png": encoded(Image.fromarray(np.arange(0, 65536, 16, dtype=np.uint16).reshape(64, 64)), "PNG"),
         "palette.png": encoded(image.quantize(16), "PNG"),
         "transparent.png": encoded(Image.new("RGBA", (40, 40), (255, 0, 0, 90)), "PNG"),
         "large.jpg": encoded(image.resize((3000, 2250)), "JPEG"),

@@ -15,6 +15,7 @@ from converters.tflite.writer import pack, strip_metadata, to_uint8_twin, unpack
 from sqz_tf.artifact.exported import NUMBERS
 from sqz_tf.artifact.manifest import manifest, write_manifest
 from sqz_tf.base.spec import CheckConfig, DataConfig, PreprocessSpec, to_dict
+from tests.helpers.shared import shared
 
 CLASSES = ("blue", "green", "grey", "red")
 SIZE = 16
@@ -53,18 +54,23 @@ def write_pictures(folder: Path, per_class: int) -> None:
 
 @cache
 def net() -> Net:
-    """Return the network, trained and converted once per process."""
+    """Return the network, trained and converted once for all tests."""
+    from sqz_tf.train.keras import keras
+
+    kept = shared("colour-network", [], _make, "sqz_tf", "converters", "tests/helpers/colour_network.py")
+    models = [(kept / f"{name}.tflite").read_bytes() for name in ("float", "int8", "uint8")]
+    return Net(keras.models.load_model(kept / "model.keras", compile=False), *models)
+
+
+def _make(folder: Path) -> None:
     model = _trained()
     images, _ = pictures(16, 2)
     samples = images.astype(np.float32) / 255
     samples[0], samples[1] = 0, 1  # the input's range is 0…1 exactly
     int8 = from_keras.integer_model(model, samples)
-    return Net(
-        model,
-        attached(from_keras.float_model(model)),
-        attached(int8),
-        attached(to_uint8_twin(int8)),
-    )
+    model.save(folder / "model.keras")
+    for name, made in (("float", from_keras.float_model(model)), ("int8", int8), ("uint8", to_uint8_twin(int8))):
+        (folder / f"{name}.tflite").write_bytes(attached(made))
 
 
 def attached(model: bytes, labels: tuple[str, ...] = CLASSES, preprocess: PreprocessSpec = PREPROCESS) -> bytes:

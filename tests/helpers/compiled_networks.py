@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
@@ -15,7 +16,7 @@ from tests.helpers.int8_networks import Map, Net
 from tools.bench_mcu import graphs
 
 
-def simple(change: Callable[[Net, Map], Map] | None = None, **values: object) -> bytes:
+def simple(change: Callable[[Net, Map], Map] | None = None, **values: Any) -> bytes:
     """Return input → CONV_2D → what `change` adds."""
     net = Net()
     x = net.conv(net.input(6, 6, 2), 4, **values)

@@ -60,7 +60,7 @@ class Net:
         self,
         shape: Sequence[int],
         dtype: str = "int8",
-        scale: Sequence[float] = (),
+        scale: Sequence[float] | np.ndarray = (),
         zero_point: Sequence[int] = (),
         data: np.ndarray | None = None,
         dimension: int = 0,

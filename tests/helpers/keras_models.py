@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
@@ -17,6 +19,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from converters.tflite import from_keras
 from converters.tflite.writer import normalised, with_metadata
+from tests.helpers.shared import shared
 
 layers = keras.layers
 
@@ -76,12 +79,24 @@ def quantized_net() -> Any:
 @lru_cache
 def float_model() -> bytes:
     """Return `net` as float32 `.tflite`."""
-    return from_keras.float_model(net())
+    return _kept("float", lambda: from_keras.float_model(net()))
 
 
 @lru_cache
 def raw_int8_model() -> bytes:
     """Return `quantized_net` as TensorFlow's converter leaves it."""
+    return _kept("int8", _converted)
+
+
+def _kept(name: str, make: Callable[[], bytes]) -> bytes:
+    def write(folder: Path) -> None:
+        (folder / "model.tflite").write_bytes(make())
+
+    sources = ("converters/tflite", "tests/helpers/keras_models.py")
+    return (shared(f"keras-models-{name}", [], write, *sources) / "model.tflite").read_bytes()
+
+
+def _converted() -> bytes:
     converter = tf.lite.TFLiteConverter.from_keras_model(quantized_net())
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.int8

@@ -257,6 +257,7 @@ def section(monkeypatch: pytest.MonkeyPatch) -> Section:
 
     def environment(*, autoescape: bool) -> Any:
         found = plain(autoescape=autoescape)
+        assert found.loader
         found.loader = ChoiceLoader([DictLoader({result.template: "<p>{{ shown | percent }}</p>"}), found.loader])
         return found
 

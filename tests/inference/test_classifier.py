@@ -19,6 +19,7 @@ from PIL import Image
 
 from converters.tflite.writer import strip_metadata
 from sqz_tf.base.errors import ConfigError, DataError
+from sqz_tf.base.pixels import to_int8
 from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.images import resize
 from sqz_tf.images.decode import ImageError
@@ -93,8 +94,8 @@ def test_wnids_are_read_from_the_labels(write):
 def test_a_network_gives_what_its_interpreter_gives(kind, write):
     content = getattr(colour_network.net(), kind)
     pixels, truth = colour_network.pictures(4, 5)
-    source = {"float_model": pixels / np.float32(255), "int8_model": (pixels ^ 0x80).view(np.int8)}.get(kind, pixels)
-    raw = interpreters.run(content, source, "litert-xnnpack").outputs
+    sources: dict[str, np.ndarray] = {"float_model": pixels / np.float32(255), "int8_model": to_int8(pixels)}
+    raw = interpreters.run(content, sources.get(kind, pixels), "litert-xnnpack").outputs
     offset = {"int8_model": 128}.get(kind, 0)
     expected = raw if kind == "float_model" else (raw.astype(np.float32) + offset) / 256
     scores = load(write, content).scores(pixels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from converters.compiler.front.network import Window
 from converters.compiler.middle.program import ConvKernel, Requant
 from tests.helpers import c_library as mcu
 from tests.helpers.needs import require
+
+pytestmark = pytest.mark.device
 
 PARTS = ("conv_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "conv_mve", "conv_mean_mve", "tile_mve", "window")
 FAST = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
@@ -109,7 +112,7 @@ def case(conv: ConvKernel, target: str, height: int = 9, margin: int = 0) -> mcu
         "dilation_w": w.dilation_w,
         "input_zero_point": conv.input_zero_point,
     }
-    params: tuple[str, dict[str, object]] = ("sqz_conv", fields)
+    params: tuple[str, dict[str, Any]] = ("sqz_conv", fields)
     rows = (height + 2 * w.pad_top - w.rows) // w.stride_h + 1
     out_rows, row_bytes = rows, conv.out_width * (conv.out_channels + margin)
     if conv.mean:

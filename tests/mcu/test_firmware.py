@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,8 @@ from tools.bench_mcu import __main__ as bench
 from tools.bench_mcu import count
 from tools.bench_mcu.graphs import GRAPHS, Graph, squeezenet
 
+pytestmark = pytest.mark.device
+
 VIRTUAL = ("mps2-an386", "mps2-an500", "mps3-an547", "stm32f405")
 TOOLS = ("make", "cc", "arm-none-eabi-gcc", "qemu-system-arm")
 
@@ -41,7 +44,7 @@ def run(name: str, program: Path, cases: bytes) -> Run:
     return firmware.run(None if name == "host" else board(name), program, cases)
 
 
-def built(folder: Path, name: str = "mps2-an386", **model: object) -> Path:
+def built(folder: Path, name: str = "mps2-an386", **model: Any) -> Path:
     return firmware.build(name, compiled_stub.write(folder / "c", **model), folder / name)
 
 

@@ -75,7 +75,7 @@ def requantization(sums: np.ndarray, scales: np.ndarray) -> Case:
     )
     call = cases.cut(1, 0, 1, 1, output=1, fires=1)
     fields = call.params[1] | {"weights": weights, "bias": sums, "out_channels": len(sums), "out_stride": len(sums)}
-    fields["requant"] = cases.requant(np.float64(scales), 0)
+    fields["requant"] = cases.requant(scales.astype(np.float64), 0)
     expected = cases.reference(content, inputs)
     return Case(((1, 1, 1), (1, len(sums), 1)), (replace(call, params=("sqz_conv", fields)),), inputs, expected)
 
@@ -83,7 +83,7 @@ def requantization(sums: np.ndarray, scales: np.ndarray) -> Case:
 def near_ties(count: int) -> Case:
     """Return sums that lie on or next to a half of the output, for scales from 2^-22 to 16."""
     rng = np.random.default_rng(5)
-    scales = np.float32(2.0 ** rng.uniform(-22, 4, count))
+    scales = (2.0 ** rng.uniform(-22, 4, count)).astype(np.float32)
     scales[::4] = np.float32(2.0 ** rng.integers(-22, 5, len(scales[::4])))
     halves = (rng.integers(-128, 128, count) + 0.5) / scales
     sums = np.rint(halves).astype(np.int64) + rng.integers(-1, 2, count)
@@ -109,7 +109,7 @@ def test_the_interpreter_rounds_twice() -> None:
 def test_power_of_two_scales_need_no_multiplier() -> None:
     rng = np.random.default_rng(3)
     sums = rng.integers(-(2**24), 2**24, 2000).astype(np.int32)
-    case = requantization(sums, np.float32(2.0 ** rng.integers(-20, 2, len(sums))))
+    case = requantization(sums, (2.0 ** rng.integers(-20, 2, len(sums))).astype(np.float32))
     call = case.calls[0]
     requant = call.params[1]["requant"]
     assert set(requant["multiplier"]) == {2**30}
@@ -134,14 +134,14 @@ def connection(sums: np.ndarray, reals: np.ndarray, expected: np.ndarray) -> Cas
 
 def test_fully_connected_rounds_once_as_the_interpreter() -> None:
     rng = np.random.default_rng(8)
-    scales = np.float32(2.0 ** rng.uniform(-22, -4, 4000))
+    scales = (2.0 ** rng.uniform(-22, -4, 4000)).astype(np.float32)
     scales[::4] = np.float32(2.0 ** rng.integers(-22, -4, 1000))
     sums = (np.rint((rng.integers(-128, 128, 4000) + 0.5) / scales) + rng.integers(-1, 2, 4000)).astype(np.int32)
     inputs, weights = np.zeros((1, 1), np.int8), np.zeros((4000, 1), np.int8)
     tensors = [cases.Tensor(inputs.shape, 1.0), cases.Tensor(weights.shape, scales, 0, weights)]
     tensors.append(cases.Tensor(sums.shape, scales, 0, sums))
     content = cases.model("FULLY_CONNECTED", {}, tensors, cases.Tensor((1, 4000), 1.0), "FullyConnectedOptions")
-    case = connection(sums, np.float64(scales), cases.reference(content, inputs))
+    case = connection(sums, scales.astype(np.float64), cases.reference(content, inputs))
     np.testing.assert_array_equal(c.run(case), case.expected)
 
 

@@ -13,7 +13,12 @@ from sqz_tf.pipeline.plan import Options, make_calibration_plan, make_plan
 
 
 def summary(side: int = 300, train: int = 1000, channels: int = 3) -> Summary:
-    counts = {"train": (train // 2, train // 2), "calibration": (50, 50), "validation": (9, 9), "test": (9, 9)}
+    counts: dict[str, tuple[int, ...]] = {
+        "train": (train // 2, train // 2),
+        "calibration": (50, 50),
+        "validation": (9, 9),
+        "test": (9, 9),
+    }
     return Summary("name", ("a", "b"), counts, (side + 50, side), channels, "", "0" * 64)
 
 

@@ -17,6 +17,8 @@ from sqz_tf.train.prune import sparsity
 from sqz_tf.train.squeezenet import convolutions, squeezenet
 from tests.helpers.pruned_fire import CONVS, pruned_fire
 
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("unoptimized")]
+
 layers = keras.layers
 
 

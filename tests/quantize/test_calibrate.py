@@ -20,6 +20,8 @@ from sqz_tf.quantize.schemes.powers_of_two import PowerOfTwoGrid
 from sqz_tf.train.keras import keras, tf
 from sqz_tf.train.squeezenet import change_pixels, convolutions, squeezenet
 
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("unoptimized")]
+
 INPUT_RANGE = (0.0, 255.0)
 
 

@@ -17,6 +17,8 @@ from sqz_tf.train.keras import make_deterministic
 from sqz_tf.train.squeezenet import convolutions, copy_model
 from tests.helpers.pruned_fire import pruned_fire
 
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("unoptimized")]
+
 GRID, PIXELS = PowerOfTwoGrid(False), Pixels(1 / 128, -1.0)
 
 

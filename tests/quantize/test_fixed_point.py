@@ -52,7 +52,7 @@ def test_wide_integers_saturate_at_their_ends(form: r.Format, rounding: str) -> 
     low, high = form.range
     found = r.quantize(np.array([-np.inf, 4 * low, low, high, 4 * high, np.inf]), form, rounding)
     assert found.tolist() == [form.lowest] * 3 + [form.highest] * 3
-    assert r.quantize(np.float32([np.inf]), form, rounding).tolist() == [form.highest]
+    assert r.quantize(np.array([np.inf], np.float32), form, rounding).tolist() == [form.highest]
 
 
 def test_fake_quant_of_more_bits_than_tensorflow_has_is_refused() -> None:
@@ -241,7 +241,7 @@ def test_the_converter_rounds_weights_as_fake_quant_and_biases_away_from_zero() 
     for tensor, form in ((inputs, source), (filters, weights), (output, target)):
         assert kernels.format_of_scale(tensor.scale, narrow=form.narrow) == form
         assert set(tensor.zero_point) == {0}
-    found = np.moveaxis(filters.data, 0, -1)
+    found = np.moveaxis(np.asarray(filters.data), 0, -1)
     np.testing.assert_array_equal(found, r.quantize(kernel, weights, "fake_quant"))
     assert not np.array_equal(found, r.quantize(kernel, weights))
     np.testing.assert_array_equal(offsets.data, kernels.quantize_bias(bias, source, weights))
@@ -313,12 +313,13 @@ CASES = [
 def test_a_convolution_is_the_reference_kernels(case: dict[str, Any], seed: int) -> None:
     rng = np.random.default_rng(seed)
     size, outputs = case["size"], 9
-    source = r.Format(8, int(rng.integers(-3, 6)))
-    lengths = tuple(int(length) for length in rng.integers(4, 9, outputs))
+    length = int(rng.integers(-3, 6))
+    source = r.Format(8, length)
+    lengths = tuple(int(each) for each in rng.integers(4, 9, outputs))
     weights = r.Format(8, lengths if case["channels"] else lengths[0], narrow=True)
     finest = max(lengths) if case["channels"] else lengths[0]
     kernel = rng.integers(-127, 128, (size, size, 5, outputs)) // (1 + 40 * (seed % 2))
-    target = r.Format(8, source.fractional_length + finest - round(math.log2(74 * kernel.std() * size * 5**0.5 / 40)))
+    target = r.Format(8, length + finest - round(math.log2(74 * kernel.std() * size * 5**0.5 / 40)))
     kernel = kernel.astype(np.int8)
     bias = rng.integers(-300, 300, outputs).astype(np.int32)
     x = pixels((3, 11, 9, 5), seed)
@@ -346,8 +347,9 @@ def test_rounding_once_would_give_other_bytes(monkeypatch: pytest.MonkeyPatch) -
 def test_pooling_and_the_mean_are_the_reference_kernels(seed: int) -> None:
     rng = np.random.default_rng(seed)
     side, padding = int(rng.integers(3, 15)), ("same", "valid")[seed % 2]
-    source = r.Format(8, int(rng.integers(-3, 6)))
-    target = r.Format(8, source.fractional_length + int(rng.integers(-1, 4)))
+    length = int(rng.integers(-3, 6))
+    source = r.Format(8, length)
+    target = r.Format(8, length + int(rng.integers(-1, 4)))
     x = pixels((4, side, side, 6), seed) // np.int8(1 + seed % 4)
     wanted = kernels.max_pool(x, 3, 2, padding)
     image = models.Tensor((1, *x.shape[1:]), source.scale)

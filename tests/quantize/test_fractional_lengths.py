@@ -21,6 +21,8 @@ from sqz_tf.train.squeezenet import convolutions
 from tests.helpers.colour_network import edited
 from tests.helpers.pruned_fire import CONVS, pruned_fire
 
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("unoptimized")]
+
 GAIN = {"squeeze1x1": CENTRED.gain}
 
 
@@ -61,7 +63,7 @@ def test_integer_weights_are_those_the_training_graph_rounds_to(made: tuple[Any,
     _, _, kernels = used_scales(model)
     read = read_model(data)
     for name, index in match_layers(read, CONVS).items():
-        found = np.moveaxis(weights_of(read, read.ops[index]).data, 0, -1)
+        found = np.moveaxis(np.asarray(weights_of(read, read.ops[index]).data), 0, -1)
         wanted = np.clip(plain.get_layer(name).get_weights()[0] / np.array(kernels[name]), -127, 127)
         assert np.abs(found - wanted).max() <= 0.5 + 1e-6, name
     zeros = weight_zero_fraction(read, CONVS)
@@ -113,7 +115,7 @@ def test_a_layer_nobody_knows_is_named(made: tuple[Any, Any, bytes]) -> None:
 def test_fractional_lengths_are_read_from_the_file(made: tuple[Any, Any, bytes]) -> None:
     found, wanted = fractional_lengths(read_model(made[2])), scales(made[1])
     assert found["input"] == 0
-    assert 2.0 ** -found["concat"] == wanted.outputs["concat"]
+    assert 2.0 ** -np.asarray(found["concat"]) == wanted.outputs["concat"]
     kernel = np.atleast_1d(found["conv10/kernel"])
     np.testing.assert_array_equal(2.0**-kernel, wanted.kernels["conv10"])
     np.testing.assert_array_equal(np.atleast_1d(found["conv10/bias"]), kernel + found["concat"])

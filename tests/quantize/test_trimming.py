@@ -16,6 +16,8 @@ from sqz_tf.train.keras import keras
 from sqz_tf.train.squeezenet import convolutions, squeezenet
 from tests.helpers import colour_network
 
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("unoptimized")]
+
 BITS = (16, 8, 4, 2)
 
 
@@ -118,7 +120,7 @@ def test_every_ranged_layer_gets_the_format_of_the_least_error() -> None:
         values = keras.Model(model.input, model.get_layer(name).output).predict_on_batch(x)
         for bits in (8, 4):
             lengths = range(fractional_length(values, bits) - 3, fractional_length(values, bits) + 9)
-            errors = {length: t._squared_error(values, Format(bits, length)) for length in lengths}
+            errors: dict[Any, float] = {length: t._squared_error(values, Format(bits, length)) for length in lengths}
             assert errors[found[bits][name].fractional_length] == pytest.approx(min(errors.values()), rel=1e-4)
 
 
@@ -147,11 +149,11 @@ def test_weights_are_on_their_grid_and_zeros_stay() -> None:
 
 
 def test_the_table_is_plain_values_that_a_report_takes(trimmed: Any) -> None:
-    from sqz_tf.report.schema import _check
+    from sqz_tf.report.schema import check
     from sqz_tf.report.sections.fixed_point import TRIMMING
 
     _, found, _, _ = trimmed
-    _check(to_dict(found), TRIMMING, "trimming")
+    check(to_dict(found), TRIMMING, "trimming")
 
 
 @pytest.mark.parametrize("bits", [(), (8, 1), (17,)])

@@ -15,6 +15,8 @@ from sqz_tf.train.keras import make_deterministic
 from sqz_tf.train.prune import prunable, prune, sparsity
 from sqz_tf.train.squeezenet import StatelessDropout, squeezenet
 
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("unoptimized")]
+
 SPEC = ModelSpec(input_size=32, channels=1, classes=3, width=0.1, batch_norm=True)
 
 

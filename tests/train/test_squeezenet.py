@@ -14,6 +14,8 @@ from sqz_tf.network.architecture import fire_filters, smallest_input
 from sqz_tf.train.keras import keras
 from sqz_tf.train.squeezenet import change_pixels, fold, has_batch_norm, squeezenet
 
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("unoptimized")]
+
 
 @pytest.mark.parametrize(
     ("spec", "parameters"),

@@ -112,6 +112,7 @@ def _program(todo: Sequence[Layer], target: str) -> str:
     calls = []
     for i, layer in enumerate(todo):
         choice, conv, window = lay_out(layer.conv, target), layer.conv, layer.conv.window
+        assert choice.weights is not None
         lines.append(
             f'static _Alignas(16) __attribute__((section(".model"))) const int8_t w{i}[{len(choice.weights)}] = {{1}};'
             f"static const int32_t b{i}[{conv.out_channels}] = {{1}}, m{i}[{conv.out_channels}] = {{1 << 30}};"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class Grid(ABC):
     """Whether neighbouring ranges lie so far apart that the best has to be searched."""
     follows_weights = True
     """Whether a kernel's scale follows its largest weight while training."""
-    bound_factors: tuple[float, ...] = (1.0,)
+    bound_factors: ClassVar[tuple[float, ...]] = (1.0,)
     """Multiples of `bound` to try when a kernel is rounded with a view."""
 
     @abstractmethod

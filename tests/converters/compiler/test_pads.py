@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_padding_joins_windows_that_see_the_same(
 
 
 def test_a_value_of_its_own_joins_convolutions_that_see_no_other() -> None:
-    def padded(n: Net, **how: str) -> Map:
+    def padded(n: Net, **how: Any) -> Map:
         return n.conv(n.pad(n.requantize(n.input(6, 6, 2), 0.1, 7), value=-128), 2, (3, 3), **how)
 
     folded = program_of(lambda n: padded(n, padding="VALID"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def _tensor(index: int, **values: object) -> Callable[..., None]:
     return edit
 
 
-def _options(**values: object) -> Callable[..., None]:
+def _options(**values: object) -> Callable[..., Any]:
     return lambda form, graph: [setattr(graph.operators[-1].builtinOptions, *each) for each in values.items()]
 
 
@@ -42,7 +43,7 @@ def _two_outputs(form: schema.ModelT, graph: schema.SubGraphT) -> None:
     graph.outputs = [3, 3]
 
 
-def _operator(code: int) -> Callable[..., None]:
+def _operator(code: int) -> Callable[..., Any]:
     return lambda form, graph: [setattr(form.operatorCodes[0], name, code) for name in _CODES]
 
 

@@ -53,7 +53,8 @@ def branches(source: str) -> list[int]:
     """Return the lines that ask for the kind of a kernel, other than in an assertion: that is a table's work."""
     tree = ast.parse(source)
     asserted = {id(node) for each in ast.walk(tree) if isinstance(each, ast.Assert) for node in ast.walk(each)}
-    return [node.lineno for node in ast.walk(tree) if id(node) not in asserted and _asks_for_a_kernel(node)]
+    expressions = (node for node in ast.walk(tree) if isinstance(node, ast.expr))
+    return [node.lineno for node in expressions if id(node) not in asserted and _asks_for_a_kernel(node)]
 
 
 def _asks_for_a_kernel(node: ast.AST) -> bool:

@@ -16,6 +16,8 @@ from converters.tflite.from_keras import float_model, integer_model, verify_inte
 from converters.tflite.reader import layer_names, read_model
 from tests.helpers import keras_models as tiny
 
+pytestmark = pytest.mark.training
+
 PICTURES = tiny.pixels(10)
 REAL = (PICTURES / np.float32(255)).astype(np.float32)
 

@@ -58,7 +58,7 @@ def test_tensors_are_those_of_the_interpreter(data: bytes) -> None:
         assert tensor.shape == tuple(detail["shape"])
         assert tensor.shape_signature == tuple(detail["shape_signature"])
         assert np.dtype(tensor.dtype) == detail["dtype"]
-        np.testing.assert_array_equal(np.float32(tensor.scale), quantization["scales"])
+        np.testing.assert_array_equal(np.array(tensor.scale, np.float32), quantization["scales"])
         np.testing.assert_array_equal(tensor.zero_point, quantization["zero_points"])
         assert tensor.quantized_dimension == quantization["quantized_dimension"]
         assert tensor.per_channel == (len(quantization["scales"]) > 1)
@@ -114,7 +114,7 @@ def test_height_comes_before_width() -> None:
     x = layers.AveragePooling2D((2, 1), strides=(3, 1), name="pool")(x)
     x = layers.Dense(4, activation="relu", name="dense")(layers.Flatten(name="flatten")(x))
     keras_model = tiny.keras.Model(inputs, x)
-    model = read_model(tiny.to_tflite.float_model(keras_model))
+    model = read_model(tiny.from_keras.float_model(keras_model))
     by_operator = {op.name: op for op in model.ops}
     assert by_operator["DEPTHWISE_CONV_2D"].options["depth_multiplier"] == 2
     assert by_operator["CONV_2D"].options["stride"] == (1, 2)
@@ -343,7 +343,7 @@ def _too_few_scales(model: Any, graph: Any) -> None:
 
 
 def _scale_not_a_number(model: Any, graph: Any) -> None:
-    graph.tensors[graph.inputs[0]].quantization.scale = np.float32([np.nan])
+    graph.tensors[graph.inputs[0]].quantization.scale = np.array([np.nan], np.float32)
 
 
 def _no_stride(model: Any, graph: Any) -> None:

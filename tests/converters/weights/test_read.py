@@ -8,7 +8,7 @@ import math
 import sys
 import types
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -761,7 +761,7 @@ LAYOUTS = parse_layouts(
 EXPECTED = {name.replace("/", "_"): shape for name, shape in HWIO.items()}
 
 
-def as_file(shapes: dict[str, tuple[int, ...]], file_format: str = "onnx", **more: Any) -> WeightFile:
+def as_file(shapes: Mapping[str, tuple[int, ...]], file_format: str = "onnx", **more: Any) -> WeightFile:
     layers = {
         name: ConvWeights(np.full(shape, index, np.float32), np.zeros(shape[-1], np.float32))
         for index, (name, shape) in enumerate(shapes.items())
