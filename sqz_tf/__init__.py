@@ -7,7 +7,7 @@ __version__ = "0.1.0"
 
 
 def _leave_current_folder() -> None:
-    """Take the current folder off the path under `python -m sqz_tf.X`: a received `numpy.py` would be imported from it.
+    """Take the current folder off the path under `python -m sqz_tf.COMMAND`: a `numpy.py` there would be imported.
 
     It stays where this package itself comes from it, as in a checkout. A program of a person's own that imports this
     package keeps its path: `-m` is what Python calls itself only while it looks for the module to run.

@@ -34,6 +34,9 @@ SECONDS = 120.0  # to wait for that on a serial port
 UF2_PLACES = ("/media/*/*", "/run/media/*/*", "/Volumes/*", "/mnt/*")
 
 
+CONFINED = ("qemu", firmware.HOST)  # what runs on this computer
+
+
 UF2_MARK = "INFO_UF2.TXT"
 
 
@@ -53,6 +56,8 @@ def run(job: Job, cases: bytes, note: Callable[[str], None], seconds: float = SE
     """
     plan = steps(job)
     _check_tools(plan, job)
+    if job.tool in CONFINED and not firmware.confinable():
+        note("the firmware will not be kept from your files: this system has no Landlock (SECURITY.md)")
     with firmware.private(cases) as place:
         said = _carry_out(plan, job, place, note)
     if job.hears:
@@ -107,7 +112,7 @@ def _copy(step: Step, job: Job, place: Path) -> None:
 
 
 def _carried_out(step: Step, job: Job, place: Path) -> Run | None:
-    confines = step.tells and job.tool in ("qemu", firmware.HOST)
+    confines = step.tells and job.tool in CONFINED
     done = firmware.run_confined(step.argv, place / step.folder) if confines else _called(step, place)
     output, errors = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
     if step.tells and (confines or firmware.is_report(output) or done.returncode == firmware.EXIT_FAULT):

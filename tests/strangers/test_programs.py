@@ -324,3 +324,18 @@ def test_what_host_and_virtual_mean_is_said(capsys: pytest.CaptureFixture[str]) 
     told = " ".join(flash.build_parser().format_help().split())
     assert "SECURITY.md" in told
     assert "host builds the C as a program for this computer and runs it" in told
+
+
+def test_a_system_that_cannot_confine_is_told_and_still_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("make", "cc")
+    monkeypatch.setattr(firmware.confined, "version", lambda: 0)
+    assert flashed(compiled_stub.write(tmp_path / "c")) == 0
+    assert "will not be kept from your files" in capsys.readouterr().err
+
+
+def test_a_qemu_without_a_sandbox_still_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need("make", "arm-none-eabi-gcc", "qemu-system-arm")
+    monkeypatch.setattr(firmware, "has_sandbox", lambda qemu: False)
+    assert flashed(compiled_stub.write(tmp_path / "c"), "--board", "mps2-an386") == 0
