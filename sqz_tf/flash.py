@@ -66,11 +66,12 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
         print(f"# this command itself writes the pictures and what is expected of them to {CASES}")
         print("\n".join([*preparation(), *map(str, steps(job))]))
         return EXIT_OK
-    if arguments.only_build:
-        print("\n".join(map(str, flashing.build(job, console.note))))
-        return EXIT_OK
     what = given(_compiled(arguments.folder), arguments.image, arguments.model or job.model)
-    said = flashing.run(job, firmware.cases_file(what.inputs, what.outputs), console.note)
+    cases = firmware.cases_file(what.inputs, what.outputs)
+    if arguments.only_build:
+        print("\n".join(map(str, flashing.build(job, cases, console.note))))
+        return EXIT_OK
+    said = flashing.run(job, cases, console.note)
     if arguments.json:
         print(json.dumps(_result(job, what, said), indent=2))
     else:

@@ -66,8 +66,8 @@ def run(job: Job, cases: bytes, note: Callable[[str], None], seconds: float = SE
     return said
 
 
-def build(job: Job, note: Callable[[str], None]) -> list[Path]:
-    """Carry out the steps until the firmware is built; return where it is.
+def build(job: Job, cases: bytes, note: Callable[[str], None]) -> list[Path]:
+    """Carry out the steps until the firmware is built; return where it is. See `run`.
 
     Raises:
       SqzError: a tool is missing or failed.
@@ -76,7 +76,7 @@ def build(job: Job, note: Callable[[str], None]) -> list[Path]:
     last = max(i for i, step in enumerate(plan) if step.copies is Copies.PROGRAM)
     plan = plan[: last + 1]
     _check_tools(plan, job)
-    with firmware.private(firmware.cases_file(noise(firmware.header(job.folder).input_shape))) as place:
+    with firmware.private(cases) as place:
         _carry_out(plan, job, place, note)
     return [job.out / Path(step.argv[1]).name for step in plan if step.copies is Copies.PROGRAM]
 
