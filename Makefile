@@ -17,7 +17,11 @@ PYTEST  := $(BIN)/python -m pytest
 SPREAD  := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 BOARD ?= mps2-an500
-FIRMWARE := build/mcu/$(BOARD)
+
+# What a person names reaches recipes as "$$GIVEN_NAME", from the environment: neither make nor a shell reads it as text.
+NAMES := OUT BOARD MODEL ABI IMAGENET WRITE
+$(foreach name,$(NAMES),$(eval override $(name) := $$(value $(name))))
+$(foreach name,$(NAMES),$(eval export GIVEN_$(name) := $$(value $(name))))
 
 .PHONY: help setup tflite-runtime demo lint test test-fast test-slow test-random test-names check bench android mcu bench-mcu clean
 
@@ -39,7 +43,7 @@ tflite-runtime: ## make .venv-tflite-runtime, which lets the parity check includ
 	  && $(call quietly,$(RUNTIME_VENV)/bin/python -m pip install --retries 10 'tflite-runtime==2.14.0' 'numpy<2' 'pillow>=10.3'); fi
 
 demo: setup tflite-runtime ## train, compress, convert and prove a SqueezeNet on the built-in digits
-	$(BIN)/python -m sqz_tf.export --data digits --out $(OUT) --overwrite
+	$(BIN)/python -m sqz_tf.export --data digits --out "$$GIVEN_OUT" --overwrite
 
 lint: setup ## what ruff and mypy find
 	@$(BIN)/ruff check --quiet .
@@ -64,21 +68,23 @@ test-names: setup ## the names of all tests, to compare before and after a chang
 check: test ## the same as test
 
 bench: setup tflite-runtime ## seconds per stage, int8 against float latency
-	@[ -f $(OUT)/manifest.json ] || $(BIN)/python -m sqz_tf.export --data digits --out $(OUT)
-	$(BIN)/python -m sqz_tf.bench $(OUT)
+	@[ -f "$$GIVEN_OUT/manifest.json" ] || $(BIN)/python -m sqz_tf.export --data digits --out "$$GIVEN_OUT"
+	$(BIN)/python -m sqz_tf.bench -- "$$GIVEN_OUT"
 
 android: setup ## build and check build/android/sqz-demo.apk: MODEL="build/x ...", ABI=arm64-v8a
-	$(BIN)/python -m android_demo.tools $(MODEL) $(foreach abi,$(ABI),--abi $(abi))
+	@set -f; set --; for abi in $$GIVEN_ABI; do set -- "$$@" --abi "$$abi"; done; set -- "$$@" --; \
+	if [ -e "$$GIVEN_MODEL" ]; then set -- "$$@" "$$GIVEN_MODEL"; else set -- "$$@" $$GIVEN_MODEL; fi; \
+	$(BIN)/python -m android_demo.tools "$$@"
 
 mcu: setup ## build firmware: BOARD=mps2-an500 (see mcu/boards/*.mk), MODEL=build/digits/model_int8.tflite
-	$(BIN)/python -m sqz_tf.compile $(or $(MODEL),$(OUT)/model_int8.tflite) --out $(FIRMWARE)/c --overwrite \
-	  $(if $(filter-out host,$(BOARD)),--board $(BOARD))
-	$(MAKE) --silent -C mcu BOARD=$(BOARD) DIR=$(abspath $(FIRMWARE)/c) OUT=$(abspath $(FIRMWARE))
-	@ls $(FIRMWARE)/firmware*
+	@out="build/mcu/$$GIVEN_BOARD"; set --; [ "$$GIVEN_BOARD" = host ] || set -- --board "$$GIVEN_BOARD"; \
+	$(BIN)/python -m sqz_tf.compile --out "$$out/c" --overwrite "$$@" -- "$${GIVEN_MODEL:-$$GIVEN_OUT/model_int8.tflite}" \
+	  && $(BIN)/python -m sqz_tf.flash --only-build --board "$$GIVEN_BOARD" --out "$$out" -- "$$out/c"
 
 bench-mcu: setup ## instructions, flash and RAM of compiled networks on virtual boards (IMAGENET=FILE adds that model)
-	$(BIN)/python -m tools.bench_mcu --append build/bench-mcu.jsonl $(if $(IMAGENET),--imagenet $(IMAGENET)) \
-	  $(if $(WRITE),--write $(WRITE))
+	@set --; [ -z "$$GIVEN_IMAGENET" ] || set -- --imagenet "$$GIVEN_IMAGENET"; \
+	[ -z "$$GIVEN_WRITE" ] || set -- "$$@" --write "$$GIVEN_WRITE"; \
+	$(BIN)/python -m tools.bench_mcu --append build/bench-mcu.jsonl "$$@"
 
 clean: ## remove what was built, but not the virtual environments
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,6 +3,10 @@
 DIR is what `python -m sqz_tf.compile` wrote, or an export's output folder. The firmware classifies the pictures of
 --image, or noise, and says the best five classes of each. With the model itself (--model; an export holds it) every
 score is compared with TFLite's reference kernels.
+
+C is a program: build that of people you trust. Board host builds the C as a program for this computer and runs it;
+--virtual has QEMU run it, which answers its calls for files. Both see no file of yours where the kernel is Linux 5.13
+or newer, and QEMU's sandbox starts no program; a board under a debug probe has no such walls. SECURITY.md has the rest.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, command, common_o
 from sqz_tf.deploy import firmware, flashing
 from sqz_tf.deploy.boards import board, board_argument
 from sqz_tf.deploy.firmware import Run
-from sqz_tf.deploy.flash_steps import HOST, Job, steps
+from sqz_tf.deploy.flash_steps import CASES, HOST, Job, preparation, steps
 from sqz_tf.deploy.flashing import Given, given
 
 
@@ -37,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--image", metavar="FILE", type=Path, action="append", default=[], help="classify this picture")
     parser.add_argument("--model", metavar="FILE", type=Path, help="the .tflite that DIR was compiled from")
     parser.add_argument("--out", metavar="DIR", type=Path, help="where to build (default: DIR-BOARD)")
+    parser.add_argument("--only-build", action="store_true", help="build the firmware and stop")
     parser.add_argument("--dry-run", action="store_true", help="print the commands and do nothing")
     common_options(parser, json="print JSON alone", quiet="no notes")
     return parser
@@ -58,11 +63,15 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     job = _job(arguments)
     _note_other_target(job, console)
     if arguments.dry_run:
-        print(f"# this command itself writes the pictures and what is expected of them to {job.cases}")
-        print("\n".join(map(str, steps(job))))
+        print(f"# this command itself writes the pictures and what is expected of them to {CASES}")
+        print("\n".join([*preparation(), *map(str, steps(job))]))
         return EXIT_OK
     what = given(_compiled(arguments.folder), arguments.image, arguments.model or job.model)
-    said = flashing.run(job, firmware.cases_file(what.inputs, what.outputs), console.note)
+    cases = firmware.cases_file(what.inputs, what.outputs)
+    if arguments.only_build:
+        print("\n".join(map(str, flashing.build(job, cases, console.note))))
+        return EXIT_OK
+    said = flashing.run(job, cases, console.note)
     if arguments.json:
         print(json.dumps(_result(job, what, said), indent=2))
     else:

@@ -6,13 +6,18 @@ The sources are the folder `mcu`; they are built with `make` (`mcu/Makefile` say
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +25,14 @@ import numpy as np
 from converters.compiler.back.c import library
 from converters.tflite.reader import read_model
 from sqz_tf.base.errors import SqzError, translated
+from sqz_tf.deploy import confined, received
 from sqz_tf.deploy.boards import Board
 
 HOST = "host"
+QEMU = "qemu-system-arm"
+SANDBOX = ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
+C, OUT = "c", "out"  # in the folder of `private`
+OF_MAKE = frozenset({"MAKEFLAGS", "MFLAGS", "GNUMAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES"})
 CASES = "sqz_cases.bin"  # what the firmware opens in the folder it runs in
 EXIT_GOOD, EXIT_DIFFERENT, EXIT_NO_CASES, EXIT_FAILED, EXIT_FAULT = range(5)
 VERDICTS = {
@@ -93,30 +103,19 @@ def header(folder: Path) -> Header:
     """Read NAME.h of a compiled model.
 
     Raises:
-      FirmwareError: the folder holds none.
+      SqzError: the folder holds none, or it does not say all.
     """
-    names = sorted(path.name.removesuffix("_weights.c") for path in folder.glob("*_weights.c"))
-    if len(names) != 1:
-        package = any((folder / "src").glob("*_weights.c"))
-        raise FirmwareError(
-            f"{folder} holds {len(names) or 'no'} compiled models",
-            expected="one NAME_weights.c",
-            fix=f"give {folder / 'src'}" if package else "compile it with python -m sqz_tf.compile",
-        )
-    with translated(
-        FirmwareError, f"{names[0]}.h cannot be read", fix="compile the model again", of=(OSError, ValueError)
-    ):
-        text = (folder / f"{names[0]}.h").read_text(encoding="utf-8")
-    numbers = dict(re.findall(rf"^#define {names[0].upper()}_(\w+) (\d+)u?$", text, re.MULTILINE))
+    name, text = received.name_of(folder), received.header_text(folder)
+    numbers = dict(re.findall(rf"^#define {name.upper()}_(\w+) (\d+)u?$", text, re.MULTILINE))
     sha256 = re.search(r"sha256\s+([0-9a-f]{64})", text)
     target = re.search(r"^ \*\s+target\s+(\S+)$", text, re.MULTILINE)
     try:
         height, width, channels = (int(numbers[f"INPUT_{side}"]) for side in ("HEIGHT", "WIDTH", "CHANNELS"))
         arena_bytes = int(numbers["ARENA_BYTES"])
     except KeyError as error:
-        raise FirmwareError(f"{names[0]}.h does not say {error}", fix="compile the model again") from error
+        raise FirmwareError(f"{name}.h does not say {error}", fix="compile the model again") from error
     digest, chosen = (match[1] if match else "" for match in (sha256, target))
-    return Header(names[0], digest, chosen, (height, width, channels), arena_bytes)
+    return Header(name, digest, chosen, (height, width, channels), arena_bytes)
 
 
 def input_dimensions(model: bytes) -> tuple[int, ...]:
@@ -157,48 +156,79 @@ def need(tool: str) -> str:
     return found
 
 
-def build_command(board: str, folder: Path, out: Path, cases: Path | None = None) -> list[str]:
-    """Return the command that builds `out`/firmware.elf (`firmware` for the host).
+def build_command(board: str, *more: str) -> list[str]:
+    """Return the command that builds out/firmware.elf (`firmware` for the host) in a folder made by `private`.
 
-    Raises:
-      FirmwareError: make cannot handle a path.
+    Args:
+      more: make's further words, such as LINE=serial.
     """
-    for path in (mcu(), folder, out):
-        _check_path(path)
-    command = [
-        "make",
-        "--silent",
-        "-C",
-        str(mcu()),
-        f"BOARD={board}",
-        f"DIR={folder.resolve()}",
-        f"OUT={out.resolve()}",
-    ]
-    return [*command, f"CASES={cases.resolve()}"] if cases else command
+    return ["make", "--silent", "-f", "mcu/Makefile", f"BOARD={board}", f"DIR={C}", f"OUT={OUT}", *more]
 
 
-def build(board: str, folder: Path, out: Path, cases: Path | None = None) -> Path:
+@contextmanager
+def private(cases: bytes = b"") -> Iterator[Path]:
+    """Yield a new folder in which a firmware is built: every name that make, CMake or a shell reads in it is fixed.
+
+    It holds `mcu` (a link), `out` and in that the file of cases; `c`, the model, is for `received.copy`. Nothing that
+    was sent along is in it: no rules for make, no objects, no settings of a programming tool.
+    """
+    with tempfile.TemporaryDirectory(prefix="sqz-tf-") as place:
+        folder = Path(place).resolve()
+        (folder / "mcu").symlink_to(mcu())
+        (folder / OUT).mkdir()
+        (folder / OUT / CASES).write_bytes(cases)
+        yield folder
+
+
+def build_environment() -> dict[str, str]:
+    """Return the environment without what an outer make left in it: its variables are read as make's text."""
+    return {name: value for name, value in os.environ.items() if name not in OF_MAKE}
+
+
+def build(board: str, folder: Path, out: Path, cases: bytes = b"", more: Sequence[str] = ()) -> Path:
     """Build the firmware of a compiled model.
 
     Args:
       board: one of `ported()`.
       folder: what `python -m sqz_tf.compile` wrote.
-      out: where the program and its objects go.
-      cases: a file made by `cases_file` to link in, for boards that cannot read one.
+      out: where the program goes.
+      cases: made by `cases_file`, to link in for boards that cannot read a file.
+      more: make's further words.
 
     Returns:
       The program.
 
     Raises:
-      FirmwareError: there is no port, a tool is missing, or it cannot be built: too large for the board, say.
+      SqzError: there is no port, a tool is missing, or it cannot be built: too large for the board, say.
     """
     check_ported(board)
     need("make")
     need(compiler(board))
-    done = subprocess.run(build_command(board, folder, out, cases), capture_output=True, text=True)
-    if done.returncode:
-        raise FirmwareError(f"the firmware for {board} cannot be built: {reason(done.stderr)}")
+    words = (f"CASES={OUT}/{CASES}", *more) if cases else more
+    with private(cases) as place:
+        received.copy(folder, place / C)
+        command = build_command(board, *words)
+        done = subprocess.run(command, cwd=place, env=build_environment(), capture_output=True, errors="replace")
+        if done.returncode:
+            raise FirmwareError(f"the firmware for {board} cannot be built: {reason(done.stderr)}")
+        deliver(program(board, place / OUT), out)
     return program(board, out)
+
+
+def deliver(file: Path, out: Path) -> None:
+    """Put a file into a folder, whole; a link of its name there is replaced, not followed.
+
+    Raises:
+      FirmwareError: the disk refuses.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".sqz-tf-", dir=out) as beside:
+            os.replace(shutil.copy(file, beside), out / file.name)
+    except OSError as error:
+        raise FirmwareError(
+            f"{out / file.name} cannot be written ({error.strerror})", fix="choose another --out"
+        ) from error
 
 
 def program(board: str, out: Path) -> Path:
@@ -212,12 +242,6 @@ def check_ported(board: str) -> None:
         raise FirmwareError(f"{mcu()} does not hold the firmware's sources", fix="run from a checkout of the kit")
     if board not in ported():
         raise FirmwareError(f"there is no port for {board}", expected=f"one of {', '.join(ported())}")
-
-
-def _check_path(path: Path) -> None:
-    """Make splits words at blanks and knows no quoting."""
-    if re.search(r"[\s#$:%]", str(path.resolve())):
-        raise FirmwareError(f"{path.resolve()} cannot be built in", expected="a path without blanks and # $ : %")
 
 
 def reason(text: str) -> str:
@@ -242,11 +266,45 @@ def cases_file(inputs: np.ndarray, outputs: np.ndarray | None = None) -> bytes:
 
 
 def qemu_command(machine: str, program: Path, extra: Sequence[str] = ()) -> list[str]:
-    """Return the command that runs a program in QEMU: its text on stdout, its verdict the exit code."""
+    """Return the command that runs a program in QEMU: its text on stdout, its verdict the exit code.
+
+    QEMU answers its semihosting calls; the sandbox keeps those from starting programs.
+    """
     quiet = ["-display", "none", "-monitor", "none", "-serial", "none", "-chardev", "stdio,id=console"]
     semihosting = ["-semihosting-config", "enable=on,target=native,chardev=console"]
-    kernel = str(program.resolve())
-    return ["qemu-system-arm", "-M", machine, "-kernel", kernel, *quiet, *semihosting, *extra]
+    return [QEMU, "-M", machine, "-kernel", str(program), *SANDBOX, *quiet, *semihosting, *extra]
+
+
+@lru_cache
+def has_sandbox(qemu: str) -> bool:
+    """Say whether a QEMU was built with its sandbox, which is Linux's alone."""
+    return subprocess.run([qemu, *SANDBOX, "-version"], capture_output=True).returncode == 0
+
+
+def confinable() -> bool:
+    """Say whether a program can be kept from a person's files here."""
+    return confined.version() > 0
+
+
+def run_confined(argv: Sequence[str], folder: Path, seconds: float = SECONDS) -> subprocess.CompletedProcess[bytes]:
+    """Run a firmware's program, or QEMU with it: of a person's files it sees those in `folder` alone, where it runs.
+
+    Args:
+      argv: the program and its arguments; paths relative to the folder.
+
+    Raises:
+      FirmwareError: it is missing, or does not end.
+    """
+    program = str(folder / argv[0]) if "/" in argv[0] else os.path.realpath(need(argv[0]))
+    words = [word for word in argv[1:] if argv[0] != QEMU or has_sandbox(program) or word not in SANDBOX]
+    command = [sys.executable, "-I", str(Path(confined.__file__)), str(folder), program, *words]
+    environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    try:
+        return subprocess.run(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds
+        )
+    except subprocess.TimeoutExpired as error:
+        raise FirmwareError(f"the firmware did not end within {seconds:.0f} seconds") from error
 
 
 def run(
@@ -261,23 +319,16 @@ def run(
     Raises:
       FirmwareError: QEMU is missing or does not emulate the board, or the firmware did not end properly.
     """
-    command = _run_command(board, program, extra)
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / CASES).write_bytes(cases)
-        try:
-            done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
-        except subprocess.TimeoutExpired as error:
-            raise FirmwareError(f"the firmware did not end within {seconds:.0f} seconds") from error
-    return parse(done.returncode, done.stdout.decode("ascii", "replace"), done.stderr.decode("utf-8", "replace"))
-
-
-def _run_command(board: Board | None, program: Path, extra: Sequence[str]) -> list[str]:
-    if board is None:
-        return [str(program.resolve())]
-    if not board.qemu:
+    if board and not board.qemu:
         raise FirmwareError(f"QEMU does not emulate {board.name}")
-    need("qemu-system-arm")
-    return qemu_command(board.qemu, program, extra)
+    with tempfile.TemporaryDirectory(prefix="sqz-tf-") as place:
+        folder = Path(place).resolve()
+        (folder / CASES).write_bytes(cases)
+        shutil.copy(program, folder / program.name)
+        own = Path(program.name)
+        argv = qemu_command(board.qemu, own, extra) if board and board.qemu else [f"./{own}"]
+        done = run_confined(argv, folder, seconds)
+    return parse(done.returncode, done.stdout.decode("ascii", "replace"), done.stderr.decode("utf-8", "replace"))
 
 
 def is_report(text: str) -> bool:
@@ -293,6 +344,11 @@ def parse(code: int, text: str, errors: str = "") -> Run:
     """
     if code == EXIT_FAULT and not is_report(text):
         return Run(code, (), 0, text)
+    if code == -signal.SIGSYS:
+        raise FirmwareError(
+            "the firmware asked to start a program on this computer, and QEMU's sandbox stopped it",
+            fix="do not trust its C; compile the model again from its .tflite",
+        )
     if not is_report(text) or parse_report(text).verdict != code:
         last = (errors.strip().splitlines() or text.strip().splitlines() or ["it said nothing"])[-1]
         raise FirmwareError(f"the firmware ended with code {code} and no verdict: {last}")

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from sqz_tf.deploy import firmware
@@ -17,23 +18,37 @@ ELSEWHERE = {
     "arduino": "the Arduino IDE programs it: give `python -m sqz_tf.compile` --package arduino",
     "vendor": "its maker's tool programs it: add the compiled folder to a project of that tool",
 }
+CASES, IMAGE = f"{firmware.OUT}/{firmware.CASES}", f"{firmware.OUT}/firmware.bin"  # in the private folder
 UF2_DRIVE = "UF2_DRIVE"  # stands for the place in a command that is only shown
 HOST = Board(firmware.HOST, "this computer", firmware.HOST, "generic", 0, 0, 0, firmware.HOST, None, "", "")
 
 
+PLACE = "\0"  # stands for the private folder in a word that needs its whole path; no path holds it
+
+
+class Copies(Enum):
+    """What a step copies: the model into the private folder, a program out of it, a program to a UF2 drive."""
+
+    MODEL, PROGRAM, DRIVE = range(3)
+
+
 @dataclass(frozen=True)
 class Step:
-    """One command. `tells`: its text and exit code are the firmware's."""
+    """One command, run in a private folder (`firmware.private`) or in `folder` of that.
+
+    `tells`: its text and exit code are the firmware's. `copies`: it is not run, the kit itself copies.
+    """
 
     argv: tuple[str, ...]
-    folder: Path | None = None
+    folder: str = ""
     tells: bool = False
     environment: dict[str, str] = field(default_factory=dict)
+    copies: Copies | None = None
 
     def __str__(self) -> str:
-        place = f"cd {shlex.quote(str(self.folder))} && " if self.folder else ""
         variables = "".join(f"{name}={shlex.quote(value)} " for name, value in self.environment.items())
-        return place + variables + shlex.join(self.argv)
+        command = (variables + shlex.join(self.argv)).replace(PLACE, """'"$PWD"'""")
+        return f"(cd {self.folder} && {command})" if self.folder else command
 
 
 @dataclass(frozen=True)
@@ -57,19 +72,9 @@ class Job:
         return "qemu" if self.virtual else self.board.flash_tool
 
     @property
-    def program(self) -> Path:
-        """The firmware."""
-        return firmware.program(self.board.name, self.out)
-
-    @property
-    def image(self) -> Path:
-        """The firmware as it lies in flash."""
-        return self.out / "firmware.bin"
-
-    @property
-    def cases(self) -> Path:
-        """What the firmware classifies."""
-        return self.out / firmware.CASES
+    def program(self) -> str:
+        """The firmware, in the private folder."""
+        return str(firmware.program(self.board.name, Path(firmware.OUT)))
 
     @property
     def hears(self) -> bool:
@@ -85,7 +90,13 @@ def steps(job: Job) -> list[Step]:
     """
     if job.tool in ELSEWHERE:
         raise FirmwareError(f"{job.board.title} cannot be programmed from here", fix=ELSEWHERE[job.tool])
-    return [*_compiling(job), *_STEPS[job.tool](job)]
+    model = Step(("cp", "-r", str(job.folder), firmware.C), copies=Copies.MODEL)
+    return [*_compiling(job), model, *_STEPS[job.tool](job)]
+
+
+def preparation(place: str = '"$(mktemp -d)"') -> list[str]:
+    """Return the shell's commands that make a private folder like `firmware.private`, for a plan that is shown."""
+    return [f"cd {place}", shlex.join(("ln", "-s", str(firmware.mcu()), "mcu")), f"mkdir {firmware.OUT}"]
 
 
 def _compiling(job: Job) -> list[Step]:
@@ -95,45 +106,50 @@ def _compiling(job: Job) -> list[Step]:
     return [Step((*compiler, "--target", job.board.target, "--overwrite", "--quiet"))]
 
 
-def _building(job: Job, *more: str) -> Step:
+def _building(job: Job, *more: str) -> list[Step]:
     firmware.check_ported(job.board.name)
-    return Step((*firmware.build_command(job.board.name, job.folder, job.out), *more))
+    return [Step(tuple(firmware.build_command(job.board.name, *more))), _delivering(job, job.program)]
+
+
+def _delivering(job: Job, file: str) -> Step:
+    return Step(("cp", file, str(job.out)), copies=Copies.PROGRAM)
 
 
 def _building_serial(job: Job) -> list[Step]:
     """Return how to build firmware with its cases inside, for a board with nothing but a serial line."""
-    copy = ("arm-none-eabi-objcopy", "-O", "binary", str(job.program), str(job.image))
-    return [_building(job, f"CASES={job.cases}", "LINE=serial"), Step(copy)]
+    copy = Step(("arm-none-eabi-objcopy", "-O", "binary", job.program, IMAGE))
+    return [*_building(job, f"CASES={CASES}", "LINE=serial"), copy, _delivering(job, IMAGE)]
 
 
 def _host(job: Job) -> list[Step]:
-    return [_building(job), Step((str(job.program),), job.out, tells=True)]
+    return [*_building(job), Step((f"./{Path(job.program).name}",), firmware.OUT, tells=True)]
 
 
 def _qemu(job: Job) -> list[Step]:
     if not job.board.qemu:
         raise FirmwareError(f"QEMU does not emulate {job.board.title}", fix="leave out --virtual")
-    return [_building(job), Step(tuple(firmware.qemu_command(job.board.qemu, job.program)), job.out, tells=True)]
+    command = firmware.qemu_command(job.board.qemu, Path(Path(job.program).name))
+    return [*_building(job), Step(tuple(command), firmware.OUT, tells=True)]
 
 
 def _openocd(job: Job) -> list[Step]:
     """OpenOCD 0.12 answers the firmware's semihosting calls and ends with the firmware's exit code."""
-    program = f"program {job.program.name} verify"
+    program = f"program {Path(job.program).name} verify"
     servers = ("gdb_port disabled", "tcl_port disabled", "telnet_port disabled")
     orders = (*servers, "init", "reset halt", program, "reset halt", "arm semihosting enable", "resume")
     scripts = [word for script in job.board.flash["scripts"] for word in ("-f", script)]
     command = ("openocd", *scripts, *(word for order in orders for word in ("-c", order)))
-    return [_building(job), Step(command, job.out, tells=True)]
+    return [*_building(job), Step(command, firmware.OUT, tells=True)]
 
 
 def _st_flash(job: Job) -> list[Step]:
-    write = ("st-flash", "--reset", "write", str(job.image), _flash_origin(job.board.name))
+    write = ("st-flash", "--reset", "write", IMAGE, _flash_origin(job.board.name))
     return [*_building_serial(job), Step(write)]
 
 
 def _dfu_util(job: Job) -> list[Step]:
     where = ("-d", job.board.flash["device"], "-a", "0", "-s", f"{_flash_origin(job.board.name)}:leave")
-    return [*_building_serial(job), Step(("dfu-util", *where, "-D", str(job.image)))]
+    return [*_building_serial(job), Step(("dfu-util", *where, "-D", IMAGE))]
 
 
 def _flash_origin(name: str) -> str:
@@ -144,24 +160,27 @@ def _flash_origin(name: str) -> str:
 
 
 def _uf2(job: Job) -> list[Step]:
-    source, chip = firmware.mcu() / "boards" / "pico_sdk", f"-DPICO_BOARD={job.board.flash['pico_board']}"
-    what = (f"-DSQZ_DIR={job.folder}", f"-DSQZ_CASES={job.cases}")
+    chip = f"-DPICO_BOARD={job.board.flash['pico_board']}"
+    what = (f"-DSQZ_DIR:PATH={firmware.C}", f"-DSQZ_CASES:FILEPATH={CASES}")
+    uf2 = f"{firmware.OUT}/firmware.uf2"
     return [
-        Step(("cmake", "-S", str(source), "-B", str(job.out), chip, *what)),
-        Step(("cmake", "--build", str(job.out))),
-        Step(("cp", str(job.out / "firmware.uf2"), job.port or UF2_DRIVE)),
+        Step(("cmake", "-S", "mcu/boards/pico_sdk", "-B", firmware.OUT, chip, *what)),
+        Step(("cmake", "--build", firmware.OUT)),
+        _delivering(job, uf2),
+        Step(("cp", uf2, job.port or UF2_DRIVE), copies=Copies.DRIVE),
     ]
 
 
 def _esptool(job: Job) -> list[Step]:
-    chip, source = job.board.flash["chip"], firmware.mcu() / "boards" / "esp_idf"
-    settings = ("-D", f"SDKCONFIG={job.out / 'sdkconfig'}", "-D", f"IDF_TARGET={chip}")
-    what = {"SQZ_DIR": str(job.folder), "SQZ_CASES": str(job.cases)}
+    chip = job.board.flash["chip"]
+    settings = ("-D", f"SDKCONFIG={PLACE}/{firmware.OUT}/sdkconfig", "-D", f"IDF_TARGET={chip}")
+    what = {"SQZ_DIR": f"{PLACE}/{firmware.C}", "SQZ_CASES": f"{PLACE}/{CASES}"}
     port = ("--port", job.port) if job.port else ()
     resets = ("--before", "default_reset", "--after", "hard_reset")
     return [
-        Step(("idf.py", "-C", str(source), "-B", str(job.out), *settings, "build"), environment=what),
-        Step(("esptool.py", "--chip", chip, *port, *resets, "write_flash", "@flash_args"), job.out),
+        Step(("idf.py", "-C", "mcu/boards/esp_idf", "-B", firmware.OUT, *settings, "build"), environment=what),
+        _delivering(job, IMAGE),
+        Step(("esptool.py", "--chip", chip, *port, *resets, "write_flash", "@flash_args"), firmware.OUT),
     ]
 
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.pixels import to_int8
-from sqz_tf.deploy import firmware
+from sqz_tf.deploy import firmware, received
 from sqz_tf.deploy.firmware import FirmwareError, Run
-from sqz_tf.deploy.flash_steps import UF2_DRIVE, Job, Step, steps
+from sqz_tf.deploy.flash_steps import PLACE, UF2_DRIVE, Copies, Job, Step, steps
 from sqz_tf.deploy.serial import hear
 from sqz_tf.inference import interpreters
 from sqz_tf.inference.classifier import Classifier
@@ -25,10 +25,16 @@ from sqz_tf.inference.classifier import Classifier
 REPORT = r"^model .*?^verdict \d+$"  # what the firmware says from its beginning to its end
 
 
+HOUSE = Path(__file__).resolve().parents[2]  # the folder of the packages
+
+
 SECONDS = 120.0  # to wait for that on a serial port
 
 
 UF2_PLACES = ("/media/*/*", "/run/media/*/*", "/Volumes/*", "/mnt/*")
+
+
+CONFINED = ("qemu", firmware.HOST)  # what runs on this computer
 
 
 UF2_MARK = "INFO_UF2.TXT"
@@ -50,53 +56,92 @@ def run(job: Job, cases: bytes, note: Callable[[str], None], seconds: float = SE
     """
     plan = steps(job)
     _check_tools(plan, job)
-    job.out.mkdir(parents=True, exist_ok=True)
-    job.cases.write_bytes(cases)
-    said = None
-    for step in plan:
-        note(str(step))
-        if step.argv[0] == "cp":
-            _copy_to_drive(step)
-        else:
-            said = _carried_out(step, job)
+    if job.tool in CONFINED and not firmware.confinable():
+        note("the firmware will not be kept from your files: this system has no Landlock (SECURITY.md)")
+    with firmware.private(cases) as place:
+        said = _carry_out(plan, job, place, note)
     if job.hears:
         assert job.port
         return firmware.parse_report(hear(job.port, REPORT, seconds))
     return said
 
 
+def build(job: Job, cases: bytes, note: Callable[[str], None]) -> list[Path]:
+    """Carry out the steps until the firmware is built; return where it is. See `run`.
+
+    Raises:
+      SqzError: a tool is missing or failed.
+    """
+    plan = steps(job)
+    last = max(i for i, step in enumerate(plan) if step.copies is Copies.PROGRAM)
+    plan = plan[: last + 1]
+    _check_tools(plan, job)
+    with firmware.private(cases) as place:
+        _carry_out(plan, job, place, note)
+    return [job.out / Path(step.argv[1]).name for step in plan if step.copies is Copies.PROGRAM]
+
+
 def _check_tools(plan: Sequence[Step], job: Job) -> None:
-    for tool in dict.fromkeys(step.argv[0] for step in plan if step.argv[0] not in ("cp", str(job.program))):
-        firmware.need(tool)
+    for tool in dict.fromkeys(step.argv[0] for step in plan if step.copies is None):
+        if not tool.startswith("./"):
+            firmware.need(tool)
         if tool == "make":
             firmware.need(firmware.compiler(job.board.name))
         if tool == "cmake" and "PICO_SDK_PATH" not in os.environ:
             raise FirmwareError("PICO_SDK_PATH is not set", fix="install the Pico SDK and say where it is")
 
 
-def _carried_out(step: Step, job: Job) -> Run | None:
-    environment = {**os.environ, **step.environment}
+def _carry_out(plan: Sequence[Step], job: Job, place: Path, note: Callable[[str], None]) -> Run | None:
+    said = None
+    for step in plan:
+        note(str(step))
+        if step.copies is None:
+            said = _carried_out(step, job, place)
+        else:
+            _copy(step, job, place)
+    return said
+
+
+def _copy(step: Step, job: Job, place: Path) -> None:
+    if step.copies is Copies.MODEL:
+        received.copy(job.folder, place / firmware.C)
+    elif step.copies is Copies.PROGRAM:
+        firmware.deliver(place / step.argv[1], job.out)
+    else:
+        _copy_to_drive(place / step.argv[1], step.argv[2])
+
+
+def _carried_out(step: Step, job: Job, place: Path) -> Run | None:
+    confines = step.tells and job.tool in CONFINED
+    done = firmware.run_confined(step.argv, place / step.folder) if confines else _called(step, place)
+    output, errors = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    if step.tells and (confines or firmware.is_report(output) or done.returncode == firmware.EXIT_FAULT):
+        return firmware.parse(done.returncode, output, errors)
+    if done.returncode or step.tells:
+        builds = step.argv[0] in ("make", "cmake", "idf.py", "arm-none-eabi-objcopy", sys.executable)
+        reason = firmware.reason(errors + output) if builds else _complaint(errors, output)
+        fix = "" if builds else f"is {job.board.title} plugged in and ready to be programmed?"
+        raise FirmwareError(f"{step.argv[0]} ended with code {done.returncode}: {reason}", fix=fix)
+    return None
+
+
+def _called(step: Step, place: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run a step's command; our own modules are found where this one was, and nowhere else before that."""
+    given = {name: value.replace(PLACE, str(place)) for name, value in step.environment.items()}
+    paths = [path for path in (os.environ.get("PYTHONPATH"), str(HOUSE)) if path]
+    ours = {"PYTHONPATH": os.pathsep.join(paths)} if step.argv[0] == sys.executable else {}
+    environment = {**firmware.build_environment(), **ours, **given}
     try:
-        done = subprocess.run(
-            step.argv,
-            cwd=step.folder,
+        return subprocess.run(
+            [word.replace(PLACE, str(place)) for word in step.argv],
+            cwd=place / step.folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            errors="replace",
             timeout=firmware.SECONDS,
         )
     except subprocess.TimeoutExpired as error:
         raise FirmwareError(f"{step.argv[0]} did not end within {firmware.SECONDS:.0f} seconds") from error
-    if step.tells and (firmware.is_report(done.stdout) or done.returncode == firmware.EXIT_FAULT):
-        return firmware.parse(done.returncode, done.stdout)
-    if done.returncode or step.tells:
-        builds = step.argv[0] in ("make", "cmake", "idf.py", "arm-none-eabi-objcopy", sys.executable)
-        reason = firmware.reason(done.stderr + done.stdout) if builds else _complaint(done.stderr, done.stdout)
-        virtual = job.tool in ("qemu", firmware.HOST)
-        fix = "" if builds or virtual else f"is {job.board.title} plugged in and ready to be programmed?"
-        raise FirmwareError(f"{step.argv[0]} ended with code {done.returncode}: {reason}", fix=fix)
-    return None
 
 
 def _complaint(errors: str, text: str) -> str:
@@ -106,8 +151,7 @@ def _complaint(errors: str, text: str) -> str:
     return re.sub(r"^Error: ", "", (telling[:1] or lines[-1:] or ["it said nothing"])[0])
 
 
-def _copy_to_drive(step: Step) -> None:
-    _, file, drive = step.argv
+def _copy_to_drive(file: Path, drive: str) -> None:
     place = uf2_drive() if drive == UF2_DRIVE else Path(drive)
     if not (place / UF2_MARK).is_file():
         raise FirmwareError(f"{place} is no drive of a UF2 boot loader", expected=f"a folder with {UF2_MARK}")
