@@ -1,0 +1,284 @@
+"""Hostile inputs of every kind that the kit reads, structured and random, and commands run on them under watch.
+
+Each kind is a seed file and two ways to damage it: `structured` sets fields to values that an attacker would choose,
+`random` flips, cuts and inserts bytes. `attack` hands one input to the commands that read it, in this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+import os
+import re
+import signal
+import struct
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from tests.helpers import damaged_models, echo_models
+
+SECONDS = 20  # that one input may take
+VALUES: tuple[Any, ...] = (
+    *(None, True, False, 0, 1, -1, 2, 255, 256, 4096, 4097, 2**31, 2**63, -(2**63), 10**40, 1e308, -0.0, 1e-320, 0.5),
+    *("", "a", "\0", "é", "\x1b[31m", "../../etc/passwd", "x" * 5000, "1" * 5000, "NaN"),
+    *([], [[]], [0] * 2000, {}, {"a": 1}, [None], ["a"]),
+)
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "TGA", "ICO", "PCX", "SGI", "JPEG2000", "AVIF")
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One kind of input: the seed, how it is damaged on purpose, and the command lines that read it.
+
+    `place` puts an input into a folder; `commands` are command lines there, `MODULE ARGUMENTS…`.
+    """
+
+    name: str
+    seed: bytes
+    structured: Callable[[bytes, np.random.Generator], bytes]
+    place: Callable[[Path, bytes], None]
+    commands: tuple[tuple[str, ...], ...]
+
+
+def inputs(attack: Attack, count: int, structured: bool, seed: int = 0) -> Iterator[bytes]:
+    """Yield damaged inputs of one kind; the same seed gives the same."""
+    rng = np.random.default_rng([seed, structured, sum(attack.name.encode())])
+    if attack.name == "tflite" and structured:
+        yield from damaged_models.mutants(attack.seed, count, seed)
+        return
+    for _ in range(count):
+        yield attack.structured(attack.seed, rng) if structured else scrambled(attack.seed, rng)
+
+
+def scrambled(data: bytes, rng: np.random.Generator) -> bytes:
+    """Return bytes flipped, cut, doubled or inserted in one to four places."""
+    found = bytearray(data)
+    for _ in range(int(rng.integers(1, 5))):
+        at, kind = int(rng.integers(len(found) + 1)), int(rng.integers(6))
+        if kind == 0:
+            del found[at:]
+        elif kind == 1:
+            found[at:at] = rng.bytes(int(rng.integers(1, 40)))
+        elif kind == 2:
+            del found[at : at + int(rng.integers(1, 40))]
+        elif kind == 3:
+            found[at : at + 4] = struct.pack("<I", int(rng.choice([0, 1, 0x7FFFFFFF, 0xFFFFFFFF, 0x10000])))
+        elif at < len(found):
+            found[at] ^= 1 << int(rng.integers(8))
+    return bytes(found)
+
+
+# JSON -----------------------------------------------------------------------------------------------------------
+
+
+def edited_json(data: bytes, rng: np.random.Generator) -> bytes:
+    """Return a JSON object with one to three values, anywhere in it, replaced, removed, renamed or buried."""
+    value = json.loads(data)
+    for _ in range(int(rng.integers(1, 4))):
+        value = _edited(value, rng)
+    text = json.dumps(value)
+    if rng.integers(20) == 0:
+        text = text.replace("1", "NaN", 1)
+    if rng.integers(40) == 0:
+        text = "[" * 20_000 + text
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _edited(value: Any, rng: np.random.Generator) -> Any:
+    holders = [each for each in _walk(value) if isinstance(each, (dict, list)) and each]
+    if not holders:
+        return VALUES[int(rng.integers(len(VALUES)))]
+    found = copy.deepcopy(value)
+    holder = [each for each in _walk(found) if isinstance(each, (dict, list)) and each][int(rng.integers(len(holders)))]
+    key = list(holder)[int(rng.integers(len(holder)))] if isinstance(holder, dict) else int(rng.integers(len(holder)))
+    kind = int(rng.integers(6))
+    if kind == 0:
+        del holder[key]
+    elif kind == 1 and isinstance(holder, dict):
+        holder["unknown"] = holder.pop(key)
+    elif kind == 2:
+        holder[key] = [holder[key]]
+    else:
+        holder[key] = VALUES[int(rng.integers(len(VALUES)))]
+    return found
+
+
+def _walk(value: Any) -> Iterator[Any]:
+    yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _walk(part)
+
+
+# Zips and pictures ----------------------------------------------------------------------------------------------
+
+
+def edited_zip(data: bytes, rng: np.random.Generator) -> bytes:
+    """Return a zip file whose directory lies: sizes, offsets, names, methods, flags; or whose members are strange."""
+    found = bytearray(data)
+    records = [hit.start() for hit in re.finditer(rb"PK\x01\x02|PK\x03\x04|PK\x05\x06", data)]
+    for _ in range(int(rng.integers(1, 4))):
+        at = records[int(rng.integers(len(records)))] + int(rng.integers(4, 46))
+        size = int(rng.choice([1, 2, 4]))
+        value = int(rng.choice([0, 1, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF])) & (256**size - 1)
+        found[at : at + size] = value.to_bytes(size, "little")
+    return bytes(found)
+
+
+def picture_file(kind: str, size: tuple[int, int] = (13, 9)) -> bytes:
+    """Return a small picture of a format; empty where Pillow cannot write it."""
+    file = io.BytesIO()
+    pixels = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
+    try:
+        Image.fromarray(pixels).save(file, kind)
+    except (KeyError, OSError, ValueError):
+        return b""
+    return file.getvalue()
+
+
+def edited_picture(data: bytes, rng: np.random.Generator) -> bytes:
+    """Return a picture whose header, most often, or body says something else."""
+    found = bytearray(data)
+    for _ in range(int(rng.integers(1, 4))):
+        at = int(rng.integers(min(64, len(found)))) if rng.integers(3) else int(rng.integers(len(found)))
+        size = int(rng.choice([1, 2, 4]))
+        value = int(rng.choice([0, 1, 0xFF, 0x100, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF])) & (256**size - 1)
+        found[at : at + size] = value.to_bytes(size, "big" if rng.integers(2) else "little")
+    return bytes(found)
+
+
+# Kinds ----------------------------------------------------------------------------------------------------------
+
+
+def zip_of_pictures() -> bytes:
+    """Return a zip of two classes of three PNG files each."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(6):
+            name = f"pictures/{('red', 'green')[number % 2]}/{number}.png"
+            archive.writestr(zipfile.ZipInfo(name), echo_models.picture(*(40 * number + place for place in range(4))))
+    return file.getvalue()
+
+
+def _model_with(attached: bytes) -> bytes:
+    whole = io.BytesIO(echo_models.model())
+    whole.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(whole, "w") as archive:
+        archive.writestr("labels.txt", "".join(f"{label}\n" for label in echo_models.LABELS))
+        archive.writestr("preprocess.json", attached)
+    return whole.getvalue()
+
+
+def _put(name: str) -> Callable[[Path, bytes], None]:
+    def put(folder: Path, data: bytes) -> None:
+        (folder / name).write_bytes(data)
+
+    return put
+
+
+def _put_preprocess(folder: Path, data: bytes) -> None:
+    (folder / "model.tflite").write_bytes(_model_with(data))
+
+
+MODEL_COMMANDS = (
+    ("sqz_tf.compile", "model.tflite", "--json"),
+    ("sqz_tf.fit", "model.tflite", "--json", "--no-tflm", "--board", "stm32f405"),
+    ("sqz_tf.classify", "model.tflite", "picture.png", "--json"),
+    ("sqz_tf.evaluate", "model.tflite", "pictures.zip", "--json"),
+)
+
+
+def attacks(model: bytes, manifest: bytes, preprocess: bytes) -> dict[str, Attack]:
+    """Return every kind.
+
+    Args:
+      model: a small int8 `.tflite` with labels and preprocessing attached.
+      manifest: the manifest.json of an export whose folder the input is put beside.
+      preprocess: what such a model has attached.
+    """
+    classify = (("sqz_tf.classify", "model.tflite", "picture.png", "--json"),)
+    found = [
+        Attack("tflite", model, lambda data, rng: data, _put("model.tflite"), MODEL_COMMANDS),
+        Attack("preprocess.json", preprocess, edited_json, _put_preprocess, MODEL_COMMANDS[2:]),
+        Attack(
+            "manifest.json",
+            manifest,
+            edited_json,
+            _put("manifest.json"),
+            (("sqz_tf.evaluate", "model.tflite", "pictures.zip", "--split", "test", "--json"), ("sqz_tf.check", ".")),
+        ),
+        Attack("zip", zip_of_pictures(), edited_zip, _put("pictures.zip"), MODEL_COMMANDS[3:]),
+    ]
+    for kind in FORMATS:
+        if seed := picture_file(kind):
+            found.append(Attack(f"picture {kind}", seed, edited_picture, _put("picture.png"), classify))
+    return {attack.name: attack for attack in found}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What was wrong with how a command took an input."""
+
+    command: str
+    what: str
+
+
+def run_here(command: tuple[str, ...]) -> Fault | None:
+    """Run a command line in this process and in its current folder; return what is wrong, or None."""
+    import importlib
+
+    out, err = io.StringIO(), io.StringIO()
+    signal.alarm(SECONDS)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = importlib.import_module(command[0]).main(list(command[1:]))
+    except SystemExit as error:
+        code = error.code
+    except BaseException as error:
+        return Fault(" ".join(command), f"{type(error).__name__}: {error}")
+    finally:
+        signal.alarm(0)
+    return judged(command, code, err.getvalue())
+
+
+def judged(command: tuple[str, ...], code: Any, errors: str) -> Fault | None:
+    """Return what is wrong with how a command ended, or None."""
+    if code not in (0, 1, 2):
+        return Fault(" ".join(command), f"exit code {code}: {errors[-300:]}")
+    for word in ("Traceback", "unforeseen"):
+        if word in errors:
+            return Fault(" ".join(command), errors[-600:])
+    return None
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process ever held."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert found
+    return 1024 * int(found[1])
+
+
+def attack_here(attack: Attack, folder: Path, number: int, count: int, structured: bool) -> dict[str, Any]:
+    """Run a share of one kind's inputs in this process; return how many, the faults and the peak of memory."""
+    signal.signal(signal.SIGALRM, _too_slow)
+    os.chdir(folder)
+    faults: list[tuple[int, Fault]] = []
+    for place, data in enumerate(inputs(attack, count, structured, seed=number)):
+        attack.place(folder, data)
+        faults += [(place, fault) for command in attack.commands if (fault := run_here(command))]
+    return {
+        "inputs": count,
+        "peak": peak_bytes(),
+        "faults": [(place, fault.command, fault.what) for place, fault in faults],
+    }
+
+
+def _too_slow(number: int, frame: object) -> None:
+    raise TimeoutError(f"over {SECONDS} seconds")
