@@ -10,28 +10,26 @@ import contextlib
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
-import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from sqz_tf.inference import worker
+from sqz_tf.inference.process import NoWorkerError, take
 from sqz_tf.inference.worker import Arrays, Head
 
+__all__ = ["Apart", "NoWorkerError", "Worker", "WorkerError"]
+
 PATIENCE = 3 * worker.SECONDS  # seconds for one request where processor time is not limited, or the machine is busy
+
 UNREADABLE = (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError)  # of a reply that is none
 
 
 class WorkerError(RuntimeError):
     """A worker ended, or its interpreter refused the model or the input; the message says which."""
-
-
-class NoWorkerError(RuntimeError):
-    """No worker can be started here."""
 
 
 class Worker:
@@ -46,17 +44,9 @@ class Worker:
         Raises:
           NoWorkerError: it cannot be started.
         """
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115, closed with the process
-        command = [str(python), str(Path(__file__).with_name("worker.py"))]
-        try:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, bufsize=-1
-            )
-        except OSError as error:
-            self._said.close()
-            raise NoWorkerError(f"{command[0] or 'Python'} cannot be started ({error.strerror})") from error
+        self._process = take(str(python))
         self._late = False
-        self.close = weakref.finalize(self, _close, self._process, self._said)
+        self.close = self._process.close
 
     def ask(self, head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[Head, Arrays]:
         """Send a request and return the reply; see `worker`.
@@ -65,14 +55,15 @@ class Worker:
           WorkerError: the process ended or took too long, and answers no more; or it answered with an error.
           NoRuntimeError: there is nothing to run models with.
         """
-        assert self._process.stdin
-        assert self._process.stdout
+        handle = self._process.handle
+        assert handle.stdin
+        assert handle.stdout
         deadline = threading.Timer(PATIENCE, self._give_up)
         deadline.daemon = True
         deadline.start()
         try:
-            worker.send(self._process.stdin, head, arrays)
-            reply = worker.receive(self._process.stdout)
+            worker.send(handle.stdin, head, arrays)
+            reply = worker.receive(handle.stdout)
         except UNREADABLE:
             reply = None
         except BaseException:  # Ctrl-C in the middle of a message: what comes next would be its rest
@@ -93,28 +84,19 @@ class Worker:
 
     def _give_up(self) -> None:
         self._late = True
-        self._process.kill()
+        self._process.handle.kill()
 
     def _ending(self) -> str:
         """End what is left of the process and return how it ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):  # it closed its end, so it is about to
-            self._process.wait(1)
-        self._process.kill()
-        code = self._process.wait()
-        self._said.seek(0)
-        lines = self._said.read(1 << 16).decode(errors="replace").splitlines()
+            self._process.handle.wait(1)
+        self._process.handle.kill()
+        code = self._process.handle.wait()
+        self._process.said.seek(0)
+        lines = self._process.said.read(1 << 16).decode(errors="replace").splitlines()
         self.close()
         said = [line.strip() for line in lines if line.strip()]
         return f"it took over {PATIENCE} s" if self._late else _ending(code, said[-1][:200] if said else "")
-
-
-def _close(process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
-    process.kill()
-    process.wait()
-    for stream in (process.stdin, process.stdout, said):
-        with contextlib.suppress(OSError):  # what was not sent any more
-            if stream:
-                stream.close()
 
 
 def _ending(code: int, said: str) -> str:
