@@ -62,7 +62,7 @@ class Worker:
         deadline.daemon = True
         deadline.start()
         try:
-            worker.send(handle.stdin, head, arrays)
+            worker.send(handle.stdin, {"seconds": worker.SECONDS, **head}, arrays)
             reply = worker.receive(handle.stdout)
         except UNREADABLE:
             reply = None
@@ -71,6 +71,7 @@ class Worker:
             raise
         finally:
             deadline.cancel()
+            deadline.join()  # it holds this object
         if reply is None:
             raise WorkerError(self._ending())
         if "error" in reply[0]:
@@ -115,7 +116,7 @@ def _refusal(error: str, message: str) -> Exception:
         return worker.NoRuntimeError(message)
     if error == MemoryError.__name__:
         return WorkerError(f"it asked for over {worker.MEMORY >> 20} MB of memory")
-    return WorkerError(message.strip() or error)
+    return WorkerError(message.strip() or f"{error} without a message")
 
 
 class Apart:

@@ -17,8 +17,8 @@ a length (uint32, little-endian), so many bytes of JSON, and the bytes of the ar
 - `{"do": "arena"}`, `model` and `input`: TFLite-Micro's own account of its arena in bytes, `total`, `head` and
   `tail`, and `smallest`, an arena that was seen to suffice.
 
-What fails is answered by `{"error": name, "message": text}`. No request takes more than SECONDS of processor time
-nor `MEMORY` bytes and a few times the model's size, where the system can hold a process to that (`resource`).
+What fails is answered by `{"error": name, "message": text}`. No request takes more processor time than its `seconds`
+say, nor more than MEMORY and a few times the model's size, where the system can hold a process to that (`resource`).
 """
 
 from __future__ import annotations
@@ -313,9 +313,9 @@ def _limit(kind: str, most: int) -> None:
         return
 
 
-def _limit_time() -> None:
-    """Let what comes next take SECONDS."""
-    _limit("RLIMIT_CPU", int(time.process_time()) + 1 + SECONDS)
+def _limit_time(seconds: int) -> None:
+    """Let what comes next take so much processor time."""
+    _limit("RLIMIT_CPU", int(time.process_time()) + 1 + seconds)
 
 
 def _limit_memory(more: int) -> None:
@@ -339,7 +339,7 @@ class Server:
 
     def answer(self, head: Head, arrays: Arrays) -> tuple[Head, Arrays]:
         """Return the reply to a request."""
-        _limit_time()
+        _limit_time(head["seconds"])
         doing = {"load": self._load, "run": self._run, "time": self._time, "arena": self._arena}
         return doing[head["do"]](head, arrays)
 
