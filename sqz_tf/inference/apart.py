@@ -96,7 +96,7 @@ class Worker:
         self._process.said.seek(0)
         lines = self._process.said.read(1 << 16).decode(errors="replace").splitlines()
         self.close()
-        said = [line.strip() for line in lines if line.strip()]
+        said = [line.strip() for line in lines if line.strip() and not line.startswith("INFO:")]
         return f"it took over {PATIENCE} s" if self._late else _ending(code, said[-1][:200] if said else "")
 
 

@@ -80,3 +80,26 @@ CHAINS = {
     "adds": lambda net, x: net.add(x, x, scale=x.scale, zero_point=x.zero_point),
     "relus": lambda net, x: net.requantize(x, x.scale, x.zero_point, operator="RELU"),
 }
+
+
+def tall() -> bytes:
+    """Return 250 operators on maps of 65,534 rows."""
+    net = Net()
+    x = net.input(65_534, 1, 1)
+    for _ in range(250):
+        x = net.requantize(x, x.scale, x.zero_point, operator="RELU")
+    return net.bytes(x)
+
+
+def wide() -> bytes:
+    """Return a concatenation of one map, 60,000 times."""
+    net = Net()
+    return net.bytes(net.concat([net.conv(net.input(8, 8, 2), 1)] * 60_000))
+
+
+def branches() -> bytes:
+    """Return a concatenation of 120 branches, each of which waits for another number of rows."""
+    net = Net()
+    x = net.input(65_534, 1, 1)
+    heights = [2 * i + 1 for i in range(120)]
+    return net.bytes(net.concat([net.conv(x, 1, (height, 1), out=(x.scale, x.zero_point)) for height in heights]))
