@@ -44,6 +44,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:
+    from sqz_tf.inference import process
+
+    process.begin()  # it gets ready while this process imports what follows
     from sqz_tf.inference.classifier import Classifier
 
     classifier = Classifier(arguments.model, threads=arguments.threads)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from converters.tflite.flatbuffer import check, names, numbers
+from converters.tflite.flatbuffer import File, check, names, numbers
 
 _ACTIVATIONS = names(schema.ActivationFunctionType)
 _PADDINGS = names(schema.Padding)
@@ -26,66 +26,70 @@ INPUTS = {
     "MEAN": (2, 2),
     "MUL": (2, 2),
     "PAD": (2, 2),
+    "PADV2": (3, 3),
     "QUANTIZE": (1, 1),
+    "RELU": (1, 1),
+    "RELU6": (1, 1),
     "RESHAPE": (1, 2),
     "SOFTMAX": (1, 1),
+    "SQUEEZE": (1, 1),
     "SUB": (2, 2),
 }
 
 
-def _conv(o: Any, data: bytes) -> dict[str, Any]:
+def _conv(o: Any, file: File) -> dict[str, Any]:
     return {
         "padding": _PADDINGS[o.Padding()],
         "stride": (o.StrideH(), o.StrideW()),
         "dilation": (o.DilationHFactor(), o.DilationWFactor()),
-        **_activation(o, data),
+        **_activation(o, file),
     }
 
 
-def _depthwise(o: Any, data: bytes) -> dict[str, Any]:
-    return {**_conv(o, data), "depth_multiplier": o.DepthMultiplier()}
+def _depthwise(o: Any, file: File) -> dict[str, Any]:
+    return {**_conv(o, file), "depth_multiplier": o.DepthMultiplier()}
 
 
-def _pool(o: Any, data: bytes) -> dict[str, Any]:
+def _pool(o: Any, file: File) -> dict[str, Any]:
     return {
         "padding": _PADDINGS[o.Padding()],
         "stride": (o.StrideH(), o.StrideW()),
         "filter": (o.FilterHeight(), o.FilterWidth()),
-        **_activation(o, data),
+        **_activation(o, file),
     }
 
 
-def _activation(o: Any, data: bytes) -> dict[str, Any]:
+def _activation(o: Any, file: File) -> dict[str, Any]:
     return {"fused_activation": _ACTIVATIONS[o.FusedActivationFunction()]}
 
 
-def _concatenation(o: Any, data: bytes) -> dict[str, Any]:
-    return {"axis": o.Axis(), **_activation(o, data)}
+def _concatenation(o: Any, file: File) -> dict[str, Any]:
+    return {"axis": o.Axis(), **_activation(o, file)}
 
 
-def _fully_connected(o: Any, data: bytes) -> dict[str, Any]:
+def _fully_connected(o: Any, file: File) -> dict[str, Any]:
     formats = names(schema.FullyConnectedOptionsWeightsFormat)
     return {
         "weights_format": formats[o.WeightsFormat()],
         "keep_num_dims": bool(o.KeepNumDims()),
-        **_activation(o, data),
+        **_activation(o, file),
     }
 
 
-def _reducer(o: Any, data: bytes) -> dict[str, Any]:
+def _reducer(o: Any, file: File) -> dict[str, Any]:
     return {"keep_dims": bool(o.KeepDims())}
 
 
-def _softmax(o: Any, data: bytes) -> dict[str, Any]:
+def _softmax(o: Any, file: File) -> dict[str, Any]:
     return {"beta": o.Beta()}
 
 
-def _reshape(o: Any, data: bytes) -> dict[str, Any]:
-    return {"new_shape": tuple(numbers(o, "NewShape", data))}
+def _reshape(o: Any, file: File) -> dict[str, Any]:
+    return {"new_shape": tuple(numbers(o, "NewShape", file))}
 
 
 # Operator → the table that holds its options and what to take from it. RESHAPE may have its shape as an input.
-OPTIONS: dict[str, tuple[str, Callable[[Any, bytes], dict[str, Any]]]] = {
+OPTIONS: dict[str, tuple[str, Callable[[Any, File], dict[str, Any]]]] = {
     "CONV_2D": ("Conv2DOptions", _conv),
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _depthwise),
     "MAX_POOL_2D": ("Pool2DOptions", _pool),
@@ -102,7 +106,7 @@ OPTIONS: dict[str, tuple[str, Callable[[Any, bytes], dict[str, Any]]]] = {
 _MAY_LACK_OPTIONS = ("RESHAPE", "ADD", "SUB", "MUL")
 
 
-def options(op: Any, name: str, where: str, data: bytes) -> dict[str, Any]:
+def options(op: Any, name: str, where: str, file: File) -> dict[str, Any]:
     """Return an operator's options as `model.Op` describes them; none of one that OPTIONS lacks.
 
     Raises:
@@ -119,7 +123,7 @@ def options(op: Any, name: str, where: str, data: bytes) -> dict[str, Any]:
     check(found == table_name, f"{where} has {found}, expected {table_name}")
     given = getattr(schema, table_name)()
     given.Init(table.Bytes, table.Pos)
-    values = reader(given, data)
+    values = reader(given, file)
     for key in ("stride", "dilation", "filter"):
         check(all(number > 0 for number in values.get(key, ())), f"{where} has {key} {values.get(key)}")
     return values

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from converters.tflite.flatbuffer import Invalid, check, names, numbers, tables, text
+from converters.tflite.flatbuffer import File, Invalid, Unread, check, names, numbers, tables, text
 from converters.tflite.model import NUMPY_DTYPES, Model, Op, Tensor
 from converters.tflite.operators import INPUTS, options
 
@@ -24,6 +24,14 @@ SCHEMA_VERSION = 3
 KEPT = 4  # the models read last: one run asks for the same two or three again and again
 LARGEST_KEPT = 1 << 24  # bytes of a file; what is read of it takes as much again
 NOT_A_MODEL = "expected a .tflite file (a FlatBuffer with identifier TFL3)"
+
+# What a file may ask for. The largest models for phones have a few thousand of each.
+MOST_TENSORS = 1 << 16
+MOST_OPERATORS = 1 << 14
+MOST_DIMENSIONS = 8
+# Bytes of the tensors that the file itself does not hold: a few numbers in it decide how much memory they take.
+LARGEST_TENSOR = 256 << 20
+LARGEST_IN_ALL = 768 << 20
 
 _TENSOR_TYPES = {number: name.lower() for number, name in names(schema.TensorType).items()}
 _OPERATORS = names(schema.BuiltinOperator)
@@ -40,7 +48,7 @@ def read_model(data: bytes) -> Model:
 
     Raises:
       ValueError: the bytes are not a `.tflite` file, are damaged, or hold what this kit does not read
-        (several subgraphs, sparse encodings).
+        (several subgraphs, sparse encodings), or asks for more than the limits above.
     """
     require_identifier(data)
     return _kept(data) if len(data) <= LARGEST_KEPT else _parsed(data)
@@ -53,7 +61,7 @@ def _kept(data: bytes) -> Model:
 
 def _parsed(data: bytes) -> Model:
     try:
-        return _model(schema.Model.GetRootAs(data, 0), data)
+        return _model(schema.Model.GetRootAs(data, 0), File(data))
     except Invalid:
         raise
     except (struct.error, IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
@@ -74,58 +82,85 @@ def require_identifier(data: bytes) -> None:
     check(8 <= root <= len(data) - 4, f"the .tflite file is damaged: its root is at {root} of {len(data)} bytes")
 
 
-def _model(root: Any, data: bytes) -> Model:
+def _model(root: Any, file: File) -> Model:
     check(root.Version() == SCHEMA_VERSION, f"schema version {root.Version()}, expected {SCHEMA_VERSION}")
-    check(root.SubgraphsLength() == 1, f"{root.SubgraphsLength()} subgraphs, expected 1")
-    buffers = [_buffer(buffer, data) for buffer in tables(root, "Buffers", data)]
-    codes = [_op_code(code) for code in tables(root, "OperatorCodes", data)]
+    _readable(root.SubgraphsLength() == 1, f"{root.SubgraphsLength()} subgraphs, expected 1")
+    buffers = [_buffer(buffer, file) for buffer in tables(root, "Buffers", file, 2 * MOST_TENSORS)]
+    codes = [_op_code(code, file) for code in tables(root, "OperatorCodes", file, MOST_OPERATORS)]
     graph = root.Subgraphs(0)
-    tensors = tuple(_tensor(i, t, buffers, data) for i, t in enumerate(tables(graph, "Tensors", data)))
-    ops = tuple(_op(i, op, codes, len(tensors), data) for i, op in enumerate(tables(graph, "Operators", data)))
-    inputs = _indices(graph, "Inputs", len(tensors), data, "the graph's inputs")
-    outputs = _indices(graph, "Outputs", len(tensors), data, "the graph's outputs")
+    operators = tables(graph, "Operators", file, MOST_OPERATORS)  # counted before the tensors are read
+    tensors = tuple(_tensor(i, t, buffers, file) for i, t in enumerate(tables(graph, "Tensors", file, MOST_TENSORS)))
+    _check_sizes(tensors)
+    ops = tuple(_op(i, op, codes, len(tensors), file) for i, op in enumerate(operators))
+    inputs = _indices(graph, "Inputs", len(tensors), file, "the graph's inputs")
+    outputs = _indices(graph, "Outputs", len(tensors), file, "the graph's outputs")
     check(ops and inputs and outputs, f"{len(ops)} ops, {len(inputs)} inputs, {len(outputs)} outputs; expected some")
     _check_order(tensors, ops, inputs, outputs)
     used = tuple(dict.fromkeys(op.name for op in ops))
-    return Model(tensors, ops, inputs, outputs, used, text(root.Description()))
+    return Model(tensors, ops, inputs, outputs, used, text(root.Description(), file))
 
 
-def _indices(owner: Any, field: str, count: int, data: bytes, what: str, lowest: int = 0) -> tuple[int, ...]:
-    indices = tuple(numbers(owner, field, data))
+def _readable(condition: object, message: str) -> None:
+    """Raise `Unread` unless the condition holds: the file may be whole, but is not for this kit."""
+    if not condition:
+        raise Unread(message)
+
+
+def _check_sizes(tensors: Sequence[Tensor]) -> None:
+    """Check how much memory the tensors take that the file does not hold, before anyone takes it."""
+    sizes = {t.index: t.size * _item_size(t.dtype) for t in tensors if not t.is_constant}
+    for index, size in sizes.items():
+        check(
+            size <= LARGEST_TENSOR,
+            f"tensor {index} ({tensors[index].name[:80]!r}) of shape {tensors[index].shape} takes {size:,} bytes, "
+            f"expected at most {LARGEST_TENSOR:,}",
+        )
+    total = sum(sizes.values())
+    check(total <= LARGEST_IN_ALL, f"the model's tensors take {total:,} bytes, expected at most {LARGEST_IN_ALL:,}")
+
+
+def _item_size(dtype: str) -> int:
+    return np.dtype(dtype).itemsize if dtype in NUMPY_DTYPES else 1
+
+
+def _indices(owner: Any, field: str, count: int, file: File, what: str, lowest: int = 0) -> tuple[int, ...]:
+    indices = tuple(numbers(owner, field, file))
     for index in indices:
         check(lowest <= index < count, f"{what} name tensor {index}, expected one of {count}")
     return indices
 
 
-def _buffer(buffer: Any, data: bytes) -> np.ndarray | None:
-    """Return a buffer's bytes as uint8 [N], or None if it is empty."""
+def _buffer(buffer: Any, file: File) -> bytes | None:
+    """Return a copy of a buffer's bytes, because the file need not keep its data aligned; None if it is empty."""
     if buffer.Offset() > 1:  # large models keep their data behind the FlatBuffer
-        end = buffer.Offset() + buffer.Size()
-        check(end <= len(data), f"the .tflite file is damaged: a buffer ends at {end} of {len(data)} bytes")
-        return np.frombuffer(data, np.uint8, buffer.Size(), buffer.Offset())
+        start, end = buffer.Offset(), buffer.Offset() + buffer.Size()
+        check(end <= len(file.data), f"the .tflite file is damaged: a buffer ends at {end} of {len(file.data)} bytes")
+        file.read(end - start, "bytes of a buffer")
+        return file.data[start:end]
     length = buffer.DataLength()
-    check(length <= len(data), f"the .tflite file is damaged: a buffer of {length} bytes does not fit in it")
-    return buffer.DataAsNumpy() if length else None
+    file.read(length, "bytes of a buffer")
+    return buffer.DataAsNumpy().tobytes() if length else None
 
 
-def _op_code(code: Any) -> str:
+def _op_code(code: Any, file: File) -> str:
     # Old files have the code in an int8 field only, new ones in both.
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-    check(number in _OPERATORS, f"operator code {number} is unknown")
+    _readable(number in _OPERATORS, f"operator code {number} is unknown")
     name = _OPERATORS[number]
-    return f"CUSTOM:{text(code.CustomCode())}" if name == "CUSTOM" else name
+    return f"CUSTOM:{text(code.CustomCode(), file)}" if name == "CUSTOM" else name
 
 
-def _tensor(index: int, tensor: Any, buffers: Sequence[np.ndarray | None], data: bytes) -> Tensor:
-    name = text(tensor.Name())
+def _tensor(index: int, tensor: Any, buffers: Sequence[bytes | None], file: File) -> Tensor:
+    name = text(tensor.Name(), file)
     where = f"tensor {index} ({name[:80]!r})"
     dtype = _TENSOR_TYPES.get(tensor.Type())
     check(dtype is not None, f"{where} has unknown type {tensor.Type()}")
-    shape = tuple(numbers(tensor, "Shape", data))
+    check(tensor.ShapeLength() <= MOST_DIMENSIONS, f"{where} has {tensor.ShapeLength()} dimensions")
+    shape = tuple(numbers(tensor, "Shape", file))
     check(all(size >= 0 for size in shape), f"{where} has shape {shape}")
-    signature = tuple(numbers(tensor, "ShapeSignature", data)) or shape
+    signature = tuple(numbers(tensor, "ShapeSignature", file)) or shape
     check(len(signature) == len(shape), f"{where} has shape {shape} but signature {signature}")
-    check(tensor.Sparsity() is None, f"{where} is stored sparse, which this kit does not read")
+    _readable(tensor.Sparsity() is None, f"{where} is stored sparse, which this kit does not read")
     check(tensor.Buffer() < len(buffers), f"{where} names buffer {tensor.Buffer()} of {len(buffers)}")
     raw = buffers[tensor.Buffer()]
     return Tensor(
@@ -133,7 +168,7 @@ def _tensor(index: int, tensor: Any, buffers: Sequence[np.ndarray | None], data:
         name,
         shape,
         str(dtype),
-        *_quantization(tensor.Quantization(), shape, where, data),
+        *_quantization(tensor.Quantization(), shape, where, file),
         is_constant=raw is not None,
         data=None if raw is None else _array(raw, shape, str(dtype), where),
         shape_signature=signature,
@@ -141,23 +176,22 @@ def _tensor(index: int, tensor: Any, buffers: Sequence[np.ndarray | None], data:
     )
 
 
-def _array(raw: np.ndarray, shape: tuple[int, ...], dtype: str, where: str) -> np.ndarray | None:
+def _array(raw: bytes, shape: tuple[int, ...], dtype: str, where: str) -> np.ndarray | None:
     if dtype not in NUMPY_DTYPES:
         return None
     kind = np.dtype(dtype).newbyteorder("<")
     expected = math.prod(shape) * kind.itemsize
-    check(raw.size == expected, f"{where} has {raw.size} bytes of data, expected {expected} for {dtype} {shape}")
-    # A copy, because the file need not keep its data aligned; read-only, because `bytes` are.
-    return np.frombuffer(raw.tobytes(), kind).reshape(shape)
+    check(len(raw) == expected, f"{where} has {len(raw)} bytes of data, expected {expected} for {dtype} {shape}")
+    return np.frombuffer(raw, kind).reshape(shape)
 
 
 def _quantization(
-    params: Any, shape: tuple[int, ...], where: str, data: bytes
+    params: Any, shape: tuple[int, ...], where: str, file: File
 ) -> tuple[tuple[float, ...], tuple[int, ...], int]:
     if params is None:
         return (), (), 0
-    scale = tuple(numbers(params, "Scale", data))
-    zero_point = tuple(numbers(params, "ZeroPoint", data))
+    scale = tuple(numbers(params, "Scale", file))
+    zero_point = tuple(numbers(params, "ZeroPoint", file))
     dimension = params.QuantizedDimension()
     if not scale:
         return (), (), 0
@@ -170,17 +204,17 @@ def _quantization(
     return scale, zero_point, dimension
 
 
-def _op(index: int, op: Any, codes: Sequence[str], tensors: int, data: bytes) -> Op:
+def _op(index: int, op: Any, codes: Sequence[str], tensors: int, file: File) -> Op:
     check(op.OpcodeIndex() < len(codes), f"op {index} names operator code {op.OpcodeIndex()} of {len(codes)}")
     name = codes[op.OpcodeIndex()]
     where = f"op {index} ({name})"
-    inputs = _indices(op, "Inputs", tensors, data, f"{where}'s inputs", lowest=-1)
-    outputs = _indices(op, "Outputs", tensors, data, f"{where}'s outputs")
+    inputs = _indices(op, "Inputs", tensors, file, f"{where}'s inputs", lowest=-1)
+    outputs = _indices(op, "Outputs", tensors, file, f"{where}'s outputs")
     least, most = INPUTS.get(name, (0, None))
     given = f"{where} has {len(inputs)} inputs and {len(outputs)} outputs"
     check(least <= len(inputs) <= (most or len(inputs)) and -1 not in inputs[:least], f"{given}, or lacks one")
     check(len(outputs) == 1 or name not in INPUTS, f"{given}, expected 1 output")
-    return Op(index, name, inputs, outputs, MappingProxyType(options(op, name, where, data)))
+    return Op(index, name, inputs, outputs, MappingProxyType(options(op, name, where, file)))
 
 
 def _check_order(tensors: Sequence[Tensor], ops: Sequence[Op], inputs: Sequence[int], outputs: Sequence[int]) -> None:

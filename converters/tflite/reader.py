@@ -5,13 +5,12 @@ What `read_model` returns can be used without further care; a damaged file is a 
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from converters.tflite.flatbuffer import check
+from converters.tflite.flatbuffer import Unread, check
 from converters.tflite.model import INTEGER_DTYPES, Model, Op, Tensor
 from converters.tflite.parse import read_model
 
@@ -19,6 +18,7 @@ __all__ = [
     "Model",
     "Op",
     "Tensor",
+    "Unread",
     "layer_names",
     "macs",
     "match_layers",
@@ -121,12 +121,15 @@ def layer_names(model: Model) -> list[str]:
 
     An output without such a name (`output`, `StatefulPartitionedCall:0`) is called after its operator.
     """
-    result: list[str] = []
+    taken: dict[str, None] = {}
+    following: dict[str, int] = {}  # name → the number to try next; lower ones are taken
     for op in model.ops:
-        name = _layer_name(model, op)
-        names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
-        result.append(next(candidate for candidate in names if candidate not in result))
-    return result
+        name = candidate = _layer_name(model, op)
+        while candidate in taken:
+            number = following.get(name, 2)
+            following[name], candidate = number + 1, f"{name}_{number}"
+        taken[candidate] = None
+    return list(taken)
 
 
 def _layer_name(model: Model, op: Op) -> str:

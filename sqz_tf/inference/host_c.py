@@ -16,6 +16,7 @@ from converters.compiler import Compilation, analyse, files
 from sqz_tf.base.errors import SqzError
 
 NAME = "model"
+PATIENCE = 600  # seconds for the compiler, and for all inputs together
 OUTPUT = 0xFFFFFFFF  # in place of a stream's number: the output follows
 FLAGS = ("-std=c11", "-O2", "-DSQZ_TRACE")
 
@@ -90,7 +91,10 @@ def run(model: bytes, inputs: np.ndarray, traced: int = 0) -> tuple[np.ndarray, 
 
 
 def _call(command: list[str], folder: Path, given: bytes = b"") -> bytes:
-    done = subprocess.run(command, cwd=folder, input=given, capture_output=True, check=False)
+    try:
+        done = subprocess.run(command, cwd=folder, input=given, capture_output=True, check=False, timeout=PATIENCE)
+    except subprocess.TimeoutExpired as error:
+        raise HostError(f"{Path(command[0]).name} took over {PATIENCE} s on the compiled model") from error
     if done.returncode:
         lines = done.stderr.decode(errors="replace").splitlines()
         said = [line for line in lines if "error" in line] or lines or [f"exit code {done.returncode}"]

@@ -9,32 +9,30 @@
 - `compiled-c`: the model compiled to C, built with this machine's C compiler. int8 alone; of the tensors those that it
   makes whole.
 
-Reference kernels and TFLite-Micro run in a process of their own: they end it on some models. One such: an int8
-SOFTMAX whose exponentials add up to 512 times the largest or more (512 nearly equal classes) fails an assertion.
+All but the last run in a worker (`apart`), which they end on some models. One such: an int8 SOFTMAX whose exponentials
+add up to 512 times the largest or more (512 nearly equal classes) fails an assertion of the reference kernels.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
 import sys
-import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from converters.tflite.reader import Model, Op, read_model, weights_of
 from sqz_tf.base.errors import SqzError, translated
-from sqz_tf.base.quiet import quiet_stderr
 from sqz_tf.inference import host_c
+from sqz_tf.inference.apart import Apart, NoWorkerError, Worker, WorkerError
 
-IN_PROCESS = {"litert-builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "litert-xnnpack": "AUTO"}
-IN_WORKER = ("litert-ref", "tflite-runtime", "tflm")
+SLOW = ("litert-ref", "tflite-runtime", "tflm")  # reference kernels
 COMPILED = "compiled-c"
-RUNTIMES = (*IN_WORKER, *IN_PROCESS, COMPILED)
+RUNTIMES = (*SLOW, "litert-builtin", "litert-xnnpack", COMPILED)
 PYTHON_VARIABLE = "SQZ_TF_TFLITE_RUNTIME_PYTHON"
 ENVIRONMENT = ".venv-tflite-runtime"
 TENSOR_IMAGES = 2
@@ -105,16 +103,15 @@ def run(
     wanted = [index for op in graph.ops for index in op.outputs] if all_tensors else []
     if runtime == COMPILED:
         return _run_compiled(graph, model, inputs, wanted, tensor_images)
-    if runtime in IN_PROCESS:
-        # XNNPACK computes inside its delegate: the tensors between its ops hold nothing.
-        return _run_here(model, inputs, runtime, [] if runtime == "litert-xnnpack" else wanted, tensor_images)
+    if runtime == "litert-xnnpack":
+        wanted = []  # XNNPACK computes inside its delegate: the tensors between its ops hold nothing.
     if runtime == "tflite-runtime":
         # Version 2.14 adds in place, whatever it is asked to preserve: the sum lies where its first input was.
         overwritten = {index for op in graph.ops if op.name == "ADD" for index in op.inputs}
         wanted = [index for index in wanted if index not in overwritten]
-    request = {"inputs": inputs, "tensors": np.array(wanted, np.int64), "tensor_images": np.array(tensor_images)}
-    reply = _call_worker(runtime, model, request)
-    return Result(reply["outputs"], {index: reply[f"tensor_{index}"] for index in wanted})
+    python = _worker_python(runtime)
+    with _failures(runtime), closing(Apart(model, runtime, preserve=bool(wanted), python=python)) as machine:
+        return _run_images(machine, inputs, wanted, tensor_images)
 
 
 def why_not(runtime: str) -> str | None:
@@ -123,7 +120,7 @@ def why_not(runtime: str) -> str | None:
         if runtime == COMPILED:
             _c_compiler()
         else:
-            _litert() if runtime in IN_PROCESS else _worker_python(runtime)
+            _worker_python(runtime)
     except Unavailable as error:
         return str(error)
     return None
@@ -146,7 +143,9 @@ def arena_bytes(model: bytes, sample: np.ndarray | None = None) -> ArenaUse:
     """
     source = _read(model).input_tensors()[0]
     inputs = np.zeros(source.shape, source.dtype) if sample is None else sample
-    reply = _call_worker("tflm-arena", model, {"inputs": inputs})
+    request = {"model": np.frombuffer(model, np.uint8), "input": inputs}
+    with _failures("tflm"), closing(Worker(_worker_python("tflm"))) as worker:
+        reply, _ = worker.ask({"do": "arena"}, request)
     measured, margin = int(reply["smallest"]), scratch_margin(model)
     total = _round_up(measured + margin, ARENA_ALIGN)
     return ArenaUse(measured, margin, total, int(reply["head"]), int(reply["tail"]))
@@ -199,46 +198,52 @@ def _read(model: bytes) -> Model:
 
 def _check_inputs(graph: Model, inputs: np.ndarray) -> None:
     source = graph.input_tensors()[0]
-    if not len(inputs):
+    if inputs.shape[:1] == (0,):
         raise InterpreterError("there is no image to run", expected="at least 1")
-    if inputs.shape[1:] != source.shape[1:] or str(inputs.dtype) != source.dtype or source.shape[:1] != (1,):
+    if (
+        not inputs.shape
+        or inputs.shape[1:] != source.shape[1:]
+        or str(inputs.dtype) != source.dtype
+        or source.shape[:1] != (1,)
+    ):
         raise InterpreterError(
             f"the images are {inputs.dtype} {list(inputs.shape)}",
             expected=f"{source.dtype} {['N', *source.shape[1:]]}, as the model's input",
         )
 
 
-def _litert() -> Any:
+@contextmanager
+def _failures(runtime: str) -> Iterator[None]:
+    """Turn what befalls a worker into our errors."""
     try:
-        from ai_edge_litert import interpreter
-    except ImportError as error:
-        raise Unavailable("ai-edge-litert is not installed", fix="pip install ai-edge-litert") from error
-    return interpreter
+        with translated(InterpreterError, f"{runtime} failed on the model", of=(WorkerError,)):
+            yield
+    except NoWorkerError as error:
+        raise Unavailable(f"{runtime} has no process to run in: {error}") from error
 
 
-def prepared(model: bytes, threads: int = 1) -> Any:
-    """Return LiteRT's default interpreter (XNNPACK) with its tensors allocated, for timing.
+def timed(model: bytes, image: np.ndarray, threads: int = 1) -> Callable[[], float]:
+    """Return what runs a model once on LiteRT's default path (XNNPACK) and returns the milliseconds that took.
+
+    Args:
+      model: the `.tflite`.
+      image: an input [1, ...] in the model's own dtype.
+      threads: processors to use.
 
     Raises:
-      InterpreterError: it refuses the model.
+      Unavailable: LiteRT is not installed.
+      InterpreterError: it refuses the model, or ends on it.
     """
-    with translated(InterpreterError, "LiteRT refuses the model", of=(ValueError, RuntimeError)), quiet_stderr():
-        machine = _litert().Interpreter(model_content=model, num_threads=threads)
-        machine.allocate_tensors()
-    return machine
+    _check_inputs(_read(model), image)
+    with _failures("litert-xnnpack"):
+        machine = Apart(model, "litert-xnnpack", threads=threads, python=_worker_python("litert-xnnpack"))
+        machine.run(image)
 
+    def once() -> float:
+        with _failures("litert-xnnpack"):
+            return machine.time()
 
-def _run_here(model: bytes, inputs: np.ndarray, runtime: str, wanted: list[int], tensor_images: int) -> Result:
-    litert = _litert()
-    with translated(InterpreterError, f"{runtime} refuses the model", of=(ValueError, RuntimeError)):
-        with quiet_stderr():  # it announces its delegate
-            machine = litert.Interpreter(
-                model_content=model,
-                experimental_op_resolver_type=getattr(litert.OpResolverType, IN_PROCESS[runtime]),
-                experimental_preserve_all_tensors=bool(wanted),
-            )
-            machine.allocate_tensors()
-        return _run_images(machine, inputs, wanted, tensor_images)
+    return once
 
 
 def _c_compiler() -> None:
@@ -256,51 +261,26 @@ def _run_compiled(graph: Model, model: bytes, inputs: np.ndarray, wanted: list[i
     return Result(outputs.reshape(-1, *graph.output_tensors()[0].shape[1:]), shaped)
 
 
-def _run_images(machine: Any, inputs: np.ndarray, wanted: list[int], tensor_images: int) -> Result:
-    source, result = machine.get_input_details()[0]["index"], machine.get_output_details()[0]["index"]
+def _run_images(machine: Apart, inputs: np.ndarray, wanted: list[int], tensor_images: int) -> Result:
     outputs: list[np.ndarray] = []
     kept: dict[int, list[np.ndarray]] = {index: [] for index in wanted}
     for number, image in enumerate(inputs):
-        machine.set_tensor(source, image[None])
-        machine.invoke()
-        outputs.append(machine.get_tensor(result))
+        found = machine.run_all(image[None], wanted if number < tensor_images else ())
+        outputs.append(found["output"])
         if number < tensor_images:
             for index, values in kept.items():
-                values.append(machine.get_tensor(index))
+                values.append(found[f"tensor_{index}"])
     tensors = {index: np.concatenate(values) for index, values in kept.items()}
     return Result(np.concatenate(outputs), tensors)
-
-
-def _call_worker(runtime: str, model: bytes, request: dict[str, Any]) -> dict[str, np.ndarray]:
-    python, worker = _worker_python(runtime), Path(__file__).with_name("worker.py")
-    with tempfile.TemporaryDirectory(prefix="sqz-tf-") as folder:
-        paths = [Path(folder, name) for name in ("model.tflite", "request.npz", "reply.npz")]
-        paths[0].write_bytes(model)
-        np.savez(paths[1], **request)
-        command = [str(python), str(worker), runtime, *map(str, paths)]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-        if done.returncode:
-            raise InterpreterError(f"{runtime} {_ending(done)}")
-        with np.load(paths[2]) as reply:
-            return dict(reply)
-
-
-def _ending(done: subprocess.CompletedProcess[str]) -> str:
-    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    last = lines[-1] if lines else "without a message"
-    if done.returncode < 0:
-        return f"was ended by signal {-done.returncode} while running the model ({last})"
-    return f"failed on the model: {last}"
 
 
 def _worker_python(runtime: str) -> Path:
     """Return the Python that runs a worker for a runtime."""
     if runtime == "tflite-runtime":
         return _tflite_runtime_python()
-    if runtime == "litert-ref":
-        _litert()
-    elif importlib.util.find_spec("tflite_micro") is None:
-        raise Unavailable("tflite-micro is not installed", fix="pip install 'sqz-tf[tflm]'")
+    package, fix = ("tflite-micro", "'sqz-tf[tflm]'") if runtime == "tflm" else ("ai-edge-litert", "ai-edge-litert")
+    if importlib.util.find_spec(package.replace("-", "_")) is None:
+        raise Unavailable(f"{package} is not installed", fix=f"pip install {fix}")
     return Path(sys.executable)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from converters.tflite.reader import read_model
 from sqz_tf.artifact.exported import FLOAT, INT8
-from sqz_tf.base.errors import SqzError
+from sqz_tf.base.errors import SqzError, translated
+from sqz_tf.base.pixels import to_int8
 from sqz_tf.inference import interpreters
 
 WARM_UP = 5
@@ -33,10 +34,9 @@ def measure(folder: Path, runs: int, threads: int) -> list[Latency]:
     times: dict[str, list[float]] = {name: [] for name in calls}
     for run in range(-WARM_UP, runs):
         for name, call in calls.items():
-            start = time.perf_counter()
-            call()
+            milliseconds = call()
             if run >= 0:
-                times[name].append(1e3 * (time.perf_counter() - start))
+                times[name].append(milliseconds)
     baseline = np.array(times[FLOAT])
     return [
         Latency(
@@ -50,15 +50,21 @@ def measure(folder: Path, runs: int, threads: int) -> list[Latency]:
     ]
 
 
-def _prepared(path: Path, threads: int) -> Any:
+def _prepared(path: Path, threads: int) -> Callable[[], float]:
+    """Return what runs a model once and returns its milliseconds."""
     try:
         model = path.read_bytes()
     except OSError as error:
         raise SqzError(f"{path} cannot be read: {error.strerror}", fix="give the folder an export wrote") from error
-    interpreter = interpreters.prepared(model, threads)
-    details = interpreter.get_input_details()[0]
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, details["shape"])
-    value = pixels / 255 if details["dtype"] == np.float32 else pixels - 128
-    interpreter.set_tensor(details["index"], value.astype(details["dtype"]))
-    return interpreter.invoke
+    with translated(SqzError, f"{path} cannot be timed", of=(ValueError, TypeError)):  # TypeError: no dtype of NumPy's
+        source = read_model(model).input_tensors()[0]
+        image = _noise(source.shape, np.dtype(source.dtype))
+    return interpreters.timed(model, image, threads)
+
+
+def _noise(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return random pixels, as a model takes them that sees the device's bytes or their fraction of 255."""
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    if dtype.kind == "f":
+        return pixels.astype(dtype) / dtype.type(255)
+    return to_int8(pixels) if dtype == np.int8 else pixels.astype(dtype)

@@ -225,7 +225,7 @@ def _scores(
 
     from sqz_tf.inference import interpreters
 
-    workers = os.cpu_count() or 1 if runtime in interpreters.IN_WORKER else 1
+    workers = os.cpu_count() or 1 if runtime in interpreters.SLOW else 1
     chunk = min(CHUNK, -(-len(rows) // workers))
 
     def outputs(start: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,11 @@ def test_both_models_are_timed_and_stages_summed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls: list[str] = []
-    monkeypatch.setattr(latency, "_prepared", lambda path, threads: lambda: calls.append(f"{path.name} {threads}"))
+
+    def timed(path: Path, threads: int) -> Callable[[], float]:
+        return lambda: calls.append(f"{path.name} {threads}") or 1.0  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr(latency, "_prepared", timed)
     (tmp_path / "report.json").write_text(json.dumps({"seconds": {"dense": 30.0, "pruned": 10.0}}))
     assert bench.main([str(tmp_path), "--runs", "3", "--threads", "1", "2"]) == 0
     each = 3 + latency.WARM_UP
@@ -39,7 +44,7 @@ def test_a_missing_model_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_a_damaged_report_is_one_line(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(latency, "_prepared", lambda path, threads: lambda: None)
+    monkeypatch.setattr(latency, "_prepared", lambda path, threads: lambda: 1.0)
     (tmp_path / "report.json").write_text(text)
     assert bench.main([str(tmp_path), "--runs", "1"]) == 1
     captured = capsys.readouterr()

@@ -23,7 +23,7 @@ from sqz_tf.base.pixels import to_int8
 from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.images import resize
 from sqz_tf.images.decode import ImageError
-from sqz_tf.inference import interpreters
+from sqz_tf.inference import apart, interpreters
 from sqz_tf.inference.classifier import Classifier
 from sqz_tf.runtime import ModelError
 from tests.helpers import colour_network
@@ -392,18 +392,32 @@ def test_runtimes_are_tried_in_turn(monkeypatch, write):
     tensorflow = types.SimpleNamespace(lite=package)
     path = write(described(model()))
     _only(monkeypatch, tflite_runtime=package, tflite_runtime_interpreter=package, tensorflow=tensorflow)
-    assert Classifier(path, threads=3).runtime == "tflite-runtime"
+    assert Classifier(path, threads=3, isolated=False).runtime == "tflite-runtime"
     _only(monkeypatch, tensorflow=tensorflow)
-    classifier = Classifier(path, threads=3)
-    assert (classifier.runtime, classifier._interpreter.threads) == ("tensorflow", 3)
+    classifier = Classifier(path, threads=3, isolated=False)
+    assert (classifier.runtime, classifier._engine.interpreter.threads) == ("tensorflow", 3)
     with pytest.raises(ModelError, match=r"tensorflow failed on .*model\.tflite: out of memory$"):
         classifier.classify(picture(1, 2, 3, 4))
 
 
-def test_without_a_runtime_the_error_says_what_to_install(monkeypatch, write):
+_WITHOUT = (
+    "import runpy, sys; sys.argv.pop(0); sys.modules.update(dict.fromkeys("
+    "['ai_edge_litert.interpreter', 'tflite_runtime', 'tensorflow'])); runpy.run_path(sys.argv[0], run_name='__main__')"
+)
+
+
+def test_without_a_runtime_the_error_says_what_to_install(monkeypatch, tmp_path, write):
+    said = r"no TFLite runtime can be imported.*ai-edge-litert: .*pip install ai-edge-litert"
+    bare = tmp_path / "python"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{_WITHOUT}" "$@"\n')
+    bare.chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setattr(apart.Worker.__init__, "__defaults__", (str(bare),))
+        with pytest.raises(ModelError, match=said):
+            load(write, described(model()))
     _only(monkeypatch)
-    with pytest.raises(ModelError, match=r"no TFLite runtime.*ai-edge-litert: .*pip install ai-edge-litert"):
-        load(write, described(model()))
+    with pytest.raises(ModelError, match=said):
+        load(write, described(model()), isolated=False)
 
 
 # The base install --------------------------------------------------------------------------------------------

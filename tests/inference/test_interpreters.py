@@ -13,6 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from converters.tflite.reader import Model, Op, Tensor, read_model
 from converters.tflite.writer import pack, unpack
+from sqz_tf.base.quiet import quiet_stderr
 from sqz_tf.inference import interpreters, worker
 from sqz_tf.inference.interpreters import InterpreterError, Unavailable, arena_bytes, run, scratch_margin, why_not
 from sqz_tf.parity.layers import layer_outputs
@@ -235,12 +236,12 @@ def test_a_model_tflm_cannot_run_is_an_error():
 
 
 def test_native_notes_are_held_back_and_shown_on_failure(capfd):
-    with interpreters.quiet_stderr():
+    with quiet_stderr():
         os.write(2, b"native note\n")
     assert capfd.readouterr().err == ""
 
     def fail() -> None:
-        with interpreters.quiet_stderr():
+        with quiet_stderr():
             os.write(2, b"native note\n")
             raise ValueError("broken")
 

@@ -45,11 +45,16 @@ class ReadLayer:
         """Check that the output has the shape that the options and inputs give."""
         self.check(self.output.shape == expected, f"the output is {self.output.shape}; expected {expected}")
 
-    def constant(self, position: int, what: str, dtype: str) -> Tensor:
-        """Return the input at `position`, which must be a constant of that dtype; `what` names it in errors."""
+    def has(self, position: int) -> bool:
+        """Whether there is an input at `position`; the last ones may be left out."""
+        return position < len(self.op.inputs) and self.op.inputs[position] != -1
+
+    def constant(self, position: int, what: str, *dtypes: str) -> Tensor:
+        """Return the input at `position`, which must be a constant of one of the dtypes; `what` names it in errors."""
+        self.check(self.has(position), f"it has no {what}")
         tensor = self.model.tensors[self.op.inputs[position]]
         self.check(tensor.data is not None, f"it computes its {what}; expected constants of the model")
-        self.check(tensor.dtype == dtype, f"it has {tensor.dtype} {what}; expected {dtype}")
+        self.check(tensor.dtype in dtypes, f"it has {tensor.dtype} {what}; expected {dtypes[0]}")
         return tensor
 
     def weights(self, rank: int, dimension: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +76,7 @@ class ReadLayer:
 
     def bias(self, channels: int) -> np.ndarray:
         """Return the biases, int32 [channels]; zeros if the layer has none."""
-        if len(self.op.inputs) < 3 or self.op.inputs[2] == -1:
+        if not self.has(2):
             return np.zeros(channels, np.int32)
         tensor = self.constant(2, "bias", "int32")
         self.check(tensor.size == channels, f"its bias has shape {tensor.shape}; expected {channels} values")

@@ -25,8 +25,7 @@ def _concatenation(layer: ReadLayer) -> net.Concatenation:
 def _pad(layer: ReadLayer) -> net.Pad:
     layer.int8()
     layer.same_quantization()
-    constant = layer.constant(1, "padding", layer.model.tensors[layer.op.inputs[1]].dtype)
-    layer.check(constant.dtype in ("int32", "int64"), f"it has {constant.dtype} padding; expected int32")
+    constant = layer.constant(1, "padding", "int32", "int64")
     values = np.asarray(constant.data)
     layer.check(values.shape == (4, 2), f"its padding has shape {values.shape}; expected (4, 2)")
     layer.check(not values[0].any() and not values[3].any(), "it pads batch or channels; expected height and width")

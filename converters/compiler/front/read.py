@@ -9,7 +9,7 @@ from converters.compiler.faults import Unsupported, check
 from converters.compiler.front import moving, pointwise, pooling, weighted
 from converters.compiler.front import network as net
 from converters.compiler.front.layer import Readers, ReadLayer
-from converters.compiler.limits import LARGEST_SIDE
+from converters.compiler.limits import LARGEST_SIDE, MOST_LAYERS
 from converters.tflite.reader import Model, Op, Tensor, layer_names, read_model
 
 EDGE_DTYPES = ("int8", "uint8", "float32")
@@ -26,6 +26,9 @@ def read_graph(data: bytes) -> net.Graph:
     check(
         len(model.inputs) == 1 and len(model.outputs) == 1,
         f"the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs; expected one of each",
+    )
+    check(
+        len(model.ops) <= MOST_LAYERS, f"the model has {len(model.ops):,} operators; expected at most {MOST_LAYERS:,}"
     )
     return _Reader(model).graph()
 

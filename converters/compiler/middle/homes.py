@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import accumulate
 
 from converters.compiler.front import network as net
 
@@ -54,7 +55,7 @@ class Homes:
     def channels(self, layer: net.Layer) -> list[tuple[int, int]]:
         """Return each input of a concatenation with its first channel."""
         sizes = [self.graph.maps[each].channels for each in layer.inputs]
-        return [(each, sum(sizes[:i])) for i, each in enumerate(layer.inputs)]
+        return list(zip(layer.inputs, accumulate(sizes, initial=0), strict=False))
 
     def _is_written_for(self, number: int) -> bool:
         return self.readers[number] == 1 and number in self.producers and self.graph.views[number] == number

@@ -19,15 +19,15 @@ def with_folded_pads(graph: net.Graph) -> net.Graph:
 
 
 def _with_folded_pad(graph: net.Graph, layer: net.Layer, pads: dict[int, net.Layer]) -> net.Layer:
-    pad = pads.get(layer.inputs[0])
-    if pad is None:
-        return layer
-    assert isinstance(pad.kind, net.Pad)
-    maps = (graph.maps[each] for each in (*pad.inputs, layer.inputs[0], layer.output))
-    merged = FOLDS[type(layer.kind)](layer.kind, _Padding(pad.kind, *maps))
-    if merged is None:
-        return layer
-    return _with_folded_pad(graph, replace(layer, kind=merged, inputs=pad.inputs), pads)
+    """Return a layer with as many PADs before it folded in as can be, one after another."""
+    while pad := pads.get(layer.inputs[0]):
+        assert isinstance(pad.kind, net.Pad)
+        maps = (graph.maps[each] for each in (*pad.inputs, layer.inputs[0], layer.output))
+        merged = FOLDS[type(layer.kind)](layer.kind, _Padding(pad.kind, *maps))
+        if merged is None:
+            break
+        layer = replace(layer, kind=merged, inputs=pad.inputs)
+    return layer
 
 
 @dataclass(frozen=True)

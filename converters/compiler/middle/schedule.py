@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from converters.compiler.faults import Unsupported
-from converters.compiler.limits import MOST_LAG
+from converters.compiler.faults import Unsupported, check
+from converters.compiler.limits import MOST_LAG, MOST_TRIALS
 from converters.compiler.middle import program as prog
 
 CALLER = -1  # stands for an operator: the input's rows come from the caller
@@ -151,6 +151,10 @@ class _Scheduler:
         with which rows lie unfinished for the fewest steps is taken.
         """
         producers = self.producers[stream]
+        trials = (
+            len(producers) ** 2 * self.program.streams[stream].height * (1 + max(map(len, map(self._lags, producers))))
+        )
+        check(trials <= MOST_TRIALS, f"a concatenation of {len(producers)} branches is too large to be timed")
         best: tuple[int, tuple[int, ...], int] | None = None
         for last in reversed(producers):
             found = self._ending_with(last, producers)

@@ -35,7 +35,7 @@ def timeline(plan: Plan) -> Timeline:
     waiting = fixed + sum(
         (_waiting(plan, part) for part in plan.parts if part.kind == "ring"), np.zeros(len(steps), int)
     )
-    return Timeline(tuple(waiting.tolist()), tuple(_working(plan, step) for step in steps))
+    return Timeline(tuple(waiting.tolist()), tuple(_working(plan).tolist()))
 
 
 def _waiting(plan: Plan, ring: Part) -> np.ndarray:
@@ -47,23 +47,33 @@ def _waiting(plan: Plan, ring: Part) -> np.ndarray:
     return np.minimum(born - gone, life.ring_rows) * plan.schedule.program.streams[stream].row_bytes
 
 
-def _working(plan: Plan, step: int) -> int:
-    """Return the most bytes of transient rows and scratch at any operator of a step."""
-    schedule = plan.schedule
-    fired = {i for i, steps in enumerate(schedule.fires_in) if np.any(steps == step)}
-    made = {i for i, life in enumerate(schedule.lives) if life.transient and np.any(life.born_step == step)}
-    alive = [part for part in plan.parts if _is_used(part, fired, made)]
-    return max((_at(alive, operator) for operator in (-1, *fired)), default=0)
+def _working(plan: Plan) -> np.ndarray:
+    """Return the most bytes of transient rows and scratch at any operator of each step: int64 [steps]."""
+    steps = plan.schedule.steps
+    fired = [_marked(steps, each) for each in plan.schedule.fires_in]
+    used = [(part, part.bytes * _uses(plan, part, fired)) for part in plan.parts if part.kind in ("row", "scratch")]
+    alive, most = np.zeros(steps, np.int64), np.zeros(steps, np.int64)
+    for operator, fires in enumerate([np.ones(steps, bool), *fired], -1):
+        alive += sum((held for part, held in used if part.born == operator), np.zeros(steps, np.int64))
+        most = np.maximum(most, np.where(fires, alive, 0))
+        alive -= sum((held for part, held in used if part.dies == operator), np.zeros(steps, np.int64))
+    return most
 
 
-def _is_used(part: Part, fired: set[int], made: set[int]) -> bool:
-    return (part.kind == "row" and not made.isdisjoint(part.streams)) or (
-        part.kind == "scratch" and not fired.isdisjoint(part.operators)
-    )
+def _marked(steps: int, when: np.ndarray) -> np.ndarray:
+    """Return whether something happens in each step: bool [steps]."""
+    marks = np.zeros(steps, bool)
+    marks[when[when < steps]] = True
+    return marks
 
 
-def _at(parts: list[Part], operator: int) -> int:
-    return sum(part.bytes for part in parts if part.born <= operator <= part.dies)
+def _uses(plan: Plan, part: Part, fired: list[np.ndarray]) -> np.ndarray:
+    """Return whether each step makes a row in a part, or works in it: bool [steps]."""
+    if part.kind == "scratch":
+        return np.any([fired[each] for each in part.operators], axis=0)
+    lives = [plan.schedule.lives[each] for each in part.streams]
+    made = [_marked(plan.schedule.steps, life.born_step) for life in lives if life.transient]
+    return np.any(made, axis=0) if made else np.zeros(plan.schedule.steps, bool)
 
 
 def whole_maps(graph: net.Graph) -> tuple[tuple[str, int], ...]:
