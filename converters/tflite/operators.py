@@ -26,9 +26,11 @@ INPUTS = {
     "MEAN": (2, 2),
     "MUL": (2, 2),
     "PAD": (2, 2),
+    "PADV2": (3, 3),
     "QUANTIZE": (1, 1),
     "RESHAPE": (1, 2),
     "SOFTMAX": (1, 1),
+    "SQUEEZE": (1, 1),
     "SUB": (2, 2),
 }
 

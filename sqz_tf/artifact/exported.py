@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from sqz_tf.artifact.manifest import MANIFEST, verify_manifest
-from sqz_tf.base.errors import SqzError
+from sqz_tf.base.errors import ConfigError, SqzError
+from sqz_tf.base.json_files import parse
 
 FLOAT, INT8, UINT8 = "model_f32.tflite", "model_int8.tflite", "model_uint8.tflite"
 KERAS, LABELS, LICENCE = "model.keras", "labels.txt", "LICENCE.weights.txt"
@@ -124,11 +124,9 @@ class Export:
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
-            values = json.loads(self._bytes(name))
-        except ValueError as error:
-            raise self._damaged(f"{name}: {error}") from error
-        if not isinstance(values, dict):
-            raise self._damaged(f"{name} holds no object")
+            values: dict[str, Any] = parse(self._bytes(name), dict[str, Any], what=name)
+        except ConfigError as error:
+            raise self._damaged(str(error)) from error
         return values
 
     def _damaged(self, how: str) -> ExportError:

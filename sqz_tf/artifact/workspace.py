@@ -34,6 +34,7 @@ from sqz_tf.artifact.disk import (
 )
 from sqz_tf.artifact.manifest import MANIFEST, _read_json, _write_json, is_output
 from sqz_tf.base.errors import OutputError
+from sqz_tf.base.paths import absolute
 
 Build = Callable[[Path], None]
 
@@ -78,7 +79,7 @@ class Workspace:
         need_bytes: int = NEED_BYTES,
         note: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self.out = Path(out).resolve()
+        self.out = absolute(out)
         self.work = beside(self.out, WORK)
         self.rejected = beside(self.out, REJECTED)
         self.overwrite, self.resume, self.need_bytes, self.note = overwrite, resume, need_bytes, note

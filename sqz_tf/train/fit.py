@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sqz_tf.base.errors import TrainingError
+from sqz_tf.base.json_files import JsonError, load
 from sqz_tf.train.batches import Examples, evaluation_batches, steps_per_epoch, training_batches
 from sqz_tf.train.keras import keras, tf
 
@@ -58,6 +59,20 @@ class History:
     restarts: int = 0
     best_epoch: int = -1
     start: tuple[float, float] | None = None  # validation accuracy and loss before training, if asked for
+
+
+@dataclass(frozen=True)
+class State:
+    """What `state.json` says of an interrupted phase: its finished epochs and their figures."""
+
+    epoch: int
+    history: History
+
+    def fits(self, epochs: int) -> bool:
+        """Tell whether the figures are those of so many epochs, of which there are at most `epochs`."""
+        figures = (self.history.loss, self.history.accuracy, self.history.val_loss, self.history.val_accuracy)
+        counted = 0 <= self.epoch <= epochs and all(len(each) == self.epoch for each in figures)
+        return counted and -1 <= self.history.best_epoch < max(1, self.epoch) and self.history.restarts in (0, 1)
 
 
 class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
@@ -248,11 +263,15 @@ class _Run:
         path = self.state / "state.json"
         if not path.exists():
             return 0
-        saved = json.loads(path.read_text())
-        self.history = History(**saved["history"])
-        epoch = int(saved["epoch"])
-        self.stuck = self._looks_stuck(epoch)
-        return epoch
+        try:
+            saved: State = load(path, State)
+        except JsonError:  # damaged: the phase begins again
+            return 0
+        if not saved.fits(self.plan.epochs):
+            return 0
+        self.history = saved.history
+        self.stuck = self._looks_stuck(saved.epoch)
+        return saved.epoch
 
 
 def _write_json(path: Path, value: Any) -> None:
