@@ -110,7 +110,7 @@ def bar(probability: float, encoding: str | None = None) -> str:
     eighths = round(8 * BAR * min(1.0, max(0.0, probability)))
     text = "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
     try:
-        text.encode(encoding or sys.stdout.encoding or "ascii")
+        text.encode(encoding or getattr(sys.stdout, "encoding", None) or "ascii")
     except UnicodeEncodeError:
         text = "#" * round(eighths / 8)
     return f"{text:<{BAR}}"

@@ -126,7 +126,7 @@ class Export:
         try:
             values: dict[str, Any] = parse(self._bytes(name), dict[str, Any], what=name)
         except ConfigError as error:
-            raise self._damaged(str(error)) from error
+            raise self._damaged(error.what) from error
         return values
 
     def _damaged(self, how: str) -> ExportError:

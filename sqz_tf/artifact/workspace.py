@@ -219,6 +219,8 @@ class Workspace:
             )
 
     def _check_out(self) -> None:
+        if self.out.is_symlink():  # resolved as far as it leads: the rest is a circle
+            raise OutputError(f"--out {self.out} is a link that leads back to itself", fix="choose another --out")
         if not self.out.exists():
             return
         if not self.out.is_dir():

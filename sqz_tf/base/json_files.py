@@ -57,7 +57,7 @@ def parse(
     try:
         value = loads(data, most_bytes, most_values)
     except ValueError as error:
-        raise JsonError(f"{what} cannot be used: {first_line(error)}", expected="JSON as this kit writes it") from error
+        raise JsonError(f"{what}: {first_line(error)}", expected="JSON as this kit writes it") from error
     try:
         return typed(value, kind)
     except ConfigError as error:
