@@ -28,6 +28,8 @@ INPUTS = {
     "PAD": (2, 2),
     "PADV2": (3, 3),
     "QUANTIZE": (1, 1),
+    "RELU": (1, 1),
+    "RELU6": (1, 1),
     "RESHAPE": (1, 2),
     "SOFTMAX": (1, 1),
     "SQUEEZE": (1, 1),

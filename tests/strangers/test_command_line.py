@@ -69,7 +69,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def commands(module: ModuleType, path: str) -> list[list[str]]:
-    before, option = PATHS[module.__name__.split(".")[-1]]
+    before, _ = PATHS[module.__name__.split(".")[-1]]
     lines = [[*before, path], [*before, f"{path}/x"]]
     if module is compile:
         return [[*line, "--out", "c"] for line in lines]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,28 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path, stop_aft
     assert len(history.loss) == PLAN.epochs
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+STATE = {"epoch": 1, "history": {"loss": [1.0], "accuracy": [0.5], "val_loss": [1.0], "val_accuracy": [0.5]}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 10_000,
+        json.dumps({**STATE, "epoch": "1"}),
+        json.dumps({**STATE, "epoch": 10**9}),
+        json.dumps({**STATE, "epoch": -1}),
+        json.dumps({**STATE, "history": {**STATE["history"], "loss": [1.0, 1.0]}}),  # type: ignore[dict-item]
+        json.dumps({**STATE, "history": {**STATE["history"], "restarts": -(10**18)}}),  # type: ignore[dict-item]
+        json.dumps({**STATE, "history": {**STATE["history"], "best_epoch": 7}}),  # type: ignore[dict-item]
+        json.dumps(STATE).replace("0.5", "NaN"),
+    ],
+)
+def test_a_damaged_state_begins_again(text: str, tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text(text)
+    _, history = trained(tmp_path, FitPlan(epochs=1, batch_size=32), examples(6))
+    assert len(history.loss) == 1
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
