@@ -27,7 +27,7 @@ from sqz_tf.base.console import (
 from sqz_tf.base.errors import ConfigError, OutputError
 from sqz_tf.base.paths import absolute
 from sqz_tf.base.spec import ARCHS, BYPASSES, FITS
-from sqz_tf.base.text import printable
+from sqz_tf.base.text import printable, readable
 from sqz_tf.deploy import android
 from sqz_tf.quantize.schemes.every import SCHEMES
 
@@ -165,6 +165,7 @@ def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> i
     out = absolute(arguments.out or Path("build") / _default_name(arguments.data))
     options = _options(arguments)
     _refuse_contradictions(arguments)
+    _refuse_other_encodings(line)
     require_tools()
     if arguments.android:
         android.require_demo()
@@ -195,6 +196,12 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         raise ConfigError(
             "--width, --bypass and --channels 1 do not go with --weights", expected="the network the weights are for"
         )
+
+
+def _refuse_other_encodings(line: list[str]) -> None:
+    for text in line:
+        if readable(text) != text:
+            raise ConfigError(f"{text} is not UTF-8", expected="names that the manifest can hold", fix="rename it")
 
 
 def _job(arguments: argparse.Namespace, options: Options) -> Job:

@@ -135,6 +135,14 @@ def test_an_output_that_cannot_be_is_one_line(
     assert len(said.splitlines()) == 1
 
 
+def test_an_export_of_names_that_no_manifest_can_hold_is_refused_at_once(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in (["--data", "a\udcff"], ["--out", "\udc80"], ["--weights", "w\udcfe"]):
+        assert export.main(arguments) == 1
+        assert "is not UTF-8; expected names that the manifest can hold" in capsys.readouterr().err
+
+
 def test_numbers_of_arguments_have_an_end(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number in ("9" * 5_000, "1000000001", "-9" * 30):
         with pytest.raises(SystemExit) as ended:

@@ -22,7 +22,7 @@ from sqz_tf.train.batches import (
     steps_per_epoch,
     training_batches,
 )
-from sqz_tf.train.fit import FitPlan, WarmupCosine, fit
+from sqz_tf.train.fit import FitPlan, History, WarmupCosine, _Run, fit
 from sqz_tf.train.keras import make_deterministic
 from sqz_tf.train.squeezenet import squeezenet
 
@@ -98,8 +98,16 @@ STATE = {"epoch": 1, "history": {"loss": [1.0], "accuracy": [0.5], "val_loss": [
 )
 def test_a_damaged_state_begins_again(text: str, tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text(text)
-    _, history = trained(tmp_path, FitPlan(epochs=1, batch_size=32), examples(6))
-    assert len(history.loss) == 1
+    run = _Run(None, examples(6), examples(6), FitPlan(epochs=1), 1, tmp_path, None)
+    assert run._read_state() == 0
+    assert run.history == History()
+
+
+def test_a_sound_state_is_taken_up(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text(json.dumps(STATE))
+    run = _Run(None, examples(6), examples(6), FitPlan(epochs=1), 1, tmp_path, None)
+    assert run._read_state() == 1
+    assert run.history.val_loss == [1.0]
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
