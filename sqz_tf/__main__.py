@@ -6,7 +6,7 @@ import importlib
 import sys
 
 from sqz_tf import __version__
-from sqz_tf.base.console import EXIT_OK, EXIT_USAGE
+from sqz_tf.base.console import EXIT_OK, EXIT_USAGE, say_lines, show
 
 COMMANDS = {
     "export": "train, prune, quantize, convert and prove a SqueezeNet",
@@ -31,7 +31,10 @@ def main(argv: list[str]) -> int:
     asked = argv in ([], ["-h"], ["--help"])
     lines = [f"  {name:<10} {text}" for name, text in COMMANDS.items()]
     usage = "\n".join(["usage: sqz-tf COMMAND …    (sqz-tf COMMAND --help)", "", *lines])
-    print(usage if asked else f"sqz-tf: unknown command {argv[0]!r}\n{usage}", file=sys.stdout if asked else sys.stderr)
+    if asked:
+        show(usage)
+    else:
+        say_lines(f"sqz-tf: unknown command {argv[0]!r}\n{usage}\n")
     return EXIT_OK if asked else EXIT_USAGE
 
 

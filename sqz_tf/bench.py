@@ -10,9 +10,11 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from sqz_tf.base.console import EXIT_OK, Console, command, common_options, positive
+from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, positive, show, show_json
 from sqz_tf.base.errors import DataError, translated
+from sqz_tf.base.json_files import JsonError, load, typed
 from sqz_tf.inference.latency import Latency, measure
 
 
@@ -33,15 +35,14 @@ def _seconds(report: Path) -> dict[str, float]:
     """Return what each stage of the export took, in seconds; empty without a report."""
     if not report.exists():
         return {}
-    of = (OSError, ValueError, LookupError, TypeError, AttributeError)
-    with translated(DataError, f"{report} cannot be read", expected="what an export wrote", of=of):
-        found = json.loads(report.read_text(encoding="utf-8"))["seconds"]
-        return {str(stage): float(seconds) for stage, seconds in found.items()}
+    with translated(DataError, f"{report} cannot be read", expected="what an export wrote", of=(OSError, JsonError)):
+        seconds: dict[str, float] = typed(load(report, dict[str, Any]).get("seconds"), dict[str, float], "seconds")
+        return seconds
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
-    parser = argparse.ArgumentParser(prog="python -m sqz_tf.bench", description=__doc__)
+    parser = Parser(prog="python -m sqz_tf.bench", description=__doc__)
     parser.add_argument("folder", type=Path, help="an export's output folder")
     parser.add_argument("--runs", type=positive, default=200, help="timed runs of each model (default: 200)")
     parser.add_argument("--threads", type=positive, nargs="+", default=[1, 2], help="default: 1 2")
@@ -61,9 +62,9 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
         console.note(f"timing {arguments.runs} runs of each model, threads: {threads}")
         latencies += measure(arguments.folder, arguments.runs, threads)
     if arguments.json:
-        print(json.dumps({"latency": [asdict(row) for row in latencies], "seconds": seconds}, indent=2))
+        show_json(json.dumps({"latency": [asdict(row) for row in latencies], "seconds": seconds}, indent=2))
     else:
-        print(table(latencies, seconds))
+        show(table(latencies, seconds))
     return EXIT_OK
 
 

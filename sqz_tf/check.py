@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, command, common_options
+from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, Parser, command, common_options, show, show_json
 from sqz_tf.parity.folder import judge_folder
 from sqz_tf.parity.verdict import ParityReport
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m sqz_tf.check",
         description="Judge an output folder again: files against their manifest, Keras against TFLite, int8 on every "
         "interpreter, and int8's accuracy against model_f32.tflite's on the held-out pictures. "
@@ -43,7 +43,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:
     report = judge_folder(arguments.folder, arguments.data, arguments.max_drop, console)
-    print(json.dumps(report.to_json(), indent=2) if arguments.json else table(report))
+    if arguments.json:
+        show_json(json.dumps(report.to_json(), indent=2))
+    else:
+        show(table(report))
     return EXIT_OK if report.passed else EXIT_FAILED
 
 

@@ -7,8 +7,20 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, command, common_options, positive
+from sqz_tf.base.console import (
+    EXIT_FAILED,
+    EXIT_OK,
+    Console,
+    Parser,
+    command,
+    common_options,
+    positive,
+    say,
+    show,
+    show_json,
+)
 from sqz_tf.base.errors import SqzError
+from sqz_tf.base.text import printable
 
 if TYPE_CHECKING:
     from sqz_tf.inference.classifier import Answer, Classifier
@@ -23,7 +35,7 @@ BAR = 20  # characters for a probability of 1
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m sqz_tf.classify",
         description="Classify pictures with a .tflite file of this kit, which carries its labels and preprocessing. "
         "Exit code 0: all done, 1: a picture or the model cannot be used, 2: usage.",
@@ -59,9 +71,9 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     for picture in arguments.pictures:
         results.append(_result(classifier, picture, arguments.top))
         if not arguments.json:
-            print(_printable(_table(results[-1])), end="", flush=True)
+            show(_table(results[-1]), end="")
     if arguments.json:
-        print(json.dumps({"model": arguments.model, "runtime": classifier.runtime, "images": results}, indent=2))
+        show_json(json.dumps({"model": arguments.model, "runtime": classifier.runtime, "images": results}, indent=2))
     return EXIT_FAILED if any("error" in result for result in results) else EXIT_OK
 
 
@@ -70,7 +82,7 @@ def _result(classifier: Classifier, picture: str, top: int) -> dict[str, Any]:
     try:
         answers = classifier.classify(picture)[:top]
     except SqzError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        say(str(error), error=True)
         return {"image": picture, "error": str(error)}
     return {"image": picture, "top": [_answer(classifier, answer) for answer in answers]}
 
@@ -88,13 +100,7 @@ def _table(result: dict[str, Any]) -> str:
     lines = [f"{each['probability']:8.1%}  {bar(each['probability'])}  {each['label']}" for each in result["top"]]
     # The index tells classes of one name apart.
     lines = [f"{line} ({each['index']})" for line, each in zip(lines, result["top"], strict=True)]
-    return "\n".join([result["image"], *lines, ""])
-
-
-def _printable(text: str) -> str:
-    """Return text with `?` for what standard output cannot show, such as a file's name in another encoding."""
-    encoding = sys.stdout.encoding or "ascii"
-    return text.encode(encoding, "replace").decode(encoding)
+    return "\n".join([*map(printable, (result["image"], *lines)), ""])
 
 
 def bar(probability: float, encoding: str | None = None) -> str:
@@ -107,7 +113,7 @@ def bar(probability: float, encoding: str | None = None) -> str:
     eighths = round(8 * BAR * min(1.0, max(0.0, probability)))
     text = "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
     try:
-        text.encode(encoding or sys.stdout.encoding or "ascii")
+        text.encode(encoding or getattr(sys.stdout, "encoding", None) or "ascii")
     except UnicodeEncodeError:
         text = "#" * round(eighths / 8)
     return f"{text:<{BAR}}"

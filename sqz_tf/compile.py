@@ -14,8 +14,9 @@ from pathlib import Path
 from converters import c_packages, compiler
 from converters.tflite.writer import read_attached
 from sqz_tf import __version__
-from sqz_tf.base.console import EXIT_OK, Console, command, common_options
+from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, show, show_json
 from sqz_tf.base.errors import ConversionError, DataError, translated
+from sqz_tf.base.text import printable
 from sqz_tf.deploy.boards import board_argument, boards
 from sqz_tf.deploy.c_folder import write_folder
 
@@ -35,7 +36,7 @@ ALL = "all"
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m sqz_tf.compile",
         description="Compile an int8 .tflite to C that runs it row by row, byte equal to TFLite's reference kernels. "
         "Exit code 0: done, 1: the model cannot be compiled or the folder not written, 2: usage.",
@@ -98,11 +99,11 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
             console.note(f"{arguments.out} was of the kind {replaced} and is now {arguments.package}")
     console.note(_told(arguments.model, compilation))
     if arguments.dump:
-        print(_dumped(compilation, arguments.dump), end="")
+        show(_dumped(compilation, arguments.dump), end="")
     if arguments.json:
-        print(json.dumps(compiler.report(compilation), indent=1))
+        show_json(json.dumps(compiler.report(compilation), indent=1))
     elif not arguments.dump:
-        print(arguments.out)
+        show(printable(str(arguments.out)))
     return EXIT_OK
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from sqz_tf.base.console import EXIT_OK, Console, command, common_options, positive
+from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, positive, show, show_json
 from sqz_tf.data.accuracy import SPLITS, Evaluation, evaluate
 from sqz_tf.inference.classifier import Classifier
 
@@ -20,7 +20,7 @@ examples:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m sqz_tf.evaluate",
         description="Measure a .tflite file of this kit on labelled pictures: top-1 and top-5 accuracy. Classes are "
         "matched to the model's labels by wnid, name or number. Exit code 0: done, 1: failed, 2: usage.",
@@ -55,7 +55,10 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     for note in result.notes:
         console.note(f"note: {note}")
     about = {"model": arguments.model, "data": arguments.data, "split": arguments.split, "runtime": classifier.runtime}
-    print(json.dumps({**result.to_json(), **about}, indent=2) if arguments.json else table(result, classifier))
+    if arguments.json:
+        show_json(json.dumps({**result.to_json(), **about}, indent=2))
+    else:
+        show(table(result, classifier))
     return EXIT_OK
 
 

@@ -14,9 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.weights.read import FORMATS
-from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, command, common_options, positive
+from sqz_tf.base.console import (
+    EXIT_FAILED,
+    EXIT_OK,
+    Console,
+    Parser,
+    command,
+    common_options,
+    positive,
+    show,
+    show_json,
+)
 from sqz_tf.base.errors import ConfigError, OutputError
+from sqz_tf.base.paths import absolute
 from sqz_tf.base.spec import ARCHS, BYPASSES, FITS
+from sqz_tf.base.text import printable, readable
 from sqz_tf.data.sources import NAMES
 from sqz_tf.deploy import android
 from sqz_tf.quantize.schemes.every import SCHEMES
@@ -42,7 +54,7 @@ INTERRUPTED = "interrupted; run the same command again to go on from here"
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m sqz_tf.export",
         description="Train a SqueezeNet on pictures, prune and quantize it, convert it to TFLite and C, and prove "
         "that int8 does what float does.",
@@ -152,9 +164,10 @@ def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> i
     from sqz_tf.pipeline.job import execute
     from sqz_tf.pipeline.preflight import require_tools
 
-    out = (arguments.out or Path("build") / _default_name(arguments.data)).resolve()
+    out = absolute(arguments.out or Path("build") / _default_name(arguments.data))
     options = _options(arguments)
     _refuse_contradictions(arguments)
+    _refuse_other_encodings(line)
     require_tools()
     if arguments.android:
         android.require_demo()
@@ -187,6 +200,12 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         )
 
 
+def _refuse_other_encodings(line: list[str]) -> None:
+    for text in line:
+        if readable(text) != text:
+            raise ConfigError(f"{text} is not UTF-8", expected="names that the manifest can hold", fix="rename it")
+
+
 def _job(arguments: argparse.Namespace, options: Options) -> Job:
     from sqz_tf.pipeline.job import from_scratch, from_weights
 
@@ -217,10 +236,10 @@ def _print_result(report: dict[str, Any], folder: Path, as_json: bool) -> None:
     from sqz_tf.report.pages import summary_table
 
     if as_json:
-        print(to_json(report), end="")
+        show_json(to_json(report).rstrip("\n"))
         return
-    print(summary_table(report))
-    print(f"report: {folder / 'report.html'}")
+    show(summary_table(report))
+    show(printable(f"report: {folder / 'report.html'}"))
 
 
 def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspace, console: Console) -> int:
@@ -232,7 +251,7 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
     job = _job(arguments, options)
     forecast = job.forecast()
     if arguments.json:
-        print(json.dumps({"plan": job.plan.to_dict(), **forecast}, indent=2, ensure_ascii=False))
+        show_json(json.dumps({"plan": job.plan.to_dict(), **forecast}, indent=2, ensure_ascii=False))
         return EXIT_OK
     plan, train = job.plan, job.plan.train
     names = ", ".join(forecast["classes"][:12]) + (" …" if len(forecast["classes"]) > 12 else "")
@@ -253,7 +272,7 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
         else "nothing",
         "time": f"about {_duration(forecast['seconds'])} on this machine",
     }
-    print("\n".join(f"{name:<14}{text}" for name, text in rows.items()))
+    show("\n".join(printable(f"{name:<14}{text}") for name, text in rows.items()))
     for note in forecast["notes"]:
         console.note(f"note: {note}")
     return EXIT_OK

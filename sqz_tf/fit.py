@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, command, common_options
+from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, Parser, command, common_options, show, show_json
 from sqz_tf.deploy import footprint
 from sqz_tf.deploy.boards import Board, board_argument, boards
 from sqz_tf.deploy.need import KIB, STACK_KEPT, FitError, Model, Need, Verdict, judge, lacking_of, tflm_need
@@ -156,7 +156,7 @@ def owned() -> list[Board]:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m sqz_tf.fit",
         description="Tell whether a model fits boards, without one: RAM, flash, operators, an estimate of the time. "
         "Exit code 0: it fits the board (of several: at least one), 1: it does not or cannot be compiled, 2: usage.",
@@ -185,9 +185,9 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     tflm, why_not = tflm_need(data) if arguments.tflm else (None, "not asked for")
     verdicts = judge(model, chosen, tflm)
     if arguments.json:
-        print(json.dumps(as_json(model, verdicts, why_not), indent=1, ensure_ascii=False))
+        show_json(json.dumps(as_json(model, verdicts, why_not), indent=1, ensure_ascii=False))
     else:
-        print(table(model, verdicts, why_not))
+        show(table(model, verdicts, why_not))
     return EXIT_OK if any(verdict.fits for verdict in verdicts) else EXIT_FAILED
 
 

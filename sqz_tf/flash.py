@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from sqz_tf.artifact.exported import C_FOLDER, INT8
-from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, command, common_options
+from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, Parser, command, common_options, show, show_json
+from sqz_tf.base.paths import absolute
+from sqz_tf.base.text import printable
 from sqz_tf.deploy import firmware, flashing
 from sqz_tf.deploy.boards import board, board_argument
 from sqz_tf.deploy.firmware import Run
@@ -29,7 +31,7 @@ from sqz_tf.deploy.flashing import Given, given
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m sqz_tf.flash", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", metavar="DIR", type=Path, help="a compiled model's folder, or an export's")
@@ -63,27 +65,27 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     job = _job(arguments)
     _note_other_target(job, console)
     if arguments.dry_run:
-        print(f"# this command itself writes the pictures and what is expected of them to {CASES}")
-        print("\n".join([*preparation(), *map(str, steps(job))]))
+        show(f"# this command itself writes the pictures and what is expected of them to {CASES}")
+        show("\n".join([*preparation(), *(printable(str(step)) for step in steps(job))]))
         return EXIT_OK
     what = given(_compiled(arguments.folder), arguments.image, arguments.model or job.model)
     cases = firmware.cases_file(what.inputs, what.outputs)
     if arguments.only_build:
-        print("\n".join(map(str, flashing.build(job, cases, console.note))))
+        show("\n".join(map(str, flashing.build(job, cases, console.note))))
         return EXIT_OK
     said = flashing.run(job, cases, console.note)
     if arguments.json:
-        print(json.dumps(_result(job, what, said), indent=2))
+        show_json(json.dumps(_result(job, what, said), indent=2))
     else:
-        print(_text(job, what, said), end="")
+        show(_text(job, what, said), end="")
     return EXIT_OK if said is None or said.verdict == firmware.EXIT_GOOD else EXIT_FAILED
 
 
 def _job(arguments: argparse.Namespace) -> Job:
     chosen = HOST if arguments.board == firmware.HOST else board(arguments.board)
     virtual = arguments.virtual or arguments.board == chosen.qemu
-    folder: Path = arguments.folder.resolve()
-    out: Path = (arguments.out or folder.with_name(f"{folder.name}-{chosen.name}")).resolve()
+    folder: Path = absolute(arguments.folder)
+    out: Path = absolute(arguments.out or folder.parent / f"{folder.name}-{chosen.name}")
     firmware.header(_compiled(folder))
     if _is_export(folder):  # whose C is for any processor: compile again for this one
         return Job(chosen, out / "c", out, arguments.port, virtual, folder / INT8)
@@ -125,8 +127,8 @@ def _text(job: Job, what: Given, said: Run | None) -> str:
         return f"{job.board.title} is programmed; it says its verdict on its serial port\n"
     lines = []
     for name, answer in zip(what.names, said.answers, strict=False):
-        lines.append(name)
-        lines += [f"{score:5} {what.label(number)} ({number})" for number, score in answer.best]
+        lines.append(printable(name))
+        lines += [f"{score:5} {printable(what.label(number))} ({number})" for number, score in answer.best]
         lines += {None: [], True: ["      equal to TFLite"], False: ["      not TFLite's output"]}[answer.equal]
     stack = f"{said.stack_bytes} bytes of stack used, " if said.stack_bytes else ""
     return "\n".join([*lines, f"{job.board.title}: {stack}{firmware.VERDICTS[said.verdict]}", ""])

@@ -12,13 +12,13 @@ from android_demo.tools import models
 from android_demo.tools.build import ABIS, build
 from android_demo.tools.process import require_tools
 from android_demo.tools.verify import Verdict
-from sqz_tf.base.console import EXIT_OK, Console, command, common_options
+from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, show, show_json
 from sqz_tf.deploy.android import ASSETS, bundle
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m android_demo.tools",
         description="Bundle exported models with the demo app, build the package without the Android SDK, check it.",
     )
@@ -51,7 +51,10 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     bundle(exports, arguments.assets)
     if not arguments.only_bundle:
         verdict = build(arguments.assets, arguments.abi or list(ABIS), arguments.out)
-        print(json.dumps(verdict.to_dict(), indent=2) if arguments.json else summary(verdict, arguments.out))
+        if arguments.json:
+            show_json(json.dumps(verdict.to_dict(), indent=2))
+        else:
+            show(summary(verdict, arguments.out))
     return EXIT_OK
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import struct
 import zipfile
@@ -13,6 +12,7 @@ from typing import Any
 
 from android_demo.tools.apk import APPLICATION, MIN_SDK, PAGE, TARGET_SDK
 from android_demo.tools.process import BuildError, run
+from sqz_tf.base.json_files import parse
 
 MODELS = "assets/models/"
 
@@ -90,7 +90,8 @@ def _check_badging(badging: str) -> None:
 
 def _models(package: zipfile.ZipFile) -> list[dict[str, Any]]:
     """Return the bundled models after comparing each file with its hash."""
-    listed: list[dict[str, Any]] = json.loads(package.read(f"{MODELS}models.json"))["models"]
+    text = package.read(f"{MODELS}models.json")
+    listed: list[dict[str, Any]] = parse(text, dict[str, Any], what="models.json")["models"]
     for entry in listed:
         for file, digest in ((entry["file"], entry["sha256"]), (entry["labels"], entry["labels_sha256"])):
             _expect(hashlib.sha256(package.read(MODELS + file)).hexdigest() == digest, f"{file} has changed")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from converters import strict_json
 from converters.weights.tensors import ConvWeights, Shape, WeightFile, describe
 
 _SHOWN = 4  # names listed in a message before it says how many more there are
@@ -35,7 +35,7 @@ def parse_layouts(text: str) -> tuple[Layout, ...]:
       text: `{"names": {TABLE: {file's name: caller's name}}, "layouts": [{"name", "formats", "names": TABLE,
         "kernels", ...}]}`; keys not named here become `facts`.
     """
-    document = json.loads(text)
+    document = strict_json.loads(text)
     return tuple(_layout(entry, document["names"]) for entry in document["layouts"])
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from converters import strict_json
 from converters.weights.state_dict import from_tensors
 from converters.weights.tensors import MAX_DIM, WeightFile, describe
 
@@ -81,20 +82,13 @@ def _header(data: bytes) -> tuple[dict[str, Any], int]:
             f"fits into it and has at most {MAX_HEADER}"
         )
     try:
-        header = json.loads(data[8 : 8 + length].decode("utf-8"), object_pairs_hook=_no_repeats)
-    except (ValueError, RecursionError) as error:
+        header = strict_json.loads(data[8 : 8 + length], MAX_HEADER)
+    except ValueError as error:
         raise ValueError(f"the header is damaged ({error}); expected JSON") from error
     if not isinstance(header, dict):
         raise ValueError(f"the header is a {type(header).__name__}; expected a JSON object")
     header.pop("__metadata__", None)
     return header, 8 + length
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a name is there twice")
-    return result
 
 
 def _offsets(name: str, entry: Any) -> tuple[int, int]:

@@ -31,6 +31,7 @@ REFUSALS = (
     errno.EIO,
     errno.ENAMETOOLONG,
     errno.ENOTDIR,
+    errno.ELOOP,
 )
 
 
@@ -85,6 +86,8 @@ def _concerns(error: OSError, out: Path) -> bool:
 
 def beside(path: Path, suffix: str) -> Path:
     """Return the sibling of `path` whose name has `suffix` appended."""
+    if not path.name:
+        raise OutputError(f"--out {path} is the root of all folders", expected="a folder to create")
     return path.with_name(path.name + suffix)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqz_tf.artifact.manifest import MANIFEST, verify_manifest
-from sqz_tf.base.errors import SqzError
+from sqz_tf.base.errors import ConfigError, SqzError
+from sqz_tf.base.json_files import parse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,11 +133,9 @@ class Export:
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
-            values = json.loads(self._bytes(name))
-        except ValueError as error:
-            raise self._damaged(f"{name}: {error}") from error
-        if not isinstance(values, dict):
-            raise self._damaged(f"{name} holds no object")
+            values: dict[str, Any] = parse(self._bytes(name), dict[str, Any], what=name)
+        except ConfigError as error:
+            raise self._damaged(error.what) from error
         return values
 
     def _damaged(self, how: str) -> ExportError:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sqz_tf import __version__
+from sqz_tf.base.json_files import JsonError, load
 
 FORMAT = 1
 
@@ -148,10 +149,10 @@ def _files(folder: Path) -> list[str]:
 def _read_json(path: Path) -> dict[str, Any]:
     """Return a JSON object, or an empty one if the file is missing, broken or something else."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        values: dict[str, Any] = load(path, dict[str, Any])
+    except (OSError, JsonError):
         return {}
-    return values if isinstance(values, dict) else {}
+    return values
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

@@ -46,6 +46,7 @@ from sqz_tf.artifact.manifest import (
     verify_manifest,
 )
 from sqz_tf.base.errors import OutputError
+from sqz_tf.base.paths import absolute
 
 Build = Callable[[Path], None]
 
@@ -93,7 +94,7 @@ class Workspace:
         need_bytes: int = NEED_BYTES,
         note: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self.out = Path(out).resolve()
+        self.out = absolute(out)
         self.work = beside(self.out, WORK)
         self.rejected = beside(self.out, REJECTED)
         self.overwrite, self.resume, self.need_bytes, self.note = overwrite, resume, need_bytes, note
@@ -240,6 +241,8 @@ class Workspace:
             raise foreign_work(self.work)
 
     def _check_out(self) -> None:
+        if self.out.is_symlink():  # resolved as far as it leads: the rest is a circle
+            raise OutputError(f"--out {self.out} is a link that leads back to itself", fix="choose another --out")
         if not self.out.exists():
             return
         if not self.out.is_dir():

@@ -10,14 +10,52 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
+from typing import Any, NoReturn, TextIO
 
 from sqz_tf import __version__
-from sqz_tf.base.errors import SqzError
+from sqz_tf.base.errors import SqzError, first_line
+from sqz_tf.base.text import printable, printable_json, printable_lines, shown_in
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a file that is open already
+MOST = 1_000_000_000  # of anything counted on a command line
 PLAIN_SECONDS = 10.0  # between two progress lines where there is no terminal
+REPORT = "run it again with --debug and report what that prints to the maintainers, see SECURITY.md"
+
+
+class Parser(argparse.ArgumentParser):
+    """A command line's parser, which refuses what no argument can be and says so without obeying escape codes."""
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def,override]
+        """Parse as argparse does; an argument that is empty, or no path could hold, is wrong usage."""
+        args = sys.argv[1:] if args is None else list(args)
+        for before, text in zip([self.prog, *args], args, strict=False):
+            if fault := _argument_fault(text):
+                self.error(f"argument {text!r:.60} after {before} {fault}")
+        return super().parse_known_args(args, namespace)
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help as standard output's encoding allows."""
+        if file is None:
+            show(self.format_help(), end="")
+        else:
+            super().print_help(file)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End with a message."""
+        super().exit(status, message and printable_lines(message))
+
+
+def _argument_fault(text: str) -> str:
+    if not text or (text.startswith("--") and text.endswith("=")):
+        return "is empty: expected a value"
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return "is no text: expected Unicode without halves of surrogate pairs"
+    return "holds a NUL: expected none" if "\0" in text else ""
 
 
 class Console:
@@ -25,7 +63,7 @@ class Console:
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
-        self.terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self.terminal = _is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
         self._moving = False
         self._last = 0.0
         self._label = ""
@@ -34,7 +72,7 @@ class Console:
         """Print one line."""
         if not self.quiet:
             self._end_moving_line()
-            print(line, file=sys.stderr, flush=True)
+            say(line)
 
     def step(self, label: str, done: int, total: int, extra: str = "") -> None:
         """Show how far a long job is."""
@@ -51,16 +89,40 @@ class Console:
 
     def _show(self, text: str, share: float, finished: bool) -> None:
         if not self.terminal:
-            print(text, file=sys.stderr, flush=True)
+            say(text)
             return
         bar = "━" * round(24 * share)
-        print(f"\r\x1b[2K{bar:<24} {text}", end="\n" if finished else "", file=sys.stderr, flush=True)
+        print(f"\r\x1b[2K{bar:<24} {printable(text)}", end="\n" if finished else "", file=sys.stderr, flush=True)
         self._moving = not finished
 
     def _end_moving_line(self) -> None:
         if self._moving:
             print(file=sys.stderr)
             self._moving = False
+
+
+def say(line: str, error: bool = False) -> None:
+    """Print one line on stderr, whatever is in it; see `printable`."""
+    if sys.stderr:
+        print(f"{_red('error:')} {printable(line)}" if error else printable(line), file=sys.stderr, flush=True)
+
+
+def show(text: str, end: str = "\n") -> None:
+    """Print lines of text on stdout as its encoding allows, with what a terminal would obey escaped."""
+    if sys.stdout:
+        print(shown_in(printable_lines(text), sys.stdout.encoding), end=end, flush=True)
+
+
+def show_json(text: str) -> None:
+    """Print a JSON text on stdout, escaped as JSON does where a terminal would obey it or cannot show it."""
+    if sys.stdout:
+        print(printable_json(text, sys.stdout.encoding))
+
+
+def say_lines(text: str) -> None:
+    """Print lines of text on stderr; see `printable`."""
+    if sys.stderr:
+        print(printable_lines(text), end="", file=sys.stderr, flush=True)
 
 
 def common_options(
@@ -97,7 +159,7 @@ def command(
 
 
 def run(main: Callable[[], int], debug: bool = False, interrupted: str = "interrupted") -> int:
-    """Run a command's work; a known failure becomes one line on stderr and exit code 1.
+    """Run a command's work; any failure, foreseen or not, becomes one line on stderr and exit code 1.
 
     Args:
       interrupted: what to say after Ctrl-C.
@@ -108,23 +170,44 @@ def run(main: Callable[[], int], debug: bool = False, interrupted: str = "interr
         if sys.stdout:
             sys.stdout.flush()  # while a full disk can still be told
         return code
-    except SqzError as error:
-        if debug:
-            traceback.print_exc()
-        print(f"{_red('error:')} {error}", file=sys.stderr)
-        return EXIT_FAILED
     except KeyboardInterrupt:
-        print(interrupted, file=sys.stderr)
+        say(interrupted)
         return EXIT_INTERRUPTED
-    except OSError as error:
-        if error.errno not in UNWRITABLE or error.filename:
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
-        if not isinstance(error, BrokenPipeError):
-            print(f"{_red('error:')} the output cannot be written ({error.strerror})", file=sys.stderr)
+    except Exception as error:
+        with suppress(OSError):  # the place where it is said can be full, too
+            _report(error, debug)
         return EXIT_FAILED
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _report(error: Exception, debug: bool) -> None:
+    if debug:
+        say_lines(traceback.format_exc())
+    if line := _told(error):
+        say(line, error=True)
+
+
+def _told(error: Exception) -> str:
+    """Return what is to be said of a failure; nothing of a reader who has left."""
+    if isinstance(error, SqzError):
+        return str(error)
+    if isinstance(error, OSError) and not error.filename and error.errno in UNWRITABLE:
+        _drop_output()
+        return "" if isinstance(error, BrokenPipeError) else f"the output cannot be written ({error.strerror})"
+    if isinstance(error, OSError) and error.filename:
+        return f"{_name(error.filename)} cannot be used ({error.strerror or error})"
+    return f"unforeseen {type(error).__name__}: {first_line(error)[:300]}; {REPORT}"
+
+
+def _name(path: object) -> str:
+    return os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else str(path)
+
+
+def _drop_output() -> None:
+    """Let nothing more be written to stdout, or Python complains once more at its end."""
+    if sys.stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
@@ -132,8 +215,12 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
 def _red(text: str) -> str:
-    plain = os.environ.get("NO_COLOR") or not sys.stderr.isatty()
+    plain = os.environ.get("NO_COLOR") or not _is_terminal(sys.stderr)
     return text if plain else f"\x1b[31m{text}\x1b[0m"
 
 
@@ -142,4 +229,6 @@ def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is too small: expected at least 1")
+    if value > MOST:
+        raise argparse.ArgumentTypeError(f"{value} is too large: expected at most {MOST}")
     return value

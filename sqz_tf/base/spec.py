@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqz_tf.base.errors import ConfigError
+from sqz_tf.base.json_files import typed
 
 ARCHS = ("squeezenet-1.0", "squeezenet-1.1")
 BYPASSES = ("none", "simple", "complex")
@@ -32,20 +33,14 @@ def to_dict(spec: Any) -> dict[str, Any]:
     return result
 
 
-def from_dict(cls: type[Spec], values: dict[str, Any]) -> Spec:
-    """Build a spec from `to_dict`'s result.
+def from_dict(cls: type[Spec], values: Any, where: str = "") -> Spec:
+    """Build a spec from `to_dict`'s result; `where` is its place, such as `preprocess`, for messages.
 
     Raises:
-      ConfigError: a key is unknown, or a value is refused by the spec itself.
+      ConfigError: a key is unknown or missing, a value is of another type or not finite, or refused by the spec itself.
     """
-    known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ConfigError(
-            f"{cls.__name__} has no field {', '.join(unknown)}",
-            expected=f"some of {', '.join(sorted(known))}",
-        )
-    return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    spec: Spec = typed(values, cls, where)
+    return spec
 
 
 def one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
@@ -91,10 +86,12 @@ class PreprocessSpec:
         if not self.channel_order:
             object.__setattr__(self, "channel_order", "RGB" if self.channels == 3 else "GRAY")
         one_of("channel_order", self.channel_order, ("RGB",) if self.channels == 3 else ("GRAY",))
+        between("scale", self.scale, 1e-6, 1e6)
         for name in ("width", "height"):
             between(name, getattr(self, name), 1, 4096)
             if not getattr(self, f"resize_{name}"):
                 object.__setattr__(self, f"resize_{name}", getattr(self, name))
+            between(f"resize_{name}", getattr(self, f"resize_{name}"), 1, 4096)
             if getattr(self, f"resize_{name}") < getattr(self, name):
                 raise ConfigError(
                     f"resize_{name} is {getattr(self, f'resize_{name}')}",

@@ -7,7 +7,7 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 
 from sqz_tf.base.errors import DataError, OutputError, SqzError, translated
-from sqz_tf.base.spec import DataConfig, PreprocessSpec, from_dict, to_dict
+from sqz_tf.base.json_files import load as load_json
+from sqz_tf.base.paths import absolute
+from sqz_tf.base.spec import DataConfig, PreprocessSpec, to_dict
+from sqz_tf.base.text import readable
 from sqz_tf.data.rows import Progress, _content, _digest, _fingerprint, _Rows, _size, _write_images
 from sqz_tf.data.sources import UNLABELLED, _Item, _open_source, _Source
 from sqz_tf.data.splits import SPLITS, _check_fractions, _per_class, split, spread
@@ -26,6 +29,24 @@ _FORMAT = 1
 
 
 _SIZES_SAMPLED = 500
+
+
+_MOST_BYTES, _MOST_NAMES = 64 << 20, 2_000_000  # of dataset.json: one and a half million pictures
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What dataset.json says: `Dataset` but for its arrays."""
+
+    format: int
+    name: str
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    sha256: str
+    config: DataConfig
+    preprocess: PreprocessSpec
+    licence: str
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -217,7 +238,7 @@ def _judging_source(
             yield _Item(entry.name, UNLABELLED, "calibration", partial(others.read, entry))
 
     return _Source(
-        name=Path(name).resolve().name.removesuffix(".zip"),
+        name=absolute(name).name.removesuffix(".zip"),
         classes=tuple(labels),
         count=len(found.entries) + len(chosen),
         items=items,
@@ -245,9 +266,9 @@ def _keep(
         np.savez(folder / "index.npz", **index)  # type: ignore[arg-type]
         record = {
             "format": _FORMAT,
-            "name": source.name,
+            "name": readable(source.name),
             "classes": source.classes,
-            "names": rows.names,
+            "names": [readable(name) for name in rows.names],
             "sha256": _fingerprint(source.classes, rows, splits, preprocess),
             "config": to_dict(config),
             "preprocess": to_dict(preprocess),
@@ -270,22 +291,20 @@ def open_cached(cache: Path) -> Dataset:
 
 
 def _read_cache(cache: Path) -> Dataset:
-    record = json.loads((cache / "dataset.json").read_text(encoding="utf-8"))
-    if record.pop("format") != _FORMAT:
+    record: _Record = load_json(cache / "dataset.json", _Record, most_bytes=_MOST_BYTES, most_values=_MOST_NAMES)
+    if record.format != _FORMAT:
         raise ValueError("written by another version")
-    record["config"] = from_dict(DataConfig, record["config"])
-    record["preprocess"] = spec = from_dict(PreprocessSpec, record["preprocess"])
-    for key in ("classes", "names", "notes"):
-        record[key] = tuple(record[key])
+    spec = record.preprocess
     pixels = np.load(cache / "images.npy", mmap_mode="r")
     with open(cache / "index.npz", "rb") as file, np.load(file) as index:  # np.load alone leaks one that is cut
         labels = index["labels"]
         splits = {name: index[name] for name in SPLITS}
-    if not len(pixels) == len(labels) == len(record["names"]):
+    if not len(pixels) == len(labels) == len(record.names):
         raise ValueError("its parts differ in length")
     if pixels.shape[1:] != (spec.height, spec.width, spec.channels) or pixels.dtype != np.uint8:
         raise ValueError(f"images.npy holds {pixels.dtype} {pixels.shape}")
-    return Dataset(images=pixels, labels=labels, splits=splits, **record)
+    said = {each.name: getattr(record, each.name) for each in fields(record) if each.name != "format"}
+    return Dataset(images=pixels, labels=labels, splits=splits, **said)
 
 
 @contextmanager

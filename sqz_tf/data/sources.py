@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sqz_tf.base.errors import DataError, first_line
+from sqz_tf.base.paths import absolute
 from sqz_tf.data.splits import SPLITS
 from sqz_tf.images.find import ImageSet, scan
 from sqz_tf.images.labels import refuse_illegal
@@ -69,7 +70,7 @@ def _files(path: Path) -> _Source:
             yield _Item(entry.name, entry.label, entry.split, partial(found.read, entry))
 
     return _Source(
-        name=path.resolve().name if path.is_dir() else path.stem,
+        name=absolute(path).name if path.is_dir() else path.stem,
         classes=found.classes,
         count=len(found.entries),
         items=items,

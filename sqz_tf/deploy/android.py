@@ -9,6 +9,7 @@ from pathlib import Path
 from converters.android_assets import FOLDER, android_assets, name_fault
 from sqz_tf.artifact.exported import INT8, LICENCE
 from sqz_tf.base.errors import OutputError, translated
+from sqz_tf.base.paths import absolute
 
 DEMO = Path(__file__).resolve().parents[2] / "android_demo"
 ASSETS = DEMO / "app" / "src" / "main" / "assets"
@@ -75,7 +76,7 @@ def require_name(name: str) -> None:
 def _files(exports: Sequence[Path]) -> dict[str, bytes]:
     models: dict[str, bytes] = {}
     for export in exports:
-        name, path = export.resolve().name, export / INT8
+        name, path = absolute(export).name, export / INT8
         if name in models:
             raise OutputError(f"two folders are called {name}", expected="different names: the app shows them")
         if not path.is_file():
@@ -83,6 +84,6 @@ def _files(exports: Sequence[Path]) -> dict[str, bytes]:
         models[name] = path.read_bytes()
     with translated(OutputError, "the app cannot take the models", fix="export them again"):
         files = android_assets(models)
-    licences = {export.resolve().name: export / LICENCE for export in exports}
+    licences = {absolute(export).name: export / LICENCE for export in exports}
     texts = {name: path.read_bytes() for name, path in licences.items() if path.is_file()}
     return {**files, **{f"{FOLDER}/{name}.licence.txt": text for name, text in texts.items()}}

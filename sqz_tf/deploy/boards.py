@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,6 +15,7 @@ from importlib import resources
 from typing import Any
 
 from sqz_tf.base.errors import ConfigError
+from sqz_tf.base.json_files import parse
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Board:
 def boards() -> dict[str, Board]:
     """Return every board by its name, in the order of the table."""
     text = resources.files(__package__).joinpath("boards.json").read_text(encoding="utf-8")
-    return {entry["name"]: Board(**entry) for entry in json.loads(text)}
+    return {each.name: each for each in parse(text, tuple[Board, ...], what="boards.json")}
 
 
 def board(name: str) -> Board:

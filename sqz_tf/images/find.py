@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sqz_tf.base.errors import DataError
+from sqz_tf.base.text import is_number
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.labels import refuse_illegal
 
@@ -317,7 +318,7 @@ def _from_csv(where: str, store: _Store, base: str, pictures: list[str]) -> dict
                 f"line {line} of {where} names {row['file']!r}", expected="a picture beside it or in images/"
             )
         label, wnid = row["label"], row.get("wnid", "")
-        label = str(int(label)) if label.isdecimal() else label
+        label = str(int(label)) if is_number(label) else label
         if labels.setdefault(name, label) != label:
             raise DataError(f"line {line} of {where} labels {row['file']!r} again", expected="one label a picture")
         if wnids.setdefault(label, wnid) != wnid:
@@ -363,7 +364,7 @@ def _labelled(labels: dict[str, str], wnids: dict[str, str], where: str, unliste
     """Turn the cells of labels.csv into classes in order, and entries."""
     if not labels:
         raise DataError(f"{where} lists nothing", expected="one line a picture")
-    numeric = all(label.isdecimal() for label in wnids)
+    numeric = all(map(is_number, wnids))
     order = sorted(wnids, key=int) if numeric else sorted(wnids)
     index = {label: position for position, label in enumerate(order)}
     names = [wnids[label] or label for label in order] if numeric else order

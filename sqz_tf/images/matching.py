@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from sqz_tf.base.errors import DataError
+from sqz_tf.base.text import is_number
 
 SHOWN = 3  # names in a message
 _WNID_PREFIX = re.compile(r"n\d{8}[\s_-]+")
@@ -44,7 +45,7 @@ def match_classes(
             found.append([by_wnid[wnid]] if wnid in by_wnid else [])
         else:
             found.append(by_name.outputs(name))
-    if not any(found) and not (by_wnid and any(wnids)) and not all(map(str.isdecimal, labels)):
+    if not any(found) and not (by_wnid and any(wnids)) and not all(map(is_number, labels)):
         found = _by_number(classes, numbers, len(labels))
     _refuse_unmatched([name for name, outputs in zip(classes, found, strict=True) if not outputs], classes, labels)
     for name, outputs in zip(classes, found, strict=True):
@@ -78,7 +79,7 @@ def _plain(name: str) -> str:
 
 
 def _by_number(classes: Sequence[str], numbers: Sequence[int], outputs: int) -> list[list[int]]:
-    if not numbers and all(name.isdecimal() for name in classes):
+    if not numbers and all(map(is_number, classes)):
         numbers = [int(name) for name in classes]
     return [[number] if number < outputs else [] for number in numbers] or [[] for _ in classes]
 

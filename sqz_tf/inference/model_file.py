@@ -6,15 +6,16 @@ Labels and preprocessing lie in a zip behind the FlatBuffer (docs/formats/tflite
 from __future__ import annotations
 
 import io
-import json
 import re
 import struct
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqz_tf.base.errors import SqzError
+from sqz_tf.base.json_files import parse, typed
 from sqz_tf.base.spec import PreprocessSpec, from_dict
 
 LABELS_FILE, PREPROCESS_FILE = "labels.txt", "preprocess.json"
@@ -165,10 +166,10 @@ def _preprocess(
             raise _undescribed(path, PREPROCESS_FILE, "preprocess")
         return given, ()
     try:
-        values = json.loads(attached[PREPROCESS_FILE])
-        wnids = values.pop("wnids", ())
+        values = parse(attached[PREPROCESS_FILE], dict[str, Any], what=PREPROCESS_FILE)
+        wnids = typed(values.pop("wnids", ()), tuple[str, ...], "wnids")
         return given or from_dict(PreprocessSpec, values), wnids
-    except (ValueError, TypeError, AttributeError, SqzError) as error:
+    except SqzError as error:
         raise _damaged(path, f"its {PREPROCESS_FILE} says nothing that can be used: {error}") from error
 
 
@@ -179,4 +180,4 @@ def _wnids(path: Path, labels: tuple[str, ...], wnids: Sequence[str]) -> tuple[s
         return tuple(match.group() if match else "" for match in matches) if any(matches) else ()
     if len(wnids) != len(labels):
         raise _damaged(path, f"{len(wnids)} wnids for {len(labels)} labels")
-    return tuple(map(str, wnids))
+    return tuple(wnids)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import numpy as np
 from converters.tflite.reader import read_model
 from converters.tflite.writer import PREPROCESS_FILE, read_attached
 from sqz_tf.artifact.exported import Export
-from sqz_tf.base.errors import SqzError, translated
+from sqz_tf.base.errors import ConfigError, SqzError, translated
+from sqz_tf.base.json_files import parse, typed
 from sqz_tf.base.spec import PreprocessSpec, from_dict
 
 
@@ -60,9 +60,9 @@ def read_artifacts(folder: Path) -> Artifacts:
       CheckError, ExportError: a file is missing or damaged, or a model takes other pictures than the manifest says.
     """
     export = Export.open(folder)
-    of = (ValueError, KeyError, TypeError)
+    of = (ValueError, ConfigError)
     with translated(CheckError, f"{folder} is damaged", expected="a folder that an export wrote", of=of):
-        preprocess = from_dict(PreprocessSpec, export.config["preprocess"])
+        preprocess = from_dict(PreprocessSpec, export.config.get("preprocess"), "preprocess")
         for model in (export.float, export.int8, export.uint8):
             read_model(model)
     artifacts = Artifacts(export, preprocess)
@@ -128,9 +128,10 @@ def spread(n: int, count: int) -> np.ndarray:
 
 def attached_wnids(artifacts: Artifacts) -> tuple[str, ...]:
     """Return the WordNet id of each output, as model_int8.tflite carries them; empty if it carries none."""
-    values = _json(_attached(artifacts)["model_int8.tflite"].get(PREPROCESS_FILE, b""))
-    wnids = values.get("wnids") if isinstance(values, dict) else None
-    return tuple(map(str, wnids)) if isinstance(wnids, list) else ()
+    data = _attached(artifacts)["model_int8.tflite"].get(PREPROCESS_FILE, b"{}")
+    values = parse(data, dict[str, Any], what=f"{PREPROCESS_FILE} of model_int8.tflite")
+    wnids: tuple[str, ...] = typed(values.get("wnids", ()), tuple[str, ...], "wnids")
+    return wnids
 
 
 def _models(artifacts: Artifacts) -> dict[str, bytes]:
@@ -144,10 +145,3 @@ def _models(artifacts: Artifacts) -> dict[str, bytes]:
 def _attached(artifacts: Artifacts) -> dict[str, dict[str, bytes]]:
     with translated(CheckError, "a model cannot be judged", fix="export again"):
         return {name: read_attached(model) for name, model in _models(artifacts).items()}
-
-
-def _json(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except ValueError:
-        return None

@@ -20,11 +20,12 @@ from converters.tflite.reader import Tensor, read_model
 from converters.tflite.writer import LABELS_FILE, PREPROCESS_FILE
 from sqz_tf.base import stats
 from sqz_tf.base.errors import SqzError
+from sqz_tf.base.json_files import JsonError, parse
 from sqz_tf.base.pixels import to_int8
 from sqz_tf.base.spec import CheckConfig, PreprocessSpec
 from sqz_tf.inference import interpreters
 from sqz_tf.inference.interpreters import InterpreterError, Result, Unavailable
-from sqz_tf.parity.artifacts import Artifacts, _attached, _json, _shape, as_float, output_size
+from sqz_tf.parity.artifacts import Artifacts, _attached, _shape, as_float, output_size
 from sqz_tf.parity.layers import _activations, _signed, first_bad_layer
 
 # Keras and TFLite add the same float32 products in different orders, which moved the probabilities of whole
@@ -119,8 +120,11 @@ def preprocess_edge(artifacts: Artifacts) -> Edge:
 
 def _preprocess(files: dict[str, bytes]) -> Any:
     """Return the attached preprocessing without what else the file says of the outputs."""
-    values = _json(files.get(PREPROCESS_FILE, b""))
-    return {key: value for key, value in values.items() if key != "wnids"} if isinstance(values, dict) else values
+    try:
+        values = parse(files.get(PREPROCESS_FILE, b""), dict[str, Any], what=PREPROCESS_FILE)
+    except JsonError:
+        return None
+    return {key: value for key, value in values.items() if key != "wnids"}
 
 
 def _plain(values: tuple[float, ...]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqz_tf.artifact.exported import NUMBERS, Export
 from sqz_tf.base.console import Console
 from sqz_tf.base.errors import ConfigError, SqzError
+from sqz_tf.base.json_files import typed
 from sqz_tf.base.spec import CheckConfig, DataConfig, ModelSpec, from_dict
 from sqz_tf.parity.verdict import ParityReport, _failures, judge
 
@@ -98,7 +99,7 @@ def _judging(artifacts: Artifacts, source: str | None, cache: Path, console: Con
         numbers=found.label_numbers,
         label_wnids=attached_wnids(artifacts),
     )
-    given = artifacts.manifest["config"].get("calibration_data")
+    given: str | None = typed(artifacts.manifest["config"].get("calibration_data"), str | None, "calibration_data")
     calibration = given if given and Path(given).exists() else None
     dataset = load_for_judging(
         config, calibration, outputs, artifacts.labels, artifacts.preprocess, cache, console.step
@@ -162,9 +163,10 @@ def _reference(artifacts: Artifacts, dataset: Dataset, rows: np.ndarray, console
 def _pruned_sparsity(export: Export) -> dict[str, float] | None:
     """Return what pruning left, from report.json; None where there is none."""
     try:
-        layers = export.report["sparsity"]["layers"]
-        return {name: float(both["pruned"]) for name, both in layers.items()}
-    except (SqzError, ValueError, KeyError, TypeError, AttributeError):
+        layers = typed(export.report.get("sparsity"), dict[str, dict[str, Any]], "sparsity").get("layers")
+        found = typed(layers, dict[str, dict[str, float]], "sparsity.layers")
+        return {name: both["pruned"] for name, both in found.items()}
+    except (SqzError, KeyError):
         return None
 
 

@@ -15,13 +15,13 @@ NumPy and what reads models are imported when the judging begins, not before.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from converters import strict_json
 from sqz_tf.base.spec import CheckConfig
 
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ class ParityReport:
         """Return the report as plain JSON values."""
         values = dataclasses.asdict(dataclasses.replace(self, int8_scores=self.int8_scores[:0]))
         del values["int8_scores"]
-        plain: dict[str, Any] = json.loads(json.dumps(values, allow_nan=False))
-        return {**plain, "passed": self.passed}
+        return {**strict_json.plain(values), "passed": self.passed}
 
 
 def judge(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sqz_tf.base.json_files import load
 from sqz_tf.base.pixels import Range
 
 
@@ -32,9 +33,10 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Return what `write_json` wrote."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    return load(path)
 
 
 def read_ranges(path: Path) -> dict[str, Range]:
     """Return ranges that `write_json` wrote."""
-    return {name: (low, high) for name, (low, high) in read_json(path).items()}
+    ranges: dict[str, Range] = load(path, dict[str, Range])
+    return ranges

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from converters import strict_json
 from sqz_tf.report.plots import MATRIX_CLASSES
 from sqz_tf.report.schema import FORMAT, SCHEMA, check, malformed
 from sqz_tf.report.sections.every import SECTIONS
@@ -37,7 +38,7 @@ def validate(report: dict[str, Any]) -> None:
 
 def plain(report: dict[str, Any]) -> dict[str, Any]:
     """Return a checked copy of plain JSON values with sorted keys, as `report.json` gives it back."""
-    values: dict[str, Any] = json.loads(json.dumps(report, default=_plain_value, sort_keys=True))
+    values: dict[str, Any] = strict_json.plain(report, _plain_value)
     validate(values)
     values["confusion"] = _sparse_if_large(values["confusion"])
     return values

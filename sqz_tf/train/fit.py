@@ -14,6 +14,7 @@ import numpy as np
 
 from sqz_tf.artifact.manifest import sha256_of
 from sqz_tf.base.errors import TrainingError
+from sqz_tf.base.json_files import JsonError, load
 from sqz_tf.train.batches import Examples, evaluation_batches, steps_per_epoch, training_batches
 from sqz_tf.train.keras import keras, tf
 
@@ -59,6 +60,25 @@ class History:
     restarts: int = 0
     best_epoch: int = -1
     start: tuple[float, float] | None = None  # validation accuracy and loss before training, if asked for
+
+
+@dataclass(frozen=True)
+class State:
+    """What `state.json` says of an interrupted phase: its finished epochs, their figures, and its files' hashes."""
+
+    epoch: int
+    history: History
+    files: dict[str, str]
+
+    def files_are_whole(self, folder: Path) -> bool:
+        """Tell whether the files that belong to them have the hashes they had; names that lead elsewhere do not."""
+        return all(Path(name).name == name and sha256_of(folder / name) == found for name, found in self.files.items())
+
+    def fits(self, epochs: int) -> bool:
+        """Tell whether the figures are those of so many epochs, of which there are at most `epochs`."""
+        figures = (self.history.loss, self.history.accuracy, self.history.val_loss, self.history.val_accuracy)
+        counted = 0 <= self.epoch <= epochs and all(len(each) == self.epoch for each in figures)
+        return counted and -1 <= self.history.best_epoch < max(1, self.epoch) and self.history.restarts in (0, 1)
 
 
 class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
@@ -266,17 +286,16 @@ class _Run:
         if not path.exists():
             return 0
         try:
-            saved = json.loads(path.read_text())
-            whole = all(sha256_of(self.state / name) == found for name, found in saved["files"].items())
-            history, epoch = History(**saved["history"]), int(saved["epoch"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            saved: State = load(path, State)
+            whole = saved.fits(self.plan.epochs) and saved.files_are_whole(self.state)
+        except (JsonError, OSError):
             whole = False
         if not whole:
             self.note("what the interrupted run left is damaged: training starts again")
             return 0
-        self.history = history
-        self.stuck = self._looks_stuck(epoch)
-        return epoch
+        self.history = saved.history
+        self.stuck = self._looks_stuck(saved.epoch)
+        return saved.epoch
 
 
 def _write_json(path: Path, value: Any) -> None:

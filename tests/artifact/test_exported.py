@@ -55,10 +55,10 @@ def test_a_missing_model_is_named(name: str, folder: Path) -> None:
     ("name", "content", "message"),
     [
         ("manifest.json", b"{", "manifest.json: "),
-        ("manifest.json", b"[]", "manifest.json holds no object"),
+        ("manifest.json", b"[]", "manifest.json: it is a list of 0"),
         ("manifest.json", b'{"config": 1}', "manifest.json has no configuration"),
         ("manifest.json", b"\xff", "manifest.json: "),
-        ("report.json", b"null", "report.json holds no object"),
+        ("report.json", b"null", "report.json: it is null"),
         ("labels.txt", b"\xff\xfe", "utf-8"),
         (REFERENCE, b"no array", REFERENCE),
         (REFERENCE, b"", REFERENCE),

@@ -395,7 +395,8 @@ def test_runtimes_are_tried_in_turn(monkeypatch, write):
     assert Classifier(path, threads=3, isolated=False).runtime == "tflite-runtime"
     _only(monkeypatch, tensorflow=tensorflow)
     classifier = Classifier(path, threads=3, isolated=False)
-    assert (classifier.runtime, classifier._engine.interpreter.threads) == ("tensorflow", 3)
+    engine: Any = classifier._engine
+    assert (classifier.runtime, engine.interpreter.threads) == ("tensorflow", 3)
     with pytest.raises(ModelError, match=r"tensorflow failed on .*model\.tflite: out of memory$"):
         classifier.classify(picture(1, 2, 3, 4))
 

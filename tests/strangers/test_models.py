@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -90,7 +91,8 @@ def test_reference_runs_and_timing_survive_a_crash(capsys, tmp_path):
 def test_a_crash_on_one_picture_does_not_cost_the_next(save):
     subject = Classifier(save(classifier("plain")))
     expected = subject.scores(PIXELS)
-    subject._engine._worker._process.handle.kill()
+    engine: Any = subject._engine
+    engine._worker._process.handle.kill()
     with pytest.raises(ModelError, match="ended by signal 9"):
         subject.scores(PIXELS)
     np.testing.assert_array_equal(subject.scores(PIXELS), expected)
@@ -117,7 +119,8 @@ def test_without_a_process_the_model_is_not_run_here(monkeypatch, save, tmp_path
 
 def test_workers_end_with_what_started_them(save):
     subject = Classifier(save(classifier("plain")))
-    process = subject._engine._worker._process.handle
+    engine: Any = subject._engine
+    process = engine._worker._process.handle
     assert process.poll() is None
     del subject
     assert process.poll() is not None

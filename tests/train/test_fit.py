@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from sqz_tf.train.batches import (
     steps_per_epoch,
     training_batches,
 )
-from sqz_tf.train.fit import FitPlan, WarmupCosine, fit
+from sqz_tf.train.fit import FitPlan, History, WarmupCosine, _Run, fit
 from sqz_tf.train.keras import keras, make_deterministic
 from sqz_tf.train.squeezenet import StatelessDropout
 
@@ -87,6 +88,41 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path, stop_aft
     assert len(history.loss) == PLAN.epochs
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+STATE: dict[str, Any] = {
+    "epoch": 1,
+    "history": {"loss": [1.0], "accuracy": [0.5], "val_loss": [1.0], "val_accuracy": [0.5]},
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 10_000,
+        json.dumps({**STATE, "epoch": "1"}),
+        json.dumps({**STATE, "epoch": 10**9}),
+        json.dumps({**STATE, "epoch": -1}),
+        json.dumps({**STATE, "history": {**STATE["history"], "loss": [1.0, 1.0]}}),  # type: ignore[dict-item]
+        json.dumps({**STATE, "history": {**STATE["history"], "restarts": -(10**18)}}),  # type: ignore[dict-item]
+        json.dumps({**STATE, "history": {**STATE["history"], "best_epoch": 7}}),  # type: ignore[dict-item]
+        json.dumps(STATE).replace("0.5", "NaN"),
+        json.dumps({**STATE, "files": {"epoch-1.index": "0" * 64}}),
+        json.dumps({**STATE, "files": {"../../etc/passwd": "0" * 64}}),
+    ],
+)
+def test_a_damaged_state_begins_again(text: str, tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text(text)
+    run = _Run(None, examples(6), examples(6), FitPlan(epochs=1), 1, tmp_path, None, print)
+    assert run._read_state() == 0
+    assert run.history == History()
+
+
+def test_a_sound_state_is_taken_up(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text(json.dumps(STATE))
+    run = _Run(None, examples(6), examples(6), FitPlan(epochs=1), 1, tmp_path, None, print)
+    assert run._read_state() == 1
+    assert run.history.val_loss == [1.0]
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from converters.compiler import (
     files,
 )
 from converters.tflite.reader import read_model
+from sqz_tf.base.json_files import load
 from sqz_tf.deploy import firmware
 from sqz_tf.deploy.boards import board as board_of
 from sqz_tf.deploy.flashing import noise
@@ -37,7 +38,7 @@ from tools.bench_mcu.graphs import GRAPHS, squeezenet
 HERE = Path(__file__).resolve().parent
 
 BOARDS = ("mps2-an386", "mps2-an500", "mps3-an547")
-PEERS = json.loads((HERE / "peers.json").read_text(encoding="utf-8"))
+PEERS = load(HERE / "peers.json")
 KB = 1024
 TICKS = "board_ticks"  # called just before and just after the inference
 BEGIN, END = "<!-- make bench-mcu -->", "<!-- end -->"
