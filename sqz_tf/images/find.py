@@ -20,6 +20,7 @@ from sqz_tf.images.budget import MAX_FILE_BYTES
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.formats import extensions
 from sqz_tf.images.labels import refuse_illegal
+from sqz_tf.images.matching import MAX_DIGITS
 
 MAX_ZIP_BYTES = 64 << 30
 """Largest sum of uncompressed sizes in a zip file."""
@@ -27,7 +28,6 @@ MAX_ZIP_RATIO = 100
 """Largest ratio of uncompressed size to the zip file's size; pictures hardly shrink, bombs do."""
 _SMALL_ZIP_BYTES = 64 << 20  # below this no ratio is a danger, and drawings of one colour do shrink a lot
 _MAX_CSV_BYTES = 64 << 20  # over a million lines
-_MAX_DIGITS = 18  # of a label that is a number
 
 
 # Pillow warns of large pictures and of odd metadata without naming the file; what matters is an ImageError here.
@@ -297,10 +297,10 @@ def _label(where: str, line: int, text: str) -> str:
     """Return a label, a number without leading zeros."""
     if not text.isdecimal():
         return text
-    if len(text) > _MAX_DIGITS:
+    if len(text) > MAX_DIGITS:
         raise DataError(
             f"line {line} of {where} has a label of {len(text):,} digits",
-            expected=f"a number of at most {_MAX_DIGITS} digits, or a name",
+            expected=f"a number of at most {MAX_DIGITS} digits, or a name",
             fix="mend the label there",
         )
     return str(int(text))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from sqz_tf.base.errors import DataError
 
 SHOWN = 3  # names in a message
+MAX_DIGITS = 18  # of a class that is a number; Python turns no text of any length into one
 _WNID_PREFIX = re.compile(r"n\d{8}[\s_-]+")
 
 
@@ -78,7 +79,7 @@ def _plain(name: str) -> str:
 
 
 def _by_number(classes: Sequence[str], numbers: Sequence[int], outputs: int) -> list[list[int]]:
-    if not numbers and all(name.isdecimal() for name in classes):
+    if not numbers and all(name.isdecimal() and len(name) <= MAX_DIGITS for name in classes):
         numbers = [int(name) for name in classes]
     return [[number] if number < outputs else [] for number in numbers] or [[] for _ in classes]
 

@@ -17,6 +17,7 @@ from sqz_tf.base.errors import SqzError
 from sqz_tf.base.spec import PreprocessSpec, from_dict
 
 LABELS_FILE, PREPROCESS_FILE = "labels.txt", "preprocess.json"
+_LARGEST = 1 << 27  # bytes of a model; the largest SqueezeNet in float has some 5 MB
 _LARGEST_ATTACHED = 16 << 20  # bytes of all attached files; a thousand labels take 20 KB
 _OPERATOR_CODES, _BUFFERS = 1, 4  # positions of these fields in the table Model of TFLite's schema.fbs
 _WNID = re.compile(r"n\d{8}")
@@ -53,9 +54,13 @@ def read(path: Path, labels: Sequence[str] | None = None, preprocess: Preprocess
 def _content(path: Path) -> bytes:
     """Return the file's bytes after making sure that it is a whole FlatBuffer of TFLite's schema."""
     try:
-        model = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror})", expected="a .tflite file") from error
+        with open(path, "rb") as file:
+            model = file.read(_LARGEST + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{path} cannot be read ({reason})", expected="a .tflite file") from error
+    if len(model) > _LARGEST:
+        raise ModelError(f"{path} is larger than {_LARGEST:,} bytes", expected="a .tflite file of this kit")
     if model[4:8] != b"TFL3":
         raise ModelError(
             f"{path} is no .tflite file ({_beginning(model)})",
