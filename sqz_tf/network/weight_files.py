@@ -13,10 +13,10 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from functools import partial
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from queue import Empty, Queue
 
 from converters.weights.read import FORMATS
 from sqz_tf.base.errors import SqzError
@@ -128,10 +128,9 @@ def _fetch_any(urls: tuple[str, ...], part: Path) -> None:
 
 def _fetch(url: str, part: Path, until: float) -> str:
     """Download one address; return what went wrong, or nothing."""
-    try:
-        data = _within(until, partial(_get, url, until))
-    except (OSError, ValueError, HTTPException) as error:
-        return str(getattr(error, "reason", "") or error) or type(error).__name__
+    data = _within(until, partial(_get, url, until))
+    if isinstance(data, str):
+        return data
     received = hashlib.sha256(data).hexdigest()
     if len(data) != FILE_BYTES or received != SHA256:
         more = "at least " if len(data) > FILE_BYTES else ""
@@ -140,38 +139,34 @@ def _fetch(url: str, part: Path, until: float) -> str:
     return ""
 
 
-def _within(until: float, work: Callable[[], bytes]) -> bytes:
-    """Wait for `work` in a thread of its own, and give it up in time: a server can be slow before any byte is read.
-
-    Raises:
-      TimeoutError: it was not done.
-    """
-    result: Future[bytes] = Future()
-
-    def run() -> None:
-        try:
-            result.set_result(work())
-        except Exception as error:
-            result.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    wait([result], max(0.0, until - time.monotonic()))
-    if not result.done():
-        raise _late()
-    return result.result()
+def _within(until: float, work: Callable[[], bytes | str]) -> bytes | str:
+    """Wait for `work` in a thread of its own, and give it up in time: a server can be slow before any byte is read."""
+    result: Queue[bytes | str] = Queue()
+    threading.Thread(target=lambda: result.put(work()), daemon=True).start()
+    try:
+        return result.get(timeout=max(0.0, until - time.monotonic()))
+    except Empty:
+        return _late()
 
 
-def _late() -> TimeoutError:
-    return TimeoutError(f"not complete after {DEADLINE_S:g} seconds")
+def _late() -> str:
+    return f"not complete after {DEADLINE_S:g} seconds"
 
 
-def _get(url: str, until: float) -> bytes:
-    """Return at most one block more than the file has."""
-    request = urllib.request.Request(url, headers={"User-Agent": "sqz-tf"})
+def _get(url: str, until: float) -> bytes | str:
+    """Return at most one block more than the file has, or what went wrong."""
+    try:
+        request = urllib.request.Request(url, headers={"User-Agent": "sqz-tf"})
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply:
+            return _receive(reply, until)
+    except (OSError, ValueError, HTTPException) as error:
+        return str(getattr(error, "reason", "") or error) or type(error).__name__
+
+
+def _receive(reply: HTTPResponse, until: float) -> bytes | str:
     data = bytearray()
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply:
-        while len(data) <= FILE_BYTES and (block := reply.read1(_BLOCK)):
-            data += block
-            if time.monotonic() > until:
-                raise _late()
+    while len(data) <= FILE_BYTES and (block := reply.read1(_BLOCK)):
+        data += block
+        if time.monotonic() > until:
+            return _late()
     return bytes(data)
