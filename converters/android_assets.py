@@ -6,11 +6,12 @@ The app reads everything else from the `.tflite` itself. The same models in give
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
-import zipfile
 from collections.abc import Mapping
+
+from converters.tflite.metadata import LABELS_FILE
+from converters.tflite.writer import read_attached
 
 FOLDER = "models"
 LIST_FILE = "models.json"
@@ -56,11 +57,10 @@ def name_fault(name: str) -> str | None:
 def _labels(name: str, model: bytes) -> bytes:
     if model[4:8] != b"TFL3":
         raise ValueError(f"{name} is no .tflite file; expected a FlatBuffer with identifier TFL3")
-    try:
-        with zipfile.ZipFile(io.BytesIO(model)) as attached:
-            return attached.read("labels.txt")
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise ValueError(f"{name} carries no labels.txt; expected a model exported by this kit ({error})") from error
+    attached = read_attached(model)
+    if LABELS_FILE not in attached:
+        raise ValueError(f"{name} carries no {LABELS_FILE}; expected a model exported by this kit")
+    return attached[LABELS_FILE]
 
 
 def _entry(name: str, model: bytes, labels: bytes) -> dict[str, object]:

@@ -43,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", metavar="MODEL", help="model_f32.tflite, model_int8.tflite or model_uint8.tflite")
-    parser.add_argument("pictures", nargs="+", metavar="IMG", help="a picture, in any format Pillow reads")
+    parser.add_argument("pictures", nargs="+", metavar="IMG", help="a picture: JPEG, PNG, WebP, TIFF, GIF and others")
     parser.add_argument("--top", type=positive, default=5, metavar="N", help="answers a picture (default: 5)")
     parser.add_argument("--threads", type=positive, metavar="N", help="processors to use (default: 1)")
     common_options(parser, quiet="no notes")

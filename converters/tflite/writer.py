@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from converters import labels as legal
+from converters.archive import Archive, ArchiveError, is_archive
 from converters.tflite.edit import (
     NO_BUFFER,
     add_metadata,
@@ -246,18 +246,12 @@ def read_attached(model: bytes) -> dict[str, bytes]:
     Raises:
       ValueError: the zip is damaged, or holds more than 16 MiB.
     """
-    file = io.BytesIO(model)
-    if not zipfile.is_zipfile(file):
+    if not is_archive(model):
         return {}
     try:
-        with zipfile.ZipFile(file) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-            if size > LARGEST_ATTACHED:
-                raise ValueError(
-                    f"the files attached to the .tflite are {size} bytes; at most {LARGEST_ATTACHED} are read"
-                )
-            return {name: archive.read(name) for name in archive.namelist()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error, OSError, EOFError) as error:
+        with Archive(model, LARGEST_ATTACHED) as archive:
+            return {name: archive.read(name, LARGEST_ATTACHED) for name in archive.sizes}
+    except ArchiveError as error:
         raise ValueError(f"the files attached to the .tflite are damaged ({error})") from error
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-MAX_BYTES = 1 << 29
+MAX_BYTES = 1 << 27
 """Largest weight file read, in bytes."""
 MAX_DIM = 1 << 20
 """Largest length of one axis."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
 from typing import Any
 
 import numpy as np
 
+from converters.archive import Archive, ArchiveError
 from converters.weights.state_dict import from_tensors
 from converters.weights.tensors import MAX_BYTES, WeightFile
 
@@ -50,15 +50,10 @@ def _check_zip(data: bytes) -> None:
     if not data.startswith(b"PK"):
         return
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as file:
-            size = sum(member.file_size for member in file.infolist())
-            if size > MAX_BYTES:
-                raise ValueError(f"it unpacks to {size:,} bytes; expected at most {MAX_BYTES:,}")
-            broken = file.testzip()
-    except Exception as error:  # zipfile raises zlib.error, NotImplementedError, RuntimeError and more
+        with Archive(data, MAX_BYTES) as archive:
+            archive.check()
+    except ArchiveError as error:
         raise ValueError(f"the file is cut short or damaged ({error})") from error
-    if broken is not None:
-        raise ValueError(f"the file is damaged: {broken} has another checksum than stated")
 
 
 def _state(content: Any) -> dict[str, Any]:

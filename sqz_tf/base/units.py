@@ -30,6 +30,11 @@ def kib(size: float) -> str:
     return f"{size / 2**20:.2f} MiB"
 
 
+def megabytes(size: float) -> str:
+    """Return bytes as text in millions, as memory is limited: `720 MB`, `3,310 MB`."""
+    return f"{size / 1e6:,.0f} MB"
+
+
 def duration(seconds: float) -> str:
     """Return seconds as text: `0.4 s`, `52 s`, `3 min 20 s`, `2 h 05 min`."""
     if seconds < 10:

@@ -26,6 +26,7 @@ from sqz_tf.base.spec import DataConfig, from_dict
 from sqz_tf.data.dataset import load, trains_nothing
 from sqz_tf.data.rows import MAX_SKIPPED, Progress, map_ordered
 from sqz_tf.data.splits import spread
+from sqz_tf.images.budget import FILES
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.find import Entry, ImageSet, scan
 from sqz_tf.images.matching import match_classes, some
@@ -197,7 +198,8 @@ def _from_files(
 def _decoded(classifier: Classifier, found: ImageSet, outputs: Sequence[int], entry: Entry) -> Item:
     assert entry.label is not None
     try:
-        return outputs[entry.label], classifier.pixels(found.read(entry), entry.name)
+        with FILES.room(found.size(entry)):
+            return outputs[entry.label], classifier.pixels(found.read(entry), entry.name)
     except ImageError as error:
         return outputs[entry.label], error
 

@@ -232,10 +232,12 @@ def _judging_source(
     def items() -> Iterator[_Item]:
         for entry in found.entries:
             assert entry.label is not None
-            yield _Item(entry.name, outputs[entry.label], "test", partial(found.read, entry))
+            yield _Item(
+                entry.name, outputs[entry.label], "test", partial(found.read, entry), partial(found.size, entry)
+            )
         for entry in chosen:
             assert others is not None
-            yield _Item(entry.name, UNLABELLED, "calibration", partial(others.read, entry))
+            yield _Item(entry.name, UNLABELLED, "calibration", partial(others.read, entry), partial(others.size, entry))
 
     return _Source(
         name=absolute(name).name.removesuffix(".zip"),

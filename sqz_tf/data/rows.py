@@ -20,7 +20,9 @@ from sqz_tf.base.spec import PreprocessSpec, to_dict
 from sqz_tf.data.sources import UNLABELLED, _Item, _Source
 from sqz_tf.data.splits import In, _per_class
 from sqz_tf.images import resize
-from sqz_tf.images.decode import ImageError, decode, picture_size
+from sqz_tf.images.budget import FILES
+from sqz_tf.images.decode import ImageError, picture_size
+from sqz_tf.images.given import decoded
 
 MAX_SKIPPED = 0.05
 """Largest fraction of pictures that may be corrupt."""
@@ -147,6 +149,7 @@ class _Decoded:
     item: _Item
     digest: bytes
     pixels: np.ndarray | ImageError
+    done: bool = False  # preprocessed
 
 
 def _content(item: _Item) -> bytes | np.ndarray | ImageError:
@@ -200,26 +203,31 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
 def _decode_all(items: list[_Item], spec: PreprocessSpec) -> list[_Decoded]:
     """Read, hash, decode and preprocess; small pictures of one size are resized together."""
     results: list[_Decoded | None] = [None] * len(items)
-    groups: dict[tuple[int, ...], list[tuple[int, _Item, bytes, np.ndarray]]] = {}
+    groups: dict[tuple[int, ...], list[tuple[int, _Decoded]]] = {}
     for position, item in enumerate(items):
-        content = _content(item)
-        try:
-            if isinstance(content, ImageError):
-                raise content
-            pixels = decode(content, item.name) if isinstance(content, bytes) else content
-        except ImageError as error:
-            results[position] = _Decoded(item, b"", error)
-            continue
-        digest = _digest(content)
-        if pixels.size > _SMALL_PICTURE:
-            results[position] = _Decoded(item, digest, resize.preprocess(pixels, spec))
+        found = _decode_one(item, spec)
+        if isinstance(found.pixels, ImageError) or found.done:
+            results[position] = found
         else:
-            groups.setdefault(pixels.shape, []).append((position, item, digest, pixels))
+            groups.setdefault(found.pixels.shape, []).append((position, found))
     for group in groups.values():
-        batch = resize.preprocess(np.stack([pixels for *_, pixels in group]), spec)
-        for (position, item, digest, _), pixels in zip(group, batch, strict=True):
-            results[position] = _Decoded(item, digest, pixels)
+        batch = resize.preprocess(np.stack([np.asarray(each.pixels) for _, each in group]), spec)
+        for (position, each), pixels in zip(group, batch, strict=True):
+            results[position] = replace(each, pixels=pixels)
     return [result for result in results if result is not None]
+
+
+def _decode_one(item: _Item, spec: PreprocessSpec) -> _Decoded:
+    """Read, hash and decode one picture, and preprocess it if it is large, while the budget has room for it."""
+    try:
+        with FILES.room(item.size()):
+            content = item.read()
+            digest = _digest(content)
+            with decoded(content, item.name) as pixels:
+                large = pixels.size > _SMALL_PICTURE
+                return _Decoded(item, digest, resize.preprocess(pixels, spec) if large else pixels, large)
+    except ImageError as error:
+        return _Decoded(item, b"", error)
 
 
 def _chunks(items: Iterable[In], size: int) -> Iterator[list[In]]:

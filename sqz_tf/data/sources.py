@@ -25,12 +25,16 @@ UNLABELLED = -1
 
 @dataclass(frozen=True)
 class _Item:
-    """One picture of a source; `read` gives the file's bytes, or pixels where there is no file."""
+    """One picture of a source; `read` gives the file's bytes, or pixels where there is no file.
+
+    `size` gives the bytes of what is read from a disk, before it is; 0 for what is in memory.
+    """
 
     name: str
     label: int
     given: str | None
     read: Callable[[], bytes | np.ndarray]
+    size: Callable[[], int] = int
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def _files(path: Path) -> _Source:
     def items() -> Iterator[_Item]:
         for entry in found.entries:
             assert entry.label is not None
-            yield _Item(entry.name, entry.label, entry.split, partial(found.read, entry))
+            yield _Item(entry.name, entry.label, entry.split, partial(found.read, entry), partial(found.size, entry))
 
     return _Source(
         name=absolute(path).name if path.is_dir() else path.stem,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 from converters.android_assets import FOLDER, android_assets, name_fault
 from sqz_tf.artifact.exported import INT8, LICENCE
 from sqz_tf.base.errors import OutputError, translated
+from sqz_tf.base.folders import read_inside
 from sqz_tf.base.paths import absolute
 
 DEMO = Path(__file__).resolve().parents[2] / "android_demo"
 ASSETS = DEMO / "app" / "src" / "main" / "assets"
 """Where the demo app's build looks for its models; in a checkout of the kit only."""
+_MOST_MODEL, _MOST_LICENCE = 64 << 20, 1 << 20  # bytes; a SqueezeNet in int8 has 1.3 MB
 
 
 def bundle(exports: Sequence[Path], assets: Path = ASSETS) -> list[Path]:
@@ -81,9 +84,18 @@ def _files(exports: Sequence[Path]) -> dict[str, bytes]:
             raise OutputError(f"two folders are called {name}", expected="different names: the app shows them")
         if not path.is_file():
             raise OutputError(f"there is no {path}", expected="an output folder of python -m sqz_tf.export")
-        models[name] = path.read_bytes()
+        models[name] = _read(export, INT8, _MOST_MODEL)
     with translated(OutputError, "the app cannot take the models", fix="export them again"):
         files = android_assets(models)
-    licences = {absolute(export).name: export / LICENCE for export in exports}
-    texts = {name: path.read_bytes() for name, path in licences.items() if path.is_file()}
+    texts = {
+        absolute(export).name: _read(export, LICENCE, _MOST_LICENCE)
+        for export in exports
+        if os.path.lexists(export / LICENCE)
+    }
     return {**files, **{f"{FOLDER}/{name}.licence.txt": text for name, text in texts.items()}}
+
+
+def _read(export: Path, name: str, most: int) -> bytes:
+    """Read a file of a folder that somebody else may have made: all that is read here ends up in an app."""
+    with translated(OutputError, f"{export / name} cannot be read", fix="export the model again", of=(OSError,)):
+        return read_inside(export, name, most)

@@ -1,35 +1,34 @@
 """Picture files to pixels: 8-bit RGB, upright, with Pillow.
 
-All of training, calibration, `evaluate` and the runtime come through here.
+All of training, calibration, `evaluate` and the runtime come through here. What a picture takes is known from its
+header before it is decoded, and held in one budget for all threads (`budget.PIXELS`).
 """
 
 from __future__ import annotations
 
 import io
 import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from sqz_tf.base.errors import DataError
+from sqz_tf.base.units import megabytes
+from sqz_tf.images import tags
+from sqz_tf.images.budget import PIXELS
+from sqz_tf.images.formats import cost, readable
 
-MAX_PIXELS = 178_956_970
-"""Largest picture decoded, in pixels: where Pillow itself refuses. 540 MB as RGB."""
+MAX_SIDE = 65_535
+"""Longest side of a picture that is decoded, in pixels: what a JPEG can have at most."""
+_STRIP = 1 << 18  # pixels turned to RGB at a time
 
 
 class ImageError(DataError):
     """One picture cannot be read or decoded."""
-
-
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def decode(data: bytes, name: str = "") -> np.ndarray:
@@ -40,59 +39,112 @@ def decode(data: bytes, name: str = "") -> np.ndarray:
     Colour profiles are not applied.
 
     Args:
-      data: the file's bytes, in any format Pillow reads.
+      data: the file's bytes, in a format of `formats.FORMATS`.
       name: what to call the picture in an error.
 
     Returns:
       uint8 [H, W, 3].
 
     Raises:
-      ImageError: corrupt, truncated, empty, or larger than MAX_PIXELS.
+      ImageError: corrupt, truncated, empty, longer than MAX_SIDE, or it would take more than the budget.
     """
-    with _open(data, name) as image:
-        try:
-            image.load()
-            return _to_rgb(_upright(image))
-        except ImageError:
-            raise
-        except Exception as error:  # Pillow's plugins raise nearly anything on garbled files
-            raise _not_decoded(name, error) from error
+    with decoding(data, name) as pixels:
+        return pixels
+
+
+@contextmanager
+def decoding(data: bytes, name: str = "") -> Iterator[np.ndarray]:
+    """Decode as `decode` does, and hold the room that the pixels take until the block ends; they end with it.
+
+    Raises:
+      ImageError: as `decode`.
+    """
+    with PIXELS.room(_read_header(data, name, _need)), _open(data, name) as image:
+        pixels = _pixels(image, name)
+        image.close()  # what the decoder holds
+        yield pixels
+
+
+@contextmanager
+def converting(image: Image.Image, name: str) -> Iterator[np.ndarray]:
+    """Turn a Pillow image, which may not be decoded yet, into pixels, as `decoding` does.
+
+    Raises:
+      ImageError: as `decode`.
+    """
+    with PIXELS.room(_need(image, b"", name)):
+        yield _pixels(image, name)
+
+
+def _pixels(image: Image.Image, name: str) -> np.ndarray:
+    try:
+        image.load()
+        return _to_rgb(image)
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's plugins raise nearly anything on garbled files
+        raise _not_decoded(name, error) from error
 
 
 def picture_size(data: bytes, name: str = "") -> tuple[int, int]:
     """Return (width, height) of the upright picture, from the file's header alone.
 
     Raises:
-      ImageError: not a picture, or larger than MAX_PIXELS.
+      ImageError: not a picture, or one that `decode` would not take for its size.
     """
-    with _open(data, name) as image:
-        width, height = image.size
-        if image.format == "TIFF":  # whose `size` is turned already in some versions of Pillow
-            width, height = image.tag_v2[256], image.tag_v2[257]  # type: ignore[attr-defined]
-        return (height, width) if _orientation(image) >= 5 else (width, height)
+    return _read_header(data, name, _size)
+
+
+_Read = TypeVar("_Read")
+_ONE_HEADER = threading.Lock()
+_BUDGET = megabytes(PIXELS.total)
+
+
+def _read_header(data: bytes, name: str, read: Callable[[Image.Image, bytes, str], _Read]) -> _Read:
+    """Open, read and close one file at a time: some formats take memory when they are opened."""
+    with _ONE_HEADER, _open(data, name) as image:
+        return read(image, data, name)
 
 
 def _open(data: bytes, name: str) -> Image.Image:
     if not data:
         raise ImageError(f"{name or 'the picture'} is an empty file", expected="a picture")
     try:
-        image = Image.open(io.BytesIO(data))
+        if not tags.are_sound(data):
+            raise ValueError("its tags stand for more bytes than it has")
+        return Image.open(io.BytesIO(data), formats=readable())
     except Image.DecompressionBombError as error:
-        raise _too_large(name, "more") from error
+        raise _too_large(name, "more pixels than Pillow opens", f"a picture that takes {_BUDGET} at most") from error
     except Exception as error:
         raise _not_decoded(name, error) from error
-    pixels = image.width * image.height
-    if not 0 < pixels <= MAX_PIXELS:
-        raise _too_large(name, f"{image.width} × {image.height}")
-    return image
 
 
-def _too_large(name: str, received: str) -> ImageError:
-    return ImageError(
-        f"{name or 'the picture'} has {received} pixels",
-        expected=f"from 1 to {MAX_PIXELS:,}",
-        fix="make it smaller",
-    )
+def _size(image: Image.Image, data: bytes, name: str) -> tuple[int, int]:
+    _need(image, data, name)
+    width, height = image.size
+    if image.format == "TIFF":  # whose `size` is turned already in some versions of Pillow
+        width, height = image.tag_v2[256], image.tag_v2[257]  # type: ignore[attr-defined]
+    return (height, width) if _orientation(image) >= 5 else (width, height)
+
+
+def _need(image: Image.Image, data: bytes, name: str) -> int:
+    """Return the bytes that decoding takes, if it may take them."""
+    width, height = image.size
+    shown = f"{width} × {height} pixels"
+    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+        raise _too_large(name, shown, f"sides from 1 to {MAX_SIDE:,}")
+    try:
+        need = cost(image, data)
+    except Exception as error:  # a header that cannot be read further
+        raise _not_decoded(name, error) from error
+    if need > PIXELS.total:
+        kind = f" of {image.format}" if image.format else ""
+        raise _too_large(name, f"{shown}{kind}, which take {megabytes(need)} to decode", f"at most {_BUDGET}")
+    return need
+
+
+def _too_large(name: str, received: str, expected: str) -> ImageError:
+    return ImageError(f"{name or 'the picture'} has {received}", expected=expected, fix="make it smaller")
 
 
 def _not_decoded(name: str, error: Exception) -> ImageError:
@@ -106,32 +158,74 @@ def _not_decoded(name: str, error: Exception) -> ImageError:
 
 def _orientation(image: Image.Image) -> int:
     try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        _drop_unsound_profile(image)
+        value = int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # a garbled EXIF block says nothing about the pixels
         return 1
+    return value if 1 <= value <= 8 else 1
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    method = _UPRIGHT.get(_orientation(image))
-    return image if method is None else image.transpose(method)
+def _drop_unsound_profile(image: Image.Image) -> None:
+    """Leave out a packed EXIF block, which old PNGs have as text and no check of the file has seen."""
+    text = image.info.get("Raw profile type exif")
+    if text and not tags.are_sound(bytes.fromhex("".join(text.split("\n")[3:]))):
+        del image.info["Raw profile type exif"]
+
+
+def _lying(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Return upright pixels seen as they lie in a file: a view of [H, W, 3], indexed by the file's rows."""
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    down, right = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (-1, 1), 7: (-1, -1), 8: (1, -1)}.get(orientation, (1, 1))
+    return pixels[::down, ::right]
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:
-    if image.mode.startswith("I") or image.mode == "F":
-        grey = _deep_grey(np.asarray(image))
-        return np.repeat(grey[:, :, None], 3, axis=2)
+    """Return an image as upright RGB; strip by strip, so that nothing but the result is ever held whole."""
+    orientation, (width, height) = _orientation(image), image.size
+    upright = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
+    lying = _lying(upright, orientation)
+    scale = _grey_scale(image) if _is_deep(image) else None
+    for strip, rows in _strips(image):
+        lying[rows] = _plain_rgb(strip) if scale is None else _scaled(strip, scale)
+    return upright
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[Image.Image, slice]]:
+    step = max(1, _STRIP // image.width)
+    for top in range(0, image.height, step):
+        bottom = min(image.height, top + step)
+        yield image.crop((0, top, image.width, bottom)), slice(top, bottom)
+
+
+def _plain_rgb(image: Image.Image) -> np.ndarray:
     if image.has_transparency_data:
         canvas = Image.new("RGBA", image.size, "white")
         canvas.alpha_composite(image.convert("RGBA"))
         image = canvas
-    return np.array(image.convert("RGB"))
+    return np.asarray(image.convert("RGB"))
 
 
-def _deep_grey(values: np.ndarray) -> np.ndarray:
-    """Scale deep grey to uint8: integers span 0…65535; floats the smallest of 1, 255, 65535 that fits."""
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def _grey_scale(image: Image.Image) -> float:
+    """Return what deep grey is multiplied by: integers span 0…65535; floats the smallest of 1, 255, 65535 that fits."""
+    extremes = np.array([(values.min(), values.max()) for values in map(np.asarray, _images(image))])
+    low, high = extremes.min(), extremes.max()  # NaN if any is
     top = 65535.0
-    if np.issubdtype(values.dtype, np.floating):
-        top = next((high for high in (1.0, 255.0) if float(values.max()) <= high), top)
-    if not (float(values.min()) >= 0 and float(values.max()) <= top):  # NaN fails too
-        raise ImageError(f"grey values from {values.min()} to {values.max()}", expected="0 to 65535")
-    return np.floor(values.astype(np.float64) * (255.0 / top) + 0.5).astype(np.uint8)
+    if np.issubdtype(extremes.dtype, np.floating):
+        top = next((most for most in (1.0, 255.0) if float(high) <= most), top)
+    if not (float(low) >= 0 and float(high) <= top):  # NaN fails too
+        raise ImageError(f"grey values from {low} to {high}", expected="0 to 65535")
+    return 255.0 / top
+
+
+def _images(image: Image.Image) -> Iterator[Image.Image]:
+    return (strip for strip, _ in _strips(image))
+
+
+def _scaled(image: Image.Image, scale: float) -> np.ndarray:
+    grey = np.floor(np.asarray(image).astype(np.float64) * scale + 0.5).astype(np.uint8)
+    return grey[:, :, None]

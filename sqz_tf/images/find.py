@@ -7,59 +7,30 @@ import io
 import os
 import re
 import warnings
-import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from converters.archive import Archive, ArchiveError
 from sqz_tf.base.errors import DataError
-from sqz_tf.base.text import is_number
+from sqz_tf.base.folders import read_inside, walk
+from sqz_tf.base.text import MOST_DIGITS, is_number
+from sqz_tf.images.budget import MAX_FILE_BYTES
 from sqz_tf.images.decode import ImageError
+from sqz_tf.images.formats import extensions
 from sqz_tf.images.labels import refuse_illegal
 
-MAX_FILE_BYTES = 1 << 30
-"""Largest single picture file, in bytes, compressed or not."""
 MAX_ZIP_BYTES = 64 << 30
 """Largest sum of uncompressed sizes in a zip file."""
-
-
 MAX_ZIP_RATIO = 100
 """Largest ratio of uncompressed size to the zip file's size; pictures hardly shrink, bombs do."""
-
-
 _SMALL_ZIP_BYTES = 64 << 20  # below this no ratio is a danger, and drawings of one colour do shrink a lot
+_MAX_CSV_BYTES = 64 << 20  # over a million lines
 
 
-EXTENSIONS = frozenset(
-    f".{name}"
-    for name in (
-        *(
-            "avif",
-            "bmp",
-            "dib",
-            "gif",
-            "ico",
-            "j2k",
-            "jfif",
-            "jp2",
-            "jpe",
-            "jpeg",
-            "jpg",
-            "mpo",
-            "pbm",
-            "pcx",
-        ),
-        *("pgm", "png", "pnm", "ppm", "sgi", "tga", "tif", "tiff", "webp"),
-    )
-)
-
-
-"""File names with these endings, in any case, are taken for pictures."""
-
-
-# Pillow warns of half of MAX_PIXELS and of odd metadata without naming the file; what matters is an ImageError here.
+# Pillow warns of large pictures and of odd metadata without naming the file; what matters is an ImageError here.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
@@ -90,12 +61,17 @@ class Entry:
 
 
 class _Store(Protocol):
-    """Files below one root: `names` of files and `folders`, both with `/` between parts."""
+    """Files below one root: `names` of files and `folders`, both with `/` between parts; `notes` what is left out."""
 
-    names: list[str]
+    names: tuple[str, ...]
     folders: set[str]
+    notes: tuple[str, ...]
 
-    def read(self, name: str) -> bytes: ...
+    def size(self, name: str) -> int:
+        """Return the bytes that `read` will give at most."""
+
+    def read(self, name: str, most: int) -> bytes:
+        """Return a file's bytes, or raise nearly anything if it has more than `most`."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +92,14 @@ class ImageSet:
     notes: tuple[str, ...] = ()
     store: _Store | None = field(default=None, repr=False, compare=False)
 
+    def size(self, entry: Entry) -> int:
+        """Return how many bytes `read` will give; 0 if it will raise."""
+        assert self.store is not None
+        try:
+            return min(self.store.size(entry.name), MAX_FILE_BYTES)
+        except OSError:
+            return 0
+
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of one picture file; safe to call from several threads.
 
@@ -124,80 +108,57 @@ class ImageSet:
         """
         assert self.store is not None
         try:
-            data = self.store.read(entry.name)
-        except Exception as error:  # zipfile adds zlib.error, NotImplementedError, RuntimeError to OSError
-            raise ImageError(f"{entry.name} cannot be read ({error})", fix="replace or remove it") from error
-        if len(data) > MAX_FILE_BYTES:
-            raise ImageError(f"{entry.name} is larger than {MAX_FILE_BYTES:,} bytes", fix="make it smaller")
-        return data
+            return self.store.read(entry.name, MAX_FILE_BYTES)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ImageError(f"{entry.name} cannot be read ({reason})", fix="replace or remove it") from error
 
 
 class _Folder:
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.names: list[str] = []
-        self.folders: set[str] = set()
-        try:
-            self._walk("", frozenset())
-        except OSError as error:
-            raise DataError(f"{root} cannot be listed ({error})", expected="a readable folder") from error
+        found = walk(root, skip=_is_clutter)
+        self.names, self.folders, self.notes = found.files, set(found.folders), found.notes
 
-    def _walk(self, prefix: str, above: frozenset[str]) -> None:
-        real = os.path.realpath(self.root / prefix)
-        if real in above:  # a link to a folder that holds it
-            return
-        for item in sorted(os.scandir(self.root / prefix), key=lambda found: found.name):
-            if _is_clutter(item.name):
-                continue
-            if item.is_dir():
-                self.folders.add(prefix + item.name)
-                self._walk(f"{prefix}{item.name}/", above | {real})
-            elif item.is_file():
-                self.names.append(prefix + item.name)
+    def size(self, name: str) -> int:
+        return os.stat(self.root / name).st_size
 
-    def read(self, name: str) -> bytes:
-        with open(self.root / name, "rb") as file:
-            return file.read(MAX_FILE_BYTES + 1)
+    def read(self, name: str, most: int) -> bytes:
+        return read_inside(self.root, name, most)
 
 
 class _Zip:
     def __init__(self, path: Path) -> None:
         try:
-            self.archive = zipfile.ZipFile(path)
-        except Exception as error:  # BadZipFile, OSError, NotImplementedError, struct.error
-            raise DataError(f"{path} cannot be opened as a zip file ({error})", expected="a whole .zip") from error
-        self.members = {info.filename.replace("\\", "/"): info for info in self.archive.infolist()}
-        _refuse_hostile(path, self.members)
-        kept = sorted(name for name in self.members if not any(map(_is_clutter, name.split("/"))))
-        self.names = [name for name in kept if not name.endswith("/")]
+            self.archive = Archive(path, MAX_ZIP_BYTES)
+        except ArchiveError as error:
+            raise DataError(
+                f"{path} cannot be opened as a zip file ({error})",
+                expected="a whole .zip of pictures",
+                fix="make the zip file again, or unpack it yourself if you trust it and give the folder",
+            ) from error
+        _refuse_bomb(path, self.archive.sizes)
+        kept = sorted(name for name in self.archive.sizes if not any(map(_is_clutter, name.split("/"))))
+        self.names = tuple(name for name in kept if not name.endswith("/"))
         self.folders = {name.rstrip("/") for name in kept if name.endswith("/")}
         self.folders |= {name.rsplit("/", 1)[0] for name in self.names if "/" in name}
+        self.notes: tuple[str, ...] = ()
 
-    def read(self, name: str) -> bytes:
-        return self.archive.read(self.members[name])
+    def size(self, name: str) -> int:
+        return self.archive.sizes[name]
+
+    def read(self, name: str, most: int) -> bytes:
+        return self.archive.read(name, most)
 
 
-def _refuse_hostile(path: Path, members: dict[str, zipfile.ZipInfo]) -> None:
-    for name, info in members.items():
-        if name.startswith("/") or ".." in name.split("/") or re.match(r"[A-Za-z]:", name):
-            raise DataError(
-                f"{path} holds {info.filename!r}, which points outside",
-                expected="paths below the archive's root",
-                fix="make the zip file again",
-            )
-        if info.flag_bits & 1:
-            raise DataError(f"{name} in {path} is encrypted", fix="make the zip file again without a password")
-        if info.file_size > MAX_FILE_BYTES:
-            raise DataError(
-                f"{name} in {path} unpacks to {info.file_size:,} bytes",
-                expected=f"at most {MAX_FILE_BYTES:,}",
-            )
-    total = sum(info.file_size for info in members.values())
+def _refuse_bomb(path: Path, sizes: Mapping[str, int]) -> None:
+    """Refuse an archive that is far smaller than what it holds: no more than it declares can come out."""
+    total = sum(sizes.values())
     ratio = total / max(1, path.stat().st_size)
-    if total > MAX_ZIP_BYTES or (total > _SMALL_ZIP_BYTES and ratio > MAX_ZIP_RATIO):
+    if total > _SMALL_ZIP_BYTES and ratio > MAX_ZIP_RATIO:
         raise DataError(
             f"{path} unpacks to {total:,} bytes, {ratio:.0f} times its size",
-            expected=f"at most {MAX_ZIP_BYTES:,} bytes and {MAX_ZIP_RATIO} times",
+            expected=f"at most {MAX_ZIP_RATIO} times",
             fix="unpack it yourself if you trust it, and give the folder",
         )
 
@@ -222,9 +183,10 @@ def scan(path: Path | str) -> ImageSet:
     if not path.is_dir() and path.suffix.lower() != ".zip":
         raise DataError(f"{path} is a file", expected="a folder of pictures or a .zip")
     store: _Store = _Folder(path) if path.is_dir() else _Zip(path)
-    pictures = [name for name in store.names if _extension(name) in EXTENSIONS]
+    endings = extensions()
+    pictures = [name for name in store.names if _extension(name) in endings]
     base = _wrapper(store.names, pictures) if path.is_file() else ""
-    others = [name for name in store.names if _extension(name) not in EXTENSIONS and name != base + "labels.csv"]
+    others = [name for name in store.names if _extension(name) not in endings and name != base + "labels.csv"]
     if not pictures:
         raise DataError(
             f"{path} holds no pictures" + (f", only {_count_extensions(others)}" if others else ""),
@@ -238,6 +200,7 @@ def scan(path: Path | str) -> ImageSet:
     else:
         found = _from_folders(path, store, base, pictures)
         refuse_illegal(found["classes"], str(path), "rename the folder")
+    found["notes"] = (*store.notes, *found["notes"])
     if others:
         noun = "file is no picture by its name" if len(others) == 1 else "files are no pictures by their names"
         found["notes"] = (*found["notes"], f"{len(others)} {noun} ({_count_extensions(others)}): ignored")
@@ -253,7 +216,7 @@ def _count_extensions(names: list[str]) -> str:
     return ", ".join(f"{count} × {extension}" for extension, count in sorted(counts.items()))
 
 
-def _wrapper(names: list[str], pictures: list[str]) -> str:
+def _wrapper(names: Sequence[str], pictures: list[str]) -> str:
     """Return the one folder around everything that zipping a folder leaves, as `NAME/`, or nothing."""
     tops = {name.split("/")[0] for name in pictures}
     if len(tops) != 1 or not all("/" in name for name in pictures):
@@ -318,7 +281,7 @@ def _from_csv(where: str, store: _Store, base: str, pictures: list[str]) -> dict
                 f"line {line} of {where} names {row['file']!r}", expected="a picture beside it or in images/"
             )
         label, wnid = row["label"], row.get("wnid", "")
-        label = str(int(label)) if is_number(label) else label
+        label = _label(where, line, label)
         if labels.setdefault(name, label) != label:
             raise DataError(f"line {line} of {where} labels {row['file']!r} again", expected="one label a picture")
         if wnids.setdefault(label, wnid) != wnid:
@@ -330,16 +293,29 @@ def _from_csv(where: str, store: _Store, base: str, pictures: list[str]) -> dict
     return _labelled(labels, wnids, where, len(pictures) - len(labels))
 
 
-def _csv_text(where: str, store: _Store, name: str) -> str:
+def _label(where: str, line: int, text: str) -> str:
+    """Return a label, a number without leading zeros."""
+    if not text.isdecimal():
+        return text
+    if len(text) > MOST_DIGITS:
+        raise DataError(
+            f"line {line} of {where} has a label of {len(text):,} digits",
+            expected=f"a number of at most {MOST_DIGITS} digits, or a name",
+            fix="mend the label there",
+        )
+    return str(int(text))
+
+
+def _csv_text(where: str, store: _Store, name: str) -> io.TextIOWrapper:
     try:
-        return store.read(name).decode("utf-8-sig")
-    except Exception as error:  # as in ImageSet.read
+        return io.TextIOWrapper(io.BytesIO(store.read(name, _MAX_CSV_BYTES)), "utf-8-sig", newline="")
+    except (OSError, ValueError) as error:
         raise DataError(f"{where} cannot be read ({error})", expected="UTF-8 text") from error
 
 
-def _csv_rows(where: str, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+def _csv_rows(where: str, text: io.TextIOWrapper) -> Iterator[tuple[int, dict[str, str]]]:
     """Walk the cells of labels.csv by column name, with their line numbers."""
-    lines = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+    lines = csv.reader(text, skipinitialspace=True)
     try:
         columns = [name.strip().lower() for name in next(lines, [])]
         if not {"file", "label"} <= set(columns):
@@ -353,6 +329,8 @@ def _csv_rows(where: str, text: str) -> Iterator[tuple[int, dict[str, str]]]:
             yield lines.line_num, row
     except csv.Error as error:
         raise DataError(f"line {lines.line_num} of {where} is no CSV ({error})", expected="file,label") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where} cannot be read ({error})", expected="UTF-8 text") from error
 
 
 def _listed(known: set[str], base: str, name: str) -> str | None:

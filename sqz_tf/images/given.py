@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from sqz_tf.images.decode import ImageError, _not_decoded, _to_rgb, _upright, decode
-from sqz_tf.images.find import MAX_FILE_BYTES
+from sqz_tf.images.budget import FILES, MAX_FILE_BYTES
+from sqz_tf.images.decode import ImageError, converting, decoding
 
 Picture = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
 
-def decoded(image: Picture, name: str = "") -> np.ndarray:
-    """Return a picture as uint8 [H, W, 3], or as it is if it is an array: [H, W, 1 or 3].
+@contextmanager
+def decoded(image: Picture, name: str = "") -> Iterator[np.ndarray]:
+    """Give a picture as uint8 [H, W, 3], or as it is if it is an array: [H, W, 1 or 3]; until the block ends.
 
     Raises:
       ImageError: it cannot be read, is no picture, or an array of another dtype or shape.
     """
     if isinstance(image, (str, os.PathLike)):
-        return decode(_picture_bytes(Path(image)), str(image))
-    if isinstance(image, (bytes, bytearray, memoryview)):
-        return decode(bytes(image), name)
-    if isinstance(image, Image.Image):
-        return _from_pillow(image, name)
-    if isinstance(image, np.ndarray):
-        return _checked_pixels(image, name)
-    raise ImageError(
-        f"{name or 'the picture'} is of type {type(image).__name__}",
-        expected="a path, the bytes of a file, a Pillow image or a uint8 array",
-    )
+        with FILES.room(_file_size(Path(image))), decoding(_picture_bytes(Path(image)), str(image)) as pixels:
+            yield pixels
+    elif isinstance(image, (bytes, bytearray, memoryview)):
+        with decoding(bytes(image), name) as pixels:
+            yield pixels
+    elif isinstance(image, Image.Image):
+        with converting(image, name) as pixels:
+            yield pixels
+    elif isinstance(image, np.ndarray):
+        yield _checked_pixels(image, name)
+    else:
+        raise ImageError(
+            f"{name or 'the picture'} is of type {type(image).__name__}",
+            expected="a path, the bytes of a file, a Pillow image or a uint8 array",
+        )
+
+
+def _file_size(path: Path) -> int:
+    try:
+        return min(path.stat().st_size, MAX_FILE_BYTES)
+    except (OSError, ValueError):  # said when it is read
+        return 0
 
 
 def _picture_bytes(path: Path) -> bytes:
@@ -39,20 +53,13 @@ def _picture_bytes(path: Path) -> bytes:
         raise ImageError(f"{path} is a folder", expected="a picture file", fix=f"name the files: {path}/*.jpg")
     try:
         with open(path, "rb") as file:
-            return file.read(MAX_FILE_BYTES)
-    except OSError as error:
-        raise ImageError(f"{path} cannot be read ({error.strerror})", expected="a picture file") from error
-
-
-def _from_pillow(image: Image.Image, name: str) -> np.ndarray:
-    """Treat a Pillow image like the file it might have come from: orientation, transparency and 16 bits alike."""
-    try:
-        image.load()
-        return _to_rgb(_upright(image))
-    except ImageError:
-        raise
-    except Exception as error:  # Pillow reads lazily, and its plugins raise nearly anything on garbled files
-        raise _not_decoded(name, error) from error
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{path} cannot be read ({reason})", expected="a picture file") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise ImageError(f"{path} is larger than {MAX_FILE_BYTES:,} bytes", fix="make it smaller")
+    return data
 
 
 def _checked_pixels(pixels: np.ndarray, name: str) -> np.ndarray:

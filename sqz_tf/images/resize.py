@@ -5,6 +5,7 @@ The rules are specified in docs/formats/preprocess.md; C and Java repeat them by
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -21,9 +22,14 @@ def to_grey(pixels: np.ndarray) -> np.ndarray:
     Returns:
       uint8 [..., 1].
     """
-    wide = pixels.astype(np.uint16)  # 255 * 256 + 128 fits
-    grey = (77 * wide[..., 0:1] + 150 * wide[..., 1:2] + 29 * wide[..., 2:3] + 128) >> 8
-    return grey.astype(np.uint8)
+    grey = np.empty((*pixels.shape[:-1], 1), np.uint8)
+    lines, source = grey.reshape(-1, *grey.shape[-2:]), pixels.reshape(-1, *pixels.shape[-2:])
+    step = max(1, _CHUNK_VALUES // max(1, grey.shape[-2]))  # lines at a time: their sums take six times the bytes
+    for start in range(0, len(lines), step):
+        wide = source[start : start + step].astype(np.uint16)  # 255 * 256 + 128 fits
+        sums = 77 * wide[..., 0:1] + 150 * wide[..., 1:2] + 29 * wide[..., 2:3]
+        lines[start : start + step] = (sums + 128) >> 8
+    return grey
 
 
 def preprocess(pixels: np.ndarray, spec: PreprocessSpec) -> np.ndarray:
@@ -73,6 +79,10 @@ def crop_box(width: int, height: int, spec: PreprocessSpec) -> tuple[int, int, i
 _OUTPUTS_PER_BLOCK = 8
 
 
+_MOST_BETWEEN = 16 << 20  # values between the passes: a thin picture, or many, can have far more than at either end
+_LONG = 8192  # pixels of a side; weights for longer ones are large, and not kept
+
+
 _CHUNK_VALUES = 1 << 18  # values resized at a time: what fits a processor's cache as float64
 
 
@@ -89,8 +99,24 @@ def resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
       uint8 [height, width, C] or [N, height, width, C]; `pixels` itself if it has that size.
     """
     batch = pixels if pixels.ndim == 4 else pixels[None]
-    batch = _resize_rows(_resize_columns(batch, width), height)
+    between = batch.shape[1] * width * batch.shape[3]  # values of a picture whose columns are done
+    step = max(1, _MOST_BETWEEN // between)
+    if between > _MOST_BETWEEN:
+        parts = [_resize_tall(picture, width, height) for picture in batch]
+    else:
+        slices = (batch[start : start + step] for start in range(0, max(1, len(batch)), step))
+        parts = [_resize_rows(_resize_columns(each, width), height) for each in slices]
+    batch = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return batch if pixels.ndim == 4 else batch[0]
+
+
+def _resize_tall(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Resize a picture of which not all lines fit between the passes: those of a few outputs at a time."""
+    result = np.empty((1, height, width, picture.shape[2]), np.uint8)
+    for outputs, inputs, weights in _blocks(len(picture), height):
+        lines = _resize_columns(picture[None, inputs], width).reshape(-1, width * picture.shape[2])
+        result[0, outputs] = _rounded(weights @ lines.astype(np.float64)).reshape(-1, width, picture.shape[2])
+    return result
 
 
 def _resize_columns(batch: np.ndarray, width: int) -> np.ndarray:
@@ -100,10 +126,11 @@ def _resize_columns(batch: np.ndarray, width: int) -> np.ndarray:
     lines = batch.reshape(n * height, n_in, channels)
     result = np.empty((n * height, width, channels), np.uint8)
     step = max(1, _CHUNK_VALUES // (max(n_in, width) * channels))
+    blocks = tuple(_blocks(n_in, width))
     for start in range(0, len(lines), step):
         planes = lines[start : start + step].transpose(2, 0, 1).astype(np.float64)
         sums = np.empty((*planes.shape[:2], width))
-        for outputs, inputs, weights in _blocks(n_in, width):
+        for outputs, inputs, weights in blocks:
             np.matmul(planes[:, :, inputs], weights.T, out=sums[:, :, outputs])
         result[start : start + step] = _rounded(sums).transpose(1, 2, 0)
     return result.reshape(n, height, width, channels)
@@ -116,9 +143,10 @@ def _resize_rows(batch: np.ndarray, height: int) -> np.ndarray:
     rows = batch.reshape(n, n_in, width * channels)
     result = np.empty((n, height, width * channels), np.uint8)
     step = max(1, _CHUNK_VALUES // (max(n_in, height) * width * channels))
+    blocks = tuple(_blocks(n_in, height))
     for start in range(0, n, step):
         chunk = rows[start : start + step]
-        for outputs, inputs, weights in _blocks(n_in, height):
+        for outputs, inputs, weights in blocks:
             result[start : start + step, outputs] = _rounded(weights @ chunk[:, inputs].astype(np.float64))
     return result.reshape(n, height, width, channels)
 
@@ -129,13 +157,22 @@ def _rounded(sums: np.ndarray) -> np.ndarray:
     return np.minimum(sums, 255.0, out=sums).astype(np.uint8)
 
 
-@lru_cache(maxsize=64)
-def _blocks(n_in: int, n_out: int) -> tuple[tuple[slice, slice, np.ndarray], ...]:
+_Block = tuple[slice, slice, np.ndarray]
+
+
+def _blocks(n_in: int, n_out: int) -> Iterable[_Block]:
     """Cut the band matrix of one pass into dense blocks: (outputs, inputs, float64 [outputs, inputs])."""
-    return tuple(
-        _block(n_in, n_out, start, min(start + _OUTPUTS_PER_BLOCK, n_out))
-        for start in range(0, n_out, _OUTPUTS_PER_BLOCK)
-    )
+    return _kept_blocks(n_in, n_out) if max(n_in, n_out) <= _LONG else _new_blocks(n_in, n_out)
+
+
+@lru_cache(maxsize=64)
+def _kept_blocks(n_in: int, n_out: int) -> tuple[_Block, ...]:
+    return tuple(_new_blocks(n_in, n_out))
+
+
+def _new_blocks(n_in: int, n_out: int) -> Iterator[_Block]:
+    for start in range(0, n_out, _OUTPUTS_PER_BLOCK):
+        yield _block(n_in, n_out, start, min(start + _OUTPUTS_PER_BLOCK, n_out))
 
 
 def _block(n_in: int, n_out: int, start: int, stop: int) -> tuple[slice, slice, np.ndarray]:

@@ -121,7 +121,8 @@ class Classifier:
         Raises:
           ImageError: it is no picture.
         """
-        return resize.preprocess(decoded(image, name), self.preprocess)
+        with decoded(image, name) as pixels:
+            return resize.preprocess(pixels, self.preprocess)
 
     def scores(self, batch: np.ndarray) -> np.ndarray:
         """Return what the model gives for preprocessed pictures, dequantized.

@@ -5,21 +5,21 @@ Labels and preprocessing lie in a zip behind the FlatBuffer (docs/formats/tflite
 
 from __future__ import annotations
 
-import io
 import re
 import struct
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from converters.archive import Archive, ArchiveError, is_archive
 from sqz_tf.base.errors import SqzError
 from sqz_tf.base.json_files import parse, typed
 from sqz_tf.base.spec import PreprocessSpec, from_dict
 
 LABELS_FILE, PREPROCESS_FILE = "labels.txt", "preprocess.json"
-_LARGEST_ATTACHED = 16 << 20  # bytes of one attached file; a thousand labels take 20 KB
+_LARGEST = 1 << 27  # bytes of a model; the largest SqueezeNet in float has some 5 MB
+_LARGEST_ATTACHED = 16 << 20  # bytes of all attached files; a thousand labels take 20 KB
 _OPERATOR_CODES, _BUFFERS = 1, 4  # positions of these fields in the table Model of TFLite's schema.fbs
 _WNID = re.compile(r"n\d{8}")
 
@@ -55,9 +55,13 @@ def read(path: Path, labels: Sequence[str] | None = None, preprocess: Preprocess
 def _content(path: Path) -> bytes:
     """Return the file's bytes after making sure that it is a whole FlatBuffer of TFLite's schema."""
     try:
-        model = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror})", expected="a .tflite file") from error
+        with open(path, "rb") as file:
+            model = file.read(_LARGEST + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{path} cannot be read ({reason})", expected="a .tflite file") from error
+    if len(model) > _LARGEST:
+        raise ModelError(f"{path} is larger than {_LARGEST:,} bytes", expected="a .tflite file of this kit")
     if model[4:8] != b"TFL3":
         raise ModelError(
             f"{path} is no .tflite file ({_beginning(model)})",
@@ -125,18 +129,13 @@ def _ends(model: bytes) -> Iterator[int]:
 
 def _attached(path: Path, model: bytes) -> dict[str, bytes]:
     """Return labels.txt and preprocess.json from the zip behind the FlatBuffer; empty if there is no zip."""
-    file = io.BytesIO(model)
-    if not zipfile.is_zipfile(file):
+    if not is_archive(model):
         return {}
     try:
-        with zipfile.ZipFile(file) as archive:
-            wanted = [info for info in archive.infolist() if info.filename in (LABELS_FILE, PREPROCESS_FILE)]
-            if any(info.file_size > _LARGEST_ATTACHED for info in wanted):
-                raise ModelError(f"{path} carries files of over {_LARGEST_ATTACHED:,} bytes")
-            return {info.filename: archive.read(info) for info in wanted}
-    except SqzError:
-        raise
-    except Exception as error:  # BadZipFile, zlib.error, NotImplementedError, RuntimeError, struct.error, OSError
+        with Archive(model, _LARGEST_ATTACHED) as archive:
+            wanted = [name for name in (LABELS_FILE, PREPROCESS_FILE) if name in archive.sizes]
+            return {name: archive.read(name, _LARGEST_ATTACHED) for name in wanted}
+    except ArchiveError as error:
         raise _damaged(path, f"its attached files cannot be read: {error}") from error
 
 

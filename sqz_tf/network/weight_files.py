@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import threading
 import time
 import urllib.request
-from http.client import HTTPException
+from collections.abc import Callable
+from functools import partial
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import BinaryIO
+from queue import Empty, Queue
 
 from converters.weights.read import FORMATS
 from sqz_tf.base.errors import SqzError
@@ -32,7 +35,7 @@ URLS = (
 FOLDER_VARIABLE = "SQZ_TF_WEIGHTS"
 URL_VARIABLE = "SQZ_TF_WEIGHTS_URL"
 TIMEOUT_S = 30.0  # without a byte
-DEADLINE_S = 600.0  # for the whole file
+DEADLINE_S = 600.0  # for everything: names, connections, headers and the whole file, from all addresses
 _BLOCK = 1 << 16
 
 
@@ -110,9 +113,9 @@ def _download(path: Path) -> Path:
 
 
 def _fetch_any(urls: tuple[str, ...], part: Path) -> None:
-    faults = []
+    faults, until = [], time.monotonic() + DEADLINE_S
     for url in urls:
-        fault = _fetch(url, part)
+        fault = _fetch(url, part, until)
         if not fault:
             return
         faults.append(f"{url}: {fault}")
@@ -123,14 +126,11 @@ def _fetch_any(urls: tuple[str, ...], part: Path) -> None:
     )
 
 
-def _fetch(url: str, part: Path) -> str:
+def _fetch(url: str, part: Path, until: float) -> str:
     """Download one address; return what went wrong, or nothing."""
-    try:
-        request = urllib.request.Request(url, headers={"User-Agent": "sqz-tf"})
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply:
-            data = _receive(reply)
-    except (OSError, ValueError, HTTPException) as error:
-        return str(getattr(error, "reason", "") or error) or type(error).__name__
+    data = _within(until, partial(_get, url, until))
+    if isinstance(data, str):
+        return data
     received = hashlib.sha256(data).hexdigest()
     if len(data) != FILE_BYTES or received != SHA256:
         more = "at least " if len(data) > FILE_BYTES else ""
@@ -139,14 +139,34 @@ def _fetch(url: str, part: Path) -> str:
     return ""
 
 
-def _receive(reply: BinaryIO) -> bytes:
-    """Read at most one block more than the file has, within the deadline."""
-    data, until = bytearray(), time.monotonic() + DEADLINE_S
-    while len(data) <= FILE_BYTES:
-        block = reply.read(_BLOCK)
-        if not block:
-            break
+def _within(until: float, work: Callable[[], bytes | str]) -> bytes | str:
+    """Wait for `work` in a thread of its own, and give it up in time: a server can be slow before any byte is read."""
+    result: Queue[bytes | str] = Queue()
+    threading.Thread(target=lambda: result.put(work()), daemon=True).start()
+    try:
+        return result.get(timeout=max(0.0, until - time.monotonic()))
+    except Empty:
+        return _late()
+
+
+def _late() -> str:
+    return f"not complete after {DEADLINE_S:g} seconds"
+
+
+def _get(url: str, until: float) -> bytes | str:
+    """Return at most one block more than the file has, or what went wrong."""
+    try:
+        request = urllib.request.Request(url, headers={"User-Agent": "sqz-tf"})
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply:
+            return _receive(reply, until)
+    except (OSError, ValueError, HTTPException) as error:
+        return str(getattr(error, "reason", "") or error) or type(error).__name__
+
+
+def _receive(reply: HTTPResponse, until: float) -> bytes | str:
+    data = bytearray()
+    while len(data) <= FILE_BYTES and (block := reply.read1(_BLOCK)):
         data += block
         if time.monotonic() > until:
-            raise TimeoutError(f"not complete after {DEADLINE_S:.0f} seconds")
+            return _late()
     return bytes(data)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqz_tf.artifact.workspace import stage_key
 from sqz_tf.base.errors import ConfigError
+from sqz_tf.base.folders import walk
 from sqz_tf.data.dataset import Summary, summarise
 from sqz_tf.images.find import ImageSet, scan
 from sqz_tf.images.imagenet_classes import imagenet_classes
@@ -202,5 +203,5 @@ def _outputs(found: ImageSet) -> tuple[int, ...]:
 def _listing(source: str) -> list[tuple[str, int, int]]:
     """Return name, size and time of every file of a source: enough to notice that it has changed."""
     path = Path(source)
-    files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+    files = [path] if path.is_file() else [path / name for name in walk(path).files]
     return [(str(each.relative_to(path.parent)), each.stat().st_size, each.stat().st_mtime_ns) for each in files]

@@ -300,10 +300,18 @@ def bomb(width: int, height: int) -> bytes:
     return bytes(image)
 
 
-@pytest.mark.parametrize("size", [(20_000, 20_000), (decode.MAX_PIXELS + 1, 1)])
-def test_decode_refuses_bombs_before_unpacking(size: tuple[int, int]) -> None:
+@pytest.mark.filterwarnings("ignore:Image size")  # pytest's own filters replace those of `images`
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ((20_000, 20_000), "more pixels than Pillow opens; expected a picture that takes 720 MB at most"),
+        ((13_300, 13_400), "13300 × 13400 pixels of PNG, which take 721 MB to decode; expected at most 720 MB"),
+        ((decode.MAX_SIDE + 1, 1), "65536 × 1 pixels; expected sides from 1 to 65,535"),
+    ],
+)
+def test_decode_refuses_bombs_before_unpacking(size: tuple[int, int], message: str) -> None:
     for function in (decode.decode, decode.picture_size):
-        with pytest.raises(ImageError, match=r"big\.png has .* pixels; expected from 1 to 178,956,970"):
+        with pytest.raises(ImageError, match=rf"big\.png has {message}; make it smaller"):
             function(bomb(*size), "big.png")
 
 
@@ -470,7 +478,7 @@ def test_scan_refuses_an_encrypted_zip(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[data.rindex(b"PK\x01\x02") + 8] |= 1  # the general purpose flag of the last member
     path.write_bytes(data)
-    with pytest.raises(DataError, match=r"dog/2\.png in .* is encrypted"):
+    with pytest.raises(DataError, match=r"a\.zip .*'dog/2\.png', which is encrypted"):
         scan(path)
 
 
@@ -485,10 +493,11 @@ def test_scan_refuses_a_zip_bomb(tmp_path: Path) -> None:
 
 def test_scan_refuses_a_member_that_unpacks_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(find, "MAX_FILE_BYTES", 10)
-    with pytest.raises(DataError, match=r"cat/1\.png in .* unpacks to"):
-        scan(zipped(tmp_path / "a.zip", "cat/1.png"))
+    packed = scan(zipped(tmp_path / "a.zip", "cat/1.png"))
+    with pytest.raises(ImageError, match=r"cat/1\.png cannot be read \(it unpacks to .* expected at most 10"):
+        packed.read(packed.entries[0])
     found = scan(tree(tmp_path / "folder", "cat/1.png"))
-    with pytest.raises(ImageError, match=r"cat/1\.png is larger than 10 bytes"):
+    with pytest.raises(ImageError, match=r"cat/1\.png cannot be read \(it is larger than 10 bytes"):
         found.read(found.entries[0])
 
 
