@@ -13,9 +13,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from converters.weights.read import FORMATS
 from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, command, common_options, positive
 from sqz_tf.base.errors import ConfigError, OutputError
 from sqz_tf.base.spec import ARCHS, BYPASSES, FITS
+from sqz_tf.data.sources import NAMES
 from sqz_tf.deploy import android
 from sqz_tf.quantize.schemes.every import SCHEMES
 
@@ -59,8 +61,8 @@ def _add_input(group: Any) -> None:
         "--data",
         default="digits",
         metavar="SOURCE",
-        help="digits (built in), cifar10, tfds:NAME, or a folder or .zip with one folder per class, with or without "
-        "train/val/test on top (default: digits)",
+        help=f"{', '.join(NAMES)}, or a folder or .zip with one folder per class, with or without train/val/test on "
+        "top (default: digits, which are built in)",
     )
     group.add_argument("--input-size", type=int, metavar="PX", help="side of the network's input (default: by data)")
     group.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 RGB (default: by data)")
@@ -77,8 +79,8 @@ def _add_network(group: Any) -> None:
     group.add_argument(
         "--weights",
         metavar="FILE",
-        help="start from published weights: imagenet (SqueezeNet v1.0, 676 KB, downloaded once), or a .net, "
-        ".caffemodel, .onnx, .safetensors or .pth file. Pictures labelled by ImageNet's wnids keep its 1000 classes "
+        help="start from published weights: imagenet (SqueezeNet v1.0, 676 KB, downloaded once), or a file "
+        f"({', '.join(FORMATS)}). Pictures labelled by ImageNet's wnids keep its 1000 classes "
         "and are only quantized; others get a new head and fine-tuning",
     )
     group.add_argument("--width", type=float, help="multiplies every layer's filters (default: by data)")

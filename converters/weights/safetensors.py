@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,15 @@ def read(data: bytes) -> WeightFile:
     Raises:
       ValueError: cut short, damaged, or of an unknown dtype (weights are F16, F32 or F64); names the tensor.
     """
+    return from_tensors("safetensors", read_tensors(data), hashlib.sha256(data).hexdigest())
+
+
+def read_tensors(data: bytes) -> dict[str, np.ndarray]:
+    """Read every tensor of a `.safetensors` file, in the order of its header.
+
+    Raises:
+      ValueError: cut short, damaged, or of an unknown dtype; names the tensor.
+    """
     header, start = _header(data)
     spans = sorted((*_offsets(name, entry), name) for name, entry in header.items())
     position = 0
@@ -41,8 +51,25 @@ def read(data: bytes) -> WeightFile:
         last = spans[-1][2] if spans else "the header"
         raise ValueError(f"the data have {len(data) - start} bytes; expected {position} up to the end of {last}")
     arrays = {name: _array(name, header[name], data[start + begin : start + end]) for begin, end, name in spans}
-    in_order = {name: arrays[name] for name in header}
-    return from_tensors("safetensors", in_order, hashlib.sha256(data).hexdigest())
+    return {name: arrays[name] for name in header}
+
+
+def write(tensors: Mapping[str, np.ndarray]) -> bytes:
+    """Return the bytes of a `.safetensors` file; the same tensors in the same order give the same bytes.
+
+    Args:
+      tensors: name → float32 of any shape.
+    """
+    header, parts, position = {}, [], 0
+    for name, values in tensors.items():
+        part = np.ascontiguousarray(values, "<f4").tobytes()
+        span = [position, position + len(part)]
+        header[name] = {"dtype": "F32", "shape": list(values.shape), "data_offsets": span}
+        parts.append(part)
+        position += len(part)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that the data are aligned
+    return len(text).to_bytes(8, "little") + text + b"".join(parts)
 
 
 def _header(data: bytes) -> tuple[dict[str, Any], int]:

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from sqz_tf.base.errors import OutputError
 
 NEED_BYTES = 50 * 2**20  # a default run on small pictures: checkpoints, stages and the result
 WORK, REJECTED = ".work", ".rejected"  # appended to the name of the output folder
+LOCK = "lock"
+MAGIC = "sqz-tf work folder\n"  # what the lock begins with: nothing else makes a folder ours
 TRASH = "trash-"  # a folder on its way out; a later run removes what a killed one left
 REFUSALS = (
     errno.EACCES,
@@ -110,23 +113,60 @@ def take_lock(work: Path) -> int:
     while True:
         work.mkdir(exist_ok=True)
         try:
-            lock = os.open(work / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            lock = os.open(work / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         except FileNotFoundError:  # a finishing run removed the folder just now
             continue
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.EISDIR):
+                raise
+            raise foreign_work(work) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(lock, 32).decode(errors="replace").strip()
+            holder = os.read(lock, 64).decode(errors="replace").removeprefix(MAGIC).strip()
             os.close(lock)
             raise OutputError(
                 f"another run (process {holder or 'unknown'}) is writing {work}",
                 fix="wait for it to end or choose another --out",
             ) from None
-        if _same_file(lock, work / "lock"):
+        if _same_file(lock, work / LOCK):
+            if os.fstat(lock).st_size and not _is_marker(lock):
+                os.close(lock)
+                raise foreign_work(work)
             os.truncate(lock, 0)
-            os.write(lock, f"{os.getpid()}\n".encode())
+            os.pwrite(lock, f"{MAGIC}{os.getpid()}\n".encode(), 0)
             return lock
         os.close(lock)
+
+
+def is_work(work: Path) -> bool:
+    """Say whether a folder is a work folder of this kit, by its lock's content, or is empty."""
+    if work.is_symlink() or not work.is_dir():
+        return False
+    try:
+        lock = os.open(work / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return not any(work.iterdir())
+    except OSError:
+        return False
+    try:
+        found = os.fstat(lock)
+        return stat.S_ISREG(found.st_mode) and (found.st_size == 0 or _is_marker(lock))
+    finally:
+        os.close(lock)
+
+
+def foreign_work(work: Path) -> OutputError:
+    """Return the error for a work folder that is not ours."""
+    return OutputError(
+        f"{work} exists and is not a work folder of this kit",
+        expected=f"its file {LOCK} to begin with {MAGIC.strip()!r}",
+        fix="move it away or choose another --out",
+    )
+
+
+def _is_marker(lock: int) -> bool:
+    return os.pread(lock, len(MAGIC), 0) == MAGIC.encode()
 
 
 def _same_file(descriptor: int, path: Path) -> bool:

@@ -6,15 +6,17 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from sqz_tf.artifact.manifest import MANIFEST, verify_manifest
 from sqz_tf.base.errors import SqzError
 
+if TYPE_CHECKING:
+    import numpy as np
+
 FLOAT, INT8, UINT8 = "model_f32.tflite", "model_int8.tflite", "model_uint8.tflite"
 KERAS, LABELS, LICENCE = "model.keras", "labels.txt", "LICENCE.weights.txt"
+NUMBERS = "model_f32.safetensors"  # the final float network as arrays: what we read; model.keras is for people
 C_FOLDER, TFLM_FOLDER = "c", "tflm"
 REPORT = "report.json"
 REFERENCE = "reference_answers.npy"  # the float network's best classes for each held-out picture: what int8 must match
@@ -70,6 +72,11 @@ class Export:
         return self._bytes(UINT8)
 
     @cached_property
+    def numbers(self) -> bytes | None:
+        """The weights of the final float network; None in a folder without them."""
+        return self._bytes(NUMBERS) if (self.folder / NUMBERS).exists() else None
+
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """Class names, in the order of the outputs."""
         try:
@@ -98,6 +105,8 @@ class Export:
     @cached_property
     def reference_answers(self) -> np.ndarray | None:
         """The float network's best classes, integers [N, up to 5]; None in a folder without them."""
+        import numpy as np
+
         path = self.folder / REFERENCE
         if not path.exists():
             return None
@@ -144,5 +153,7 @@ def best_answers(scores: np.ndarray) -> np.ndarray:
     Returns:
       uint16 or uint32 [N, at most 5].
     """
+    import numpy as np
+
     order = np.argsort(-scores.astype(np.float64), axis=1, kind="stable")[:, :BEST]
     return order.astype(np.uint16 if scores.shape[1] <= 1 << 16 else np.uint32)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ FORMAT = 1
 
 
 TOOL = "sqz-tf"
+HASHED_AT_ONCE = 1 << 20  # bytes
 
 
 MANIFEST = "manifest.json"
@@ -67,7 +68,7 @@ def manifest(
         "command": list(command),
         "config": config,
         "data_sha256": data_sha256,
-        "files": {name: _describe(folder / name) for name in _files(folder)},
+        "files": described(folder, {MANIFEST}),
     }
 
 
@@ -84,7 +85,23 @@ def verify_manifest(folder: Path) -> list[str]:
     values = _read_json(folder / MANIFEST)
     if values.get("tool") != TOOL or not isinstance(values.get("files"), dict):
         return [f"{folder / MANIFEST} is missing or is not a manifest of this kit"]
-    listed, found = values["files"], set(_files(folder))
+    return differences(values["files"], folder, {MANIFEST})
+
+
+def described(folder: Path, without: Collection[str]) -> dict[str, Any]:
+    """Return path → bytes and sha256 of each file in a folder, links included by name.
+
+    Args:
+      without: names of files at the top of the folder that describe the others.
+    """
+    return {name: _describe(folder / name) for name in _files(folder) if name not in without}
+
+
+def differences(listed: Any, folder: Path, without: Collection[str]) -> list[str]:
+    """Return one line for each difference between a folder and what `described` said of it; empty for none."""
+    if not isinstance(listed, dict):
+        return ["its list of files is missing"]
+    found = {name for name in _files(folder) if name not in without}
     problems = [f"{name} is missing" for name in sorted(set(listed) - found)]
     problems += [f"{name} is not in the manifest" for name in sorted(found - set(listed))]
     for name in sorted(found & set(listed)):
@@ -104,14 +121,28 @@ def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     return found
 
 
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file, as hex digits; read in parts, since pictures may be larger than memory."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(HASHED_AT_ONCE):
+            found.update(part)
+    return found.hexdigest()
+
+
 def _describe(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    if path.is_symlink() or not path.is_file():
+        return {"bytes": 0, "sha256": "a link, or no regular file"}  # never what an export wrote
+    return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
 def _files(folder: Path) -> list[str]:
-    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(name for name in names if name != MANIFEST)
+    """Return the paths below a folder of everything that is no folder; links are not followed."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+        found += [Path(place, name).relative_to(folder).as_posix() for name in [*files, *links]]
+    return sorted(found)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

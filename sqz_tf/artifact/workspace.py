@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from sqz_tf.artifact.disk import (
+    LOCK,
     NEED_BYTES,
     REJECTED,
     TRASH,
@@ -28,17 +30,30 @@ from sqz_tf.artifact.disk import (
     discard,
     disk_errors,
     disk_full,
+    foreign_work,
+    is_work,
     make_parents,
     remove_empty,
     take_lock,
 )
-from sqz_tf.artifact.manifest import MANIFEST, _read_json, _write_json, is_output
+from sqz_tf.artifact.manifest import (
+    MANIFEST,
+    _read_json,
+    _write_json,
+    described,
+    differences,
+    is_output,
+    verify_manifest,
+)
 from sqz_tf.base.errors import OutputError
 
 Build = Callable[[Path], None]
 
 
 KEY_SHOWN = 12  # characters of a stage's key in its folder's name
+STAGE_FOLDER = re.compile(rf"([a-z_]+)-[0-9a-f]{{{KEY_SHOWN}}}(?:\.tmp)?")
+ASSEMBLED, REPLACED = "publish.tmp", "replaced"
+STARTED, DONE = "started.json", "done.json"
 T = TypeVar("T")
 
 
@@ -109,7 +124,7 @@ class Workspace:
 
     def _release(self) -> None:
         if self._lock is not None:
-            if self.work.is_dir() and set(os.listdir(self.work)) == {"lock"}:
+            if self.work.is_dir() and set(os.listdir(self.work)) == {LOCK}:
                 shutil.rmtree(self.work, ignore_errors=True)
             os.close(self._lock)
             self._lock = None
@@ -137,29 +152,39 @@ class Workspace:
             raise ValueError(f"a stage named {name} has been run already")
         key = stage_key(name, config, [need.key for need in needs])
         stage = Stage(name, key, self.work / f"{name}-{key[:KEY_SHOWN]}")
-        done = _read_json(stage.folder / "done.json")
-        if done.get("key") == key:
+        if (seconds := self._finished(stage)) is not None:
             self.resumed.append(name)
-            self.seconds[name] = float(done["seconds"])
+            self.seconds[name] = seconds
             self.note(f"{name}: taken from the earlier run")
             return stage
         with disk_errors(self.out, self.need_bytes):
             self.seconds[name] = self._build(stage, build, resumable)
         return stage
 
+    def _finished(self, stage: Stage) -> float | None:
+        """Return the seconds a stage took that is there and whole, else None; a damaged one is told of."""
+        done = _read_json(stage.folder / DONE)
+        if done.get("key") != stage.key:
+            return None
+        wrong = differences(done.get("files"), stage.folder, {DONE})
+        if wrong or not isinstance(done.get("seconds"), (int, float)):
+            self.note(f"{stage.name}: damaged ({(wrong or [f'{DONE} is not whole'])[0]}), built again")
+            return None
+        return float(done["seconds"])
+
     def _build(self, stage: Stage, build: Build, resumable: bool) -> float:
         """Build a stage and return the seconds of all its attempts."""
         attempt = stage.folder.with_name(stage.folder.name + ".tmp")
         spent = _seconds_kept(attempt, stage.key) if resumable else None
         kept = None if spent is None else attempt.name
-        self._discard(lambda name: name.rpartition("-")[0] == stage.name and name != kept)
+        self._discard(lambda name: _stage_of(name) == stage.name and name != kept)
         if spent is not None:
             self.note(f"{stage.name}: taken up after {spent:.0f} s of an interrupted run")
         return _build_stage(attempt, stage.folder, stage.key, build, spent or 0.0, resumable)
 
     def assemble(self, build: Callable[[Path], T]) -> tuple[Path, T]:
         """Return a fresh folder filled by `build`, to be given to `publish` or `reject`, and what `build` returned."""
-        folder = self.work / "publish.tmp"
+        folder = self.work / ASSEMBLED
         with disk_errors(self.out, self.need_bytes):
             discard(folder, self.work)
             folder.mkdir()
@@ -167,7 +192,7 @@ class Workspace:
 
     def publish(self) -> Path:
         """Make the assembled folder `OUT` in one rename, remove `OUT.work` and our `OUT.rejected`, return `OUT`."""
-        assembled, replaced = self.work / "publish.tmp", self.work / "replaced"
+        assembled, replaced = self.work / ASSEMBLED, self.work / REPLACED
         with disk_errors(self.out, self.need_bytes):
             self._check_out()
             if self.out.exists():
@@ -178,7 +203,7 @@ class Workspace:
                 self._restore()
                 raise
         with suppress(OSError):  # the result is in place; a later run removes what is left
-            if is_output(self.rejected):  # of an attempt that this result replaces
+            if is_output(self.rejected) and not verify_manifest(self.rejected):  # of an attempt that this replaces
                 discard(self.rejected, self.work)
             self._discard(lambda name: True)
         return self.out
@@ -189,7 +214,7 @@ class Workspace:
             self._check_rejected()
             if self.rejected.exists():
                 discard(self.rejected, self.work)
-            os.rename(self.work / "publish.tmp", self.rejected)
+            os.rename(self.work / ASSEMBLED, self.rejected)
         return self.rejected
 
     def require_space(self, need_bytes: int) -> None:
@@ -211,11 +236,8 @@ class Workspace:
             raise OutputError(f"--out {self.out} is a mount point", fix=f"use a folder in it: --out {self.out}/result")
         self._check_out()
         self._check_rejected()
-        if self.work.exists() and not _is_work(self.work):
-            raise OutputError(
-                f"{self.work} exists and is not a work folder of this kit",
-                fix="move it away or choose another --out",
-            )
+        if os.path.lexists(self.work) and not is_work(self.work):
+            raise foreign_work(self.work)
 
     def _check_out(self) -> None:
         if not self.out.exists():
@@ -225,19 +247,12 @@ class Workspace:
         empty = not any(self.out.iterdir())
         if not self.overwrite:
             raise OutputError(f"--out {self.out} exists", fix="choose another --out or add --overwrite to replace it")
-        if not empty and not is_output(self.out):
-            raise OutputError(
-                f"--out {self.out} exists and was not written by this kit",
-                expected=f"a folder with our {MANIFEST}",
-                fix="choose another --out; --overwrite replaces our own folders only",
-            )
+        if not empty:
+            _refuse_foreign(self.out, "--overwrite replaces what an export wrote, and nothing else")
 
     def _check_rejected(self) -> None:
-        if self.rejected.exists() and not is_output(self.rejected):
-            raise OutputError(
-                f"{self.rejected} exists and was not written by this kit",
-                fix="move it away or choose another --out",
-            )
+        if os.path.lexists(self.rejected):
+            _refuse_foreign(self.rejected, "a result that fails its gate would replace it")
 
     def _recover(self) -> None:
         """Undo what a killed run left between two renames, and clear the work if it is not to be resumed."""
@@ -246,7 +261,7 @@ class Workspace:
         self._discard(lambda name: name.startswith(TRASH) or not self.resume)
 
     def _restore(self) -> None:
-        replaced = self.work / "replaced"
+        replaced = self.work / REPLACED
         if not replaced.exists():
             return
         if self.out.exists():
@@ -255,9 +270,36 @@ class Workspace:
             os.rename(replaced, self.out)
 
     def _discard(self, unwanted: Callable[[str], bool]) -> None:
+        """Remove entries of ours; what somebody else put into the work folder stays."""
         for entry in sorted(self.work.iterdir()):
-            if entry.name != "lock" and unwanted(entry.name):
+            if _is_ours(entry.name) and unwanted(entry.name):
                 discard(entry, self.work)
+
+
+def _refuse_foreign(folder: Path, why: str) -> None:
+    """Raise unless a folder holds what an export wrote, as it wrote it, and nothing that a person added or changed."""
+    if folder.is_symlink() or not is_output(folder):
+        raise OutputError(
+            f"{folder} exists and was not written by this kit",
+            expected=f"a folder with our {MANIFEST}",
+            fix=f"move it away or choose another --out: {why}",
+        )
+    added = [line for line in verify_manifest(folder) if not line.endswith(" is missing")]
+    if added:
+        raise OutputError(
+            f"{folder} also holds what a person may want: {'; '.join(added[:3])}",
+            fix=f"move it away or choose another --out: {why}",
+        )
+
+
+def _stage_of(name: str) -> str | None:
+    """Return the name of the stage whose folder, or unfinished folder, is called so."""
+    found = STAGE_FOLDER.fullmatch(name)
+    return found[1] if found else None
+
+
+def _is_ours(name: str) -> bool:
+    return name in (ASSEMBLED, REPLACED) or name.startswith(TRASH) or _stage_of(name) is not None
 
 
 def stage_key(*parts: Any) -> str:
@@ -266,19 +308,15 @@ def stage_key(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _is_work(folder: Path) -> bool:
-    return folder.is_dir() and ((folder / "lock").is_file() or not any(folder.iterdir()))
-
-
 def _seconds_kept(attempt: Path, key: str) -> float | None:
     """Return the seconds of work an interrupted attempt with the same key left, or None if there is none.
 
     Counted from its start to its newest file, since a killed process writes no time.
     """
-    started = _read_json(attempt / "started.json")
+    started = _read_json(attempt / STARTED)
     if started.get("key") != key:
         return None
-    start = (attempt / "started.json").stat().st_mtime
+    start = (attempt / STARTED).stat().st_mtime
     newest = max(path.stat().st_mtime for path in attempt.rglob("*"))
     return float(started["seconds"]) + max(0.0, newest - start)
 
@@ -286,7 +324,7 @@ def _seconds_kept(attempt: Path, key: str) -> float | None:
 def _build_stage(attempt: Path, folder: Path, key: str, build: Build, spent: float, resumable: bool) -> float:
     """Run a build in `attempt`, rename it to `folder` and return the seconds of all its attempts."""
     attempt.mkdir(exist_ok=True)
-    _write_json(attempt / "started.json", {"key": key, "seconds": spent})
+    _write_json(attempt / STARTED, {"key": key, "seconds": spent})
     start = time.monotonic()
     try:
         build(attempt)
@@ -295,7 +333,8 @@ def _build_stage(attempt: Path, folder: Path, key: str, build: Build, spent: flo
             shutil.rmtree(attempt, ignore_errors=True)
         raise
     seconds = spent + time.monotonic() - start
-    _write_json(attempt / "done.json", {"key": key, "seconds": round(seconds, 3)})
+    (attempt / STARTED).unlink()
+    done = {"key": key, "seconds": round(seconds, 3), "files": described(attempt, {DONE})}
+    _write_json(attempt / DONE, done)
     os.rename(attempt, folder)
-    (folder / "started.json").unlink()
     return round(seconds, 3)

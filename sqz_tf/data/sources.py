@@ -47,16 +47,14 @@ class _Source:
 
 
 def _open_source(source: str) -> _Source:
-    if source == "digits":
-        return _digits()
-    if source == "cifar10":
-        return _cifar10()
+    if source in NAMED:
+        return NAMED[source]()
     if source.startswith("tfds:"):
         return _tfds(source.removeprefix("tfds:"))
     if not os.path.exists(source):
         raise DataError(
             f"there is no data set, folder or file {source!r}",
-            expected="digits, cifar10, tfds:NAME, a folder of pictures or a .zip",
+            expected=f"{', '.join(NAMES)}, a folder of pictures or a .zip",
         )
     return _files(Path(source))
 
@@ -199,3 +197,8 @@ def _tfds(name: str) -> _Source:
 
 def _missing(source: str, package: str, extra: str) -> DataError:
     return DataError(f"--data {source} needs {package}, which is not installed", fix=f"pip install 'sqz-tf[{extra}]'")
+
+
+NAMED: dict[str, Callable[[], _Source]] = {"digits": _digits, "cifar10": _cifar10}
+NAMES = (*NAMED, "tfds:NAME")
+"""What `--data` takes besides files."""

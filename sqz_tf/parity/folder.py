@@ -7,15 +7,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqz_tf.artifact.exported import NUMBERS, Export
 from sqz_tf.base.console import Console
-from sqz_tf.base.errors import SqzError
-from sqz_tf.base.spec import CheckConfig, DataConfig, from_dict
+from sqz_tf.base.errors import ConfigError, SqzError
+from sqz_tf.base.spec import CheckConfig, DataConfig, ModelSpec, from_dict
 from sqz_tf.parity.verdict import ParityReport, _failures, judge
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from sqz_tf.artifact.exported import Export
     from sqz_tf.data.dataset import Dataset
     from sqz_tf.parity.artifacts import Artifacts
     from sqz_tf.parity.edges import Edge, Predict
@@ -34,6 +34,7 @@ def judge_folder(folder: Path, source: str | None, max_drop: float | None, conso
     from sqz_tf.data.dataset import trains_nothing
     from sqz_tf.parity.artifacts import read_artifacts
 
+    files = _files_edge(Export(folder))  # hashes first, before anything else is opened
     artifacts = read_artifacts(folder)
     config = artifacts.manifest["config"]
     gate = from_dict(CheckConfig, config.get("check", {}))
@@ -42,7 +43,7 @@ def judge_folder(folder: Path, source: str | None, max_drop: float | None, conso
     with tempfile.TemporaryDirectory(prefix="sqz-tf-") as cache:
         pictures = _judging if trains_nothing(config) else _held_out
         dataset, rows = pictures(artifacts, source, Path(cache, "data"), console)
-        predict, why_not = _keras(folder, console)
+        predict, why_not = _keras(artifacts.export, console)
         report = judge(
             folder,
             dataset.images,
@@ -54,7 +55,7 @@ def judge_folder(folder: Path, source: str | None, max_drop: float | None, conso
             progress=console.note,
             rows=rows,
         )
-    return _with_edges(report, {"files": _files_edge(artifacts.export)}, why_not)
+    return _with_edges(report, {"files": files}, why_not)
 
 
 def _held_out(artifacts: Artifacts, source: str | None, cache: Path, console: Console) -> tuple[Dataset, np.ndarray]:
@@ -126,19 +127,23 @@ def _some(names: tuple[str, ...], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" … ({len(names)})" if len(names) > most else "")
 
 
-def _keras(folder: Path, console: Console) -> tuple[Predict | None, str]:
-    """Return model.keras as a function, or None and the reason why it cannot be run."""
-    from sqz_tf.parity.artifacts import CheckError
+def _keras(export: Export, console: Console) -> tuple[Predict | None, str]:
+    """Return the float network in Keras as a function, rebuilt from its numbers, or None and the reason why not.
 
-    console.note("loading model.keras …")
+    model.keras is never loaded: a Keras file may run what its author put there.
+    """
+    if export.numbers is None:
+        why = f"the folder holds no {NUMBERS}, and model.keras is never loaded: it could run anything"
+        console.note(f"note: {why}")
+        return None, why
+    console.note("rebuilding the float network …")
+    spec = from_dict(ModelSpec, export.config.get("model", {}))
     try:
-        from sqz_tf.train.saved import load_saved
+        from sqz_tf.train.saved import rebuilt
 
-        return load_saved(folder / "model.keras"), ""
-    except SqzError as error:  # TensorFlow is not installed
+        return rebuilt(spec, export.numbers), ""
+    except ConfigError as error:  # TensorFlow is not installed
         return None, str(error)
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckError(f"{folder / 'model.keras'} cannot be loaded ({error})", fix="export again") from error
 
 
 def _reference(artifacts: Artifacts, dataset: Dataset, rows: np.ndarray, console: Console) -> np.ndarray | None:

@@ -20,6 +20,7 @@ from sqz_tf.artifact.exported import (
     KERAS,
     LABELS,
     LICENCE,
+    NUMBERS,
     REFERENCE,
     TFLM_FOLDER,
     UINT8,
@@ -50,7 +51,7 @@ class Assembled:
 
 def assemble(run: Run, made: Made, converted: Converted, pretrained: Pretrained | None, out: Path) -> Assembled:
     """Fill the folder `out`, all but what describes the result."""
-    for name in (KERAS, FLOAT, INT8, UINT8):
+    for name in (KERAS, NUMBERS, FLOAT, INT8, UINT8):
         (out / name).write_bytes((converted.models.folder / name).read_bytes())
     if pretrained:
         (out / LICENCE).write_text(pretrained.licence, encoding="utf-8")

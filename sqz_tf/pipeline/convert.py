@@ -10,7 +10,7 @@ from typing import Any
 from converters.tflite.from_keras import Scales, float_model, integer_model, verify_integer
 from converters.tflite.writer import to_uint8_twin, with_metadata
 from sqz_tf import __version__
-from sqz_tf.artifact.exported import FLOAT, INT8, KERAS, UINT8
+from sqz_tf.artifact.exported import FLOAT, INT8, KERAS, NUMBERS, UINT8
 from sqz_tf.artifact.workspace import Stage
 from sqz_tf.base.errors import ConversionError, translated
 from sqz_tf.base.spec import ModelSpec
@@ -18,6 +18,7 @@ from sqz_tf.network.pretrained import Pretrained
 from sqz_tf.pipeline.run import Made, Rival, Run
 from sqz_tf.quantize.aware import used_scales
 from sqz_tf.quantize.schemes.every import QuantizeConfig, scheme_of
+from sqz_tf.train.saved import numbers, write_keras
 
 OPERATORS = frozenset({"CONV_2D", "MAX_POOL_2D", "CONCATENATION", "MEAN", "SOFTMAX"})  # of every SqueezeNet
 
@@ -56,7 +57,8 @@ def convert(run: Run, made: Made, pretrained: Pretrained | None) -> Converted:
 
 def _convert(run: Run, made: Made, pretrained: Pretrained | None, out: Path) -> None:
     model, final = made.models()
-    final.save(out / KERAS)
+    write_keras(final, out / KERAS)
+    (out / NUMBERS).write_bytes(numbers(final))
     int8 = _integer(model, run.plan.quantize, run.plan.model)
     for name, data in ((FLOAT, float_model(final)), (INT8, int8), (UINT8, to_uint8_twin(int8))):
         (out / name).write_bytes(_described(data, run, made, pretrained))

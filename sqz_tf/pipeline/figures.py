@@ -22,7 +22,7 @@ from sqz_tf.parity.edges import trusted_runtime
 from sqz_tf.parity.verdict import ParityReport, int8_scores
 from sqz_tf.pipeline.assemble import Assembled, configuration
 from sqz_tf.pipeline.convert import Converted
-from sqz_tf.pipeline.quantizing import BEFORE, FREE_SCALE
+from sqz_tf.pipeline.quantizing import BEFORE, RIVAL
 from sqz_tf.pipeline.run import Made, Run
 from sqz_tf.quantize.schemes.every import scheme_of
 from sqz_tf.quantize.schemes.scheme import Judged
@@ -138,7 +138,7 @@ def _tflm(assembled: Assembled, int8: Model) -> dict[str, Any]:
 
 def _judged(result: Result, labels: np.ndarray) -> Judged:
     """Return what the held-out pictures said, for the scheme's own figures."""
-    before, rival = (_scores(result, result.converted.rival(name)) for name in (BEFORE, FREE_SCALE))
+    before, rival = (_scores(result, result.converted.rival(name)) for name in (BEFORE, RIVAL))
     return Judged(labels, result.parity.int8_scores, before, rival, result.made.trimming)
 
 

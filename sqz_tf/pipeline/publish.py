@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqz_tf.artifact.exported import KERAS, best_answers
+from sqz_tf.artifact.exported import NUMBERS, best_answers
 from sqz_tf.network.pretrained import Pretrained
 from sqz_tf.parity.verdict import ParityReport, judge
 from sqz_tf.pipeline.assemble import Assembled, assemble, describe
@@ -16,7 +16,7 @@ from sqz_tf.pipeline.run import Made, Run
 from sqz_tf.report.document import to_json
 from sqz_tf.report.mistakes import mistakes
 from sqz_tf.report.pages import render_html, render_model_card
-from sqz_tf.train.saved import load_saved
+from sqz_tf.train.saved import rebuilt
 
 MISTAKES_SHOWN = 24
 
@@ -44,7 +44,7 @@ def _judged(
         data.images,
         data.labels,
         run.plan.check,
-        keras_predict=load_saved(out / KERAS),
+        keras_predict=rebuilt(run.plan.model, (out / NUMBERS).read_bytes()),
         pruned_sparsity=made.sparsity,
         reference=best_answers(made.reference_scores),
         progress=run.console.note,

@@ -18,7 +18,7 @@ from sqz_tf.quantize.schemes.every import SCHEMES, QuantizeConfig, grid_of, sche
 from sqz_tf.quantize.trimming import trim
 from sqz_tf.train.squeezenet import change_pixels, plain_squeezenet
 
-BEFORE, FREE_SCALE = "before", "free_scale"  # names of rivals, and of their `.tflite` while they are judged
+BEFORE, RIVAL = "before", "rival"  # names of rivals, and of their `.tflite` while they are judged
 TRIM_IMAGES = 400
 
 
@@ -69,20 +69,17 @@ def rivals(
       epochs: of the rival's fine-tuning.
 
     Returns:
-      The rivals, the stages that hold them, and the trimming; nothing for a scheme without a rival.
+      The rivals, the stages that hold them, and the trimming where the scheme asks for it; nothing for a scheme
+      without a rival.
     """
     config, scale = run.plan.quantize, material.preprocess.scale
     scheme = scheme_of(config)
     if scheme.rival is None:
         return (), (), None
     other = replace(config, scheme=SCHEMES[scheme.rival].name, per_channel=None, epochs=epochs)
-    stage = run.stage(FREE_SCALE, other, lambda out: quantize(out, other), needs=needs)
-    per_channel = bool(config.per_channel)
-    trimmed = run.stage(
-        "trimmed", per_channel, lambda out: _trim(run, material, out, plain(), per_channel), needs=needs
-    )
-    rival = Rival(FREE_SCALE, other, lambda: read_quantized(stage.folder, other, run.plan.model, scale)[0])
-    return (rival,), (stage,), read_json(trimmed.folder / "trimming.json")
+    stage = run.stage(RIVAL, other, lambda out: quantize(out, other), needs=needs)
+    rival = Rival(RIVAL, other, lambda: read_quantized(stage.folder, other, run.plan.model, scale)[0])
+    return (rival,), (stage,), _trimming(run, material, needs, plain) if scheme.trims else None
 
 
 def before_tuning(quantized: Stage, config: QuantizeConfig, spec: ModelSpec, scale: float) -> tuple[Rival, ...]:
@@ -97,6 +94,14 @@ def before_tuning(quantized: Stage, config: QuantizeConfig, spec: ModelSpec, sca
         return found
 
     return (Rival(BEFORE, config, model),)
+
+
+def _trimming(run: Run, material: Material, needs: Sequence[Stage], plain: Callable[[], Any]) -> Any:
+    per_channel = bool(run.plan.quantize.per_channel)
+    trimmed = run.stage(
+        "trimmed", per_channel, lambda out: _trim(run, material, out, plain(), per_channel), needs=needs
+    )
+    return read_json(trimmed.folder / "trimming.json")
 
 
 def _trim(run: Run, material: Material, out: Path, plain: Any, per_channel: bool) -> None:

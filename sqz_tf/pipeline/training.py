@@ -201,6 +201,7 @@ def _prune(work: _Training, dense: Path, out: Path) -> None:
         seed=seed,
         state=out / "training",
         progress=_progress(work.run, "pruned"),
+        note=work.run.console.note,
     )
     _finish(work, out, model, history)
     write_json(out / "sparsity.json", sparsity(model, prunable(model, config.skip)))
@@ -263,6 +264,7 @@ def _fit(
         seed=work.plan.seed + SEED_OF[phase],
         state=out / part,
         progress=_progress(work.run, phase if part == "training" else part),
+        note=work.run.console.note,
     )
 
 

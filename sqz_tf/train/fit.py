@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sqz_tf.artifact.manifest import sha256_of
 from sqz_tf.base.errors import TrainingError
 from sqz_tf.train.batches import Examples, evaluation_batches, steps_per_epoch, training_batches
 from sqz_tf.train.keras import keras, tf
@@ -88,6 +89,7 @@ def fit(
     seed: int,
     state: Path,
     progress: Progress | None = None,
+    note: Callable[[str], None] = lambda line: None,
     callbacks: tuple[Any, ...] = (),
 ) -> History:
     """Train `model` in place and leave it with the weights of the best epoch by validation.
@@ -95,12 +97,13 @@ def fit(
     Args:
       model: Keras model, float32 [N, H, W, C] → probabilities [N, classes].
       state: folder for resuming; an interrupted call continues after its last finished epoch, to the same result.
+      note: told with one line if what an interrupted call left is damaged.
       callbacks: further Keras callbacks (TF-MOT's pruning step).
 
     Raises:
       TrainingError: the loss stayed at ln(classes), twice if the plan allows a restart.
     """
-    run = _Run(model, train, validation, plan, seed, state, progress)
+    run = _Run(model, train, validation, plan, seed, state, progress, note)
     initial = model.get_weights()
     while True:
         run.go(callbacks)
@@ -131,9 +134,10 @@ class _Run:
         seed: int,
         state: Path,
         progress: Progress | None,
+        note: Callable[[str], None],
     ) -> None:
         self.model, self.train, self.validation, self.plan = model, train, validation, plan
-        self.seed, self.state, self.progress = seed, state, progress
+        self.seed, self.state, self.progress, self.note = seed, state, progress, note
         self.steps = steps_per_epoch(train, plan.batch_size)
         self.history = History()
         self.stuck = False
@@ -222,35 +226,55 @@ class _Run:
         self.history = History(restarts=self.history.restarts + 1)
         self.stuck = False
         self.model.set_weights(initial)
-        _write_json(self.state / "state.json", {"epoch": 0, "history": asdict(self.history)})
+        self._write_state(0)
 
     def finish(self) -> History:
         """Load the weights of the best epoch, or of the start if that was kept."""
         if self.history.best_epoch >= 0 or self.history.start is not None:
-            with np.load(self.state / "best.npz") as best:
+            with np.load(self._best()) as best:
                 self.model.set_weights([best[name] for name in best.files])
         return self.history
+
+    def _best(self) -> Path:
+        """Return the file of the best weights; each epoch's has a name of its own, so that a crash spoils none."""
+        return self.state / f"best-{self.history.best_epoch + 1}.npz"
 
     def _save_best(self) -> None:
         partial = self.state / "best.partial.npz"
         np.savez(partial, *self.model.get_weights())
-        os.replace(partial, self.state / "best.npz")
+        os.replace(partial, self._best())
 
     def _save(self, epoch: int) -> None:
         """Write the checkpoint of a finished epoch; `state.json` names it last, so a crash leaves the old one."""
         self.checkpoint.write(str(self.state / f"epoch-{epoch}"))
-        _write_json(self.state / "state.json", {"epoch": epoch, "history": asdict(self.history)})
-        for old in self.state.glob(f"epoch-{epoch - 1}.*"):
+        self._write_state(epoch)
+        old_bests = [path for path in self.state.glob("best-*.npz") if path != self._best()]
+        for old in [*self.state.glob(f"epoch-{epoch - 1}.*"), *old_bests]:
             old.unlink()
 
+    def _write_state(self, epoch: int) -> None:
+        """Write what a later run takes up: the epoch, the history, and the hashes of the files that belong to them."""
+        names = sorted(
+            path.name for path in [*self.state.glob(f"epoch-{epoch}.*"), *self.state.glob(self._best().name)]
+        )
+        files = {name: sha256_of(self.state / name) for name in names}
+        _write_json(self.state / "state.json", {"epoch": epoch, "history": asdict(self.history), "files": files})
+
     def _read_state(self) -> int:
-        """Take up the history of an interrupted run; return its finished epochs."""
+        """Take up the history of an interrupted run; return its finished epochs, 0 if what it left is damaged."""
         path = self.state / "state.json"
         if not path.exists():
             return 0
-        saved = json.loads(path.read_text())
-        self.history = History(**saved["history"])
-        epoch = int(saved["epoch"])
+        try:
+            saved = json.loads(path.read_text())
+            whole = all(sha256_of(self.state / name) == found for name, found in saved["files"].items())
+            history, epoch = History(**saved["history"]), int(saved["epoch"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            whole = False
+        if not whole:
+            self.note("what the interrupted run left is damaged: training starts again")
+            return 0
+        self.history = history
         self.stuck = self._looks_stuck(epoch)
         return epoch
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def prune(
     seed: int,
     state: Path,
     progress: Progress | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> tuple[Any, History]:
     """Return a pruned copy of `model`, fine-tuned and without TF-MOT's wrappers, and its history.
 
@@ -58,5 +60,7 @@ def prune(
 
     wrapped = keras.models.clone_model(copy_model(model), clone_function=wrap)
     callbacks = (tfmot.sparsity.keras.UpdatePruningStep(),)
-    history = fit(wrapped, train, validation, plan, seed=seed, state=state, progress=progress, callbacks=callbacks)
+    history = fit(
+        wrapped, train, validation, plan, seed=seed, state=state, progress=progress, note=note, callbacks=callbacks
+    )
     return tfmot.sparsity.keras.strip_pruning(wrapped), history

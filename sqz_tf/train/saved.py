@@ -1,17 +1,34 @@
-"""A Keras model as the judge takes it, and model.keras of an output folder."""
+"""The final network on disk: as Keras saves it, for people; and as numbers alone, which is what we read ourselves.
+
+A Keras file is a program: loading one may run what its author put there. So `model.keras` is written and never loaded
+here; a network is rebuilt from its `ModelSpec` and a file of arrays.
+"""
 
 from __future__ import annotations
 
+import json
+import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sqz_tf.train.keras import keras
+from converters.weights import safetensors
+from sqz_tf.base.errors import SqzError, translated
+from sqz_tf.base.spec import ModelSpec
+from sqz_tf.network.architecture import layer_shapes
+from sqz_tf.train.squeezenet import convolutions, plain_squeezenet, set_layers
+
+NO_DATE = (1980, 1, 1, 0, 0, 0)  # where a zip file's calendar begins
+
+
+class NetworkError(SqzError):
+    """The file of a network's numbers does not fit the network."""
 
 
 class KerasRun:
-    """A loaded Keras model as `judge` takes it."""
+    """A Keras model as `judge` takes it."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -28,10 +45,47 @@ class KerasRun:
         return dict(zip(names, every.predict(floats, verbose=0), strict=True))
 
 
-def load_saved(path: Path) -> KerasRun:
-    """Load a model that was saved whole.
+def numbers(model: Any) -> bytes:
+    """Return a plain network's weights as a `.safetensors` file: LAYER/kernel [H, W, I, O] and LAYER/bias [O]."""
+    tensors: dict[str, np.ndarray] = {}
+    for layer in convolutions(model):
+        kernel, bias = layer.get_weights()
+        tensors |= {f"{layer.name}/kernel": kernel, f"{layer.name}/bias": bias}
+    return safetensors.write(tensors)
+
+
+def rebuilt(spec: ModelSpec, data: bytes) -> KerasRun:
+    """Build the plain network of a spec with the weights that `numbers` wrote.
 
     Raises:
-      OSError, ValueError, TypeError: it cannot be.
+      NetworkError: the file is damaged, or its arrays are not those of the spec; told before anything is built.
     """
-    return KerasRun(keras.models.load_model(path, compile=False))
+    with translated(NetworkError, "the file of the network's numbers is damaged", fix="export again"):
+        found = safetensors.read_tensors(data)
+    wanted: dict[str, tuple[int, ...]] = {}
+    for name, shape in layer_shapes(spec).items():
+        wanted |= {f"{name}/kernel": shape, f"{name}/bias": shape[-1:]}
+    shapes = {name: values.shape for name, values in found.items()}
+    if shapes != wanted:
+        wrong = sorted(set(shapes.items()) ^ set(wanted.items()))[0][0]
+        raise NetworkError(
+            f"the file of the network's numbers has {wrong} of shape {shapes.get(wrong, 'none')}",
+            expected=f"{wanted.get(wrong, 'none')}, as the manifest's model has it",
+            fix="export again",
+        )
+    model = plain_squeezenet(spec)
+    set_layers(model, {name: (found[f"{name}/kernel"], found[f"{name}/bias"]) for name in layer_shapes(spec)})
+    return KerasRun(model)
+
+
+def write_keras(model: Any, path: Path) -> None:
+    """Save a model as Keras does, without the dates, so that the same model gives the same bytes."""
+    with tempfile.TemporaryDirectory(prefix="sqz-tf-") as folder:
+        saved = Path(folder, "model.keras")
+        model.save(saved)
+        with zipfile.ZipFile(saved) as old, zipfile.ZipFile(path, "w") as new:
+            for entry in sorted(old.infolist(), key=lambda each: each.filename):
+                content = old.read(entry)
+                if entry.filename == "metadata.json":
+                    content = json.dumps({**json.loads(content), "date_saved": "1980-01-01@00:00:00"}).encode()
+                new.writestr(zipfile.ZipInfo(entry.filename, NO_DATE), content, entry.compress_type)

@@ -238,12 +238,123 @@ def test_a_foreign_folder_that_came_during_the_run_is_left_alone(out: Path) -> N
 
 def test_overwrite_replaces_the_whole_folder(out: Path) -> None:
     Run(out)()
-    stale = out / "stale.txt"
-    stale.write_text("left by hand")
+    (out / "tflm" / "model_data.cc").unlink()  # what is missing is no loss
     Run(out, overwrite=True)({"data": 1})
-    assert not stale.exists()
     assert (out / "model_int8.tflite").read_text().startswith("data=1")
     assert beside(out) == ["result"]
+
+
+def test_overwrite_deletes_nothing_that_a_person_added_or_changed(out: Path) -> None:
+    Run(out)()
+    kept = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+    def added(path: Path) -> None:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+
+    changes: list[tuple[str, Callable[[], Any]]] = [
+        ("notes.txt is not in the manifest", lambda: added(out / "notes.txt")),
+        ("photos/1.jpg is not in the manifest", lambda: added(out / "photos" / "1.jpg")),
+        ("model_int8.tflite has changed", lambda: (out / "model_int8.tflite").write_text("better")),
+        ("link is not in the manifest", lambda: (out / "link").symlink_to(out.parent)),
+    ]
+    for words, change in changes:
+        change()
+        before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+        assert words in refused(out, overwrite=True)
+        assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+        assert beside(out) == ["result"]
+        for path in sorted(out.rglob("*"), reverse=True):
+            if path.is_symlink() or path.is_file():
+                path.unlink()
+        for path, content in kept.items():
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+
+
+def test_a_rejected_result_that_a_person_changed_is_kept(out: Path) -> None:
+    Run(out)(passed=False)
+    rejected = out.with_name("result.rejected")
+    (rejected / "notes.txt").write_text("why it failed")
+    assert "notes.txt is not in the manifest" in refused(out)
+    with Workspace(out.with_name("other")) as work:  # and one that is put there during a run
+        work.rejected.mkdir()
+        (work.rejected / "thesis.txt").write_text("mine")
+        work.assemble(lambda folder: fill(folder, ""))
+        with pytest.raises(OutputError, match="not written by this kit"):
+            work.reject()
+    assert (rejected / "notes.txt").exists()
+    assert (out.with_name("other.rejected") / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize("content", ["", "1234\n", "sqz-tf", "important\n"])
+def test_a_folder_that_happens_to_hold_a_lock_is_not_emptied(out: Path, content: str) -> None:
+    work = out.with_name("result.work")
+    work.mkdir()
+    (work / "lock").write_text(content)
+    (work / "thesis.txt").write_text("mine")
+    if content:
+        assert "is not a work folder of this kit" in refused(out)
+    else:  # an empty lock is what a run killed in its first moment leaves
+        Run(out)()
+    assert (work / "thesis.txt").read_text() == "mine"
+    assert (work / "lock").exists()
+
+
+def test_a_lock_that_is_a_link_is_not_followed(out: Path) -> None:
+    work, precious = out.with_name("result.work"), out.with_name("precious.txt")
+    precious.write_text("sqz-tf work folder\nmine")
+    work.mkdir()
+    (work / "lock").symlink_to(precious)
+    assert "is not a work folder of this kit" in refused(out)
+    assert precious.read_text() == "sqz-tf work folder\nmine"
+    (work / "lock").unlink()
+    (work / "lock").mkdir()
+    assert "is not a work folder of this kit" in refused(out)
+    (work / "lock").rmdir()
+    work.rmdir()
+    work.symlink_to(out.parent)
+    assert "is not a work folder of this kit" in refused(out)
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _flip,
+        Path.unlink,
+        lambda path: path.write_bytes(path.read_bytes()[:-1]),
+        lambda path: path.with_name("added").touch(),
+        lambda path: (path.rename(path.with_name("moved")), path.symlink_to(path.with_name("moved"))),
+    ],
+)
+def test_a_damaged_stage_is_built_again_with_a_note(out: Path, damage: Callable[[Path], Any]) -> None:
+    lines: list[str] = []
+    with pytest.raises(Interrupted):
+        Run(out)(crash_in="assemble")
+    (text,) = out.with_name("result.work").glob("train-*/text")
+    damage(text)
+    run = Run(out, note=lines.append)
+    run()
+    assert run.built == ["train"]  # what came of it is whole, and still what it was
+    assert [line for line in lines if "damaged" in line and line.startswith("train: damaged (")]
+    assert (out / "model_int8.tflite").read_text() == "data=0 train=0 convert=0 "
+
+
+@pytest.mark.parametrize("record", ["", "{", "[]", '{"key": 1}', '{"seconds": 1}'])
+def test_a_damaged_record_of_a_stage_is_not_trusted(out: Path, record: str) -> None:
+    with pytest.raises(Interrupted):
+        Run(out)(crash_in="assemble")
+    (done,) = out.with_name("result.work").glob("train-*/done.json")
+    done.write_text(record)
+    run = Run(out)
+    run()
+    assert run.built == ["train"]
 
 
 def test_the_old_output_comes_back_when_the_rename_fails(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from sqz_tf.data import dataset as dataset_module
 from sqz_tf.data import rows as rows_module
 from sqz_tf.data import splits as splits_module
 from sqz_tf.data.dataset import Dataset
-from sqz_tf.data.sources import UNLABELLED
+from sqz_tf.data.sources import NAMES, UNLABELLED
 from sqz_tf.images.decode import decode
 from sqz_tf.images.resize import preprocess
 from tests.helpers.needs import ROOT, dev_data
@@ -262,7 +262,7 @@ def test_folders_that_cannot_be_trained_on(tmp_path: Path, counts: dict[str, int
 
 
 def test_an_unknown_source_lists_the_known_ones() -> None:
-    with pytest.raises(DataError, match="'digit'; expected digits, cifar10, tfds:NAME, a folder"):
+    with pytest.raises(DataError, match=f"'digit'; expected {', '.join(NAMES)}, a folder"):
         dataset_module.summarise(DataConfig("digit"))
 
 

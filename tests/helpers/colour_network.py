@@ -12,6 +12,7 @@ import numpy as np
 
 from converters.tflite import from_keras
 from converters.tflite.writer import pack, strip_metadata, to_uint8_twin, unpack, with_metadata
+from sqz_tf.artifact.exported import NUMBERS
 from sqz_tf.artifact.manifest import manifest, write_manifest
 from sqz_tf.base.spec import CheckConfig, DataConfig, PreprocessSpec, to_dict
 from tests.helpers.shared import shared
@@ -106,6 +107,7 @@ def write_folder(
     source: Path | str = "digits",
     more: dict[str, Any] | None = None,
     data_sha256: str = "",
+    numbers: bytes | None = None,
     **replaced: bytes,
 ) -> Path:
     """Write an output folder as an export does; `more` goes into `config`, `replaced` models stand for others."""
@@ -115,6 +117,8 @@ def write_folder(
         (folder / f"model_{kind}.tflite").write_bytes(model)
     (folder / "labels.txt").write_text("".join(f"{name}\n" for name in CLASSES), encoding="utf-8")
     net().keras_model.save(folder / "model.keras")
+    if numbers is not None:
+        (folder / NUMBERS).write_bytes(numbers)
     stages = {"preprocess": PREPROCESS, "data": DataConfig(source=str(source)), "check": CheckConfig()}
     config = {**{name: to_dict(stage) for name, stage in stages.items()}, **(more or {})}
     write_manifest(folder, manifest(folder, config=config, data_sha256=data_sha256, command=["test"]))

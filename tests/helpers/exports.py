@@ -14,8 +14,17 @@ from tests.helpers.needs import ROOT
 from tests.helpers.shared import shared
 
 FILES = {
-    *("model.keras", "model_f32.tflite", "model_int8.tflite", "model_uint8.tflite", "labels.txt", "README.md"),
-    *("report.html", "report.json", "manifest.json", "reference_answers.npy"),
+    *(
+        "model.keras",
+        "model_f32.safetensors",
+        "reference_answers.npy",
+        "model_f32.tflite",
+        "model_int8.tflite",
+        "model_uint8.tflite",
+        "labels.txt",
+        "README.md",
+    ),
+    *("report.html", "report.json", "manifest.json"),
     *(f"tflm/{name}" for name in ("model_data.h", "model_data.cc", "op_resolver.h", "settings.h")),
 }
 TINY = [

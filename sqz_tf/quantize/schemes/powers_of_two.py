@@ -120,5 +120,6 @@ SCHEME = Scheme(
     finish=by_saturation,
     verify=_verify,
     rival="int8",
+    trims=True,
     figures=figures,
 )

@@ -57,7 +57,8 @@ class Scheme:
       operators: what its `.tflite` may hold besides SqueezeNet's own operators.
       finish: the last edit of the converted `.tflite`.
       verify: raises ValueError unless a `.tflite` has the scales it was trained with.
-      rival: the scheme to compare with on the same pictures, if any; bits are trimmed then, too.
+      rival: the scheme to compare with on the same pictures, if any.
+      trims: with a rival: whether it is tried how few bits would do (`sqz_tf.quantize.trimming`, powers of two).
       figures: further sections of report.json.
     """
 
@@ -70,4 +71,5 @@ class Scheme:
     finish: Callable[[bytes], bytes] = _unchanged
     verify: Callable[[bytes, Scales], None] = _no_more
     rival: str | None = None
+    trims: bool = False
     figures: Callable[[Model, Judged], dict[str, Any]] = _no_figures

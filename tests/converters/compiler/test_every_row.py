@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from converters.compiler import TARGETS
 from converters.tflite.writer import to_uint8_twin
 from tests.helpers.compiled_networks import benchmark, confident, mixed, reshaped, tall
 from tests.helpers.compiled_on_host import Program, Reference
@@ -47,7 +48,7 @@ def test_every_row_equals_the_reference_kernels(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["generic", "cortex-m4", "cortex-m55"])
+@pytest.mark.parametrize("target", TARGETS)
 def test_every_row_of_the_benchmarks_networks(tmp_path: Path, target: str) -> None:
     program = Program(tmp_path, benchmark(), target=target, flags=("-O2",))
     for name, model in benchmark().items():

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from converters.compiler import TARGETS
 from tests.helpers.compiled_on_host import SANITIZERS, Program, Reference
 from tests.helpers.random_networks import RandomNet, random_nets
 
@@ -41,7 +42,7 @@ def test_every_row_equals_the_reference_kernels(nets: list[RandomNet]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["generic", "cortex-m4", "cortex-m55"])
+@pytest.mark.parametrize("target", TARGETS)
 @batches(3000)
 def test_every_row_equals_the_reference_kernels_on_every_target(target: str, nets: list[RandomNet]) -> None:
     check(nets, target)

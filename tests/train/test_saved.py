@@ -1,0 +1,95 @@
+"""What we read of a network is numbers, what we write for people has no dates, and no Keras file is ever loaded."""
+
+from __future__ import annotations
+
+import ast
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from converters.weights import safetensors
+from sqz_tf.base.spec import ModelSpec
+from sqz_tf.network.architecture import layer_shapes
+from sqz_tf.train.keras import keras, make_deterministic
+from sqz_tf.train.saved import NetworkError, numbers, rebuilt, write_keras
+from sqz_tf.train.squeezenet import plain_squeezenet
+from tests.helpers.needs import ROOT
+
+SPEC = ModelSpec(input_size=32, classes=3, width=0.05, bypass="complex")
+
+
+def network(seed: int = 1) -> keras.Model:
+    make_deterministic(seed)
+    return plain_squeezenet(SPEC)
+
+
+def test_a_network_comes_back_from_its_numbers() -> None:
+    model = network()
+    data = numbers(model)
+    x = np.random.default_rng(0).uniform(0, 1, (2, 32, 32, 3)).astype(np.float32)
+    assert np.array_equal(rebuilt(SPEC, data)(x), model.predict(x, verbose=0))
+    assert numbers(rebuilt(SPEC, data).model) == data
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (replace(SPEC, classes=4), "conv10/"),
+        (replace(SPEC, bypass="none"), "bypass1x1"),
+        (replace(SPEC, width=8.0, classes=100_000), "of shape"),  # gigabytes: refused before anything is built
+        (replace(SPEC, arch="squeezenet-1.0"), "of shape"),
+    ],
+)
+def test_numbers_of_another_network_are_refused(spec: ModelSpec, words: str) -> None:
+    with pytest.raises(NetworkError, match=words):
+        rebuilt(spec, numbers(network()))
+
+
+def test_a_damaged_file_of_numbers_is_refused() -> None:
+    data = numbers(network())
+    rng = np.random.default_rng(0)
+    for length in (0, 7, 8, 100, len(data) - 1):
+        with pytest.raises(NetworkError, match=r"damaged|of shape"):
+            rebuilt(SPEC, data[:length])
+    header = int.from_bytes(data[:8], "little")
+    for place in rng.integers(0, header, 60):  # in the header every bit counts, or the network is the same
+        flipped = bytearray(data)
+        flipped[place] ^= 1 << int(rng.integers(0, 8))
+        try:
+            found = rebuilt(SPEC, bytes(flipped))
+        except NetworkError:
+            continue
+        assert numbers(found.model) == data
+
+
+def test_the_same_tensors_give_the_same_bytes_and_come_back() -> None:
+    tensors = {"b/kernel": np.ones((1, 2, 3), np.float32), "a": np.arange(3, dtype=np.float32)}
+    data = safetensors.write(tensors)
+    assert data == safetensors.write(dict(tensors))
+    found = safetensors.read_tensors(data)
+    assert list(found) == ["b/kernel", "a"]
+    assert all(np.array_equal(found[name], tensors[name]) for name in tensors)
+    assert int.from_bytes(data[:8], "little") % 8 == 0
+
+
+def test_the_same_model_gives_the_same_keras_file(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_keras(network(), tmp_path / f"{name}.keras")
+    assert (tmp_path / "one.keras").read_bytes() == (tmp_path / "two.keras").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one.keras") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert json.loads(archive.read("metadata.json"))["date_saved"].startswith("1980")
+    again = keras.models.load_model(tmp_path / "one.keras", compile=False)  # a person can
+    assert [value.tolist() for value in again.get_weights()] == [value.tolist() for value in network().get_weights()]
+
+
+def test_no_keras_file_is_ever_loaded() -> None:
+    assert set(layer_shapes(SPEC))  # what is read instead
+    for path in sorted((ROOT / "sqz_tf").rglob("*.py")):
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        names = {ast.unparse(call.func).rpartition(".")[2] for call in calls}
+        assert not names & {"load_model", "model_from_json", "model_from_config", "load_weights"}, path
