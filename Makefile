@@ -14,7 +14,7 @@ quietly = log=$$(mktemp) && { $(1) >"$$log" 2>&1 || { status=$$?; cat "$$log" >&
 # Two at a time: each worker holds TensorFlow (1 GB) and starts compilers and exports that use several processors.
 WORKERS ?= 2
 PYTEST  := $(BIN)/python -m pytest
-SPREAD  := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+SPREAD  := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 BOARD ?= mps2-an500
 

@@ -1,41 +1,63 @@
-"""How the tests are spread over workers: a module each, and the longest first."""
+"""How the tests are spread over workers: a module each, long tests alone, and the longest first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
 
+try:
+    from xdist.scheduler import LoadFileScheduling
+except ImportError:  # without workers there is nothing to spread
+    LoadFileScheduling = object
+
 LONGEST = (
-    "killed",
-    "powers of two",
-    "test_export_weights",
-    "new head",
-    "test_export",
-    "test_app",
-    "test_calibrate",
-    "test_firmware",
-    "test_fit",
-    "test_prune",
-    "test_fast_convolutions",
-    "test_verdict",
+    "test_powers_of_two_from_pictures_to_verdict",
+    "test_export_weights.py",
+    "test_a_killed_and_resumed_run_gives_the_same_bytes",
+    "test_export.py",
+    "test_app.py",
+    "test_other_classes_get_a_new_head",
+    "test_calibrate.py",
+    "test_verdict.py",
+    "test_firmware.py",
+    "test_export_refusals.py",
+    "test_fit.py",
+    "test_prune.py",
+    "test_fast_convolutions.py",
 )
-"""Groups in the order in which they start, the others behind them; a group is a mark `xdist_group` or a module."""
+"""What starts first, in this order: modules, and tests that need not run where the rest of their module runs."""
 
 
-@pytest.hookimpl(tryfirst=True)
+class Spread(LoadFileScheduling):  # type: ignore[misc, valid-type]
+    """Keep a module's tests in one worker, since they share what they make, but for those that are named above."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return part(nodeid)
+
+
+def part(nodeid: str) -> str:
+    """Return what is given to a worker as a whole: the test's file, or the test."""
+    file, _, test = nodeid.partition("::")
+    return test.partition("[")[0] if test.partition("[")[0] in LONGEST else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Return what spreads the tests; any other `--dist` than `loadfile` is left alone."""
+    return Spread(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep a module's tests in one worker, since they share what they make, and start with what takes longest."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    """Start with what takes longest, unless the order is to be random."""
     if not config.pluginmanager.has_plugin("randomly"):
-        items.sort(key=_rank)
+        items.sort(key=lambda item: rank(part(item.nodeid)))
 
 
-def _rank(item: pytest.Item) -> int:
-    group = item.get_closest_marker("xdist_group")
-    name = group.args[0] if group else ""
+def rank(name: str) -> int:
+    """Return the place of a part in the order."""
+    name = PurePosixPath(name).name
     return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 

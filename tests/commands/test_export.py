@@ -140,7 +140,6 @@ fit._Run._save = save_and_die
 """
 
 
-@pytest.mark.xdist_group("killed")
 def test_a_killed_and_resumed_run_gives_the_same_bytes(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "photos"
     arguments: list[str | Path] = ["--data", photos, "--out", out, *BYPASSED]
@@ -161,7 +160,6 @@ def test_bypass_adds_only_add(unbroken: Path) -> None:
     assert "AddAdd" in (unbroken / "tflm" / "op_resolver.h").read_text()
 
 
-@pytest.mark.xdist_group("powers of two")
 def test_powers_of_two_from_pictures_to_verdict(tmp_path: Path) -> None:
     """Bypass, a scale for each channel: everything but the accuracy, which three classes of noise say little about."""
     out = tmp_path / "photos"
