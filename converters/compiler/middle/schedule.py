@@ -151,10 +151,11 @@ class _Scheduler:
         with which rows lie unfinished for the fewest steps is taken.
         """
         producers = self.producers[stream]
-        trials = (
-            len(producers) ** 2 * self.program.streams[stream].height * (1 + max(map(len, map(self._lags, producers))))
+        height, tried = self.program.streams[stream].height, max(len(self._lags(each)) for each in producers)
+        check(
+            len(producers) ** 2 * height * tried <= MOST_TRIALS,
+            f"a concatenation of {len(producers)} branches and {height} rows takes too long to be timed",
         )
-        check(trials <= MOST_TRIALS, f"a concatenation of {len(producers)} branches is too large to be timed")
         best: tuple[int, tuple[int, ...], int] | None = None
         for last in reversed(producers):
             found = self._ending_with(last, producers)
