@@ -257,7 +257,7 @@ def section(monkeypatch: pytest.MonkeyPatch) -> Section:
 
     def environment(*, autoescape: bool) -> Any:
         found = plain(autoescape=autoescape)
-        found.loader = ChoiceLoader([DictLoader({result.template: "<p>{{ shown | percent }}</p>"}), found.loader])
+        found.loader = ChoiceLoader([DictLoader({result.template: "<p>{{ shown | percent }}</p>"}), found.loader])  # type: ignore[list-item]
         return found
 
     monkeypatch.setattr(pages, "_environment", environment)
