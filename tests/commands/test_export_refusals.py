@@ -141,6 +141,7 @@ shutil.disk_usage = lambda path: usage(path)._replace(free=60 * 2**20)
 """
 
 
+@pytest.mark.training
 def test_too_little_space_for_the_pictures_is_told_before_training(pictures: Path, tmp_path: Path) -> None:
     options = ("--input-size", "1024", "--width", "1")
     done = python(FULL + EXPORT, "--data", pictures, "--out", tmp_path / "out", "--quiet", *options)
@@ -156,6 +157,7 @@ def test_space_grows_with_pictures_and_network(pictures: Path) -> None:
     assert preflight.needed_bytes(large, 1000) > preflight.needed_bytes(small, 1000) + 1000 * (224**2 - 32**2) * 3
 
 
+@pytest.mark.training
 def test_a_dry_run_tells_that_nothing_could_be_written(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")

@@ -248,6 +248,7 @@ static int run(sqz_image_config config, const uint8_t *pixels) {
 """
 
 
+@pytest.mark.device
 @pytest.mark.parametrize(
     ("compiler", "emulator"),
     [

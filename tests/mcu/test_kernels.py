@@ -346,6 +346,7 @@ def run_elsewhere(folder: Path, compiler: Sequence[str], emulator: Sequence[str]
     assert c.execute(c.program(everything), folder, compiler, emulator) == f"{len(everything)} cases\n"
 
 
+@pytest.mark.device
 @pytest.mark.parametrize(
     ("compiler", "emulator"),
     [
@@ -359,6 +360,7 @@ def test_other_processors_give_the_same_bytes(tmp_path: Path, compiler: list[str
     run_elsewhere(tmp_path, compiler, emulator)
 
 
+@pytest.mark.device
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-m55"])
 def test_cortex_m_gives_the_same_bytes(tmp_path: Path, core: str) -> None:
     """Pooling is done with DSP instructions or Helium there."""
@@ -368,6 +370,7 @@ def test_cortex_m_gives_the_same_bytes(tmp_path: Path, core: str) -> None:
     assert c.on_board(everything, core, tmp_path, "-O2") == 0
 
 
+@pytest.mark.device
 def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     flags = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     run_elsewhere(tmp_path, ["cc", *flags], each=10)
@@ -423,6 +426,7 @@ CORES = {
 }
 
 
+@pytest.mark.device
 @pytest.mark.parametrize("core", CORES)
 def test_library_needs_no_libc_but_memcpy_and_memset(tmp_path: Path, core: str) -> None:
     """Besides these only the compiler's own arithmetic (__aeabi_…) and the library itself."""
@@ -442,6 +446,7 @@ def test_library_has_no_writable_globals(tmp_path: Path) -> None:
 MOST_STACK = 176
 
 
+@pytest.mark.device
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-m55"])
 def test_functions_are_small_on_the_stack(tmp_path: Path, core: str) -> None:
     undefined_symbols(tmp_path, "arm-none-eabi-gcc", *CORES[core], "-fstack-usage")

@@ -19,6 +19,8 @@ from sqz_tf.train.saved import NetworkError, numbers, rebuilt, write_keras
 from sqz_tf.train.squeezenet import plain_squeezenet
 from tests.helpers.needs import ROOT
 
+pytestmark = pytest.mark.training
+
 SPEC = ModelSpec(input_size=32, classes=3, width=0.05, bypass="complex")
 
 
