@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +61,10 @@ class HostError(SqzError):
     """The C does not build, or the program failed."""
 
 
+class MeasurementError(SqzError):
+    """This machine had no room to build or run anything, which says nothing about the model."""
+
+
 def compiler() -> str | None:
     """Return the path of this machine's C compiler (`CC`, or cc), None where there is none."""
     return shutil.which(os.environ.get("CC", "cc"))
@@ -80,7 +86,7 @@ def run(model: bytes, inputs: np.ndarray, traced: int = 0) -> tuple[np.ndarray, 
       HostError: the C does not build, or the program failed.
     """
     compilation = analyse(model)
-    with tempfile.TemporaryDirectory(prefix="sqz-tf-") as place:
+    with _measuring(), tempfile.TemporaryDirectory(prefix="sqz-tf-") as place:
         folder = Path(place)
         for name, text in {**files(compilation, NAME), "main.c": _MAIN}.items():
             (folder / name).write_text(text, encoding="utf-8")
@@ -90,6 +96,27 @@ def run(model: bytes, inputs: np.ndarray, traced: int = 0) -> tuple[np.ndarray, 
     return _Reader(compilation, written).results(traced)
 
 
+@contextmanager
+def _measuring() -> Iterator[None]:
+    """Tell what this machine refuses from what is wrong with the model: that could not be measured is no difference."""
+    try:
+        yield
+    except OSError as error:
+        raise _no_room(error.strerror or str(error)) from error
+    except HostError as error:
+        if os.strerror(errno.ENOSPC) in str(error) or os.strerror(errno.EDQUOT) in str(error):
+            raise _no_room(os.strerror(errno.ENOSPC)) from error
+        raise
+
+
+def _no_room(why: str) -> MeasurementError:
+    return MeasurementError(
+        f"the compiled C could not be built and run in {tempfile.gettempdir()} ({why})",
+        expected="a folder for temporary files with room for some MB",
+        fix="free some, or name another folder in TMPDIR, and run the same command again",
+    )
+
+
 def _call(command: list[str], folder: Path, given: bytes = b"") -> bytes:
     try:
         done = subprocess.run(command, cwd=folder, input=given, capture_output=True, check=False, timeout=PATIENCE)
@@ -97,7 +124,8 @@ def _call(command: list[str], folder: Path, given: bytes = b"") -> bytes:
         raise HostError(f"{Path(command[0]).name} took over {PATIENCE} s on the compiled model") from error
     if done.returncode:
         lines = done.stderr.decode(errors="replace").splitlines()
-        said = [line for line in lines if "error" in line] or lines or [f"exit code {done.returncode}"]
+        told = [line for line in lines if os.strerror(errno.ENOSPC) in line]
+        said = told or [line for line in lines if "error" in line] or lines or [f"exit code {done.returncode}"]
         raise HostError(f"{Path(command[0]).name} failed on the compiled model: {said[0][:200]}")
     return done.stdout
 
