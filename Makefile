@@ -23,7 +23,7 @@ NAMES := OUT BOARD MODEL ABI IMAGENET WRITE
 $(foreach name,$(NAMES),$(eval override $(name) := $$(value $(name))))
 $(foreach name,$(NAMES),$(eval export GIVEN_$(name) := $$(value $(name))))
 
-.PHONY: help setup tflite-runtime demo lint test test-fast test-slow test-random test-names check bench android mcu bench-mcu clean
+.PHONY: help setup tflite-runtime demo lint test test-fast test-slow test-random test-names check bench android mcu bench-mcu lock audit clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -33,7 +33,12 @@ setup: $(STAMP) ## make .venv with everything in it
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@$(call quietly,$(BIN)/python -m pip install --upgrade pip)
+ifdef LOCK
+	@$(call quietly,$(BIN)/python -m pip install --retries 10 --require-hashes --requirement $(LOCK))
+	@$(call quietly,$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .)
+else
 	@$(call quietly,$(BIN)/python -m pip install --retries 10 --editable '$(EXTRAS)')
+endif
 	touch $@
 
 tflite-runtime: ## make .venv-tflite-runtime, which lets the parity check include tflite-runtime 2.14 (Python 3.10 or 3.11)
@@ -85,6 +90,16 @@ bench-mcu: setup ## instructions, flash and RAM of compiled networks on virtual 
 	@set --; [ -z "$$GIVEN_IMAGENET" ] || set -- --imagenet "$$GIVEN_IMAGENET"; \
 	[ -z "$$GIVEN_WRITE" ] || set -- "$$@" --write "$$GIVEN_WRITE"; \
 	$(BIN)/python -m tools.bench_mcu --append build/bench-mcu.jsonl "$$@"
+
+lock: setup ## write .ci/requirements-3.11.txt anew: exact versions and hashes of all that CI installs
+	@$(call quietly,$(BIN)/python -m pip install --retries 10 uv)
+	$(BIN)/uv pip compile pyproject.toml --extra train --extra tflm --extra dev --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --python-version 3.11 --python-platform x86_64-unknown-linux-gnu --quiet --upgrade \
+	  --output-file .ci/requirements-3.11.txt
+
+audit: setup ## look the locked packages up among known vulnerabilities, where that database can be reached
+	@$(call quietly,$(BIN)/python -m pip install --retries 10 pip-audit)
+	$(BIN)/pip-audit --require-hashes --disable-pip --requirement .ci/requirements-3.11.txt
 
 clean: ## remove what was built, but not the virtual environments
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
