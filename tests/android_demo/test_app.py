@@ -9,7 +9,6 @@ import itertools
 import json
 import re
 import struct
-import types
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -581,8 +580,8 @@ def test_segment_alignment_is_the_smallest_of_the_loadable_ones():
 @pytest.mark.parametrize("passed", [True, False])
 def test_an_export_is_bundled_if_it_has_passed(tmp_path, monkeypatch, passed):
     folder = export_folder(tmp_path / "photos", echo_models.described(echo_models.model()))
-    run = types.SimpleNamespace(run=lambda: ({"gate": {"passed": passed}}, folder))
-    monkeypatch.setattr(export, "_job", lambda *_: types.SimpleNamespace(start=lambda *_: run))
+    monkeypatch.setattr(job, "execute", lambda *_: ({"gate": {"passed": passed}}, folder))
+    monkeypatch.setattr(export, "_job", lambda *_: None)
     monkeypatch.setattr(export, "_print_result", lambda *_: None)
     monkeypatch.setattr(android, "ASSETS", tmp_path / "assets")
     assert export.main(["--android", "--out", str(tmp_path / "out"), "--quiet"]) == (0 if passed else 1)
