@@ -26,6 +26,7 @@ from sqz_tf.base.errors import OutputError
 from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.deploy import android
 from sqz_tf.images.decode import picture_size
+from sqz_tf.pipeline import job
 from tests.helpers import android_build, android_cases, android_photos, colour_network, echo_models
 from tests.helpers.android_build import CACHE
 from tests.helpers.pixel_inputs import INPUTS
