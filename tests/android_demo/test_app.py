@@ -9,7 +9,6 @@ import itertools
 import json
 import re
 import struct
-import types
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from sqz_tf.base.errors import OutputError
 from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.deploy import android
 from sqz_tf.images.decode import picture_size
+from sqz_tf.pipeline import job
 from tests.helpers import android_build, android_cases, android_photos, colour_network, echo_models
 from tests.helpers.android_build import CACHE
 from tests.helpers.pixel_inputs import INPUTS
@@ -581,8 +581,8 @@ def test_segment_alignment_is_the_smallest_of_the_loadable_ones():
 @pytest.mark.parametrize("passed", [True, False])
 def test_an_export_is_bundled_if_it_has_passed(tmp_path, monkeypatch, passed):
     folder = export_folder(tmp_path / "photos", echo_models.described(echo_models.model()))
-    run = types.SimpleNamespace(run=lambda: ({"gate": {"passed": passed}}, folder))
-    monkeypatch.setattr(export, "_job", lambda *_: types.SimpleNamespace(start=lambda *_: run))
+    monkeypatch.setattr(job, "execute", lambda *_: ({"gate": {"passed": passed}}, folder))
+    monkeypatch.setattr(export, "_job", lambda *_: None)
     monkeypatch.setattr(export, "_print_result", lambda *_: None)
     monkeypatch.setattr(android, "ASSETS", tmp_path / "assets")
     assert export.main(["--android", "--out", str(tmp_path / "out"), "--quiet"]) == (0 if passed else 1)
