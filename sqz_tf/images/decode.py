@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -19,12 +20,16 @@ from PIL import ExifTags, Image
 from sqz_tf.base.errors import DataError
 from sqz_tf.base.units import megabytes
 from sqz_tf.images import tags
-from sqz_tf.images.budget import PIXELS
+from sqz_tf.images.budget import PIXELS, give_back
 from sqz_tf.images.formats import cost, readable
 
 MAX_SIDE = 65_535
 """Longest side of a picture that is decoded, in pixels: what a JPEG can have at most."""
 _STRIP = 1 << 18  # pixels turned to RGB at a time
+_LARGE = 64 << 20  # bytes after which the allocator is told to give back what it keeps
+
+# Pillow warns of large pictures and of odd metadata without naming the file; what matters is an ImageError here.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class ImageError(DataError):
@@ -59,9 +64,12 @@ def decoding(data: bytes, name: str = "") -> Iterator[np.ndarray]:
     Raises:
       ImageError: as `decode`.
     """
-    with PIXELS.room(_read_header(data, name, _need)), _open(data, name) as image:
+    need = _read_header(data, name, _need)
+    with PIXELS.room(need), _open(data, name) as image:
         pixels = _pixels(image, name)
         image.close()  # what the decoder holds
+        if need > _LARGE:
+            give_back()
         yield pixels
 
 

@@ -6,7 +6,6 @@ import csv
 import io
 import os
 import re
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,10 +27,6 @@ MAX_ZIP_RATIO = 100
 """Largest ratio of uncompressed size to the zip file's size; pictures hardly shrink, bombs do."""
 _SMALL_ZIP_BYTES = 64 << 20  # below this no ratio is a danger, and drawings of one colour do shrink a lot
 _MAX_CSV_BYTES = 64 << 20  # over a million lines
-
-
-# Pillow warns of large pictures and of odd metadata without naming the file; what matters is an ImageError here.
-warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 _SPLITS = {
