@@ -91,11 +91,11 @@ bench-mcu: setup ## instructions, flash and RAM of compiled networks on virtual 
 	[ -z "$$GIVEN_WRITE" ] || set -- "$$@" --write "$$GIVEN_WRITE"; \
 	$(BIN)/python -m tools.bench_mcu --append build/bench-mcu.jsonl "$$@"
 
-lock: setup ## write .ci/requirements-3.11.txt anew: exact versions and hashes of all that CI installs
-	@$(call quietly,$(BIN)/python -m pip install --retries 10 uv)
-	$(BIN)/uv pip compile pyproject.toml --extra train --extra tflm --extra dev --generate-hashes --no-annotate --no-header \
-	  --no-emit-index-url --python-version 3.11 --python-platform x86_64-unknown-linux-gnu --quiet --upgrade \
-	  --output-file .ci/requirements-3.11.txt
+lock: setup ## write .ci/requirements-3.11.txt anew: exact versions and hashes of all that CI installs (with Python 3.11)
+	@$(call quietly,$(BIN)/python -m pip install --retries 10 pip-tools)
+	$(BIN)/pip-compile --quiet --upgrade --extra train --extra tflm --extra dev --generate-hashes --allow-unsafe \
+	  --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-trusted-host \
+	  --output-file .ci/requirements-3.11.txt pyproject.toml
 
 audit: setup ## look the locked packages up among known vulnerabilities, where that database can be reached
 	@$(call quietly,$(BIN)/python -m pip install --retries 10 pip-audit)
