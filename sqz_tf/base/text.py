@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-MOST_DIGITS = 9  # of a class's number
+MOST_DIGITS = 18  # of a class's number
 
 # Control characters (C0, DEL, C1), marks and overrides of writing direction, line separators, halves of pairs.
 _HIDDEN = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")

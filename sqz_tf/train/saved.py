@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from converters import strict_json
 from converters.weights import safetensors
 from sqz_tf.base.errors import SqzError, translated
 from sqz_tf.base.spec import ModelSpec
@@ -87,5 +88,5 @@ def write_keras(model: Any, path: Path) -> None:
             for entry in sorted(old.infolist(), key=lambda each: each.filename):
                 content = old.read(entry)
                 if entry.filename == "metadata.json":
-                    content = json.dumps({**json.loads(content), "date_saved": "1980-01-01@00:00:00"}).encode()
+                    content = json.dumps({**strict_json.loads(content), "date_saved": "1980-01-01@00:00:00"}).encode()
                 new.writestr(zipfile.ZipInfo(entry.filename, NO_DATE), content, entry.compress_type)

@@ -100,7 +100,10 @@ def test_json_is_parsed_in_one_module() -> None:
     found = [
         path for folder in folders for path in (ROOT / folder).rglob("*.py") if READS_JSON.search(path.read_text())
     ]
-    assert [path.relative_to(ROOT).as_posix() for path in found] == ["converters/strict_json.py"]
+    # The worker stands alone, for other Pythons' sake, and is told nothing but what we say.
+    assert {path.relative_to(ROOT).as_posix() for path in found} == {
+        *("converters/strict_json.py", "sqz_tf/inference/worker.py"),
+    }
 
 
 @pytest.mark.parametrize(

