@@ -2,7 +2,7 @@
 
     python -m tools.kill_and_resume [--kills 20] [--seed 1] -- --data digits --scheme ristretto
 
-What follows `--` are arguments of `python -m sqz_tf.export`, without --out. Each attempt is killed with SIGKILL at a random
+What follows `--` are arguments of `python -m sqz_tf.export`, without --out. Each attempt is killed at a random
 moment, until there were so many kills; the next goes to its end. Every file must be the same but those that tell
 seconds (`TIMED`). The exit code is 1 if one differs.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -150,3 +151,9 @@ def kernel_of(form: Any, layer: str, dtype: type = np.int8) -> np.ndarray:
     buffer = form.buffers[tensor.buffer]
     buffer.data = np.array(buffer.data, np.uint8)
     return buffer.data.view(dtype)
+
+
+def json_of(path: Path) -> dict[str, Any]:
+    """Return a JSON object that an export wrote."""
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return values
