@@ -30,7 +30,7 @@ help: ## list the commands
 
 setup: $(STAMP) ## make .venv with everything in it
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(LOCK)
 	$(PYTHON) -m venv $(VENV)
 	@$(call quietly,$(BIN)/python -m pip install --upgrade pip)
 ifdef LOCK
@@ -92,9 +92,10 @@ bench-mcu: setup ## instructions, flash and RAM of compiled networks on virtual 
 	$(BIN)/python -m tools.bench_mcu --append build/bench-mcu.jsonl "$$@"
 
 lock: setup ## write .ci/requirements-3.11.txt anew: exact versions and hashes of all that CI installs (with Python 3.11)
+	@$(BIN)/python -c 'import sys; sys.exit("the lock is for Python 3.11" if sys.version_info[:2] != (3, 11) else 0)'
 	@$(call quietly,$(BIN)/python -m pip install --retries 10 pip-tools)
 	$(BIN)/pip-compile --quiet --upgrade --extra train --extra tflm --extra dev --generate-hashes --allow-unsafe \
-	  --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-trusted-host \
+	  --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	  --output-file .ci/requirements-3.11.txt pyproject.toml
 
 audit: setup ## look the locked packages up among known vulnerabilities, where that database can be reached

@@ -21,8 +21,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m sqz_tf.check",
         description="Judge an output folder again: files against their manifest, Keras against TFLite, int8 on every "
-        "interpreter, and int8's accuracy against model_f32.tflite's on the held-out pictures. "
-        "Exit code 0: passed, 1: failed, 2: usage.",
+        "interpreter, and int8's accuracy against the float network's on the held-out pictures: the one before "
+        "pruning, where the folder holds its answers. Exit code 0: passed, 1: failed, 2: usage.",
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="what an export wrote")
     parser.add_argument("--data", metavar="SOURCE", help="pictures to judge on (default: those of the export)")

@@ -91,6 +91,12 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def bytes_in(folder: Path) -> int:
+    """Return what the files in a folder take, 0 if there is none; links are not followed."""
+    files = (os.path.join(place, name) for place, _, names in os.walk(folder) for name in names)
+    return sum(os.lstat(file).st_size for file in files)
+
+
 def make_parents(folder: Path) -> list[Path]:
     """Create missing parents; return those created, innermost first."""
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
@@ -181,8 +187,11 @@ def _same_file(descriptor: int, path: Path) -> bool:
 
 
 def discard(folder: Path, trash_in: Path) -> None:
-    """Remove a folder, renamed first so that a kill half-way leaves nothing that looks whole."""
-    if not folder.exists():
+    """Remove a folder or a link to one; renamed first so that a kill half-way leaves nothing that looks whole."""
+    if not os.path.lexists(folder):
+        return
+    if folder.is_symlink() or not folder.is_dir():
+        folder.unlink()
         return
     trash = folder
     if not folder.name.startswith(TRASH):

@@ -19,6 +19,7 @@ FORMAT = 1
 
 TOOL = "sqz-tf"
 HASHED_AT_ONCE = 1 << 20  # bytes
+LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # that systems leave in folders one looks into
 
 
 MANIFEST = "manifest.json"
@@ -138,11 +139,11 @@ def _describe(path: Path) -> dict[str, Any]:
 
 
 def _files(folder: Path) -> list[str]:
-    """Return the paths below a folder of everything that is no folder; links are not followed."""
+    """Return the paths below a folder of everything that is no folder, but for LITTER; links are not followed."""
     found = []
     for place, folders, files in os.walk(folder):
         links = [name for name in folders if os.path.islink(os.path.join(place, name))]
-        found += [Path(place, name).relative_to(folder).as_posix() for name in [*files, *links]]
+        found += [Path(place, name).relative_to(folder).as_posix() for name in [*files, *links] if name not in LITTER]
     return sorted(found)
 
 

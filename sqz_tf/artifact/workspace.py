@@ -27,6 +27,7 @@ from sqz_tf.artifact.disk import (
     TRASH,
     WORK,
     beside,
+    bytes_in,
     discard,
     disk_errors,
     disk_full,
@@ -49,8 +50,6 @@ from sqz_tf.base.errors import OutputError
 from sqz_tf.base.paths import absolute
 
 Build = Callable[[Path], None]
-
-
 KEY_SHOWN = 12  # characters of a stage's key in its folder's name
 STAGE_FOLDER = re.compile(rf"([a-z_]+)-[0-9a-f]{{{KEY_SHOWN}}}(?:\.tmp)?")
 ASSEMBLED, REPLACED = "publish.tmp", "replaced"
@@ -153,7 +152,9 @@ class Workspace:
             raise ValueError(f"a stage named {name} has been run already")
         key = stage_key(name, config, [need.key for need in needs])
         stage = Stage(name, key, self.work / f"{name}-{key[:KEY_SHOWN]}")
-        if (seconds := self._finished(stage)) is not None:
+        with disk_errors(self.out, self.need_bytes):
+            seconds = self._finished(stage)
+        if seconds is not None:
             self.resumed.append(name)
             self.seconds[name] = seconds
             self.note(f"{name}: taken from the earlier run")
@@ -219,12 +220,12 @@ class Workspace:
         return self.rejected
 
     def require_space(self, need_bytes: int) -> None:
-        """Make sure that there is so much free disk space beside `out`.
+        """Make sure that there is so much disk space beside `out`, free or taken by what earlier runs left.
 
         Raises:
           OutputError: there is less.
         """
-        if shutil.disk_usage(self.out.parent).free < need_bytes:
+        if shutil.disk_usage(self.out.parent).free + bytes_in(self.work) < need_bytes:
             raise disk_full(self.out, need_bytes)
 
     def check(self) -> None:
@@ -267,6 +268,8 @@ class Workspace:
         replaced = self.work / REPLACED
         if not replaced.exists():
             return
+        if self.out.is_dir() and not any(self.out.iterdir()):
+            self.out.rmdir()  # made since: not a result
         if self.out.exists():
             discard(replaced, self.work)
         else:

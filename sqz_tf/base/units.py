@@ -31,7 +31,7 @@ def kib(size: float) -> str:
 
 
 def megabytes(size: float) -> str:
-    """Return bytes as text in millions, as memory is limited: `720 MB`, `3,310 MB`."""
+    """Return bytes as text in millions, as memory is limited: `780 MB`, `3,310 MB`."""
     return f"{size / 1e6:,.0f} MB"
 
 

@@ -25,23 +25,18 @@ from sqz_tf.data.splits import SPLITS, _check_fractions, _per_class, split, spre
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.find import Entry, ImageSet, scan
 
-_FORMAT = 1
-
-
+_FORMAT = 2
 _SIZES_SAMPLED = 500
-
-
-_MOST_BYTES, _MOST_NAMES = 64 << 20, 2_000_000  # of dataset.json: one and a half million pictures
+_LONGEST_NAME = 1 << 16  # bytes, on the average
 
 
 @dataclass(frozen=True)
 class _Record:
-    """What dataset.json says: `Dataset` but for its arrays."""
+    """What dataset.json says: `Dataset` but for its arrays and the names of pictures, which may be millions."""
 
     format: int
     name: str
     classes: tuple[str, ...]
-    names: tuple[str, ...]
     sha256: str
     config: DataConfig
     preprocess: PreprocessSpec
@@ -270,13 +265,14 @@ def _keep(
             "format": _FORMAT,
             "name": readable(source.name),
             "classes": source.classes,
-            "names": [readable(name) for name in rows.names],
             "sha256": _fingerprint(source.classes, rows, splits, preprocess),
             "config": to_dict(config),
             "preprocess": to_dict(preprocess),
             "licence": source.licence,
             "notes": rows.notes(source, splits),
         }
+        names = "".join(_one_line(readable(name)) + "\n" for name in rows.names)
+        (folder / "names.txt").write_bytes(names.encode())
         (folder / "dataset.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     return open_cached(cache)
 
@@ -293,7 +289,7 @@ def open_cached(cache: Path) -> Dataset:
 
 
 def _read_cache(cache: Path) -> Dataset:
-    record: _Record = load_json(cache / "dataset.json", _Record, most_bytes=_MOST_BYTES, most_values=_MOST_NAMES)
+    record: _Record = load_json(cache / "dataset.json", _Record)
     if record.format != _FORMAT:
         raise ValueError("written by another version")
     spec = record.preprocess
@@ -301,12 +297,23 @@ def _read_cache(cache: Path) -> Dataset:
     with open(cache / "index.npz", "rb") as file, np.load(file) as index:  # np.load alone leaks one that is cut
         labels = index["labels"]
         splits = {name: index[name] for name in SPLITS}
-    if not len(pixels) == len(labels) == len(record.names):
+    names = _read_names(cache / "names.txt", len(pixels))
+    if not len(pixels) == len(labels) == len(names):
         raise ValueError("its parts differ in length")
     if pixels.shape[1:] != (spec.height, spec.width, spec.channels) or pixels.dtype != np.uint8:
         raise ValueError(f"images.npy holds {pixels.dtype} {pixels.shape}")
     said = {each.name: getattr(record, each.name) for each in fields(record) if each.name != "format"}
-    return Dataset(images=pixels, labels=labels, splits=splits, **said)
+    return Dataset(images=pixels, labels=labels, splits=splits, names=names, **said)
+
+
+def _one_line(name: str) -> str:
+    return name.replace("\n", "�")
+
+
+def _read_names(path: Path, pictures: int) -> tuple[str, ...]:
+    if path.stat().st_size > pictures * _LONGEST_NAME:
+        raise ValueError(f"{path.name} is too large for {pictures} pictures")
+    return tuple(path.read_bytes().decode().split("\n")[:-1])
 
 
 @contextmanager

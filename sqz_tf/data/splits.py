@@ -1,4 +1,4 @@
-"""Pictures to splits: read, hash, decode, preprocess, split, and keep the result on disk.
+"""Which pictures train, calibrate, validate and test.
 
 A split depends on the bytes of the pictures alone, not on their names or a seed: inside each class they are
 sorted by SHA-256, then the first go to test, the next to validation, the rest to train. Only `cifar10` and

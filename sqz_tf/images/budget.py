@@ -49,5 +49,5 @@ MAX_FILE_BYTES = 1 << 27
 """Largest single picture file, in bytes, compressed or not."""
 FILES = Budget(MAX_FILE_BYTES)
 """What picture files take that are read and not yet decoded."""
-PIXELS = Budget(720_000_000)
-"""What decoding takes, up to the network's input: a photograph of 100 million pixels, or many small ones at a time."""
+PIXELS = Budget(780_000_000)
+"""What decoding takes, up to the network's input: a photograph of 108 million pixels, or many small ones at a time."""

@@ -28,8 +28,8 @@ FORMATS = {
     "PPM": (100, "ppm pgm pbm pnm"),
     "ICO": (20, "ico"),
     "JPEG2000": (36, "jp2 j2k"),
-    "AVIF": (20, "avif"),
-    "HEIF": (20, "heic heif"),
+    "AVIF": (8, "avif"),
+    "HEIF": (10, "heic heif"),
     "SGI": (8, "sgi"),
     "PCX": (0, "pcx"),
     "TGA": (0, "tga"),
@@ -37,9 +37,9 @@ FORMATS = {
 """By Pillow's names: bytes that a pixel takes at most beside Pillow's own image, and the endings of files' names.
 
 Measured as the peak of the process over the modes of a format, and rounded up: of a JPEG 4.0 bytes in all, of a
-progressive one 10.0, PNG 4.0, GIF 2.0, WebP 16.4, TIFF 8.0, SGI 6.0, AVIF 11.6, JPEG 2000 24.5. PPM as numbers or of
-an odd depth takes 12.0 bytes, but two seconds for a million pixels, which is why it counts for more. TGA, which has
-no mark of its own, is tried last.
+progressive one 10.0, PNG 4.0, GIF 2.0, WebP 16.4, TIFF 8.0, SGI 6.0, AVIF 11.6, HEIF 8.4, JPEG 2000 24.5. PPM as
+numbers or of an odd depth takes 12.0 bytes, but two seconds for a million pixels, which is why it counts for more.
+TGA, which has no mark of its own, is tried last.
 """
 
 _RGB = 3  # bytes a pixel of the result

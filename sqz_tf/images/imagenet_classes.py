@@ -35,9 +35,3 @@ def imagenet_classes() -> tuple[ImageNetClass, ...]:
 def _class(line: str) -> ImageNetClass:
     wnid, _, names = line.partition(" ")
     return ImageNetClass(wnid, tuple(name.strip() for name in names.split(",")))
-
-
-@lru_cache(maxsize=1)
-def index_by_wnid() -> dict[str, int]:
-    """Return each class's index by its WordNet id."""
-    return {entry.wnid: index for index, entry in enumerate(imagenet_classes())}

@@ -7,6 +7,7 @@ known for: they crash, or take all the time and memory there is.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -55,6 +56,8 @@ class Worker:
           WorkerError: the process ended or took too long, and answers no more; or it answered with an error.
           NoRuntimeError: there is nothing to run models with.
         """
+        if not self.alive:
+            raise WorkerError("it has ended")
         handle = self._process.handle
         assert handle.stdin
         assert handle.stdout
@@ -80,8 +83,8 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether it may answer again."""
-        return self.close.alive
+        """Whether it may answer again: a fork has no part in its parent's."""
+        return self.close.alive and self._process.owner == os.getpid()
 
     def _give_up(self) -> None:
         self._late = True
@@ -104,7 +107,7 @@ def _ending(code: int, said: str) -> str:
     if code >= 0:
         return said or f"it ended with exit code {code}"
     if -code == getattr(signal, "SIGXCPU", None):
-        return f"it took over {worker.SECONDS} s of processor time"
+        return f"it took over {worker.SECONDS} s of processor time (SQZ_TF_WORKER_SECONDS=120 allows 120)"
     with contextlib.suppress(ValueError):
         said = ", ".join([signal.Signals(-code).name, *([said] if said else [])])
     return f"it was ended by signal {-code} ({said})"

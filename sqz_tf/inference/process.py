@@ -6,6 +6,7 @@ Both sides import for a good part of a second; a worker that `begin` started doe
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -37,12 +38,14 @@ class Process:
         except OSError as error:
             self.said.close()
             raise NoWorkerError(f"{python or 'Python'} cannot be started ({error.strerror})") from error
-        self.close = weakref.finalize(self, _close, self.handle, self.said)
+        self.owner = os.getpid()
+        self.close = weakref.finalize(self, _close, self.handle, self.said, self.owner)
 
 
-def _close(handle: subprocess.Popen[bytes], said: IO[bytes]) -> None:
-    handle.kill()
-    handle.wait()
+def _close(handle: subprocess.Popen[bytes], said: IO[bytes], owner: int) -> None:
+    if owner == os.getpid():  # not in a fork
+        handle.kill()
+        handle.wait()
     for stream in (handle.stdin, handle.stdout, said):
         with contextlib.suppress(OSError):  # what was not sent any more
             if stream:

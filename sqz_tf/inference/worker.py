@@ -36,6 +36,9 @@ import time
 from collections.abc import Mapping
 from typing import IO, Any
 
+if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):  # started as a script
+    del sys.path[0]  # our neighbours are not what `import process` means in a runtime
+
 import numpy as np
 
 try:
@@ -50,7 +53,8 @@ RUNTIMES = (
 )
 """Where an interpreter may come from, the first that can be imported: package, module, attribute."""
 
-SECONDS = 20  # of processor time for one request
+_given = os.environ.get("SQZ_TF_WORKER_SECONDS", "")
+SECONDS = int(_given) if _given.isdecimal() and int(_given) else 20  # of processor time for one request
 MEMORY = 880 << 20  # bytes beside those of the process itself and of the model
 STACK = 16 << 20  # bytes of a thread
 COPIES = 3  # of the model that a runtime makes: its own, packed weights, and what the message held

@@ -7,8 +7,6 @@ kernels: it is judged by accuracy, its differences are reported.
 Accuracy of int8 is measured with LiteRT's fast kernels if they are seen to be byte equal to the reference kernels,
 as they are where a ReLU follows each convolution; else with the reference kernels, up to twenty times as slow.
 
-    python -m sqz_tf.check FOLDER    judge an output folder again
-
 NumPy and what reads models are imported when the judging begins, not before.
 """
 

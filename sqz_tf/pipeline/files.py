@@ -28,7 +28,7 @@ def read_weights(path: Path) -> list[np.ndarray]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write plain JSON values."""
-    path.write_text(json.dumps(value, indent=1), encoding="utf-8")
+    path.write_text(json.dumps(value, indent=1, allow_nan=False), encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:

@@ -228,7 +228,9 @@ def quantize_aware(
       ConversionError: a BatchNormalization layer is left; the converter would silently emit float layers.
     """
     if has_batch_norm(model):
-        raise ConversionError("the model still has BatchNormalization", fix="fold it first: sqz_tf.model.fold")
+        raise ConversionError(
+            "the model still has BatchNormalization", fix="fold it first: sqz_tf.train.squeezenet.fold"
+        )
     model, kernels = copy_model(model), {}
     for layer in convolutions(model):
         kernel, bias = layer.get_weights()

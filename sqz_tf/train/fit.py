@@ -121,7 +121,7 @@ def fit(
       callbacks: further Keras callbacks (TF-MOT's pruning step).
 
     Raises:
-      TrainingError: the loss stayed at ln(classes), twice if the plan allows a restart.
+      TrainingError: the loss stayed at ln(classes), twice if the plan allows a restart; or it is not finite.
     """
     run = _Run(model, train, validation, plan, seed, state, progress, note)
     initial = model.get_weights()
@@ -205,6 +205,12 @@ class _Run:
         self.checkpoint = tf.train.Checkpoint(model=self.model, optimizer=self.optimizer)
 
     def _epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        if not all(math.isfinite(logs[name]) for name in ("loss", "val_loss")):
+            raise TrainingError(
+                f"epoch {epoch + 1} ended with a loss of {logs['loss']} (validation {logs['val_loss']})",
+                expected="finite numbers",
+                fix="lower --learning-rate",
+            )
         for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
             getattr(self.history, name).append(float(logs[name]))
         if self._is_best(epoch):
@@ -300,5 +306,5 @@ class _Run:
 
 def _write_json(path: Path, value: Any) -> None:
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(value))
+    partial.write_text(json.dumps(value, allow_nan=False))
     os.replace(partial, path)

@@ -453,16 +453,37 @@ def cut_index(cache: Path) -> None:
     os.truncate(cache / "index.npz", 100)
 
 
+def no_names(cache: Path) -> None:
+    (cache / "names.txt").unlink()
+
+
+def many_names(cache: Path) -> None:
+    with (cache / "names.txt").open("ab") as file:
+        file.truncate(1 << 30)
+
+
 def other_images(cache: Path) -> None:
     np.save(cache / "images.npy", np.zeros((12, 8, 8, 1), np.uint8))
 
 
-@pytest.mark.parametrize("damage", [absent, no_json, list_json, other_version, cut_images, cut_index, other_images])
+@pytest.mark.parametrize(
+    "damage", [absent, no_json, list_json, other_version, cut_images, cut_index, no_names, many_names, other_images]
+)
 def test_a_damaged_cache_is_refused(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     load(class_folders(tmp_path / "p", a=6, b=6), tmp_path / "c")
     damage(tmp_path / "c")
     with pytest.raises(DataError, match="c holds no whole data set"):
         dataset_module.open_cached(tmp_path / "c")
+
+
+def test_names_of_many_pictures_and_with_newlines_come_back(tmp_path: Path) -> None:
+    source = class_folders(tmp_path / "p", a=6, b=6)
+    next((source / "a").iterdir()).rename(source / "a" / "tench, Tinca\ntinca.png")
+    kept = load(source, tmp_path / "c")
+    assert len(kept.names) == 12
+    assert "a/tench, Tinca�tinca.png" in kept.names
+    opened = dataset_module.open_cached(tmp_path / "c")
+    assert opened.names == kept.names
 
 
 # Sources ------------------------------------------------------------------------------------------------------

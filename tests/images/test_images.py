@@ -294,7 +294,7 @@ def test_decode_names_the_bad_file(name: str) -> None:
 
 def bomb(width: int, height: int) -> bytes:
     """Return a PNG whose header promises width × height pixels."""
-    image = bytearray(encoded(Image.new("L", (1, 1))))
+    image = bytearray(encoded(Image.new("RGB", (1, 1))))
     image[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
     image[29:33] = zlib.crc32(image[12:29]).to_bytes(4, "big")
     return bytes(image)
@@ -304,8 +304,8 @@ def bomb(width: int, height: int) -> bytes:
 @pytest.mark.parametrize(
     ("size", "message"),
     [
-        ((20_000, 20_000), "more pixels than Pillow opens; expected a picture that takes 720 MB at most"),
-        ((13_300, 13_400), "13300 × 13400 pixels of PNG, which take 721 MB to decode; expected at most 720 MB"),
+        ((20_000, 20_000), "more pixels than Pillow opens; expected a picture that takes 780 MB at most"),
+        ((11_000, 10_500), "11000 × 10500 pixels of PNG, which take 817 MB to decode; expected at most 780 MB"),
         ((decode.MAX_SIDE + 1, 1), "65536 × 1 pixels; expected sides from 1 to 65,535"),
     ],
 )

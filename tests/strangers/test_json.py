@@ -315,10 +315,9 @@ def test_wnids_that_are_no_texts_are_refused(export: Path) -> None:
 
 
 RECORD: dict[str, Any] = {
-    "format": 1,
+    "format": 2,
     "name": "photos",
     "classes": ["a", "b"],
-    "names": ["a/1.png", "b/2.png"],
     "sha256": "00",
     "config": to_dict(DataConfig()),
     "preprocess": to_dict(SPEC),
@@ -332,6 +331,7 @@ def cache(tmp_path: Path) -> Path:
     np.save(tmp_path / "images.npy", np.zeros((2, 1, 4, 1), np.uint8))
     parts = {name: np.array([0]) for name in ("train", "calibration", "validation", "test")}
     np.savez(tmp_path / "index.npz", labels=np.array([0, 1], np.int32), **parts)  # type: ignore[arg-type]
+    (tmp_path / "names.txt").write_text("a/1.png\nb/2.png\n")
     (tmp_path / "dataset.json").write_text(json.dumps(RECORD))
     return tmp_path
 
