@@ -72,6 +72,8 @@ class State:
 
     def files_are_whole(self, folder: Path) -> bool:
         """Tell whether the files that belong to them have the hashes they had; names that lead elsewhere do not."""
+        if self.epoch and not any(name.startswith(f"epoch-{self.epoch}.") for name in self.files):
+            return False
         return all(Path(name).name == name and sha256_of(folder / name) == found for name, found in self.files.items())
 
     def fits(self, epochs: int) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path, stop_aft
 STATE: dict[str, Any] = {
     "epoch": 1,
     "history": {"loss": [1.0], "accuracy": [0.5], "val_loss": [1.0], "val_accuracy": [0.5]},
+    "files": {"epoch-1.index": hashlib.sha256(b"").hexdigest()},
 }
 
 
@@ -108,10 +111,12 @@ STATE: dict[str, Any] = {
         json.dumps({**STATE, "history": {**STATE["history"], "best_epoch": 7}}),  # type: ignore[dict-item]
         json.dumps(STATE).replace("0.5", "NaN"),
         json.dumps({**STATE, "files": {"epoch-1.index": "0" * 64}}),
+        json.dumps({**STATE, "files": {}}),
         json.dumps({**STATE, "files": {"../../etc/passwd": "0" * 64}}),
     ],
 )
 def test_a_damaged_state_begins_again(text: str, tmp_path: Path) -> None:
+    (tmp_path / "epoch-1.index").touch()
     (tmp_path / "state.json").write_text(text)
     run = _Run(None, examples(6), examples(6), FitPlan(epochs=1), 1, tmp_path, None, print)
     assert run._read_state() == 0
@@ -119,10 +124,19 @@ def test_a_damaged_state_begins_again(text: str, tmp_path: Path) -> None:
 
 
 def test_a_sound_state_is_taken_up(tmp_path: Path) -> None:
+    (tmp_path / "epoch-1.index").touch()
     (tmp_path / "state.json").write_text(json.dumps(STATE))
     run = _Run(None, examples(6), examples(6), FitPlan(epochs=1), 1, tmp_path, None, print)
     assert run._read_state() == 1
     assert run.history.val_loss == [1.0]
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_ends_the_training(wrong: float, tmp_path: Path) -> None:
+    run = _Run(None, examples(6), examples(6), FitPlan(epochs=1), 1, tmp_path, None, print)
+    with pytest.raises(TrainingError, match=r"epoch 1 ended with a loss of 1\.0 .*lower --learning-rate"):
+        run._epoch_end(0, {"loss": 1.0, "val_loss": wrong, "accuracy": 0.5, "val_accuracy": 0.5})
+    assert not list(tmp_path.iterdir()), "nothing was kept of it"
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
