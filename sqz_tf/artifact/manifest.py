@@ -40,7 +40,7 @@ PACKAGES = (
 
 def is_output(folder: Path) -> bool:
     """Say whether a folder was published by this kit."""
-    return _read_json(folder / MANIFEST).get("tool") == TOOL
+    return read_json(folder / MANIFEST).get("tool") == TOOL
 
 
 def manifest(
@@ -84,7 +84,7 @@ def write_manifest(folder: Path, values: dict[str, Any]) -> Path:
 
 def verify_manifest(folder: Path) -> list[str]:
     """Return one line for each difference between a folder and its manifest; empty means it is as written."""
-    values = _read_json(folder / MANIFEST)
+    values = read_json(folder / MANIFEST)
     if values.get("tool") != TOOL or not isinstance(values.get("files"), dict):
         return [f"{folder / MANIFEST} is missing or is not a manifest of this kit"]
     return differences(values["files"], folder, {MANIFEST})
@@ -147,7 +147,7 @@ def _files(folder: Path) -> list[str]:
     return sorted(found)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """Return a JSON object, or an empty one if the file is missing, broken or something else."""
     try:
         values: dict[str, Any] = load(path, dict[str, Any])
@@ -156,7 +156,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def _write_json(path: Path, values: dict[str, Any]) -> None:
+def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write a small JSON file in one rename."""
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(json.dumps(values, sort_keys=True) + "\n", encoding="utf-8")

@@ -39,12 +39,12 @@ from sqz_tf.artifact.disk import (
 )
 from sqz_tf.artifact.manifest import (
     MANIFEST,
-    _read_json,
-    _write_json,
     described,
     differences,
     is_output,
+    read_json,
     verify_manifest,
+    write_json,
 )
 from sqz_tf.base.errors import OutputError
 from sqz_tf.base.paths import absolute
@@ -165,7 +165,7 @@ class Workspace:
 
     def _finished(self, stage: Stage) -> float | None:
         """Return the seconds a stage took that is there and whole, else None; a damaged one is told of."""
-        done = _read_json(stage.folder / DONE)
+        done = read_json(stage.folder / DONE)
         if done.get("key") != stage.key:
             return None
         wrong = differences(done.get("files"), stage.folder, {DONE})
@@ -319,7 +319,7 @@ def _seconds_kept(attempt: Path, key: str) -> float | None:
 
     Counted from its start to its newest file, since a killed process writes no time.
     """
-    started = _read_json(attempt / STARTED)
+    started = read_json(attempt / STARTED)
     if started.get("key") != key:
         return None
     start = (attempt / STARTED).stat().st_mtime
@@ -330,7 +330,7 @@ def _seconds_kept(attempt: Path, key: str) -> float | None:
 def _build_stage(attempt: Path, folder: Path, key: str, build: Build, spent: float, resumable: bool) -> float:
     """Run a build in `attempt`, rename it to `folder` and return the seconds of all its attempts."""
     attempt.mkdir(exist_ok=True)
-    _write_json(attempt / STARTED, {"key": key, "seconds": spent})
+    write_json(attempt / STARTED, {"key": key, "seconds": spent})
     start = time.monotonic()
     try:
         build(attempt)
@@ -341,6 +341,6 @@ def _build_stage(attempt: Path, folder: Path, key: str, build: Build, spent: flo
     seconds = spent + time.monotonic() - start
     (attempt / STARTED).unlink()
     done = {"key": key, "seconds": round(seconds, 3), "files": described(attempt, {DONE})}
-    _write_json(attempt / DONE, done)
+    write_json(attempt / DONE, done)
     os.rename(attempt, folder)
     return round(seconds, 3)

@@ -19,9 +19,9 @@ from sqz_tf.base.json_files import load as load_json
 from sqz_tf.base.paths import absolute
 from sqz_tf.base.spec import DataConfig, PreprocessSpec, to_dict
 from sqz_tf.base.text import readable
-from sqz_tf.data.rows import Progress, _content, _digest, _fingerprint, _Rows, _size, _write_images
-from sqz_tf.data.sources import UNLABELLED, _Item, _open_source, _Source
-from sqz_tf.data.splits import SPLITS, _check_fractions, _per_class, split, spread
+from sqz_tf.data.rows import Progress, Rows, content_of, digest_of, fingerprint, size_of, write_images
+from sqz_tf.data.sources import UNLABELLED, Item, Source, open_source
+from sqz_tf.data.splits import SPLITS, check_fractions, counts_by_class, split, spread
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.find import Entry, ImageSet, scan
 
@@ -100,29 +100,29 @@ def summarise(config: DataConfig) -> Summary:
       DataError: the source cannot be read or split.
       ConfigError: the fractions leave nothing to train on.
     """
-    _check_fractions(config)
-    source = _open_source(config.source)
-    rows, sizes = _Rows(), []
+    check_fractions(config)
+    source = open_source(config.source)
+    rows, sizes = Rows(), []
     step = max(1, source.count // _SIZES_SAMPLED)
     for position, item in enumerate(source.items()):
-        content = _content(item)
+        content = content_of(item)
         if isinstance(content, ImageError):
             rows.skip(content)
             continue
-        rows.add(item, _digest(content))
+        rows.add(item, digest_of(content))
         if position % step == 0:
-            sizes.extend(_size(content, item.name))
+            sizes.extend(size_of(content, item.name))
     rows.finish(source)
     splits = split(rows.labels, rows.digests, rows.given, source.classes, config)
     middle = np.median(np.array(sizes or [(1, 1)]), axis=0)
     return Summary(
         name=source.name,
         classes=source.classes,
-        counts={key: _per_class(rows.labels, index, len(source.classes)) for key, index in splits.items()},
+        counts={key: counts_by_class(rows.labels, index, len(source.classes)) for key, index in splits.items()},
         median_size=(int(middle[0]), int(middle[1])),
         channels=source.channels,
         licence=source.licence,
-        sha256=_fingerprint(source.classes, rows, splits),
+        sha256=fingerprint(source.classes, rows, splits),
         notes=rows.notes(source, splits),
     )
 
@@ -154,10 +154,10 @@ def load(config: DataConfig, preprocess: PreprocessSpec, cache: Path, progress: 
       ConfigError: the fractions leave nothing to train on.
       OutputError: `cache` cannot be written.
     """
-    _check_fractions(config)
-    source = _open_source(config.source)
+    check_fractions(config)
+    source = open_source(config.source)
 
-    def divide(rows: _Rows) -> dict[str, np.ndarray]:
+    def divide(rows: Rows) -> dict[str, np.ndarray]:
         return split(rows.labels, rows.digests, rows.given, source.classes, config)
 
     return _keep(source, divide, config, preprocess, cache, progress)
@@ -199,7 +199,7 @@ def load_for_judging(
     chosen = spread(others.entries, config.calibration_images) if others else []
     source = _judging_source(config.source, found, outputs, labels, others, chosen)
 
-    def divide(rows: _Rows) -> dict[str, np.ndarray]:
+    def divide(rows: Rows) -> dict[str, np.ndarray]:
         order = np.array(sorted(range(len(rows.labels)), key=rows.digests.__getitem__), np.int64)
         given = np.array([name == "calibration" for name in rows.given])[order]
         if others is None:
@@ -223,18 +223,16 @@ def _judging_source(
     labels: Sequence[str],
     others: ImageSet | None,
     chosen: Sequence[Entry],
-) -> _Source:
-    def items() -> Iterator[_Item]:
+) -> Source:
+    def items() -> Iterator[Item]:
         for entry in found.entries:
             assert entry.label is not None
-            yield _Item(
-                entry.name, outputs[entry.label], "test", partial(found.read, entry), partial(found.size, entry)
-            )
+            yield Item(entry.name, outputs[entry.label], "test", partial(found.read, entry), partial(found.size, entry))
         for entry in chosen:
             assert others is not None
-            yield _Item(entry.name, UNLABELLED, "calibration", partial(others.read, entry), partial(others.size, entry))
+            yield Item(entry.name, UNLABELLED, "calibration", partial(others.read, entry), partial(others.size, entry))
 
-    return _Source(
+    return Source(
         name=absolute(name).name.removesuffix(".zip"),
         classes=tuple(labels),
         count=len(found.entries) + len(chosen),
@@ -247,8 +245,8 @@ def _judging_source(
 
 
 def _keep(
-    source: _Source,
-    divide: Callable[[_Rows], dict[str, np.ndarray]],
+    source: Source,
+    divide: Callable[[Rows], dict[str, np.ndarray]],
     config: DataConfig,
     preprocess: PreprocessSpec,
     cache: Path,
@@ -257,7 +255,7 @@ def _keep(
     """Write a source's pictures and their splits into the folder `cache`."""
     need = source.count * preprocess.width * preprocess.height * preprocess.channels
     with _replacing(cache, need) as folder:
-        rows = _write_images(source, preprocess, folder / "images.npy", progress)
+        rows = write_images(source, preprocess, folder / "images.npy", progress)
         splits = divide(rows)
         index = {"labels": np.array(rows.labels, np.int32), **splits}
         np.savez(folder / "index.npz", **index)  # type: ignore[arg-type]
@@ -265,7 +263,7 @@ def _keep(
             "format": _FORMAT,
             "name": readable(source.name),
             "classes": source.classes,
-            "sha256": _fingerprint(source.classes, rows, splits, preprocess),
+            "sha256": fingerprint(source.classes, rows, splits, preprocess),
             "config": to_dict(config),
             "preprocess": to_dict(preprocess),
             "licence": source.licence,

@@ -17,8 +17,8 @@ import numpy as np
 
 from sqz_tf.base.errors import DataError
 from sqz_tf.base.spec import PreprocessSpec, to_dict
-from sqz_tf.data.sources import UNLABELLED, _Item, _Source
-from sqz_tf.data.splits import In, _per_class
+from sqz_tf.data.sources import UNLABELLED, Item, Source
+from sqz_tf.data.splits import In, counts_by_class
 from sqz_tf.images import resize
 from sqz_tf.images.budget import FILES
 from sqz_tf.images.decode import ImageError, picture_size
@@ -43,8 +43,8 @@ Progress = Callable[[str, int, int], None]
 Out = TypeVar("Out")
 
 
-def _fingerprint(
-    classes: Sequence[str], rows: _Rows, splits: dict[str, np.ndarray], preprocess: PreprocessSpec | None = None
+def fingerprint(
+    classes: Sequence[str], rows: Rows, splits: dict[str, np.ndarray], preprocess: PreprocessSpec | None = None
 ) -> str:
     """Hash what a stage's result depends on: bytes, classes and splits, and the preprocessing if there is one.
 
@@ -60,7 +60,7 @@ def _fingerprint(
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
-class _Rows:
+class Rows:
     """What is known of the pictures kept so far, and why others were not."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class _Rows:
         self._seen: dict[bytes, list[tuple[int, str | None]]] = {}
         self._across = Counter[str]()
 
-    def add(self, item: _Item, digest: bytes) -> bool:
+    def add(self, item: Item, digest: bytes) -> bool:
         """Keep one picture; False if the same bytes are in the same class and split, or have a label already."""
         seen = self._seen.setdefault(digest, [])
         if (item.label, item.given) in seen:
@@ -96,7 +96,7 @@ class _Rows:
         """Leave out one picture."""
         self.errors.append(error)
 
-    def finish(self, source: _Source) -> None:
+    def finish(self, source: Source) -> None:
         """Refuse a source of which too much is corrupt.
 
         Raises:
@@ -110,7 +110,7 @@ class _Rows:
                 fix="replace or remove them",
             )
 
-    def notes(self, source: _Source, splits: dict[str, np.ndarray]) -> tuple[str, ...]:
+    def notes(self, source: Source, splits: dict[str, np.ndarray]) -> tuple[str, ...]:
         """Say what was skipped, doubled, unbalanced or absent."""
         notes = list(source.notes)
         if self.errors:
@@ -137,7 +137,7 @@ class _Rows:
                 f"{source.classes[high]} {counts[high]}"
             )
         for name in ("validation", "test"):
-            held = _per_class(self.labels, splits[name], len(source.classes))
+            held = counts_by_class(self.labels, splits[name], len(source.classes))
             absent = [label for label, count in zip(source.classes, held, strict=True) if not count]
             if absent:
                 notes.append(f"warning: {name} has no picture of {', '.join(absent[:3])}")
@@ -146,24 +146,27 @@ class _Rows:
 
 @dataclass(frozen=True)
 class _Decoded:
-    item: _Item
+    item: Item
     digest: bytes
     pixels: np.ndarray | ImageError
     done: bool = False  # preprocessed
 
 
-def _content(item: _Item) -> bytes | np.ndarray | ImageError:
+def content_of(item: Item) -> bytes | np.ndarray | ImageError:
+    """Return the bytes or pixels of a picture, or why there are none."""
     try:
         return item.read()
     except ImageError as error:
         return error
 
 
-def _digest(content: bytes | np.ndarray) -> bytes:
+def digest_of(content: bytes | np.ndarray) -> bytes:
+    """Return the SHA-256 of a picture."""
     return hashlib.sha256(content if isinstance(content, bytes) else np.ascontiguousarray(content).data).digest()
 
 
-def _size(content: bytes | np.ndarray, name: str) -> list[tuple[int, int]]:
+def size_of(content: bytes | np.ndarray, name: str) -> list[tuple[int, int]]:
+    """Return (width, height) of a picture in pixels, or nothing of one that cannot be read."""
     if isinstance(content, np.ndarray):
         return [(content.shape[1], content.shape[0])]
     try:
@@ -172,9 +175,9 @@ def _size(content: bytes | np.ndarray, name: str) -> list[tuple[int, int]]:
         return []
 
 
-def _write_images(source: _Source, spec: PreprocessSpec, path: Path, progress: Progress | None) -> _Rows:
+def write_images(source: Source, spec: PreprocessSpec, path: Path, progress: Progress | None) -> Rows:
     """Decode everything into one `.npy` file, row by row, and return what the rows are."""
-    rows, done = _Rows(), 0
+    rows, done = Rows(), 0
     shape = (spec.height, spec.width, spec.channels)
     chunks = _chunks(source.items(), max(1, min(256, _CHUNK_BYTES // math.prod(shape))))
     with open(path, "wb") as file:
@@ -200,7 +203,7 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def _decode_all(items: list[_Item], spec: PreprocessSpec) -> list[_Decoded]:
+def _decode_all(items: list[Item], spec: PreprocessSpec) -> list[_Decoded]:
     """Read, hash, decode and preprocess; small pictures of one size are resized together."""
     results: list[_Decoded | None] = [None] * len(items)
     groups: dict[tuple[int, ...], list[tuple[int, _Decoded]]] = {}
@@ -217,12 +220,12 @@ def _decode_all(items: list[_Item], spec: PreprocessSpec) -> list[_Decoded]:
     return [result for result in results if result is not None]
 
 
-def _decode_one(item: _Item, spec: PreprocessSpec) -> _Decoded:
+def _decode_one(item: Item, spec: PreprocessSpec) -> _Decoded:
     """Read, hash and decode one picture, and preprocess it if it is large, while the budget has room for it."""
     try:
         with FILES.room(item.size()):
             content = item.read()
-            digest = _digest(content)
+            digest = digest_of(content)
             with decoded(content, item.name) as pixels:
                 large = pixels.size > _SMALL_PICTURE
                 return _Decoded(item, digest, resize.preprocess(pixels, spec) if large else pixels, large)

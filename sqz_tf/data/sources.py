@@ -24,7 +24,7 @@ UNLABELLED = -1
 
 
 @dataclass(frozen=True)
-class _Item:
+class Item:
     """One picture of a source; `read` gives the file's bytes, or pixels where there is no file.
 
     `size` gives the bytes of what is read from a disk, before it is; 0 for what is in memory.
@@ -38,20 +38,21 @@ class _Item:
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """Where pictures come from; `items` may be walked once or more, `count` is their number."""
 
     name: str
     classes: tuple[str, ...]
     count: int
-    items: Callable[[], Iterator[_Item]]
+    items: Callable[[], Iterator[Item]]
     channels: int
     licence: str
     notes: tuple[str, ...] = ()
     trains: bool = True
 
 
-def _open_source(source: str) -> _Source:
+def open_source(source: str) -> Source:
+    """Return the pictures of a folder, an archive or a data set that has a name."""
     if source in NAMED:
         return NAMED[source]()
     if source.startswith("tfds:"):
@@ -64,16 +65,16 @@ def _open_source(source: str) -> _Source:
     return _files(Path(source))
 
 
-def _files(path: Path) -> _Source:
+def _files(path: Path) -> Source:
     found = scan(path)
     _refuse_untrainable(path, found)
 
-    def items() -> Iterator[_Item]:
+    def items() -> Iterator[Item]:
         for entry in found.entries:
             assert entry.label is not None
-            yield _Item(entry.name, entry.label, entry.split, partial(found.read, entry), partial(found.size, entry))
+            yield Item(entry.name, entry.label, entry.split, partial(found.read, entry), partial(found.size, entry))
 
-    return _Source(
+    return Source(
         name=absolute(path).name if path.is_dir() else path.stem,
         classes=found.classes,
         count=len(found.entries),
@@ -109,21 +110,21 @@ def _refuse_untrainable(path: Path, found: ImageSet) -> None:
 
 def _arrays(
     name: str, classes: tuple[str, ...], parts: dict[str | None, tuple[np.ndarray, np.ndarray]], licence: str
-) -> _Source:
+) -> Source:
     """Make a source of (pixels uint8 [N, H, W, C], labels [N]) per given split."""
 
-    def items() -> Iterator[_Item]:
+    def items() -> Iterator[Item]:
         for given, (pixels, labels) in parts.items():
             prefix = f"{name}/{given}" if given else name
             for number, label in enumerate(labels.tolist()):
-                yield _Item(f"{prefix}/{number:04d}", label, given, pixels[number].copy)
+                yield Item(f"{prefix}/{number:04d}", label, given, pixels[number].copy)
 
     first = next(iter(parts.values()))[0]
     count = sum(len(labels) for _, labels in parts.values())
-    return _Source(name, classes, count, items, first.shape[-1], licence)
+    return Source(name, classes, count, items, first.shape[-1], licence)
 
 
-def _digits() -> _Source:
+def _digits() -> Source:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
@@ -139,7 +140,7 @@ def _digits() -> _Source:
     )
 
 
-def _cifar10() -> _Source:
+def _cifar10() -> Source:
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     try:
         from tf_keras.datasets import cifar10
@@ -159,7 +160,7 @@ def _cifar10() -> _Source:
     return _arrays("cifar10", tuple(names.split()), parts, "CIFAR-10, A. Krizhevsky 2009, no licence stated")
 
 
-def _tfds(name: str) -> _Source:
+def _tfds(name: str) -> Source:
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
@@ -182,15 +183,15 @@ def _tfds(name: str) -> _Source:
     classes = tuple(features["label"].names)
     refuse_illegal(classes, f"tfds:{name}", "give a folder with one folder per class")
 
-    def items() -> Iterator[_Item]:
+    def items() -> Iterator[Item]:
         for given in splits:
             stored = builder.as_dataset(split=given, decoders={"image": tfds.decode.SkipDecoding()})
             for number, example in enumerate(tfds.as_numpy(stored)):
                 data, label = bytes(example["image"]), int(example["label"])
                 if label >= 0:  # -1 marks test pictures whose labels are kept secret
-                    yield _Item(f"{name}/{given}/{number:06d}", label, given, partial(bytes, data))
+                    yield Item(f"{name}/{given}/{number:06d}", label, given, partial(bytes, data))
 
-    return _Source(
+    return Source(
         name=name.split("/")[0].split(":")[0],
         classes=classes,
         count=sum(builder.info.splits[key].num_examples for key in splits),
@@ -204,6 +205,6 @@ def _missing(source: str, package: str, extra: str) -> DataError:
     return DataError(f"--data {source} needs {package}, which is not installed", fix=f"pip install 'sqz-tf[{extra}]'")
 
 
-NAMED: dict[str, Callable[[], _Source]] = {"digits": _digits, "cifar10": _cifar10}
+NAMED: dict[str, Callable[[], Source]] = {"digits": _digits, "cifar10": _cifar10}
 NAMES = (*NAMED, "tfds:NAME")
 """What `--data` takes besides files."""

@@ -88,7 +88,8 @@ def _fractions(config: DataConfig, pictures: int) -> dict[str, float]:
     return {"test": config.test_fraction or test, "validation": config.validation_fraction or validation}
 
 
-def _check_fractions(config: DataConfig) -> None:
+def check_fractions(config: DataConfig) -> None:
+    """Raise a ConfigError unless the fractions leave pictures to train on."""
     total = config.test_fraction + config.validation_fraction
     if total > 0.9:
         raise ConfigError(f"test and validation take {total:.2f} of the pictures", expected="at most 0.9 together")
@@ -111,5 +112,6 @@ def _in_turn(by_class: list[list[int]], most: int) -> list[int]:
     return [row for row, _ in zip(turns, range(most), strict=False)]
 
 
-def _per_class(labels: Sequence[int], index: np.ndarray, classes: int) -> tuple[int, ...]:
+def counts_by_class(labels: Sequence[int], index: np.ndarray, classes: int) -> tuple[int, ...]:
+    """Return how many of the rows `index` each class has."""
     return tuple(np.bincount(np.asarray(labels, np.int64)[index], minlength=classes).tolist())

@@ -82,7 +82,7 @@ def check_pictures(artifacts: Artifacts, images: np.ndarray, labels: np.ndarray,
     Raises:
       CheckError: they do not.
     """
-    shape, classes = _shape(artifacts.preprocess), output_size(artifacts.int8_model)
+    shape, classes = shape_of(artifacts.preprocess), output_size(artifacts.int8_model)
     if images.dtype != np.uint8 or images.shape[1:] != shape or images.shape[:1] != labels.shape or not len(rows):
         raise CheckError(
             f"pictures are {images.dtype} {list(images.shape)}, labels {list(labels.shape)}",
@@ -97,7 +97,7 @@ def check_pictures(artifacts: Artifacts, images: np.ndarray, labels: np.ndarray,
 
 
 def _check_models(artifacts: Artifacts) -> None:
-    shape = (1, *_shape(artifacts.preprocess))
+    shape = (1, *shape_of(artifacts.preprocess))
     for (name, model), kind in zip(_models(artifacts).items(), ("float32", "int8", "uint8"), strict=True):
         tensor = read_model(model).input_tensors()[0]
         if tensor.shape != shape or tensor.dtype != kind:
@@ -107,7 +107,8 @@ def _check_models(artifacts: Artifacts) -> None:
             )
 
 
-def _shape(spec: PreprocessSpec) -> tuple[int, int, int]:
+def shape_of(spec: PreprocessSpec) -> tuple[int, int, int]:
+    """Return (height, width, channels) of the input."""
     return spec.height, spec.width, spec.channels
 
 
@@ -128,7 +129,7 @@ def spread(n: int, count: int) -> np.ndarray:
 
 def attached_wnids(artifacts: Artifacts) -> tuple[str, ...]:
     """Return the WordNet id of each output, as model_int8.tflite carries them; empty if it carries none."""
-    data = _attached(artifacts)["model_int8.tflite"].get(PREPROCESS_FILE, b"{}")
+    data = attached(artifacts)["model_int8.tflite"].get(PREPROCESS_FILE, b"{}")
     values = parse(data, dict[str, Any], what=f"{PREPROCESS_FILE} of model_int8.tflite")
     wnids: tuple[str, ...] = typed(values.get("wnids", ()), tuple[str, ...], "wnids")
     return wnids
@@ -142,6 +143,7 @@ def _models(artifacts: Artifacts) -> dict[str, bytes]:
     }
 
 
-def _attached(artifacts: Artifacts) -> dict[str, dict[str, bytes]]:
+def attached(artifacts: Artifacts) -> dict[str, dict[str, bytes]]:
+    """Return the files attached to each model, by name."""
     with translated(CheckError, "a model cannot be judged", fix="export again"):
         return {name: read_attached(model) for name, model in _models(artifacts).items()}

@@ -25,8 +25,8 @@ from sqz_tf.base.pixels import to_int8
 from sqz_tf.base.spec import CheckConfig, PreprocessSpec
 from sqz_tf.inference import interpreters
 from sqz_tf.inference.interpreters import InterpreterError, Result, Unavailable
-from sqz_tf.parity.artifacts import Artifacts, _attached, _shape, as_float, output_size
-from sqz_tf.parity.layers import _activations, _signed, first_bad_layer
+from sqz_tf.parity.artifacts import Artifacts, as_float, attached, output_size, shape_of
+from sqz_tf.parity.layers import activations_of, first_bad_layer, signed
 
 # Keras and TFLite add the same float32 products in different orders, which moved the probabilities of whole
 # SqueezeNets by less than 1e-5; a wrong weight, layout or channel order moves them by far more than this.
@@ -82,7 +82,7 @@ def static_edges(artifacts: Artifacts) -> dict[str, Edge]:
 def input_edge(int8_model: bytes, preprocess: PreprocessSpec) -> Edge:
     """Check that the int8 input is [1, h, w, c] with `pixel ^ 0x80` standing for `pixel * scale` or `pixel - 128`."""
     tensor = read_model(int8_model).input_tensors()[0]
-    shape = (1, *_shape(preprocess))
+    shape = (1, *shape_of(preprocess))
     fits = tensor.dtype == "int8" and tensor.shape == shape and _is_pixel(tensor, preprocess.scale)
     return _equality(
         fits,
@@ -105,7 +105,7 @@ def labels_edge(artifacts: Artifacts) -> Edge:
         return _equality(False, f"{len(artifacts.labels)} labels in labels.txt for {classes} outputs")
     carried = {
         name: tuple(files.get(LABELS_FILE, b"").decode("utf-8", "replace").splitlines())
-        for name, files in _attached(artifacts).items()
+        for name, files in attached(artifacts).items()
     }
     wrong = [name for name, labels in carried.items() if labels != artifacts.labels]
     return _equality(not wrong, f"the labels in {', '.join(wrong)} are not those of labels.txt")
@@ -114,7 +114,7 @@ def labels_edge(artifacts: Artifacts) -> Edge:
 def preprocess_edge(artifacts: Artifacts) -> Edge:
     """Check that each model carries the manifest's preprocessing."""
     expected = artifacts.manifest["config"]["preprocess"]
-    wrong = [name for name, files in _attached(artifacts).items() if _preprocess(files) != expected]
+    wrong = [name for name, files in attached(artifacts).items() if _preprocess(files) != expected]
     return _equality(not wrong, f"preprocess.json in {', '.join(wrong)} is not the manifest's")
 
 
@@ -164,7 +164,7 @@ def _first_unlike_layer(float_model: bytes, floats: np.ndarray, keras_predict: P
     if not hasattr(keras_predict, "layers"):
         return None
     expected = keras_predict.layers(floats)
-    for name, values in _activations(float_model, floats).items():
+    for name, values in activations_of(float_model, floats).items():
         if name in expected and values.shape == expected[name].shape:
             difference = np.abs(values - expected[name]).max()
             if not difference <= 1e-3 * np.abs(expected[name]).max():  # true for NaN, too
@@ -214,7 +214,7 @@ def _edge(reference: Run, ours: Result | SqzError, candidate: Run, theirs: Resul
             return Edge("equal", False, len(reference.inputs), note=str(error))
     assert isinstance(ours, Result)
     assert isinstance(theirs, Result)
-    difference = np.abs(_signed(theirs.outputs) - _signed(ours.outputs))
+    difference = np.abs(signed(theirs.outputs) - signed(ours.outputs))
     layer = first_bad_layer(reference.model, ours, candidate.model, theirs)
     if layer is None and difference.any():
         layer = _locate(reference, candidate, int(difference.any(axis=1).argmax()))
@@ -274,7 +274,7 @@ def accuracy_edges(
 
 def _kernels_edge(reference: np.ndarray, candidate: np.ndarray, drop: stats.Paired, config: CheckConfig) -> Edge:
     """Judge other kernels by the top-1 they lose; warn if fewer than 97 % of the pictures get the same class."""
-    difference, agree = np.abs(_signed(candidate) - _signed(reference)), agreement(reference, candidate)
+    difference, agree = np.abs(signed(candidate) - signed(reference)), agreement(reference, candidate)
     alike = "" if agree >= LEAST_AGREEMENT else f"only {100 * agree:.1f} % of the pictures get the same class"
     return Edge(
         "accuracy",

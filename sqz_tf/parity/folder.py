@@ -12,7 +12,7 @@ from sqz_tf.base.console import Console
 from sqz_tf.base.errors import ConfigError, SqzError
 from sqz_tf.base.json_files import typed
 from sqz_tf.base.spec import CheckConfig, DataConfig, ModelSpec, from_dict
-from sqz_tf.parity.verdict import ParityReport, _failures, judge
+from sqz_tf.parity.verdict import ParityReport, failures_in, judge
 
 if TYPE_CHECKING:
     import numpy as np
@@ -183,5 +183,5 @@ def _with_edges(report: ParityReport, edges: dict[str, Edge], why_no_keras: str)
     if why_no_keras:
         name = "keras_float-tflite_float"
         every[name] = dataclasses.replace(every[name], skipped=why_no_keras)
-    new = _failures(edges)
+    new = failures_in(edges)
     return dataclasses.replace(report, edges=every, failures=(*new, *report.failures))

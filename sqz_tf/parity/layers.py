@@ -32,7 +32,7 @@ def first_bad_layer(reference: bytes, ours: Result, candidate: bytes, theirs: Re
     for name, index in layer_outputs(reference).items():
         if name in candidates and index in ours.tensors and candidates[name] in theirs.tensors:
             left, right = ours.tensors[index], theirs.tensors[candidates[name]]
-            if not np.array_equal(_signed(left), _signed(right)):
+            if not np.array_equal(signed(left), signed(right)):
                 return name
     return None
 
@@ -43,7 +43,7 @@ def layer_outputs(model: bytes) -> dict[str, int]:
     return {name: op.outputs[0] for name, op in zip(layer_names(graph), graph.ops, strict=True)}
 
 
-def _signed(values: np.ndarray) -> np.ndarray:
+def signed(values: np.ndarray) -> np.ndarray:
     """Return int8 values, or uint8 values less 128, in a type that holds their differences."""
     return values.astype(np.int32) - (128 if values.dtype == np.uint8 else 0)
 
@@ -57,8 +57,8 @@ def layer_sqnr(artifacts: Artifacts, images: np.ndarray) -> dict[str, Any]:
     Returns:
       `layers`: layer → decibels, within ±200 (200: no noise at all); `worst`: the name of the lowest.
     """
-    floats = _activations(artifacts.float_model, as_float(images, artifacts.preprocess))
-    integers = _activations(artifacts.int8_model, to_int8(images), _meanings(artifacts))
+    floats = activations_of(artifacts.float_model, as_float(images, artifacts.preprocess))
+    integers = activations_of(artifacts.int8_model, to_int8(images), _meanings(artifacts))
     layers = {name: sqnr_db(values, integers[name]) for name, values in floats.items() if name in integers}
     return {"layers": layers, "worst": min(layers, key=lambda name: layers[name], default=None)}
 
@@ -79,7 +79,7 @@ class _Meaning:
     factor: float = 1.0
 
 
-def _activations(model: bytes, inputs: np.ndarray, meanings: Mapping[int, _Meaning] | None = None) -> Activations:
+def activations_of(model: bytes, inputs: np.ndarray, meanings: Mapping[int, _Meaning] | None = None) -> Activations:
     """Return layer name → real values of its output, float64."""
     result = interpreters.run(model, inputs, "litert-builtin", all_tensors=True, tensor_images=len(inputs))
     graph = read_model(model)

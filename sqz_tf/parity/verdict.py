@@ -173,13 +173,14 @@ def verdict(
         agreement_top1=agreement(scores["final_float"], scores["int8"]),
         sqnr=sqnr,
         sparsity=sparsity,
-        failures=(*_failures(every), *check_sparsity(*fractions)),
+        failures=(*failures_in(every), *check_sparsity(*fractions)),
         warnings=tuple(f"{name}: {edge.note}" for name, edge in every.items() if edge.passed and edge.note),
         int8_scores=scores["int8"],
     )
 
 
-def _failures(edges: Mapping[str, Edge]) -> list[str]:
+def failures_in(edges: Mapping[str, Edge]) -> list[str]:
+    """Return one line for each edge that failed, or was not asked though all are mandatory."""
     failures = [f"{name}: {edge.note}" for name, edge in edges.items() if edge.passed is False]
     if os.environ.get(REQUIRE_VARIABLE) == "1":
         failures += [

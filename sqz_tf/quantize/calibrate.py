@@ -33,7 +33,7 @@ from sqz_tf.quantize.aware import (
     ranged_layers,
     saturable,
 )
-from sqz_tf.quantize.equalise import SEARCH_IMAGES, Choice, _rescale, _search, fake_quantize, junctions, layers
+from sqz_tf.quantize.equalise import SEARCH_IMAGES, Choice, fake_quantize, junctions, layers, rescale, search
 from sqz_tf.quantize.rounding import CORRECTION_IMAGES, round_and_correct
 from sqz_tf.quantize.schemes.free import FREE
 from sqz_tf.quantize.schemes.grid import Grid
@@ -85,10 +85,10 @@ def calibrate(
     every, full = list(junctions(result)), saturable(model)
     for number, junction in enumerate(every):
         tell("calibrate", number, len(every) + 1)
-        found, choices[junction.name] = _search(
+        found, choices[junction.name] = search(
             result, junction, ranges[junction.name], x[:SEARCH_IMAGES], grid, junction.name in full
         )
-        _rescale(result, junction, found.scales)
+        rescale(result, junction, found.scales)
         ranges[junction.name] = found.range
     equalised = copy_model(result)
     bounds = round_and_correct(result, ranges, input_range, grid, x[:CORRECTION_IMAGES])

@@ -92,7 +92,7 @@ def unit_scale(model: Any, x: np.ndarray) -> None:
     for junction in junctions(model):
         if junction.scalable:
             values = keras.Model(model.input, model.get_layer(junction.name).output).predict_on_batch(x)
-            _rescale(model, junction, np.full(values.shape[-1], np.sqrt(np.mean(np.square(values))) + 1e-6, np.float32))
+            rescale(model, junction, np.full(values.shape[-1], np.sqrt(np.mean(np.square(values))) + 1e-6, np.float32))
 
 
 def junctions(model: Any) -> Iterator[Junction]:
@@ -145,7 +145,7 @@ class _Found:
     noise: float
 
 
-def _search(
+def search(
     model: Any, junction: Junction, full: Range, x: np.ndarray, grid: Grid, saturable: bool
 ) -> tuple[_Found, Choice]:
     """Return the best strength, then the best clip for it, by the noise in what the consumers compute."""
@@ -178,7 +178,7 @@ class _Around:
         self.values = keras.Model(model.input, model.get_layer(junction.name).output).predict_on_batch(x)
         self.readers = [(_path(model, junction.name, name), model.get_layer(name)) for name in junction.consumers]
         self.kernels = [layer.kernel.numpy() for _, layer in self.readers]
-        self.exact = [_convolve(path(self.values), layer, layer.kernel) for path, layer in self.readers]
+        self.exact = [convolve(path(self.values), layer, layer.kernel) for path, layer in self.readers]
         writers = {} if grid.per_channel else junction.producers  # one scale a channel follows it: nothing changes
         self.writers = [
             (first, layer, keras.Model(model.input, layer.input).predict_on_batch(x))
@@ -207,7 +207,7 @@ class _Around:
         """Return the relative noise of what the consumers compute, summed over them."""
         quantized = fake_quantize(self._written(scales), *limits)
         return sum(
-            _relative_noise(_convolve(path(quantized), layer, self._rounded(kernel * scales[:, None])), wanted)
+            _relative_noise(convolve(path(quantized), layer, self._rounded(kernel * scales[:, None])), wanted)
             for (path, layer), kernel, wanted in zip(self.readers, self.kernels, self.exact, strict=True)
         )
 
@@ -219,7 +219,7 @@ class _Around:
         for first, layer, inputs in self.writers:
             kernel, bias = layer.get_weights()
             part = scales[first : first + len(bias)]
-            parts.append(layer.activation(_convolve(inputs, layer, self._rounded(kernel / part)) + bias / part))
+            parts.append(layer.activation(convolve(inputs, layer, self._rounded(kernel / part)) + bias / part))
         return tf.concat(parts, -1)
 
     def _rounded(self, kernel: np.ndarray) -> Any:
@@ -262,7 +262,7 @@ def _path(model: Any, source: str, target: str) -> Callable[[Any], Any]:
     return apply
 
 
-def _convolve(values: Any, layer: Any, kernel: Any) -> Any:
+def convolve(values: Any, layer: Any, kernel: Any) -> Any:
     """Return a convolution without bias and activation."""
     return tf.nn.conv2d(values, kernel, layer.strides, layer.padding.upper())
 
@@ -277,7 +277,7 @@ def _on_grid(kernel: np.ndarray, grid: Grid) -> Any:
     return fake_quantize_kernel(kernel, grid.bound(kernel))
 
 
-def _rescale(model: Any, junction: Junction, scales: np.ndarray) -> None:
+def rescale(model: Any, junction: Junction, scales: np.ndarray) -> None:
     """Divide channels by `scales` where they are written and multiply where they are read."""
     if np.all(scales == 1):
         return

@@ -11,7 +11,7 @@ from sqz_tf.base.pixels import Range
 from sqz_tf.quantize.aware import (
     Kernels,
 )
-from sqz_tf.quantize.equalise import _convolve, fake_quantize, layers
+from sqz_tf.quantize.equalise import convolve, fake_quantize, layers
 from sqz_tf.quantize.schemes.grid import SMALLEST_CHANNEL, Grid
 from sqz_tf.train.keras import tf
 
@@ -64,8 +64,8 @@ def _round_layer(layer: Any, exact: Any, quantized: Any, grid: Grid) -> tuple[An
     moments = _second_moments(quantized, layer)
     with threadpool_limits(1, "blas"):  # whose sums depend on the number of threads, and that on the processors
         rounded, bound = round_on_grid(kernel, moments, grid)
-    a = _convolve(exact, layer, kernel) + bias
-    b = _convolve(quantized, layer, rounded) + bias
+    a = convolve(exact, layer, kernel) + bias
+    b = convolve(quantized, layer, rounded) + bias
     shift = mean_shift(a, b)
     layer.set_weights([rounded, bias - shift.numpy()])
     return layer.activation(a), layer.activation(b - shift), bound
