@@ -58,8 +58,8 @@ lint: setup ## what ruff and mypy find
 test: lint tflite-runtime ## lint, types and all tests but the slow ones
 	$(PYTEST) $(SPREAD) -m "not slow"
 
-test-fast: lint ## what a person runs between edits: nothing is trained, built for a device or emulated
-	$(PYTEST) $(SPREAD) -m "not slow and not training and not device"
+test-fast: lint ## what a person runs between edits: nothing is trained, emulated, attacked or built for a device
+	$(PYTEST) $(SPREAD) -m "not slow and not training and not device" --ignore tests/strangers
 
 test-slow: setup tflite-runtime ## the tests that take minutes
 	$(PYTEST) $(SPREAD) -m slow

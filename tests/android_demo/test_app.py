@@ -337,6 +337,7 @@ def android_tools() -> None:
     android_build.require_android()
 
 
+@pytest.mark.slow
 def test_the_app_on_old_and_new_android(core, assets, android_tools, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "screens").mkdir()

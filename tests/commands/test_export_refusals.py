@@ -57,6 +57,7 @@ def rejected(pictures: Path) -> Path:
     return out.with_name("ruined.rejected")
 
 
+@pytest.mark.slow
 @pytest.mark.training
 def test_without_tflite_micro_an_export_goes_to_its_end(rejected: Path) -> None:
     report = Export.open(rejected).report
@@ -190,6 +191,7 @@ print(hashlib.sha256(weights).hexdigest(), sorted(found.ranges.items()))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.training
 def test_the_number_of_processors_does_not_matter() -> None:
     one, two = (python(AFFINE, str(number)) for number in (1, 2))

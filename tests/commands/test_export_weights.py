@@ -157,6 +157,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_other_classes_get_a_new_head(shapes: Path, tmp_path: Path) -> None:
     arguments: list[str | Path] = [
         "--weights",
