@@ -59,7 +59,7 @@ test: lint tflite-runtime ## lint, types and all tests but the slow ones
 	$(PYTEST) $(SPREAD) -m "not slow"
 
 test-fast: lint ## what a person runs between edits: nothing is trained, emulated, attacked or built for a device
-	$(PYTEST) $(SPREAD) -m "not slow and not training and not device" --ignore tests/strangers
+	$(PYTEST) $(SPREAD) -m "not slow and not training and not device and not attack" --ignore tests/strangers
 
 test-slow: setup tflite-runtime ## the tests that take minutes
 	$(PYTEST) $(SPREAD) -m slow

@@ -550,6 +550,7 @@ print(json.dumps(seen))
 """
 
 
+@pytest.mark.attack
 def test_killed_at_any_moment_the_output_is_the_old_or_the_new(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", KILLS, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False

@@ -19,6 +19,7 @@ from tests.helpers.int8_networks import squeezenet
 from tests.helpers.needs import ROOT
 
 
+@pytest.mark.attack
 def test_damaged_models_give_errors_or_programs(tmp_path: Path) -> None:
     """Never another exception, endless work or much memory: 2,000 mutations of two models."""
     done = 0

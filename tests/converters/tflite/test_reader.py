@@ -411,6 +411,7 @@ def test_a_file_cut_anywhere_is_an_error() -> None:
     assert outcomes == {"error"}
 
 
+@pytest.mark.attack
 def test_a_garbled_file_is_an_error_or_a_model() -> None:
     data, rng = tiny.int8_model(), random.Random(3)
     outcomes = []
@@ -423,6 +424,7 @@ def test_a_garbled_file_is_an_error_or_a_model() -> None:
     assert {"error", "model"} == set(outcomes), "both kinds of damage are among the mutations"
 
 
+@pytest.mark.attack
 def test_absurd_numbers_are_refused_before_anything_is_allocated() -> None:
     data = tiny.int8_model()
     for position in range(8, 3000, 4):
