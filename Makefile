@@ -53,7 +53,8 @@ demo: setup tflite-runtime ## train, compress, convert and prove a SqueezeNet on
 lint: setup ## what ruff and mypy find
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/mypy
+	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then $(BIN)/mypy; \
+	else echo "the last NumPy for Python 3.10 is typed otherwise: mypy is left out" >&2; fi
 
 test: lint tflite-runtime ## lint, types and all tests but the slow ones
 	$(PYTEST) $(SPREAD) -m "not slow"
