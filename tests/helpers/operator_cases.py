@@ -259,7 +259,7 @@ def convolution(draw: Draw, depthwise: bool = False) -> Case:
         Tensor((1, rows.out, columns.out, c_out), scale_out, zero_out),
         "DepthwiseConv2DOptions" if depthwise else "Conv2DOptions",
     )
-    reals: Any = np.float64(scale_in) * np.float64(scales) / np.float64(scale_out)
+    reals: Any = np.float64(scale_in) * scales.astype(np.float64) / np.float64(scale_out)
     others = tuple(i for i in range(4) if i != axis)
     conv = {
         "weights": weights,
@@ -564,7 +564,7 @@ def fully_connected(draw: Draw) -> Case:
         Tensor((1, outputs), scale_out, zero_out),
         "FullyConnectedOptions",
     )
-    reals: Any = np.float64(scale_in) * np.float64(scales) / np.float64(scale_out)
+    reals: Any = np.float64(scale_in) * scales.astype(np.float64) / np.float64(scale_out)
     height = inputs.shape[1]
     params = {
         "weights": weights,
