@@ -393,6 +393,7 @@ def test_the_console_script_knows_the_command(model: Path, capsys: pytest.Captur
     assert "compile" in capsys.readouterr().out
 
 
+@pytest.mark.device
 def test_a_wheel_carries_the_c_sources(tmp_path: Path) -> None:
     version = int(importlib.metadata.version("setuptools").split(".")[0])
     require(version >= 77, f"setuptools is {version}, the build needs 77")

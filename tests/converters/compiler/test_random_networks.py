@@ -36,6 +36,7 @@ def batches(count: int):
     return lambda test: settled(given_(test))
 
 
+@pytest.mark.device
 @batches(200)
 def test_every_row_equals_the_reference_kernels(nets: list[RandomNet]) -> None:
     check(nets, flags=SANITIZERS)
