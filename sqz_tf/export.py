@@ -27,7 +27,7 @@ from sqz_tf.base.console import (
 )
 from sqz_tf.base.errors import ConfigError, OutputError
 from sqz_tf.base.paths import absolute
-from sqz_tf.base.spec import ARCHS, BYPASSES, FITS
+from sqz_tf.base.spec import ARCHS, BYPASSES, FITS, THREADS
 from sqz_tf.base.text import printable, readable
 from sqz_tf.data.sources import NAMES
 from sqz_tf.deploy import android
@@ -128,9 +128,10 @@ def _add_training(group: Any) -> None:
     group.add_argument(
         "--threads",
         type=positive,
-        default=8,
+        default=THREADS,
         metavar="N",
-        help="threads TensorFlow computes in: results depend on them, not on the processors there are (default: 8)",
+        help="threads TensorFlow computes in: results depend on them, not on the processors there are "
+        "(default: %(default)s)",
     )
     group.add_argument(
         "--max-drop",

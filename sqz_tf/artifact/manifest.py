@@ -159,5 +159,5 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write a small JSON file in one rename."""
     temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(values, sort_keys=True) + "\n", encoding="utf-8")
+    temporary.write_text(json.dumps(values, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
     os.replace(temporary, path)

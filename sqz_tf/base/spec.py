@@ -15,6 +15,7 @@ from sqz_tf.base.json_files import typed
 ARCHS = ("squeezenet-1.0", "squeezenet-1.1")
 BYPASSES = ("none", "simple", "complex")
 FITS = ("warp", "centre-crop")
+THREADS = 8  # of TensorFlow: results depend on them, not on the processors
 
 Spec = TypeVar("Spec")
 

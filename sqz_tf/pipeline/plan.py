@@ -7,6 +7,7 @@ from typing import Any
 
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.spec import (
+    THREADS,
     CheckConfig,
     DataConfig,
     ModelSpec,
@@ -20,7 +21,6 @@ from sqz_tf.data.dataset import Summary, default_input_size
 from sqz_tf.network.architecture import require_size
 from sqz_tf.quantize.schemes.every import SCHEMES, QuantizeConfig
 
-THREADS = 8  # of TensorFlow: results depend on them, not on the processors
 LARGE_SET = 10_000  # training pictures from which batches are larger and epochs fewer
 LARGEST_SEED = 2**32 - 4  # each stage adds its number to the seed
 DISTILLING_RATE = 0.002  # quantization steps

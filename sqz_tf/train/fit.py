@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sqz_tf.artifact.manifest import sha256_of
+from sqz_tf.artifact.manifest import sha256_of, write_json
 from sqz_tf.base.errors import TrainingError
 from sqz_tf.base.json_files import JsonError, load
 from sqz_tf.train.batches import Examples, evaluation_batches, steps_per_epoch, training_batches
@@ -286,7 +285,7 @@ class _Run:
             path.name for path in [*self.state.glob(f"epoch-{epoch}.*"), *self.state.glob(self._best().name)]
         )
         files = {name: sha256_of(self.state / name) for name in names}
-        _write_json(self.state / "state.json", {"epoch": epoch, "history": asdict(self.history), "files": files})
+        write_json(self.state / "state.json", {"epoch": epoch, "history": asdict(self.history), "files": files})
 
     def _read_state(self) -> int:
         """Take up the history of an interrupted run; return its finished epochs, 0 if what it left is damaged."""
@@ -304,9 +303,3 @@ class _Run:
         self.history = saved.history
         self.stuck = self._looks_stuck(saved.epoch)
         return saved.epoch
-
-
-def _write_json(path: Path, value: Any) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(value, allow_nan=False))
-    os.replace(partial, path)
