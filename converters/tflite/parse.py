@@ -197,6 +197,8 @@ def _quantization(
         return (), (), 0
     check(all(math.isfinite(s) and s >= 0 for s in scale), f"{where} has a scale below zero or not finite")
     check(len(zero_point) == len(scale), f"{where} has {len(scale)} scales and {len(zero_point)} zero points")
+    if len(shape) == 1:
+        dimension = 0  # there is no other; TFLite Micro's converter once named the weights' for a bias
     if len(scale) > 1:
         check(0 <= dimension < len(shape), f"{where} is quantized along dimension {dimension} of {len(shape)}")
         channels = shape[dimension]

@@ -18,8 +18,10 @@ from converters.compiler.middle.constant import with_constant_channels
 
 
 def convolution(kind: net.Convolution, source: net.FeatureMap, target: net.FeatureMap) -> prog.ConvKernel:
-    """Return the kernel of CONV_2D or DEPTHWISE_CONV_2D."""
+    """Return the kernel of CONV_2D or DEPTHWISE_CONV_2D; one that is depthwise over one channel is as good as dense."""
     _check_rows(kind.window.rows)
+    if kind.depthwise and source.channels == 1:
+        kind = replace(kind, weights=np.ascontiguousarray(kind.weights.transpose(3, 1, 2, 0)), depthwise=False)
     conv = prog.ConvKernel(
         weights=kind.weights,
         bias=kind.bias,

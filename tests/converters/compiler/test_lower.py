@@ -78,6 +78,14 @@ def test_the_mean_of_a_pointwise_convolution_is_part_of_it() -> None:
     assert functions(program_of(read_twice)) == ["CONV_2D", "MEAN", "MAX_POOL_2D", "MEAN", "ADD"]
 
 
+def test_a_depthwise_convolution_of_one_channel_is_a_dense_one() -> None:
+    program = program_of(lambda n: n.conv(n.input(6, 5, 1), 4, depthwise=True))
+    kernel = program.operators[0].kernel
+    assert isinstance(kernel, prog.ConvKernel)
+    assert not kernel.depthwise
+    assert kernel.weights.shape == (4, 3, 3, 1)
+
+
 @pytest.mark.parametrize(
     ("filter_", "stride", "padding", "average", "streaming"),
     [

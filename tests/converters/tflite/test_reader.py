@@ -134,6 +134,18 @@ def test_dilation_is_read_height_first() -> None:
     assert read_model(edited(change)).ops[0].options["dilation"] == (2, 3)
 
 
+def test_a_bias_has_its_scales_along_its_only_dimension_whatever_the_file_says() -> None:
+    """Older converters named the weights' dimension; TFLite Micro runs such files."""
+    plain = edited(lambda model, graph: None)
+    bias = read_model(plain).ops[0].inputs[2]
+
+    def change(model: Any, graph: Any) -> None:
+        graph.tensors[bias].quantization.quantizedDimension = 3
+
+    before, after = (read_model(each).tensors[bias] for each in (plain, edited(change)))
+    assert (after.quantized_dimension, after.scale) == (0, before.scale)
+
+
 def test_reading_needs_no_tensorflow() -> None:
     modules = "converters.tflite.reader, converters.tflite.writer, converters.tflm_sources"
     code = f"import sys, {modules}; print('tensorflow' in sys.modules)"
