@@ -125,6 +125,8 @@ void sqz_conv_row_dsp_wide(const void *params, const sqz_rows *rows);
 void sqz_conv_row_mve(const void *params, const sqz_rows *rows);
 
 void sqz_depthwise_row(const void *params, const sqz_rows *rows);
+void sqz_depthwise_row_dsp(const void *params, const sqz_rows *rows);
+void sqz_depthwise_row_mve(const void *params, const sqz_rows *rows);
 
 /* The same convolution where its only reader is the mean over height and width: its rows are never stored (1000
  * classes on 14 pixels would be the widest row of SqueezeNet); int32 sums per channel are kept in `state`. */

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from converters.compiler.back.c.weight_layout import FAST, Choice, lay_out
+from converters.compiler.back.c import depthwise, weight_layout
+from converters.compiler.back.c.weight_layout import FAST, Choice
 from converters.compiler.middle import program as prog
 
 TARGETS = ("generic", *FAST)  # generic: any C compiler, any chip
@@ -37,6 +38,10 @@ def pointer_bytes(operator: prog.Operator) -> int:
 # The function of each kernel, and its weights as that reads them.
 
 
+def _convolution(kernel: prog.ConvKernel, target: str) -> Choice:
+    return (depthwise if kernel.depthwise else weight_layout).lay_out(kernel, target)
+
+
 def _fully_connected(kernel: prog.FullyConnectedKernel, target: str) -> Choice:
     return Choice("sqz_fully_connected_row", kernel.weights.reshape(-1))
 
@@ -53,7 +58,7 @@ def _always(function: str) -> Callable[[prog.Kernel, str], Choice]:
 
 CHOICES: dict[type, Callable[[Any, str], Choice]] = {
     prog.AddKernel: _always("sqz_add_row"),
-    prog.ConvKernel: lay_out,
+    prog.ConvKernel: _convolution,
     prog.FullyConnectedKernel: _fully_connected,
     prog.MeanKernel: _always("sqz_mean_row"),
     prog.PadKernel: _always("sqz_pad_row"),
