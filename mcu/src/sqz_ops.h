@@ -227,6 +227,11 @@ typedef struct sqz_fully_connected {
 
 void sqz_fully_connected_row(const void *params, const sqz_rows *rows);
 
+/* For SMLAD, with outputs four together or (_wide) not; for Helium. */
+void sqz_fully_connected_row_dsp(const void *params, const sqz_rows *rows);
+void sqz_fully_connected_row_dsp_wide(const void *params, const sqz_rows *rows);
+void sqz_fully_connected_row_mve(const void *params, const sqz_rows *rows);
+
 /* SOFTMAX over the channels of each pixel; output scale 1 / 256, zero point -128. multiplier, shift and diff_min as
  * TFLite's PreprocessSoftmaxScaling makes them from beta and the input's scale, but shift at most 30. */
 typedef struct sqz_softmax {

@@ -37,8 +37,7 @@ STACK_KEPT = 2 * KIB  # mcu/boards/cortex_m/sections.ld links nothing that leave
 
 # Instructions per multiply-accumulate, from and to, by the function that runs it; elsewhere by target. Counted in QEMU
 # for SqueezeNets of three sizes (`make bench-mcu`, docs/results.md), the smallest at the upper end, with their other
-# operators; a depthwise window of 3 × 3 takes 31 in portable C, of 5 × 5 22. The upper end of the fast depthwise kernels is
-# that of maps one pixel wide.
+# operators; a depthwise window of 3 × 3 takes 31 in portable C, of 5 × 5 22; a fast one most on maps one pixel wide.
 PORTABLE = (5.5, 11.0)
 
 
@@ -49,6 +48,9 @@ INSTRUCTIONS_PER_MAC = {
     "sqz_depthwise_row": (20.0, 40.0),
     "sqz_depthwise_row_dsp": (3.0, 10.0),
     "sqz_depthwise_row_mve": (1.8, 4.5),
+    "sqz_fully_connected_row_dsp": (1.0, 2.5),
+    "sqz_fully_connected_row_dsp_wide": (1.6, 3.0),
+    "sqz_fully_connected_row_mve": (0.3, 1.5),
 }
 
 

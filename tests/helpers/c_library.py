@@ -334,8 +334,8 @@ void sqz_trace(unsigned stream, unsigned y, const int8_t *row, size_t bytes) {
 
 
 PORTABLE = (
-    *("add", "average_pool", "conv", "conv_mean", "depthwise", "fully_connected", "image", "max_pool", "mean"),
-    *("pad", "quantize", "reshape", "softmax", "stream"),
+    *("add", "average_pool", "connected", "conv", "conv_mean", "depthwise", "fully_connected", "image"),
+    *("max_pool", "mean", "pad", "quantize", "reshape", "softmax", "stream"),
 )
 
 

@@ -17,7 +17,10 @@ from tests.helpers.needs import require
 
 pytestmark = pytest.mark.device
 
-PARTS = ("conv_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "conv_mve", "conv_mean_mve", "tile_mve", "window")
+PARTS = (
+    *("conv_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "one_dsp", "sums_dsp"),
+    *("conv_mve", "conv_mean_mve", "tile_mve", "window"),
+)
 FAST = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
 SUFFIX = {"cortex-m4": "_dsp", "cortex-m55": "_mve"}
 SHAPES = [  # kernel_h, kernel_w, stride, pad, dilation, in_width, in_channels, out_channels
@@ -30,6 +33,8 @@ SHAPES = [  # kernel_h, kernel_w, stride, pad, dilation, in_width, in_channels, 
     (3, 3, 1, 1, 1, 1, 4, 4),
     (1, 1, 1, 0, 1, 6, 4, 16),
     (1, 1, 1, 0, 1, 7, 12, 48),
+    (1, 1, 1, 0, 1, 1, 20, 8),
+    (3, 3, 1, 1, 1, 5, 12, 4),
     (1, 1, 1, 0, 1, 4, 64, 1000),
     (1, 1, 1, 1, 1, 5, 20, 33),
     (1, 1, 1, 0, 1, 1, 1, 1),

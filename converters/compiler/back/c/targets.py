@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from converters.compiler.back.c import depthwise, weight_layout
+from converters.compiler.back.c import connected, depthwise, weight_layout
 from converters.compiler.back.c.weight_layout import FAST, Choice
 from converters.compiler.middle import program as prog
 
@@ -42,10 +42,6 @@ def _convolution(kernel: prog.ConvKernel, target: str) -> Choice:
     return (depthwise if kernel.depthwise else weight_layout).lay_out(kernel, target)
 
 
-def _fully_connected(kernel: prog.FullyConnectedKernel, target: str) -> Choice:
-    return Choice("sqz_fully_connected_row", kernel.weights.reshape(-1))
-
-
 def _pool(kernel: prog.PoolKernel, target: str) -> Choice:
     kind = "average" if kernel.average else "max"
     return Choice(f"sqz_{kind}_pool_{'window' if kernel.streaming else 'row'}")
@@ -59,7 +55,7 @@ def _always(function: str) -> Callable[[prog.Kernel, str], Choice]:
 CHOICES: dict[type, Callable[[Any, str], Choice]] = {
     prog.AddKernel: _always("sqz_add_row"),
     prog.ConvKernel: _convolution,
-    prog.FullyConnectedKernel: _fully_connected,
+    prog.FullyConnectedKernel: connected.lay_out,
     prog.MeanKernel: _always("sqz_mean_row"),
     prog.PadKernel: _always("sqz_pad_row"),
     prog.PoolKernel: _pool,

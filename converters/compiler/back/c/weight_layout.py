@@ -73,10 +73,10 @@ def _for_dsp(conv: ConvKernel) -> Choice | None:
     rows = np.pad(conv.rows, ((0, 0), (0, 1)))[:, order]
     fours = conv.out_channels // 4 * 4
     largest = arithmetic.largest_sums(conv.rows, conv.bias)
-    wide = bool(largest.max() >= LARGEST_SHARED_SUM or _together(rows[:fours]).min(initial=0) < -(1 << 15))
+    wide = bool(largest.max() >= LARGEST_SHARED_SUM or together(rows[:fours]).min(initial=0) < -(1 << 15))
     if wide:
         fours = 0
-    records = [_record(conv, o, 4, _dsp_four(rows[o : o + 4])) for o in range(0, fours, 4)]
+    records = [_record(conv, o, 4, dsp_four(rows[o : o + 4])) for o in range(0, fours, 4)]
     records += [_record(conv, o, 2, _dsp_two(rows[o : o + 2])) for o in range(fours, len(rows), 2)]
     if conv.mean and wide:
         return None
@@ -85,14 +85,14 @@ def _for_dsp(conv: ConvKernel) -> Choice | None:
     return _in_records(function, b"".join(records), 4 * len(order) + 2 * row_bytes)
 
 
-def _together(rows: np.ndarray) -> np.ndarray:
-    """Channels two by two: 256 * second + first."""
+def together(rows: np.ndarray) -> np.ndarray:
+    """Return channels two by two: 256 * second + first."""
     return 256 * rows[1::2].astype(np.int32) + rows[::2]
 
 
-def _dsp_four(rows: np.ndarray) -> bytes:
-    """For each pair of inputs two halfwords of channels 0 and 1, two of 2 and 3."""
-    return _together(rows).reshape(2, -1, 2).transpose(1, 0, 2).astype("<i2").tobytes()
+def dsp_four(rows: np.ndarray) -> bytes:
+    """Return for each pair of inputs two halfwords of channels 0 and 1, two of 2 and 3."""
+    return together(rows).reshape(2, -1, 2).transpose(1, 0, 2).astype("<i2").tobytes()
 
 
 def _dsp_two(rows: np.ndarray) -> bytes:
