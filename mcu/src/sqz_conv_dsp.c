@@ -1,5 +1,5 @@
 /* CONV_2D for processors with SMLAD. */
-#include "sqz_one_dsp.h"
+#include "sqz_tile_dsp.h"
 
 void sqz_conv_row_dsp(const void *params, const sqz_rows *rows) {
     const sqz_conv *conv = params;
@@ -7,13 +7,9 @@ void sqz_conv_row_dsp(const void *params, const sqz_rows *rows) {
     sqz_dsp_tile tile;
     sqz_dsp_begin(&tile, conv, rows);
     for (unsigned x = 0; x < conv->out_width; x += SQZ_DSP_PIXELS, pixel += SQZ_DSP_PIXELS * conv->out_stride) {
-        tile.record = conv->weights;
-        if (x + 1 == conv->out_width && sqz_dsp_can_one(&tile, conv->out_channels)) {
-            sqz_dsp_one(&tile, x, conv->out_channels, pixel);
-            break;
-        }
         int8_t *next = x + 1 < conv->out_width ? pixel + conv->out_stride : pixel;
         sqz_dsp_fill(&tile, x);
+        tile.record = conv->weights;
         sqz_dsp_channels(&tile, conv->out_channels, pixel, next);
     }
 }

@@ -3,11 +3,6 @@
 #define SQZ_ONE_DSP_H
 #include "sqz_tile_dsp.h"
 
-/* Whether sqz_dsp_one can do it: kernel rows and channels make whole groups of four. */
-static inline int sqz_dsp_can_one(const sqz_dsp_tile *tile, unsigned channels) {
-    return tile->window.bytes % 4 == 0 && channels % 4 == 0;
-}
-
-/* All channels of output pixel x from tile->record on, to `out`; the tile can do nothing after it. */
+/* Of kernel rows and channels that make whole groups of four. All channels of output pixel x from tile->record on, to `out`; the tile can do nothing after it. */
 void sqz_dsp_one(sqz_dsp_tile *tile, unsigned x, unsigned channels, int8_t *out);
 #endif

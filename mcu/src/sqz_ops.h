@@ -124,6 +124,10 @@ void sqz_conv_row_dsp(const void *params, const sqz_rows *rows);
 void sqz_conv_row_dsp_wide(const void *params, const sqz_rows *rows);
 void sqz_conv_row_mve(const void *params, const sqz_rows *rows);
 
+/* The same where rows have an odd number of pixels, the last of which is computed alone; of whole groups of four channels. */
+void sqz_conv_odd_row_dsp(const void *params, const sqz_rows *rows);
+void sqz_conv_odd_row_mve(const void *params, const sqz_rows *rows);
+
 void sqz_depthwise_row(const void *params, const sqz_rows *rows);
 void sqz_depthwise_row_dsp(const void *params, const sqz_rows *rows);
 void sqz_depthwise_row_mve(const void *params, const sqz_rows *rows);

@@ -18,8 +18,8 @@ from tests.helpers.needs import require
 pytestmark = pytest.mark.device
 
 PARTS = (
-    *("conv_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "one_dsp", "sums_dsp"),
-    *("conv_mve", "conv_mean_mve", "tile_mve", "window"),
+    *("conv_dsp", "conv_odd_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "one_dsp", "sums_dsp"),
+    *("conv_mve", "conv_odd_mve", "conv_mean_mve", "tile_mve", "window"),
 )
 FAST = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
 SUFFIX = {"cortex-m4": "_dsp", "cortex-m55": "_mve"}

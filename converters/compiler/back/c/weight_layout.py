@@ -55,6 +55,11 @@ def _is_plain(conv: ConvKernel) -> bool:
     return not conv.depthwise and shifts and to.highest == 127 and to.lowest in (-128, to.zero_point)
 
 
+def _is_odd(conv: ConvKernel) -> bool:
+    """Whether a row's last pixel is left alone, with whole groups of channels to compute."""
+    return conv.out_width % 2 == 1 and conv.out_channels % 4 == 0
+
+
 # Cortex-M with SMLAD.
 
 
@@ -80,8 +85,10 @@ def _for_dsp(conv: ConvKernel) -> Choice | None:
     records += [_record(conv, o, 2, _dsp_two(rows[o : o + 2])) for o in range(fours, len(rows), 2)]
     if conv.mean and wide:
         return None
-    function = "sqz_conv_mean_row_dsp" if conv.mean else "sqz_conv_row_dsp_wide" if wide else "sqz_conv_row_dsp"
     row_bytes = conv.window.kernel_w * conv.in_channels
+    odd = _is_odd(conv) and row_bytes % 4 == 0
+    function = "sqz_conv_odd_row_dsp" if odd else "sqz_conv_row_dsp"
+    function = "sqz_conv_mean_row_dsp" if conv.mean else "sqz_conv_row_dsp_wide" if wide else function
     return _in_records(function, b"".join(records), 4 * len(order) + 2 * row_bytes)
 
 
@@ -110,7 +117,8 @@ def _for_mve(conv: ConvKernel) -> Choice:
     records = [_record(conv, o, 4, _mve_four(rows[o : o + 4])) for o in range(0, fours, 4)]
     records += [_record(conv, o, 1, rows[o].tobytes() + bytes(-inputs % 4)) for o in range(fours, len(rows))]
     read_beyond = 0 if len(rows) > fours else max(0, -inputs % VECTOR - (4 if conv.requant.only_shifts else 20))
-    function = "sqz_conv_mean_row_mve" if conv.mean else "sqz_conv_row_mve"
+    function = "sqz_conv_odd_row_mve" if _is_odd(conv) else "sqz_conv_row_mve"
+    function = "sqz_conv_mean_row_mve" if conv.mean else function
     return _in_records(function, b"".join(records) + bytes(read_beyond), 2 * (inputs + -inputs % VECTOR))
 
 
