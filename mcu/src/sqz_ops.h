@@ -131,6 +131,7 @@ void sqz_conv_odd_row_mve(const void *params, const sqz_rows *rows);
 void sqz_depthwise_row(const void *params, const sqz_rows *rows);
 void sqz_depthwise_row_dsp(const void *params, const sqz_rows *rows);
 void sqz_depthwise_row_mve(const void *params, const sqz_rows *rows);
+void sqz_depthwise_column_row_mve(const void *params, const sqz_rows *rows); /* of maps one pixel wide */
 
 /* The same convolution where its only reader is the mean over height and width: its rows are never stored (1000
  * classes on 14 pixels would be the widest row of SqueezeNet); int32 sums per channel are kept in `state`. */

@@ -17,7 +17,7 @@ from tests.helpers.needs import require
 
 pytestmark = pytest.mark.device
 
-PARTS = ("depthwise_dsp", "depthwise_mve", "window")
+PARTS = ("depthwise_dsp", "depthwise_mve", "depthwise_column_mve")
 FILES = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
 SUFFIX = {"cortex-m4": "_dsp", "cortex-m55": "_mve"}
 SHAPES = [  # kernel_h, kernel_w, stride, pad, dilation_h, in_width, channels
@@ -25,6 +25,7 @@ SHAPES = [  # kernel_h, kernel_w, stride, pad, dilation_h, in_width, channels
     (3, 3, 2, 0, 1, 12, 16),
     (3, 3, 2, 1, 1, 71, 8),  # more pixels than are made ready at once
     (3, 3, 1, 1, 1, 3, 21),
+    (2, 2, 1, 0, 1, 34, 8),  # one pixel more
     (5, 5, 1, 2, 1, 9, 9),
     (7, 1, 1, 0, 1, 1, 12),
     (1, 1, 1, 0, 1, 4, 8),

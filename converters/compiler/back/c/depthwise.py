@@ -14,7 +14,7 @@ from converters.compiler.middle import arithmetic
 from converters.compiler.middle.program import ConvKernel
 
 DSP_GROUP, MVE_GROUP = 4, 8  # channels
-PIXELS = 32  # of a row, made ready at once for SMLAD
+PIXELS = 32  # of a row, made ready at once: SQZ_PIXELS
 WORD = 4  # bytes
 LARGEST_SUM = 1 << 30  # of which the double fits 32 bits
 
@@ -38,10 +38,14 @@ def _for_dsp(conv: ConvKernel) -> Choice | None:
         return None
     window = conv.window
     pairs = -(-window.kernel_h // 2)
-    columns = (min(conv.out_width, PIXELS) - 1) * window.stride_w + window.kernel_w
-    words = 12 * pairs + DSP_GROUP * (4 + pairs * (window.kernel_w + columns))
+    words = 12 * pairs + DSP_GROUP * (4 + pairs * (window.kernel_w + _columns(conv)))
     records = b"".join(_dsp_record(conv, each) for each in _groups(conv.out_channels, DSP_GROUP))
     return Choice("sqz_depthwise_row_dsp", np.frombuffer(records, np.int8), WORD * words, records=True)
+
+
+def _columns(conv: ConvKernel) -> int:
+    """Return the columns that are made ready at once."""
+    return (min(conv.out_width, PIXELS) - 1) * conv.window.stride_w + conv.window.kernel_w
 
 
 def _groups(channels: int, size: int) -> list[slice]:
@@ -66,14 +70,17 @@ def _for_mve(conv: ConvKernel) -> Choice | None:
     if conv.out_channels < MVE_GROUP or conv.weights.min() == arithmetic.QMIN:
         return None
     records = b"".join(_mve_record(conv, each) for each in _groups(conv.out_channels, MVE_GROUP))
-    return Choice("sqz_depthwise_row_mve", np.frombuffer(records, np.int8), conv.weights.size, records=True)
+    if conv.in_width == conv.out_width == conv.window.kernel_w == 1:
+        return Choice("sqz_depthwise_column_row_mve", np.frombuffer(records, np.int8), records=True)
+    scratch = MVE_GROUP * conv.window.kernel_h * _columns(conv)
+    return Choice("sqz_depthwise_row_mve", np.frombuffer(records, np.int8), scratch, records=True)
 
 
 def _mve_record(conv: ConvKernel, channels: slice) -> bytes:
-    """Biases, shifts and multipliers, each of the even channels first, then the weights tap by tap."""
+    """Biases, shifts and multipliers, each of the even channels first, then the weights column by column."""
     bias, multiplier, shift = (each.reshape(-1, 2).T for each in _tables(conv, channels))
     head = bias.astype("<i4").tobytes() + shift.astype(np.int8).tobytes() + multiplier.astype("<i4").tobytes()
-    return head + conv.weights.reshape(-1, conv.out_channels)[:, channels].tobytes()
+    return head + conv.weights[0].swapaxes(0, 1)[:, :, channels].tobytes()
 
 
 def _tables(conv: ConvKernel, channels: slice) -> tuple[np.ndarray, ...]:
