@@ -116,7 +116,8 @@ typedef struct sqz_conv {
     int8_t input_zero_point;
 } sqz_conv;
 
-void sqz_conv_row(const void *params, const sqz_rows *rows); /* portable reference */
+void sqz_conv_row(const void *params, const sqz_rows *rows);      /* portable reference */
+void sqz_conv_four_row(const void *params, const sqz_rows *rows); /* portable; weights as sqz_tile_plain.h says */
 
 /* For SMLAD, the same where sums may reach 2^23, for Helium: the weights are records (sqz_record.h) that hold biases,
  * multipliers and shifts too, so those are null here; requant.step is 0 where all multipliers are 2^30. */
@@ -142,6 +143,7 @@ typedef struct sqz_conv_mean {
 } sqz_conv_mean;
 
 void sqz_conv_mean_row(const void *params, const sqz_rows *rows); /* SQZ_LAST; state int32 [out_channels] */
+void sqz_conv_mean_four_row(const void *params, const sqz_rows *rows);
 void sqz_conv_mean_row_dsp(const void *params, const sqz_rows *rows);
 void sqz_conv_mean_row_mve(const void *params, const sqz_rows *rows);
 

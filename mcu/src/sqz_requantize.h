@@ -14,8 +14,20 @@
 #define SQZ_REQUANTIZE_H
 #include "sqz_ops.h"
 
+#if defined(__thumb__) && !defined(__thumb2__) && !defined(SQZ_HALVES)
+#define SQZ_HALVES /* of a word are multiplied: the processor has no longer product */
+#endif
+
 static inline int32_t sqz_high_mul(int32_t x, int32_t multiplier) {
+#if defined(SQZ_HALVES)
+    const int32_t x_high = x >> 16, x_low = x & 0xFFFF, m_high = multiplier >> 16, m_low = multiplier & 0xFFFF;
+    const int32_t middle = x_high * m_low + (int32_t)(((uint32_t)x_low * (uint32_t)m_low) >> 16);
+    const uint32_t rest = (uint32_t)(x_low * m_high) + ((uint32_t)middle & 0xFFFFu); /* of the product's bits from 16 on */
+    const int32_t high = x_high * m_high + (middle >> 16) + (int32_t)(rest >> 16);
+    return high * 2 + (int32_t)(((rest & 0xFFFFu) + 0x4000u) >> 15);
+#else
     return (int32_t)(((int64_t)x * multiplier + (1 << 30)) >> 31);
+#endif
 }
 
 static inline int32_t sqz_shift_right(int32_t x, int exponent) {

@@ -44,6 +44,8 @@ PORTABLE = (5.5, 11.0)
 INSTRUCTIONS_PER_MAC = {
     "sqz_conv_row": PORTABLE,
     "sqz_conv_mean_row": PORTABLE,
+    "sqz_conv_four_row": (4.0, 9.0),
+    "sqz_conv_mean_four_row": (4.0, 9.0),
     "sqz_fully_connected_row": PORTABLE,
     "sqz_depthwise_row": (20.0, 40.0),
     "sqz_depthwise_row_dsp": (3.0, 10.0),

@@ -403,8 +403,27 @@ REGION_ALIAS("WEIGHTS", FLASH)
 """
 
 
-def on_board(cases: Sequence[Case], core: str, folder: Path, *flags: str, files: Sequence[str] = ()) -> int:
-    """Run cases on a virtual board, with further C files; return 0, or 1 + the number of the first that is wrong."""
+CLANG = ("clang-14", "--target=arm-none-eabi", "-isystem", "/usr/include/newlib")
+
+
+def by_clang(core: str, folder: Path, *flags: str, files: Sequence[str] = ()) -> list[str]:
+    """Return the object files that Clang makes of the library and further C files for a core of BOARDS."""
+    require(shutil.which(CLANG[0]), f"{CLANG[0]} is not installed")
+    command = [*CLANG, *STRICT, f"-mcpu={core}", "-mthumb", f"-mfloat-abi={BOARDS[core][1]}", *flags, f"-I{SOURCES}"]
+    subprocess.run(
+        [*command, "-fshort-enums", "-Wno-overlength-strings", "-c", *sources(), *files], check=True, cwd=folder
+    )
+    return sorted(str(path) for path in folder.glob("*.o"))
+
+
+def on_board(
+    cases: Sequence[Case], core: str, folder: Path, *flags: str, files: Sequence[str] = (), library: Sequence[str] = ()
+) -> int:
+    """Run cases on a virtual board, with further C files or a whole library of object files.
+
+    Returns:
+      0, or 1 + the number of the first case that is wrong.
+    """
     for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
         require(shutil.which(tool), f"{tool} is not installed")
     machine, abi = BOARDS[core]
@@ -415,7 +434,7 @@ def on_board(cases: Sequence[Case], core: str, folder: Path, *flags: str, files:
     boards = SOURCES.parent / "boards" / "cortex_m"
     command = ["arm-none-eabi-gcc", *STRICT, f"-mcpu={core}", "-mthumb", f"-mfloat-abi={abi}", *flags]
     command += ["-nostartfiles", f"-T{folder}/memory.ld", f"-T{boards}/sections.ld", f"-I{SOURCES}"]
-    command += ["-o", f"{folder}/program.elf", f"{folder}/program.c", *sources(), *files]
+    command += ["-o", f"{folder}/program.elf", f"{folder}/program.c", *(library or (*sources(), *files))]
     command += [f"{boards}/startup.c", f"{boards}/semihosted_board.c"]
     subprocess.run(command, check=True)
     quiet = ["-display", "none", "-monitor", "none", "-serial", "null"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.compiler.back.c.weight_layout import lay_out
+from converters.compiler.back.c.weight_layout import lay_out, portable
 from converters.compiler.front.network import Window
 from converters.compiler.middle.program import ConvKernel, Requant
 from tests.helpers import c_library as mcu
@@ -19,10 +19,12 @@ pytestmark = pytest.mark.device
 
 PARTS = (
     *("conv_dsp", "conv_odd_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "one_dsp", "sums_dsp"),
+    *("conv_four", "conv_mean_four", "tile_plain"),
     *("conv_mve", "conv_odd_mve", "conv_mean_mve", "tile_mve", "window"),
 )
 FAST = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
 SUFFIX = {"cortex-m4": "_dsp", "cortex-m55": "_mve"}
+ALL = {**SUFFIX, "generic": "_row"}
 SHAPES = [  # kernel_h, kernel_w, stride, pad, dilation, in_width, in_channels, out_channels
     (3, 3, 2, 0, 1, 13, 3, 16),
     (3, 3, 2, 1, 1, 12, 3, 10),
@@ -97,7 +99,7 @@ def in_records(requant: Requant) -> dict[str, object]:
 
 def case(conv: ConvKernel, target: str, height: int = 9, margin: int = 0) -> mcu.Case:
     """Return the convolution of a random map; `margin` bytes lie between the pixels it writes."""
-    choice = lay_out(conv, target)
+    choice = portable(conv) if target == "reference" else lay_out(conv, target)
     w = conv.window
     values = np.random.default_rng(height).integers(-128, 128, (height, conv.in_width, conv.in_channels))
     fields = {
@@ -147,10 +149,10 @@ def run(each: mcu.Case) -> np.ndarray:
 
 def with_expected(conv: ConvKernel, target: str, height: int = 9) -> mcu.Case:
     """Return a case that expects what the portable kernel computes."""
-    return replace(case(conv, target, height), expected=run(case(conv, "generic", height)))
+    return replace(case(conv, target, height), expected=run(case(conv, "reference", height)))
 
 
-@pytest.mark.parametrize("target", SUFFIX)
+@pytest.mark.parametrize("target", ALL)
 @pytest.mark.parametrize("mean", [False, True])
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("shape", SHAPES)
@@ -158,8 +160,8 @@ def test_fast_convolution_equals_the_portable_one(shape: tuple[int, ...], seed: 
     conv = random_conv(seed, shape, mean, relu=seed % 2 == 0)
     margin = 0 if mean else 5
     fast = case(conv, target, margin=margin)
-    assert fast.calls[0].kernel.endswith(SUFFIX[target])
-    expected = run(case(conv, "generic", margin=margin))  # what lies between is equal too: untouched
+    assert fast.calls[0].kernel.endswith(ALL[target])
+    expected = run(case(conv, "reference", margin=margin))  # what lies between is equal too: untouched
     assert expected.size < 100 or len(np.unique(expected)) > 10
     np.testing.assert_array_equal(run(fast), expected)
 
@@ -182,13 +184,13 @@ def drawn_shape(rng: np.random.Generator) -> tuple[int, ...]:
     )
 
 
-@pytest.mark.parametrize("target", SUFFIX)
+@pytest.mark.parametrize("target", ALL)
 def test_random_shapes(target: str) -> None:
     rng = np.random.default_rng(5)
     for i in range(150):
         shape = drawn_shape(rng)
         conv = random_conv(i, shape, mean=i % 5 == 0, relu=i % 3 > 0)
-        fast, expected = run(case(conv, target)), run(case(conv, "generic"))
+        fast, expected = run(case(conv, target)), run(case(conv, "reference"))
         np.testing.assert_array_equal(fast, expected, err_msg=f"{shape}")
 
 
@@ -215,7 +217,7 @@ EDGES = [(-128, True), (-128, False), (0, True), (0, False), (127, False), (5, T
 @pytest.mark.parametrize(("zero_point", "relu"), EDGES)
 def test_every_shift_rounds_halves_alike(zero_point: int, relu: bool, target: str) -> None:
     conv = edge_conv(zero_point, relu)
-    expected = run(case(conv, "generic"))
+    expected = run(case(conv, "reference"))
     assert len(np.unique(expected)) > 30
     np.testing.assert_array_equal(run(case(conv, target)), expected)
 
@@ -272,6 +274,6 @@ def test_a_wrong_byte_on_a_board_would_be_found(tmp_path: Path) -> None:
 )
 def test_other_processors_give_the_same_bytes(tmp_path: Path, compiler: list[str], emulator: list[str]) -> None:
     require(mcu.can_run(compiler, emulator), f"{compiler[0]} or its C library or {emulator} is not installed")
-    cases = [*batch("cortex-m4"), *batch("cortex-m55")]
+    cases = [case for target in ALL for case in batch(target)]
     text = mcu.program(cases).replace("static const int8_t", "static const _Alignas(4) int8_t")
     assert mcu.execute(text, tmp_path, [*compiler, *FAST], emulator) == f"{len(cases)} cases\n"

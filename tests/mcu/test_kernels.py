@@ -96,6 +96,12 @@ def test_rounding_is_that_of_the_interpreter_at_ties_and_beside_them() -> None:
     np.testing.assert_array_equal(c.run(case), case.expected)
 
 
+def test_products_by_halves_of_words_are_the_same() -> None:
+    """As on processors whose products have 32 bits."""
+    case = near_ties(4000)
+    np.testing.assert_array_equal(c.run(case, c.build("-DSQZ_HALVES")), case.expected)
+
+
 def test_the_interpreter_rounds_twice() -> None:
     """Rounding once gives other bytes, so the test above decides between the two."""
     case = near_ties(4000)

@@ -66,7 +66,7 @@ def dying(request: pytest.FixtureRequest) -> bytes:
 def test_a_model_with_dead_channels_is_compiled_as_the_converter_writes_it(tmp_path: Path, dying: bytes) -> None:
     biases = [each for each in read_model(dying).tensors if each.dtype == "int32" and each.size > 2]
     assert max(np.max(np.asarray(each.data)) for each in biases) == 2**30, "the converter's limit is met"
-    for target, function in (("generic", "sqz_conv_row"), ("cortex-m4", "sqz_conv_row_dsp")):
+    for target, function in (("generic", "sqz_conv_four_row"), ("cortex-m4", "sqz_conv_row_dsp")):
         assert compiler.analyse(dying, target).choices[0].function == function
         program = Program(tmp_path / target, {"net": dying}, target=target, flags=SANITIZERS)
         assert program.compare("net", Reference(dying), 3) == []

@@ -35,11 +35,20 @@ class Choice:
 def lay_out(conv: ConvKernel, target: str) -> Choice:
     """Choose the kernel of a convolution, one of the target's own if FAST has it, and lay out its weights for it."""
     fast = FAST.get(target)
-    return (fast(conv) if fast and _is_plain(conv) else None) or _portable(conv)
+    choice = fast(conv) if fast and _is_plain(conv) else None
+    return choice or (by_fours(conv) if conv.out_channels > 3 else portable(conv))
 
 
-def _portable(conv: ConvKernel) -> Choice:
-    """[O, KH, KW, I]; depthwise [KH, KW, O]."""
+def by_fours(conv: ConvKernel) -> Choice:
+    """For sqz_conv_four.c: [O / 4, KH, KW, I, 4], then [KH, KW, I] of what makes no four."""
+    rows, fours = conv.rows, conv.out_channels // 4 * 4
+    weights = [rows[:fours].reshape(-1, 4, rows.shape[1]).swapaxes(1, 2).ravel(), rows[fours:].ravel()]
+    function = "sqz_conv_mean_four_row" if conv.mean else "sqz_conv_four_row"
+    return Choice(function, np.concatenate(weights), 2 * rows.shape[1])
+
+
+def portable(conv: ConvKernel) -> Choice:
+    """For the readable kernels: [O, KH, KW, I]; depthwise [KH, KW, O]."""
     row = "sqz_depthwise_row" if conv.depthwise else "sqz_conv_row"
     return Choice("sqz_conv_mean_row" if conv.mean else row, conv.weights.reshape(-1))
 

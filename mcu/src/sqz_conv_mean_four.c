@@ -1,0 +1,34 @@
+/* A convolution and the MEAN that alone reads it, as sqz_conv_mean.c, in plain C, four channels at a time. */
+#include "sqz_conv.h"
+#include "sqz_tile_plain.h"
+
+static void add(const sqz_conv *conv, const int32_t *sum, unsigned o, unsigned channels, unsigned pixels, int32_t *sums) {
+    for (unsigned c = o; c < o + channels; ++c, sum += SQZ_PLAIN_PIXELS) {
+        for (unsigned i = 0; i < pixels; ++i) {
+            sums[c] += sqz_requantize(&conv->requant, sum[i], c);
+        }
+    }
+}
+
+void sqz_conv_mean_four_row(const void *params, const sqz_rows *rows) {
+    const sqz_conv_mean *both = params;
+    const sqz_conv *conv = &both->conv;
+    sqz_plain_tile tile;
+    sqz_plain_begin(&tile, conv, rows);
+    for (unsigned x = 0; x < conv->out_width; x += SQZ_PLAIN_PIXELS) {
+        const unsigned left = conv->out_width - x, pixels = left < SQZ_PLAIN_PIXELS ? left : SQZ_PLAIN_PIXELS;
+        const int8_t *weights = conv->weights;
+        int32_t sum[SQZ_PLAIN_SUMS];
+        unsigned o = 0;
+        sqz_plain_fill(&tile, x);
+        for (; o + 4 <= conv->out_channels; o += 4) {
+            weights = sqz_plain_four(&tile, weights, o, sum);
+            add(conv, sum, o, 4, pixels, rows->state);
+        }
+        for (; o < conv->out_channels; ++o) {
+            weights = sqz_plain_one(&tile, weights, o, sum);
+            add(conv, sum, o, 1, pixels, rows->state);
+        }
+    }
+    sqz_conv_mean_finish(both, rows);
+}

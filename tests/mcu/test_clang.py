@@ -1,0 +1,40 @@
+"""Clang takes the fast paths, too, and they give the same bytes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import c_library as mcu
+from tests.helpers.needs import require
+from tests.mcu import test_fast_connected as connected
+from tests.mcu import test_fast_convolutions as convolutions
+from tests.mcu import test_fast_depthwise as depthwise
+
+pytestmark = pytest.mark.device
+
+MODULES = {"convolutions": convolutions, "depthwise": depthwise, "connected": connected}
+FILES = tuple(sorted({*convolutions.FAST, *depthwise.FILES, *connected.FILES}))
+FAST = ("sqz_dsp_fours", "sqz_dsp_four_sums", "widen", "sum_pixels")  # assembly that multiplies or widens
+
+
+def test_clang_takes_the_fast_paths(tmp_path: Path) -> None:
+    require(shutil.which("arm-none-eabi-objdump"), "arm-none-eabi-objdump is not installed")
+    objects = mcu.by_clang("cortex-m4", tmp_path, "-O2", files=FILES)
+    command = ["arm-none-eabi-objdump", "-d", *objects]
+    listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    for name in FAST:
+        _, _, after = listing.partition(f"<{name}>:")
+        function, _, _ = after.partition("\n\n")
+        assert "smlad" in function or "sxtb16" in function, name
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("flags", ["-O2", "-Os"])
+@pytest.mark.parametrize("target", ["cortex-m4", "cortex-m55"])
+def test_clang_gives_the_same_bytes(target: str, flags: str, module: str, tmp_path: Path) -> None:
+    library = mcu.by_clang(target, tmp_path, flags, files=FILES)
+    assert mcu.on_board(MODULES[module].batch(target), target, tmp_path, "-O2", library=library) == 0
