@@ -1,4 +1,5 @@
 /* ADD of two maps of one shape. */
+#include "sqz_dsp.h"
 #include "sqz_requantize.h"
 
 #define LEFT_SHIFT 20 /* headroom that TFLite gives int8 before scaling */
@@ -26,7 +27,8 @@ static inline int32x4_t four(const sqz_add *add, const int8_t *a, const int8_t *
     return vminq_s32(vmaxq_s32(q, vdupq_n_s32(add->lowest)), vdupq_n_s32(add->highest));
 }
 
-static void add_run(const sqz_add add, const int8_t *a, const int8_t *b, int8_t *out, unsigned count) {
+static void add_run(const sqz_add *by, const int8_t *a, const int8_t *b, int8_t *out, unsigned count) {
+    const sqz_add add = *by; /* what is stored cannot change it */
     for (; count >= LANES; count -= LANES, a += LANES, b += LANES, out += LANES) {
         vstrbq_s32(out, four(&add, a, b));
     }
@@ -45,18 +47,36 @@ static void add_run(const sqz_add add, const int8_t *a, const int8_t *b, int8_t 
 
 #else
 
-/* x / 2^20 * multiplier / 2^(31 - shift), rounded twice. */
-static inline int32_t input(int32_t x, int32_t multiplier, int shift) {
-    return sqz_shift_right(sqz_high_mul(x * (1 << LEFT_SHIFT), multiplier), shift);
+/* How one of the three values is scaled: x * multiplier / 2^(31 + right), rounded twice. TFLite scales down only. */
+typedef struct scale {
+    int32_t multiplier, half, away; /* away: -1 where halves go away from zero, 0 where there is no shift */
+    int right;
+} scale;
+
+static inline scale scale_of(int32_t multiplier, int8_t shift) {
+    return (scale){multiplier, shift ? 1 << (-shift - 1) : 0, shift ? -1 : 0, -shift};
 }
 
-static void add_run(const sqz_add add, const int8_t *a, const int8_t *b, int8_t *out, unsigned count) {
-    const int shift_a = -add.shift_a, shift_b = -add.shift_b, shift_out = -add.shift_out; /* TFLite scales down only */
+/* |x| is below 2^30. */
+static inline int32_t scaled(int32_t x, const scale *by) {
+#if defined(SQZ_DSP)
+    int32_t high;
+    __asm__("smmulr %0, %1, %2" : "=r"(high) : "r"(x * 2), "r"(by->multiplier));
+#else
+    const int32_t high = sqz_high_mul(x, by->multiplier);
+#endif
+    return (high + by->half + (by->away & high >> 31)) >> by->right;
+}
+
+static void add_run(const sqz_add *add, const int8_t *a, const int8_t *b, int8_t *out, unsigned count) {
+    const scale of_a = scale_of(add->multiplier_a, add->shift_a), of_b = scale_of(add->multiplier_b, add->shift_b);
+    const scale of_out = scale_of(add->multiplier_out, add->shift_out);
+    const int32_t zero_a = add->zero_point_a * (1 << LEFT_SHIFT), zero_b = add->zero_point_b * (1 << LEFT_SHIFT);
+    const int8_t zero_out = add->zero_point_out, lowest = add->lowest, highest = add->highest;
     for (; count; --count) {
-        const int32_t sum = input(*a++ - add.zero_point_a, add.multiplier_a, shift_a) +
-                            input(*b++ - add.zero_point_b, add.multiplier_b, shift_b);
-        const int32_t q = sqz_shift_right(sqz_high_mul(sum, add.multiplier_out), shift_out) + add.zero_point_out;
-        *out++ = sqz_clamp(q, add.lowest, add.highest);
+        const int32_t sum =
+            scaled(*a++ * (1 << LEFT_SHIFT) - zero_a, &of_a) + scaled(*b++ * (1 << LEFT_SHIFT) - zero_b, &of_b);
+        *out++ = sqz_clamp(scaled(sum, &of_out) + zero_out, lowest, highest);
     }
 }
 
@@ -66,11 +86,11 @@ void sqz_add_row(const void *params, const sqz_rows *rows) {
     const sqz_add *add = params;
     const int8_t *a = rows->in[0], *b = rows->in[1];
     if (add->out_stride == add->channels) {
-        add_run(*add, a, b, rows->out, (unsigned)add->width * add->channels);
+        add_run(add, a, b, rows->out, (unsigned)add->width * add->channels);
         return;
     }
     int8_t *out = rows->out;
     for (unsigned x = 0; x < add->width; ++x, a += add->channels, b += add->channels, out += add->out_stride) {
-        add_run(*add, a, b, out, add->channels);
+        add_run(add, a, b, out, add->channels);
     }
 }
