@@ -19,6 +19,7 @@ from sqz_tf.base.errors import ConversionError, DataError, translated
 from sqz_tf.base.text import printable
 from sqz_tf.deploy.boards import board_argument, boards
 from sqz_tf.deploy.c_folder import write_folder
+from sqz_tf.inference.model_file import contents
 
 EXAMPLES = """\
 examples:
@@ -115,7 +116,7 @@ def _dumped(compilation: compiler.Compilation, what: str) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return contents(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})", expected="an int8 .tflite") from error
 

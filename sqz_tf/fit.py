@@ -20,6 +20,7 @@ from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, Parser, command, 
 from sqz_tf.deploy import footprint
 from sqz_tf.deploy.boards import Board, board_argument, boards
 from sqz_tf.deploy.need import KIB, STACK_KEPT, FitError, Model, Need, Verdict, judge, lacking_of, tflm_need
+from sqz_tf.inference.model_file import contents
 
 HEAD = ["board", "core", "MHz", "RAM", "of KB", "flash", "of KB", "time, estimate", "fits", "TFLM RAM", "flash", "fits"]
 
@@ -177,7 +178,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:
     try:
-        data = arguments.model.read_bytes()
+        data = contents(arguments.model)
     except OSError as error:
         raise FitError(f"{arguments.model} cannot be read: {error.strerror}") from error
     chosen = [arguments.board] if arguments.board else owned()

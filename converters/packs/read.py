@@ -1,0 +1,56 @@
+"""Restore the `.tflite` that a pack stands for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from converters.packs import container, general, table
+from converters.packs.container import Container, Section, require
+from converters.packs.parts import PART_KINDS, Kind, Part, put_back
+
+
+def unpack(data: bytes) -> bytes:
+    """Return the `.tflite` that a pack stands for, the same bytes that were packed.
+
+    Raises:
+      PackError: the pack is damaged or of another version.
+    """
+    found = container.read(data)
+    parts = table.read(_only(found, Kind.TABLE), found.size)
+    graph = _only(found, Kind.GRAPH)
+    total = len(graph) + sum(part.size for part in parts)
+    require(total == found.size, f"its parts make {total:,} bytes, expected {found.size:,}")
+    model = put_back(graph, parts, _contents(found, parts))
+    require(hashlib.sha256(model).digest() == found.digest, "the .tflite it unpacks to has another sha256")
+    return model
+
+
+def _only(found: Container, kind: Kind) -> bytes:
+    sections = found.of(kind)
+    require(len(sections) == 1, f"it has {len(sections)} sections of kind {kind.name.lower()}, expected 1")
+    return general.decode(sections[0].coding, sections[0].stored, sections[0].size)
+
+
+def _contents(found: Container, parts: Sequence[Part]) -> list[bytes]:
+    """Return the bytes of each part."""
+    contents = {kind: _of_kind(found.of(kind), [part for part in parts if part.kind == kind]) for kind in PART_KINDS}
+    return [next(contents[part.kind]) for part in parts]
+
+
+def _of_kind(sections: Sequence[Section], parts: Sequence[Part]) -> Iterator[bytes]:
+    covered = sum(section.parts for section in sections)
+    require(covered == len(parts), f"its sections hold {covered:,} parts of a kind, expected {len(parts):,}")
+    at = 0
+    for section in sections:
+        yield from _decoded(section, parts[at : at + section.parts])
+        at += section.parts
+
+
+def _decoded(section: Section, parts: Sequence[Part]) -> Iterator[bytes]:
+    size = sum(part.size for part in parts)
+    require(section.size == size, f"a section stands for {section.size:,} bytes, expected {size:,}")
+    content, at = general.decode(section.coding, section.stored, size), 0
+    for part in parts:
+        yield content[at : at + part.size]
+        at += part.size
