@@ -15,6 +15,7 @@ from sqz_tf.compress.moments import Moments
 from sqz_tf.compress.rate import LARGEST, Rate, rate_of
 
 PASSES = 3
+REVISIONS = 2
 STEP = 4.0  # of √(λ / curvature)
 BLOCK = 32  # columns whose errors are handed on together
 
@@ -68,6 +69,9 @@ class Layer:
         ordered = np.append(self.order, len(self.order))
         with threadpool_limits(1, "blas"):  # whose sums depend on the number of threads
             self.spread = np.linalg.cholesky(np.linalg.inv(moments.inputs[np.ix_(ordered, ordered)])).T
+        sorted_ = moments.inputs[np.ix_(ordered, ordered)]
+        self.toward_bias = sorted_[-1, :-1] / sorted_[-1, -1]
+        self.inner = sorted_[:-1, :-1] - np.outer(self.toward_bias, sorted_[-1, :-1])  # the bias making good what it can
         self.rows = np.ascontiguousarray(rows[:, self.order], np.float64)
         self.curvature = 1 / np.square(np.diag(self.spread))[:-1]
 
@@ -78,6 +82,9 @@ class Layer:
             rate = rate_of(self._nearest(steps, price))
             for _ in range(PASSES):
                 integers, bias, loss = self._pass(steps, rate, price)
+                rate = rate_of(integers)
+            for _ in range(REVISIONS):
+                integers, bias, loss = self._revised(integers, steps, rate, price)
                 rate = rate_of(integers)
         bits = rate.total(integers)
         back = np.empty_like(integers)
@@ -113,6 +120,23 @@ class Layer:
             left[end:] -= self.spread[start:end, end:count].T @ errors[start:end]
             bias -= self.spread[start:end, count] @ errors[start:end]
         return integers.T, bias, loss
+
+    def _revised(
+        self, integers: np.ndarray, steps: np.ndarray, rate: Rate, price: float
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Choose each integer again, all others as they are: the loss and the bits together never rise."""
+        found, weight = integers.T.copy(), 0.5 * self.outputs
+        errors = self.rows.T - found * steps
+        pull = self.inner @ errors
+        for j, curvature in enumerate(np.diag(self.inner)):
+            target = self.rows[:, j] + pull[j] / curvature - errors[j]
+            found[j], _ = _cheapest(target / steps, weight * steps**2 * curvature, rate, j, price)
+            change = self.rows[:, j] - found[j] * steps - errors[j]
+            moved = np.flatnonzero(change)
+            errors[j] += change
+            pull[:, moved] += np.outer(self.inner[:, j], change[moved])
+        loss = float((weight * (errors * pull).sum(0)).sum())
+        return found.T, self.bias + self.toward_bias @ errors, loss
 
 
 def _cheapest(scaled: np.ndarray, weight: np.ndarray, rate: Rate, column: int, price: float) -> tuple[np.ndarray, float]:
