@@ -74,21 +74,42 @@ class Graph:
         weights = {op.index: _weights(model, op) for op in model.ops if op.name in WEIGHTED}
         return cls(model, tuple(layer_names(model)), weights)
 
-    def logits(self, numbers: Any, weights: Mapping[int, tuple[Any, Any]], ranges: Mapping[int, Any]) -> Any:
-        """Return what the network computes before its softmax.
+    def logits(
+        self, given: Mapping[int, Any], weights: Mapping[int, tuple[Any, Any]], ranges: Mapping[int, Any], first: int = 0
+    ) -> Any:
+        """Return what the network computes before its softmax, float32 [N, classes].
 
         Args:
-          numbers: float32 [N, H, W, C], in the units of the graph's input.
+          given: tensor → value, float32 [N, ...], of what the operators from `first` on read; the graph's input for all.
           weights: operator → (kernel, bias), float32 tensors of the shapes in `weights`.
           ranges: tensor → (lowest, highest) on whose 256 steps its values are rounded; tensors without are left.
+          first: operator to begin with.
         """
-        values: dict[int, Any] = {self.model.inputs[0]: numbers}
-        for op in self.model.ops:
+        found = self.values(given, weights, ranges, first)[self.model.outputs[0]]
+        return tf.reshape(found, (tf.shape(found)[0], -1))
+
+    def values(
+        self,
+        given: Mapping[int, Any],
+        weights: Mapping[int, tuple[Any, Any]],
+        ranges: Mapping[int, Any],
+        first: int = 0,
+        end: int | None = None,
+    ) -> dict[int, Any]:
+        """Return the values of all tensors up to operator `end`, as `logits` computes them."""
+        values = dict(given)
+        for op in self.model.ops[first:end]:
             found = self._computed(op, values, weights)
             if op.outputs[0] in ranges and op.name not in PASSED_ON:
                 found = tf.quantization.fake_quant_with_min_max_vars(found, *ranges[op.outputs[0]])
             values[op.outputs[0]] = found
-        return tf.reshape(found, (tf.shape(found)[0], -1))
+        return values
+
+    def read_from(self, first: int) -> tuple[int, ...]:
+        """Return the tensors that operators from `first` on read and others before them write."""
+        later = self.model.ops[first:]
+        before = {index for op in self.model.ops[:first] for index in op.outputs} | set(self.model.inputs)
+        return tuple(sorted(before & {index for op in later for index in op.inputs}))
 
     def _computed(self, op: Op, values: Mapping[int, Any], weights: Mapping[int, tuple[Any, Any]]) -> Any:
         given = [values[index] for index in op.inputs if index in values]

@@ -48,7 +48,7 @@ def moments(graph: Graph, numbers: Iterator[np.ndarray], count: int, seed: int, 
     @tf.function(reduce_retracing=True)
     def gradients(picture, noise):  # type: ignore[no-untyped-def]
         with tf.GradientTape() as tape:
-            logits = graph.logits(picture, variables, {})
+            logits = graph.logits({graph.model.inputs[0]: picture}, variables, {})
             root = tf.sqrt(tf.stop_gradient(tf.nn.softmax(logits)))
             direction = root * (noise - root * tf.reduce_sum(root * noise))
             along = tf.reduce_sum(logits * direction)

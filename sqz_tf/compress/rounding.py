@@ -15,7 +15,7 @@ from sqz_tf.compress.moments import Moments
 from sqz_tf.compress.rate import LARGEST, Rate, rate_of
 
 PASSES = 3
-REVISIONS = 2
+REVISIONS = 1
 STEP = 4.0  # of √(λ / curvature)
 BLOCK = 32  # columns whose errors are handed on together
 
