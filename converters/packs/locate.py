@@ -140,9 +140,11 @@ def _scales(flat: _Flat, tensor: int) -> tuple[tuple[int, int], int]:
 
 def _weights(shape: tuple[int, ...], start: int, dimension: int, name: str) -> Part:
     if len(shape) == 4 and shape[0] == 1 and dimension == 3:
-        return Part(Kind.WEIGHTS, start, shape[3], prod(shape[1:3]), 1, True, name)
+        return Part(Kind.WEIGHTS, start, shape[3], shape[1], shape[2], 1, True, name)
+    if len(shape) == 4:
+        return Part(Kind.WEIGHTS, start, *shape, name=name)
     inner = shape[-1] if len(shape) > 1 else 1
-    return Part(Kind.WEIGHTS, start, shape[0], prod(shape[1:-1]), inner, name=name)
+    return Part(Kind.WEIGHTS, start, prod(shape) // inner, inner=inner, name=name)
 
 
 def _layer(flat: _Flat, operator: int, tensors: list[int]) -> Iterator[Layer]:

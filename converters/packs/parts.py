@@ -31,15 +31,16 @@ ITEM_BYTES = {Kind.WEIGHTS: 1, Kind.SCALES: 4, Kind.BIASES: 4, Kind.LABELS: 1, K
 class Part:
     """An array in a `.tflite`.
 
-    Weights lie there as int8 [rows, taps, inner] (convolutions: outputs, height × width, inputs), or, where
-    `rows_last`, as [inner, taps, rows] (depthwise convolutions). The others are vectors: `rows` float32 or int32
+    Weights lie there as int8 [rows, height, width, inner] (convolutions: outputs, kernel, inputs), or, where
+    `rows_last`, as [inner, height, width, rows] (depthwise convolutions). The others are vectors: `rows` float32 or int32
     numbers or bytes. `name` is the tensor's or file's, for people; it is no part of a pack.
     """
 
     kind: Kind
     start: int
     rows: int
-    taps: int = 1
+    height: int = 1
+    width: int = 1
     inner: int = 1
     rows_last: bool = False
     name: str = ""
@@ -47,7 +48,7 @@ class Part:
     @property
     def count(self) -> int:
         """Number of its values."""
-        return self.rows * self.taps * self.inner
+        return self.rows * self.height * self.width * self.inner
 
     @property
     def size(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 
-from converters.packs import container, general, table
+from converters.packs import container, general, table, weights
 from converters.packs.container import Container, Section, require
 from converters.packs.parts import PART_KINDS, Kind, Part, put_back
 
@@ -50,6 +50,10 @@ def _of_kind(sections: Sequence[Section], parts: Sequence[Part]) -> Iterator[byt
 def _decoded(section: Section, parts: Sequence[Part]) -> Iterator[bytes]:
     size = sum(part.size for part in parts)
     require(section.size == size, f"a section stands for {section.size:,} bytes, expected {size:,}")
+    if section.kind == Kind.WEIGHTS and section.coding == weights.CODING:
+        require(size <= weights.LARGEST, f"a block holds {size:,} weights, expected at most {weights.LARGEST:,}")
+        yield from weights.decode(parts, section.stored)
+        return
     content, at = general.decode(section.coding, section.stored, size), 0
     for part in parts:
         yield content[at : at + part.size]

@@ -35,10 +35,11 @@ def integers(data: bytes) -> Iterator[int]:
 
 
 def write(parts: Sequence[Part]) -> bytes:
-    """Return the table of a file's parts: for each kind, gap since the last one's end, rows; of weights taps, inner."""
+    """Return the table of a file's parts: for each kind, gap since the last one's end, rows; of weights height,
+    width, inner."""
     out, end = [], 0
     for part in parts:
-        form = (part.rows, part.taps, part.inner) if part.kind == Kind.WEIGHTS else (part.rows,)
+        form = (part.rows, part.height, part.width, part.inner) if part.kind == Kind.WEIGHTS else (part.rows,)
         out += [part.kind | _ROWS_LAST * part.rows_last, part.start - end, *form]
         end = part.end
     return b"".join(map(integer, out))
@@ -55,8 +56,8 @@ def read(data: bytes, size: int) -> list[Part]:
         kind, rows_last = first & ~_ROWS_LAST, bool(first & _ROWS_LAST)
         require(kind in PART_KINDS, f"a part is of the unknown kind {kind}")
         gap, rows = next(numbers, 0), next(numbers, 0)
-        taps, inner = (next(numbers, 0), next(numbers, 0)) if kind == Kind.WEIGHTS else (1, 1)
-        part = Part(Kind(kind), end + gap, rows, taps, inner, rows_last)
+        height, width, inner = (next(numbers, 0) for _ in range(3)) if kind == Kind.WEIGHTS else (1, 1, 1)
+        part = Part(Kind(kind), end + gap, rows, height, width, inner, rows_last)
         require(part.size > 0 and part.end <= size, f"a part ends at {part.end:,} of {size:,} bytes")
         require(len(parts) < MOST_PARTS, f"there are over {MOST_PARTS:,} parts")
         parts.append(part)

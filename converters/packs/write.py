@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from converters.packs import container, general, table
+from collections.abc import Iterator
+
+from converters.packs import container, general, table, weights
 from converters.packs.container import LARGEST, Section
 from converters.packs.locate import Located, locate
 from converters.packs.parts import Kind, Part, take_out
 
 _IDENTIFIER = b"TFL3"
+_BLOCK = 400_000  # weights of a block of several layers
 
 
 def pack(model: bytes) -> bytes:
@@ -27,8 +30,11 @@ def pack(model: bytes) -> bytes:
     sections = [
         _general(Kind.GRAPH, take_out(model, located.parts)),
         _general(Kind.TABLE, table.write(located.parts)),
-        *(section for kind in (Kind.SCALES, Kind.BIASES, Kind.WEIGHTS) for section in _arrays(model, located, kind)),
-        *(section for kind in (Kind.LABELS, Kind.PREPROCESSING) for section in _arrays(model, located, kind)),
+        *_arrays(model, located, Kind.SCALES),
+        *_arrays(model, located, Kind.BIASES),
+        *_blocks(model, located),
+        *_arrays(model, located, Kind.LABELS),
+        *_arrays(model, located, Kind.PREPROCESSING),
     ]
     return container.write(sections, model)
 
@@ -40,8 +46,31 @@ def _general(kind: Kind, data: bytes, parts: int = 0) -> Section:
 
 def _arrays(model: bytes, located: Located, kind: Kind) -> list[Section]:
     parts = [part for part in located.parts if part.kind == kind]
-    return [_general(kind, _content(model, parts), len(parts))] if parts else []
+    return [_general(kind, b"".join(_contents(model, parts)), len(parts))] if parts else []
 
 
-def _content(model: bytes, parts: list[Part]) -> bytes:
-    return b"".join(model[part.start : part.end] for part in parts)
+def _contents(model: bytes, parts: list[Part]) -> list[bytes]:
+    return [model[part.start : part.end] for part in parts]
+
+
+def _blocks(model: bytes, located: Located) -> Iterator[Section]:
+    """Yield the weights, block by block."""
+    block: list[Part] = []
+    for part in located.parts:
+        if part.kind == Kind.WEIGHTS:
+            if block and sum(each.size for each in [*block, part]) > _BLOCK:
+                yield _block(model, block)
+                block = []
+            block.append(part)
+    if block:
+        yield _block(model, block)
+
+
+def _block(model: bytes, parts: list[Part]) -> Section:
+    contents = _contents(model, parts)
+    plain = _general(Kind.WEIGHTS, b"".join(contents), len(parts))
+    if plain.size > weights.LARGEST:
+        return plain
+    stored = weights.encode(parts, contents)
+    better = len(stored) < len(plain.stored)
+    return Section(Kind.WEIGHTS, weights.CODING, len(parts), stored, plain.size) if better else plain
