@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from converters.tflite.edit import add_buffer, drop_unused_buffers, pack, unpack
-from converters.tflite.model import Model, Tensor
+from converters.tflite.model import Model, Op, Tensor
 from converters.tflite.reader import read_model
 from converters.tflm_decode.encodings import Encoded, encodings
 
 OPERATOR = b"TFLM_DECODE"
 LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-# What an operator, two more tensors and a buffer take in a FlatBuffer, alignment of their data in the worst case
-# included; measured by the tests. A tensor that gains less stays as it is.
-OVERHEAD = 128
+# What is added to the FlatBuffer at most, alignment of data included. No tensor is compressed that saves less.
+FIRST = 64  # once: the operator's code and name
+EACH = 128  # a reader: its operator, the decoded tensor; with the first two tensors and a buffer
+CHANNEL = 12  # a reader after the first: the decoded tensor's scale and zero point, for each channel
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Choice:
 def choices(model: bytes, largest: int | None = None) -> tuple[Choice, ...]:
     """Choose for each int8 weight tensor whether it stays dense or which encoding is the smallest.
 
+    A tensor stays dense where no encoding saves more than the operator adds, or where its bytes are another's too.
+
     Args:
       model: `.tflite` bytes.
       largest: bytes of the largest tensor to compress. A decoded tensor lies in the arena while its layer runs.
@@ -63,10 +66,14 @@ def choices(model: bytes, largest: int | None = None) -> tuple[Choice, ...]:
     """
     info = read_model(model)
     buffers = [tensor.buffer for tensor in unpack(model).subgraphs[0].tensors]
-    return tuple(
-        _choice(tensor, readers, largest, shared=buffers.count(buffers[tensor.index]) > 1)
-        for tensor, readers in _weights(info)
-    )
+    chosen: list[Choice] = []
+    gain = -FIRST
+    for tensor, readers in _weights(info):
+        shared = buffers.count(buffers[tensor.index]) > 1
+        choice = _choice(tensor, readers, largest, shared)
+        gain += choice.dense - choice.bytes - (_overhead(readers, tensor) if choice.encoded else 0)
+        chosen.append(choice)
+    return tuple(chosen if gain > 0 else [replace(choice, encoded=None) for choice in chosen])
 
 
 def with_decode(model: bytes, largest: int | None = None) -> bytes:
@@ -81,26 +88,39 @@ def with_decode(model: bytes, largest: int | None = None) -> bytes:
     Raises:
       ValueError: not a `.tflite` file.
     """
-    chosen = {choice.tensor: choice for choice in choices(model, largest) if choice.encoded is not None}
+    return insert(model, {each.tensor: each.encoded for each in choices(model, largest) if each.encoded})
+
+
+def insert(model: bytes, encoded: Mapping[int, Encoded]) -> bytes:
+    """Return the model with these weight tensors held as given, and a DECODE operator before each of their readers.
+
+    Args:
+      model: `.tflite` bytes.
+      encoded: by tensor; the decoded bytes must be the tensor's.
+
+    Raises:
+      ValueError: not a `.tflite` file.
+    """
     editable = unpack(model)
-    if chosen:
-        _insert(editable, chosen)
+    if encoded:
+        _insert(editable, encoded)
         drop_unused_buffers(editable)
     return pack(editable)
 
 
 def _weights(info: Model) -> list[tuple[Tensor, tuple[int, ...]]]:
     """Return the int8 constants that are layers' weights and nothing else, with their readers, in order."""
-    uses = [(index, op, place) for op in info.ops for place, index in enumerate(op.inputs)]
-    roles: dict[int, list[bool]] = {}
-    readers: dict[int, list[int]] = {}
-    for index, op, place in uses:
-        roles.setdefault(index, []).append(op.name in LAYERS and place == 1)
-        readers.setdefault(index, []).append(op.index)
-    wanted = [
-        info.tensors[i] for i, role in roles.items() if i >= 0 and all(role) and i not in (*info.inputs, *info.outputs)
-    ]
-    return [(t, tuple(readers[t.index])) for t in wanted if t.dtype == "int8" and t.data is not None and t.scale]
+    uses: dict[int, list[tuple[Op, int]]] = {}
+    for op in info.ops:
+        for place, index in enumerate(op.inputs):
+            uses.setdefault(index, []).append((op, place))
+    found = []
+    for index, users in uses.items():
+        tensor = info.tensors[index]
+        plain = index >= 0 and tensor.dtype == "int8" and tensor.data is not None and tensor.scale
+        if plain and index not in info.outputs and all(op.name in LAYERS and place == 1 for op, place in users):
+            found.append((tensor, tuple(op.index for op, _ in users)))
+    return found
 
 
 def _choice(tensor: Tensor, readers: tuple[int, ...], largest: int | None, shared: bool) -> Choice:
@@ -108,19 +128,23 @@ def _choice(tensor: Tensor, readers: tuple[int, ...], largest: int | None, share
     if not shared and (largest is None or tensor.size <= largest):
         found = encodings(tensor)
     best = min(found, key=lambda encoded: encoded.bytes, default=None)
-    gains = best is not None and best.bytes + OVERHEAD * len(readers) < tensor.size
+    gains = best is not None and best.bytes + _overhead(readers, tensor) < tensor.size
     return Choice(tensor.index, tensor.name, readers, tensor.size, best if gains else None)
 
 
-def _insert(model: Any, chosen: Mapping[int, Choice]) -> None:
+def _overhead(readers: tuple[int, ...], tensor: Tensor) -> int:
+    return EACH * len(readers) + CHANNEL * len(tensor.scale) * (len(readers) - 1)
+
+
+def _insert(model: Any, encoded: Mapping[int, Encoded]) -> None:
     graph = model.subgraphs[0]
     operators: list[Any] = []
-    originals = {index: copy.copy(graph.tensors[index]) for index in chosen}
-    sources = {index: _hold(model, index, choice) for index, choice in chosen.items()}
+    originals = {index: graph.tensors[index] for index in encoded}
+    sources = {index: _hold(model, index, each) for index, each in encoded.items()}
     code = _operator_code(model)
     for op in graph.operators:
         for place, index in enumerate(op.inputs):
-            if int(index) in chosen:
+            if int(index) in encoded:
                 decoded = _add_tensor(graph, _decoded(originals[int(index)]))
                 operators.append(_decode(code, sources[int(index)], decoded))
                 op.inputs = [*op.inputs[:place], decoded, *op.inputs[place + 1 :]]
@@ -128,20 +152,16 @@ def _insert(model: Any, chosen: Mapping[int, Choice]) -> None:
     graph.operators = operators
 
 
-def _hold(model: Any, index: int, choice: Choice) -> list[int]:
-    """Turn a weight tensor into its encoded bytes and add its table; return the indices of both."""
-    assert choice.encoded is not None
+def _hold(model: Any, index: int, encoded: Encoded) -> list[int]:
+    """Put a weight tensor's encoded bytes in its place and add its table; return the indices of both."""
     graph = model.subgraphs[0]
-    name = graph.tensors[index].name
-    graph.tensors[index] = _bytes_tensor(model, choice.encoded.data, name and name + b"_encoded")
-    table = _bytes_tensor(model, choice.encoded.table, name and name + b"_table")
-    return [index, _add_tensor(graph, table)]
+    graph.tensors[index] = _bytes_tensor(model, encoded.data)
+    return [index, _add_tensor(graph, _bytes_tensor(model, encoded.table))]
 
 
-def _bytes_tensor(model: Any, data: bytes, name: bytes | None) -> Any:
+def _bytes_tensor(model: Any, data: bytes) -> Any:
     tensor = schema.TensorT()
-    tensor.name, tensor.type, tensor.shape = name, schema.TensorType.UINT8, [len(data)]
-    tensor.buffer = add_buffer(model, data)
+    tensor.type, tensor.shape, tensor.buffer = schema.TensorType.UINT8, [len(data)], add_buffer(model, data)
     return tensor
 
 

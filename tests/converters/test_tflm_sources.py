@@ -267,7 +267,9 @@ def test_an_operator_that_also_meets_other_types_gets_the_general_kernel(tmp_pat
 
 def test_the_registrations_exist_for_every_operator_we_know() -> None:
     for name, (method, kernel) in _METHODS.items():
-        assert method == "Add" + name.title().replace("_", "").replace("2D", "2D").replace("Padv2", "PadV2")
+        assert method == "Add" + name.removeprefix("CUSTOM:TFLM_").title().replace("_", "").replace("2D", "2D").replace(
+            "Padv2", "PadV2"
+        )
         assert kernel in (None, f"Register_{name}_INT8")
 
 
