@@ -1,7 +1,7 @@
 """A Huffman code for bytes, and the lookup tables from which TFLite Micro's DECODE operator reads it.
 
-A code word's first bit is the most significant left in its byte. The decoder reads as many bits as a table is wide, looks
-the entry up and puts back what it did not use, or goes on to a further table.
+A code word's first bit is the most significant left in its byte. The decoder reads as many bits as a table is wide,
+looks the entry up and puts back what it did not use, or goes on to a further table.
 """
 
 from __future__ import annotations
