@@ -142,7 +142,9 @@ def _expected(levels: np.ndarray, layer: np.ndarray, y: int, x: int) -> tuple[np
 # Classes.
 
 
-def _code_classes(coder: bits.Encoder | bits.Decoder, form: Sequence[int], given: Sequence[Sequence[int]]) -> np.ndarray:
+def _code_classes(
+    coder: bits.Encoder | bits.Decoder, form: Sequence[int], given: Sequence[Sequence[int]]
+) -> np.ndarray:
     """Code a layer's level and the classes of its rows, places and columns; return the level of every weight.
 
     Args:

@@ -25,7 +25,7 @@ def write_file(path: Path, data: bytes, ours: Callable[[bytes], bool], overwrite
       OutputError: something else is there, or the disk refuses.
     """
     try:
-        _check_place(path, ours, overwrite)
+        check_place(path, ours, overwrite)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".sqz-tf-", dir=path.parent) as beside:
             new = Path(beside) / "new"
@@ -39,7 +39,8 @@ def write_file(path: Path, data: bytes, ours: Callable[[bytes], bool], overwrite
         ) from error
 
 
-def _check_place(path: Path, ours: Callable[[bytes], bool], overwrite: bool) -> None:
+def check_place(path: Path, ours: Callable[[bytes], bool], overwrite: bool) -> None:
+    """Raise OutputError if `write_file` would refuse what is there."""
     if not os.path.lexists(path):
         return
     if path.is_symlink() or not path.is_file() or not ours(_beginning(path)):

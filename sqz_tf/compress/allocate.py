@@ -21,9 +21,7 @@ LIMITS = (0.2, 5.0)  # of what is measured over what was predicted
 Progress = Callable[[int, int], None]
 
 
-def factors(
-    network: Network, layers: Mapping[int, Layer], images: np.ndarray, progress: Progress
-) -> dict[int, float]:
+def factors(network: Network, layers: Mapping[int, Layer], images: np.ndarray, progress: Progress) -> dict[int, float]:
     """Return by what each layer's price is to be multiplied.
 
     Args:

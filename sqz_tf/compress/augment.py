@@ -25,5 +25,7 @@ def _cutting(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     rows, columns = max(1, round(share * height)), max(1, round(share * width))
     top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
     part = picture[top : top + rows, left : left + columns]
-    planes = [Image.fromarray(part[:, :, c]).resize((width, height), Image.Resampling.BILINEAR) for c in range(channels)]
+    planes = [
+        Image.fromarray(part[:, :, c]).resize((width, height), Image.Resampling.BILINEAR) for c in range(channels)
+    ]
     return np.stack([np.asarray(plane) for plane in planes], axis=-1)

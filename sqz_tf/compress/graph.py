@@ -75,7 +75,11 @@ class Graph:
         return cls(model, tuple(layer_names(model)), weights)
 
     def logits(
-        self, given: Mapping[int, Any], weights: Mapping[int, tuple[Any, Any]], ranges: Mapping[int, Any], first: int = 0
+        self,
+        given: Mapping[int, Any],
+        weights: Mapping[int, tuple[Any, Any]],
+        ranges: Mapping[int, Any],
+        first: int = 0,
     ) -> Any:
         """Return what the network computes before its softmax, float32 [N, classes].
 

@@ -60,7 +60,8 @@ class Pictures:
         """
         if len(images) < LEAST:
             raise DataError(
-                f"there are {len(images)} pictures to compress with", expected=f"at least {LEAST}, some hundred are good"
+                f"there are {len(images)} pictures to compress with",
+                expected=f"at least {LEAST}, some hundred are good",
             )
         back = np.arange(len(images)) % HELD_BACK == HELD_BACK // 2
         return cls(images[~back], images[back][:MOST_KEPT])

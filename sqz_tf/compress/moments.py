@@ -35,7 +35,9 @@ class Moments:
     outputs: np.ndarray
 
 
-def moments(graph: Graph, numbers: Iterator[np.ndarray], count: int, seed: int, progress: Progress) -> dict[int, Moments]:
+def moments(
+    graph: Graph, numbers: Iterator[np.ndarray], count: int, seed: int, progress: Progress
+) -> dict[int, Moments]:
     """Return the moments of every weighted layer.
 
     Args:

@@ -71,7 +71,9 @@ class Layer:
             self.spread = np.linalg.cholesky(np.linalg.inv(moments.inputs[np.ix_(ordered, ordered)])).T
         sorted_ = moments.inputs[np.ix_(ordered, ordered)]
         self.toward_bias = sorted_[-1, :-1] / sorted_[-1, -1]
-        self.inner = sorted_[:-1, :-1] - np.outer(self.toward_bias, sorted_[-1, :-1])  # the bias making good what it can
+        self.inner = sorted_[:-1, :-1] - np.outer(
+            self.toward_bias, sorted_[-1, :-1]
+        )  # the bias making good what it can
         self.rows = np.ascontiguousarray(rows[:, self.order], np.float64)
         self.curvature = 1 / np.square(np.diag(self.spread))[:-1]
 
@@ -139,7 +141,9 @@ class Layer:
         return found.T, self.bias + self.toward_bias @ errors, loss
 
 
-def _cheapest(scaled: np.ndarray, weight: np.ndarray, rate: Rate, column: int, price: float) -> tuple[np.ndarray, float]:
+def _cheapest(
+    scaled: np.ndarray, weight: np.ndarray, rate: Rate, column: int, price: float
+) -> tuple[np.ndarray, float]:
     """Return the cheapest integer of each row, int64 [O], and the loss of all of them.
 
     Args:

@@ -60,7 +60,9 @@ def tuned(
     learn = student.learner(epochs * steps)
     for epoch in range(1, epochs + 1):
         for chosen in np.array_split(rng.permutation(len(lesson.images)), steps):
-            learn({index: tf.constant(each[chosen]) for index, each in values.items()}, tf.constant(lesson.logits[chosen]))
+            learn(
+                {index: tf.constant(each[chosen]) for index, each in values.items()}, tf.constant(lesson.logits[chosen])
+            )
         now = student.rounded()
         found = judge(now)
         if found < least:
@@ -95,7 +97,10 @@ def _inputs(network: Network, layers: Mapping[int, Rounded], images: np.ndarray,
 
 def _fixed(network: Network, layers: Mapping[int, Rounded]) -> dict[int, tuple[Any, Any]]:
     return {
-        index: (tf.constant(kernel_of(network, index, layer.integers * layer.steps[:, None])), tf.constant(layer.bias, tf.float32))
+        index: (
+            tf.constant(kernel_of(network, index, layer.integers * layer.steps[:, None])),
+            tf.constant(layer.bias, tf.float32),
+        )
         for index, layer in layers.items()
     }
 
@@ -107,9 +112,14 @@ class _Student:
         self.network, self.layers, self.start = network, layers, start
         self.fixed = _fixed(network, {index: layer for index, layer in layers.items() if index < start})
         learning = {index: layer for index, layer in layers.items() if index >= start}
-        self.steps = {i: tf.constant(kernel_of(network, i, np.repeat(x.steps[:, None], x.integers.shape[1], 1))) for i, x in learning.items()}
+        self.steps = {
+            i: tf.constant(kernel_of(network, i, np.repeat(x.steps[:, None], x.integers.shape[1], 1)))
+            for i, x in learning.items()
+        }
         self.units = {i: tf.constant(_bias_units(network, i), tf.float32) for i in learning}
-        self.integers = {i: tf.Variable(kernel_of(network, i, x.integers.astype(np.float64))) for i, x in learning.items()}
+        self.integers = {
+            i: tf.Variable(kernel_of(network, i, x.integers.astype(np.float64))) for i, x in learning.items()
+        }
         self.used = {i: tf.constant(tf.cast(v != 0, tf.float32)) for i, v in self.integers.items()}
         self.biases = {i: tf.Variable(tf.cast(x.bias, tf.float32) / self.units[i]) for i, x in learning.items()}
 

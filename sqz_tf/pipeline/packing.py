@@ -126,12 +126,17 @@ def _goal(config: PackConfig) -> Goal:
 
 def _figures(task: Task, curve: Curve, shown: Sequence[Point], result: Point) -> dict[str, Any]:
     every = sorted([*shown, result], key=lambda point: -len(point.pack))
+    curve_values = [{**_described(point, task.held, point is result), "chosen": point is result} for point in every]
+    chosen = next(point for point in curve_values if point["chosen"])
+    lost = chosen["drop"]
     return {
+        "passed": lost is None or lost["interval_pp"][0] <= task.config.max_drop,
+        "model_bytes": len(task.int8),
         "bytes": len(result.pack),
         "sections": packs.section_bytes(result.pack),
         "layers": _layers(curve, result),
         "others": others(task.int8),
-        "curve": [{**_described(point, task.held), "chosen": point is result} for point in every],
+        "curve": curve_values,
         "learnt": len(Pictures.parted(task.images).learnt),
         "kept_back": len(curve.kept),
     }
@@ -158,9 +163,9 @@ def others(int8: bytes) -> dict[str, int]:
     return found
 
 
-def _described(point: Point, held: Held | None) -> dict[str, Any]:
-    """Return a point of the curve as plain values."""
-    rows = None if held is None else spread(len(held.labels), MOST_JUDGED)
+def _described(point: Point, held: Held | None, thoroughly: bool) -> dict[str, Any]:
+    """Return a point of the curve as plain values; `thoroughly` judges on every picture there is."""
+    rows = None if held is None else spread(len(held.labels), len(held.labels) if thoroughly else MOST_JUDGED)
     return {
         "bytes": len(point.pack),
         "price": point.price,
