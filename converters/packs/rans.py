@@ -104,14 +104,26 @@ class Decoder:
         require(bool((self._states == _LOWEST).all()), "the coded weights end in another state")
 
 
+_LONGEST_RUN = 4096  # symbols
+_STEP = 20  # what a symbol counts
+
+
 class Table:
     """The symbols' shares in each context, which follow what was coded.
 
     Shares are computed again after a run of symbols, at first short, then a sixteenth of what was seen.
     """
 
-    def __init__(self, counts: np.ndarray) -> None:
-        self.counts = counts
+    def __init__(self, prior: np.ndarray, belief: int, ordered: bool) -> None:
+        """Begin with nothing seen.
+
+        Args:
+          prior: integers [contexts, symbols], in proportion to the shares of symbols.
+          belief: what all counts that are believed beforehand sum up to.
+          ordered: whether neighbouring contexts are alike.
+        """
+        self.prior, self.belief, self.ordered = prior, belief, ordered
+        self.counts = np.zeros_like(prior)
         self.seen = 0
 
     def code(self, coder: Encoder | Decoder, contexts: np.ndarray, symbols: np.ndarray) -> np.ndarray:
@@ -119,10 +131,18 @@ class Table:
         start = 0
         while start < len(symbols):
             run = slice(start, start + coder.lanes * max(1, min(self.seen >> 4, _LONGEST_RUN) // coder.lanes))
-            found = coder.code(shares(self.counts), contexts[run], symbols[run])
+            found = coder.code(shares(self.counts + self._borrowed()), contexts[run], symbols[run])
             self._learn(contexts[run], found)
             start = run.stop
         return symbols
+
+    def _borrowed(self) -> np.ndarray:
+        """Return what is believed of each context before it was seen: the mean of its prior and its neighbours."""
+        near = self.prior.copy()
+        if self.ordered:
+            near[1:] += self.counts[:-1]
+            near[:-1] += self.counts[1:]
+        return near * self.belief // near.sum(1, keepdims=True) + 1
 
     def _learn(self, contexts: np.ndarray, symbols: np.ndarray) -> None:
         size = self.counts.size
@@ -133,12 +153,8 @@ class Table:
     def age(self, most: int) -> None:
         """Let what was learned count for at most so much in each context, for the next layer may be another."""
         total = self.counts.sum(1, keepdims=True)
-        self.counts = np.where(total > most, self.counts * most // total + 1, self.counts)
+        self.counts = np.where(total > most, self.counts * most // np.maximum(total, 1), self.counts)
         self.seen = 0
-
-
-_LONGEST_RUN = 4096
-_STEP = 24
 
 
 def shares(counts: np.ndarray) -> np.ndarray:

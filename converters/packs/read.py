@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 
-from converters.packs import container, general, table, weights
+import numpy as np
+
+from converters.packs import container, general, numbers, table, weights
 from converters.packs.container import Container, Section, require
 from converters.packs.parts import PART_KINDS, Kind, Part, put_back
 
@@ -34,27 +37,44 @@ def _only(found: Container, kind: Kind) -> bytes:
 
 def _contents(found: Container, parts: Sequence[Part]) -> list[bytes]:
     """Return the bytes of each part."""
-    contents = {kind: _of_kind(found.of(kind), [part for part in parts if part.kind == kind]) for kind in PART_KINDS}
-    return [next(contents[part.kind]) for part in parts]
+    of = {kind: [part for part in parts if part.kind == kind] for kind in PART_KINDS}
+    scales = list(_of_kind(found.of(Kind.SCALES), of[Kind.SCALES], []))
+    vectors = [np.frombuffer(content, "<f4") for content in scales]
+    contents = {
+        kind: iter(scales) if kind == Kind.SCALES else _of_kind(found.of(kind), of[kind], vectors) for kind in of
+    }
+    restored = [next(contents[part.kind]) for part in parts]
+    for rest in contents.values():
+        deque(rest, maxlen=0)  # what is checked at a section's end
+    return restored
 
 
-def _of_kind(sections: Sequence[Section], parts: Sequence[Part]) -> Iterator[bytes]:
+def _of_kind(sections: Sequence[Section], parts: Sequence[Part], scales: list[np.ndarray]) -> Iterator[bytes]:
     covered = sum(section.parts for section in sections)
     require(covered == len(parts), f"its sections hold {covered:,} parts of a kind, expected {len(parts):,}")
     at = 0
     for section in sections:
-        yield from _decoded(section, parts[at : at + section.parts])
+        yield from _decoded(section, parts[at : at + section.parts], scales)
         at += section.parts
 
 
-def _decoded(section: Section, parts: Sequence[Part]) -> Iterator[bytes]:
+def _decoded(section: Section, parts: Sequence[Part], scales: list[np.ndarray]) -> Iterator[bytes]:
     size = sum(part.size for part in parts)
     require(section.size == size, f"a section stands for {section.size:,} bytes, expected {size:,}")
-    if section.kind == Kind.WEIGHTS and section.coding == weights.CODING:
+    counts = [part.rows for part in parts]
+    if (section.kind, section.coding) == (Kind.WEIGHTS, weights.CODING):
         require(size <= weights.LARGEST, f"a block holds {size:,} weights, expected at most {weights.LARGEST:,}")
         yield from weights.decode(parts, section.stored)
-        return
-    content, at = general.decode(section.coding, section.stored, size), 0
+    elif (section.kind, section.coding) == (Kind.SCALES, numbers.CODING):
+        yield from (values.tobytes() for values in numbers.decode_scales(counts, section.stored))
+    elif (section.kind, section.coding) == (Kind.BIASES, numbers.CODING):
+        yield from (values.tobytes() for values in numbers.decode_biases(counts, scales, section.stored))
+    else:
+        yield from _split(general.decode(section.coding, section.stored, size), parts)
+
+
+def _split(content: bytes, parts: Sequence[Part]) -> Iterator[bytes]:
+    at = 0
     for part in parts:
         yield content[at : at + part.size]
         at += part.size

@@ -1,8 +1,9 @@
 """A model of int8 weights: what is likely, from how strong a row, a column and a place in the kernel are.
 
-A layer is [rows, height, width, inner]: outputs, kernel, inputs. It goes place by place of the kernel; all weights of a place are
-coded at once. Their expected magnitude is a level, a third of an octave each: the layer's, plus classes of the row, the column and
-the place, which are sent, then pulled towards the magnitudes of the same kernel's neighbours. The sign follows theirs.
+A layer is [rows, height, width, inner]: outputs, kernel, inputs. It goes place by place of the kernel; all weights of
+a place are coded at once. Their expected magnitude is a level, a third of an octave each: the layer's, plus classes of
+the row, the column and the place, which are sent, then pulled towards the magnitudes of the same kernel's neighbours.
+The sign follows theirs.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ _DIGITS = np.array([0] * 16 + [2] * 4 + [3] * 4 + [4] * 4 + [0] * 4)
 _TOKEN = np.searchsorted(_FIRST[:29], np.arange(129), "right") - 1
 
 MOST_PLACES = 256  # of a kernel; a larger one is coded as inputs
-_KEPT = 960  # counts in a context that outlive a layer
+_KEPT = 800  # counts in a context that outlive a layer
 
 
 def layer_form(part: Part) -> tuple[int, int, int, int]:
@@ -60,12 +61,12 @@ class _Model:
     """What is learned, and carried from layer to layer."""
 
     def __init__(self) -> None:
-        self.magnitudes = Table(_prior())
-        self.signs = Table(np.full((_SIGNS, 2), 16, np.int64))
+        self.magnitudes = Table(_prior(), 1024, ordered=True)
+        self.signs = _signs()
 
     def age(self) -> None:
         self.magnitudes.age(_KEPT)
-        self.signs = Table(np.full((_SIGNS, 2), 16, np.int64))
+        self.signs = _signs()
 
     def code(self, coder: rans.Encoder | rans.Decoder, levels: np.ndarray, layer: np.ndarray) -> None:
         """Code a layer.
@@ -101,12 +102,16 @@ class _Model:
         plane[where] *= 1 - 2 * negative
 
 
+def _signs() -> Table:
+    return Table(np.ones((_SIGNS, 2), np.int64), 128, ordered=False)
+
+
 def _prior() -> np.ndarray:
     """Return counts [levels, tokens] that decline geometrically with the mean of each level."""
     widths = np.diff([*_FIRST[:29], 129])
     counts = np.ones((LEVELS, TOKENS), np.int64)
     for level, mean in enumerate(_MEANS):
-        weight, at, shares = 1 << 30, 0, []
+        weight, shares = 1 << 30, list[int]()
         for width in widths:
             shares.append(0)
             for _ in range(width):
@@ -117,7 +122,7 @@ def _prior() -> np.ndarray:
     return counts
 
 
-_PRIOR = 256
+_PRIOR = 512
 
 
 def _expected(levels: np.ndarray, layer: np.ndarray, y: int, x: int) -> tuple[np.ndarray, np.ndarray]:
@@ -142,7 +147,9 @@ def _expected(levels: np.ndarray, layer: np.ndarray, y: int, x: int) -> tuple[np
 # Classes.
 
 
-def _code_classes(coder: bits.Encoder | bits.Decoder, form: Sequence[int], given: Sequence[Sequence[int]]) -> np.ndarray:
+def _code_classes(
+    coder: bits.Encoder | bits.Decoder, form: Sequence[int], given: Sequence[Sequence[int]]
+) -> np.ndarray:
     """Code a layer's level and the classes of its rows, places and columns; return the level of every weight.
 
     Args:
@@ -168,33 +175,34 @@ def _bounded(value: int, most: int) -> int:
 
 
 def _classes(layer: np.ndarray) -> list[list[int]]:
-    """Return the level of a layer and the classes of its rows, places and columns that describe it best."""
-    magnitudes = np.minimum(np.abs(layer), _CLIP).astype(np.float64)
-    mean = magnitudes.mean() + 0.01
-    factors = [np.ones((1, 1, 1, 1)), *(np.ones(_side(layer, axes)) for axes in _AXES)]
-    for _ in range(3):
-        for number, axes in enumerate(_AXES, 1):
+    """Return the level of a layer and the classes of its rows, places and columns that take the fewest bits."""
+    magnitudes = np.abs(layer).astype(np.float64)
+    level = int(np.searchsorted(_BOUNDS, magnitudes.mean() * 1024, "right"))
+    mean = _MEANS[level] / 1024
+    found = [np.zeros(_side(layer, axes), np.int64) for axes in _AXES]
+    for _ in range(_ROUNDS):
+        for number, axes in enumerate(_AXES):
             others = tuple(axis for axis in range(4) if axis not in axes)
-            expected = mean * factors[1] * factors[2] * factors[3] * np.ones(layer.shape)
-            share = (magnitudes.sum(others, keepdims=True) + _SHRINK) / (expected.sum(others, keepdims=True) + _SHRINK)
-            factors[number] = factors[number] * share
-    level = int(np.searchsorted(_BOUNDS, mean * 1024, "right"))
-    return [[level], *(_rounded(factor) for factor in factors[1:])]
+            classes = sum(each for place, each in enumerate(found) if place != number)
+            expected = (mean * 2.0 ** (classes * _CLASS / 3) * np.ones(layer.shape)).mean(others, keepdims=True)
+            found[number] = _best(magnitudes.sum(others, keepdims=True), expected, layer.size // expected.size)
+    return [[level], *([int(each) for each in classes.ravel()] for classes in found)]
 
 
 _AXES = ((0,), (1, 2), (3,))
-_CLIP = 24
-_SHRINK = 2.0
+_ROUNDS = 3
+
+
+def _best(total: np.ndarray, expected: np.ndarray, count: int) -> np.ndarray:
+    """Return the classes by which sums of `count` magnitudes, geometrically distributed, take the fewest bits."""
+    classes = np.arange(-MOST_CLASS, MOST_CLASS + 1).reshape(-1, 1, 1, 1, 1)
+    mean = np.maximum(expected * 2.0 ** (classes * _CLASS / 3), 1 / 32)
+    cost = count * np.log2(1 + mean) + total * np.log2(1 + 1 / mean) + 1.5 * (classes != 0) + np.abs(classes)
+    return classes.ravel()[np.argmin(cost, 0)]
 
 
 def _side(layer: np.ndarray, axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(size if axis in axes else 1 for axis, size in enumerate(layer.shape))
-
-
-def _rounded(factor: np.ndarray) -> list[int]:
-    """Return the classes nearest to factors."""
-    bounds = [2 ** ((each + 0.5) * _CLASS / 3) for each in range(-MOST_CLASS, MOST_CLASS)]
-    return [int(each) - MOST_CLASS for each in np.searchsorted(bounds, factor.ravel(), "right")]
 
 
 # Blocks.

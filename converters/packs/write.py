@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from converters.packs import container, general, table, weights
+import numpy as np
+
+from converters.packs import container, general, numbers, table, weights
 from converters.packs.container import LARGEST, Section
 from converters.packs.locate import Located, locate
 from converters.packs.parts import Kind, Part, take_out
@@ -30,8 +32,7 @@ def pack(model: bytes) -> bytes:
     sections = [
         _general(Kind.GRAPH, take_out(model, located.parts)),
         _general(Kind.TABLE, table.write(located.parts)),
-        *_arrays(model, located, Kind.SCALES),
-        *_arrays(model, located, Kind.BIASES),
+        *_numbers(model, located),
         *_blocks(model, located),
         *_arrays(model, located, Kind.LABELS),
         *_arrays(model, located, Kind.PREPROCESSING),
@@ -51,6 +52,32 @@ def _arrays(model: bytes, located: Located, kind: Kind) -> list[Section]:
 
 def _contents(model: bytes, parts: list[Part]) -> list[bytes]:
     return [model[part.start : part.end] for part in parts]
+
+
+def _numbers(model: bytes, located: Located) -> list[Section]:
+    """Return the sections of scales and biases."""
+    scales, biases = ([part for part in located.parts if part.kind == kind] for kind in (Kind.SCALES, Kind.BIASES))
+    vectors = [np.frombuffer(content, "<f4") for content in _contents(model, scales)]
+    values = [np.frombuffer(content, "<i4") for content in _contents(model, biases)]
+    number = {part.start: place for place, part in enumerate(scales)}
+    rules, links = dict[int, numbers.Rule](), dict[int, int]()
+    for layer in located.layers:
+        if layer.weight_scales in number and layer.bias_scales in number:
+            rules[number[layer.bias_scales]] = (number[layer.weight_scales], layer.input_scale)
+            links[layer.biases] = number[layer.bias_scales]
+    linked = [links.get(part.start, -1) for part in biases]
+    return [
+        *_better(model, located, Kind.SCALES, numbers.CODING, lambda: numbers.encode_scales(vectors, rules)),
+        *_better(model, located, Kind.BIASES, numbers.CODING, lambda: numbers.encode_biases(values, vectors, linked)),
+    ]
+
+
+def _better(model: bytes, located: Located, kind: Kind, coding: int, encode: Callable[[], bytes]) -> Iterator[Section]:
+    """Yield the section of all parts of a kind, in the coding that takes fewer bytes; nothing if there are none."""
+    for plain in _arrays(model, located, kind):
+        stored = encode() if plain.size <= 4 * numbers.LARGEST else plain.stored
+        better = len(stored) < len(plain.stored)
+        yield Section(kind, coding, plain.parts, stored, plain.size) if better else plain
 
 
 def _blocks(model: bytes, located: Located) -> Iterator[Section]:
