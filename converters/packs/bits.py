@@ -97,7 +97,8 @@ class Decoder:
     """Reads what an `Encoder` wrote; beyond the end it reads zeros."""
 
     def __init__(self, data: bytes) -> None:
-        self._data, self._at, self._range = data, 4, _MASK
+        self._data, self._range = data, _MASK
+        self.at = 4  # the next byte to read
         self._code = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
         self._known = _Probabilities()
 
@@ -133,9 +134,9 @@ class Decoder:
 
     def _normalise(self) -> None:
         while self._range < _SMALLEST_RANGE:
-            byte = self._data[self._at] if self._at < len(self._data) else 0
+            byte = self._data[self.at] if self.at < len(self._data) else 0
             self._code, self._range = (self._code << 8 | byte) & _MASK, self._range << 8 & _MASK
-            self._at += 1
+            self.at += 1
 
     def finish(self) -> None:
         """Check that nothing is left.
@@ -143,7 +144,7 @@ class Decoder:
         Raises:
           PackError: bytes were not read.
         """
-        if self._at < len(self._data):
+        if self.at < len(self._data):
             raise PackError("the pack is damaged: a section of numbers is longer than what it holds")
 
 

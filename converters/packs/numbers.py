@@ -11,8 +11,8 @@ from converters.packs.container import require
 
 CODING = 17
 """What a section of scales or biases says that is coded here."""
-LARGEST = 1 << 19
-"""Numbers of a section: what is decoded in some ten seconds."""
+LARGEST = 1 << 21
+"""Bytes of the scales, and of the biases, of a pack that are coded so: what is decoded in some ten seconds."""
 
 PLAIN, GRID, PRODUCT = 0, 1, 2
 _ROOTS = np.array([1.0, 1.189207115002721, 1.4142135623730951, 1.681792830507429])
@@ -23,6 +23,7 @@ _MOST_DIFFERENCE = 8  # of a product from a scale, in the last places of a float
 _MODE, _REFERENCE, _FIRST, _EXPONENT, _DIFFERENCE, _FIELD, _SHIFT, _SIZE = range(8)  # contexts of numbers
 _UNLINKED = 0  # a bias whose scales are unknown
 
+Counted = tuple[np.ndarray, int]
 Rule = tuple[int, float]
 """A vector's reference and factor: it is the vector of that number, times the factor."""
 
@@ -40,7 +41,7 @@ def _patterns(values: np.ndarray) -> np.ndarray:
 
 def _grid(base: np.float32, exponents: np.ndarray) -> np.ndarray:
     """Return base · 2^(exponents / 4): a product of doubles, rounded to float32."""
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(all="ignore"):
         return np.ldexp(np.float64(base) * _ROOTS[exponents & 3], exponents >> 2).astype("<f4")
 
 
@@ -126,8 +127,8 @@ def _code_plain(coder: bits.Encoder | bits.Decoder, patterns: np.ndarray) -> np.
     return patterns
 
 
-def decode_scales(counts: Sequence[int], data: bytes) -> list[np.ndarray]:
-    """Return vectors of so many float32 each.
+def decode_scales(counts: Sequence[int], data: bytes) -> list[Counted]:
+    """Return vectors of so many float32 each, and how many bytes of the section were read for each.
 
     Raises:
       PackError: the section is damaged.
@@ -135,6 +136,7 @@ def decode_scales(counts: Sequence[int], data: bytes) -> list[np.ndarray]:
     coder = bits.Decoder(data)
     products: dict[int, tuple[int, np.float32, list[int]]] = {}
     vectors: list[np.ndarray] = []
+    ends = [coder.at]
     for number, count in enumerate(counts):
         mode = coder.integer(_MODE)
         require(mode in (PLAIN, GRID, PRODUCT), f"scales are made by rule {mode}")
@@ -142,13 +144,14 @@ def decode_scales(counts: Sequence[int], data: bytes) -> list[np.ndarray]:
             reference, factor = number + coder.integer(_REFERENCE), _float(coder.plain(32))
             products[number] = reference, factor, [coder.integer(_DIFFERENCE) for _ in range(count)]
         vectors.append(np.zeros(0, "<f4") if mode == PRODUCT else _decode_alone(coder, mode, count))
+        ends.append(coder.at)
     coder.finish()
     for number, (reference, factor, differences) in products.items():
         require(0 <= reference < len(counts) and reference not in products, f"scales follow from vector {reference}")
         require(counts[reference] == counts[number], "scales follow from others of another number")
         patterns = _product(vectors[reference], factor) + np.array(differences)
         vectors[number] = (patterns & _WORD).astype("<u4").view("<f4")
-    return vectors
+    return list(zip(vectors, np.diff(ends).tolist(), strict=True))
 
 
 def _decode_alone(coder: bits.Decoder, mode: int, count: int) -> np.ndarray:
@@ -181,20 +184,21 @@ def encode_biases(vectors: Sequence[np.ndarray], scales: Sequence[np.ndarray], l
     return coder.finish()
 
 
-def decode_biases(counts: Sequence[int], scales: Sequence[np.ndarray], data: bytes) -> list[np.ndarray]:
-    """Return vectors of so many int32 each; see `encode_biases`.
+def decode_biases(counts: Sequence[int], scales: Sequence[np.ndarray], data: bytes) -> list[Counted]:
+    """Return vectors of so many int32 each, and how many bytes of the section were read for each; see `encode_biases`.
 
     Raises:
       PackError: the section is damaged.
     """
     coder = bits.Decoder(data)
-    vectors = []
+    vectors: list[Counted] = []
     for count in counts:
+        before = coder.at
         link = coder.integer(_REFERENCE)
         require(-1 <= link < len(scales) and (link < 0 or len(scales[link]) == count), f"biases have scales {link}")
         coarse = coder.integer(_SHIFT)
         values = _code_biases(coder, np.zeros(count, np.int64), _fields(scales, link, count), coarse)
-        vectors.append(values.astype("<i4"))
+        vectors.append((values.astype("<i4"), coder.at - before))
     coder.finish()
     return vectors
 

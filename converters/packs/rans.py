@@ -62,7 +62,7 @@ class Decoder:
         require(len(data) >= 4 * lanes and len(data) % 2 == 0, f"{len(data):,} bytes hold no {lanes} states and words")
         self._states = np.frombuffer(data, "<u4", lanes).astype(np.int64)
         self._words = np.frombuffer(data, "<u2", offset=4 * lanes).astype(np.int64)
-        self.at = 0
+        self._next = 0
         require(bool((self._states >= _LOWEST).all()), "a state of the coder is too small")
 
     def code(self, edges: np.ndarray, contexts: np.ndarray, symbols: np.ndarray) -> np.ndarray:
@@ -87,12 +87,17 @@ class Decoder:
             symbols[batch] = symbol
         return symbols
 
+    @property
+    def at(self) -> int:
+        """How many bytes of words were read."""
+        return 2 * self._next
+
     def _refill(self, x: np.ndarray) -> None:
         short = np.flatnonzero(x < _LOWEST)
-        words = self._words[self.at : self.at + len(short)]
+        words = self._words[self._next : self._next + len(short)]
         require(len(words) == len(short), "the coded weights end too early")
         x[short] = x[short] << _WORD | words
-        self.at += len(short)
+        self._next += len(short)
 
     def finish(self) -> None:
         """Check that the end is where the encoder began.
@@ -100,7 +105,7 @@ class Decoder:
         Raises:
           PackError: it is not.
         """
-        require(self.at == len(self._words), "the coded weights are longer than the weights")
+        require(self._next == len(self._words), "the coded weights are longer than the weights")
         require(bool((self._states == _LOWEST).all()), "the coded weights end in another state")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,6 +30,7 @@ def pack(model: bytes) -> bytes:
     if len(model) > LARGEST:
         raise ValueError(f"the .tflite has {len(model):,} bytes; expected at most {LARGEST:,}")
     located = locate(model)
+    located = replace(located, parts=located.parts[: table.MOST_PARTS])
     sections = [
         _general(Kind.GRAPH, take_out(model, located.parts)),
         _general(Kind.TABLE, table.write(located.parts)),
@@ -75,29 +77,30 @@ def _numbers(model: bytes, located: Located) -> list[Section]:
 def _better(model: bytes, located: Located, kind: Kind, coding: int, encode: Callable[[], bytes]) -> Iterator[Section]:
     """Yield the section of all parts of a kind, in the coding that takes fewer bytes; nothing if there are none."""
     for plain in _arrays(model, located, kind):
-        stored = encode() if plain.size <= 4 * numbers.LARGEST else plain.stored
+        stored = encode() if plain.size <= numbers.LARGEST else plain.stored
         better = len(stored) < len(plain.stored)
         yield Section(kind, coding, plain.parts, stored, plain.size) if better else plain
 
 
 def _blocks(model: bytes, located: Located) -> Iterator[Section]:
-    """Yield the weights, block by block."""
+    """Yield the weights, block by block; those beyond what a pack may hold of them are coded generally."""
+    left = weights.LARGEST
+    for parts in _grouped([part for part in located.parts if part.kind == Kind.WEIGHTS]):
+        contents = _contents(model, parts)
+        plain = _general(Kind.WEIGHTS, b"".join(contents), len(parts))
+        stored = weights.encode(parts, contents) if plain.size <= left else plain.stored
+        better = len(stored) < len(plain.stored)
+        left -= plain.size if better else 0
+        yield Section(Kind.WEIGHTS, weights.CODING, len(parts), stored, plain.size) if better else plain
+
+
+def _grouped(parts: list[Part]) -> Iterator[list[Part]]:
+    """Yield the layers of each block."""
     block: list[Part] = []
-    for part in located.parts:
-        if part.kind == Kind.WEIGHTS:
-            if block and sum(each.size for each in [*block, part]) > _BLOCK:
-                yield _block(model, block)
-                block = []
-            block.append(part)
+    for part in parts:
+        if block and sum(each.size for each in [*block, part]) > _BLOCK:
+            yield block
+            block = []
+        block.append(part)
     if block:
-        yield _block(model, block)
-
-
-def _block(model: bytes, parts: list[Part]) -> Section:
-    contents = _contents(model, parts)
-    plain = _general(Kind.WEIGHTS, b"".join(contents), len(parts))
-    if plain.size > weights.LARGEST:
-        return plain
-    stored = weights.encode(parts, contents)
-    better = len(stored) < len(plain.stored)
-    return Section(Kind.WEIGHTS, weights.CODING, len(parts), stored, plain.size) if better else plain
+        yield block
