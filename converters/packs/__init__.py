@@ -5,7 +5,7 @@
 
 from converters.packs.container import LARGEST, MAGIC, PackError, is_pack
 from converters.packs.read import unpack
-from converters.packs.sizes import section_bytes
+from converters.packs.sizes import PartBytes, part_bytes, section_bytes
 from converters.packs.write import pack
 
-__all__ = ["LARGEST", "MAGIC", "PackError", "is_pack", "pack", "section_bytes", "unpack"]
+__all__ = ["LARGEST", "MAGIC", "PackError", "PartBytes", "is_pack", "pack", "part_bytes", "section_bytes", "unpack"]

@@ -66,6 +66,10 @@ class Encoder:
         """Code a signed integer."""
         return _integer(self, context, value)
 
+    def sized(self, context: int, expected: int, value: int) -> int:
+        """Code a signed integer of about `expected` binary digits."""
+        return _sized(self, context, expected, value)
+
     def _normalise(self) -> None:
         while self._range < _SMALLEST_RANGE:
             self._range = self._range << 8 & _MASK
@@ -93,7 +97,8 @@ class Decoder:
     """Reads what an `Encoder` wrote; beyond the end it reads zeros."""
 
     def __init__(self, data: bytes) -> None:
-        self._data, self._at, self._range = data, 4, _MASK
+        self._data, self._range = data, _MASK
+        self.at = 4  # the next byte to read
         self._code = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
         self._known = _Probabilities()
 
@@ -123,11 +128,15 @@ class Decoder:
         """Return the next signed integer."""
         return _integer(self, context, value)
 
+    def sized(self, context: int, expected: int, value: int = 0) -> int:
+        """Return the next signed integer of about `expected` binary digits."""
+        return _sized(self, context, expected, value)
+
     def _normalise(self) -> None:
         while self._range < _SMALLEST_RANGE:
-            byte = self._data[self._at] if self._at < len(self._data) else 0
+            byte = self._data[self.at] if self.at < len(self._data) else 0
             self._code, self._range = (self._code << 8 | byte) & _MASK, self._range << 8 & _MASK
-            self._at += 1
+            self.at += 1
 
     def finish(self) -> None:
         """Check that nothing is left.
@@ -135,7 +144,7 @@ class Decoder:
         Raises:
           PackError: bytes were not read.
         """
-        if self._at < len(self._data):
+        if self.at < len(self._data):
             raise PackError("the pack is damaged: a section of numbers is longer than what it holds")
 
 
@@ -152,5 +161,21 @@ def _integer(coder: Encoder | Decoder, context: int, value: int) -> int:
     for _ in range(min(_MODELLED, rest)):
         rest -= 1
         found = found << 1 | coder.bit((context, 2, length, found), magnitude >> rest & 1)
+    found = found << rest | coder.plain(rest, magnitude & ((1 << rest) - 1))
+    return -found if negative else found
+
+
+def _sized(coder: Encoder | Decoder, context: int, expected: int, value: int) -> int:
+    """Code the number of a magnitude's binary digits as its difference from what is expected, the sign, the digits."""
+    magnitude = abs(value)
+    length = expected + coder.integer(context, magnitude.bit_length() - expected)
+    require(0 <= length <= LONGEST, f"a number has {length} binary digits")
+    if not length:
+        return 0
+    negative = coder.bit((context, 3), int(value < 0))
+    found = 1
+    if length > 1:
+        found = 2 | coder.bit((context, 4), magnitude >> (length - 2) & 1)
+    rest = max(0, length - 2)
     found = found << rest | coder.plain(rest, magnitude & ((1 << rest) - 1))
     return -found if negative else found

@@ -11,7 +11,7 @@ RAW, LZMA = 0, 1
 _SMALLEST_DICTIONARY = 4096
 _MOST_LITERAL_BITS, _MOST_POSITION_BITS = 4, 4
 _PROPERTIES = ((3, 0, 0), (0, 2, 2), (3, 0, 2), (0, 0, 0), (1, 0, 0))  # lc, lp, pb that are tried
-_SMALL = 1 << 20  # bytes; of more, only the first is tried
+_SMALL = 1 << 17  # bytes; of more, only the first is tried
 
 
 def encode(data: bytes) -> tuple[int, bytes]:

@@ -29,14 +29,12 @@ _TEXTS = {"labels.txt": Kind.LABELS, "preprocess.json": Kind.PREPROCESSING}
 
 @dataclass(frozen=True)
 class Layer:
-    """The scales of one layer, each where its vector lies in the file.
-
-    `input_scale` is the number itself, float32 as a double; the others are starts of parts.
-    """
+    """What belongs together in one layer: where vectors begin in the file, and the input's scale, a float32."""
 
     input_scale: float
     weight_scales: int
     bias_scales: int
+    biases: int
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,9 @@ def _arrays(flat: _Flat) -> tuple[list[Part], list[Layer]]:
     for graph in flat.tables(model, _SUBGRAPHS):
         tensors = flat.tables(graph, _TENSORS)
         parts += [part for tensor in tensors for part in _of_tensor(flat, tensor, buffers)]
-        layers += [layer for operator in flat.tables(graph, _OPERATORS) for layer in _layer(flat, operator, tensors)]
+        layers += [
+            layer for operator in flat.tables(graph, _OPERATORS) for layer in _layer(flat, operator, tensors, buffers)
+        ]
     return parts, layers
 
 
@@ -147,7 +147,7 @@ def _weights(shape: tuple[int, ...], start: int, dimension: int, name: str) -> P
     return Part(Kind.WEIGHTS, start, prod(shape) // inner, inner=inner, name=name)
 
 
-def _layer(flat: _Flat, operator: int, tensors: list[int]) -> Iterator[Layer]:
+def _layer(flat: _Flat, operator: int, tensors: list[int], buffers: list[tuple[int, int]]) -> Iterator[Layer]:
     """Yield the scales of an operator with weights and a bias."""
     inputs = flat.integers(operator, _INPUTS)[:3]
     if len(inputs) < 3 or min(inputs) < 0:
@@ -155,7 +155,7 @@ def _layer(flat: _Flat, operator: int, tensors: list[int]) -> Iterator[Layer]:
     source, weights, bias = (_scales(flat, tensors[index])[0] for index in inputs)
     if source[1] == 1 and weights[1] == bias[1] > 0:
         (scale,) = struct.unpack_from("<f", flat.data, source[0])
-        yield Layer(scale, weights[0], bias[0])
+        yield Layer(scale, weights[0], bias[0], buffers[flat.scalar(tensors[inputs[2]], _BUFFER, "<I")][0])
 
 
 def _texts(data: bytes) -> Iterator[Part]:

@@ -32,8 +32,8 @@ class Part:
     """An array in a `.tflite`.
 
     Weights lie there as int8 [rows, height, width, inner] (convolutions: outputs, kernel, inputs), or, where
-    `rows_last`, as [inner, height, width, rows] (depthwise convolutions). The others are vectors: `rows` float32 or int32
-    numbers or bytes. `name` is the tensor's or file's, for people; it is no part of a pack.
+    `rows_last`, as [inner, height, width, rows] (depthwise convolutions). The others are vectors: `rows` float32 or
+    int32 numbers or bytes. `name` is the tensor's or file's, for people; it is no part of a pack.
     """
 
     kind: Kind

@@ -62,7 +62,7 @@ class Decoder:
         require(len(data) >= 4 * lanes and len(data) % 2 == 0, f"{len(data):,} bytes hold no {lanes} states and words")
         self._states = np.frombuffer(data, "<u4", lanes).astype(np.int64)
         self._words = np.frombuffer(data, "<u2", offset=4 * lanes).astype(np.int64)
-        self.at = 0
+        self._next = 0
         require(bool((self._states >= _LOWEST).all()), "a state of the coder is too small")
 
     def code(self, edges: np.ndarray, contexts: np.ndarray, symbols: np.ndarray) -> np.ndarray:
@@ -87,12 +87,17 @@ class Decoder:
             symbols[batch] = symbol
         return symbols
 
+    @property
+    def at(self) -> int:
+        """How many bytes of words were read."""
+        return 2 * self._next
+
     def _refill(self, x: np.ndarray) -> None:
         short = np.flatnonzero(x < _LOWEST)
-        words = self._words[self.at : self.at + len(short)]
+        words = self._words[self._next : self._next + len(short)]
         require(len(words) == len(short), "the coded weights end too early")
         x[short] = x[short] << _WORD | words
-        self.at += len(short)
+        self._next += len(short)
 
     def finish(self) -> None:
         """Check that the end is where the encoder began.
@@ -100,8 +105,12 @@ class Decoder:
         Raises:
           PackError: it is not.
         """
-        require(self.at == len(self._words), "the coded weights are longer than the weights")
+        require(self._next == len(self._words), "the coded weights are longer than the weights")
         require(bool((self._states == _LOWEST).all()), "the coded weights end in another state")
+
+
+_LONGEST_RUN = 4096  # symbols
+_STEP = 20  # what a symbol counts
 
 
 class Table:
@@ -110,8 +119,16 @@ class Table:
     Shares are computed again after a run of symbols, at first short, then a sixteenth of what was seen.
     """
 
-    def __init__(self, counts: np.ndarray) -> None:
-        self.counts = counts
+    def __init__(self, prior: np.ndarray, belief: int, ordered: bool) -> None:
+        """Begin with nothing seen.
+
+        Args:
+          prior: integers [contexts, symbols], in proportion to the shares of symbols.
+          belief: what all counts that are believed beforehand sum up to.
+          ordered: whether neighbouring contexts are alike.
+        """
+        self.prior, self.belief, self.ordered = prior, belief, ordered
+        self.counts = np.zeros_like(prior)
         self.seen = 0
 
     def code(self, coder: Encoder | Decoder, contexts: np.ndarray, symbols: np.ndarray) -> np.ndarray:
@@ -119,10 +136,18 @@ class Table:
         start = 0
         while start < len(symbols):
             run = slice(start, start + coder.lanes * max(1, min(self.seen >> 4, _LONGEST_RUN) // coder.lanes))
-            found = coder.code(shares(self.counts), contexts[run], symbols[run])
+            found = coder.code(shares(self.counts + self._borrowed()), contexts[run], symbols[run])
             self._learn(contexts[run], found)
             start = run.stop
         return symbols
+
+    def _borrowed(self) -> np.ndarray:
+        """Return what is believed of each context before it was seen: the mean of its prior and its neighbours."""
+        near = self.prior.copy()
+        if self.ordered:
+            near[1:] += self.counts[:-1]
+            near[:-1] += self.counts[1:]
+        return near * self.belief // near.sum(1, keepdims=True) + 1
 
     def _learn(self, contexts: np.ndarray, symbols: np.ndarray) -> None:
         size = self.counts.size
@@ -133,12 +158,8 @@ class Table:
     def age(self, most: int) -> None:
         """Let what was learned count for at most so much in each context, for the next layer may be another."""
         total = self.counts.sum(1, keepdims=True)
-        self.counts = np.where(total > most, self.counts * most // total + 1, self.counts)
+        self.counts = np.where(total > most, self.counts * most // np.maximum(total, 1), self.counts)
         self.seen = 0
-
-
-_LONGEST_RUN = 4096
-_STEP = 24
 
 
 def shares(counts: np.ndarray) -> np.ndarray:

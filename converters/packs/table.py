@@ -8,8 +8,9 @@ from converters.packs.container import require
 from converters.packs.parts import PART_KINDS, Kind, Part
 
 _ROWS_LAST = 0x80  # set in a part's kind
-MOST_PARTS = 1 << 17
+MOST_PARTS = 1 << 14
 _LONGEST = 5  # bytes of an integer
+_LONGEST_PART = 30
 
 
 def integer(value: int) -> bytes:
@@ -51,6 +52,7 @@ def read(data: bytes, size: int) -> list[Part]:
     Raises:
       PackError: the table is damaged, or its parts do not fit the file.
     """
+    require(len(data) <= MOST_PARTS * _LONGEST_PART, "the table of parts is too long")
     numbers, parts, end = integers(data), list[Part](), 0
     for first in numbers:
         kind, rows_last = first & ~_ROWS_LAST, bool(first & _ROWS_LAST)
@@ -59,7 +61,7 @@ def read(data: bytes, size: int) -> list[Part]:
         height, width, inner = (next(numbers, 0) for _ in range(3)) if kind == Kind.WEIGHTS else (1, 1, 1)
         part = Part(Kind(kind), end + gap, rows, height, width, inner, rows_last)
         require(part.size > 0 and part.end <= size, f"a part ends at {part.end:,} of {size:,} bytes")
-        require(len(parts) < MOST_PARTS, f"there are over {MOST_PARTS:,} parts")
+        require(len(parts) < MOST_PARTS, f"it has over {MOST_PARTS:,} parts")
         parts.append(part)
         end = part.end
     return parts

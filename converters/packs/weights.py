@@ -1,8 +1,9 @@
 """A model of int8 weights: what is likely, from how strong a row, a column and a place in the kernel are.
 
-A layer is [rows, height, width, inner]: outputs, kernel, inputs. It goes place by place of the kernel; all weights of a place are
-coded at once. Their expected magnitude is a level, a third of an octave each: the layer's, plus classes of the row, the column and
-the place, which are sent, then pulled towards the magnitudes of the same kernel's neighbours. The sign follows theirs.
+A layer is [rows, height, width, inner]: outputs, kernel, inputs. It goes place by place of the kernel; all weights of
+a place are coded at once. Their expected magnitude is a level, a third of an octave each: the layer's, plus classes of
+the row, the column and the place, which are sent, then pulled towards the magnitudes of the same kernel's neighbours.
+The sign follows theirs.
 """
 
 from __future__ import annotations
@@ -12,28 +13,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from converters.packs import bits, rans
-from converters.packs.container import PackError, require
+from converters.packs.container import require
+from converters.packs.levels import BOUNDS, LEVELS, MEANS, classes_of, code_levels
 from converters.packs.parts import Part
 from converters.packs.rans import Table
 from converters.packs.table import integer
 
 CODING = 16
 """What a section says that holds a block."""
-LARGEST = 1 << 22
-"""Weights of a block: what is decoded in some five seconds."""
-LEVELS = 32
-_MEANS = (
-    *(64, 81, 102, 128, 161, 203, 256, 323, 406, 512, 645, 813, 1024, 1290, 1625, 2048, 2580, 3251, 4096, 5161, 6502),
-    *(8192, 10321, 13004, 16384, 20643, 26008, 32768, 41285, 52016, 65536, 82570),
-)
-"""The mean magnitude of each level in 1/1024: 1024 · 2^((level − 12) / 3)."""
-_BOUNDS = (
-    *(72, 91, 114, 144, 181, 228, 287, 362, 456, 575, 724, 912, 1149, 1448, 1825, 2299, 2896, 3649, 4598, 5793, 7298),
-    *(9195, 11585, 14596, 18390, 23170, 29193, 36781, 46341, 58386, 73562),
-)
-"""Between the levels: 1024 · 2^((level − 11.5) / 3)."""
-_CLASS = 2  # levels that a class is worth
-MOST_CLASS = 7
+LARGEST = 1 << 23
+"""Weights of a pack that are coded so: what is decoded in some ten seconds."""
 _OWN = 20  # weight of a weight's level against that of its neighbours
 _NEIGHBOURS = ((0, 1, 3), (1, 0, 3), (1, 1, 2), (1, -1, 2), (0, 2, 1), (2, 0, 1), (1, 2, 1), (1, -2, 1))
 """Places before a place, by rows up and columns left, and their weights."""
@@ -45,13 +34,14 @@ _FIRST = np.array([*range(16), *range(16, 32, 4), *range(32, 64, 8), *range(64, 
 _DIGITS = np.array([0] * 16 + [2] * 4 + [3] * 4 + [4] * 4 + [0] * 4)
 _TOKEN = np.searchsorted(_FIRST[:29], np.arange(129), "right") - 1
 
-MOST_PLACES = 256  # of a kernel; a larger one is coded as inputs
-_KEPT = 960  # counts in a context that outlive a layer
+_MOST_PLACES = 256  # of a kernel; a larger one is coded as if it had one place and more inputs
+_FEWEST_AT_A_PLACE = 64  # so is one with fewer weights at each place
+_KEPT = 800  # counts in a context that outlive a layer
 
 
 def layer_form(part: Part) -> tuple[int, int, int, int]:
     """Return the form that a part is coded in: rows, height, width, inner."""
-    if part.height * part.width > MOST_PLACES:
+    if part.height * part.width > _MOST_PLACES or part.rows * part.inner < _FEWEST_AT_A_PLACE:
         return part.rows, 1, 1, part.height * part.width * part.inner
     return part.rows, part.height, part.width, part.inner
 
@@ -60,12 +50,12 @@ class _Model:
     """What is learned, and carried from layer to layer."""
 
     def __init__(self) -> None:
-        self.magnitudes = Table(_prior())
-        self.signs = Table(np.full((_SIGNS, 2), 16, np.int64))
+        self.magnitudes = Table(_prior(), 1024, ordered=True)
+        self.signs = _signs()
 
     def age(self) -> None:
         self.magnitudes.age(_KEPT)
-        self.signs = Table(np.full((_SIGNS, 2), 16, np.int64))
+        self.signs = _signs()
 
     def code(self, coder: rans.Encoder | rans.Decoder, levels: np.ndarray, layer: np.ndarray) -> None:
         """Code a layer.
@@ -101,12 +91,16 @@ class _Model:
         plane[where] *= 1 - 2 * negative
 
 
+def _signs() -> Table:
+    return Table(np.ones((_SIGNS, 2), np.int64), 128, ordered=False)
+
+
 def _prior() -> np.ndarray:
     """Return counts [levels, tokens] that decline geometrically with the mean of each level."""
     widths = np.diff([*_FIRST[:29], 129])
     counts = np.ones((LEVELS, TOKENS), np.int64)
-    for level, mean in enumerate(_MEANS):
-        weight, at, shares = 1 << 30, 0, []
+    for level, mean in enumerate(MEANS):
+        weight, shares = 1 << 30, list[int]()
         for width in widths:
             shares.append(0)
             for _ in range(width):
@@ -117,7 +111,7 @@ def _prior() -> np.ndarray:
     return counts
 
 
-_PRIOR = 256
+_PRIOR = 512
 
 
 def _expected(levels: np.ndarray, layer: np.ndarray, y: int, x: int) -> tuple[np.ndarray, np.ndarray]:
@@ -135,68 +129,8 @@ def _expected(levels: np.ndarray, layer: np.ndarray, y: int, x: int) -> tuple[np
         lean += weight * np.sign(plane)
         near += weight * np.abs(plane)
     known = sum(weight for weight, _ in around)
-    mean = (np.array(_MEANS)[levels] * _OWN + near * 1024) // (_OWN + known)
-    return np.searchsorted(_BOUNDS, mean, "right"), lean
-
-
-# Classes.
-
-
-def _code_classes(
-    coder: bits.Encoder | bits.Decoder, form: Sequence[int], given: Sequence[Sequence[int]]
-) -> np.ndarray:
-    """Code a layer's level and the classes of its rows, places and columns; return the level of every weight.
-
-    Args:
-      coder: writes or reads.
-      form: rows, height, width, inner.
-      given: [level], rows, places, columns; zeros for a decoder.
-    """
-    found = [
-        np.array([_bounded(coder.integer(kind, value), LEVELS) for value in values])
-        for kind, values in enumerate(given)
-    ]
-    rows, height, width, inner = form
-    levels = found[0] + _CLASS * (
-        found[1].reshape(rows, 1, 1, 1) + found[2].reshape(1, height, width, 1) + found[3].reshape(1, 1, 1, inner)
-    )
-    return np.clip(levels, 0, LEVELS - 1)
-
-
-def _bounded(value: int, most: int) -> int:
-    if abs(value) > most:
-        raise PackError(f"the pack is damaged: a class is {value}, expected at most {most}")
-    return value
-
-
-def _classes(layer: np.ndarray) -> list[list[int]]:
-    """Return the level of a layer and the classes of its rows, places and columns that describe it best."""
-    magnitudes = np.minimum(np.abs(layer), _CLIP).astype(np.float64)
-    mean = magnitudes.mean() + 0.01
-    factors = [np.ones((1, 1, 1, 1)), *(np.ones(_side(layer, axes)) for axes in _AXES)]
-    for _ in range(3):
-        for number, axes in enumerate(_AXES, 1):
-            others = tuple(axis for axis in range(4) if axis not in axes)
-            expected = mean * factors[1] * factors[2] * factors[3] * np.ones(layer.shape)
-            share = (magnitudes.sum(others, keepdims=True) + _SHRINK) / (expected.sum(others, keepdims=True) + _SHRINK)
-            factors[number] = factors[number] * share
-    level = int(np.searchsorted(_BOUNDS, mean * 1024, "right"))
-    return [[level], *(_rounded(factor) for factor in factors[1:])]
-
-
-_AXES = ((0,), (1, 2), (3,))
-_CLIP = 24
-_SHRINK = 2.0
-
-
-def _side(layer: np.ndarray, axes: Sequence[int]) -> tuple[int, ...]:
-    return tuple(size if axis in axes else 1 for axis, size in enumerate(layer.shape))
-
-
-def _rounded(factor: np.ndarray) -> list[int]:
-    """Return the classes nearest to factors."""
-    bounds = [2 ** ((each + 0.5) * _CLASS / 3) for each in range(-MOST_CLASS, MOST_CLASS)]
-    return [int(each) - MOST_CLASS for each in np.searchsorted(bounds, factor.ravel(), "right")]
+    mean = (np.array(MEANS)[levels] * _OWN + near * 1024) // (_OWN + known)
+    return np.searchsorted(BOUNDS, mean, "right"), lean
 
 
 # Blocks.
@@ -208,14 +142,14 @@ def encode(parts: Sequence[Part], contents: Sequence[bytes]) -> bytes:
     lanes_log2 = _lanes_log2(sum(layer.size for layer in layers))
     side, coder, model = bits.Encoder(), rans.Encoder(1 << lanes_log2), _Model()
     for layer in layers:
-        model.code(coder, _code_classes(side, layer.shape, _classes(layer)), layer)
+        model.code(coder, code_levels(side, layer.shape, classes_of(layer)), layer)
     classes = side.finish()
     return integer(len(classes)) + classes + bytes([lanes_log2]) + coder.finish()
 
 
 def _lanes_log2(count: int) -> int:
     """Return how many lanes suit so many weights: each costs two bytes, few are slow."""
-    return min(7, max(0, (count >> 11).bit_length()))
+    return min(7, (count >> 12).bit_length())
 
 
 def _layer(part: Part, content: bytes) -> np.ndarray:
@@ -226,8 +160,8 @@ def _layer(part: Part, content: bytes) -> np.ndarray:
     return values.reshape(rows, height, width, inner)
 
 
-def decode(parts: Sequence[Part], data: bytes) -> Iterator[bytes]:
-    """Yield the bytes of each layer of a block.
+def decode(parts: Sequence[Part], data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yield the bytes of each layer of a block, and how many of the block's were read for them.
 
     Raises:
       PackError: the block is damaged.
@@ -238,8 +172,9 @@ def decode(parts: Sequence[Part], data: bytes) -> Iterator[bytes]:
         form = layer_form(part)
         layer = np.zeros(form, np.int64)
         zeros = [[0], [0] * form[0], [0] * (form[1] * form[2]), [0] * form[3]]
-        model.code(coder, _code_classes(side, form, zeros), layer)
-        yield _content(part, layer)
+        before = side.at + coder.at
+        model.code(coder, code_levels(side, form, zeros), layer)
+        yield _content(part, layer), side.at + coder.at - before
     side.finish()
     coder.finish()
 

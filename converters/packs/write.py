@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from converters.packs import container, general, table, weights
+import numpy as np
+
+from converters.packs import container, general, numbers, table, weights
 from converters.packs.container import LARGEST, Section
 from converters.packs.locate import Located, locate
 from converters.packs.parts import Kind, Part, take_out
@@ -27,11 +30,11 @@ def pack(model: bytes) -> bytes:
     if len(model) > LARGEST:
         raise ValueError(f"the .tflite has {len(model):,} bytes; expected at most {LARGEST:,}")
     located = locate(model)
+    located = replace(located, parts=located.parts[: table.MOST_PARTS])
     sections = [
         _general(Kind.GRAPH, take_out(model, located.parts)),
         _general(Kind.TABLE, table.write(located.parts)),
-        *_arrays(model, located, Kind.SCALES),
-        *_arrays(model, located, Kind.BIASES),
+        *_numbers(model, located),
         *_blocks(model, located),
         *_arrays(model, located, Kind.LABELS),
         *_arrays(model, located, Kind.PREPROCESSING),
@@ -53,24 +56,51 @@ def _contents(model: bytes, parts: list[Part]) -> list[bytes]:
     return [model[part.start : part.end] for part in parts]
 
 
+def _numbers(model: bytes, located: Located) -> list[Section]:
+    """Return the sections of scales and biases."""
+    scales, biases = ([part for part in located.parts if part.kind == kind] for kind in (Kind.SCALES, Kind.BIASES))
+    vectors = [np.frombuffer(content, "<f4") for content in _contents(model, scales)]
+    values = [np.frombuffer(content, "<i4") for content in _contents(model, biases)]
+    number = {part.start: place for place, part in enumerate(scales)}
+    rules, links = dict[int, numbers.Rule](), dict[int, int]()
+    for layer in located.layers:
+        if layer.weight_scales in number and layer.bias_scales in number:
+            rules[number[layer.bias_scales]] = (number[layer.weight_scales], layer.input_scale)
+            links[layer.biases] = number[layer.bias_scales]
+    linked = [links.get(part.start, -1) for part in biases]
+    return [
+        *_better(model, located, Kind.SCALES, numbers.CODING, lambda: numbers.encode_scales(vectors, rules)),
+        *_better(model, located, Kind.BIASES, numbers.CODING, lambda: numbers.encode_biases(values, vectors, linked)),
+    ]
+
+
+def _better(model: bytes, located: Located, kind: Kind, coding: int, encode: Callable[[], bytes]) -> Iterator[Section]:
+    """Yield the section of all parts of a kind, in the coding that takes fewer bytes; nothing if there are none."""
+    for plain in _arrays(model, located, kind):
+        stored = encode() if plain.size <= numbers.LARGEST else plain.stored
+        better = len(stored) < len(plain.stored)
+        yield Section(kind, coding, plain.parts, stored, plain.size) if better else plain
+
+
 def _blocks(model: bytes, located: Located) -> Iterator[Section]:
-    """Yield the weights, block by block."""
+    """Yield the weights, block by block; those beyond what a pack may hold of them are coded generally."""
+    left = weights.LARGEST
+    for parts in _grouped([part for part in located.parts if part.kind == Kind.WEIGHTS]):
+        contents = _contents(model, parts)
+        plain = _general(Kind.WEIGHTS, b"".join(contents), len(parts))
+        stored = weights.encode(parts, contents) if plain.size <= left else plain.stored
+        better = len(stored) < len(plain.stored)
+        left -= plain.size if better else 0
+        yield Section(Kind.WEIGHTS, weights.CODING, len(parts), stored, plain.size) if better else plain
+
+
+def _grouped(parts: list[Part]) -> Iterator[list[Part]]:
+    """Yield the layers of each block."""
     block: list[Part] = []
-    for part in located.parts:
-        if part.kind == Kind.WEIGHTS:
-            if block and sum(each.size for each in [*block, part]) > _BLOCK:
-                yield _block(model, block)
-                block = []
-            block.append(part)
+    for part in parts:
+        if block and sum(each.size for each in [*block, part]) > _BLOCK:
+            yield block
+            block = []
+        block.append(part)
     if block:
-        yield _block(model, block)
-
-
-def _block(model: bytes, parts: list[Part]) -> Section:
-    contents = _contents(model, parts)
-    plain = _general(Kind.WEIGHTS, b"".join(contents), len(parts))
-    if plain.size > weights.LARGEST:
-        return plain
-    stored = weights.encode(parts, contents)
-    better = len(stored) < len(plain.stored)
-    return Section(Kind.WEIGHTS, weights.CODING, len(parts), stored, plain.size) if better else plain
+        yield block
