@@ -267,7 +267,7 @@ def _check_labels(labels: Sequence[str], info: Model) -> None:
 
 
 def with_attached(model: bytes, files: Mapping[str, bytes]) -> bytes:
-    """Append a stored zip of files to a FlatBuffer; offsets count from the start of the whole, as ordinary readers expect."""
+    """Append a stored zip of files; offsets count from the start of the whole, as ordinary readers expect."""
     whole = io.BytesIO(model)
     whole.seek(0, io.SEEK_END)
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:

@@ -219,8 +219,8 @@ class CheckConfig:
 class PackConfig:
     """What a pack must keep to (docs/how-to/packs.md).
 
-    `budget_kb`: at most so many thousand bytes; 0 asks for as few as `max_drop` allows. `max_drop`: percentage points of
-    top-1 that the packed network may lose, which is what its divergence is chosen for, without any label. `epochs` of
+    `budget_kb`: at most so many thousand bytes; 0 asks for as few as `max_drop` allows. `max_drop`: percentage points
+    of top-1 that the packed network may lose, which its divergence is chosen for, without any label. `epochs` of
     tuning on the pictures; 0 only rounds.
     """
 

@@ -1,4 +1,4 @@
-"""What a nat predicted for a layer is worth: each layer rounded alone, what that really costs against what its moments say.
+"""What a nat predicted for a layer is worth: each rounded alone, what that costs against what its moments say.
 
 Layers whose errors hurt more than predicted are rounded at a lower price, and the other way round.
 """

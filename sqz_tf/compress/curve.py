@@ -99,7 +99,7 @@ class Curve:
 
 
 def _bisected(holds: Callable[[float], bool], low: float, high: float, upper: bool = True) -> float:
-    """Return where a condition that fails at `low` begins to hold, by ratio: the side on which it holds, or the other."""
+    """Return where a condition that fails at `low` begins to hold: from the side on which it does, or the other."""
     for _ in range(BISECTIONS):
         middle = float(np.sqrt(low * high))
         low, high = (low, middle) if holds(middle) else (middle, high)

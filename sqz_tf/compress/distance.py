@@ -1,4 +1,4 @@
-"""How far a compressed network is from the float one: on logits, because an int8 softmax has 256 steps of probability."""
+"""How far a compressed network is from float: on logits, because an int8 softmax has 256 steps of probability."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A `.tflite` as a differentiable TensorFlow function of its weights, up to the logits.
 
-The float network that is to be compressed, and, with the ranges of its int8 twin, that twin simulated. The file is the only
-source: what an export wrote and what came from elsewhere are read alike.
+The float network that is to be compressed, and, with the ranges of its int8 twin, that twin simulated. The file is
+the only source: what an export wrote and what came from elsewhere are read alike.
 """
 
 from __future__ import annotations
@@ -84,9 +84,9 @@ class Graph:
         """Return what the network computes before its softmax, float32 [N, classes].
 
         Args:
-          given: tensor → value, float32 [N, ...], of what the operators from `first` on read; the graph's input for all.
+          given: tensor → value, float32 [N, ...], of what operators from `first` on read; the graph's input for all.
           weights: operator → (kernel, bias), float32 tensors of the shapes in `weights`.
-          ranges: tensor → (lowest, highest) on whose 256 steps its values are rounded; tensors without are left.
+          ranges: tensor → (lowest, highest) on whose 256 steps its values are rounded; others are left.
           first: operator to begin with.
         """
         found = self.values(given, weights, ranges, first)[self.model.outputs[0]]

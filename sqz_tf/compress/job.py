@@ -1,4 +1,4 @@
-"""The whole compressor: moments → factors → curve → the point that a goal asks for → tuned; each step's result can be kept."""
+"""The whole compressor: moments → factors → curve → the point that a goal asks for → tuned."""
 
 from __future__ import annotations
 

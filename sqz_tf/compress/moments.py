@@ -1,9 +1,9 @@
-"""How much the network's answer depends on each weight: the Fisher information of its own predictions, a layer at a time.
+"""How much the network's answer depends on each weight: the Fisher information of its own predictions.
 
-For logits z and probabilities p of a picture, J·diag(p) − p·pᵀ·J is the Hessian of the divergence KL(float ‖ changed). With random ε,
-v = √p∘ε − p·(√p·ε) has that middle matrix as its covariance, so gradients d of v·z are samples whose mean outer product is the
-Hessian. Of a layer's gradients D [K, O] only E[D·Dᵀ] and the diagonal of E[Dᵀ·D] are kept: a Kronecker product of what
-goes in and what goes out (Martens and Grosse 2015, arXiv:1503.05671).
+For logits z and probabilities p of a picture, J·diag(p) − p·pᵀ·J is the Hessian of the divergence KL(float ‖
+changed). With random ε, v = √p∘ε − p·(√p·ε) has that middle matrix as its covariance, so gradients d of v·z are
+samples whose mean outer product is the Hessian. Of a layer's gradients D [K, O] only E[D·Dᵀ] and the diagonal of
+E[Dᵀ·D] are kept: a Kronecker product of what goes in and what goes out (Martens and Grosse 2015, arXiv:1503.05671).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Moments:
     """What a layer's weights matter: changing column k of row o by e costs outputs[o] · eᵀ·inputs·e / 2 nats.
 
     Attributes:
-      inputs: float64 [K + 1, K + 1], K the weights of one output channel in the order of the kernel's axes, then the bias.
+      inputs: float64 [K + 1, K + 1], an output channel's K weights in the order of the kernel's axes, then the bias.
       outputs: float64 [O], sum 1.
     """
 

@@ -1,4 +1,4 @@
-"""What a weight costs in bits, as the rounding sees it: whether it is zero by its row and its column, its size by its layer."""
+"""What a weight costs in bits: whether it is zero by its row and its column, its size by its layer."""
 
 from __future__ import annotations
 

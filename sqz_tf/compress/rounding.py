@@ -1,7 +1,8 @@
 """Round a layer's weights to integers that cost few bits, each rounding's error made good by the weights still to come.
 
-Optimal Brain Compression's order of work (Frantar and Alistarh 2022, arXiv:2208.11580) with a price on bits: for each weight the
-cheaper of the nearest integer, the one next to it toward zero, and zero, by the loss it leaves and λ times its bits.
+Optimal Brain Compression's order of work (Frantar and Alistarh 2022, arXiv:2208.11580) with a price on bits: for each
+weight the cheaper of the nearest integer, the one next to it toward zero, and zero, by the loss it leaves and λ times
+its bits.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Let the integers of a rounded network move until it says again what the float one says (Hinton et al. 2015, arXiv:1503.02531).
+"""Let the integers of a rounded network move until it says what float says (Hinton et al. 2015, arXiv:1503.02531).
 
-Zeros stay zeros, so that the pack stays as small; the others move in units of their steps, gradients passing straight through
-the rounding. The first layers, which hold few weights and cost most of the time, stay as they are. Pictures that were kept back
-choose the epoch.
+Zeros stay zeros, so that the pack stays as small; the others move in units of their steps, gradients passing straight
+through the rounding. The first layers, which hold few weights and cost most of the time, stay as they are. Pictures
+that were kept back choose the epoch.
 """
 
 from __future__ import annotations
