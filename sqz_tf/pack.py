@@ -31,8 +31,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m sqz_tf.pack",
         description="Pack an export or an int8 .tflite into a .sqz. With pictures its weights are rounded to "
-        "what costs few bits and little accuracy; without, it unpacks to the same bytes. Every command takes a .sqz where it "
-        "takes a .tflite. Exit code 0: done, 1: failed, or more accuracy lost than allowed, 2: usage.",
+        "what costs few bits and little accuracy; without, it unpacks to the same bytes. Every command takes a "
+        ".sqz where it takes a .tflite. Exit code 0: done, 1: failed, or more accuracy lost than allowed, 2: usage.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from converters import packs
+from sqz_tf.artifact.exported import FLOAT, INT8, PACK
 from sqz_tf.artifact.workspace import Stage
 from sqz_tf.base import stats
 from sqz_tf.base.spec import PackConfig
@@ -32,10 +33,12 @@ from sqz_tf.compress.job import (
 from sqz_tf.compress.network import Network
 from sqz_tf.parity.artifacts import spread
 from sqz_tf.parity.verdict import int8_scores
+from sqz_tf.pipeline.convert import Converted
 from sqz_tf.pipeline.files import read_json, write_json
+from sqz_tf.pipeline.run import Made, Run
 from sqz_tf.train.keras import make_deterministic
 
-PACK, FIGURES = "model.sqz", "pack.json"
+FIGURES = "pack.json"
 MOMENTS = "moments.npz"
 MOST_LEARNT = 2000  # pictures
 MOST_JUDGED = 1000  # pictures, for a point of the curve; the result is judged on all
@@ -95,6 +98,33 @@ def pack_stages(task: Task, stage: RunStage, step: Step, needs: Sequence[Stage] 
     content.append(hashlib.sha256(np.ascontiguousarray(task.images).data).hexdigest())
     measured = stage("moments", [*content, task.seed], lambda out: _measure(task, out, step), needs=needs)
     return stage("packed", [task.config], lambda out: _pack(task, measured.folder, out, step), needs=[measured])
+
+
+def pack(run: Run, made: Made, converted: Converted) -> Stage | None:
+    """Run or resume the stages that pack an export; None where no pack was asked for."""
+    if run.plan.pack is None:
+        return None
+    data, folder = made.material.dataset, converted.models.folder
+    test = data.splits["test"]
+    labels = np.asarray(data.labels[test])
+    held = Held(np.asarray(data.images[test]), labels, stats.top_k_correct(made.reference_scores, labels, 1))
+    images = np.asarray(data.images[learnt_rows(data.splits)])
+    int8, float32 = ((folder / name).read_bytes() for name in (INT8, FLOAT))
+    task = Task(int8, float32, images, held, run.plan.pack, run.plan.seed)
+    return pack_stages(task, run.stage, run.console.step, [converted.models])
+
+
+def too_much_lost(packed: Stage | None) -> tuple[str, ...]:
+    """Return a line if a pack lost more than it may."""
+    figures = figures_of(packed) if packed else None
+    if figures is None or figures["passed"]:
+        return ()
+    lost = next(point["drop"] for point in figures["curve"] if point["chosen"])
+    low, high = lost["interval_pp"]
+    return (
+        f"the pack loses {lost['drop_pp']:.2f} points of top-1 (95 % interval {low:.2f} to {high:.2f}); give a larger "
+        "--pack-budget-kb, or none",
+    )
 
 
 def learnt_rows(splits: dict[str, np.ndarray]) -> np.ndarray:
@@ -183,4 +213,5 @@ def drop(model: bytes, held: Held, rows: np.ndarray) -> stats.Paired:
 
 def figures_of(packed: Stage) -> dict[str, Any]:
     """Return what a stage that packed kept of itself."""
-    return read_json(packed.folder / FIGURES)
+    figures: dict[str, Any] = read_json(packed.folder / FIGURES)
+    return figures

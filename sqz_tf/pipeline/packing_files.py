@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from converters import packs
+from sqz_tf.artifact.exported import PACK
 from sqz_tf.artifact.manifest import versions
 from sqz_tf.artifact.one_file import write_file
 from sqz_tf.artifact.workspace import Stage, Workspace
@@ -19,7 +20,7 @@ from sqz_tf.data.unlabelled import load_unlabelled
 from sqz_tf.inference.model_file import read
 from sqz_tf.parity.artifacts import as_float, read_artifacts
 from sqz_tf.parity.folder import pictures_of, reference_of
-from sqz_tf.pipeline.packing import MOST_LEARNT, PACK, Held, Task, figures_of, learnt_rows, pack_stages
+from sqz_tf.pipeline.packing import MOST_LEARNT, Held, Task, figures_of, learnt_rows, pack_stages
 from sqz_tf.train.keras import use_threads
 
 
