@@ -221,7 +221,7 @@ class PackConfig:
 
     `budget_kb`: at most so many thousand bytes; 0 asks for as few as `max_drop` allows. `max_drop`: percentage points
     of top-1 that the packed network may lose, which its divergence is chosen for, without any label. `epochs` of
-    tuning on the pictures; 0 only rounds.
+    tuning on the pictures, if there are some hundred; 0 only rounds.
     """
 
     budget_kb: float = 0.0

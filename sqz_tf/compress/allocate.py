@@ -25,7 +25,8 @@ def factors(network: Network, layers: Mapping[int, Layer], images: np.ndarray, p
     """Return by what each layer's price is to be multiplied.
 
     Args:
-      images: uint8 [N, H, W, C]; the first `PICTURES` are used.
+      images: uint8 [N, H, W, C]; the first `PICTURES` are used. Not those that the moments are from, which tell less
+        than it costs on others.
     """
     graph, (given,) = network.graph, network.graph.model.inputs
     weights = {i: (tf.Variable(w.kernel), tf.Variable(w.bias)) for i, w in graph.weights.items()}

@@ -23,7 +23,7 @@ LEAST = 10  # pictures that something can be learnt from
 SAMPLES = 900  # pictures, copies among them, that the moments are drawn from
 LESSONS = 1400  # pictures, copies among them, of one epoch of tuning
 BATCH = 20
-EPOCHS = 6
+ENOUGH = 500  # pictures from which on tuning teaches more than the pictures themselves
 DIVERGENCE_A_POINT = 0.02  # nats that cost about one point of top-1 (docs/results.md): what --max-drop asks for
 
 Step = Callable[[str, int, int], None]  # what is done, how far, of how much
@@ -36,12 +36,12 @@ class Goal:
     Attributes:
       budget: bytes of the pack at most; None asks for nothing.
       divergence: nats from float at most, on the pictures kept back; where there is a budget it does not count.
-      epochs: of tuning; 0 only rounds.
+      epochs: of tuning, where there are pictures enough; 0 only rounds.
     """
 
     budget: int | None = None
     divergence: float = DIVERGENCE_A_POINT
-    epochs: int = EPOCHS
+    epochs: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ def prepare(network: Network, pictures: Pictures, found: Mapping[int, Moments], 
         index: Layer(network.rows(index), weights.bias, found[index], network.grid(index))
         for index, weights in network.graph.weights.items()
     }
-    by = factors(network, layers, pictures.learnt, lambda done, of: step("layers", done, of))
+    by = factors(network, layers, pictures.kept, lambda done, of: step("layers", done, of))
     return Curve(network, layers, by, pictures.kept, network.logits(pictures.kept))
 
 
@@ -113,7 +113,7 @@ def reach(curve: Curve, pictures: Pictures, goal: Goal, seed: int, step: Step) -
       ConfigError: no rounding is small enough.
     """
     start = curve.near(goal.divergence) if goal.budget is None else curve.within(goal.budget)
-    if not goal.epochs:
+    if not goal.epochs or len(pictures.learnt) < ENOUGH:
         return start
     network = curve.network
     images = np.stack(list(copies(pictures.learnt, max(LESSONS, len(pictures.learnt)), seed)))

@@ -7,7 +7,7 @@ that were kept back choose the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,16 +53,14 @@ def tuned(
       epochs: over all pictures of the lesson.
     """
     start = _frozen(layers)
-    values = _inputs(network, layers, lesson.images, start)
+    inputs = _Inputs(network, layers, lesson.images, start)
     student = _Student(network, layers, start)
     best, least = dict(layers), judge(layers)
     rng, steps = np.random.default_rng(seed), max(1, len(lesson.images) // batch)
     learn = student.learner(epochs * steps)
     for epoch in range(1, epochs + 1):
         for chosen in np.array_split(rng.permutation(len(lesson.images)), steps):
-            learn(
-                {index: tf.constant(each[chosen]) for index, each in values.items()}, tf.constant(lesson.logits[chosen])
-            )
+            learn(inputs.of(chosen), tf.constant(lesson.logits[chosen]))
         now = student.rounded()
         found = judge(now)
         if found < least:
@@ -81,21 +79,36 @@ def _frozen(layers: Mapping[int, Rounded]) -> int:
     return 0
 
 
-def _inputs(network: Network, layers: Mapping[int, Rounded], images: np.ndarray, start: int) -> dict[int, np.ndarray]:
-    """Return what the operators from `start` on read of each picture, tensor → float32 [N, ...] on its 256 steps."""
-    graph, fixed = network.graph, _fixed(network, layers)
-    (given,), wanted = graph.model.inputs, graph.read_from(start)
-    if wanted == (given,):
-        return {given: network.numbers(images)}
-    run = tf.function(
-        lambda x: [graph.values({given: x}, fixed, network.ranges, end=start)[index] for index in wanted],
-        reduce_retracing=True,
-    )
-    parts = [[each.numpy() for each in run(tf.constant(network.numbers(x)))] for x in batches(images)]
-    return {index: np.concatenate([part[i] for part in parts]) for i, index in enumerate(wanted)}
+class _Inputs:
+    """What the operators from `start` on read of each picture, kept as the integers of the int8 network."""
+
+    def __init__(self, network: Network, layers: Mapping[int, Rounded], images: np.ndarray, start: int) -> None:
+        graph, fixed = network.graph, constants(network, layers)
+        (given,), wanted = graph.model.inputs, graph.read_from(start)
+
+        def read(numbers: Any) -> list[Any]:
+            values = graph.values({given: numbers}, fixed, network.ranges, end=start)
+            return [values[index] for index in wanted]
+
+        run = tf.function(read, reduce_retracing=True)
+        self.tensors = [graph.model.tensors[index] for index in wanted]
+        parts = [self._integers(run(tf.constant(network.numbers(part)))) for part in batches(images)]
+        self.integers = [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+    def _integers(self, values: Sequence[Any]) -> list[np.ndarray]:
+        pairs = zip(values, self.tensors, strict=True)
+        return [np.round(v.numpy() / t.scale[0] + t.zero_point[0]).astype(np.int8) for v, t in pairs]
+
+    def of(self, chosen: np.ndarray) -> dict[int, Any]:
+        """Return the real values of some pictures, tensor → float32 [N, ...]."""
+        return {
+            t.index: tf.constant((integers[chosen].astype(np.float32) - t.zero_point[0]) * np.float32(t.scale[0]))
+            for integers, t in zip(self.integers, self.tensors, strict=True)
+        }
 
 
-def _fixed(network: Network, layers: Mapping[int, Rounded]) -> dict[int, tuple[Any, Any]]:
+def constants(network: Network, layers: Mapping[int, Rounded]) -> dict[int, tuple[Any, Any]]:
+    """Return what rounded layers compute with: operator → (kernel, bias)."""
     return {
         index: (
             tf.constant(kernel_of(network, index, layer.integers * layer.steps[:, None])),
@@ -110,7 +123,7 @@ class _Student:
 
     def __init__(self, network: Network, layers: Mapping[int, Rounded], start: int) -> None:
         self.network, self.layers, self.start = network, layers, start
-        self.fixed = _fixed(network, {index: layer for index, layer in layers.items() if index < start})
+        self.fixed = constants(network, {index: layer for index, layer in layers.items() if index < start})
         learning = {index: layer for index, layer in layers.items() if index >= start}
         self.steps = {
             i: tf.constant(kernel_of(network, i, np.repeat(x.steps[:, None], x.integers.shape[1], 1)))
