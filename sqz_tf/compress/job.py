@@ -24,6 +24,7 @@ SAMPLES = 900  # pictures, copies among them, that the moments are drawn from
 LESSONS = 1400  # pictures, copies among them, of one epoch of tuning
 BATCH = 20
 ENOUGH = 500  # pictures from which on tuning teaches more than the pictures themselves
+TUNED_FROM = (8, 4, 2, 1)  # times the divergence asked for: tuning may win back so much
 DIVERGENCE_A_POINT = 0.02  # nats that cost about one point of top-1 (docs/results.md): what --max-drop asks for
 
 Step = Callable[[str, int, int], None]  # what is done, how far, of how much
@@ -107,25 +108,32 @@ def points(curve: Curve, step: Step) -> list[Point]:
 
 
 def reach(curve: Curve, pictures: Pictures, goal: Goal, seed: int, step: Step) -> Point:
-    """Return the point that the goal asks for, tuned.
+    """Return the point that the goal asks for, tuned where there are pictures enough.
 
     Raises:
       ConfigError: no rounding is small enough.
     """
-    start = curve.near(goal.divergence) if goal.budget is None else curve.within(goal.budget)
     if not goal.epochs or len(pictures.learnt) < ENOUGH:
-        return start
-    network = curve.network
+        return curve.near(goal.divergence) if goal.budget is None else curve.within(goal.budget)
     images = np.stack(list(copies(pictures.learnt, max(LESSONS, len(pictures.learnt)), seed)))
-    lesson = Lesson(images, network.logits(images))
+    lesson = Lesson(images, curve.network.logits(images))
+    if goal.budget is not None:
+        return _tuned(curve, curve.within(goal.budget), lesson, goal, seed, step)
+    for times in TUNED_FROM:
+        found = _tuned(curve, curve.near(times * goal.divergence), lesson, goal, seed, step)
+        if found.distance.divergence <= goal.divergence:
+            break
+    return found
 
+
+def _tuned(curve: Curve, start: Point, lesson: Lesson, goal: Goal, seed: int, step: Step) -> Point:
     def judge(layers: Mapping[int, Rounded]) -> float:
         point = curve.point(start.price, layers)
         small = goal.budget is None or len(point.pack) <= goal.budget
         return point.distance.divergence if small else np.inf
 
     layers = tuned(
-        network,
+        curve.network,
         start.layers,
         lesson,
         judge,
