@@ -13,6 +13,7 @@ from sqz_tf.artifact.one_file import write_file
 from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, show, show_json
 from sqz_tf.base.errors import DataError, translated
 from sqz_tf.base.text import printable
+from sqz_tf.inference.model_file import contents
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -24,6 +25,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("pack", metavar="F.sqz", type=Path, help="what python -m sqz_tf.pack wrote")
     parser.add_argument("--out", metavar="MODEL.tflite", type=Path, required=True, help="the file to write")
+    parser.add_argument(
+        "--tflm",
+        action="store_true",
+        help="write it for TFLite Micro, whose DECODE operator restores weights kept compressed; also from a .tflite",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a .tflite")
     common_options(parser, json="print the bytes and the sha256 as JSON", quiet="no notes")
     return parser
@@ -35,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:
-    model = _unpacked(arguments.pack)
+    model = _for_tflm(arguments.pack, console) if arguments.tflm else _unpacked(arguments.pack)
     write_file(arguments.out, model, lambda beginning: beginning[4:8] == b"TFL3", arguments.overwrite)
     console.note(f"{arguments.pack}: {len(model):,} bytes")
     if arguments.json:
@@ -43,6 +49,18 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     else:
         show(printable(str(arguments.out)))
     return EXIT_OK
+
+
+def _for_tflm(path: Path, console: Console) -> bytes:
+    """Return a model with its weights compressed as TFLite Micro reads them, and tell how."""
+    from converters.tflite.writer import for_microcontroller
+    from converters.tflm_decode.writer import choices, with_decode
+
+    with translated(DataError, f"{path} cannot be written for TFLite Micro"):
+        model = for_microcontroller(contents(path))
+        for choice in choices(model):
+            console.note(f"tensor {choice.tensor}: {choice.dense:,} bytes, {choice.encoding} {choice.bytes:,}")
+        return with_decode(model)
 
 
 def _unpacked(path: Path) -> bytes:
