@@ -3,21 +3,28 @@
 For logits z and probabilities p of a picture, J·diag(p) − p·pᵀ·J is the Hessian of the divergence KL(float ‖
 changed). With random ε, v = √p∘ε − p·(√p·ε) has that middle matrix as its covariance, so gradients d of v·z are
 samples whose mean outer product is the Hessian. Of a layer's gradients D [K, O] only E[D·Dᵀ] and the diagonal of
-E[Dᵀ·D] are kept: a Kronecker product of what goes in and what goes out (Martens and Grosse 2015, arXiv:1503.05671).
+E[Dᵀ·D] are kept: a Kronecker product of what goes in and what goes out.
+
+A few hundred pictures leave E[D·Dᵀ] noisy. It is drawn toward the sum over positions of the map of |δ|²·x·xᵀ, x
+what the kernel sees there and δ what comes back (Martens and Grosse 2015, arXiv:1503.05671, as if positions had
+nothing to do with each other): hundreds of samples from each picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from converters.tflite.reader import Op
 from sqz_tf.compress.graph import Graph
 from sqz_tf.train.keras import tf
 
 FLATTENING = 0.3  # of the mean, added to what goes out: classes that no picture shows would get nothing
-DAMPING = 0.05  # of the mean of the diagonal
+TOWARD_POSITIONS = 0.7  # how far what goes in is drawn toward the sum over positions
+DAMPING = 0.01  # of the mean of the diagonal
 
 Progress = Callable[[int, int], None]
 
@@ -45,45 +52,98 @@ def moments(
       seed: of ε.
       progress: told after each picture.
     """
-    variables = {index: (tf.Variable(w.kernel), tf.Variable(w.bias)) for index, w in graph.weights.items()}
-
-    @tf.function(reduce_retracing=True)
-    def gradients(picture, noise):  # type: ignore[no-untyped-def]
-        with tf.GradientTape() as tape:
-            logits = graph.logits({graph.model.inputs[0]: picture}, variables, {})
-            root = tf.sqrt(tf.stop_gradient(tf.nn.softmax(logits)))
-            direction = root * (noise - root * tf.reduce_sum(root * noise))
-            along = tf.reduce_sum(logits * direction)
-        return tape.gradient(along, variables)
-
     rng = np.random.default_rng(seed)
     classes = graph.model.output_tensors()[0].size
-    sums = {index: _Sums(graph, index) for index in variables}
+    sample = _sampler(graph)
+    sums = {index: _Sums(graph, index) for index in graph.weights}
     for done, picture in enumerate(numbers, 1):
         noise = rng.standard_normal((1, classes)).astype(np.float32)
-        for index, (kernel, bias) in gradients(tf.constant(picture), tf.constant(noise)).items():
-            sums[index].add(kernel.numpy(), bias.numpy())
+        for index, parts in sample(tf.constant(picture), tf.constant(noise)).items():
+            sums[index].add(*(part.numpy() for part in parts))
         progress(done, count)
     return {index: each.moments(count) for index, each in sums.items()}
 
 
+def _sampler(graph: Graph) -> Callable[[Any, Any], dict[int, tuple[Any, Any, Any]]]:
+    """Return what gives a picture's gradients of each layer: of the kernel, of the bias, the sum over positions."""
+    kernels = {index: tf.constant(weights.kernel) for index, weights in graph.weights.items()}
+    (given,) = graph.model.inputs
+
+    @tf.function(reduce_retracing=True)
+    def sample(picture, noise):  # type: ignore[no-untyped-def]
+        biases = {index: _at_each_position(graph, index) for index in kernels}
+        with tf.GradientTape() as tape:
+            tape.watch([kernels, biases])
+            values = graph.values({given: picture}, {index: (kernels[index], biases[index]) for index in kernels}, {})
+            logits = tf.reshape(values[graph.model.outputs[0]], (1, -1))
+            root = tf.sqrt(tf.stop_gradient(tf.nn.softmax(logits)))
+            direction = root * (noise - root * tf.reduce_sum(root * noise))
+            along = tf.reduce_sum(logits * direction)
+        of_kernels, of_biases = tape.gradient(along, [kernels, biases])
+        found = {}
+        for index in kernels:
+            op, back = graph.model.ops[index], of_biases[index]
+            back = tf.reshape(back, (-1, back.shape[-1]))
+            seen = _seen(graph, op, values[op.inputs[0]])
+            found[index] = of_kernels[index], tf.reduce_sum(back, 0), _over_positions(seen, back)
+        return found
+
+    return sample  # type: ignore[no-any-return]
+
+
+def _at_each_position(graph: Graph, index: int) -> Any:
+    """Return a layer's bias as one tensor for all positions of its output: its gradient is what comes back to each."""
+    shape = graph.model.tensors[graph.model.ops[index].outputs[0]].shape
+    return tf.broadcast_to(tf.constant(graph.weights[index].bias), shape)
+
+
+def _seen(graph: Graph, op: Op, x: Any) -> Any:
+    """Return what a kernel sees at each position: float32 [P, K, C], C the channels with weights of their own or 1."""
+    kernel = graph.weights[op.index].kernel
+    if op.name == "FULLY_CONNECTED":
+        return tf.reshape(x, (1, -1, 1))
+    sizes, strides, dilation = (
+        (1, *each, 1) for each in (kernel.shape[1:3], op.options["stride"], op.options["dilation"])
+    )
+    patches = tf.image.extract_patches(x, sizes, strides, dilation, op.options["padding"])
+    if op.name == "CONV_2D":
+        return tf.reshape(patches, (-1, kernel[0].size, 1))
+    channels = x.shape[-1]
+    seen = tf.reshape(patches, (-1, kernel.shape[1] * kernel.shape[2], channels))
+    return tf.repeat(seen, kernel.shape[-1] // channels, axis=-1)
+
+
+def _over_positions(seen: Any, back: Any) -> Any:
+    """Return the sum over positions of |δ|²·x·xᵀ, the bias's x being 1: float32 [K + 1, K + 1]."""
+    seen = tf.concat([seen, tf.ones_like(seen[:, :1])], 1)
+    power = tf.square(back) if seen.shape[-1] > 1 else tf.reduce_sum(tf.square(back), -1, keepdims=True)
+    weighted, seen = (
+        tf.reshape(tf.transpose(each, (1, 0, 2)), (seen.shape[1], -1)) for each in (seen * power[:, None], seen)
+    )
+    return tf.matmul(weighted, seen, transpose_b=True)
+
+
 class _Sums:
+    """The gradients of a layer, added up."""
+
     def __init__(self, graph: Graph, index: int) -> None:
         self.depthwise = graph.model.ops[index].name == "DEPTHWISE_CONV_2D"
         kernel, bias = graph.weights[index].kernel, graph.weights[index].bias
         size = kernel.size // len(bias) + 1
-        self.inputs, self.outputs = np.zeros((size, size)), np.zeros(len(bias))
+        self.inputs, self.positions, self.outputs = np.zeros((size, size)), np.zeros((size, size)), np.zeros(len(bias))
 
-    def add(self, kernel: np.ndarray, bias: np.ndarray) -> None:
-        rows = as_rows(kernel, self.depthwise)
-        columns = np.concatenate([rows, bias[:, None]], axis=1)
+    def add(self, kernel: np.ndarray, bias: np.ndarray, positions: np.ndarray) -> None:
+        columns = np.concatenate([as_rows(kernel, self.depthwise), bias[:, None]], axis=1)
         self.inputs += columns.T @ columns
+        self.positions += positions
         self.outputs += np.square(columns).sum(1)
 
     def moments(self, count: int) -> Moments:
         share = self.outputs / max(self.outputs.sum(), 1e-300)
         share = (share + FLATTENING * share.mean()) / (1 + FLATTENING)
         inputs = self.inputs / count
+        alike = self.positions * (np.trace(inputs) / max(np.trace(self.positions), 1e-300))
+        inputs = (1 - TOWARD_POSITIONS) * inputs + TOWARD_POSITIONS * alike
         inputs[np.diag_indices_from(inputs)] += DAMPING * np.diag(inputs).mean() + 1e-300
         return Moments(inputs, share)
 
