@@ -79,7 +79,8 @@ def _differences(vectors: Sequence[np.ndarray], number: int, rule: Rule) -> np.n
 
 
 def _holds(vectors: Sequence[np.ndarray], number: int, rule: Rule) -> bool:
-    return bool((np.abs(_differences(vectors, number, rule)) <= _MOST_DIFFERENCE).all())
+    alike = len(vectors[rule[0]]) == len(vectors[number])
+    return alike and bool((np.abs(_differences(vectors, number, rule)) <= _MOST_DIFFERENCE).all())
 
 
 def _encode_alone(coder: bits.Encoder, values: np.ndarray) -> None:

@@ -93,7 +93,7 @@ class Decoder:
         return 2 * self._next
 
     def _refill(self, x: np.ndarray) -> None:
-        short = np.flatnonzero(x < _LOWEST)
+        short = (x < _LOWEST).nonzero()[0]
         words = self._words[self._next : self._next + len(short)]
         require(len(words) == len(short), "the coded weights end too early")
         x[short] = x[short] << _WORD | words

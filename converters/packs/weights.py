@@ -9,6 +9,7 @@ The sign follows theirs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -95,6 +96,7 @@ def _signs() -> Table:
     return Table(np.ones((_SIGNS, 2), np.int64), 128, ordered=False)
 
 
+@lru_cache
 def _prior() -> np.ndarray:
     """Return counts [levels, tokens] that decline geometrically with the mean of each level."""
     widths = np.diff([*_FIRST[:29], 129])

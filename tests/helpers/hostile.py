@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests.helpers import damaged_models, echo_models
+from converters import packs
+from tests.helpers import damaged_models, damaged_packs, echo_models, hostile_models
 
 SECONDS = 20  # that one input may take
 VALUES: tuple[Any, ...] = (
@@ -187,6 +188,11 @@ def _put_preprocess(folder: Path, data: bytes) -> None:
     (folder / "model.tflite").write_bytes(_model_with(data))
 
 
+def _pack() -> bytes:
+    """Return the pack of a small network that every command takes."""
+    return packs.pack(hostile_models.classifier("plain"))
+
+
 MODEL_COMMANDS = (
     ("sqz_tf.compile", "model.tflite", "--json"),
     ("sqz_tf.fit", "model.tflite", "--json", "--no-tflm", "--board", "stm32f405"),
@@ -206,6 +212,13 @@ def attacks(model: bytes, manifest: bytes, preprocess: bytes) -> dict[str, Attac
     classify = (("sqz_tf.classify", "model.tflite", "picture.png", "--json"),)
     found = [
         Attack("tflite", model, lambda data, rng: data, _put("model.tflite"), MODEL_COMMANDS),
+        Attack(
+            "sqz",
+            _pack(),
+            damaged_packs.damaged,
+            _put("model.tflite"),
+            (*MODEL_COMMANDS, ("sqz_tf.unpack", "model.tflite", "--out", "unpacked.tflite", "--overwrite")),
+        ),
         Attack("preprocess.json", preprocess, edited_json, _put_preprocess, MODEL_COMMANDS[2:]),
         Attack(
             "manifest.json",

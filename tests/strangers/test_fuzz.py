@@ -46,10 +46,10 @@ def kinds() -> dict[str, Attack]:
 
 
 NAMES = (
-    *("tflite", "preprocess.json", "manifest.json", "zip"),
+    *("tflite", "sqz", "preprocess.json", "manifest.json", "zip"),
     *(f"picture {kind}" for kind in hostile.FORMATS if hostile.picture_file(kind)),
 )
-QUICK = ("tflite", "preprocess.json", "manifest.json", "zip", "PNG", "JPEG", "TIFF")
+QUICK = ("tflite", "sqz", "preprocess.json", "manifest.json", "zip", "PNG", "JPEG", "TIFF")
 
 
 def prepared(folder: Path) -> Path:
