@@ -124,6 +124,29 @@ void sqz_conv_row_dsp(const void *params, const sqz_rows *rows);
 void sqz_conv_row_dsp_wide(const void *params, const sqz_rows *rows);
 void sqz_conv_row_mve(const void *params, const sqz_rows *rows);
 
+/* A convolution whose weights, biases, multipliers and shifts lie compressed in a section of its own (sqz_unpack.h); those of
+ * its sqz_conv are null, and requant.step is 0 where all multipliers are 2^30. For each row the channels are decoded
+ * `block` at a time. */
+typedef struct sqz_packed {
+    const uint8_t *data;
+    uint32_t bytes;
+    uint16_t block;     /* a multiple of a group's channels */
+    uint16_t scales;    /* different pairs of multiplier and shift */
+    uint8_t group_bits; /* looked up at once, 1 to 12 */
+    uint8_t value_bits; /* the longest code of a value, 1 to 12 */
+    uint8_t bias_bits;  /* 1 to 32 */
+    uint8_t scale_bits; /* at most 16 */
+} sqz_packed;
+
+typedef struct sqz_conv_packed {
+    sqz_conv conv;
+    sqz_packed packed;
+} sqz_conv_packed;
+
+void sqz_conv_row_packed(const void *params, const sqz_rows *rows);
+void sqz_conv_row_dsp_packed(const void *params, const sqz_rows *rows);
+void sqz_conv_row_mve_packed(const void *params, const sqz_rows *rows);
+
 void sqz_depthwise_row(const void *params, const sqz_rows *rows);
 
 /* The same convolution where its only reader is the mean over height and width: its rows are never stored (1000
@@ -137,6 +160,15 @@ typedef struct sqz_conv_mean {
 void sqz_conv_mean_row(const void *params, const sqz_rows *rows); /* SQZ_LAST; state int32 [out_channels] */
 void sqz_conv_mean_row_dsp(const void *params, const sqz_rows *rows);
 void sqz_conv_mean_row_mve(const void *params, const sqz_rows *rows);
+
+typedef struct sqz_conv_mean_packed {
+    sqz_conv_mean both;
+    sqz_packed packed;
+} sqz_conv_mean_packed;
+
+void sqz_conv_mean_row_packed(const void *params, const sqz_rows *rows);
+void sqz_conv_mean_row_dsp_packed(const void *params, const sqz_rows *rows);
+void sqz_conv_mean_row_mve_packed(const void *params, const sqz_rows *rows);
 
 /* MAX_POOL_2D and AVERAGE_POOL_2D. `_row` sees all rows of its window (SQZ_EACH). `_window` sees one row at a time
  * (SQZ_WINDOW), with kernel_h <= stride_h + 1 for maxima and kernel_h <= stride_h for averages, so that at most one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from converters.compiler import Compilation, analyse, files
@@ -24,6 +25,9 @@ LINKED = {"cortex-m85": "cortex-m55"}  # cores that the compiler may not know ye
 
 # Code and stack where nothing can be linked: those of SqueezeNet on a Cortex-M, and room for denser or sparser code.
 CODE_BYTES = {"generic": 10 * KIB, "cortex-m4": 12 * KIB, "cortex-m55": 12 * KIB}
+
+
+PACKED_CODE_BYTES = 3 * KIB  # more, where weights are compressed
 
 
 STACK_BYTES = 1 * KIB
@@ -73,6 +77,11 @@ TFLM_CODE_BYTES = {"cortex-m4": 44_304, "cortex-m7": 42_424, "cortex-m55": 39_26
 
 
 TFLM_CORE = {"cortex-m33": "cortex-m4", "cortex-m85": "cortex-m55"}
+
+
+def labels_bytes(labels: Sequence[str]) -> int:
+    """Return what NAME_labels.c takes: texts with their ends, each at a multiple of four bytes, and pointers."""
+    return sum(4 + -(-(len(label.encode()) + 1) // 4) * 4 for label in labels)
 
 
 class FitError(SqzError):

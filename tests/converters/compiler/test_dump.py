@@ -16,7 +16,7 @@ def test_every_pass_can_be_printed(what: str) -> None:
     assert len(lines) > 10 or what == "emit"
     assert not any(line.endswith(" ") for line in lines)
     with pytest.raises(
-        ValueError, match="there is no pass 'magic'; expected one of read, legalise, schedule, plan, emit"
+        ValueError, match="there is no pass 'magic'; expected one of read, legalise, schedule, layouts, plan, emit"
     ):
         compiler.dump(compiler.analyse(squeezenet()), "magic")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from converters.compiler.back.c.selection import DENSE, Packing, select
 from converters.compiler.back.c.weight_layout import FAST, Choice, lay_out
 from converters.compiler.middle import program as prog
 
@@ -13,20 +14,27 @@ TARGETS = ("generic", *FAST)  # generic: any C compiler, any chip
 ROWS_ON_STACK, POINTER_BYTES = 16, 8  # SQZ_ROWS_ON_STACK, SQZ_POINTER_BYTES
 
 
-def choose(program: prog.Program, target: str) -> tuple[Choice, ...]:
+def choose(program: prog.Program, target: str, packing: Packing = DENSE) -> tuple[Choice, ...]:
     """Return the choice for each operator.
 
     Args:
       program: what is to run.
       target: one of TARGETS.
+      packing: which weights to compress.
 
     Raises:
       ValueError: the target is not known.
     """
     if target not in TARGETS:
         raise ValueError(f"target {target!r} is not known; expected one of {', '.join(TARGETS)}")
-    choices = ((CHOICES[type(each.kernel)](each.kernel, target), pointer_bytes(each)) for each in program.operators)
+    dense = tuple(uncompressed(each.kernel, target) for each in program.operators)
+    choices = zip(select(program, dense, target, packing), map(pointer_bytes, program.operators), strict=True)
     return tuple(replace(choice, scratch_bytes=choice.scratch_bytes + before) for choice, before in choices)
+
+
+def uncompressed(kernel: prog.Kernel, target: str) -> Choice:
+    """Return how a kernel is run with its weights as they are."""
+    return CHOICES[type(kernel)](kernel, target)
 
 
 def pointer_bytes(operator: prog.Operator) -> int:
