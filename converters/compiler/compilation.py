@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from converters.compiler.back.c import emit, library, targets
+from converters.compiler.back.c.arrangement import arrange
 from converters.compiler.back.c.selection import DENSE, Packing
 from converters.compiler.back.c.weight_layout import Choice
 from converters.compiler.front.network import Graph
@@ -44,8 +45,10 @@ def analyse(model: bytes, target: str = "generic", packing: Packing = DENSE) -> 
     """
     graph = read_graph(model)
     program = legalise(graph)
-    timed = schedule(program)
     choices = targets.choose(program, target, packing)
+    program, choices = arrange(program, choices, packing.arena_budget, packing.optimize == "ram")
+    choices = targets.with_pointers(program, choices)
+    timed = schedule(program)
     planned = plan(timed, tuple(choice.scratch_bytes for choice in choices))
     return Compilation(model, target, graph, program, timed, choices, planned)
 

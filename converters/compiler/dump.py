@@ -107,6 +107,7 @@ def _layouts(compilation: Compilation) -> str:
             each["dense_bytes"],
             each["constant_bytes"],
             each["block"] or "",
+            each["band"],
             each["decode_instructions"] or "",
         )
         for each in layouts(compilation)
@@ -115,9 +116,18 @@ def _layouts(compilation: Compilation) -> str:
         sum(each[key] for each in layouts(compilation))
         for key in ("dense_bytes", "constant_bytes", "decode_instructions")
     )
-    rows.append(("in all", "", dense, chosen, "", decode or ""))
+    rows.append(("in all", "", dense, chosen, "", "", decode or ""))
     return _table(
-        ("layer", "layout", "bytes dense", "bytes", "channels at once", "instructions to decode, estimate"), rows
+        (
+            "layer",
+            "layout",
+            "bytes dense",
+            "bytes",
+            "channels at once",
+            "rows at once",
+            "instructions to decode, estimate",
+        ),
+        rows,
     )
 
 

@@ -130,7 +130,8 @@ def layouts(compilation: Compilation) -> list[dict[str, Any]]:
             "dense_bytes": constant_bytes(operator.kernel, uncompressed(operator.kernel, compilation.target)),
             "constant_bytes": constant_bytes(operator.kernel, choice),
             "block": choice.block,
-            "decode_instructions": operator.fires * (choice.packed.instructions if choice.packed else 0),
+            "band": operator.band,
+            "decode_instructions": operator.bands * choice.decoding,
         }
         for operator, choice in zip(program.operators, compilation.choices, strict=True)
         if choice.weights is not None

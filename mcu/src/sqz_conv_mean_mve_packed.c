@@ -28,10 +28,13 @@ void sqz_conv_mean_row_mve_packed(const void *params, const sqz_rows *rows) {
     const sqz_conv *conv = &packed->both.conv;
     sqz_mve_tile tile;
     sqz_unpack unpack;
-    sqz_mve_begin_packed(&tile, &unpack, conv, &packed->packed, rows);
+    void *patch = sqz_mve_begin_packed(&unpack, conv, &packed->packed, rows);
     for (unsigned o = 0, count; o < conv->out_channels; o += count) {
         count = sqz_mve_next_block(&unpack, conv, o);
-        add_block(&tile, conv, unpack.block, count, (int32_t *)rows->state + o);
+        for (unsigned i = 0; i < rows->count; ++i) {
+            sqz_mve_begin_row(&tile, conv, &packed->packed, rows, i, patch);
+            add_block(&tile, conv, unpack.block, count, (int32_t *)rows->state + o);
+        }
     }
     sqz_conv_mean_finish(&packed->both, rows);
 }

@@ -16,9 +16,12 @@ void sqz_conv_row_mve_packed(const void *params, const sqz_rows *rows) {
     const sqz_conv *conv = &both->conv;
     sqz_mve_tile tile;
     sqz_unpack unpack;
-    sqz_mve_begin_packed(&tile, &unpack, conv, &both->packed, rows);
+    void *patch = sqz_mve_begin_packed(&unpack, conv, &both->packed, rows);
     for (unsigned o = 0, count; o < conv->out_channels; o += count) {
         count = sqz_mve_next_block(&unpack, conv, o);
-        put_block(&tile, conv, unpack.block, count, rows->out + o);
+        for (unsigned i = 0; i < rows->count; ++i) {
+            sqz_mve_begin_row(&tile, conv, &both->packed, rows, i, patch);
+            put_block(&tile, conv, unpack.block, count, rows->outs[i] + o);
+        }
     }
 }

@@ -18,6 +18,11 @@ static inline unsigned sqz_next_block(sqz_unpack *unpack, const sqz_conv *conv, 
     return count;
 }
 
+/* The rows that firing i of a band sees. */
+static inline sqz_rows sqz_row_of_band(const sqz_packed *packed, const sqz_rows *rows, unsigned i) {
+    return (sqz_rows){.in = rows->in + i * packed->stride_h, .out = rows->outs[i]};
+}
+
 /* The int8 of output pixel x and channel i of the block. */
 static inline int8_t sqz_packed_value(const sqz_unpack *unpack, const sqz_conv *conv, const sqz_rows *rows, unsigned x,
                                       unsigned i) {

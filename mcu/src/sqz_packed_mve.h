@@ -1,15 +1,21 @@
-/* A convolution with compressed weights on a processor with Helium, made ready for a row. */
+/* A convolution with compressed weights on a processor with Helium, a band of rows at a time. */
 #ifndef SQZ_PACKED_MVE_H
 #define SQZ_PACKED_MVE_H
 #include "sqz_conv.h"
 #include "sqz_tile_mve.h"
 #include "sqz_unpack.h"
 
-static inline void sqz_mve_begin_packed(sqz_mve_tile *tile, sqz_unpack *unpack, const sqz_conv *conv,
-                                        const sqz_packed *packed, const sqz_rows *rows) {
-    sqz_rows own = *rows;
-    own.scratch = sqz_unpack_begin(unpack, packed, &conv->requant, 4, 4 * sqz_conv_inputs(conv), rows->scratch);
-    sqz_mve_begin(tile, conv, &own);
+/* Make the decoder ready for a band. Returns where a row's patch can lie. */
+static inline void *sqz_mve_begin_packed(sqz_unpack *unpack, const sqz_conv *conv, const sqz_packed *packed,
+                                         const sqz_rows *rows) {
+    return sqz_unpack_begin(unpack, packed, &conv->requant, 4, 4 * sqz_conv_inputs(conv), rows->scratch);
+}
+
+/* Make row i of a band ready. */
+static inline void sqz_mve_begin_row(sqz_mve_tile *tile, const sqz_conv *conv, const sqz_packed *packed,
+                                     const sqz_rows *rows, unsigned i, void *patch) {
+    const sqz_rows row = {.in = rows->in + i * packed->stride_h, .scratch = patch};
+    sqz_mve_begin(tile, conv, &row);
 }
 
 /* Decode the channels from `first` on, as many as fit the block. Returns how many. */

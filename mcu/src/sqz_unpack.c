@@ -201,7 +201,8 @@ INLINE void make_steps(sqz_unpack *unpack, unsigned mask, unsigned length, unsig
                 word = joined(word, value >> 4, place, halves);
             }
         }
-        const unsigned until = rest ? from + 1 : smaller(from + (1u << (bits - used)), end);
+        /* What begins alike is alike: longer codes come last, so no value that still fits comes after one that does not. */
+        const unsigned until = smaller((from | ((1u << (bits - used)) - 1)) + 1, end);
         for (; from < until; ++from) {
             unpack->words[from] = word;
             unpack->steps[from] = (uint8_t)(used | rest << 4);

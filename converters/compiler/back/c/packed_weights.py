@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +11,13 @@ from converters.compiler.back.c.prefix_code import Code, shortest, to_bytes
 from converters.compiler.middle.program import Requant
 
 QUAD = 4  # weights that a mask tells of
-LONGEST_MASK, LONGEST_VALUE = 8, 11  # bits of a code
+LONGEST_MASK, LONGEST_VALUE = 8, 10  # bits of a code
 NO_CODE = 15  # SQZ_NO_CODE
 GROUP_BITS = (8, 9, 10, 11)  # that may be looked up at once
 
-# Instructions on a Cortex-M4, counted in QEMU: for each entry of the table made before a row, for each quad, for each
+# Instructions on a Cortex-M4, counted in QEMU: for each entry of the tables made before a band, for each quad, for each
 # value that its entry of the table does not hold, for each channel.
-ENTRY, QUAD_TAKEN, VALUE_TAKEN, CHANNEL_TAKEN = 20, 14, 13, 90
+ENTRY, VALUE_ENTRY, QUAD_TAKEN, VALUE_TAKEN, CHANNEL_TAKEN = 12, 7, 16, 21, 90
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,22 +50,25 @@ class Packed:
     Attributes:
       data: the section.
       scales: different pairs of multiplier and shift.
-      group_bits, value_bits, bias_bits, scale_bits: as in sqz_packed.
-      instructions: estimated, to decode it once.
+      value_bits, bias_bits, scale_bits: as in sqz_packed.
+      lookups: the instructions to decode it once, estimated, for each number of bits that can be looked up at once.
+      group_channels, groups, record_bytes: of the records that it is decoded into.
     """
 
     data: bytes
     scales: int
-    group_bits: int
     value_bits: int
     bias_bits: int
     scale_bits: int
-    instructions: int
+    lookups: Mapping[int, int]
+    group_channels: int
+    groups: int
+    record_bytes: int
 
-    @property
-    def table_bytes(self) -> int:
-        """RAM for the decoder's tables."""
-        return 5 * (1 << self.group_bits) + 2 * (1 << self.value_bits)
+    def memory_bytes(self, block: int, group_bits: int) -> int:
+        """Return the RAM for the decoder's tables and a block of so many channels' records."""
+        tables = 5 * (1 << group_bits) + 2 * (1 << self.value_bits)
+        return -(-(block // self.group_channels * self.record_bytes + tables) // 8) * 8
 
 
 def pack(groups: Groups) -> Packed:
@@ -80,10 +84,20 @@ def pack(groups: Groups) -> Packed:
         (mask_code.codes[masks], mask_code.lengths[masks]), (value_code.codes[weights + 128] * there, lengths)
     )
     stream = to_bytes(*(np.concatenate(both, axis=1).ravel() for both in zip(tables, quads, strict=True)))
-    group_bits, instructions = _lookup(mask_code.lengths[masks], lengths, mask_code.longest)
-    instructions += CHANNEL_TAKEN * len(groups.bias)
+    fixed = CHANNEL_TAKEN * len(groups.bias) + (VALUE_ENTRY << value_code.longest)
+    lookups = {bits: fixed + each for bits, each in _lookups(mask_code, masks, lengths).items()}
     data = _nibbles(mask_code) + _values(value_code) + pairs + stream
-    return Packed(data, len(pairs) // 5, group_bits, max(1, value_code.longest), bias_bits, scale_bits, instructions)
+    return Packed(
+        data,
+        len(pairs) // 5,
+        max(1, value_code.longest),
+        bias_bits,
+        scale_bits,
+        lookups,
+        groups.channels,
+        len(weights),
+        groups.record_bytes,
+    )
 
 
 Numbers = tuple[np.ndarray, np.ndarray]  # numbers and how many bits of each, both int64 [groups, N]
@@ -116,19 +130,14 @@ def _joined(masks: Numbers, values: Numbers) -> Numbers:
     return codes, lengths
 
 
-def _lookup(masks: np.ndarray, values: np.ndarray, least: int) -> tuple[int, int]:
-    """Return how many bits to look up at once, and the instructions that decoding then takes."""
-    ends = masks[..., None] + np.cumsum(values, axis=-1)
-    costs = [
-        (
-            (ENTRY << bits) + QUAD_TAKEN * masks.size + VALUE_TAKEN * int(((ends > bits) & (values > 0)).sum()),
-            bits,
-        )
-        for bits in GROUP_BITS
-        if bits >= least
-    ]
-    cost, bits = min(costs)
-    return bits, cost
+def _lookups(mask_code: Code, masks: np.ndarray, values: np.ndarray) -> dict[int, int]:
+    """Return the instructions to make the table and take all quads, for each number of bits looked up at once."""
+    ends = mask_code.lengths[masks][..., None] + np.cumsum(values, axis=-1)
+    costs = {}
+    for bits in GROUP_BITS:
+        left = int(((ends > bits) & (values > 0)).sum())
+        costs[bits] = (ENTRY << bits) + QUAD_TAKEN * masks.size + VALUE_TAKEN * left
+    return costs
 
 
 def _nibbles(code: Code) -> bytes:

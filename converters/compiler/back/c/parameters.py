@@ -80,10 +80,11 @@ def _conv_params(k: prog.ConvKernel, site: Site) -> Parameters:
         "bytes": len(section.data),
         "block": site.choice.block,
         "scales": section.scales,
-        "group_bits": section.group_bits,
+        "group_bits": site.choice.group_bits,
         "value_bits": section.value_bits,
         "bias_bits": section.bias_bits,
         "scale_bits": section.scale_bits,
+        "stride_h": k.window.stride_h,
     }
     first = "conv" if k.mean is None else "both"
     return f"{name}_packed", {first: _inner(values), "packed": _inner(packed)}

@@ -7,11 +7,11 @@ sqz_conv_mve.c say why.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from converters.compiler.back.c.packed_weights import Groups, Packed, pack
+from converters.compiler.back.c.packed_weights import GROUP_BITS, Groups, Packed, pack
 from converters.compiler.middle import arithmetic
 from converters.compiler.middle.program import ConvKernel
 
@@ -25,7 +25,7 @@ class Choice:
     """How an operator is run: the C function, its weights (int8, flat; None for most), and bytes of scratch.
 
     `records`: the weights hold the biases, multipliers and shifts too (mcu/src/sqz_record.h). `packed`: they are
-    compressed (mcu/src/sqz_unpack.h), and `block` channels are decoded at a time.
+    compressed (mcu/src/sqz_unpack.h), `block` channels are decoded at a time, `group_bits` bits looked up at once.
     """
 
     function: str
@@ -34,6 +34,12 @@ class Choice:
     records: bool = False
     packed: Packed | None = None
     block: int = 0
+    group_bits: int = 0
+
+    @property
+    def decoding(self) -> int:
+        """Instructions to decode the weights once, estimated."""
+        return self.packed.lookups[self.group_bits] if self.packed else 0
 
 
 def lay_out(conv: ConvKernel, target: str) -> Choice:
@@ -151,8 +157,6 @@ def _record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> byte
 
 # Compressed.
 
-BLOCK_BYTES = 8192  # of records decoded at a time, at most; one group in any case
-
 
 def packed(conv: ConvKernel, target: str) -> Choice | None:
     """Return a convolution run with compressed weights on a target; None where that is not exact."""
@@ -163,16 +167,18 @@ def packed(conv: ConvKernel, target: str) -> Choice | None:
     if groups is None:
         return None
     section = pack(groups)
-    at_once = min(max(1, BLOCK_BYTES // groups.record_bytes), len(groups.quads))
-    memory = at_once * groups.record_bytes + section.table_bytes
-    return Choice(
-        f"sqz_conv_{'mean_' if conv.mean else ''}row{suffix}_packed",
-        np.frombuffer(section.data, np.int8),
-        memory + -memory % 8 + scratch(conv),
-        records=True,
-        packed=section,
-        block=at_once * groups.channels,
-    )
+    function = f"sqz_conv_{'mean_' if conv.mean else ''}row{suffix}_packed"
+    weights = np.frombuffer(section.data, np.int8)
+    return with_memory(Choice(function, weights, scratch(conv), records=True, packed=section), section.group_channels)
+
+
+def with_memory(choice: Choice, block: int, group_bits: int = min(GROUP_BITS)) -> Choice:
+    """Return a choice with scratch for so many channels decoded at a time, so many bits looked up at once."""
+    section = choice.packed
+    assert section is not None
+    used = section.memory_bytes(choice.block, choice.group_bits) if choice.block else 0
+    scratch = choice.scratch_bytes - used + section.memory_bytes(block, group_bits)
+    return replace(choice, block=block, group_bits=group_bits, scratch_bytes=scratch)
 
 
 def _groups(conv: ConvKernel, channels: int, quads: np.ndarray) -> Groups:
