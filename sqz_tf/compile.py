@@ -19,7 +19,7 @@ from sqz_tf.base.errors import ConversionError, DataError, translated
 from sqz_tf.base.text import printable
 from sqz_tf.deploy.boards import board_argument, boards
 from sqz_tf.deploy.c_folder import write_folder
-from sqz_tf.deploy.need import CODE_BYTES, KIB, PACKED_CODE_BYTES, labels_bytes
+from sqz_tf.deploy.need import KIB, packing_within
 
 EXAMPLES = """\
 examples:
@@ -56,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--board", type=board_argument, metavar="B", help=f"the board's target; one of {', '.join(boards())}"
     )
     parser.add_argument("--flash-budget", metavar="KB", type=_kilobytes, help=_FLASH_BUDGET)
+    parser.add_argument("--ram-budget", metavar="KB", type=_kilobytes, help=_RAM_BUDGET)
     parser.add_argument("--optimize", choices=compiler.OPTIMIZE, default="speed", help=_OPTIMIZE)
     parser.add_argument("--package", choices=c_packages.KINDS, default="plain", help="for a build system of boards")
     parser.add_argument("--labels", action="store_true", help="write the labels that the model carries, too")
@@ -69,6 +70,9 @@ _DUMP = f"print what a pass made ({', '.join(compiler.PASSES)}), or all of them;
 
 
 _FLASH_BUDGET = "compress weights until code, weights, tables and labels fit in so many KB of 1024 bytes"
+
+
+_RAM_BUDGET = "RAM in all that decoding may use to be fast (default: the board's, else somewhat more than the least)"
 
 
 _OPTIMIZE = "what to spare besides: speed (default), ram, or flash, which compresses all that gains by it"
@@ -131,12 +135,11 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _packing(arguments: argparse.Namespace, data: bytes, target: str) -> compiler.Packing:
-    """Return what to compress for: what a budget leaves for weights and tables when code and labels are taken off."""
-    budget = arguments.flash_budget
-    if budget is not None:
-        labels = _labels(arguments.model, data) if arguments.labels else []
-        budget -= CODE_BYTES[target] + PACKED_CODE_BYTES + labels_bytes(labels)
-    return compiler.Packing(budget, arguments.optimize)
+    """Return what to compress for: what budgets leave for tables and the arena."""
+    labels = _labels(arguments.model, data) if arguments.labels else []
+    ram = arguments.ram_budget or (arguments.board.ram_bytes if arguments.board else None)
+    program = compiler.analyse(data, target).program
+    return packing_within(arguments.flash_budget, ram, target, program, arguments.optimize, labels)
 
 
 def _dumped(compilation: compiler.Compilation, what: str) -> str:
