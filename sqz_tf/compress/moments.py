@@ -84,8 +84,8 @@ def _sampler(graph: Graph) -> Callable[[Any, Any], dict[int, tuple[Any, Any, Any
         for index in kernels:
             op, back = graph.model.ops[index], of_biases[index]
             back = tf.reshape(back, (-1, back.shape[-1]))
-            seen = _seen(graph, op, values[op.inputs[0]])
-            found[index] = of_kernels[index], tf.reduce_sum(back, 0), _over_positions(seen, back)
+            positions = _over_positions(graph, op, values[op.inputs[0]], back)
+            found[index] = of_kernels[index], tf.reduce_sum(back, 0), positions
         return found
 
     return sample  # type: ignore[no-any-return]
@@ -97,30 +97,31 @@ def _at_each_position(graph: Graph, index: int) -> Any:
     return tf.broadcast_to(tf.constant(graph.weights[index].bias), shape)
 
 
-def _seen(graph: Graph, op: Op, x: Any) -> Any:
-    """Return what a kernel sees at each position: float32 [P, K, C], C the channels with weights of their own or 1."""
+def _over_positions(graph: Graph, op: Op, x: Any, back: Any) -> Any:
+    """Return the sum over positions of |δ|²·x·xᵀ, the bias's x being 1: float32 [K + 1, K + 1].
+
+    Args:
+      x: what the layer reads.
+      back: δ, float32 [positions, O].
+    """
     kernel = graph.weights[op.index].kernel
     if op.name == "FULLY_CONNECTED":
-        return tf.reshape(x, (1, -1, 1))
-    sizes, strides, dilation = (
-        (1, *each, 1) for each in (kernel.shape[1:3], op.options["stride"], op.options["dilation"])
-    )
-    patches = tf.image.extract_patches(x, sizes, strides, dilation, op.options["padding"])
+        return _weighted_square(tf.reshape(x, (1, -1)), back)
+    strides, dilation = (1, *op.options["stride"], 1), (1, *op.options["dilation"], 1)
+    seen = tf.image.extract_patches(x, (1, *kernel.shape[1:3], 1), strides, dilation, op.options["padding"])
     if op.name == "CONV_2D":
-        return tf.reshape(patches, (-1, kernel[0].size, 1))
-    channels = x.shape[-1]
-    seen = tf.reshape(patches, (-1, kernel.shape[1] * kernel.shape[2], channels))
-    return tf.repeat(seen, kernel.shape[-1] // channels, axis=-1)
+        return _weighted_square(tf.reshape(seen, (-1, kernel[0].size)), back)
+    # A depthwise layer: each channel sees its own, and all weights of one place in the kernel are alike.
+    seen = tf.reshape(seen, (-1, kernel.shape[1] * kernel.shape[2], x.shape[-1]))
+    seen = tf.repeat(seen, kernel.shape[-1] // x.shape[-1], axis=-1)
+    return _weighted_square(tf.reshape(tf.transpose(seen, (0, 2, 1)), (-1, seen.shape[1])), tf.reshape(back, (-1, 1)))
 
 
-def _over_positions(seen: Any, back: Any) -> Any:
-    """Return the sum over positions of |δ|²·x·xᵀ, the bias's x being 1: float32 [K + 1, K + 1]."""
-    seen = tf.concat([seen, tf.ones_like(seen[:, :1])], 1)
-    power = tf.square(back) if seen.shape[-1] > 1 else tf.reduce_sum(tf.square(back), -1, keepdims=True)
-    weighted, seen = (
-        tf.reshape(tf.transpose(each, (1, 0, 2)), (seen.shape[1], -1)) for each in (seen * power[:, None], seen)
-    )
-    return tf.matmul(weighted, seen, transpose_b=True)
+def _weighted_square(seen: Any, back: Any) -> Any:
+    """Return Σ |δ|²·x·xᵀ of rows x [P, K], with a 1 behind each, and δ [P, O]."""
+    seen = tf.pad(seen, ((0, 0), (0, 1)), constant_values=1)
+    power = tf.reduce_sum(tf.square(back), -1, keepdims=True)
+    return tf.matmul(seen * power, seen, transpose_a=True)
 
 
 class _Sums:
