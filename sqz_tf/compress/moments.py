@@ -55,7 +55,7 @@ def moments(
     rng = np.random.default_rng(seed)
     classes = graph.model.output_tensors()[0].size
     sample = _sampler(graph)
-    sums = {index: _Sums(graph, index) for index in graph.weights}
+    sums = {index: _Sums() for index in graph.weights}
     for done, picture in enumerate(numbers, 1):
         noise = rng.standard_normal((1, classes)).astype(np.float32)
         for index, parts in sample(tf.constant(picture), tf.constant(noise)).items():
@@ -65,7 +65,7 @@ def moments(
 
 
 def _sampler(graph: Graph) -> Callable[[Any, Any], dict[int, tuple[Any, Any, Any]]]:
-    """Return what gives a picture's gradients of each layer: of the kernel, of the bias, the sum over positions."""
+    """Return what gives a picture's gradients D [O, K + 1] of each layer as Dᵀ·D, |D|² and the sum over positions."""
     kernels = {index: tf.constant(weights.kernel) for index, weights in graph.weights.items()}
     (given,) = graph.model.inputs
 
@@ -84,8 +84,9 @@ def _sampler(graph: Graph) -> Callable[[Any, Any], dict[int, tuple[Any, Any, Any
         for index in kernels:
             op, back = graph.model.ops[index], of_biases[index]
             back = tf.reshape(back, (-1, back.shape[-1]))
-            positions = _over_positions(graph, op, values[op.inputs[0]], back)
-            found[index] = of_kernels[index], tf.reduce_sum(back, 0), positions
+            rows = tf.concat([_as_rows(op, of_kernels[index]), tf.reduce_sum(back, 0)[:, None]], 1)
+            whole = tf.matmul(rows, rows, transpose_a=True), tf.reduce_sum(tf.square(rows), 1)
+            found[index] = (*whole, _over_positions(graph, op, values[op.inputs[0]], back))
         return found
 
     return sample  # type: ignore[no-any-return]
@@ -125,19 +126,17 @@ def _weighted_square(seen: Any, back: Any) -> Any:
 
 
 class _Sums:
-    """The gradients of a layer, added up."""
+    """The squares of a layer's gradients, added up."""
 
-    def __init__(self, graph: Graph, index: int) -> None:
-        self.depthwise = graph.model.ops[index].name == "DEPTHWISE_CONV_2D"
-        kernel, bias = graph.weights[index].kernel, graph.weights[index].bias
-        size = kernel.size // len(bias) + 1
-        self.inputs, self.positions, self.outputs = np.zeros((size, size)), np.zeros((size, size)), np.zeros(len(bias))
+    def __init__(self) -> None:
+        self.inputs: Any = 0.0
+        self.outputs: Any = 0.0
+        self.positions: Any = 0.0
 
-    def add(self, kernel: np.ndarray, bias: np.ndarray, positions: np.ndarray) -> None:
-        columns = np.concatenate([as_rows(kernel, self.depthwise), bias[:, None]], axis=1)
-        self.inputs += columns.T @ columns
-        self.positions += positions
-        self.outputs += np.square(columns).sum(1)
+    def add(self, inputs: np.ndarray, outputs: np.ndarray, positions: np.ndarray) -> None:
+        self.inputs = self.inputs + inputs.astype(np.float64)
+        self.outputs = self.outputs + outputs.astype(np.float64)
+        self.positions = self.positions + positions.astype(np.float64)
 
     def moments(self, count: int) -> Moments:
         share = self.outputs / max(self.outputs.sum(), 1e-300)
@@ -147,6 +146,13 @@ class _Sums:
         inputs = (1 - TOWARD_POSITIONS) * inputs + TOWARD_POSITIONS * alike
         inputs[np.diag_indices_from(inputs)] += DAMPING * np.diag(inputs).mean() + 1e-300
         return Moments(inputs, share)
+
+
+def _as_rows(op: Op, kernel: Any) -> Any:
+    """Return the gradient of a kernel as [O, K], as `as_rows` does with arrays."""
+    if op.name == "DEPTHWISE_CONV_2D":
+        return tf.transpose(tf.reshape(kernel, (-1, kernel.shape[-1])))
+    return tf.reshape(kernel, (kernel.shape[0], -1))
 
 
 def as_rows(kernel: np.ndarray, depthwise: bool) -> np.ndarray:
