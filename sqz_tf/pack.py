@@ -29,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help="an int8 .tflite")
+    parser.add_argument("model", metavar="MODEL", type=Path, help="an int8 .tflite, or a .sqz to be packed again")
     parser.add_argument("--out", metavar="F.sqz", type=Path, required=True, help="the file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace a .sqz")
     common_options(parser, json="print the bytes of each section as JSON", quiet="no notes")
