@@ -46,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help="an int8 .tflite of one picture")
+    parser.add_argument("model", metavar="MODEL", type=Path, help="an int8 .tflite of one picture, or a .sqz")
     parser.add_argument("--out", metavar="DIR", type=Path, help="the folder to write")
     parser.add_argument(
         "--name", type=_name_argument, metavar="N", help="what every name in the C begins with (default: the file's)"

@@ -172,7 +172,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Tell whether a model fits boards, without one: RAM, flash, operators, an estimate of the time. "
         "Exit code 0: it fits the board (of several: at least one), 1: it does not or cannot be compiled, 2: usage.",
     )
-    parser.add_argument("model", type=Path, help="an int8 .tflite")
+    parser.add_argument("model", type=Path, help="an int8 .tflite, or a .sqz")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--board", type=board_argument, metavar="B", help=f"one of {', '.join(boards())}")
     which.add_argument("--all", action="store_true", help="every real board (default)")

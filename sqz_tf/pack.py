@@ -36,7 +36,9 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="EXPORT|MODEL", type=Path, help="an export's folder, or an int8 .tflite")
+    parser.add_argument(
+        "model", metavar="EXPORT|MODEL", type=Path, help="an export's folder, an int8 .tflite or a .sqz"
+    )
     parser.add_argument("--out", metavar="F.sqz", type=Path, required=True, help="the file to write")
     parser.add_argument(
         "--data", metavar="PICTURES", help="pictures to round with, labels not needed (default: the export's)"

@@ -11,7 +11,7 @@ from converters.packs.container import require
 
 CODING = 17
 """What a section of scales or biases says that is coded here."""
-LARGEST = 1 << 21
+LARGEST = 1 << 20
 """Bytes of the scales, and of the biases, of a pack that are coded so: what is decoded in some ten seconds."""
 
 PLAIN, GRID, PRODUCT = 0, 1, 2

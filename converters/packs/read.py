@@ -58,7 +58,7 @@ def _only(found: Container, kind: Kind) -> bytes:
 
 def _parts(found: Container, parts: Sequence[Part]) -> list[Restored]:
     """Return the parts restored, in the order given: scales first, for biases follow from them."""
-    _check_work(found)
+    _check_work(found, weights.places([part for part in parts if part.kind == Kind.WEIGHTS]))
     of = {kind: [part for part in parts if part.kind == kind] for kind in PART_KINDS}
     scales = list(_of_kind(found.of(Kind.SCALES), of[Kind.SCALES], []))
     vectors = [np.frombuffer(each.content, "<f4") for each in scales]
@@ -66,8 +66,11 @@ def _parts(found: Container, parts: Sequence[Part]) -> list[Restored]:
     return sorted([*scales, *rest], key=lambda each: each.part.start)
 
 
-def _check_work(found: Container) -> None:
+def _check_work(found: Container, places: int) -> None:
     """Refuse what would take minutes to decode."""
+    blocks = [section for section in found.of(Kind.WEIGHTS) if section.coding == weights.CODING]
+    most = weights.MOST_PLACES
+    require(not blocks or places <= most, f"its kernels have {places:,} places, expected at most {most:,}")
     for kind, coding, most in (
         (Kind.WEIGHTS, weights.CODING, weights.LARGEST),
         *((kind, numbers.CODING, numbers.LARGEST) for kind in _OF_NUMBERS),

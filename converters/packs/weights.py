@@ -22,8 +22,10 @@ from converters.packs.table import integer
 
 CODING = 16
 """What a section says that holds a block."""
-LARGEST = 1 << 23
+LARGEST = 1 << 22
 """Weights of a pack that are coded so: what is decoded in some ten seconds."""
+MOST_PLACES = 1 << 14
+"""Places of kernels in the layers of such a pack."""
 _OWN = 20  # weight of a weight's level against that of its neighbours
 _NEIGHBOURS = ((0, 1, 3), (1, 0, 3), (1, 1, 2), (1, -1, 2), (0, 2, 1), (2, 0, 1), (1, 2, 1), (1, -2, 1))
 """Places before a place, by rows up and columns left, and their weights."""
@@ -35,16 +37,22 @@ _FIRST = np.array([*range(16), *range(16, 32, 4), *range(32, 64, 8), *range(64, 
 _DIGITS = np.array([0] * 16 + [2] * 4 + [3] * 4 + [4] * 4 + [0] * 4)
 _TOKEN = np.searchsorted(_FIRST[:29], np.arange(129), "right") - 1
 
-_MOST_PLACES = 256  # of a kernel; a larger one is coded as if it had one place and more inputs
+_LARGEST_KERNEL = 256  # places; a larger one is coded as if it had one place and more inputs
 _FEWEST_AT_A_PLACE = 64  # so is one with fewer weights at each place
 _KEPT = 800  # counts in a context that outlive a layer
 
 
 def layer_form(part: Part) -> tuple[int, int, int, int]:
     """Return the form that a part is coded in: rows, height, width, inner."""
-    if part.height * part.width > _MOST_PLACES or part.rows * part.inner < _FEWEST_AT_A_PLACE:
+    if part.height * part.width > _LARGEST_KERNEL or part.rows * part.inner < _FEWEST_AT_A_PLACE:
         return part.rows, 1, 1, part.height * part.width * part.inner
     return part.rows, part.height, part.width, part.inner
+
+
+def places(parts: Sequence[Part]) -> int:
+    """Return how many places the kernels of layers have, as they are coded."""
+    forms = map(layer_form, parts)
+    return sum(height * width for _, height, width, _ in forms)
 
 
 class _Model:
@@ -169,6 +177,8 @@ def decode(parts: Sequence[Part], data: bytes) -> Iterator[tuple[bytes, int]]:
       PackError: the block is damaged.
     """
     side, coder = _opened(data)
+    fewest = 1 << _lanes_log2(sum(part.count for part in parts))
+    require(coder.lanes >= fewest, f"a block of weights has {coder.lanes} lanes, expected at least {fewest}")
     model = _Model()
     for part in parts:
         form = layer_form(part)

@@ -84,8 +84,9 @@ def _better(model: bytes, located: Located, kind: Kind, coding: int, encode: Cal
 
 def _blocks(model: bytes, located: Located) -> Iterator[Section]:
     """Yield the weights, block by block; those beyond what a pack may hold of them are coded generally."""
-    left = weights.LARGEST
-    for parts in _grouped([part for part in located.parts if part.kind == Kind.WEIGHTS]):
+    layers = [part for part in located.parts if part.kind == Kind.WEIGHTS]
+    left = weights.LARGEST if weights.places(layers) <= weights.MOST_PLACES else 0
+    for parts in _grouped(layers):
         contents = _contents(model, parts)
         plain = _general(Kind.WEIGHTS, b"".join(contents), len(parts))
         stored = weights.encode(parts, contents) if plain.size <= left else plain.stored

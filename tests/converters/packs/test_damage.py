@@ -15,7 +15,7 @@ from converters import packs
 from converters.packs import general, weights
 from converters.packs.bits import Encoder
 from converters.packs.numbers import CODING
-from converters.packs.parts import Kind
+from converters.packs.parts import Kind, Part
 from converters.packs.table import integer
 from tests.helpers import damaged_packs as damaged
 from tests.helpers import echo_models
@@ -128,6 +128,27 @@ def test_impossible_numbers_are_refused() -> None:
     scales.integer(1, 1 << 20)
     data = damaged.with_section(whole(), Kind.SCALES, scales.finish(), CODING)
     assert "scales follow from" in refused(data)
+
+
+def test_what_takes_long_to_decode_is_refused() -> None:
+    part = Part(Kind.WEIGHTS, 0, 400, 1, 1, 400)
+    content = np.random.default_rng(0).integers(-3, 4, part.size).astype(np.int8).tobytes()
+    block = bytearray(weights.encode([part], [content]))
+    lanes = block[0] + 1
+    assert block[lanes] == 6
+    block[lanes] = 0
+    with pytest.raises(packs.PackError, match="1 lanes, expected at least 64"):
+        list(weights.decode([part], bytes(block)))
+    kernels = [Part(Kind.WEIGHTS, 0, 64, 16, 16, 1)] * 65
+    table = b"".join(integer(value) for each in kernels for value in (Kind.WEIGHTS, 0, 64, 16, 16, 1))
+    assert weights.places(kernels) > weights.MOST_PLACES
+    header = whole()[:12] + struct.pack("<I", 65 * 64 * 256) + whole()[16 : damaged.HEADER]
+    sections = [
+        [Kind.GRAPH, 0, 0, 0, 0, 0],
+        [Kind.TABLE, 0, 0, 0, len(table), 0],
+        [Kind.WEIGHTS, 16, 65, 0, 65 << 14, 0],
+    ]
+    assert "16,640 places" in refused(damaged.sealed(header, sections, [b"", table, b"\0" * 9]))
 
 
 def attacked(count: int, seed: int) -> int:
