@@ -11,12 +11,14 @@ from converters import packs
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.compress.distance import Distance, distance
 from sqz_tf.compress.network import Network
+from sqz_tf.compress.refit import refitted
 from sqz_tf.compress.rewrite import rewritten
 from sqz_tf.compress.rounding import Layer, Rounded
 
 PRICES = tuple(2.4e-8 * 2.0**k for k in (-2, -1, 0, 1, 2, 3))  # nats a bit, of the points that are always shown
 FINEST, COARSEST = 1e-10, 3e-6  # nats a bit: next to nothing is lost, next to nothing is left
 BISECTIONS = 8
+RESERVED = 100  # bytes that fitted biases may need more
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +48,15 @@ class Curve:
       network: what is rounded.
       layers: ready to be rounded.
       factors: by what the price of each is multiplied.
-      kept: uint8 pictures [N, H, W, C] that nothing was learnt from.
+      learnt: uint8 pictures [N, H, W, C] that biases are fitted on.
+      kept: others, that nothing was learnt from.
       wanted: float's logits for them [N, classes].
     """
 
     network: Network
     layers: Mapping[int, Layer]
     factors: Mapping[int, float]
+    learnt: np.ndarray
     kept: np.ndarray
     wanted: np.ndarray
 
@@ -66,18 +70,18 @@ class Curve:
         return Point(price, layers, model, packs.pack(model), distance(model, self.kept, self.wanted))
 
     def at(self, price: float) -> Point:
-        """Return the point at a price."""
-        return self.point(price, self.rounded(price))
+        """Return the point at a price, biases fitted again."""
+        return self.point(price, refitted(self.network, self.rounded(price), self.learnt))
 
     def within(self, budget: int) -> Point:
-        """Return the finest rounding whose pack has at most so many bytes.
+        """Return the finest rounding whose pack has at most so many bytes, those of fitted biases reserved.
 
         Raises:
           ConfigError: the coarsest has more.
         """
 
         def size(price: float) -> int:
-            return len(packs.pack(rewritten(self.network.int8, self.rounded(price))))
+            return len(packs.pack(rewritten(self.network.int8, self.rounded(price)))) + RESERVED
 
         least = size(COARSEST)
         if least > budget:
@@ -92,8 +96,7 @@ class Curve:
         """Return the coarsest rounding that is not farther from float than so many nats; the finest if all are."""
 
         def too_far(price: float) -> bool:
-            model = rewritten(self.network.int8, self.rounded(price))
-            return distance(model, self.kept, self.wanted).divergence > divergence
+            return self.at(price).distance.divergence > divergence
 
         return self.at(_bisected(too_far, FINEST, COARSEST, upper=False))
 

@@ -103,7 +103,7 @@ class Graph:
         """Return the values of all tensors up to operator `end`, as `logits` computes them."""
         values = dict(given)
         for op in self.model.ops[first:end]:
-            found = self._computed(op, values, weights)
+            found = self.computed(op, values, weights)
             if op.outputs[0] in ranges and op.name not in PASSED_ON:
                 found = tf.quantization.fake_quant_with_min_max_vars(found, *ranges[op.outputs[0]])
             values[op.outputs[0]] = found
@@ -115,12 +115,13 @@ class Graph:
         before = {index for op in self.model.ops[:first] for index in op.outputs} | set(self.model.inputs)
         return tuple(sorted(before & {index for op in later for index in op.inputs}))
 
-    def _computed(self, op: Op, values: Mapping[int, Any], weights: Mapping[int, tuple[Any, Any]]) -> Any:
+    def computed(self, op: Op, values: Mapping[int, Any], weights: Mapping[int, tuple[Any, Any]]) -> Any:
+        """Return one operator's output from the values of tensors."""
         given = [values[index] for index in op.inputs if index in values]
         if op.name in PASSED_ON:
             return given[0]
         if op.index in weights:
-            return _weighted(op, given[0], *weights[op.index])
+            return activated(op, linear(op, given[0], *weights[op.index]))
         return _OPERATORS[op.name](self.model, op, given)
 
 
@@ -149,7 +150,8 @@ def real(tensor: Tensor) -> np.ndarray:
     return np.asarray((tensor.data - zero) * scale, np.float32)
 
 
-def _weighted(op: Op, x: Any, kernel: Any, bias: Any) -> Any:
+def linear(op: Op, x: Any, kernel: Any, bias: Any) -> Any:
+    """Return what a weighted layer computes before its activation."""
     if op.name == "FULLY_CONNECTED":
         found = tf.linalg.matmul(tf.reshape(x, (tf.shape(x)[0], -1)), kernel, transpose_b=True)
     else:
@@ -159,10 +161,11 @@ def _weighted(op: Op, x: Any, kernel: Any, bias: Any) -> Any:
         else:
             depthwise = tf.reshape(tf.transpose(kernel, (1, 2, 3, 0)), (*kernel.shape[1:3], x.shape[-1], -1))
             found = tf.nn.depthwise_conv2d(x, depthwise, (1, *stride, 1), padding, dilations=dilation)
-    return _activated(op, found + bias)
+    return found + bias
 
 
-def _activated(op: Op, x: Any) -> Any:
+def activated(op: Op, x: Any) -> Any:
+    """Return values after an operator's fused activation."""
     kind = op.options.get("fused_activation", "NONE")
     if kind not in _ACTIVATIONS:
         raise GraphError(f"the .tflite has a fused {kind}", expected=f"one of {', '.join(_ACTIVATIONS)}")
@@ -172,7 +175,7 @@ def _activated(op: Op, x: Any) -> Any:
 def _pool(function: Callable[..., Any]) -> Callable[[Model, Op, list[Any]], Any]:
     def run(model: Model, op: Op, given: list[Any]) -> Any:
         options = op.options
-        return _activated(op, function(given[0], options["filter"], options["stride"], options["padding"]))
+        return activated(op, function(given[0], options["filter"], options["stride"], options["padding"]))
 
     return run
 
@@ -192,7 +195,7 @@ def _reshape(model: Model, op: Op, given: list[Any]) -> Any:
 
 
 _OPERATORS: dict[str, Callable[[Model, Op, list[Any]], Any]] = {
-    "ADD": lambda model, op, given: _activated(op, given[0] + given[1]),
+    "ADD": lambda model, op, given: activated(op, given[0] + given[1]),
     "AVERAGE_POOL_2D": _pool(lambda *x: tf.nn.avg_pool2d(*x)),
     "CONCATENATION": lambda model, op, given: tf.concat(given, op.options["axis"]),
     "MAX_POOL_2D": _pool(lambda *x: tf.nn.max_pool2d(*x)),

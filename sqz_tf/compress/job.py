@@ -20,7 +20,7 @@ from sqz_tf.compress.tune import Lesson, tuned
 HELD_BACK = 5  # one picture in so many judges, and nothing is learnt from it
 MOST_KEPT = 100  # pictures that judge
 LEAST = 10  # pictures that something can be learnt from
-SAMPLES = 500  # pictures, copies among them, that the moments are drawn from
+SAMPLES = 800  # pictures, copies among them, that the moments are drawn from
 LESSONS = 1400  # pictures, copies among them, of one epoch of tuning
 BATCH = 20
 ENOUGH = 500  # pictures from which on tuning teaches more than the pictures themselves
@@ -95,7 +95,7 @@ def prepare(network: Network, pictures: Pictures, found: Mapping[int, Moments], 
         for index, weights in network.graph.weights.items()
     }
     by = factors(network, layers, pictures.kept, lambda done, of: step("layers", done, of))
-    return Curve(network, layers, by, pictures.kept, network.logits(pictures.kept))
+    return Curve(network, layers, by, pictures.learnt, pictures.kept, network.logits(pictures.kept))
 
 
 def points(curve: Curve, step: Step) -> list[Point]:
