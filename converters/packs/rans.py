@@ -151,7 +151,8 @@ class Table:
 
     def _learn(self, contexts: np.ndarray, symbols: np.ndarray) -> None:
         size = self.counts.size
-        found = np.bincount(contexts * self.counts.shape[1] + symbols, minlength=size)
+        places = (contexts * self.counts.shape[1] + symbols).astype(np.intp)  # which 32-bit hosts insist on
+        found = np.bincount(places, minlength=size)
         self.counts += _STEP * found.reshape(self.counts.shape)
         self.seen += len(symbols)
 
