@@ -1,19 +1,25 @@
 """Hostile inputs of every kind that the kit reads, structured and random, and commands run on them under watch.
 
 Each kind is a seed file and two ways to damage it: `structured` sets fields to values that an attacker would choose,
-`random` flips, cuts and inserts bytes. `attack` hands one input to the commands that read it, in this process.
+`random` flips, cuts and inserts bytes. `attack` hands inputs to the commands that read them, here or apart.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
+import importlib
 import io
 import json
 import os
 import re
+import resource
 import signal
 import struct
+import subprocess
+import sys
+import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +30,7 @@ import numpy as np
 from PIL import Image
 
 from tests.helpers import damaged_models, echo_models
+from tests.helpers.needs import ROOT
 
 SECONDS = 20  # that one input may take
 VALUES: tuple[Any, ...] = (
@@ -232,9 +239,8 @@ class Fault:
 
 def run_here(command: tuple[str, ...]) -> Fault | None:
     """Run a command line in this process and in its current folder; return what is wrong, or None."""
-    import importlib
-
     out, err = io.StringIO(), io.StringIO()
+    signal.signal(signal.SIGALRM, _too_slow)
     signal.alarm(SECONDS)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -248,6 +254,19 @@ def run_here(command: tuple[str, ...]) -> Fault | None:
     return judged(command, code, err.getvalue())
 
 
+def run_real(command: tuple[str, ...]) -> Fault | None:
+    """Run a command line as a person does, in the current folder; return what is wrong, or None."""
+    line = [sys.executable, "-m", *command]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "TMPDIR": tempfile.gettempdir()}
+    try:
+        done = subprocess.run(
+            line, capture_output=True, text=True, errors="replace", env=environment, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Fault(" ".join(command), f"over {SECONDS} seconds")
+    return judged(command, done.returncode, done.stderr)
+
+
 def judged(command: tuple[str, ...], code: Any, errors: str) -> Fault | None:
     """Return what is wrong with how a command ended, or None."""
     if code not in (0, 1, 2):
@@ -259,25 +278,46 @@ def judged(command: tuple[str, ...], code: Any, errors: str) -> Fault | None:
 
 
 def peak_bytes() -> int:
-    """Return the most memory that this process ever held."""
+    """Return the most memory that this process ever held, and the most that one which it started did."""
     found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
     assert found
-    return 1024 * int(found[1])
+    return 1024 * (int(found[1]) + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
-def attack_here(attack: Attack, folder: Path, number: int, count: int, structured: bool) -> dict[str, Any]:
-    """Run a share of one kind's inputs in this process; return how many, the faults and the peak of memory."""
-    signal.signal(signal.SIGALRM, _too_slow)
+def attack(
+    kind: Attack,
+    folder: Path,
+    number: int,
+    count: int,
+    structured: bool,
+    run: Callable[[tuple[str, ...]], Fault | None] = run_here,
+) -> dict[str, Any]:
+    """Run a share of one kind's inputs in a folder.
+
+    Returns:
+      `slowest`, seconds of the slowest command; `peak`, bytes; `faults`, (number of the input, command, what).
+    """
     os.chdir(folder)
-    faults: list[tuple[int, Fault]] = []
-    for place, data in enumerate(inputs(attack, count, structured, seed=number)):
-        attack.place(folder, data)
-        faults += [(place, fault) for command in attack.commands if (fault := run_here(command))]
-    return {
-        "inputs": count,
-        "peak": peak_bytes(),
-        "faults": [(place, fault.command, fault.what) for place, fault in faults],
-    }
+    slowest, faults = 0.0, []
+    for place, data in enumerate(inputs(kind, count, structured, seed=number)):
+        kind.place(folder, data)
+        for command in kind.commands:
+            seconds, fault = timed(run, command)
+            slowest = max(slowest, seconds)
+            faults += [(place, fault.command, fault.what)] if fault else []
+    return {"slowest": round(slowest, 2), "peak": peak_bytes(), "faults": faults}
+
+
+def timed(
+    run: Callable[[tuple[str, ...]], Fault | None], command: tuple[str, ...], most: float = SECONDS
+) -> tuple[float, Fault | None]:
+    """Run a command; return its seconds and its fault, which too many of them are: it may have caught the alarm."""
+    started = time.monotonic()
+    fault = run(command)
+    seconds = time.monotonic() - started
+    if not fault and seconds > most:
+        fault = Fault(" ".join(command), f"took {seconds:.1f} seconds")
+    return seconds, fault
 
 
 def _too_slow(number: int, frame: object) -> None:
