@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests.helpers import damaged_models, echo_models
+from sqz_tf.base.spec import PreprocessSpec, to_dict
+from tests.helpers import colour_network, damaged_models, echo_models, hostile_models
 from tests.helpers.needs import ROOT
 
 SECONDS = 20  # that one input may take
@@ -58,9 +59,6 @@ class Attack:
 def inputs(attack: Attack, count: int, structured: bool, seed: int = 0) -> Iterator[bytes]:
     """Yield damaged inputs of one kind; the same seed gives the same."""
     rng = np.random.default_rng([seed, structured, sum(attack.name.encode())])
-    if attack.name == "tflite" and structured:
-        yield from damaged_models.mutants(attack.seed, count, seed)
-        return
     for _ in range(count):
         yield attack.structured(attack.seed, rng) if structured else scrambled(attack.seed, rng)
 
@@ -175,10 +173,8 @@ def zip_of_pictures() -> bytes:
 
 
 def _model_with(attached: bytes) -> bytes:
-    whole = io.BytesIO(echo_models.model())
-    whole.seek(0, io.SEEK_END)
-    with zipfile.ZipFile(whole, "w") as archive:
-        archive.writestr("labels.txt", "".join(f"{label}\n" for label in echo_models.LABELS))
+    whole = io.BytesIO(echo_models.described(echo_models.model(), preprocess=None))
+    with zipfile.ZipFile(whole, "a") as archive:
         archive.writestr("preprocess.json", attached)
     return whole.getvalue()
 
@@ -186,6 +182,15 @@ def _model_with(attached: bytes) -> bytes:
 def _put(name: str) -> Callable[[Path, bytes], None]:
     def put(folder: Path, data: bytes) -> None:
         (folder / name).write_bytes(data)
+
+    return put
+
+
+def _put_described(labels: Sequence[str], spec: PreprocessSpec) -> Callable[[Path, bytes], None]:
+    """Return what attaches labels and preprocessing to a damaged model: without them nothing would run it."""
+
+    def put(folder: Path, data: bytes) -> None:
+        (folder / "model.tflite").write_bytes(echo_models.described(data, labels, spec))
 
     return put
 
@@ -202,17 +207,16 @@ MODEL_COMMANDS = (
 )
 
 
-def attacks(model: bytes, manifest: bytes, preprocess: bytes) -> dict[str, Attack]:
-    """Return every kind.
+def attacks(manifest: bytes) -> dict[str, Attack]:
+    """Return every kind; the model of most is one of a RESHAPE, whose scores are the pixels.
 
     Args:
-      model: a small int8 `.tflite` with labels and preprocessing attached.
       manifest: the manifest.json of an export whose folder the input is put beside.
-      preprocess: what such a model has attached.
     """
-    classify = (("sqz_tf.classify", "model.tflite", "picture.png", "--json"),)
+    preprocess = json.dumps(to_dict(echo_models.SPEC)).encode()
+    classify = MODEL_COMMANDS[2:3]
     found = [
-        Attack("tflite", model, lambda data, rng: data, _put("model.tflite"), MODEL_COMMANDS),
+        *_models(),
         Attack("preprocess.json", preprocess, edited_json, _put_preprocess, MODEL_COMMANDS[2:]),
         Attack(
             "manifest.json",
@@ -227,6 +231,20 @@ def attacks(model: bytes, manifest: bytes, preprocess: bytes) -> dict[str, Attac
         if seed := picture_file(kind):
             found.append(Attack(f"picture {kind}", seed, edited_picture, _put("picture.png"), classify))
     return {attack.name: attack for attack in found}
+
+
+def _models() -> list[Attack]:
+    """Return the kinds of `.tflite`. `fit` has its own: it compiles C for each network that is whole."""
+    model, network = echo_models.model(), hostile_models.network("both_convolutions")
+    echo = _put_described(echo_models.LABELS, echo_models.SPEC)
+    classes = _put_described(colour_network.CLASSES, PreprocessSpec(hostile_models.SIDE, hostile_models.SIDE))
+    commands = tuple(command for command in MODEL_COMMANDS if command[0] != "sqz_tf.fit")
+    return [
+        Attack("tflite", model, damaged_models.mutant, echo, MODEL_COMMANDS),
+        Attack("tflite network", network, damaged_models.mutant, classes, commands),
+        Attack("tflite fit", network, damaged_models.mutant, classes, MODEL_COMMANDS[1:2]),
+        Attack("tflite labels", echo_models.described(model), edited_zip, _put("model.tflite"), MODEL_COMMANDS[2:]),
+    ]
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from tests.helpers.near_workers import forked_workers, workers_here
 from tests.helpers.needs import ROOT
 
 GIGABYTE = 10**9
-FOREIGN_MODELS = ("tflite",)  # kinds whose models run in forks; the model beside the others is ours
+FOREIGN = "tflite"  # how kinds are called whose models run in forks; the model beside the others is ours
 SHARE = {False: 500, True: 50}  # inputs that one process runs before its memory is read; through real commands
 
 
@@ -48,8 +48,7 @@ class Share:
 
 @lru_cache
 def kinds() -> dict[str, Attack]:
-    """Return every kind of input; the model is one of a RESHAPE, whose scores are the pixels."""
-    preprocess = json.dumps(to_dict(echo_models.SPEC)).encode()
+    """Return every kind of input."""
     config = {"data": DataConfig(), "preprocess": echo_models.SPEC, "check": CheckConfig()}
     values = manifest(
         ROOT / "docs" / "adr",  # some files to list
@@ -57,7 +56,7 @@ def kinds() -> dict[str, Attack]:
         data_sha256="0" * 64,
         command=["sqz_tf.export"],
     )
-    return hostile.attacks(echo_models.described(echo_models.model()), json.dumps(values).encode(), preprocess)
+    return hostile.attacks(json.dumps(values).encode())
 
 
 def shares(names: Sequence[str], each: int, real: bool) -> Iterator[Share]:
@@ -88,7 +87,7 @@ def run(share: Share) -> dict[str, Any]:
 def run_here(share: Share) -> dict[str, Any]:
     """Run a share in this process, in a folder of its own."""
     folder, runner = prepared(Path(tempfile.mkdtemp())), hostile.run_real if share.real else hostile.run_here
-    with forked_workers() if share.kind in FOREIGN_MODELS else workers_here():
+    with forked_workers() if share.kind.startswith(FOREIGN) else workers_here():
         return hostile.attack(kinds()[share.kind], folder, share.number, share.count, share.structured, runner)
 
 

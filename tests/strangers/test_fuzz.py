@@ -18,10 +18,10 @@ from tests.strangers import fuzz
 from tests.strangers.fuzz import Share
 
 NAMES = (
-    *("tflite", "preprocess.json", "manifest.json", "zip"),
+    *("tflite", "tflite network", "tflite fit", "tflite labels", "preprocess.json", "manifest.json", "zip"),
     *(f"picture {kind}" for kind in hostile.FORMATS if hostile.picture_file(kind)),
 )
-QUICK = ("tflite", "preprocess.json", "manifest.json", "zip", "picture PNG", "picture JPEG", "picture TIFF")
+QUICK = (*NAMES[:7], "picture PNG", "picture JPEG", "picture TIFF")
 FEW, REAL = 20, 10  # inputs of one kind: in quick tests; in slow tests through the real command
 MANY = -(-20_000 // (2 * len(NAMES)))  # in slow tests; `fuzz.main` runs as many as are asked for
 
