@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
 from pathlib import Path
@@ -69,12 +68,11 @@ def test_a_forked_worker_ends_and_is_told_of_as_the_real_one(
     fuzz.prepared(tmp_path)
     (tmp_path / "model.tflite").write_bytes(hostile_models.classifier(build))
     arguments = [str(tmp_path / "model.tflite"), str(tmp_path / "picture.png"), "--quiet"]
-    ended = {}
-    for name, workers in {"forked": forked_workers(), "real": contextlib.nullcontext()}.items():
-        with workers:
-            ended[name] = classify.main(arguments), capfd.readouterr()
-    assert ended["forked"] == ended["real"]
-    code, (shown, errors) = ended["real"]
+    with forked_workers():
+        forked = classify.main(arguments), capfd.readouterr()
+    real = classify.main(arguments), capfd.readouterr()
+    assert forked == real
+    code, (shown, errors) = real
     assert (code, errors.count("\n")) == ((1, 1) if said else (0, 0))
     assert said in errors
     assert bool(shown) is not bool(said)
