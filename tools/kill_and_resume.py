@@ -4,8 +4,8 @@
 
 What follows `--` are arguments of `python -m sqz_tf.export`, without --out. The kills are spread over the stages, as
 many in a short one as in a long one, each at a random moment between the start of the process and the end of its
-stage: so all of them together cost about two exports. Every file must be the same but those that tell seconds
-(`TIMED`), and report.json but for them. The exit code is 1 if one differs.
+stage: all of them together cost about two exports, and a start of the process each. Every file must be the same but
+those that tell seconds (`TIMED`), and report.json but for them. The exit code is 1 if one differs.
 """
 
 from __future__ import annotations
