@@ -1,4 +1,4 @@
-"""Fit the biases again: what rounding of weights and values shifts a channel by on the average is taken back, in order."""
+"""Fit the biases again: what rounding shifts a channel by on the average is taken back, layer by layer."""
 
 from __future__ import annotations
 
