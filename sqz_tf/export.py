@@ -31,6 +31,7 @@ from sqz_tf.base.spec import ARCHS, BYPASSES, FITS, THREADS
 from sqz_tf.base.text import printable, readable
 from sqz_tf.data.sources import NAMES
 from sqz_tf.deploy import android
+from sqz_tf.deploy.pack_budgets import pack_budgets
 from sqz_tf.quantize.schemes.every import SCHEMES
 
 if TYPE_CHECKING:
@@ -278,12 +279,23 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
         "pruned": f"all convolutions but {', '.join(plan.prune.skip)}: {len(forecast['pruned_layers'])} layers"
         if train.epochs
         else "nothing",
+        "boards": _pack_row(forecast["int8_bytes"]),
         "time": f"about {_duration(forecast['seconds'])} on this machine",
     }
     show("\n".join(printable(f"{name:<14}{text}") for name, text in rows.items()))
     for note in forecast["notes"]:
         console.note(f"note: {note}")
     return EXIT_OK
+
+
+def _pack_row(int8_bytes: int) -> str:
+    """Say for which boards the network must be packed, and how small."""
+    budgets = pack_budgets(int8_bytes)
+    if not budgets:
+        return "every board known here holds its weights as they are"
+    sizes = sorted(set(budgets.values()), reverse=True)
+    parts = [f"{size} for {', '.join(name for name, each in budgets.items() if each == size)}" for size in sizes]
+    return f"--pack --pack-budget-kb {'; '.join(parts)}"
 
 
 def _duration(seconds: float) -> str:

@@ -1,136 +1,123 @@
-"""`python -m sqz_tf.pack` and `unpack`: one file, whole or not at all; a pack is taken wherever a model is."""
+"""Packing from the command line: what is written, what is refused, and that nothing is lost on the way."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sqz_tf import compile, evaluate, fit, pack, unpack
-from sqz_tf.base.errors import OutputError
-from sqz_tf.deploy.flashing import given
-from sqz_tf.inference import model_file
-from sqz_tf.runtime import Classifier, ModelError
-from tests.helpers import echo_models, hostile
-from tests.helpers.hostile_models import classifier
+from converters import packs
+from converters.tflite.reader import read_model, weight_zero_fraction
+from sqz_tf import classify, pack, unpack
+from sqz_tf.compress import curve, job
+from sqz_tf.pipeline import packing_files
+from tests.helpers.exports import digits_folder
+
+pytestmark = pytest.mark.training
 
 
-@pytest.fixture
-def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A model in a folder to work in."""
-    monkeypatch.chdir(tmp_path)
-    Path("model.tflite").write_bytes(classifier("plain"))
-    return Path("model.tflite")
+@pytest.fixture(scope="module")
+def digits() -> Path:
+    return digits_folder() / "digits"
 
 
-@pytest.fixture
-def packed(model: Path) -> Path:
-    """Its pack, by a name that says nothing."""
-    assert pack.main([str(model), "--out", "model.bin", "--quiet"]) == 0
-    return Path("model.bin")
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take few samples and points; leave TensorFlow's threads as other tests have set them."""
+    monkeypatch.setattr(job, "SAMPLES", 60)
+    monkeypatch.setattr(job, "PRICES", curve.PRICES[2:4])
+    monkeypatch.setattr(packing_files, "use_threads", lambda number: None)
 
 
-def test_a_model_is_packed_and_restored(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert pack.main(["model.tflite", "--out", "made/model.sqz"]) == 0
-    out, err = capsys.readouterr()
-    sizes = [int(part.split(" ")[1].replace(",", "")) for part in out.strip().split(", ")]
-    assert sum(sizes) == Path("made/model.sqz").stat().st_size
-    assert f"model.tflite: {model.stat().st_size:,} bytes, packed" in err
-    assert unpack.main(["made/model.sqz", "--out", "back.tflite", "--json", "--quiet"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said == {"bytes": model.stat().st_size, "sha256": hashlib.sha256(model.read_bytes()).hexdigest()}
-    assert Path("back.tflite").read_bytes() == model.read_bytes()
-    assert sorted(path.name for path in Path().iterdir()) == ["back.tflite", "made", "model.tflite"]
+def packed(*arguments: str | Path) -> int:
+    return pack.main([str(each) for each in (*arguments, "--quiet")])
 
 
-def test_the_sections_as_json(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert pack.main(["model.tflite", "--out", "model.sqz", "--json", "--quiet"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["bytes"] == sum(said["sections"].values()) == Path("model.sqz").stat().st_size
-    assert {"graph", "weights", "labels"} <= set(said["sections"])
-
-
-def test_a_pack_is_packed_as_the_model_it_stands_for(packed: Path) -> None:
-    assert pack.main([str(packed), "--out", "again.sqz", "--quiet"]) == 0
-    assert Path("again.sqz").read_bytes() == packed.read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("there", "options", "said"),
-    [
-        ("pack", (), "exists; add --overwrite"),
-        ("text", ("--overwrite",), "was not written by this command"),
-        ("folder", ("--overwrite",), "was not written by this command"),
-    ],
-)
-def test_nothing_of_a_person_is_replaced(
-    packed: Path, there: str, options: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+def test_an_export_becomes_a_pack_that_every_command_takes(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = Path("out.sqz")
-    if there == "folder":
-        out.mkdir()
-    else:
-        out.write_bytes(packed.read_bytes() if there == "pack" else b"my text")
-    assert pack.main(["model.tflite", "--out", "out.sqz", *options]) == 1
-    assert said in capsys.readouterr().err
-    assert out.is_dir() or out.read_bytes() in (packed.read_bytes(), b"my text")
+    out, again, model = tmp_path / "a.sqz", tmp_path / "b.sqz", tmp_path / "model.tflite"
+    assert packed(digits, "--budget-kb", "18", "--tune-epochs", "0", "--out", out, "--json") == 0
+    figures: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert figures["bytes"] == len(out.read_bytes()) <= 18_000
+    assert [point["chosen"] for point in figures["curve"]].count(True) == 1
+    assert figures["curve"][0]["drop"]["n"] > 400
+    assert unpack.main([str(out), "--out", str(model), "--quiet"]) == 0
+    assert packs.pack(model.read_bytes()) == out.read_bytes()
+    zeros = [weight_zero_fraction(read_model(each.read_bytes())) for each in (digits / "model_int8.tflite", model)]
+    assert sum(zeros[1].values()) > sum(zeros[0].values())
+    assert packed(digits, "--budget-kb", "18", "--tune-epochs", "0", "--out", again) == 0
+    assert again.read_bytes() == out.read_bytes()
+    assert not list(tmp_path.glob("*.parts*"))
+    pictures = [str(path) for path in sorted(Path(tmp_path).glob("*.png"))]
+    assert classify.main([str(out), *pictures, "--quiet"]) in (0, 2)
 
 
-def test_a_pack_is_replaced_where_asked(packed: Path) -> None:
-    assert pack.main(["model.tflite", "--out", str(packed), "--overwrite", "--quiet"]) == 0
+def test_without_pictures_nothing_is_changed(digits: Path, tmp_path: Path) -> None:
+    for model in (digits / "model_int8.tflite", digits):
+        out = tmp_path / "lossless.sqz"
+        assert packed(model, "--lossless", "--out", out, "--overwrite") == 0
+        assert packs.unpack(out.read_bytes()) == (digits / "model_int8.tflite").read_bytes()
 
 
-def test_a_file_is_whole_or_not_there(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, data: bytes) -> int:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OutputError, match=r"cannot write new/model.sqz \(No space left on device\)"):
-        pack.write_file(Path("new/model.sqz"), b"x", bool)
-    assert list(Path("new").iterdir()) == []
-
-
-@pytest.mark.parametrize("command", [pack, unpack])
-def test_what_cannot_be_read_is_told(command: object, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("text").write_text("no model")
-    for name in ("none", "text"):
-        assert command.main([name, "--out", "out"]) == 1  # type: ignore[attr-defined]
-        assert capsys.readouterr().err.startswith(f"error: {name} ")
-    assert not Path("out").exists()
+def test_a_budget_that_nothing_keeps_to_is_an_error(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a.sqz"
+    assert packed(digits, "--budget-kb", "3", "--tune-epochs", "0", "--out", out) == 1
+    assert "the smallest pack of this network has" in capsys.readouterr().err
+    assert not out.exists()
 
 
-def test_a_damaged_pack_is_told_by_every_command(packed: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = bytearray(packed.read_bytes())
-    data[100] ^= 1
-    packed.write_bytes(data)
-    for main in (compile.main, fit.main):
-        assert main([str(packed), "--json"]) == 1
-        assert capsys.readouterr().err.startswith("error: model.bin cannot be unpacked: the pack is damaged")
-    assert unpack.main([str(packed), "--out", "out.tflite"]) == 1
-    assert "its sha256 is another; copy or download it again" in capsys.readouterr().err
-    with pytest.raises(ModelError, match=r"model\.bin cannot be unpacked"):
-        Classifier(packed)
+def test_what_loses_too_much_is_not_written(digits: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.sqz"
+    assert packed(digits, "--budget-kb", "8.5", "--tune-epochs", "0", "--out", out) == 1
+    assert not out.exists()
 
 
-def test_a_pack_is_read_as_its_model(model: Path, packed: Path) -> None:
-    ours, theirs = (model_file.read(path) for path in (packed, model))
-    assert (ours.content, ours.labels, ours.preprocess) == (theirs.content, theirs.labels, theirs.preprocess)
+def test_an_interrupted_run_goes_on_behind_the_moments(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a.sqz"
+
+    def interrupt(self: object, price: float) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(curve.Curve, "rounded", interrupt)
+        assert packed(digits, "--tune-epochs", "0", "--out", out) == 130
+    assert not out.exists()
+    assert pack.main([str(digits), "--tune-epochs", "0", "--max-drop", "2", "--out", str(out)]) == 0
+    assert "moments: taken from the earlier run" in capsys.readouterr().err
 
 
-def test_commands_take_a_pack(model: Path, packed: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("pictures.zip").write_bytes(hostile.zip_of_pictures())
-    Path("picture.png").write_bytes(echo_models.picture(1, 2, 3, 4))
-    answers = []
-    for path in (model, packed):
-        classified = Classifier(path).classify("picture.png")
-        assert fit.main([str(path), "--board", "stm32f405", "--no-tflm", "--json"]) == 0
-        fits = capsys.readouterr().out
-        assert compile.main([str(path), "--out", "c", "--name", "net", "--labels", "--overwrite", "--quiet"]) == 0
-        compiled = {file.name: file.read_bytes() for file in Path("c").iterdir()}
-        assert given(Path("c"), [Path("picture.png")], path).outputs is not None
-        capsys.readouterr()
-        evaluated = evaluate.main([str(path), "pictures.zip", "--quiet"]), capsys.readouterr().out
-        answers.append((classified, fits, compiled, evaluated))
-    assert answers[0] == answers[1]
+@pytest.mark.parametrize("option", [("--budget-kb", "20"), ("--max-drop", "1"), ("--tune-epochs", "1")])
+def test_goals_without_pictures_are_refused(
+    option: tuple[str, str], digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert packed(digits / "model_int8.tflite", *option, "--out", tmp_path / "a.sqz") == 1
+    assert f"{option[0]} would change weights, but nothing is rounded" in capsys.readouterr().err
+
+
+def test_pictures_of_a_person_pack_a_model_of_its_own(digits: Path, tmp_path: Path) -> None:
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, picture in enumerate(load_digits().images[:40]):
+        Image.fromarray((picture * 15).astype("uint8")).save(folder / f"{number}.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    out = tmp_path / "a.sqz"
+    assert packed(digits / "model_int8.tflite", "--data", folder, "--budget-kb", "20", "--out", out) == 0
+    assert len(out.read_bytes()) <= 20_000
+
+
+def test_few_pictures_are_refused(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from PIL import Image
+
+    Image.new("L", (8, 8)).save(tmp_path / "one.png")
+    assert packed(digits / "model_int8.tflite", "--data", tmp_path, "--out", tmp_path / "a.sqz") == 1
+    assert "there are 1 pictures to compress with" in capsys.readouterr().err
