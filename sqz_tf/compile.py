@@ -125,7 +125,8 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
             console.note(f"{arguments.out} was of the kind {replaced} and is now {arguments.package}")
     console.note(_told(arguments.model, compilation))
     if any(choice.packed for choice in compilation.choices):
-        console.note(compiler.dump(compilation, "layouts").rstrip())
+        for line in compiler.dump(compilation, "layouts").splitlines():
+            console.note(line)
     if arguments.dump:
         show(_dumped(compilation, arguments.dump), end="")
     if arguments.json:

@@ -160,7 +160,7 @@ def _record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> byte
 
 def packed(conv: ConvKernel, target: str) -> Choice | None:
     """Return a convolution run with compressed weights on a target; None where that is not exact."""
-    if conv.depthwise or (target in FAST and not _is_plain(conv)):
+    if conv.depthwise or target not in GROUPED or (target in FAST and not _is_plain(conv)):
         return None
     suffix, grouped, scratch = GROUPED[target]
     groups = grouped(conv)
