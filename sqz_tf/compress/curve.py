@@ -17,8 +17,8 @@ from sqz_tf.compress.rounding import Layer, Rounded
 
 PRICES = tuple(2.4e-8 * 2.0**k for k in (-2, -1, 0, 1, 2, 3))  # nats a bit, of the points that are always shown
 FINEST, COARSEST = 1e-10, 3e-6  # nats a bit: next to nothing is lost, next to nothing is left
-BISECTIONS = 8
-RESERVED = 100  # bytes that fitted biases may need more
+BISECTIONS = 10
+A_LITTLE_MORE = 1.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,14 +74,14 @@ class Curve:
         return self.point(price, refitted(self.network, self.rounded(price), self.learnt))
 
     def within(self, budget: int) -> Point:
-        """Return the finest rounding whose pack has at most so many bytes, those of fitted biases reserved.
+        """Return the finest rounding whose pack has at most so many bytes.
 
         Raises:
           ConfigError: the coarsest has more.
         """
 
         def size(price: float) -> int:
-            return len(packs.pack(rewritten(self.network.int8, self.rounded(price)))) + RESERVED
+            return len(packs.pack(rewritten(self.network.int8, self.rounded(price))))
 
         least = size(COARSEST)
         if least > budget:
@@ -90,7 +90,10 @@ class Curve:
                 expected=f"at most {budget:,}",
                 fix="give a larger --budget-kb, or train a narrower network",
             )
-        return self.at(_bisected(lambda price: size(price) <= budget, FINEST, COARSEST))
+        price = _bisected(lambda price: size(price) <= budget, FINEST, COARSEST)
+        while len((found := self.at(price)).pack) > budget:  # fitted biases may take more
+            price *= A_LITTLE_MORE
+        return found
 
     def near(self, divergence: float) -> Point:
         """Return the coarsest rounding that is not farther from float than so many nats; the finest if all are."""

@@ -12,6 +12,9 @@ from converters.tflite.reader import read_model
 from converters.tflite.writer import read_attached, with_attached
 from sqz_tf.compress.rounding import Rounded
 
+BIAS_STEP = 0.25  # of a step of the layer's output
+LARGEST_BIAS = 1 << 30
+
 
 def rewritten(content: bytes, layers: Mapping[int, Rounded]) -> bytes:
     """Return the model with other weights; what was appended to it (labels, preprocessing) is kept.
@@ -30,12 +33,21 @@ def rewritten(content: bytes, layers: Mapping[int, Rounded]) -> bytes:
         scales = layer.steps[: len(kernel.quantization.scale)].astype(np.float32)
         _put(model, kernel, np.ascontiguousarray(integers, np.int8), scales)
         units = np.float64(data.quantization.scale[0]) * scales.astype(np.float64)
-        limit = 2**30
-        values = np.clip(np.round(layer.bias / units), -limit, limit).astype("<i4")
+        values = _bias_integers(layer.bias, units, float(graph.tensors[op.outputs[0]].quantization.scale[0]))
         _put(model, bias, values, units.astype(np.float32))
     drop_unused_buffers(model)
     attached = read_attached(content)
     return with_attached(pack(model), attached) if attached else pack(model)
+
+
+def _bias_integers(bias: np.ndarray, units: np.ndarray, output_scale: float) -> np.ndarray:
+    """Return biases in units of their scales, int32 [O], whole multiples of a power of two of them.
+
+    A quarter of a step of the output is fine enough; the zeros behind it cost a pack nothing.
+    """
+    enough = np.floor(np.log2(output_scale * BIAS_STEP))
+    coarse = np.exp2(np.maximum(0, enough - np.floor(np.log2(units))))
+    return np.asarray(np.clip(np.round(bias / (units * coarse)) * coarse, -LARGEST_BIAS, LARGEST_BIAS), "<i4")
 
 
 def _put(model: Any, tensor: Any, values: np.ndarray, scales: np.ndarray) -> None:
