@@ -17,13 +17,14 @@ PYTEST  := $(BIN)/python -m pytest
 SPREAD  := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 BOARD ?= mps2-an500
+SECONDS ?= 600
 
 # What a person names reaches recipes as "$$GIVEN_NAME", from the environment: neither make nor a shell reads it as text.
 NAMES := OUT BOARD MODEL ABI IMAGENET WRITE
 $(foreach name,$(NAMES),$(eval override $(name) := $$(value $(name))))
 $(foreach name,$(NAMES),$(eval export GIVEN_$(name) := $$(value $(name))))
 
-.PHONY: help setup tflite-runtime demo lint test test-fast test-slow test-random test-names check bench android mcu bench-mcu lock audit clean
+.PHONY: help setup tflite-runtime demo lint test test-fast test-slow test-random test-names check bench android mcu fuzz-decoders bench-mcu lock audit clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -86,6 +87,12 @@ mcu: setup ## build firmware: BOARD=mps2-an500 (see mcu/boards/*.mk), MODEL=buil
 	@out="build/mcu/$$GIVEN_BOARD"; set --; [ "$$GIVEN_BOARD" = host ] || set -- --board "$$GIVEN_BOARD"; \
 	$(BIN)/python -m sqz_tf.compile --out "$$out/c" --overwrite "$$@" -- "$${GIVEN_MODEL:-$$GIVEN_OUT/model_int8.tflite}" \
 	  && $(BIN)/python -m sqz_tf.flash --only-build --board "$$GIVEN_BOARD" --out "$$out" -- "$$out/c"
+
+fuzz-decoders: ## libFuzzer, with clang's sanitizers, on the decoder of compressed weights: SECONDS=600
+	@mkdir -p build/fuzz/unpack
+	clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Imcu/src \
+	  -o build/fuzz/unpack.fuzz mcu/fuzz/unpack.c mcu/src/sqz_unpack.c
+	build/fuzz/unpack.fuzz -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 build/fuzz/unpack
 
 bench-mcu: setup ## instructions, flash and RAM of compiled networks on virtual boards (IMAGENET=FILE adds that model)
 	@set --; [ -z "$$GIVEN_IMAGENET" ] || set -- --imagenet "$$GIVEN_IMAGENET"; \

@@ -26,6 +26,7 @@ _METHODS: dict[str, tuple[str, str | None]] = {
     "AVERAGE_POOL_2D": ("AddAveragePool2D", "Register_AVERAGE_POOL_2D_INT8"),
     "CONCATENATION": ("AddConcatenation", None),
     "CONV_2D": ("AddConv2D", "Register_CONV_2D_INT8"),
+    "CUSTOM:TFLM_DECODE": ("AddDecode", None),
     "DEPTHWISE_CONV_2D": ("AddDepthwiseConv2D", "Register_DEPTHWISE_CONV_2D_INT8"),
     "DEQUANTIZE": ("AddDequantize", None),
     "FULLY_CONNECTED": ("AddFullyConnected", "Register_FULLY_CONNECTED_INT8"),

@@ -14,6 +14,8 @@ COMMANDS = {
     "evaluate": "measure a model on labelled pictures",
     "check": "judge an output folder again",
     "bench": "time an output folder's models",
+    "pack": "compress a model without loss",
+    "unpack": "restore the model of a pack",
     "compile": "compile a model to C for a microcontroller",
     "fit": "tell which boards a model fits",
     "flash": "put a compiled model on a board",

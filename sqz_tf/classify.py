@@ -42,7 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", help="model_f32.tflite, model_int8.tflite or model_uint8.tflite")
+    parser.add_argument(
+        "model", metavar="MODEL", help="model_f32.tflite, model_int8.tflite or model_uint8.tflite, or a .sqz"
+    )
     parser.add_argument("pictures", nargs="+", metavar="IMG", help="a picture: JPEG, PNG, WebP, TIFF, GIF and others")
     parser.add_argument("--top", type=positive, default=5, metavar="N", help="answers a picture (default: 5)")
     parser.add_argument("--threads", type=positive, metavar="N", help="processors to use (default: 1)")

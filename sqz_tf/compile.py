@@ -19,11 +19,14 @@ from sqz_tf.base.errors import ConversionError, DataError, translated
 from sqz_tf.base.text import printable
 from sqz_tf.deploy.boards import board_argument, boards
 from sqz_tf.deploy.c_folder import write_folder
+from sqz_tf.deploy.need import KIB, packing_within
+from sqz_tf.inference.model_file import contents
 
 EXAMPLES = """\
 examples:
   python -m sqz_tf.compile model_int8.tflite --out firmware/model
   python -m sqz_tf.compile model_int8.tflite --out firmware/model --board stm32f405 --name digits --labels
+  python -m sqz_tf.compile model_int8.tflite --out firmware/model --board nucleo-f411re --flash-budget 480
   python -m sqz_tf.compile model_int8.tflite --dump plan
 """
 
@@ -43,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help="an int8 .tflite of one picture")
+    parser.add_argument("model", metavar="MODEL", type=Path, help="an int8 .tflite of one picture, or a .sqz")
     parser.add_argument("--out", metavar="DIR", type=Path, help="the folder to write")
     parser.add_argument(
         "--name", type=_name_argument, metavar="N", help="what every name in the C begins with (default: the file's)"
@@ -53,6 +56,9 @@ def build_parser() -> argparse.ArgumentParser:
     which.add_argument(
         "--board", type=board_argument, metavar="B", help=f"the board's target; one of {', '.join(boards())}"
     )
+    parser.add_argument("--flash-budget", metavar="KB", type=_kilobytes, help=_FLASH_BUDGET)
+    parser.add_argument("--ram-budget", metavar="KB", type=_kilobytes, help=_RAM_BUDGET)
+    parser.add_argument("--optimize", choices=compiler.OPTIMIZE, default="speed", help=_OPTIMIZE)
     parser.add_argument("--package", choices=c_packages.KINDS, default="plain", help="for a build system of boards")
     parser.add_argument("--labels", action="store_true", help="write the labels that the model carries, too")
     parser.add_argument("--overwrite", action="store_true", help="replace a folder that this command wrote")
@@ -62,6 +68,26 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 _DUMP = f"print what a pass made ({', '.join(compiler.PASSES)}), or all of them; without --out nothing is written"
+
+
+_FLASH_BUDGET = "compress weights until code, weights, tables and labels fit in so many KB of 1024 bytes"
+
+
+_RAM_BUDGET = "RAM in all that decoding may use to be fast (default: the board's, else somewhat more than the least)"
+
+
+_OPTIMIZE = "what to spare besides: speed (default), ram, or flash, which compresses all that gains by it"
+
+
+def _kilobytes(text: str) -> int:
+    """Return KB as bytes, as the `type` of an argument."""
+    try:
+        size = round(float(text) * KIB)
+    except (ValueError, OverflowError):
+        size = 0
+    if size <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of KB; expected such as 480")
+    return size
 
 
 def _name_argument(name: str) -> str:
@@ -91,13 +117,16 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     data = _read(arguments.model)
     target = arguments.board.target if arguments.board else arguments.target or "generic"
     with translated(ConversionError, f"{arguments.model} cannot be compiled"):
-        compilation = compiler.analyse(data, target)
+        compilation = compiler.analyse(data, target, _packing(arguments, data, target))
         files = _files(arguments, compilation) if arguments.out else {}
     if arguments.out:
         replaced = write_folder(arguments.out, files, arguments.overwrite)
         if replaced not in (None, arguments.package):
             console.note(f"{arguments.out} was of the kind {replaced} and is now {arguments.package}")
     console.note(_told(arguments.model, compilation))
+    if any(choice.packed for choice in compilation.choices):
+        for line in compiler.dump(compilation, "layouts").splitlines():
+            console.note(line)
     if arguments.dump:
         show(_dumped(compilation, arguments.dump), end="")
     if arguments.json:
@@ -105,6 +134,14 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     elif not arguments.dump:
         show(printable(str(arguments.out)))
     return EXIT_OK
+
+
+def _packing(arguments: argparse.Namespace, data: bytes, target: str) -> compiler.Packing:
+    """Return what to compress for: what budgets leave for tables and the arena."""
+    labels = _labels(arguments.model, data) if arguments.labels else []
+    ram = arguments.ram_budget or (arguments.board.ram_bytes if arguments.board else None)
+    program = compiler.analyse(data, target).program
+    return packing_within(arguments.flash_budget, ram, target, program, arguments.optimize, labels)
 
 
 def _dumped(compilation: compiler.Compilation, what: str) -> str:
@@ -115,7 +152,7 @@ def _dumped(compilation: compiler.Compilation, what: str) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return contents(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})", expected="an int8 .tflite") from error
 

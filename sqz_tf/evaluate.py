@@ -27,7 +27,9 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", help="model_f32.tflite, model_int8.tflite or model_uint8.tflite")
+    parser.add_argument(
+        "model", metavar="MODEL", help="model_f32.tflite, model_int8.tflite or model_uint8.tflite, or a .sqz"
+    )
     parser.add_argument(
         "data", metavar="DATA", help="folder or .zip with a folder per class, or with labels.csv beside images/"
     )

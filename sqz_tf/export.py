@@ -31,6 +31,7 @@ from sqz_tf.base.spec import ARCHS, BYPASSES, FITS, THREADS
 from sqz_tf.base.text import printable, readable
 from sqz_tf.data.sources import NAMES
 from sqz_tf.deploy import android
+from sqz_tf.deploy.pack_budgets import pack_budgets
 from sqz_tf.quantize.schemes.every import SCHEMES
 
 if TYPE_CHECKING:
@@ -145,6 +146,10 @@ def _add_training(group: Any) -> None:
 def _add_output(group: Any) -> None:
     group.add_argument("--out", type=Path, metavar="FOLDER", help="default: build/NAME OF THE DATA")
     group.add_argument("--overwrite", action="store_true", help="replace an earlier output folder")
+    group.add_argument("--pack", action="store_true", help="also write model.sqz: the weights rounded to few bits")
+    group.add_argument(
+        "--pack-budget-kb", type=float, metavar="N", help="thousand bytes of it (default: what --max-drop allows)"
+    )
     group.add_argument("--android", action="store_true", help="also put the model into the Android demo app's assets")
     group.add_argument(
         "--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from OUT.work (default: yes)"
@@ -191,6 +196,8 @@ def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> i
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:
     if arguments.epochs == 0 and not arguments.weights:
         raise ConfigError("--epochs 0 leaves nothing to export", fix="give --weights, or train for at least 1 epoch")
+    if arguments.pack_budget_kb is not None and not arguments.pack:
+        raise ConfigError("--pack-budget-kb goes with --pack", fix="add --pack")
     if arguments.calibration_data and not arguments.weights:
         raise ConfigError(
             "--calibration-data goes with --weights", fix="leave it out: training calibrates on its own pictures"
@@ -216,7 +223,7 @@ def _job(arguments: argparse.Namespace, options: Options) -> Job:
 
 
 def _options(arguments: argparse.Namespace) -> Options:
-    from sqz_tf.base.spec import DataConfig
+    from sqz_tf.base.spec import DataConfig, PackConfig
     from sqz_tf.pipeline.plan import Options
 
     data = DataConfig(
@@ -224,8 +231,9 @@ def _options(arguments: argparse.Namespace) -> Options:
         test_fraction=arguments.test_fraction,
         calibration_images=arguments.calibration_images,
     )
-    names = {field.name for field in dataclasses.fields(Options)} - {"data"}
-    return Options(data=data, **{name: getattr(arguments, name) for name in names})
+    names = {field.name for field in dataclasses.fields(Options)} - {"data", "pack"}
+    pack = PackConfig(arguments.pack_budget_kb or 0.0, arguments.max_drop) if arguments.pack else None
+    return Options(data=data, pack=pack, **{name: getattr(arguments, name) for name in names})
 
 
 def _default_name(source: str) -> str:
@@ -271,12 +279,23 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
         "pruned": f"all convolutions but {', '.join(plan.prune.skip)}: {len(forecast['pruned_layers'])} layers"
         if train.epochs
         else "nothing",
+        "boards": _pack_row(forecast["int8_bytes"]),
         "time": f"about {_duration(forecast['seconds'])} on this machine",
     }
     show("\n".join(printable(f"{name:<14}{text}") for name, text in rows.items()))
     for note in forecast["notes"]:
         console.note(f"note: {note}")
     return EXIT_OK
+
+
+def _pack_row(int8_bytes: int) -> str:
+    """Say for which boards the network must be packed, and how small."""
+    budgets = pack_budgets(int8_bytes)
+    if not budgets:
+        return "every board known here holds its weights as they are"
+    sizes = sorted(set(budgets.values()), reverse=True)
+    parts = [f"{size} for {', '.join(name for name, each in budgets.items() if each == size)}" for size in sizes]
+    return f"--pack --pack-budget-kb {'; '.join(parts)}"
 
 
 def _duration(seconds: float) -> str:

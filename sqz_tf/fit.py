@@ -20,6 +20,7 @@ from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, Parser, command, 
 from sqz_tf.deploy import footprint
 from sqz_tf.deploy.boards import Board, board_argument, boards
 from sqz_tf.deploy.need import KIB, STACK_KEPT, FitError, Model, Need, Verdict, judge, lacking_of, tflm_need
+from sqz_tf.inference.model_file import contents
 
 HEAD = ["board", "core", "MHz", "RAM", "of KB", "flash", "of KB", "time, estimate", "fits", "TFLM RAM", "flash", "fits"]
 
@@ -51,6 +52,7 @@ def _board_json(verdict: Verdict) -> dict[str, Any]:
         **asdict(verdict.board),
         "fits": verdict.fits,
         "lacking": list(verdict.lacking),
+        "flash_budget": verdict.flash_budget,
         "compiled": _need_json(verdict.compiled),
         "milliseconds_estimate": [round(low, 2), round(high, 2)],
         "tflm": verdict.tflm and {**_need_json(verdict.tflm), "fits": not lacking_of(verdict.board, verdict.tflm)},
@@ -87,15 +89,15 @@ def _row(verdict: Verdict) -> list[str]:
     mark = "" if need.linked else "~"
     cells = [where.name, where.core, str(where.mhz)]
     cells += [mark + _kb(need.ram), _kb(where.ram_bytes), mark + _kb(need.flash), _kb(where.flash_bytes)]
-    cells += [_duration(verdict.milliseconds), _answer(where, need)]
+    cells += [_duration(verdict.milliseconds), _answer(where, need, verdict.flash_budget)]
     if tflm is None:
         return [*cells, "–", "–", "–"]
     return [*cells, _kb(tflm.ram), _kb(tflm.flash), _answer(where, tflm)]
 
 
-def _answer(board: Board, need: Need) -> str:
+def _answer(board: Board, need: Need, flash_budget: int | None = None) -> str:
     short = lacking_of(board, need)
-    return f"no: {' and '.join(short)}" if short else "yes"
+    return f"no: {' and '.join(short)}" if short else "yes" if flash_budget is None else "compressed"
 
 
 def _duration(milliseconds: tuple[float, float]) -> str:
@@ -115,6 +117,8 @@ def _notes(verdicts: list[Verdict], why_no_tflm: str) -> list[str]:
     if not all(verdict.compiled.linked for verdict in verdicts):
         why = footprint.why_not() or "there is no compiler for these cores here"
         lines.append(f"~ estimated: {why}.")
+    if any(verdict.flash_budget for verdict in verdicts):
+        lines.append("compressed: with weights compressed for the board's flash (compile --board B --flash-budget KB).")
     lines.append(
         "Time is an estimate (instructions counted for each kind of operator times assumed cycles by core): "
         "measure on your board."
@@ -137,7 +141,14 @@ def _one_board(verdict: Verdict) -> list[str]:
         f"RAM: {need.arena:,} B arena, {need.static:,} B static, {need.stack:,} B stack (bound {need.stack_bound:,}). "
         f"Flash: {need.weights:,} B weights, {need.code:,} B code.",
         *(f"It lacks {short[name]:,} B of {name}." for name in verdict.lacking),
+        *_setting(verdict),
     ]
+
+
+def _setting(verdict: Verdict) -> list[str]:
+    if verdict.flash_budget is None:
+        return []
+    return [f"Compile with --board {verdict.board.name} --flash-budget {verdict.flash_budget // KIB}."]
 
 
 def _kb(size: int) -> str:
@@ -161,7 +172,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Tell whether a model fits boards, without one: RAM, flash, operators, an estimate of the time. "
         "Exit code 0: it fits the board (of several: at least one), 1: it does not or cannot be compiled, 2: usage.",
     )
-    parser.add_argument("model", type=Path, help="an int8 .tflite")
+    parser.add_argument("model", type=Path, help="an int8 .tflite, or a .sqz")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--board", type=board_argument, metavar="B", help=f"one of {', '.join(boards())}")
     which.add_argument("--all", action="store_true", help="every real board (default)")
@@ -177,7 +188,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:
     try:
-        data = arguments.model.read_bytes()
+        data = contents(arguments.model)
     except OSError as error:
         raise FitError(f"{arguments.model} cannot be read: {error.strerror}") from error
     chosen = [arguments.board] if arguments.board else owned()

@@ -41,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", help="the board's serial port, or the drive of its UF2 boot loader")
     parser.add_argument("--virtual", action="store_true", help="run in QEMU instead of on the board")
     parser.add_argument("--image", metavar="FILE", type=Path, action="append", default=[], help="classify this picture")
-    parser.add_argument("--model", metavar="FILE", type=Path, help="the .tflite that DIR was compiled from")
+    parser.add_argument("--model", metavar="FILE", type=Path, help="the .tflite or .sqz that DIR was compiled from")
     parser.add_argument("--out", metavar="DIR", type=Path, help="where to build (default: DIR-BOARD)")
     parser.add_argument("--only-build", action="store_true", help="build the firmware and stop")
     parser.add_argument("--dry-run", action="store_true", help="print the commands and do nothing")

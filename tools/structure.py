@@ -26,8 +26,8 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).parents[1]
 TOPS = ("sqz_tf", "converters")
 ORDER = (
-    *("base", "images", "artifact", "network", "inference", "data", "train", "quantize", "parity", "report", "deploy"),
-    "pipeline",
+    *("base", "images", "artifact", "network", "inference", "data", "train", "quantize", "parity"),
+    *("compress", "report", "deploy", "pipeline"),
 )
 """The packages of `sqz_tf`: each imports only those before it."""
 

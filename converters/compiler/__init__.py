@@ -17,9 +17,23 @@ One that is like another (a clamp, a scaling, a move) needs its reader alone.
 """
 
 from converters.compiler.back.c.names import model_name
+from converters.compiler.back.c.selection import DENSE, OPTIMIZE, Packing
 from converters.compiler.back.c.targets import TARGETS
 from converters.compiler.compilation import Compilation, analyse, compile_model, files
 from converters.compiler.dump import PASSES, dump
 from converters.compiler.report import report
 
-__all__ = ["PASSES", "TARGETS", "Compilation", "analyse", "compile_model", "dump", "files", "model_name", "report"]
+__all__ = [
+    "DENSE",
+    "OPTIMIZE",
+    "PASSES",
+    "TARGETS",
+    "Compilation",
+    "Packing",
+    "analyse",
+    "compile_model",
+    "dump",
+    "files",
+    "model_name",
+    "report",
+]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from converters.compiler.back.c import emit, library, targets
+from converters.compiler.back.c.arrangement import arrange
+from converters.compiler.back.c.selection import DENSE, Packing
 from converters.compiler.back.c.weight_layout import Choice
 from converters.compiler.front.network import Graph
 from converters.compiler.front.read import read_graph
@@ -30,20 +32,23 @@ class Compilation:
 
 
 @lru_cache(maxsize=2)
-def analyse(model: bytes, target: str = "generic") -> Compilation:
+def analyse(model: bytes, target: str = "generic", packing: Packing = DENSE) -> Compilation:
     """Run every pass but the last; the last two results are kept, for who asks again.
 
     Args:
       model: the bytes of an int8 `.tflite`.
       target: generic, cortex-m4 (also M7, M33: the DSP extension) or cortex-m55 (Helium).
+      packing: which weights to compress.
 
     Raises:
       ValueError: the model cannot be compiled; the message names the layer, its operator and the reason.
     """
     graph = read_graph(model)
     program = legalise(graph)
+    choices = targets.choose(program, target, packing)
+    program, choices = arrange(program, choices, packing.arena_budget, packing.optimize == "ram")
+    choices = targets.with_pointers(program, choices)
     timed = schedule(program)
-    choices = targets.choose(program, target)
     planned = plan(timed, tuple(choice.scratch_bytes for choice in choices))
     return Compilation(model, target, graph, program, timed, choices, planned)
 

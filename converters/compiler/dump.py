@@ -8,10 +8,11 @@ from converters.compiler.compilation import Compilation, files
 from converters.compiler.front import network as net
 from converters.compiler.middle import program as prog
 from converters.compiler.middle.schedule import CALLER
+from converters.compiler.report import layouts
 
 
 def dump(compilation: Compilation, what: str) -> str:
-    """Return what a pass made: `read`, `legalise`, `schedule`, `plan` or `emit`.
+    """Return what a pass made: `read`, `legalise`, `schedule`, `layouts`, `plan` or `emit`.
 
     Raises:
       ValueError: there is no such pass.
@@ -98,6 +99,38 @@ def _plan(compilation: Compilation) -> str:
     return _table(("offset", "bytes", "kind", "operators", "what"), rows) + total
 
 
+def _layouts(compilation: Compilation) -> str:
+    rows = [
+        (
+            each["name"],
+            each["layout"],
+            each["dense_bytes"],
+            each["constant_bytes"],
+            each["block"] or "",
+            each["band"],
+            each["decode_instructions"] or "",
+        )
+        for each in layouts(compilation)
+    ]
+    dense, chosen, decode = (
+        sum(each[key] for each in layouts(compilation))
+        for key in ("dense_bytes", "constant_bytes", "decode_instructions")
+    )
+    rows.append(("in all", "", dense, chosen, "", "", decode or ""))
+    return _table(
+        (
+            "layer",
+            "layout",
+            "bytes dense",
+            "bytes",
+            "channels at once",
+            "rows at once",
+            "instructions to decode, estimate",
+        ),
+        rows,
+    )
+
+
 def _emit(compilation: Compilation) -> str:
     """Name the files of a model called `model`."""
     rows = [(len(text.encode()), name) for name, text in files(compilation, "model").items()]
@@ -108,6 +141,7 @@ PASSES: dict[str, Callable[[Compilation], str]] = {
     "read": _read,
     "legalise": _legalise,
     "schedule": _schedule,
+    "layouts": _layouts,
     "plan": _plan,
     "emit": _emit,
 }

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from converters.compiler.back.c.constants import bias_bytes, constant_bytes, table_bytes, weights_bytes
+from converters.compiler.back.c.targets import uncompressed
 from converters.compiler.back.c.weight_layout import Choice
 from converters.compiler.compilation import Compilation
 from converters.compiler.middle import program as prog
-from converters.compiler.middle.costs import constants, operations, state_bytes
+from converters.compiler.middle.costs import operations, state_bytes
 from converters.compiler.middle.plan import ARENA_ALIGN, Plan
 from converters.compiler.middle.timeline import timeline, whole_maps
+
+DENSE_LAYOUT, PREFIX_CODES = "dense", "prefix codes"
 
 
 def report(compilation: Compilation) -> dict[str, Any]:
@@ -45,6 +49,7 @@ def report(compilation: Compilation) -> dict[str, Any]:
             "bytes": [kept + working for kept, working in zip(use.kept, use.working, strict=True)],
         },
         "flash": flash_bytes(compilation),
+        "layouts": layouts(compilation),
         "operators": [_operator(compilation, i) for i in range(len(program.operators))],
         "streams": [_stream(plan, i) for i in range(len(program.streams))],
     }
@@ -83,8 +88,8 @@ def _operator(compilation: Compilation, i: int) -> dict[str, Any]:
         "lag": compilation.schedule.lag[i],
         "macs": operator.macs,
         "ops": operations(operator, program.streams[operator.output]),
-        "weights_bytes": _weights_bytes(choice),
-        "table_bytes": _table_bytes(operator.kernel, choice),
+        "weights_bytes": weights_bytes(choice),
+        "table_bytes": table_bytes(operator.kernel, choice),
         "state_bytes": state_bytes(operator.kernel),
         "scratch_bytes": choice.scratch_bytes,
     }
@@ -112,31 +117,38 @@ def _stream(plan: Plan, i: int) -> dict[str, Any]:
     }
 
 
+def layouts(compilation: Compilation) -> list[dict[str, Any]]:
+    """Return how the constants of each layer with weights lie in flash, and what the other way takes.
+
+    `decode_instructions` is estimated, for one inference.
+    """
+    program = compilation.program
+    return [
+        {
+            "name": operator.name,
+            "layout": DENSE_LAYOUT if choice.packed is None else PREFIX_CODES,
+            "dense_bytes": constant_bytes(operator.kernel, uncompressed(operator.kernel, compilation.target)),
+            "constant_bytes": constant_bytes(operator.kernel, choice),
+            "block": choice.block,
+            "band": operator.band,
+            "decode_instructions": operator.bands * choice.decoding,
+        }
+        for operator, choice in zip(program.operators, compilation.choices, strict=True)
+        if choice.weights is not None
+    ]
+
+
 # Flash.
 
 
 def flash_bytes(compilation: Compilation) -> dict[str, int]:
     """Return the bytes of constants: weights as laid out (with what lies among them), biases and tables besides."""
     pairs = [(operator.kernel, choice) for operator, choice in _chosen(compilation)]
-    weights = sum(_weights_bytes(choice) for _, choice in pairs)
-    bias = sum(_bias_bytes(kernel, choice) for kernel, choice in pairs)
-    tables = sum(_table_bytes(kernel, choice) for kernel, choice in pairs) - bias
+    weights = sum(weights_bytes(choice) for _, choice in pairs)
+    bias = sum(bias_bytes(kernel, choice) for kernel, choice in pairs)
+    tables = sum(table_bytes(kernel, choice) for kernel, choice in pairs) - bias
     return {"weights": weights, "bias": bias, "tables": tables, "total": weights + bias + tables}
 
 
 def _chosen(compilation: Compilation) -> Iterable[tuple[prog.Operator, Choice]]:
     return zip(compilation.program.operators, compilation.choices, strict=True)
-
-
-def _weights_bytes(choice: Choice) -> int:
-    return 0 if choice.weights is None else int(choice.weights.nbytes)
-
-
-def _bias_bytes(kernel: prog.Kernel, choice: Choice) -> int:
-    return 0 if choice.records else constants(kernel).bias
-
-
-def _table_bytes(kernel: prog.Kernel, choice: Choice) -> int:
-    """Return the bytes of an operator's biases, multipliers and shifts that are not among its weights."""
-    found = constants(kernel)
-    return found.mean if choice.records else found.bias + found.scaling + found.mean

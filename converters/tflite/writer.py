@@ -190,7 +190,7 @@ def with_metadata(
     add_metadata(editable, METADATA_NAME, document)
     text = json.dumps(dict(preprocess), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     files = {LABELS_FILE: "".join(f"{label}\n" for label in labels), PREPROCESS_FILE: text}
-    return _with_zip(pack(editable), {key: value.encode() for key, value in files.items()})
+    return with_attached(pack(editable), {key: value.encode() for key, value in files.items()})
 
 
 def _takes_centred_pixels(info: Model, pixel_scale: float) -> bool:
@@ -266,8 +266,8 @@ def _check_labels(labels: Sequence[str], info: Model) -> None:
             raise ValueError(f"label {index} is {label!r}, which {fault}; expected {legal.LEGAL}")
 
 
-def _with_zip(model: bytes, files: Mapping[str, bytes]) -> bytes:
-    """Append a zip; offsets count from the start of the whole, so that ordinary readers find everything."""
+def with_attached(model: bytes, files: Mapping[str, bytes]) -> bytes:
+    """Append a stored zip of files; offsets count from the start of the whole, as ordinary readers expect."""
     whole = io.BytesIO(model)
     whole.seek(0, io.SEEK_END)
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:

@@ -34,6 +34,18 @@ static uint32_t next_best(uint32_t last) {
     return best;
 }
 
+#if defined(SQZ_MODEL_LABELS)
+static void show_label(uint32_t index) {
+    put("  ");
+    put(sqz_model_labels[index]);
+    put("\n");
+}
+#else
+static void show_label(uint32_t index) {
+    (void)index;
+}
+#endif
+
 static void show_best(void) {
     uint32_t index = SQZ_MODEL_OUTPUT_BYTES;
     for (int rank = 0; rank < BEST; rank++) {
@@ -43,6 +55,7 @@ static void show_best(void) {
         }
         put_number("class ", (int32_t)index, ' ');
         put_number("score ", output[index], '\n');
+        show_label(index);
     }
 }
 

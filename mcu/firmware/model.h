@@ -9,6 +9,11 @@
 #define SQZ_JOIN_(a, b) a##b
 #define SQZ_JOIN(a, b) SQZ_JOIN_(a, b)
 
+#if defined(SQZ_MODEL_LABELS)
+#include SQZ_MODEL_LABELS
+#define sqz_model_labels SQZ_JOIN(SQZ_MODEL_LOWER, labels)
+#endif
+
 #define sqz_model_begin SQZ_JOIN(SQZ_MODEL_LOWER, begin)
 #define sqz_model_push_row SQZ_JOIN(SQZ_MODEL_LOWER, push_row)
 #define sqz_model_finish SQZ_JOIN(SQZ_MODEL_LOWER, finish)

@@ -24,15 +24,19 @@ static int32_t row_sum(const sqz_conv *conv, const int8_t *row, int column, cons
     return sum;
 }
 
-int32_t sqz_conv_sum(const sqz_conv *conv, const sqz_rows *rows, unsigned x, unsigned o) {
+int32_t sqz_conv_sum(const sqz_conv *conv, const sqz_rows *rows, unsigned x, const int8_t *weights) {
     const size_t row_weights = (size_t)conv->kernel_w * conv->in_channels;
-    const int8_t *weights = conv->weights + o * conv->kernel_h * row_weights;
     const int column = (int)(x * conv->stride_w) - conv->pad_left;
-    int32_t sum = conv->bias[o];
+    int32_t sum = 0;
     for (unsigned ky = 0; ky < conv->kernel_h; ++ky, weights += row_weights) {
         sum += row_sum(conv, rows->in[ky * conv->dilation_h], column, weights);
     }
     return sum;
+}
+
+int8_t sqz_conv_value(const sqz_conv *conv, const sqz_rows *rows, unsigned x, unsigned o) {
+    const int8_t *weights = conv->weights + (size_t)o * sqz_conv_inputs(conv);
+    return sqz_requantize(&conv->requant, conv->bias[o] + sqz_conv_sum(conv, rows, x, weights), o);
 }
 
 void sqz_conv_row(const void *params, const sqz_rows *rows) {
@@ -40,7 +44,7 @@ void sqz_conv_row(const void *params, const sqz_rows *rows) {
     for (unsigned x = 0; x < conv->out_width; ++x) {
         int8_t *pixel = rows->out + (size_t)x * conv->out_stride;
         for (unsigned o = 0; o < conv->out_channels; ++o) {
-            pixel[o] = sqz_requantize(&conv->requant, sqz_conv_sum(conv, rows, x, o), o);
+            pixel[o] = sqz_conv_value(conv, rows, x, o);
         }
     }
 }

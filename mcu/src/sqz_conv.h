@@ -3,8 +3,16 @@
 #define SQZ_CONV_H
 #include "sqz_requantize.h"
 
-/* bias + Σ over the window of output pixel x for output channel o. */
-int32_t sqz_conv_sum(const sqz_conv *conv, const sqz_rows *rows, unsigned x, unsigned o);
+/* Σ over the window of output pixel x with an output channel's weights [KH, KW, I]. */
+int32_t sqz_conv_sum(const sqz_conv *conv, const sqz_rows *rows, unsigned x, const int8_t *weights);
+
+/* The int8 of output pixel x and output channel o. */
+int8_t sqz_conv_value(const sqz_conv *conv, const sqz_rows *rows, unsigned x, unsigned o);
+
+/* Bytes of an output channel's weights. */
+static inline unsigned sqz_conv_inputs(const sqz_conv *conv) {
+    return (unsigned)conv->kernel_h * conv->kernel_w * conv->in_channels;
+}
 
 /* The last step of a convolution with its MEAN, in the firing that has an output: from the sums in `state` to int8. */
 static inline void sqz_conv_mean_finish(const sqz_conv_mean *both, const sqz_rows *rows) {

@@ -6,7 +6,7 @@ static void add_row(const sqz_conv *conv, const sqz_rows *rows) {
     int32_t *sums = rows->state;
     for (unsigned x = 0; x < conv->out_width; ++x) {
         for (unsigned o = 0; o < conv->out_channels; ++o) {
-            sums[o] += sqz_requantize(&conv->requant, sqz_conv_sum(conv, rows, x, o), o);
+            sums[o] += sqz_conv_value(conv, rows, x, o);
         }
     }
 }

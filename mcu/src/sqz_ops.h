@@ -47,6 +47,8 @@ typedef struct sqz_rows {
     void *scratch;           /* nothing is kept here between calls */
     void *state;             /* kept from call to call, zero before the first */
     uint16_t y;              /* number of this firing, from 0 */
+    uint16_t count;          /* firings at once, for a kernel that makes a band: `in` goes on to the last one's rows */
+    int8_t *const *outs;     /* `out` of each of them */
 } sqz_rows;
 
 typedef void (*sqz_kernel)(const void *params, const sqz_rows *rows);
@@ -61,6 +63,12 @@ typedef void (*sqz_kernel)(const void *params, const sqz_rows *rows);
  *               and a convolution whose only reader is MEAN (its rows are never stored) */
 enum { SQZ_EACH = 0, SQZ_WINDOW = 1, SQZ_LAST = 2 };
 
+/* An operator may fire several times in a step, in bands of `band` firings (the first one of `first_band`, the last
+ * of what is left), when the rows of
+ * all of them are there. A kernel that makes the band `at_once` is called once for it, for instance to decode its weights
+ * only once. */
+#define SQZ_MOST_BAND 4
+
 typedef struct sqz_op {
     sqz_kernel kernel;
     const void *params;     /* sqz_conv, sqz_pool, … */
@@ -72,6 +80,8 @@ typedef struct sqz_op {
     uint8_t input, input_b; /* streams; input_b is SQZ_NONE unless the operator has two inputs */
     uint8_t output;
     uint8_t kernel_h, stride_h, pad_top; /* stride_h 0: every firing sees the same rows */
+    uint8_t band, first_band; /* 1 to SQZ_MOST_BAND */
+    uint8_t at_once;        /* whether the kernel makes a band */
     uint8_t lag;            /* further input rows to wait for, so that the slices of one row are made in one step */
 } sqz_op;
 
@@ -129,6 +139,30 @@ void sqz_conv_row_mve(const void *params, const sqz_rows *rows);
 void sqz_conv_odd_row_dsp(const void *params, const sqz_rows *rows);
 void sqz_conv_odd_row_mve(const void *params, const sqz_rows *rows);
 
+/* A convolution whose weights, biases, multipliers and shifts lie compressed in a section of its own (sqz_unpack.h); those of
+ * its sqz_conv are null, and requant.step is 0 where all multipliers are 2^30. For each band of rows the channels are
+ * decoded `block` at a time. */
+typedef struct sqz_packed {
+    const uint8_t *data;
+    uint32_t bytes;
+    uint16_t block;     /* a multiple of a group's channels */
+    uint16_t scales;    /* different pairs of multiplier and shift */
+    uint8_t group_bits; /* looked up at once, 1 to 12 */
+    uint8_t value_bits; /* the longest code of a value, 1 to 12 */
+    uint8_t bias_bits;  /* 1 to 32 */
+    uint8_t scale_bits; /* at most 16 */
+    uint8_t stride_h;   /* from a firing's first row to the next one's */
+} sqz_packed;
+
+typedef struct sqz_conv_packed {
+    sqz_conv conv;
+    sqz_packed packed;
+} sqz_conv_packed;
+
+void sqz_conv_row_packed(const void *params, const sqz_rows *rows);
+void sqz_conv_row_dsp_packed(const void *params, const sqz_rows *rows);
+void sqz_conv_row_mve_packed(const void *params, const sqz_rows *rows);
+
 void sqz_depthwise_row(const void *params, const sqz_rows *rows);
 void sqz_depthwise_row_dsp(const void *params, const sqz_rows *rows);
 void sqz_depthwise_row_mve(const void *params, const sqz_rows *rows);
@@ -146,6 +180,15 @@ void sqz_conv_mean_row(const void *params, const sqz_rows *rows); /* SQZ_LAST; s
 void sqz_conv_mean_four_row(const void *params, const sqz_rows *rows);
 void sqz_conv_mean_row_dsp(const void *params, const sqz_rows *rows);
 void sqz_conv_mean_row_mve(const void *params, const sqz_rows *rows);
+
+typedef struct sqz_conv_mean_packed {
+    sqz_conv_mean both;
+    sqz_packed packed;
+} sqz_conv_mean_packed;
+
+void sqz_conv_mean_row_packed(const void *params, const sqz_rows *rows);
+void sqz_conv_mean_row_dsp_packed(const void *params, const sqz_rows *rows);
+void sqz_conv_mean_row_mve_packed(const void *params, const sqz_rows *rows);
 
 /* MAX_POOL_2D and AVERAGE_POOL_2D. `_row` sees all rows of its window (SQZ_EACH). `_window` sees one row at a time
  * (SQZ_WINDOW), with kernel_h <= stride_h + 1 for maxima and kernel_h <= stride_h for averages, so that at most one

@@ -56,10 +56,19 @@ static int window_rows(const sqz_op *op) {
     return op->yields == SQZ_WINDOW ? 1 : op->kernel_h;
 }
 
-/* The rows of its input that an operator waits for before firing y. */
+static int smaller(int a, int b) {
+    return a < b ? a : b;
+}
+
+/* The end of the band that begins with firing y. */
+static int band_end(const sqz_op *op, int y) {
+    return smaller(y == 0 ? op->first_band : y + op->band, op->fires);
+}
+
+/* The rows of its input that an operator waits for before it fires the band that begins with firing y. */
 static uint16_t rows_for(const sqz_model *model, const sqz_op *op, int y) {
-    const int height = model->streams[op->input].height;
-    const int rows = first_row(op, y) + window_rows(op) + op->lag;
+    const int height = model->streams[op->input].height, last = band_end(op, y) - 1;
+    const int rows = first_row(op, last) + window_rows(op) + op->lag;
     return (uint16_t)(y == op->fires ? NEVER : rows < 0 ? 0 : rows > height ? height : rows);
 }
 
@@ -98,45 +107,66 @@ static const int8_t **point_at_rows(const sqz_stream *stream, void *arena, int r
     return in;
 }
 
-static void fire(const sqz_model *model, void *arena, const sqz_op *op, int y, int row) {
+/* Where firing y writes, or null if it completes no row. */
+static int8_t *place_of(const sqz_model *model, void *arena, const sqz_op *op, int y) {
+    const int row = output_row(model, op, y);
+    return row < 0 ? NULL : row_of(&model->streams[op->output], arena, (unsigned)row) + op->out_offset;
+}
+
+/* Calls an operator's kernel for the firings from y to `last`. */
+static void fire(const sqz_model *model, void *arena, const sqz_op *op, int y, int last) {
     const int8_t *few[SQZ_ROWS_ON_STACK], **in = few;
-    const int first = first_row(op, y), count = window_rows(op);
-    if (count > SQZ_ROWS_ON_STACK) {
-        in = (const int8_t **)(void *)((int8_t *)arena + op->scratch - count * SQZ_POINTER_BYTES);
+    int8_t *outs[SQZ_MOST_BAND];
+    const int first = first_row(op, y), end = first_row(op, last) + window_rows(op);
+    if (end - first > SQZ_ROWS_ON_STACK) {
+        in = (const int8_t **)(void *)((int8_t *)arena + op->scratch - (end - first) * SQZ_POINTER_BYTES);
     }
-    const int8_t **next = point_at_rows(&model->streams[op->input], arena, first, first + count, in);
+    for (int i = y; i <= last; ++i) {
+        outs[i - y] = place_of(model, arena, op, i);
+    }
+    const int8_t **next = point_at_rows(&model->streams[op->input], arena, first, end, in);
     if (op->input_b != SQZ_NONE) {
         *next = row_of(&model->streams[op->input_b], arena, (unsigned)y);
     }
-    const sqz_stream *output = &model->streams[op->output];
     const sqz_rows rows = {
         .in = in,
-        .out = row < 0 ? NULL : row_of(output, arena, (unsigned)row) + op->out_offset,
+        .out = outs[last - y],
         .scratch = (int8_t *)arena + op->scratch,
         .state = (int8_t *)arena + op->state,
         .y = (uint16_t)y,
+        .count = (uint16_t)(last - y + 1),
+        .outs = outs,
     };
     op->kernel(op->params, &rows);
 }
 
-/* Fires an operator once, its first input's rows being there. Returns whether the second input's were too. */
-static SQZ_NOINLINE int fire_next(const sqz_model *model, void *arena, const sqz_op *op) {
-    const unsigned i = (unsigned)(op - model->ops);
-    const int y = fired(arena)[i];
-    if (op->input_b != SQZ_NONE && complete(model, arena)[op->input_b] <= y) {
-        return 0;
-    }
-    const int row = output_row(model, op, y);
-    fire(model, arena, op, y, row);
-    fired(arena)[i] = (uint16_t)(y + 1);
-    awaited(model, arena)[i] = rows_for(model, op, y + 1);
-    if (row >= 0 && model->streams[op->output].last_producer == i) {
+/* Completes the row that firing y of an operator has made, if it made one and no other operator is to add to it. */
+static void complete_output(const sqz_model *model, void *arena, const sqz_op *op, int y) {
+    if (model->streams[op->output].last_producer == op - model->ops && output_row(model, op, y) >= 0) {
         complete_row(model, arena, op->output);
     }
+}
+
+/* Fires a band of an operator, its first input's rows being there. Returns whether the second input's were too. */
+static SQZ_NOINLINE int fire_next(const sqz_model *model, void *arena, const sqz_op *op) {
+    const unsigned i = (unsigned)(op - model->ops);
+    const int y = fired(arena)[i], end = band_end(op, y);
+    if (op->input_b != SQZ_NONE && complete(model, arena)[op->input_b] < end) {
+        return 0;
+    }
+    for (int from = y, to; from < end; from = to) {
+        to = op->at_once ? end : from + 1;
+        fire(model, arena, op, from, to - 1);
+        for (int done = from; done < to; ++done) {
+            complete_output(model, arena, op, done);
+        }
+    }
+    fired(arena)[i] = (uint16_t)end;
+    awaited(model, arena)[i] = rows_for(model, op, end);
     return 1;
 }
 
-/* One step: offers every operator, in order, one firing. Returns whether any took it. Most have nothing to do in most
+/* One step: offers every operator, in order, one band. Returns whether any took it. Most have nothing to do in most
  * steps, so an offer is one comparison. */
 static int advance(const sqz_model *model, void *arena) {
     const uint16_t *wanted = awaited(model, arena), *const rows = complete(model, arena);

@@ -13,8 +13,7 @@
 void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *rows) {
     const sqz_requant *to = &conv->requant;
     sqz_window_begin(&tile->window, conv, rows);
-    const sqz_window *window = &tile->window;
-    const unsigned pairs = window->rows * (window->bytes / 4) * 2 + (window->rows * (window->bytes % 4) + 1) / 2;
+    const unsigned pairs = sqz_dsp_pairs(conv);
     tile->patch = rows->scratch;
     tile->patch_end = tile->patch + pairs * SQZ_DSP_PIXELS;
     tile->patch_end[-1] = tile->patch_end[-2] = 0; /* what makes odd inputs even is never written to again */

@@ -18,6 +18,8 @@
 #define SQZ_TILE_DSP_H
 #include "sqz_window.h"
 
+#include <string.h>
+
 #define SQZ_DSP_PIXELS 2u
 
 /* A convolution's row made ready. The assembly knows the order of all before `window`. */
@@ -34,6 +36,12 @@ typedef struct sqz_dsp_tile {
     unsigned pairs;                   /* words per pixel in the patch */
     unsigned four_bytes;              /* of the record of four channels */
 } sqz_dsp_tile;
+
+/* Words for each pixel in the patch. */
+static inline unsigned sqz_dsp_pairs(const sqz_conv *conv) {
+    const unsigned rows = conv->kernel_h, bytes = (unsigned)conv->kernel_w * conv->in_channels;
+    return rows * (bytes / 4) * 2 + (rows * (bytes % 4) + 1) / 2;
+}
 
 void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *rows);
 
@@ -54,6 +62,18 @@ static inline void sqz_dsp_channels(sqz_dsp_tile *tile, unsigned channels, int8_
     }
     if (channels % 4) {
         sqz_dsp_twos(tile, channels % 4);
+    }
+}
+
+/* The same where the records of the last channels are filled up to four, at most three channels being no one's. */
+static inline void sqz_dsp_filled_up(sqz_dsp_tile *tile, unsigned channels, int8_t *first, int8_t *second) {
+    const unsigned rest = channels % 4;
+    sqz_dsp_channels(tile, channels - rest, first, second);
+    if (rest) {
+        int8_t of_first[4], of_second[4];
+        sqz_dsp_channels(tile, 4, of_first, of_second);
+        memcpy(first + (channels - rest), of_first, rest);
+        memcpy(second + (channels - rest), of_second, rest);
     }
 }
 #endif

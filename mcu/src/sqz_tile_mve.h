@@ -14,6 +14,8 @@
 #define SQZ_TILE_MVE_H
 #include "sqz_window.h"
 
+#include <string.h>
+
 #define SQZ_MVE_PIXELS 2u
 
 /* A convolution's row made ready. The assembly knows the offsets of all before `window`. */
@@ -50,6 +52,18 @@ static inline void sqz_mve_channels(sqz_mve_tile *tile, unsigned channels, int8_
     }
     for (unsigned i = channels % 4; i; --i) {
         sqz_mve_single(tile);
+    }
+}
+
+/* The same where the records of the last channels are filled up to four, at most three channels being no one's. */
+static inline void sqz_mve_filled_up(sqz_mve_tile *tile, unsigned channels, int8_t *first, int8_t *second) {
+    const unsigned rest = channels % 4;
+    sqz_mve_channels(tile, channels - rest, first, second);
+    if (rest) {
+        int8_t of_first[4], of_second[4];
+        sqz_mve_channels(tile, 4, of_first, of_second);
+        memcpy(first + (channels - rest), of_first, rest);
+        memcpy(second + (channels - rest), of_second, rest);
     }
 }
 #endif

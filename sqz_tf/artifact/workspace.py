@@ -210,6 +210,11 @@ class Workspace:
             self._discard(lambda name: True)
         return self.out
 
+    def clear(self) -> None:
+        """Remove every stage: what they were for is written elsewhere."""
+        with disk_errors(self.out, self.need_bytes):
+            self._discard(lambda name: True)
+
     def reject(self) -> Path:
         """Keep the assembled folder as `OUT.rejected` and return that; `OUT` and `OUT.work` stay."""
         with disk_errors(self.out, self.need_bytes):

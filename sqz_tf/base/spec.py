@@ -213,3 +213,22 @@ class CheckConfig:
     def __post_init__(self) -> None:
         between("max_drop", self.max_drop, 0, 100)
         between("parity_images", self.parity_images, 1, 100_000)
+
+
+@dataclass(frozen=True)
+class PackConfig:
+    """What a pack must keep to (docs/how-to/packs.md).
+
+    `budget_kb`: at most so many thousand bytes; 0 asks for as few as `max_drop` allows. `max_drop`: percentage points
+    of top-1 that the packed network may lose, which its divergence is chosen for, without any label. `epochs` of
+    tuning on the pictures, if there are some hundred; 0 only rounds.
+    """
+
+    budget_kb: float = 0.0
+    max_drop: float = 1.0
+    epochs: int = 6
+
+    def __post_init__(self) -> None:
+        between("budget_kb", self.budget_kb, 0, 100_000)
+        between("max_drop", self.max_drop, 0, 100)
+        between("epochs", self.epochs, 0, 10_000)

@@ -21,6 +21,7 @@ from sqz_tf.deploy.flash_steps import PLACE, UF2_DRIVE, Copies, Job, Step, steps
 from sqz_tf.deploy.serial import hear
 from sqz_tf.inference import interpreters
 from sqz_tf.inference.classifier import Classifier
+from sqz_tf.inference.model_file import contents
 
 REPORT = r"^model .*?^verdict \d+$"  # what the firmware says from its beginning to its end
 
@@ -211,7 +212,7 @@ def given(folder: Path, pictures: Sequence[Path], model: Path | None) -> Given:
             raise ConfigError("--image needs --model", fix="give the .tflite that DIR was compiled from")
         return Given(noise(header.input_shape), None, ("noise",))
     try:
-        content = model.read_bytes()
+        content = contents(model)
     except OSError as error:
         raise ConfigError(f"{model} cannot be read: {error.strerror}") from error
     header.check_made_from(content, model)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from converters.compiler import Compilation, analyse, files
+from converters.compiler import DENSE, Compilation, Packing, analyse, files
+from converters.compiler.middle.program import Program
 from converters.compiler.report import flash_bytes
 from converters.tflite import reader
 from converters.tflite.writer import for_microcontroller
@@ -24,6 +26,9 @@ LINKED = {"cortex-m85": "cortex-m55"}  # cores that the compiler may not know ye
 
 # Code and stack where nothing can be linked: those of SqueezeNet on a Cortex-M, and room for denser or sparser code.
 CODE_BYTES = {"generic": 10 * KIB, "cortex-m4": 12 * KIB, "cortex-m55": 12 * KIB}
+
+
+PACKED_CODE_BYTES = 3 * KIB  # more, where weights are compressed
 
 
 STACK_BYTES = 1 * KIB
@@ -60,6 +65,11 @@ INSTRUCTIONS_PER_MAC = {
 FAST = {"generic": PORTABLE, "cortex-m4": (0.9, 1.8), "cortex-m55": (0.19, 0.75)}
 
 
+# What decoding compressed weights takes, from and to, of the compiler's own estimate: without and with the inputs that
+# are gathered again for each block of channels.
+DECODING = (0.9, 1.4)
+
+
 # Cycles per instruction, from and to: assumptions, not measurements. One and wait states of the flash; less where a
 # core issues two at a time; more on Helium, whose vector instructions take two beats or more.
 CYCLES = {
@@ -81,6 +91,11 @@ TFLM_CODE_BYTES = {"cortex-m4": 44_304, "cortex-m7": 42_424, "cortex-m55": 39_26
 
 
 TFLM_CORE = {"cortex-m33": "cortex-m4", "cortex-m85": "cortex-m55"}
+
+
+def labels_bytes(labels: Sequence[str]) -> int:
+    """Return what NAME_labels.c takes: texts with their ends, each at a multiple of four bytes, and pointers."""
+    return sum(4 + -(-(len(label.encode()) + 1) // 4) * 4 for label in labels)
 
 
 class FitError(SqzError):
@@ -122,13 +137,15 @@ class Need:
 class Verdict:
     """A board, what the model needs of it either way, and the milliseconds of one picture, from and to.
 
-    `tflm` is None where TFLite Micro's arena could not be measured.
+    `tflm` is None where TFLite Micro's arena could not be measured. `flash_budget` is what the weights were compressed
+    for, in bytes, None where they are not.
     """
 
     board: Board
     compiled: Need
     milliseconds: tuple[float, float]
     tflm: Need | None
+    flash_budget: int | None = None
 
     @property
     def lacking(self) -> tuple[str, ...]:
@@ -155,55 +172,84 @@ class Model:
             self.graph = reader.read_model(data)
             self.macs = reader.macs(self.graph)
         self.data = data
-        self._compiled: dict[str, Compilation] = {}
-        self._needs: dict[str, Need] = {}
+        self._compiled: dict[tuple[str, Packing], Compilation] = {}
+        self._needs: dict[tuple[str, Packing], Need] = {}
 
-    def compiled(self, target: str) -> Compilation:
+    def compiled(self, target: str, packing: Packing = DENSE) -> Compilation:
         """Return what the compiler makes of the model for a target.
 
         Raises:
           FitError: it cannot be.
         """
-        if target not in self._compiled:
+        if (target, packing) not in self._compiled:
             with translated(FitError, "the model cannot be compiled"):
-                self._compiled[target] = analyse(self.data, target)
-        return self._compiled[target]
+                self._compiled[target, packing] = analyse(self.data, target, packing)
+        return self._compiled[target, packing]
 
-    def need(self, board: Board) -> Need:
-        """Return what the compiled model needs of a board's core."""
+    def packing(self, board: Board) -> Packing:
+        """Return how the weights lie in a board's flash: as they are if they fit, else compressed if that fits."""
+        if "flash" not in lacking_of(board, self.need(board)):
+            return DENSE
+        program = self.compiled(board.target).program
+        small = packing_within(board.flash_bytes, board.ram_bytes, board.target, program)
+        try:
+            fits = not lacking_of(board, self.need(board, small))
+        except FitError:  # not even with everything compressed
+            fits = False
+        return small if fits else DENSE
+
+    def need(self, board: Board, packing: Packing = DENSE) -> Need:
+        """Return what the model, compiled so, needs of a board's core."""
         core = LINKED.get(board.core, board.core)
-        if core not in self._needs:
-            self._needs[core] = self._estimated(board.target)
-            if core.startswith("cortex-m") and not footprint.why_not():
-                self._needs[core] = self._linked(board.target, core)
-        return self._needs[core]
+        if (core, packing) not in self._needs:
+            linked = core.startswith("cortex-m") and not footprint.why_not()
+            compiled = self.compiled(board.target, packing)
+            self._needs[core, packing] = self._linked(compiled, core) if linked else self._estimated(compiled)
+        return self._needs[core, packing]
 
-    def _estimated(self, target: str) -> Need:
-        compiled = self.compiled(target)
+    def _estimated(self, compiled: Compilation) -> Need:
         arena, weights = compiled.plan.arena_bytes, flash_bytes(compiled)["total"]
-        return Need(arena, self._edges(target), STACK_BYTES, weights, CODE_BYTES[target], False)
+        code = CODE_BYTES[compiled.target]
+        if any(choice.packed for choice in compiled.choices):
+            code += PACKED_CODE_BYTES
+        return Need(arena, edge_bytes(compiled.program), STACK_BYTES, weights, code, False)
 
-    def _linked(self, target: str, core: str) -> Need:
-        compiled = self.compiled(target)
+    def _linked(self, compiled: Compilation, core: str) -> Need:
         found = footprint.link(files(compiled, NAME), NAME, core)
         stack = STACK_BYTES if found.stack is None else found.stack
-        static = found.static + self._edges(target)
+        static = found.static + edge_bytes(compiled.program)
         return Need(compiled.plan.arena_bytes, static, stack, found.weights, found.code, found.stack is not None)
 
-    def instructions(self, target: str) -> tuple[float, float]:
+    def instructions(self, target: str, packing: Packing = DENSE) -> tuple[float, float]:
         """Return an estimate of what one picture takes, from and to."""
-        compiled = self.compiled(target)
-        pairs = [
-            (operator.macs, INSTRUCTIONS_PER_MAC.get(choice.function, FAST[target]))
-            for operator, choice in zip(compiled.program.operators, compiled.choices, strict=True)
-        ]
-        return sum(macs * low for macs, (low, _) in pairs), sum(macs * high for macs, (_, high) in pairs)
+        compiled = self.compiled(target, packing)
+        both = list(zip(compiled.program.operators, compiled.choices, strict=True))
+        decoding = sum(operator.bands * choice.decoding for operator, choice in both)
+        pairs = [(operator.macs, INSTRUCTIONS_PER_MAC.get(choice.function, FAST[target])) for operator, choice in both]
+        low, high = (sum(macs * each[end] for macs, each in pairs) for end in (0, 1))
+        return low + DECODING[0] * decoding, high + DECODING[1] * decoding
 
-    def _edges(self, target: str) -> int:
-        """Return the bytes of one input row, the scores and little else: what a caller that streams has in memory."""
-        program = self.compiled(target).program
-        scores = program.streams[program.output]
-        return program.streams[0].row_bytes + scores.height * scores.row_bytes + STATIC_BYTES
+
+def edge_bytes(program: Program) -> int:
+    """Return the bytes of one input row, the scores and little else: what a caller that streams has in memory."""
+    scores = program.streams[program.output]
+    return program.streams[0].row_bytes + scores.height * scores.row_bytes + STATIC_BYTES
+
+
+def packing_within(
+    flash_bytes: int | None,
+    ram_bytes: int | None,
+    target: str,
+    program: Program,
+    optimize: str = "speed",
+    labels: Sequence[str] = (),
+) -> Packing:
+    """Return what to compress for so that a model, with all that belongs to it, keeps to so much flash and RAM."""
+    if flash_bytes is not None:
+        flash_bytes -= CODE_BYTES[target] + PACKED_CODE_BYTES + labels_bytes(labels)
+    if ram_bytes is not None:
+        ram_bytes -= edge_bytes(program) + STACK_KEPT
+    return Packing(flash_bytes, optimize, ram_bytes)
 
 
 def tflm_need(data: bytes) -> tuple[Need | None, str]:
@@ -226,11 +272,14 @@ def judge(model: Model, chosen: list[Board], tflm: Need | None) -> list[Verdict]
 
 def _verdict(model: Model, board: Board, tflm: Need | None) -> Verdict:
     code = TFLM_CODE_BYTES.get(TFLM_CORE.get(board.core, board.core), TFLM_CODE_BYTES["cortex-m4"])
-    return Verdict(board, model.need(board), milliseconds(model, board), tflm and replace(tflm, code=code))
+    packing = model.packing(board)
+    time = milliseconds(model, board, packing)
+    budget = None if packing == DENSE else board.flash_bytes
+    return Verdict(board, model.need(board, packing), time, tflm and replace(tflm, code=code), budget)
 
 
-def milliseconds(model: Model, board: Board) -> tuple[float, float]:
+def milliseconds(model: Model, board: Board, packing: Packing = DENSE) -> tuple[float, float]:
     """Return an estimate of one picture's time, from and to."""
-    pairs = zip(model.instructions(board.target), CYCLES.get(board.core, CYCLES_ELSEWHERE), strict=True)
+    pairs = zip(model.instructions(board.target, packing), CYCLES.get(board.core, CYCLES_ELSEWHERE), strict=True)
     low, high = (instructions * cycles / (1e3 * board.mhz) for instructions, cycles in pairs)
     return low, high

@@ -1,6 +1,7 @@
 """What a `.tflite` file says of itself, read with nothing but the standard library.
 
-Labels and preprocessing lie in a zip behind the FlatBuffer (docs/formats/tflite.md).
+Labels and preprocessing lie in a zip behind the FlatBuffer (docs/formats/tflite.md). A pack (docs/formats/sqz.md) is
+read as the `.tflite` that it stands for, whatever the file is called.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from converters import packs
 from converters.archive import Archive, ArchiveError, is_archive
 from sqz_tf.base.errors import SqzError
 from sqz_tf.base.json_files import parse, typed
@@ -40,7 +42,7 @@ class ModelFile:
 
 
 def read(path: Path, labels: Sequence[str] | None = None, preprocess: PreprocessSpec | None = None) -> ModelFile:
-    """Read a `.tflite` file; `labels` and `preprocess` take the place of what it carries.
+    """Read a `.tflite` file or a pack of one; `labels` and `preprocess` take the place of what it carries.
 
     Raises:
       ModelError: it cannot be read, is no whole `.tflite`, or lacks what is not given.
@@ -52,11 +54,29 @@ def read(path: Path, labels: Sequence[str] | None = None, preprocess: Preprocess
     return ModelFile(path, content, names, _wnids(path, names, wnids), spec)
 
 
-def _content(path: Path) -> bytes:
-    """Return the file's bytes after making sure that it is a whole FlatBuffer of TFLite's schema."""
+def contents(path: Path) -> bytes:
+    """Return the bytes of a file; of a pack, those of the `.tflite` that it stands for.
+
+    No more is read than the largest model has, and a byte.
+
+    Raises:
+      OSError: it cannot be read.
+      ModelError: it is a damaged pack.
+    """
+    with open(path, "rb") as file:
+        data = file.read(_LARGEST + 1)
+    if not packs.is_pack(data):
+        return data
     try:
-        with open(path, "rb") as file:
-            model = file.read(_LARGEST + 1)
+        return packs.unpack(data)
+    except packs.PackError as error:
+        raise ModelError(f"{path} cannot be unpacked: {error}", fix="copy or download it again") from error
+
+
+def _content(path: Path) -> bytes:
+    """Return the model's bytes after making sure that it is a whole FlatBuffer of TFLite's schema."""
+    try:
+        model = contents(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"{path} cannot be read ({reason})", expected="a .tflite file") from error
@@ -66,7 +86,7 @@ def _content(path: Path) -> bytes:
         raise ModelError(
             f"{path} is no .tflite file ({_beginning(model)})",
             expected="a FlatBuffer with identifier TFL3",
-            fix="give model_f32.tflite, model_int8.tflite or model_uint8.tflite of an output folder",
+            fix="give model_f32.tflite, model_int8.tflite or model_uint8.tflite of an output folder, or a .sqz",
         )
     if not _is_whole(model):
         raise _damaged(path, f"cut off at {len(model):,} bytes")

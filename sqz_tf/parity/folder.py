@@ -32,7 +32,6 @@ def judge_folder(folder: Path, source: str | None, max_drop: float | None, conso
     Raises:
       SqzError: the folder or the pictures cannot be read.
     """
-    from sqz_tf.data.dataset import trains_nothing
     from sqz_tf.parity.artifacts import read_artifacts
 
     files = _files_edge(Export(folder))  # hashes first, before anything else is opened
@@ -42,8 +41,7 @@ def judge_folder(folder: Path, source: str | None, max_drop: float | None, conso
     if max_drop is not None:
         gate = dataclasses.replace(gate, max_drop=max_drop)
     with tempfile.TemporaryDirectory(prefix="sqz-tf-") as cache:
-        pictures = _judging if trains_nothing(config) else _held_out
-        dataset, rows = pictures(artifacts, source, Path(cache, "data"), console)
+        dataset, rows = pictures_of(artifacts, source, Path(cache, "data"), console)
         predict, why_not = _keras(artifacts.export, console)
         report = judge(
             folder,
@@ -52,11 +50,31 @@ def judge_folder(folder: Path, source: str | None, max_drop: float | None, conso
             gate,
             predict,
             _pruned_sparsity(artifacts.export),
-            _reference(artifacts, dataset, rows, console),
+            reference_of(artifacts, dataset, rows, console),
             progress=console.note,
             rows=rows,
         )
     return _with_edges(report, {"files": files}, why_not)
+
+
+def pictures_of(
+    artifacts: Artifacts, source: str | None, cache: Path, console: Console, calibration_images: int | None = None
+) -> tuple[Dataset, np.ndarray]:
+    """Return an export's pictures, kept in `cache`, and which rows of them judge.
+
+    Args:
+      source: pictures to use instead, as in `DataConfig`.
+      calibration_images: how many of the pictures that calibrate are wanted, where they are a folder of their own;
+        by default as many as the export used.
+
+    Raises:
+      SqzError: they cannot be read or do not fit.
+    """
+    from sqz_tf.data.dataset import trains_nothing
+
+    if trains_nothing(artifacts.manifest["config"]):
+        return _judging(artifacts, source, cache, console, calibration_images)
+    return _held_out(artifacts, source, cache, console)
 
 
 def _held_out(artifacts: Artifacts, source: str | None, cache: Path, console: Console) -> tuple[Dataset, np.ndarray]:
@@ -76,7 +94,9 @@ def _held_out(artifacts: Artifacts, source: str | None, cache: Path, console: Co
     return dataset, dataset.splits["test"]
 
 
-def _judging(artifacts: Artifacts, source: str | None, cache: Path, console: Console) -> tuple[Dataset, np.ndarray]:
+def _judging(
+    artifacts: Artifacts, source: str | None, cache: Path, console: Console, calibration_images: int | None
+) -> tuple[Dataset, np.ndarray]:
     """Do as `_held_out` for a network that was only quantized, whose classes the pictures need not all have."""
     import numpy as np
 
@@ -101,13 +121,16 @@ def _judging(artifacts: Artifacts, source: str | None, cache: Path, console: Con
     )
     given: str | None = typed(artifacts.manifest["config"].get("calibration_data"), str | None, "calibration_data")
     calibration = given if given and Path(given).exists() else None
+    if calibration and calibration_images:
+        config = dataclasses.replace(config, calibration_images=calibration_images)
     dataset = load_for_judging(
         config, calibration, outputs, artifacts.labels, artifacts.preprocess, cache, console.step
     )
     if given and not calibration:
         console.note(f"note: {given}, which calibrated, is not there: cannot tell if these are the export's pictures")
         return dataset, np.sort(np.concatenate([dataset.splits["calibration"], dataset.splits["test"]]))
-    _compare_pictures(artifacts, source, dataset, console)
+    if not calibration_images:
+        _compare_pictures(artifacts, source, dataset, console)
     return dataset, dataset.splits["test"]
 
 
@@ -147,7 +170,7 @@ def _keras(export: Export, console: Console) -> tuple[Predict | None, str]:
         return None, str(error)
 
 
-def _reference(artifacts: Artifacts, dataset: Dataset, rows: np.ndarray, console: Console) -> np.ndarray | None:
+def reference_of(artifacts: Artifacts, dataset: Dataset, rows: np.ndarray, console: Console) -> np.ndarray | None:
     """Return what the float network that the export judged against said of these pictures; None if it is not known."""
     answers = artifacts.export.reference_answers
     if answers is None:

@@ -21,12 +21,14 @@ from sqz_tf.artifact.exported import (
     LABELS,
     LICENCE,
     NUMBERS,
+    PACK,
     REFERENCE,
     TFLM_FOLDER,
     UINT8,
     best_answers,
 )
 from sqz_tf.artifact.manifest import manifest, write_manifest
+from sqz_tf.artifact.workspace import Stage
 from sqz_tf.base.errors import ConversionError, translated
 from sqz_tf.base.pixels import to_int8
 from sqz_tf.base.spec import to_dict
@@ -49,10 +51,14 @@ class Assembled:
     compiled: dict[str, Any]
 
 
-def assemble(run: Run, made: Made, converted: Converted, pretrained: Pretrained | None, out: Path) -> Assembled:
+def assemble(
+    run: Run, made: Made, converted: Converted, pretrained: Pretrained | None, out: Path, packed: Stage | None
+) -> Assembled:
     """Fill the folder `out`, all but what describes the result."""
     for name in (KERAS, NUMBERS, FLOAT, INT8, UINT8):
         (out / name).write_bytes((converted.models.folder / name).read_bytes())
+    if packed:
+        (out / PACK).write_bytes((packed.folder / PACK).read_bytes())
     if pretrained:
         (out / LICENCE).write_text(pretrained.licence, encoding="utf-8")
     labels = made.material.dataset.classes

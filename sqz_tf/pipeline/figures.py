@@ -13,6 +13,7 @@ import numpy as np
 from converters.tflite.reader import Model, macs, read_model
 from sqz_tf import __version__
 from sqz_tf.artifact.exported import INT8
+from sqz_tf.artifact.workspace import Stage
 from sqz_tf.base import stats
 from sqz_tf.base.spec import to_dict
 from sqz_tf.base.units import xz_size
@@ -22,6 +23,7 @@ from sqz_tf.parity.edges import trusted_runtime
 from sqz_tf.parity.verdict import ParityReport, int8_scores
 from sqz_tf.pipeline.assemble import Assembled, configuration
 from sqz_tf.pipeline.convert import Converted
+from sqz_tf.pipeline.packing import figures_of
 from sqz_tf.pipeline.quantizing import BEFORE, RIVAL
 from sqz_tf.pipeline.run import Made, Run
 from sqz_tf.quantize.schemes.every import scheme_of
@@ -41,6 +43,7 @@ class Result:
     assembled: Assembled
     parity: ParityReport
     folder: Path
+    packed: Stage | None
 
 
 def figures(result: Result) -> dict[str, Any]:
@@ -77,6 +80,7 @@ def figures(result: Result) -> dict[str, Any]:
         },
         "licences": [result.pretrained.licence] if result.pretrained else [],
         **made.more,
+        **({"pack": figures_of(result.packed)} if result.packed else {}),
         **scheme_of(run.plan.quantize).figures(int8, _judged(result, labels)),
         "stages": list(run.workspace.seconds),
         "seconds": {name: round(seconds, 2) for name, seconds in run.workspace.seconds.items()},

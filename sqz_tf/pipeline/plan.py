@@ -11,6 +11,7 @@ from sqz_tf.base.spec import (
     CheckConfig,
     DataConfig,
     ModelSpec,
+    PackConfig,
     PreprocessSpec,
     PruneConfig,
     TrainConfig,
@@ -48,6 +49,7 @@ class Options:
     seed: int = 1
     threads: int = THREADS
     max_drop: float = 1.0
+    pack: PackConfig | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no data could make right, before any picture is read."""
@@ -72,6 +74,7 @@ class Plan:
     check: CheckConfig
     seed: int
     threads: int = THREADS
+    pack: PackConfig | None = None
 
     def __post_init__(self) -> None:
         require_size(self.model)
@@ -124,6 +127,7 @@ def make_plan(options: Options, summary: Summary) -> Plan:
         check=CheckConfig(max_drop=options.max_drop),
         seed=options.seed,
         threads=options.threads,
+        pack=options.pack,
     )
 
 
@@ -184,6 +188,7 @@ def make_calibration_plan(options: Options, model: ModelSpec, preprocess: Prepro
         check=CheckConfig(max_drop=options.max_drop),
         seed=options.seed,
         threads=options.threads,
+        pack=options.pack,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from sqz_tf.parity.verdict import ParityReport, judge
 from sqz_tf.pipeline.assemble import Assembled, assemble, describe
 from sqz_tf.pipeline.convert import convert
 from sqz_tf.pipeline.figures import Result, figures, held_out_labels, notes
+from sqz_tf.pipeline.packing import pack, too_much_lost
 from sqz_tf.pipeline.run import Made, Run
 from sqz_tf.report.document import to_json
 from sqz_tf.report.mistakes import mistakes
@@ -26,12 +28,14 @@ def publish(run: Run, made: Made, pretrained: Pretrained | None) -> tuple[dict[s
     for note in notes(made, pretrained):
         run.console.note(f"note: {note}")
     converted = convert(run, made, pretrained)
+    packed = pack(run, made, converted)
     started = time.monotonic()
     folder, (assembled, parity) = run.workspace.assemble(
-        lambda out: _judged(run, made, pretrained, out, assemble(run, made, converted, pretrained, out))
+        lambda out: _judged(run, made, pretrained, out, assemble(run, made, converted, pretrained, out, packed))
     )
+    parity = dataclasses.replace(parity, failures=(*parity.failures, *too_much_lost(packed)))
     run.workspace.seconds["checked"] = time.monotonic() - started
-    values = _report(Result(run, made, pretrained, converted, assembled, parity, folder))
+    values = _report(Result(run, made, pretrained, converted, assembled, parity, folder, packed))
     return values, run.workspace.publish() if parity.passed else run.workspace.reject()
 
 

@@ -15,11 +15,13 @@ import pytest
 
 from converters.compiler import compile_model
 from converters.tflite.reader import read_model, weight_zero_fraction
-from converters.tflite.writer import read_attached
+from converters.tflite.writer import for_microcontroller, read_attached
+from converters.tflm_decode.writer import with_decode
 from sqz_tf.artifact.manifest import verify_manifest
 from sqz_tf.images.decode import decode
 from sqz_tf.images.resize import preprocess
 from sqz_tf.inference.classifier import Classifier
+from sqz_tf.inference.interpreters import run
 from tests.helpers.exports import (
     BYPASSED,
     FILES,
@@ -32,6 +34,7 @@ from tests.helpers.exports import (
     refused_folder,
     unbroken_folder,
 )
+from tests.helpers.micro_interpreter import has_tflm
 from tests.helpers.needs import ROOT, require
 
 pytestmark = pytest.mark.training
@@ -92,6 +95,20 @@ def test_the_c_is_what_the_compiler_makes_of_the_int8_model(digits: Path, report
     assert f"#define MODEL_INT8_ARENA_BYTES {report['mcu']['arena_bytes']}u" in written["model_int8.h"]
     assert report["mcu"]["arena_bytes"] < 0.2 * max(report["mcu"]["whole_maps"]["bytes"]) + 1024
     assert report["tflm"]["arena_bytes"] > 5 * report["mcu"]["arena_bytes"]
+
+
+def test_tflite_micro_gives_the_same_from_compressed_weights(digits: Path) -> None:
+    from sklearn.datasets import load_digits
+
+    require(has_tflm(), "the tflite-micro wheel is not installed")
+    model = for_microcontroller((digits / "model_int8.tflite").read_bytes())
+    written = with_decode(model)
+    assert len(written) < 0.8 * len(model)
+    drawn = np.kron(load_digits().images[:100], np.ones((6, 6))) * 255 / 16
+    pictures = (drawn.astype(np.uint8) ^ 0x80).view(np.int8)[..., None]
+    expected = run(model, pictures, "litert-ref").outputs
+    np.testing.assert_array_equal(run(written, pictures, "tflm").outputs, expected)
+    assert len(np.unique(expected)) > 20
 
 
 def test_the_input_is_the_raw_pixel(digits: Path) -> None:

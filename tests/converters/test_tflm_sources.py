@@ -20,6 +20,8 @@ from converters import c_text as c
 from converters.tflite.edit import pack, unpack
 from converters.tflite.reader import read_model
 from converters.tflite.writer import for_microcontroller, to_uint8_twin
+from converters.tflm_decode.encodings import encodings
+from converters.tflm_decode.writer import insert
 from converters.tflm_sources import _METHODS, tflm_files
 from tests.helpers import keras_models as tiny
 from tests.helpers.needs import require
@@ -265,9 +267,17 @@ def test_an_operator_that_also_meets_other_types_gets_the_general_kernel(tmp_pat
     assert (kernels["AddConv2D"], kernels["AddMaxPool2D"], kernels["AddSoftmax"]) == ("any", "any", "SOFTMAX_INT8")
 
 
+def test_a_model_with_compressed_weights_registers_the_operator_that_restores_them(tmp_path: Path) -> None:
+    tensor = read_model(model()).tensors[read_model(model()).ops[0].inputs[1]]
+    held = insert(model(), {tensor.index: encodings(tensor)[0]})
+    assert registered(tmp_path, held) == {"AddDecode": "any", **registered(tmp_path, model())}
+
+
 def test_the_registrations_exist_for_every_operator_we_know() -> None:
     for name, (method, kernel) in _METHODS.items():
-        assert method == "Add" + name.title().replace("_", "").replace("2D", "2D").replace("Padv2", "PadV2")
+        assert method == "Add" + name.removeprefix("CUSTOM:TFLM_").title().replace("_", "").replace("2D", "2D").replace(
+            "Padv2", "PadV2"
+        )
         assert kernel in (None, f"Register_{name}_INT8")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from converters.compiler import Packing
 from converters.compiler.back.c import targets
 from converters.compiler.compilation import compile_model
 from converters.compiler.front.read import read_graph
@@ -22,6 +23,7 @@ from sqz_tf.deploy.boards import Board
 from sqz_tf.deploy.need import CODE_BYTES, CYCLES, STACK_KEPT, STATIC_BYTES, TFLM_CODE_BYTES, Model, judge
 from sqz_tf.inference import interpreters
 from tests.helpers import echo_models
+from tests.helpers.coarse_weights import coarse
 from tests.helpers.int8_networks import Net
 from tests.helpers.needs import ROOT, require
 from tools.bench_mcu import graphs
@@ -101,8 +103,8 @@ def test_code_and_stack_are_measured_where_there_is_a_compiler() -> None:
         assert 100 < need.stack_bound < 2000
         tables = flash_bytes(model().compiled(target))["total"]
         assert tables <= need.weights < 1.05 * tables + 1024, "weights and tables, each aligned"
-        assert model()._estimated(target).code >= need.code, "an estimate is on the safe side"
-        assert model()._estimated(target).stack_bound >= need.stack_bound
+        assert model()._estimated(model().compiled(target)).code >= need.code, "an estimate is on the safe side"
+        assert model()._estimated(model().compiled(target)).stack_bound >= need.stack_bound
 
 
 def test_without_a_compiler_estimates_say_so(no_linker: None) -> None:
@@ -336,3 +338,37 @@ def test_what_cannot_be_judged_is_one_line(
     assert (result, out) == (code, "")
     assert message in err
     assert "Traceback" not in err
+
+
+# Compressed weights.
+
+
+def small_board(flash_kb: int, ram_kb: int = 64) -> Board:
+    return replace(TINY, flash_bytes=flash_kb * 1024, ram_bytes=ram_kb * 1024)
+
+
+def test_weights_are_compressed_for_a_board_that_lacks_flash_otherwise() -> None:
+    linker()
+    few = Model(coarse(data()))
+    dense = few.need(TINY)
+    (roomy, tight, tiny) = judge(few, [small_board(256), small_board(48), small_board(16)], None)
+    assert (roomy.fits, roomy.flash_budget, roomy.compiled.weights) == (True, None, dense.weights)
+    assert (tight.fits, tight.flash_budget) == (True, 48 * 1024)
+    assert tight.compiled.weights < dense.weights
+    assert tight.milliseconds > roomy.milliseconds
+    assert (tiny.fits, tiny.flash_budget, tiny.lacking) == (False, None, ("flash",))
+    assert "compressed" in fit.table(few, [tight], "")
+    assert "Compile with --board tiny --flash-budget 48." in fit.table(few, [tight], "")
+
+
+def test_what_compressed_weights_need_is_what_is_linked() -> None:
+    linker()
+    few = Model(coarse(data()))
+    for core, target in (("cortex-m0plus", "generic"), ("cortex-m4", "cortex-m4"), ("cortex-m55", "cortex-m55")):
+        packing = Packing(optimize="flash")
+        need = few.need(replace(TINY, core=core, target=target), packing)
+        compiled = few.compiled(target, packing)
+        tables = flash_bytes(compiled)["total"]
+        assert tables <= need.weights < 1.05 * tables + 1024
+        assert few._estimated(compiled).code >= need.code
+        assert few._estimated(compiled).stack_bound >= need.stack_bound

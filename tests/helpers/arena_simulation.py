@@ -73,8 +73,24 @@ class Simulation:
 
     def _offer(self, step: int, i: int) -> bool:
         operator, y = self.program.operators[i], self.fired[i]
-        if y == operator.fires or not self._is_ready(i, operator, y):
+        end = min(y + operator.band if y else operator.first_band, operator.fires)
+        if y == operator.fires or not self._is_ready(i, operator, end - 1):
             return False
+        for each in range(y, end):
+            self._fire(step, i, each)
+        if operator.at_once:  # what was read and written first is there until the last is made
+            for each in range(y, end):
+                self._read(operator, each)
+                self._reread(operator, each)
+        return True
+
+    def _reread(self, operator: prog.Operator, y: int) -> None:
+        row = self._row_completed(operator, y)
+        if row is not None and row < self.complete[operator.output]:
+            self._expect(operator.output, row)
+
+    def _fire(self, step: int, i: int, y: int) -> None:
+        operator = self.program.operators[i]
         scratch = self.plan.scratch_offset[i]
         self.arena[scratch : scratch + self.scratch_bytes[i]] = JUNK
         in_place = operator.output in self.overwrites
@@ -87,7 +103,6 @@ class Simulation:
         assert np.all(state == self._state_tag(i)), f"the state of operator {i} was overwritten"
         self.fired[i] += 1
         self.fired_in[i].append(step)
-        return True
 
     def _is_ready(self, i: int, operator: prog.Operator, y: int) -> bool:
         height = self.program.streams[operator.inputs[0]].height

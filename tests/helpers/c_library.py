@@ -74,6 +74,20 @@ Conv = _structure(
     input_zero_point=c_int8,
 )
 ConvMean = _structure("sqz_conv_mean", conv=Conv, mean=Requant, zero_sum=c_int32)
+Packed = _structure(
+    "sqz_packed",
+    data=POINTER(c_uint8),
+    bytes=c_uint32,
+    block=c_uint16,
+    scales=c_uint16,
+    group_bits=c_uint8,
+    value_bits=c_uint8,
+    bias_bits=c_uint8,
+    scale_bits=c_uint8,
+    stride_h=c_uint8,
+)
+ConvPacked = _structure("sqz_conv_packed", conv=Conv, packed=Packed)
+ConvMeanPacked = _structure("sqz_conv_mean_packed", both=ConvMean, packed=Packed)
 Pool = _structure(
     "sqz_pool",
     in_width=c_uint16,
@@ -155,6 +169,9 @@ Op = _structure(
     kernel_h=c_uint8,
     stride_h=c_uint8,
     pad_top=c_uint8,
+    band=c_uint8,
+    first_band=c_uint8,
+    at_once=c_uint8,
     lag=c_uint8,
 )
 Model = _structure(
@@ -170,6 +187,7 @@ Model = _structure(
     zero_bytes=c_uint32,
 )
 STRUCTURES = (
+    *(Packed, ConvPacked, ConvMeanPacked),
     *(Requant, ExactRequant, Conv, ConvMean, Pool, Mean, Add, Quantize, Pad, Reshape, FullyConnected, Softmax),
     *(Stream, Op, Model),
 )
@@ -197,6 +215,9 @@ class Call:
     kernel_h: int = 1
     stride_h: int = 1
     pad_top: int = 0
+    band: int = 1
+    first_band: int = 1
+    at_once: int = 0
     lag: int = 0
     out_offset: int = 0
     state: int = 0

@@ -90,3 +90,16 @@ def program_of(build: Callable[[Net], Map]) -> prog.Program:
 
 def functions(program: prog.Program) -> list[str]:
     return [operator.operator for operator in program.operators]
+
+
+def deep() -> dict[str, bytes]:
+    """Return networks of fires with pools between them, through which bands of rows go."""
+    return {f"deep_{size}": _deep(size) for size in (17, 22, 29)}
+
+
+def _deep(size: int) -> bytes:
+    net = Net(size)
+    x = net.pool(net.conv(net.input(size, size, 3), 8, stride=(2, 2), padding="VALID"), (3, 3), (2, 2))
+    x = net.fire(net.fire(x, 8, 24), 4, 16)
+    x = net.fire(net.fire(net.pool(x, (3, 3), (2, 2)), 8, 16), 8, 24)
+    return net.bytes(net.softmax(net.mean(net.conv(x, 30, (1, 1)))))

@@ -15,6 +15,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from converters.compiler.back.c import library
+from converters.compiler.back.c.selection import DENSE, Packing
 from converters.compiler.compilation import Compilation, analyse, files
 from converters.compiler.middle import program as prog
 from tests.helpers.int8_networks import pixels
@@ -96,13 +97,14 @@ class Program:
         models: Mapping[str, bytes],
         *,
         target: str = "generic",
+        packing: Packing = DENSE,
         flags: Sequence[str] = (),
         compiler: str = "gcc",
     ) -> None:
         """Build it in `folder`; the models' tables are one translation unit, the library is built once per test run."""
         require(shutil.which(compiler), f"{compiler} is not installed")
         folder.mkdir(parents=True, exist_ok=True)
-        self.compilations = {name: analyse(model, target) for name, model in models.items()}
+        self.compilations = {name: analyse(model, target, packing) for name, model in models.items()}
         self.path = folder / "program"
         for name, compilation in self.compilations.items():
             for file, text in files(compilation, name).items():

@@ -22,6 +22,11 @@ def mutants(model: bytes, count: int, seed: int = 0) -> Iterator[bytes]:
         yield _flipped(model, rng) if i % 2 else _edited(model, form, rng)
 
 
+def mutant(model: bytes, rng: np.random.Generator) -> bytes:
+    """Return a copy of a model with one to three fields of its tables set to other values."""
+    return _edited(model, schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0)), rng)
+
+
 def _flipped(model: bytes, rng: np.random.Generator) -> bytes:
     data = bytearray(model)
     for _ in range(rng.integers(1, 4)):

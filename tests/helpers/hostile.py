@@ -1,21 +1,27 @@
 """Hostile inputs of every kind that the kit reads, structured and random, and commands run on them under watch.
 
 Each kind is a seed file and two ways to damage it: `structured` sets fields to values that an attacker would choose,
-`random` flips, cuts and inserts bytes. `attack` hands one input to the commands that read it, in this process.
+`random` flips, cuts and inserts bytes. `attack` hands inputs to the commands that read them, here or apart.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
+import importlib
 import io
 import json
 import os
 import re
+import resource
 import signal
 import struct
+import subprocess
+import sys
+import tempfile
+import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +29,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests.helpers import damaged_models, echo_models
+from converters import packs
+from sqz_tf.base.spec import PreprocessSpec, to_dict
+from tests.helpers import colour_network, damaged_models, damaged_packs, echo_models, hostile_models
+from tests.helpers.needs import ROOT
 
 SECONDS = 20  # that one input may take
 VALUES: tuple[Any, ...] = (
@@ -51,9 +60,6 @@ class Attack:
 def inputs(attack: Attack, count: int, structured: bool, seed: int = 0) -> Iterator[bytes]:
     """Yield damaged inputs of one kind; the same seed gives the same."""
     rng = np.random.default_rng([seed, structured, sum(attack.name.encode())])
-    if attack.name == "tflite" and structured:
-        yield from damaged_models.mutants(attack.seed, count, seed)
-        return
     for _ in range(count):
         yield attack.structured(attack.seed, rng) if structured else scrambled(attack.seed, rng)
 
@@ -168,10 +174,8 @@ def zip_of_pictures() -> bytes:
 
 
 def _model_with(attached: bytes) -> bytes:
-    whole = io.BytesIO(echo_models.model())
-    whole.seek(0, io.SEEK_END)
-    with zipfile.ZipFile(whole, "w") as archive:
-        archive.writestr("labels.txt", "".join(f"{label}\n" for label in echo_models.LABELS))
+    whole = io.BytesIO(echo_models.described(echo_models.model(), preprocess=None))
+    with zipfile.ZipFile(whole, "a") as archive:
         archive.writestr("preprocess.json", attached)
     return whole.getvalue()
 
@@ -183,8 +187,22 @@ def _put(name: str) -> Callable[[Path, bytes], None]:
     return put
 
 
+def _put_described(labels: Sequence[str], spec: PreprocessSpec) -> Callable[[Path, bytes], None]:
+    """Return what attaches labels and preprocessing to a damaged model: without them nothing would run it."""
+
+    def put(folder: Path, data: bytes) -> None:
+        (folder / "model.tflite").write_bytes(echo_models.described(data, labels, spec))
+
+    return put
+
+
 def _put_preprocess(folder: Path, data: bytes) -> None:
     (folder / "model.tflite").write_bytes(_model_with(data))
+
+
+def _pack() -> bytes:
+    """Return the pack of a small network that every command takes."""
+    return packs.pack(hostile_models.classifier("plain"))
 
 
 MODEL_COMMANDS = (
@@ -195,17 +213,23 @@ MODEL_COMMANDS = (
 )
 
 
-def attacks(model: bytes, manifest: bytes, preprocess: bytes) -> dict[str, Attack]:
-    """Return every kind.
+def attacks(manifest: bytes) -> dict[str, Attack]:
+    """Return every kind; the model of most is one of a RESHAPE, whose scores are the pixels.
 
     Args:
-      model: a small int8 `.tflite` with labels and preprocessing attached.
       manifest: the manifest.json of an export whose folder the input is put beside.
-      preprocess: what such a model has attached.
     """
-    classify = (("sqz_tf.classify", "model.tflite", "picture.png", "--json"),)
+    preprocess = json.dumps(to_dict(echo_models.SPEC)).encode()
+    classify = MODEL_COMMANDS[2:3]
     found = [
-        Attack("tflite", model, lambda data, rng: data, _put("model.tflite"), MODEL_COMMANDS),
+        *_models(),
+        Attack(
+            "sqz",
+            _pack(),
+            damaged_packs.damaged,
+            _put("model.tflite"),
+            (*MODEL_COMMANDS, ("sqz_tf.unpack", "model.tflite", "--out", "unpacked.tflite", "--overwrite")),
+        ),
         Attack("preprocess.json", preprocess, edited_json, _put_preprocess, MODEL_COMMANDS[2:]),
         Attack(
             "manifest.json",
@@ -222,6 +246,20 @@ def attacks(model: bytes, manifest: bytes, preprocess: bytes) -> dict[str, Attac
     return {attack.name: attack for attack in found}
 
 
+def _models() -> list[Attack]:
+    """Return the kinds of `.tflite`. `fit` has its own: it compiles C for each network that is whole."""
+    model, network = echo_models.model(), hostile_models.network("both_convolutions")
+    echo = _put_described(echo_models.LABELS, echo_models.SPEC)
+    classes = _put_described(colour_network.CLASSES, PreprocessSpec(hostile_models.SIDE, hostile_models.SIDE))
+    commands = tuple(command for command in MODEL_COMMANDS if command[0] != "sqz_tf.fit")
+    return [
+        Attack("tflite", model, damaged_models.mutant, echo, MODEL_COMMANDS),
+        Attack("tflite network", network, damaged_models.mutant, classes, commands),
+        Attack("tflite fit", network, damaged_models.mutant, classes, MODEL_COMMANDS[1:2]),
+        Attack("tflite labels", echo_models.described(model), edited_zip, _put("model.tflite"), MODEL_COMMANDS[2:]),
+    ]
+
+
 @dataclass(frozen=True)
 class Fault:
     """What was wrong with how a command took an input."""
@@ -232,9 +270,8 @@ class Fault:
 
 def run_here(command: tuple[str, ...]) -> Fault | None:
     """Run a command line in this process and in its current folder; return what is wrong, or None."""
-    import importlib
-
     out, err = io.StringIO(), io.StringIO()
+    signal.signal(signal.SIGALRM, _too_slow)
     signal.alarm(SECONDS)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -248,6 +285,19 @@ def run_here(command: tuple[str, ...]) -> Fault | None:
     return judged(command, code, err.getvalue())
 
 
+def run_real(command: tuple[str, ...]) -> Fault | None:
+    """Run a command line as a person does, in the current folder; return what is wrong, or None."""
+    line = [sys.executable, "-m", *command]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "TMPDIR": tempfile.gettempdir()}
+    try:
+        done = subprocess.run(
+            line, capture_output=True, text=True, errors="replace", env=environment, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Fault(" ".join(command), f"over {SECONDS} seconds")
+    return judged(command, done.returncode, done.stderr)
+
+
 def judged(command: tuple[str, ...], code: Any, errors: str) -> Fault | None:
     """Return what is wrong with how a command ended, or None."""
     if code not in (0, 1, 2):
@@ -259,25 +309,46 @@ def judged(command: tuple[str, ...], code: Any, errors: str) -> Fault | None:
 
 
 def peak_bytes() -> int:
-    """Return the most memory that this process ever held."""
+    """Return the most memory that this process ever held, and the most that one which it started did."""
     found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
     assert found
-    return 1024 * int(found[1])
+    return 1024 * (int(found[1]) + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
-def attack_here(attack: Attack, folder: Path, number: int, count: int, structured: bool) -> dict[str, Any]:
-    """Run a share of one kind's inputs in this process; return how many, the faults and the peak of memory."""
-    signal.signal(signal.SIGALRM, _too_slow)
+def attack(
+    kind: Attack,
+    folder: Path,
+    number: int,
+    count: int,
+    structured: bool,
+    run: Callable[[tuple[str, ...]], Fault | None] = run_here,
+) -> dict[str, Any]:
+    """Run a share of one kind's inputs in a folder.
+
+    Returns:
+      `slowest`, seconds of the slowest command; `peak`, bytes; `faults`, (number of the input, command, what).
+    """
     os.chdir(folder)
-    faults: list[tuple[int, Fault]] = []
-    for place, data in enumerate(inputs(attack, count, structured, seed=number)):
-        attack.place(folder, data)
-        faults += [(place, fault) for command in attack.commands if (fault := run_here(command))]
-    return {
-        "inputs": count,
-        "peak": peak_bytes(),
-        "faults": [(place, fault.command, fault.what) for place, fault in faults],
-    }
+    slowest, faults = 0.0, []
+    for place, data in enumerate(inputs(kind, count, structured, seed=number)):
+        kind.place(folder, data)
+        for command in kind.commands:
+            seconds, fault = timed(run, command)
+            slowest = max(slowest, seconds)
+            faults += [(place, fault.command, fault.what)] if fault else []
+    return {"slowest": round(slowest, 2), "peak": peak_bytes(), "faults": faults}
+
+
+def timed(
+    run: Callable[[tuple[str, ...]], Fault | None], command: tuple[str, ...], most: float = SECONDS
+) -> tuple[float, Fault | None]:
+    """Run a command; return its seconds and its fault, which too many of them are: it may have caught the alarm."""
+    started = time.monotonic()
+    fault = run(command)
+    seconds = time.monotonic() - started
+    if not fault and seconds > most:
+        fault = Fault(" ".join(command), f"took {seconds:.1f} seconds")
+    return seconds, fault
 
 
 def _too_slow(number: int, frame: object) -> None:

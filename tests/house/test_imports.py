@@ -12,7 +12,12 @@ import pytest
 from tests.helpers.needs import ROOT
 from tools.structure import ORDER, imported
 
-TENSORFLOW = ("train", "quantize", "pipeline")  # the packages that may import Keras, from `train.keras` alone
+TENSORFLOW = (
+    "train",
+    "quantize",
+    "compress",
+    "pipeline",
+)  # the packages that may import Keras, from `train.keras` alone
 KERAS = "sqz_tf/train/keras.py"
 DOWNLOADS = {"sqz_tf/data/sources.py": "tf_keras.datasets.cifar10"}  # asked for by name; nothing else of it is used
 FRONT_DOOR = "__main__"  # loads a command by its name

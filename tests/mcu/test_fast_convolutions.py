@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.compiler.back.c.weight_layout import lay_out, portable
+from converters.compiler.back.c.weight_layout import Choice, lay_out, packed, portable, with_memory
 from converters.compiler.front.network import Window
 from converters.compiler.middle.program import ConvKernel, Requant
 from tests.helpers import c_library as mcu
@@ -21,6 +21,8 @@ PARTS = (
     *("conv_dsp", "conv_odd_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "one_dsp", "sums_dsp"),
     *("conv_four", "conv_mean_four", "tile_plain"),
     *("conv_mve", "conv_odd_mve", "conv_mean_mve", "tile_mve", "window"),
+    *("conv_packed", "conv_mean_packed", "conv_dsp_packed", "conv_mean_dsp_packed", "conv_mve_packed"),
+    *("conv_mean_mve_packed", "unpack"),
 )
 FAST = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
 SUFFIX = {"cortex-m4": "_dsp", "cortex-m55": "_mve"}
@@ -82,6 +84,28 @@ def random_conv(seed: int, shape: tuple[int, ...], mean: bool = False, relu: boo
     )
 
 
+def sparse_conv(seed: int, shape: tuple[int, ...], mean: bool = False, relu: bool = True) -> ConvKernel:
+    """Return a convolution with few different weights, most of them 0."""
+    conv, step = random_conv(seed, shape, mean, relu), 8 + 20 * (seed % 4)
+    size = abs(conv.weights.astype(np.int16))
+    weights = np.sign(conv.weights) * (size // step * step) * (size > 40)
+    return replace(conv, weights=weights.astype(np.int8))
+
+
+def packed_fields(choice: Choice, stride_h: int) -> dict[str, object]:
+    section = choice.packed
+    assert section is not None
+    names = ("scales", "value_bits", "bias_bits", "scale_bits")
+    return {
+        **{name: getattr(section, name) for name in names},
+        "data": np.frombuffer(section.data, np.uint8),
+        "bytes": len(section.data),
+        "block": choice.block,
+        "group_bits": choice.group_bits,
+        "stride_h": stride_h,
+    }
+
+
 def requant_fields(requant: Requant) -> dict[str, object]:
     return {
         "multiplier": None if requant.only_shifts else np.ascontiguousarray(requant.multiplier),
@@ -97,13 +121,23 @@ def in_records(requant: Requant) -> dict[str, object]:
     return {"multiplier": None, "shift": None, "step": int(not requant.only_shifts)}
 
 
-def case(conv: ConvKernel, target: str, height: int = 9, margin: int = 0) -> mcu.Case:
+def compressed(conv: ConvKernel, target: str, groups: int, group_bits: int) -> Choice:
+    """Return a choice with compressed weights, so many groups of channels decoded at a time."""
+    choice = packed(conv, target)
+    assert choice is not None
+    assert choice.packed is not None
+    return with_memory(choice, min(groups, choice.packed.groups) * choice.packed.group_channels, group_bits)
+
+
+def case(
+    conv: ConvKernel, target: str, height: int = 9, margin: int = 0, choice: Choice | None = None, band: int = 1
+) -> mcu.Case:
     """Return the convolution of a random map; `margin` bytes lie between the pixels it writes."""
-    choice = portable(conv) if target == "reference" else lay_out(conv, target)
+    choice = choice or (portable(conv) if target == "reference" else lay_out(conv, target))
     w = conv.window
     values = np.random.default_rng(height).integers(-128, 128, (height, conv.in_width, conv.in_channels))
     fields = {
-        "weights": choice.weights,
+        "weights": None if choice.packed else choice.weights,
         "bias": None if choice.records else conv.bias,
         "requant": requant_fields(conv.requant) | (in_records(conv.requant) if choice.records else {}),
         "in_width": conv.in_width,
@@ -126,6 +160,9 @@ def case(conv: ConvKernel, target: str, height: int = 9, margin: int = 0) -> mcu
         zero_sum = conv.requant.zero_point * conv.out_width * rows
         mean = {"conv": fields, "mean": requant_fields(conv.mean), "zero_sum": zero_sum}
         params, out_rows, row_bytes = ("sqz_conv_mean", mean), 1, conv.out_channels
+    if choice.packed:
+        both = {"both" if conv.mean else "conv": params[1], "packed": packed_fields(choice, w.stride_h)}
+        params = (f"{params[0]}_packed", both)
     call = mcu.Call(
         choice.function,
         params,
@@ -138,8 +175,12 @@ def case(conv: ConvKernel, target: str, height: int = 9, margin: int = 0) -> mcu
         out_offset=margin // 2,
         state=4 * conv.out_channels if conv.mean else 0,
         scratch=choice.scratch_bytes,
+        band=band,
+        first_band=band,
+        at_once=int(band > 1),
     )
-    streams = (height, conv.in_width * conv.in_channels, w.rows), (out_rows, row_bytes, out_rows)
+    seen = w.rows + (band - 1) * w.stride_h
+    streams = (height, conv.in_width * conv.in_channels, seen), (out_rows, row_bytes, out_rows)
     return mcu.Case(streams, (call,), values.astype(np.int8), np.zeros((out_rows, row_bytes), np.int8))
 
 
@@ -164,6 +205,19 @@ def test_fast_convolution_equals_the_portable_one(shape: tuple[int, ...], seed: 
     expected = run(case(conv, "reference", margin=margin))  # what lies between is equal too: untouched
     assert expected.size < 100 or len(np.unique(expected)) > 10
     np.testing.assert_array_equal(run(fast), expected)
+
+
+@pytest.mark.parametrize("target", ["generic", *SUFFIX])
+@pytest.mark.parametrize("mean", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("shape", SHAPES)
+def test_compressed_weights_give_the_same_bytes(shape: tuple[int, ...], seed: int, mean: bool, target: str) -> None:
+    conv = sparse_conv(seed, shape, mean, relu=seed % 2 == 0)
+    margin = 0 if mean else 5
+    small = compressed(conv, target, 1 + seed, 8 + seed)
+    each = case(conv, target, margin=margin, choice=small, band=1 + (seed + shape[-1]) % 4)
+    assert each.calls[0].kernel.endswith(SUFFIX.get(target, "row") + "_packed")
+    np.testing.assert_array_equal(run(each), run(case(conv, "generic", margin=margin)))
 
 
 def drawn_shape(rng: np.random.Generator) -> tuple[int, ...]:
@@ -245,6 +299,10 @@ def batch(target: str) -> list[mcu.Case]:
     convs = [random_conv(i, shape, i % 3 == 1, i % 4 < 2) for i, shape in enumerate(SHAPES)]
     edges = [with_expected(edge_conv(*each), target, height=1) for each in EDGES]
     edges.append(with_expected(huge_conv(), target, height=1))
+    for i, shape in enumerate(SHAPES):
+        conv = sparse_conv(i, shape, i % 3 == 1, i % 4 < 2)
+        small = case(conv, target, choice=compressed(conv, target, 1 + i % 3, 8 + i % 4), band=1 + i % 4)
+        edges.append(replace(small, expected=run(case(conv, "generic"))))
     return [*(with_expected(conv, target) for conv in (*convs, wide_conv())), *edges]
 
 

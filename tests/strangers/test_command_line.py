@@ -16,7 +16,7 @@ from types import ModuleType
 import pytest
 
 from sqz_tf import __main__ as front_door
-from sqz_tf import classify, compile, evaluate, export, flash
+from sqz_tf import classify, compile, evaluate, export, flash, pack, unpack
 from sqz_tf.base import console
 from sqz_tf.base.console import Console, Parser, command, common_options, positive, say, show, show_json
 from sqz_tf.base.errors import DataError
@@ -48,6 +48,8 @@ PATHS: dict[str, tuple[list[str], str | None]] = {
     "evaluate": (["m.tflite"], None),
     "check": ([], "--data"),
     "bench": ([], None),
+    "pack": ([], "--out"),
+    "unpack": ([], "--out"),
     "compile": ([], "--out"),
     "fit": ([], None),
     "flash": (["--board", "host"], "--out"),
@@ -71,8 +73,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def commands(module: ModuleType, path: str) -> list[list[str]]:
     before, _ = PATHS[module.__name__.split(".")[-1]]
     lines = [[*before, path], [*before, f"{path}/x"]]
-    if module is compile:
-        return [[*line, "--out", "c"] for line in lines]
+    if module in (pack, unpack, compile):
+        return [[*line, "--out", "c" if module is compile else "m.tflite"] for line in lines]
     return lines
 
 
@@ -122,11 +124,14 @@ def test_a_path_that_leads_nowhere_is_one_line(
 
 
 @pytest.mark.parametrize("out", ["/", "//", "/..", "loop", "loop/x", "m.tflite", "m.tflite/x", "a" * 300])
-@pytest.mark.parametrize("main", [export.main, compile.main, flash.main], ids=["export", "compile", "flash"])
+@pytest.mark.parametrize(
+    "main", [export.main, pack.main, compile.main, flash.main], ids=["export", "pack", "compile", "flash"]
+)
 def test_an_output_that_cannot_be_is_one_line(
     main: Callable[[list[str]], int], out: str, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = {"export": ["--data", "digits"], "compile": ["m.tflite"], "flash": ["c", "--board", "host"]}
+    first = {"export": ["--data", "digits"], "pack": ["m.tflite"], "compile": ["m.tflite"]}
+    first["flash"] = ["c", "--board", "host"]
     Path("c").mkdir()
     code = main([*first[main.__module__.split(".")[-1]], "--out", out, "--quiet"])
     said = capsys.readouterr().err
@@ -227,7 +232,7 @@ def test_every_commands_work_is_caught(
     module = importlib.import_module(f"sqz_tf.{name}")
     monkeypatch.setattr(module, "_work", lambda *arguments: recursing())
     first = {"export": [], "classify": ["m", "a"], "evaluate": ["m", "a"], "flash": ["c", "--board", "host"]}
-    last = {"compile": ["m", "--out", "c"]}
+    last = {key: ["m", "--out", "c"] for key in ("pack", "unpack", "compile")}
     assert module.main(first.get(name, last.get(name, ["m"]))) == 1
     assert capsys.readouterr().err.startswith("error: unforeseen RecursionError")
 

@@ -127,11 +127,14 @@ def _layers(compilation: Compilation, counts: count.Counts, program: Path) -> di
     before, after = (i for i, (address, _) in enumerate(counts.marks) if address == ticks)
     totals = [total for _, total in counts.marks[before + 1 : after + 1]]
     schedule = compilation.schedule
-    firings = sorted((step, i) for i, steps in enumerate(schedule.fires_in) for step in steps)
-    spent = [0] * len(schedule.program.operators)
+    operators = schedule.program.operators
+    pairs = zip(operators, schedule.fires_in, strict=True)
+    calls = [sorted(set(steps)) if each.at_once else steps for each, steps in pairs]
+    firings = sorted((step, i) for i, steps in enumerate(calls) for step in steps)
+    spent = [0] * len(operators)
     for (_, operator), start, end in zip(firings, totals[:-1], totals[1:], strict=True):
         spent[operator] += end - start
-    return {each.name: (taken, each.macs) for each, taken in zip(schedule.program.operators, spent, strict=True)}
+    return {each.name: (taken, each.macs) for each, taken in zip(operators, spent, strict=True)}
 
 
 @lru_cache

@@ -139,7 +139,7 @@ def _is_in_place(schedule: Schedule, i: int, operator: prog.Operator, read: int)
     source, target = schedule.lives[read], schedule.lives[operator.output]
     whole_rows = operator.kernel.out_channels == schedule.program.streams[operator.output].channels
     both_transient = source.transient and target.transient and source.dies == i
-    return both_transient and whole_rows and may_overwrite(operator.kernel)
+    return both_transient and whole_rows and operator.band == 1 and may_overwrite(operator.kernel)
 
 
 def _scratch_parts(program: prog.Program, scratch_bytes: tuple[int, ...]) -> list[Part]:

@@ -231,6 +231,21 @@ class Operator:
     channel: int = 0  # the first of its slice of the output's channels
     tensor: int = -1  # the tensor whose values its slice has
     macs: int = 0
+    band: int = 1  # firings in one step
+    first_band: int = 1  # in the first one
+    at_once: bool = False  # the kernel makes a band in one call
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows that one call of the kernel sees."""
+        if self.yields == WINDOW:
+            return 1
+        return self.rows + ((self.band - 1) * self.stride_h if self.at_once else 0)
+
+    @property
+    def bands(self) -> int:
+        """Bands of firings in one inference."""
+        return 1 + max(0, -(-(self.fires - self.first_band) // self.band))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Find out when each operator fires, and from that how many rows of each stream must be kept.
 
 This follows the engine (mcu/src/sqz_stream.c) exactly: in a step one input row comes (after the last, none), then
-every operator in order may fire once, if the rows of its window are complete. Nothing is simulated byte by byte:
-firing y happens in step max(step in which its last row is complete, step of firing y - 1, plus 1).
+every operator in order may fire once, or one band of firings, if the rows of its window are complete. Nothing is
+simulated byte by byte: band y happens in step max(step in which its last row is complete, step of band y - 1, plus 1).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def schedule(program: prog.Program) -> Schedule:
 
 def _readiness(operator: prog.Operator, complete: list[np.ndarray], lag: int) -> np.ndarray:
     """Return the step from which on each firing has its rows: int64 [fires]."""
-    y = np.arange(operator.fires)
+    y = _last_of_band(operator)
     rows = complete[operator.inputs[0]]
     if operator.yields == prog.WINDOW:
         needed = y + 1 + lag
@@ -75,9 +75,19 @@ def _readiness(operator: prog.Operator, complete: list[np.ndarray], lag: int) ->
 
 
 def _firing_steps(operator: prog.Operator, complete: list[np.ndarray], lag: int) -> np.ndarray:
-    """Return the step of each firing: as soon as it is ready, but one a step."""
-    y = np.arange(operator.fires)
-    return np.maximum.accumulate(_readiness(operator, complete, lag) - y) + y
+    """Return the step of each firing: as soon as its band is ready, but one band a step."""
+    band = _band(operator)
+    return np.maximum.accumulate(_readiness(operator, complete, lag) - band) + band
+
+
+def _last_of_band(operator: prog.Operator) -> np.ndarray:
+    """Return the last firing of each firing's band: int64 [fires]."""
+    return np.minimum(operator.first_band + operator.band * _band(operator), operator.fires) - 1
+
+
+def _band(operator: prog.Operator) -> np.ndarray:
+    """Return the number of each firing's band: int64 [fires]."""
+    return (np.arange(operator.fires) + operator.band - operator.first_band) // operator.band
 
 
 def completing_firings(operator: prog.Operator, out_height: int, in_height: int) -> np.ndarray:

@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 
 from converters.compiler import TARGETS
+from converters.compiler.back.c.selection import Packing
 from converters.tflite.writer import to_uint8_twin
-from tests.helpers.compiled_networks import benchmark, confident, mixed, reshaped, tall
-from tests.helpers.compiled_on_host import Program, Reference
+from tests.helpers.coarse_weights import coarse
+from tests.helpers.compiled_networks import benchmark, confident, deep, mixed, reshaped, tall
+from tests.helpers.compiled_on_host import SANITIZERS, Program, Reference
 from tests.helpers.int8_networks import squeezenet
 from tests.helpers.needs import require
+
+SMALLEST = Packing(optimize="flash", arena_budget=1 << 20)
 
 
 def _models() -> dict[str, bytes]:
@@ -45,6 +49,29 @@ def test_every_row_equals_the_reference_kernels(
     for name, model in models.items():
         found = program.compare(name, Reference(model), 3, emulator)
         assert found == [], name
+
+
+@pytest.mark.parametrize(
+    ("target", "compiler", "flags", "emulator"),
+    [
+        *((target, "gcc", SANITIZERS, ()) for target in TARGETS),
+        ("cortex-m4", "gcc", ("-m32",), ()),
+        ("cortex-m4", "powerpc-linux-gnu-gcc", ("-static",), ("qemu-ppc",)),
+        ("generic", "powerpc-linux-gnu-gcc", ("-static",), ("qemu-ppc",)),
+    ],
+)
+def test_every_row_with_compressed_weights(
+    tmp_path: Path, target: str, compiler: str, flags: tuple[str, ...], emulator: tuple[str, ...]
+) -> None:
+    require(not emulator or shutil.which(emulator[0]), f"{emulator} is not installed")
+    models = {name: coarse(model) for name, model in {**_models(), **deep()}.items()}
+    program = Program(tmp_path, models, target=target, packing=SMALLEST, flags=flags, compiler=compiler)
+    choices = [choice for each in program.compilations.values() for choice in each.choices]
+    assert sum(choice.packed is not None for choice in choices) > 30
+    banded = {each.band for found in program.compilations.values() for each in found.program.operators if each.at_once}
+    assert banded == {2, 3, 4}
+    for name, model in models.items():
+        assert program.compare(name, Reference(model), 2, emulator) == [], name
 
 
 @pytest.mark.slow

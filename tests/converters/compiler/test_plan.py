@@ -15,7 +15,8 @@ from converters.compiler.middle.legalise import legalise
 from converters.compiler.middle.plan import Part, header_bytes, plan
 from converters.compiler.middle.schedule import schedule
 from tests.helpers.arena_simulation import Simulation
-from tests.helpers.compiled_networks import benchmark, program_of
+from tests.helpers.coarse_weights import coarse
+from tests.helpers.compiled_networks import benchmark, deep, program_of
 from tests.helpers.int8_networks import Map, Net, squeezenet
 from tests.helpers.random_networks import RandomNet, random_nets
 
@@ -32,6 +33,21 @@ def test_no_plan_reads_a_row_that_is_gone(net: RandomNet, scratch: int) -> None:
         assert np.array_equal(found, expected[: len(found)])
     assert planned.needed_bytes <= planned.arena_bytes
     _check_parts(planned.parts, planned.arena_bytes)
+
+
+@pytest.mark.parametrize("budget", [0, 6_000, 9_000, 1 << 20])
+@pytest.mark.parametrize("name", deep())
+def test_no_plan_with_bands_reads_a_row_that_is_gone(name: str, budget: int) -> None:
+    packing = compiler.Packing(optimize="flash", arena_budget=budget)
+    found = compiler.analyse(coarse(deep()[name]), "cortex-m4", packing)
+    scratch_bytes = tuple(choice.scratch_bytes for choice in found.choices)
+    simulation = Simulation(found.plan, scratch_bytes)
+    simulation.run()
+    for fired, expected in zip(simulation.fired_in, found.schedule.fires_in, strict=True):
+        assert np.array_equal(fired, expected[: len(fired)])
+    _check_parts(found.plan.parts, found.plan.arena_bytes)
+    least = compiler.analyse(coarse(deep()[name]), "cortex-m4", replace(packing, arena_budget=0))
+    assert found.plan.arena_bytes <= max(budget, least.plan.arena_bytes)
 
 
 def _check_parts(parts: tuple[Part, ...], arena_bytes: int) -> None:

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from converters.compiler import TARGETS
+from converters.compiler import TARGETS, Packing
+from tests.helpers.coarse_weights import coarse
 from tests.helpers.compiled_on_host import SANITIZERS, Program, Reference
 from tests.helpers.random_networks import RandomNet, random_nets
 
 BATCH = 8  # networks built into one program
 
 
-def check(nets: Sequence[RandomNet], target: str = "generic", flags: Sequence[str] = (), **how: str) -> None:
-    """Build the networks into one program and compare every row."""
-    models = {f"n{i}": net.model for i, net in enumerate(nets)}
+def check(
+    nets: Sequence[RandomNet],
+    target: str = "generic",
+    flags: Sequence[str] = (),
+    change: Callable[[bytes], bytes] = bytes,
+    **how: Any,
+) -> None:
+    """Build the networks, changed, into one program and compare every row."""
+    models = {f"n{i}": change(net.model) for i, net in enumerate(nets)}
     with tempfile.TemporaryDirectory() as folder:
         program = Program(Path(folder), models, target=target, flags=flags, **how)
         found = {
-            str(net): program.compare(name, Reference(net.model), 2) for name, net in zip(models, nets, strict=True)
+            str(net): program.compare(name, Reference(models[name]), 2) for name, net in zip(models, nets, strict=True)
         }
     assert not {net: each for net, each in found.items() if each}
 
@@ -40,6 +48,13 @@ def batches(count: int):
 @batches(200)
 def test_every_row_equals_the_reference_kernels(nets: list[RandomNet]) -> None:
     check(nets, flags=SANITIZERS)
+
+
+@pytest.mark.device
+@pytest.mark.parametrize("target", TARGETS)
+@batches(48)
+def test_every_row_with_compressed_weights(target: str, nets: list[RandomNet]) -> None:
+    check(nets, target, flags=SANITIZERS, packing=Packing(optimize="flash", arena_budget=1 << 20), change=coarse)
 
 
 @pytest.mark.slow

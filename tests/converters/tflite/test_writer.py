@@ -25,6 +25,7 @@ from converters.tflite.writer import (
     with_metadata,
 )
 from tests.helpers import keras_models as tiny
+from tests.helpers.micro_interpreter import has_tflm, tflm
 from tests.helpers.needs import require
 
 PICTURES = tiny.pixels(10)
@@ -35,26 +36,6 @@ def edited(change: Any) -> bytes:
     model = unpack(tiny.int8_model())
     change(model, model.subgraphs[0])
     return pack(model)
-
-
-def tflm(model: bytes, inputs: np.ndarray) -> np.ndarray:
-    """Return TFLite-Micro's output for each of the inputs."""
-    runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
-    engine = runtime.Interpreter.from_bytes(model, arena_size=1 << 20)
-    outputs = []
-    for value in inputs:
-        engine.set_input(value[None], 0)
-        engine.invoke()
-        outputs.append(engine.get_output(0)[0].copy())
-    return np.stack(outputs)
-
-
-def has_tflm() -> bool:
-    try:
-        import tflite_micro.python.tflite_micro.runtime  # noqa: F401
-    except ImportError:
-        return False
-    return True
 
 
 # Packing.

@@ -45,6 +45,9 @@ def coded(plan: Plan, i: int, choice: Choice, tables: Tables) -> CodedOperator:
         "kernel_h": operator.rows,
         "stride_h": operator.stride_h,
         "pad_top": operator.pad_top,
+        "band": operator.band,
+        "first_band": operator.first_band,
+        "at_once": int(operator.at_once),
         "lag": plan.schedule.lag[i],
     }
     fields = ", ".join(f".{key} = {value}" for key, value in row.items())

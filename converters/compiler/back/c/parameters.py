@@ -71,11 +71,45 @@ def _exact_requant(requant: prog.ExactRequant, site: Site) -> str:
 
 
 def _conv_params(k: prog.ConvKernel, site: Site) -> Parameters:
+    name, values = _conv_or_mean(k, site)
+    section = site.choice.packed
+    if section is None:
+        return name, values
+    packed = {
+        "data": site.table("packed", np.frombuffer(section.data, np.uint8), _shape(k)),
+        "bytes": len(section.data),
+        "block": site.choice.block,
+        "scales": section.scales,
+        "group_bits": site.choice.group_bits,
+        "value_bits": section.value_bits,
+        "bias_bits": section.bias_bits,
+        "scale_bits": section.scale_bits,
+        "stride_h": k.window.stride_h,
+    }
+    first = "conv" if k.mean is None else "both"
+    return f"{name}_packed", {first: _inner(values), "packed": _inner(packed)}
+
+
+def _inner(values: Mapping[str, object]) -> str:
+    lines = designated(values).replace("\n", "\n    ")
+    return f"{{\n    {lines}\n    }}"
+
+
+def _shape(k: prog.ConvKernel) -> str:
+    return "x".join(str(n) for n in k.weights.shape)
+
+
+def _weights(k: prog.ConvKernel, site: Site) -> str:
+    if site.choice.packed:
+        return "NULL"
     assert site.choice.weights is not None
-    shape = "x".join(str(n) for n in k.weights.shape)
+    return site.table("records" if site.choice.records else "weights", site.choice.weights, _shape(k))
+
+
+def _conv_or_mean(k: prog.ConvKernel, site: Site) -> Parameters:
     window = k.window
     values: dict[str, object] = {
-        "weights": site.table("records" if site.choice.records else "weights", site.choice.weights, shape),
+        "weights": _weights(k, site),
         "bias": "NULL" if site.choice.records else site.table("bias", k.bias, "input zero point folded in"),
         "requant": _in_records(k.requant) if site.choice.records else _requant(k.requant, site),
         "in_width": k.in_width,
@@ -93,9 +127,8 @@ def _conv_params(k: prog.ConvKernel, site: Site) -> Parameters:
     }
     if k.mean is None:
         return "sqz_conv", values
-    inner = designated(values).replace("\n", "\n    ")
     both = {
-        "conv": f"{{\n    {inner}\n    }}",
+        "conv": _inner(values),
         "mean": _requant(k.mean, site, "mean_"),
         "zero_sum": k.zero_sum,
     }

@@ -30,12 +30,12 @@ class Tables:
     tables: list[_Table] = field(default_factory=list)
 
     def add(self, owner: str, what: str, values: np.ndarray, about: str) -> str:
-        """Append int8 or int32 values; return the array's name in C, made of its owner's and what it is."""
+        """Append int8, uint8 or int32 values; return the array's name in C, made of its owner's and what it is."""
         stem = f"{self.prefix}_{owner}_{what}"
         taken = {table.name for table in self.tables}
         names = itertools.chain([stem], (f"{stem}_{number}" for number in itertools.count(2)))
         name = next(each for each in names if each not in taken)
-        ctype = {1: "int8_t", 4: "int32_t"}[values.dtype.itemsize]
+        ctype = f"{values.dtype.name}_t"
         self.tables.append(_Table(name, ctype, values.reshape(-1), about))
         return name
 
@@ -74,13 +74,13 @@ _Static_assert(sizeof {table.name} == {size}, "{table.name} is cut short");"""
 
 
 def _numbers(values: np.ndarray) -> str:
-    words = [_BYTES[value] for value in values.tolist()] if values.dtype == np.int8 else _words(values)
+    words = [_BYTES[value] for value in values.tolist()] if values.dtype.itemsize == 1 else _words(values)
     width = 1 + max(len(word) for word in words)
     step = max(1, (LINE - 4) // width)
     return "\n".join("    " + " ".join(words[i : i + step]) for i in range(0, len(words), step))
 
 
-_BYTES = {value: f"{value}," for value in range(-128, 128)}
+_BYTES = {value: f"{value}," for value in range(-128, 256)}
 
 
 def _words(values: np.ndarray) -> list[str]:

@@ -2,37 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from converters.compiler.back.c import connected, depthwise, weight_layout
-from converters.compiler.back.c.weight_layout import FAST, Choice
+from converters.compiler.back.c.selection import DENSE, Packing, select
+from converters.compiler.back.c.weight_layout import FAST, Choice, packed
 from converters.compiler.middle import program as prog
 
 TARGETS = ("generic", *FAST)  # generic: any C compiler, any chip
 ROWS_ON_STACK, POINTER_BYTES = 16, 8  # SQZ_ROWS_ON_STACK, SQZ_POINTER_BYTES
 
 
-def choose(program: prog.Program, target: str) -> tuple[Choice, ...]:
+def choose(program: prog.Program, target: str, packing: Packing = DENSE) -> tuple[Choice, ...]:
     """Return the choice for each operator.
 
     Args:
       program: what is to run.
       target: one of TARGETS.
+      packing: which weights to compress.
 
     Raises:
       ValueError: the target is not known.
     """
     if target not in TARGETS:
         raise ValueError(f"target {target!r} is not known; expected one of {', '.join(TARGETS)}")
-    choices = ((CHOICES[type(each.kernel)](each.kernel, target), pointer_bytes(each)) for each in program.operators)
-    return tuple(replace(choice, scratch_bytes=choice.scratch_bytes + before) for choice, before in choices)
+    dense = tuple(uncompressed(each.kernel, target) for each in program.operators)
+    return select(program, dense, lambda i: compressed(program.operators[i].kernel, target), packing)
+
+
+def with_pointers(program: prog.Program, choices: Sequence[Choice]) -> tuple[Choice, ...]:
+    """Return the choices with room in front of each operator's scratch for what the engine keeps there."""
+    pairs = zip(choices, map(pointer_bytes, program.operators), strict=True)
+    return tuple(replace(choice, scratch_bytes=choice.scratch_bytes + more) for choice, more in pairs)
+
+
+def uncompressed(kernel: prog.Kernel, target: str) -> Choice:
+    """Return how a kernel is run with its weights as they are."""
+    return CHOICES[type(kernel)](kernel, target)
+
+
+def compressed(kernel: prog.Kernel, target: str) -> Choice | None:
+    """Return how a kernel is run with its weights compressed, or None if it cannot be."""
+    return COMPRESSED[type(kernel)](kernel, target)
 
 
 def pointer_bytes(operator: prog.Operator) -> int:
     """Return what the first of an operator's scratch holds besides the kernel's: pointers to a tall window's rows."""
-    return POINTER_BYTES * operator.rows if operator.yields != prog.WINDOW and operator.rows > ROWS_ON_STACK else 0
+    rows = operator.rows_at_once
+    return POINTER_BYTES * rows if rows > ROWS_ON_STACK else 0
 
 
 # The function of each kernel, and its weights as that reads them.
@@ -62,4 +81,21 @@ CHOICES: dict[type, Callable[[Any, str], Choice]] = {
     prog.QuantizeKernel: _always("sqz_quantize_row"),
     prog.ReshapeKernel: _always("sqz_reshape_row"),
     prog.SoftmaxKernel: _always("sqz_softmax_row"),
+}
+
+
+def _never(kernel: prog.Kernel, target: str) -> Choice | None:
+    return None
+
+
+COMPRESSED: dict[type, Callable[[Any, str], Choice | None]] = {
+    prog.AddKernel: _never,
+    prog.ConvKernel: packed,
+    prog.FullyConnectedKernel: _never,
+    prog.MeanKernel: _never,
+    prog.PadKernel: _never,
+    prog.PoolKernel: _never,
+    prog.QuantizeKernel: _never,
+    prog.ReshapeKernel: _never,
+    prog.SoftmaxKernel: _never,
 }

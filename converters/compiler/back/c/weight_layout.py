@@ -7,10 +7,11 @@ sqz_conv_mve.c say why.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from converters.compiler.back.c.packed_weights import GROUP_BITS, Groups, Packed, pack
 from converters.compiler.middle import arithmetic
 from converters.compiler.middle.program import ConvKernel
 
@@ -23,13 +24,22 @@ LARGEST_SHIFT = 22  # to the right: rounding and zero point, shifted left, stay 
 class Choice:
     """How an operator is run: the C function, its weights (int8, flat; None for most), and bytes of scratch.
 
-    `records`: the weights hold the biases, multipliers and shifts too (mcu/src/sqz_record.h).
+    `records`: the weights hold the biases, multipliers and shifts too (mcu/src/sqz_record.h). `packed`: they are
+    compressed (mcu/src/sqz_unpack.h), `block` channels are decoded at a time, `group_bits` bits looked up at once.
     """
 
     function: str
     weights: np.ndarray | None = None
     scratch_bytes: int = 0
     records: bool = False
+    packed: Packed | None = None
+    block: int = 0
+    group_bits: int = 0
+
+    @property
+    def decoding(self) -> int:
+        """Instructions to decode the weights once, estimated."""
+        return self.packed.lookups[self.group_bits] if self.packed else 0
 
 
 def lay_out(conv: ConvKernel, target: str) -> Choice:
@@ -87,19 +97,28 @@ def _for_dsp(conv: ConvKernel) -> Choice | None:
     order = _dsp_order(conv)
     rows = np.pad(conv.rows, ((0, 0), (0, 1)))[:, order]
     fours = conv.out_channels // 4 * 4
-    largest = arithmetic.largest_sums(conv.rows, conv.bias)
-    wide = bool(largest.max() >= LARGEST_SHARED_SUM or together(rows[:fours]).min(initial=0) < -(1 << 15))
+    wide = _is_wide(conv, rows[:fours])
     if wide:
         fours = 0
     records = [_record(conv, o, 4, dsp_four(rows[o : o + 4])) for o in range(0, fours, 4)]
     records += [_record(conv, o, 2, _dsp_two(rows[o : o + 2])) for o in range(fours, len(rows), 2)]
     if conv.mean and wide:
         return None
-    row_bytes = conv.window.kernel_w * conv.in_channels
-    odd = _is_odd(conv) and row_bytes % 4 == 0
+    odd = _is_odd(conv) and conv.window.kernel_w * conv.in_channels % 4 == 0
     function = "sqz_conv_odd_row_dsp" if odd else "sqz_conv_row_dsp"
     function = "sqz_conv_mean_row_dsp" if conv.mean else "sqz_conv_row_dsp_wide" if wide else function
-    return _in_records(function, b"".join(records), 4 * len(order) + 2 * row_bytes)
+    return _in_records(function, b"".join(records), _dsp_scratch(conv))
+
+
+def _dsp_scratch(conv: ConvKernel) -> int:
+    """The patch, and a kernel row of both pixels."""
+    return 4 * len(_dsp_order(conv)) + 2 * conv.window.kernel_w * conv.in_channels
+
+
+def _is_wide(conv: ConvKernel, fours: np.ndarray) -> bool:
+    """Whether two channels cannot share a halfword."""
+    largest = arithmetic.largest_sums(conv.rows, conv.bias)
+    return bool(largest.max() >= LARGEST_SHARED_SUM or together(fours).min(initial=0) < -(1 << 15))
 
 
 def together(rows: np.ndarray) -> np.ndarray:
@@ -129,7 +148,12 @@ def _for_mve(conv: ConvKernel) -> Choice:
     read_beyond = 0 if len(rows) > fours else max(0, -inputs % VECTOR - (4 if conv.requant.only_shifts else 20))
     function = "sqz_conv_odd_row_mve" if _is_odd(conv) else "sqz_conv_row_mve"
     function = "sqz_conv_mean_row_mve" if conv.mean else function
-    return _in_records(function, b"".join(records) + bytes(read_beyond), 2 * (inputs + -inputs % VECTOR))
+    return _in_records(function, b"".join(records) + bytes(read_beyond), _mve_scratch(conv))
+
+
+def _mve_scratch(conv: ConvKernel) -> int:
+    inputs = conv.rows.shape[1]
+    return 2 * (inputs + -inputs % VECTOR)
 
 
 def _mve_four(rows: np.ndarray) -> bytes:
@@ -149,4 +173,69 @@ def _record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> byte
     return bias.astype("<i4").tobytes() + weights + shifts + multipliers
 
 
+# Compressed.
+
+
+def packed(conv: ConvKernel, target: str) -> Choice | None:
+    """Return a convolution run with compressed weights on a target; None where that is not exact."""
+    if conv.depthwise or target not in GROUPED or (target in FAST and not _is_plain(conv)):
+        return None
+    suffix, grouped, scratch = GROUPED[target]
+    groups = grouped(conv)
+    if groups is None:
+        return None
+    section = pack(groups)
+    function = f"sqz_conv_{'mean_' if conv.mean else ''}row{suffix}_packed"
+    weights = np.frombuffer(section.data, np.int8)
+    return with_memory(Choice(function, weights, scratch(conv), records=True, packed=section), section.group_channels)
+
+
+def with_memory(choice: Choice, block: int, group_bits: int = min(GROUP_BITS)) -> Choice:
+    """Return a choice with scratch for so many channels decoded at a time, so many bits looked up at once."""
+    section = choice.packed
+    assert section is not None
+    used = section.memory_bytes(choice.block, choice.group_bits) if choice.block else 0
+    scratch = choice.scratch_bytes - used + section.memory_bytes(block, group_bits)
+    return replace(choice, block=block, group_bits=group_bits, scratch_bytes=scratch)
+
+
+def _groups(conv: ConvKernel, channels: int, quads: np.ndarray) -> Groups:
+    """Return groups of so many channels from their weights, int8 [groups, weights]."""
+    bias = np.pad(conv.bias, (0, -conv.out_channels % channels))
+    return Groups(channels, quads.reshape(len(quads), -1, 4), bias, conv.requant)
+
+
+def _filled_up(rows: np.ndarray, channels: int) -> np.ndarray:
+    return np.pad(rows, ((0, -len(rows) % channels), (0, 0)))
+
+
+def _singly(conv: ConvKernel) -> Groups:
+    rows = conv.rows
+    return _groups(conv, 1, np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4))))
+
+
+def _dsp_groups(conv: ConvKernel) -> Groups | None:
+    """For each pair of inputs the weights of channels 0 and 1, of 2 and 3: first input, second input."""
+    rows = _filled_up(np.pad(conv.rows, ((0, 0), (0, 1)))[:, _dsp_order(conv)], 4)
+    if _is_wide(conv, rows):
+        return None
+    return _groups(
+        conv, 4, rows.reshape(-1, 2, 2, rows.shape[1] // 2, 2).transpose(0, 3, 1, 4, 2).reshape(len(rows) // 4, -1)
+    )
+
+
+def _mve_groups(conv: ConvKernel) -> Groups:
+    rows = _filled_up(conv.rows, 4)
+    return _groups(
+        conv, 4, np.stack([np.frombuffer(_mve_four(rows[o : o + 4]), np.int8) for o in range(0, len(rows), 4)])
+    )
+
+
 FAST: dict[str, Callable[[ConvKernel], Choice | None]] = {"cortex-m4": _for_dsp, "cortex-m55": _for_mve}
+
+# The end of the functions' names, what groups the weights, and the scratch besides the decoder's.
+GROUPED: dict[str, tuple[str, Callable[[ConvKernel], Groups | None], Callable[[ConvKernel], int]]] = {
+    "generic": ("", _singly, lambda conv: 0),
+    "cortex-m4": ("_dsp", _dsp_groups, _dsp_scratch),
+    "cortex-m55": ("_mve", _mve_groups, _mve_scratch),
+}

@@ -1,0 +1,1 @@
+"""TensorFlow Lite Micro's DECODE operator: weights held compressed in a `.tflite`, restored before their layer runs."""

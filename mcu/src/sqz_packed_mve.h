@@ -1,0 +1,28 @@
+/* A convolution with compressed weights on a processor with Helium, a band of rows at a time. */
+#ifndef SQZ_PACKED_MVE_H
+#define SQZ_PACKED_MVE_H
+#include "sqz_conv.h"
+#include "sqz_tile_mve.h"
+#include "sqz_unpack.h"
+
+/* Make the decoder ready for a band. Returns where a row's patch can lie. */
+static inline void *sqz_mve_begin_packed(sqz_unpack *unpack, const sqz_conv *conv, const sqz_packed *packed,
+                                         const sqz_rows *rows) {
+    return sqz_unpack_begin(unpack, packed, &conv->requant, 4, 4 * sqz_conv_inputs(conv), rows->scratch);
+}
+
+/* Make row i of a band ready. */
+static inline void sqz_mve_begin_row(sqz_mve_tile *tile, const sqz_conv *conv, const sqz_packed *packed,
+                                     const sqz_rows *rows, unsigned i, void *patch) {
+    const sqz_rows row = {.in = rows->in + i * packed->stride_h, .scratch = patch};
+    sqz_mve_begin(tile, conv, &row);
+}
+
+/* Decode the channels from `first` on, as many as fit the block. Returns how many. */
+static inline unsigned sqz_mve_next_block(sqz_unpack *unpack, const sqz_conv *conv, unsigned first) {
+    const unsigned left = conv->out_channels - first, block = unpack->packed->block;
+    const unsigned count = left < block ? left : block;
+    sqz_unpack_groups(unpack, (count + 3) / 4);
+    return count;
+}
+#endif

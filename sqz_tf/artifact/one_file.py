@@ -1,0 +1,54 @@
+"""One file of a command's output: written whole or not at all; only its own kind is ever replaced."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from sqz_tf.base.errors import OutputError
+
+BEGINNING = 16  # bytes that tell what a file is
+
+
+def write_file(path: Path, data: bytes, ours: Callable[[bytes], bool], overwrite: bool = False) -> None:
+    """Write a file; missing parents are made.
+
+    Args:
+      path: where.
+      data: what it will hold.
+      ours: whether a file that begins with these bytes is of the kind that is written.
+      overwrite: whether a file of that kind may be replaced.
+
+    Raises:
+      OutputError: something else is there, or the disk refuses.
+    """
+    try:
+        check_place(path, ours, overwrite)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".sqz-tf-", dir=path.parent) as beside:
+            new = Path(beside) / "new"
+            new.write_bytes(data)
+            os.replace(new, path)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path} ({error.strerror or error})",
+            expected="a place this user may write to, with room",
+            fix="choose another --out",
+        ) from error
+
+
+def check_place(path: Path, ours: Callable[[bytes], bool], overwrite: bool) -> None:
+    """Raise OutputError if `write_file` would refuse what is there."""
+    if not os.path.lexists(path):
+        return
+    if path.is_symlink() or not path.is_file() or not ours(_beginning(path)):
+        raise OutputError(f"{path} exists and was not written by this command", fix="choose another --out")
+    if not overwrite:
+        raise OutputError(f"{path} exists", fix="add --overwrite to replace it, or choose another --out")
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(BEGINNING)

@@ -1,0 +1,206 @@
+"""A `.tflite` as a differentiable TensorFlow function of its weights, up to the logits.
+
+The float network that is to be compressed, and, with the ranges of its int8 twin, that twin simulated. The file is
+the only source: what an export wrote and what came from elsewhere are read alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from converters.tflite.reader import Model, Op, Tensor, layer_names, read_model
+from sqz_tf.base.errors import SqzError
+from sqz_tf.train.keras import tf
+
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+PASSED_ON = ("SOFTMAX", "LOGISTIC", "QUANTIZE", "DEQUANTIZE")  # the value before is what is compared, or the same
+_ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "NONE": lambda x: x,
+    "RELU": lambda x: tf.nn.relu(x),
+    "RELU6": lambda x: tf.nn.relu6(x),
+}
+
+
+class GraphError(SqzError):
+    """The `.tflite` holds an operator that cannot be differentiated here."""
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A layer's real-valued weights.
+
+    Attributes:
+      kernel: float32; CONV_2D [O, kh, kw, I], DEPTHWISE_CONV_2D [1, kh, kw, C], FULLY_CONNECTED [O, I].
+      bias: float32 [O]; zeros where the layer has none.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A read `.tflite`.
+
+    Attributes:
+      model: the file.
+      names: a name for each operator.
+      weights: operator's index → weights of each weighted layer, in execution order.
+    """
+
+    model: Model
+    names: tuple[str, ...]
+    weights: Mapping[int, Weights]
+
+    @classmethod
+    def read(cls, content: bytes) -> Graph:
+        """Return the graph of a float or int8 `.tflite`; integers become the real numbers they stand for.
+
+        Raises:
+          GraphError: an operator or a form of one is not known here.
+        """
+        model = read_model(content)
+        for op in model.ops:
+            if op.name not in (*WEIGHTED, *PASSED_ON, *_OPERATORS):
+                raise GraphError(
+                    f"the .tflite has operator {op.name}",
+                    expected=f"only {', '.join(sorted((*WEIGHTED, *_OPERATORS)))}",
+                    fix="pack it without --data: its weights are then coded as they are",
+                )
+        weights = {op.index: _weights(model, op) for op in model.ops if op.name in WEIGHTED}
+        return cls(model, tuple(layer_names(model)), weights)
+
+    def logits(
+        self,
+        given: Mapping[int, Any],
+        weights: Mapping[int, tuple[Any, Any]],
+        ranges: Mapping[int, Any],
+        first: int = 0,
+    ) -> Any:
+        """Return what the network computes before its softmax, float32 [N, classes].
+
+        Args:
+          given: tensor → value, float32 [N, ...], of what operators from `first` on read; the graph's input for all.
+          weights: operator → (kernel, bias), float32 tensors of the shapes in `weights`.
+          ranges: tensor → (lowest, highest) on whose 256 steps its values are rounded; others are left.
+          first: operator to begin with.
+        """
+        found = self.values(given, weights, ranges, first)[self.model.outputs[0]]
+        return tf.reshape(found, (tf.shape(found)[0], -1))
+
+    def values(
+        self,
+        given: Mapping[int, Any],
+        weights: Mapping[int, tuple[Any, Any]],
+        ranges: Mapping[int, Any],
+        first: int = 0,
+        end: int | None = None,
+    ) -> dict[int, Any]:
+        """Return the values of all tensors up to operator `end`, as `logits` computes them."""
+        values = dict(given)
+        for op in self.model.ops[first:end]:
+            found = self.computed(op, values, weights)
+            if op.outputs[0] in ranges and op.name not in PASSED_ON:
+                found = tf.quantization.fake_quant_with_min_max_vars(found, *ranges[op.outputs[0]])
+            values[op.outputs[0]] = found
+        return values
+
+    def read_from(self, first: int) -> tuple[int, ...]:
+        """Return the tensors that operators from `first` on read and others before them write."""
+        later = self.model.ops[first:]
+        before = {index for op in self.model.ops[:first] for index in op.outputs} | set(self.model.inputs)
+        return tuple(sorted(before & {index for op in later for index in op.inputs}))
+
+    def computed(self, op: Op, values: Mapping[int, Any], weights: Mapping[int, tuple[Any, Any]]) -> Any:
+        """Return one operator's output from the values of tensors."""
+        given = [values[index] for index in op.inputs if index in values]
+        if op.name in PASSED_ON:
+            return given[0]
+        if op.index in weights:
+            return activated(op, linear(op, given[0], *weights[op.index]))
+        return _OPERATORS[op.name](self.model, op, given)
+
+
+def _weights(model: Model, op: Op) -> Weights:
+    kernel = real(model.tensors[op.inputs[1]])
+    outputs = kernel.shape[-1] if op.name == "DEPTHWISE_CONV_2D" else kernel.shape[0]
+    has_bias = len(op.inputs) > 2 and op.inputs[2] >= 0
+    bias = real(model.tensors[op.inputs[2]]) if has_bias else np.zeros(outputs, np.float32)
+    return Weights(kernel, bias)
+
+
+def real(tensor: Tensor) -> np.ndarray:
+    """Return a constant's values as float32, those that its integers stand for.
+
+    Raises:
+      GraphError: it is computed, not stored.
+    """
+    if tensor.data is None:
+        raise GraphError(f"{tensor.name[:80]!r} is computed by the network", expected="weights that the .tflite holds")
+    if not tensor.scale:
+        return tensor.data.astype(np.float32)
+    shape = [1] * len(tensor.shape)
+    if tensor.per_channel:
+        shape[tensor.quantized_dimension] = -1
+    scale, zero = (np.asarray(each, np.float64).reshape(shape) for each in (tensor.scale, tensor.zero_point))
+    return np.asarray((tensor.data - zero) * scale, np.float32)
+
+
+def linear(op: Op, x: Any, kernel: Any, bias: Any) -> Any:
+    """Return what a weighted layer computes before its activation."""
+    if op.name == "FULLY_CONNECTED":
+        found = tf.linalg.matmul(tf.reshape(x, (tf.shape(x)[0], -1)), kernel, transpose_b=True)
+    else:
+        stride, dilation, padding = op.options["stride"], op.options["dilation"], op.options["padding"]
+        if op.name == "CONV_2D":
+            found = tf.nn.conv2d(x, tf.transpose(kernel, (1, 2, 3, 0)), stride, padding, dilations=dilation)
+        else:
+            depthwise = tf.reshape(tf.transpose(kernel, (1, 2, 3, 0)), (*kernel.shape[1:3], x.shape[-1], -1))
+            found = tf.nn.depthwise_conv2d(x, depthwise, (1, *stride, 1), padding, dilations=dilation)
+    return found + bias
+
+
+def activated(op: Op, x: Any) -> Any:
+    """Return values after an operator's fused activation."""
+    kind = op.options.get("fused_activation", "NONE")
+    if kind not in _ACTIVATIONS:
+        raise GraphError(f"the .tflite has a fused {kind}", expected=f"one of {', '.join(_ACTIVATIONS)}")
+    return _ACTIVATIONS[kind](x)
+
+
+def _pool(function: Callable[..., Any]) -> Callable[[Model, Op, list[Any]], Any]:
+    def run(model: Model, op: Op, given: list[Any]) -> Any:
+        options = op.options
+        return activated(op, function(given[0], options["filter"], options["stride"], options["padding"]))
+
+    return run
+
+
+def _pad(model: Model, op: Op, given: list[Any]) -> Any:
+    return tf.pad(given[0], model.tensors[op.inputs[1]].data)
+
+
+def _mean(model: Model, op: Op, given: list[Any]) -> Any:
+    axes = model.tensors[op.inputs[1]].data
+    assert axes is not None
+    return tf.reduce_mean(given[0], [int(axis) for axis in axes.ravel()], keepdims=op.options["keep_dims"])
+
+
+def _reshape(model: Model, op: Op, given: list[Any]) -> Any:
+    return tf.reshape(given[0], (-1, *model.tensors[op.outputs[0]].shape[1:]))
+
+
+_OPERATORS: dict[str, Callable[[Model, Op, list[Any]], Any]] = {
+    "ADD": lambda model, op, given: activated(op, given[0] + given[1]),
+    "AVERAGE_POOL_2D": _pool(lambda *x: tf.nn.avg_pool2d(*x)),
+    "CONCATENATION": lambda model, op, given: tf.concat(given, op.options["axis"]),
+    "MAX_POOL_2D": _pool(lambda *x: tf.nn.max_pool2d(*x)),
+    "MEAN": _mean,
+    "PAD": _pad,
+    "RELU": lambda model, op, given: tf.nn.relu(given[0]),
+    "RESHAPE": _reshape,
+}

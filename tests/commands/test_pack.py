@@ -1,0 +1,123 @@
+"""Packing from the command line: what is written, what is refused, and that nothing is lost on the way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from converters import packs
+from converters.tflite.reader import read_model, weight_zero_fraction
+from sqz_tf import classify, pack, unpack
+from sqz_tf.compress import curve, job
+from sqz_tf.pipeline import packing_files
+from tests.helpers.exports import digits_folder
+
+pytestmark = pytest.mark.training
+
+
+@pytest.fixture(scope="module")
+def digits() -> Path:
+    return digits_folder() / "digits"
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take few samples and points; leave TensorFlow's threads as other tests have set them."""
+    monkeypatch.setattr(job, "SAMPLES", 60)
+    monkeypatch.setattr(job, "PRICES", curve.PRICES[2:4])
+    monkeypatch.setattr(packing_files, "use_threads", lambda number: None)
+
+
+def packed(*arguments: str | Path) -> int:
+    return pack.main([str(each) for each in (*arguments, "--quiet")])
+
+
+def test_an_export_becomes_a_pack_that_every_command_takes(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, again, model = tmp_path / "a.sqz", tmp_path / "b.sqz", tmp_path / "model.tflite"
+    assert packed(digits, "--budget-kb", "18", "--tune-epochs", "0", "--out", out, "--json") == 0
+    figures: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert figures["bytes"] == len(out.read_bytes()) <= 18_000
+    assert [point["chosen"] for point in figures["curve"]].count(True) == 1
+    assert figures["curve"][0]["drop"]["n"] > 400
+    assert unpack.main([str(out), "--out", str(model), "--quiet"]) == 0
+    assert packs.pack(model.read_bytes()) == out.read_bytes()
+    zeros = [weight_zero_fraction(read_model(each.read_bytes())) for each in (digits / "model_int8.tflite", model)]
+    assert sum(zeros[1].values()) > sum(zeros[0].values())
+    assert packed(digits, "--budget-kb", "18", "--tune-epochs", "0", "--out", again) == 0
+    assert again.read_bytes() == out.read_bytes()
+    assert not list(tmp_path.glob("*.parts*"))
+    pictures = [str(path) for path in sorted(Path(tmp_path).glob("*.png"))]
+    assert classify.main([str(out), *pictures, "--quiet"]) in (0, 2)
+
+
+def test_without_pictures_nothing_is_changed(digits: Path, tmp_path: Path) -> None:
+    for model in (digits / "model_int8.tflite", digits):
+        out = tmp_path / "lossless.sqz"
+        assert packed(model, "--lossless", "--out", out, "--overwrite") == 0
+        assert packs.unpack(out.read_bytes()) == (digits / "model_int8.tflite").read_bytes()
+
+
+def test_a_budget_that_nothing_keeps_to_is_an_error(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a.sqz"
+    assert packed(digits, "--budget-kb", "3", "--tune-epochs", "0", "--out", out) == 1
+    assert "the smallest pack of this network has" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_what_loses_too_much_is_not_written(digits: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.sqz"
+    assert packed(digits, "--budget-kb", "8.5", "--tune-epochs", "0", "--out", out) == 1
+    assert not out.exists()
+
+
+def test_an_interrupted_run_goes_on_behind_the_moments(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a.sqz"
+
+    def interrupt(self: object, price: float) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(curve.Curve, "rounded", interrupt)
+        assert packed(digits, "--tune-epochs", "0", "--out", out) == 130
+    assert not out.exists()
+    assert pack.main([str(digits), "--tune-epochs", "0", "--max-drop", "2", "--out", str(out)]) == 0
+    assert "moments: taken from the earlier run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [("--budget-kb", "20"), ("--max-drop", "1"), ("--tune-epochs", "1")])
+def test_goals_without_pictures_are_refused(
+    option: tuple[str, str], digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert packed(digits / "model_int8.tflite", *option, "--out", tmp_path / "a.sqz") == 1
+    assert f"{option[0]} would change weights, but nothing is rounded" in capsys.readouterr().err
+
+
+def test_pictures_of_a_person_pack_a_model_of_its_own(digits: Path, tmp_path: Path) -> None:
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, picture in enumerate(load_digits().images[:40]):
+        Image.fromarray((picture * 15).astype("uint8")).save(folder / f"{number}.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    out = tmp_path / "a.sqz"
+    assert packed(digits / "model_int8.tflite", "--data", folder, "--budget-kb", "20", "--out", out) == 0
+    assert len(out.read_bytes()) <= 20_000
+
+
+def test_few_pictures_are_refused(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from PIL import Image
+
+    Image.new("L", (8, 8)).save(tmp_path / "one.png")
+    assert packed(digits / "model_int8.tflite", "--data", tmp_path, "--out", tmp_path / "a.sqz") == 1
+    assert "there are 1 pictures to compress with" in capsys.readouterr().err
