@@ -194,14 +194,14 @@ static void sum_pixels(const pixels *at) {
 #endif
 
 /* A row, and what of it is ready at once: the columns of some output pixels. */
-typedef struct job {
+typedef struct row_job {
     const sqz_conv *conv;
     const sqz_rows *rows;
     columns *list;            /* one for each two rows of the window */
     unsigned pairs, single;   /* whole ones; whether one row is left */
     unsigned words, inside;   /* of a column; columns that lie inside the image */
     int8_t outside[GROUP];
-} job;
+} row_job;
 
 static void fill(uint32_t *to, int16_t value, unsigned count) {
     for (; count; --count) {
@@ -210,7 +210,7 @@ static void fill(uint32_t *to, int16_t value, unsigned count) {
 }
 
 /* Row k of the window from `offset` on, or what stands for it, with its steps. */
-static const int8_t *row_of(const job *job, unsigned k, size_t offset, uint32_t *step, uint32_t *next) {
+static const int8_t *row_of(const row_job *job, unsigned k, size_t offset, uint32_t *step, uint32_t *next) {
     const sqz_conv *conv = job->conv;
     const int8_t *row = k < conv->kernel_h ? job->rows->in[k * conv->dilation_h] : NULL;
     *step = row ? conv->in_channels : 0;
@@ -220,7 +220,7 @@ static const int8_t *row_of(const job *job, unsigned k, size_t offset, uint32_t 
 
 /* Lists what `count` columns from the window of output pixel x on are made of, and fills in those outside the image, which
  * are the same for all channels. */
-static void begin(job *job, unsigned x, unsigned count, uint32_t *to) {
+static void begin(row_job *job, unsigned x, unsigned count, uint32_t *to) {
     const sqz_conv *conv = job->conv;
     const int start = (int)(x * conv->stride_w) - conv->pad_left, end = start + (int)count;
     const int from = start < 0 ? 0 : start, until = end < conv->in_width ? end : conv->in_width;
@@ -240,14 +240,14 @@ static void begin(job *job, unsigned x, unsigned count, uint32_t *to) {
 }
 
 /* Takes back what the last four channels have in common with those before. */
-static void go_back(const job *job, unsigned channels) {
+static void go_back(const row_job *job, unsigned channels) {
     for (columns *at = job->list; at < job->list + job->pairs + job->single; ++at) {
         at->first -= at->first_step ? channels : 0;
         at->second -= at->second_step ? channels : 0;
     }
 }
 
-static void sum_channels(const job *job, pixels *at) {
+static void sum_channels(const row_job *job, pixels *at) {
     const sqz_conv *conv = job->conv;
     const unsigned steps = job->words / GROUP * conv->kernel_w, channels = conv->out_channels;
     const int8_t *record = conv->weights;
@@ -274,7 +274,7 @@ void sqz_depthwise_row_dsp(const void *params, const sqz_rows *rows) {
     const sqz_requant *to = &conv->requant;
     const int8_t zero = conv->input_zero_point;
     const unsigned rows_2 = (conv->kernel_h + 1u) / 2, steps = rows_2 * conv->kernel_w;
-    job job = {conv, rows, rows->scratch, conv->kernel_h / 2u, conv->kernel_h % 2u, rows_2 * GROUP, 0, {zero, zero, zero, zero}};
+    row_job job = {conv, rows, rows->scratch, conv->kernel_h / 2u, conv->kernel_h % 2u, rows_2 * GROUP, 0, {zero, zero, zero, zero}};
     uint32_t *const table = (uint32_t *)(job.list + rows_2), *const weights_end = table + GROUP * (1 + steps);
     pixels at = {
         .table = table,

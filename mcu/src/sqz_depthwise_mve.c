@@ -128,17 +128,17 @@ static void sum_pixels(const pixels *at) {
 #endif
 
 /* A row, and what of it is ready at once: the columns of some output pixels. */
-typedef struct job {
+typedef struct row_job {
     const sqz_conv *conv;
     const sqz_rows *rows;
     unsigned height;         /* bytes of a column */
     unsigned left, inside;   /* columns to the left of the image and in it */
     int from;                /* the first of those */
-} job;
+} row_job;
 
 /* Finds `count` columns from the window of output pixel x on, and fills in those outside the image, which are the same for all
  * channels. */
-static void begin(job *job, unsigned x, unsigned count) {
+static void begin(row_job *job, unsigned x, unsigned count) {
     const sqz_conv *conv = job->conv;
     const int start = (int)(x * conv->stride_w) - conv->pad_left, end = start + (int)count;
     const int until = end < conv->in_width ? end : conv->in_width;
@@ -157,7 +157,7 @@ static void begin(job *job, unsigned x, unsigned count) {
 }
 
 /* Copies eight channels from c on. */
-static void fill(const job *job, unsigned c) {
+static void fill(const row_job *job, unsigned c) {
     const sqz_conv *conv = job->conv;
     const unsigned channels = conv->in_channels, height = job->height, inside = job->inside, step = conv->dilation_h;
     const size_t offset = (size_t)job->from * channels + c;
@@ -171,7 +171,7 @@ static void fill(const job *job, unsigned c) {
 }
 
 /* All channels of `count` pixels, the first of which is written to `out`. */
-static void sum_channels(const job *job, pixels at, unsigned count, int8_t *out) {
+static void sum_channels(const row_job *job, pixels at, unsigned count, int8_t *out) {
     const sqz_conv *conv = job->conv;
     const unsigned channels = conv->out_channels, odd = count % 2, again = count > 1 ? count - 2 : 0;
     at.record = conv->weights;
@@ -200,7 +200,7 @@ void sqz_depthwise_row_mve(const void *params, const sqz_rows *rows) {
     const sqz_conv *conv = params;
     const sqz_requant *to = &conv->requant;
     const unsigned height = conv->kernel_h * GROUP, taps = (unsigned)conv->kernel_h * conv->kernel_w;
-    job job = {.conv = conv, .rows = rows, .height = height};
+    row_job job = {.conv = conv, .rows = rows, .height = height};
     pixels at = {
         .column_step = conv->stride_w * height,
         .out_step = conv->out_stride,

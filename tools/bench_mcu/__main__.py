@@ -84,7 +84,7 @@ class Measurement:
         return self.instructions / peer if peer else None
 
 
-def measure(graph: str, model: bytes, board: str, folder: Path) -> Measurement:
+def measure(graph: str, model: bytes, board: str, folder: Path, judge: bytes | None = None) -> Measurement:
     """Compile, build, run and measure one network on one virtual board.
 
     Args:
@@ -92,6 +92,7 @@ def measure(graph: str, model: bytes, board: str, folder: Path) -> Measurement:
       model: int8 `.tflite`.
       board: one QEMU emulates.
       folder: an empty one to work in.
+      judge: the model that the interpreter is given, if it refuses this one.
     """
     chosen = board_of(board)
     sources = folder / "c"
@@ -100,7 +101,7 @@ def measure(graph: str, model: bytes, board: str, folder: Path) -> Measurement:
     for name, text in files(compilation, "net").items():
         (sources / name).write_text(text, encoding="utf-8")
     program = firmware.build(board, sources, folder)
-    (folder / firmware.CASES).write_bytes(_cases(model))
+    (folder / firmware.CASES).write_bytes(_cases(judge or model))
     kernels = {choice.function for choice in compilation.choices}
     counts = count.count(program, str(chosen.qemu), "sqz_infer", marks=[*kernels, TICKS], folder=folder)
     said = firmware.parse(counts.exit_code, counts.output)

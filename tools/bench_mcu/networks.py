@@ -1,0 +1,72 @@
+"""Count what compiled networks of other people take on virtual boards, beside TFLite Micro with CMSIS-NN.
+
+    python -m tools.bench_mcu.networks FOLDER [NAME …] [--functions]
+
+FOLDER holds NAME.tflite; `peers.json` names seven of MLPerf Tiny and TFLite Micro's examples. Columns as in
+`python -m tools.bench_mcu`; the exit code is 1 if an output is not TFLite's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from converters.tflite.edit import pack, unpack
+from tools.bench_mcu.__main__ import KB, PEERS, Measurement, functions, measure
+
+BOARDS = ("mps2-an386", "mps3-an547")
+NETWORKS = {name: each for name, each in PEERS["networks"].items() if name != "what"}
+
+
+def readable(model: bytes) -> bytes:
+    """Return a model that LiteRT reads, too: what has one dimension is quantized along that."""
+    form = unpack(model)
+    for tensor in form.subgraphs[0].tensors:
+        if tensor.quantization is not None and tensor.shape is not None and len(tensor.shape) == 1:
+            tensor.quantization.quantizedDimension = 0
+    return pack(form)
+
+
+def measured(folder: Path, names: Sequence[str]) -> Iterator[Measurement]:
+    """Measure networks on each board."""
+    for name in names:
+        model = (folder / f"{name}.tflite").read_bytes()
+        for board in BOARDS:
+            with tempfile.TemporaryDirectory() as place:
+                yield measure(name, model, board, Path(place), readable(model))
+
+
+def line(row: Measurement) -> str:
+    """Return a measurement as a row of a Markdown table."""
+    peer = NETWORKS.get(row.graph)
+    theirs = f"{row.instructions / peer['instructions'][row.core]:.2f}" if peer else ""
+    ram = f"{(row.arena_bytes + row.stack_bytes) / KB:.1f} KB"
+    arena = f"{peer['arena_kb']} KB" if peer else ""
+    cells = (row.graph, row.core, f"{row.instructions:,}", theirs, f"{row.code_bytes / KB:.1f} KB")
+    return "| " + " | ".join((*cells, f"{row.model_bytes:,}", ram, arena, "yes" if row.equal else "NO")) + " |"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; return 1 if an output differs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*", default=list(NETWORKS), metavar="NAME")
+    parser.add_argument("--functions", action="store_true", help="also where the instructions went")
+    options = parser.parse_args(arguments)
+    columns = ("net", "core", "instructions", "of TFLM + CMSIS-NN", "code", "weights + tables", "arena + stack")
+    print("| " + " | ".join((*columns, "TFLM's arena", "equal")) + " |")
+    print("|---" * (len(columns) + 2) + "|")
+    rows = []
+    for row in measured(options.folder, options.names):
+        rows.append(row)
+        print(line(row), flush=True)
+    if options.functions:
+        print("\n" + functions(rows))
+    return 0 if all(row.equal for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
