@@ -33,11 +33,13 @@ MCU = HERE.parents[1] / "mcu"
 BOARDS = {  # target: (core, machine, flags)
     "cortex-m4": ("cortex-m4", "mps2-an386", "-mfloat-abi=soft"),
     "cortex-m55": ("cortex-m55", "mps3-an547", "-mfloat-abi=hard"),
+    "cortex-m3": ("cortex-m3", "mps2-an385", "-mfloat-abi=soft"),  # in plain C, as the next
+    "cortex-m0plus": ("cortex-m0plus", "mps2-an385", "-mfloat-abi=soft"),  # whose instructions an M3 has, too
 }
 MEMORY = """MEMORY { FLASH : ORIGIN = 0x00000000, LENGTH = 512K  RAM : ORIGIN = 0x20000000, LENGTH = 512K
 WEIGHTS : ORIGIN = %s, LENGTH = 2048K }
 """
-WEIGHTS_AT = {"cortex-m4": "0x00100000", "cortex-m55": "0x01000000"}
+WEIGHTS_AT = {**dict.fromkeys(BOARDS, "0x00100000"), "cortex-m55": "0x01000000"}
 
 
 @dataclass(frozen=True)
