@@ -20,7 +20,7 @@ AT(multipliers, 48);
 
 /* As sqz_mve_fours, of one pixel, with tile->rounds vectors before the last. r1: weights, r3: inputs, r5: output, r7: tail;
  * sums in r0, r2, r4, r6; q4: multipliers, q5: shifts, q6: zero point, q7: least. */
-static __attribute__((naked, noinline)) void fours(const sqz_mve_tile *tile __attribute__((unused))) {
+static __attribute__((naked, noinline)) void one_mve_fours(const sqz_mve_tile *tile __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tvpush {d8-d15}\n\t"
             "ldrd r1, r8, [r0]\n\tldr r5, [r0, #8]\n\tldr r10, [r0, #16]\n\tldr r11, [r0, #24]\n\t"
             "ldrd r7, r12, [r0, #32]\n\tldrd r2, r4, [r0, #40]\n\tldr r9, [r0, #48]\n\t"
@@ -48,7 +48,7 @@ static __attribute__((naked, noinline)) void fours(const sqz_mve_tile *tile __at
 
 #else
 
-static void fours(const sqz_mve_tile *tile) {
+static void one_mve_fours(const sqz_mve_tile *tile) {
     const sqz_requant *to = &tile->window.conv->requant;
     int8_t *out = tile->first;
     for (const int8_t *record = tile->record; record != tile->end; record += tile->four_bytes, out += GROUP) {
@@ -82,5 +82,5 @@ void sqz_conv_odd_row_mve(const void *params, const sqz_rows *rows) {
     tile.end = tile.record + conv->out_channels / GROUP * tile.four_bytes;
     tile.first = pixel;
     tile.rounds = (tile.count - 1) / VECTOR;
-    fours(&tile);
+    one_mve_fours(&tile);
 }

@@ -23,7 +23,7 @@
 #define HEAD_BYTES 36u /* of a record: before its weights */
 #define SCALE_WORDS 3u
 
-/* Of the code of sum_pixels. */
+/* Of the code of depthwise_dsp_sums. */
 #define STEPS 8u /* in a round */
 #define STEP_BYTES 24u
 
@@ -62,9 +62,9 @@ AT(pixels, usual, 8);
 AT(pixels, lowest, 9);
 
 /* Makes the columns of pairs of rows ready, then those of one row if `single`, and moves on to the next channels. */
-static __attribute__((naked, noinline)) void widen(columns *at __attribute__((unused)),
-                                                   unsigned pairs __attribute__((unused)),
-                                                   unsigned single __attribute__((unused))) {
+static __attribute__((naked, noinline)) void depthwise_dsp_widen(columns *at __attribute__((unused)),
+                                                                 unsigned pairs __attribute__((unused)),
+                                                                 unsigned single __attribute__((unused))) {
 #define NEXT                                                                      \
     "ldrd r8, r9, [r0, #28]\n\tadd r2, r8\n\tadd r3, r9\n\tstrd r2, r3, [r0, #4]\n\tadd r0, #36\n\t"
     __asm__("push {r4-r11, lr}\n\tmov r12, r1\n\tmov lr, r2\n\tcmp r1, #0\n\tbeq 3f\n"
@@ -83,10 +83,10 @@ static __attribute__((naked, noinline)) void widen(columns *at __attribute__((un
 }
 
 /* Unfolds a record. `odd`: 2 * zero point + 1, which shifted is the zero point and what rounds; steps: words of weights / 4. */
-static __attribute__((naked, noinline)) void unfold(const int8_t *record __attribute__((unused)),
-                                                    uint32_t *table __attribute__((unused)),
-                                                    int32_t odd __attribute__((unused)),
-                                                    unsigned steps __attribute__((unused))) {
+static __attribute__((naked, noinline)) void depthwise_dsp_unfold(const int8_t *record __attribute__((unused)),
+                                                                  uint32_t *table __attribute__((unused)),
+                                                                  int32_t odd __attribute__((unused)),
+                                                                  unsigned steps __attribute__((unused))) {
 #define SCALE_OF(multiplier, turned) \
     "uxtb r10, r8" turned "\n\tlsl r11, r2, r10\n\tstmia r9!, {" multiplier ", r10, r11}\n\t"
     __asm__("push {r4-r11, lr}\n\tldmia r0!, {r4-r7}\n\tstmia r1!, {r4-r7}\n\t"
@@ -111,7 +111,7 @@ static __attribute__((naked, noinline)) void unfold(const int8_t *record __attri
 #define SATURATE(x, shift) "asr " x ", " shift "\n\tssat " x ", #8, " x ", asr #1\n\t"
 
 /* The words of the structure are copied to the stack. r12: table, lr: columns. */
-static __attribute__((naked, noinline)) void sum_pixels(const pixels *at __attribute__((unused))) {
+static __attribute__((naked, noinline)) void depthwise_dsp_sums(const pixels *at __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tldmia r0, {r0-r10}\n\tpush {r0-r10}\n\tmov lr, r7\n"
             "1:\tldrd r12, r11, [sp]\n\tldmia r12!, {r0-r3}\n\tadd pc, r11\n\tnop\n"
             "2:\t" FOUR_STEPS FOUR_STEPS
@@ -139,7 +139,7 @@ static uint32_t pair_of(int8_t low, int8_t high) {
     return (uint16_t)low | (uint32_t)high << 16;
 }
 
-static void widen(columns *at, unsigned pairs, unsigned single) {
+static void depthwise_dsp_widen(columns *at, unsigned pairs, unsigned single) {
     for (unsigned k = 0; k < pairs + single; ++k, ++at) {
         uint32_t *to = at->to;
         for (unsigned i = 0; i < at->count; ++i, to += at->step / 4) {
@@ -154,7 +154,7 @@ static void widen(columns *at, unsigned pairs, unsigned single) {
     }
 }
 
-static void unfold(const int8_t *record, uint32_t *table, int32_t odd, unsigned steps) {
+static void depthwise_dsp_unfold(const int8_t *record, uint32_t *table, int32_t odd, unsigned steps) {
     uint32_t *scale = table + GROUP * (1 + steps);
     for (unsigned c = 0; c < GROUP; ++c, scale += SCALE_WORDS) {
         table[c] = sqz_load4(record + 4 * c);
@@ -175,7 +175,7 @@ static int8_t scaled(const pixels *at, int32_t sum, const uint32_t *scale) {
     return sqz_clamp(q, (int8_t)(at->lowest & 0xFFu), (int8_t)(at->highest & 0xFFu));
 }
 
-static void sum_pixels(const pixels *at) {
+static void depthwise_dsp_sums(const pixels *at) {
     const uint32_t *column = at->columns;
     for (int8_t *out = at->out; out != at->out_end; out += at->out_step, column += (int32_t)at->back / 4) {
         int32_t sum[GROUP];
@@ -258,13 +258,13 @@ static void sum_channels(const row_job *job, pixels *at) {
         if (over) {
             go_back(job, over);
         }
-        unfold(record, at->table, 2 * conv->requant.zero_point + 1, steps);
+        depthwise_dsp_unfold(record, at->table, 2 * conv->requant.zero_point + 1, steps);
         if (job->inside) {
-            widen(job->list, job->pairs, job->single);
+            depthwise_dsp_widen(job->list, job->pairs, job->single);
         }
         at->out = out + (c - over);
         at->out_end = at->out + bytes;
-        sum_pixels(at);
+        depthwise_dsp_sums(at);
     }
     at->out = out + bytes;
 }

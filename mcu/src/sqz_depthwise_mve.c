@@ -64,7 +64,7 @@ static inline void copy(int8_t *to, unsigned to_step, const int8_t *from, unsign
 #define AWAY(sum) "vshr.s32 q0, " sum ", #31\n\tvadd.i32 " sum ", " sum ", q0\n\t"
 
 /* r1: record, r2 and r3: columns of both pixels; q4 and q5: sums of the first, q6 and q7: of the second. */
-static __attribute__((naked, noinline)) void sum_pixels(const pixels *at __attribute__((unused))) {
+static __attribute__((naked, noinline)) void depthwise_mve_sums(const pixels *at __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tvpush {d8-d15}\n\tldmia r0!, {r4, r6-r11}\n"
             "1:\tmov r1, r8\n\tmov r2, r6\n\tadd r3, r6, r7\n\t"
             "vldrw.32 q4, [r1], #16\n\tvldrw.32 q5, [r1], #56\n\tvmov q6, q4\n\tvmov q7, q5\n\t"
@@ -117,7 +117,7 @@ static int8_t pixel(const pixels *at, const int8_t *columns, unsigned i) {
     return sqz_clamp(q, (int8_t)at->lowest, (int8_t)at->highest);
 }
 
-static void sum_pixels(const pixels *at) {
+static void depthwise_mve_sums(const pixels *at) {
     for (unsigned x = 0; x < 2 * at->count; ++x) {
         for (unsigned i = 0; i < GROUP; ++i) {
             at->out[x * at->out_step + i] = pixel(at, at->columns + x * at->column_step, i);
@@ -185,13 +185,13 @@ static void sum_channels(const row_job *job, pixels at, unsigned count, int8_t *
         at.columns = job->rows->scratch;
         at.count = count / 2;
         if (at.count) {
-            sum_pixels(&at);
+            depthwise_mve_sums(&at);
         }
         if (odd) {
             at.out += again * at.out_step;
             at.columns += again * at.column_step;
             at.count = 1;
-            sum_pixels(&at);
+            depthwise_mve_sums(&at);
         }
     }
 }

@@ -5,7 +5,7 @@
 
 #define GROUP 4u /* channels */
 
-/* Of the code of fours. */
+/* Of the code of one_dsp_fours. */
 #define STEPS 4u /* in a round */
 #define STEP_BYTES 56u
 
@@ -28,7 +28,7 @@
 #define SATURATE(x) "asr " x ", " x ", r10\n\tssat " x ", #8, " x ", asr #1\n\tlsr r10, r10, #8\n\t"
 
 /* As sqz_dsp_fours, of one pixel; the words of the tile are copied to the stack. */
-static __attribute__((naked, noinline)) void fours(const sqz_dsp_tile *tile __attribute__((unused))) {
+static __attribute__((naked, noinline)) void one_dsp_fours(const sqz_dsp_tile *tile __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tldmia r0, {r1-r11}\n\tpush {r1-r11}\n\tmov r8, r1\n"
             "1:\tldmia r8!, {r0-r3}\n\tadd r1, r0, r1, lsl #8\n\tadd r3, r2, r3, lsl #8\n\t"
             "ldrd r9, r12, [sp, #4]\n\tldr r10, [sp, #12]\n\tadd pc, r10\n\tnop\n"
@@ -55,7 +55,7 @@ static __attribute__((naked, noinline)) void fours(const sqz_dsp_tile *tile __at
 
 #else
 
-static void fours(const sqz_dsp_tile *tile) {
+static void one_dsp_fours(const sqz_dsp_tile *tile) {
     const sqz_requant *to = &tile->window.conv->requant;
     const size_t bytes = 8 * (size_t)tile->pairs;
     int8_t *out = tile->first;
@@ -90,5 +90,5 @@ void sqz_dsp_one(sqz_dsp_tile *tile, unsigned x, unsigned channels, int8_t *out)
     tile->skip = (0u - tile->pairs / 2) % STEPS * STEP_BYTES;
     tile->first = out;
     tile->end = tile->record + channels / GROUP * tile->four_bytes;
-    fours(tile);
+    one_dsp_fours(tile);
 }

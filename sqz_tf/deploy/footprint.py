@@ -21,7 +21,17 @@ from sqz_tf.base.errors import SqzError
 
 GCC, SIZE = "arm-none-eabi-gcc", "arm-none-eabi-size"
 SECTION = ".model"  # weights and tables go there, apart from code
-NAKED = {"sqz_dsp_fours": 84, "sqz_mve_fours": 100}  # written in assembly: what they push, which GCC takes for nothing
+NAKED = {  # written in assembly: what they push, which GCC takes for nothing
+    "sqz_dsp_fours": 84,
+    "sqz_mve_fours": 100,
+    "sqz_dsp_four_sums": 40,
+    "one_dsp_fours": 80,
+    "one_mve_fours": 100,
+    "depthwise_dsp_sums": 80,
+    "depthwise_dsp_widen": 36,
+    "depthwise_dsp_unfold": 36,
+    "depthwise_mve_sums": 100,
+}
 LIBRARY_STACK = 32  # memcpy and memset of the C library, whose call graph is not at hand
 INDIRECT = "__indirect_call"
 _FLAGS = ("-std=c11", "-O2", "-mthumb", "-ffunction-sections", "-fdata-sections", f'-DSQZ_WEIGHTS_SECTION="{SECTION}"')
@@ -150,7 +160,7 @@ def _call_graph(graph: str) -> tuple[dict[str, int | None], dict[str, set[str]]]
     for title, size, kind in re.findall(
         r'^node: \{ title: "([^"]+)" label: "[^"]*?(\d+) bytes \(([^)]*)\)', graph, re.M
     ):
-        frames[title] = None if kind == "dynamic" else max(int(size), NAKED.get(title, 0))
+        frames[title] = None if kind == "dynamic" else max(int(size), NAKED.get(title.rpartition(":")[2], 0))
     calls: dict[str, set[str]] = {function: set() for function in frames}
     for source, target in re.findall(r'^edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', graph, re.M):
         calls.setdefault(source, set()).add(target)

@@ -18,7 +18,12 @@ pytestmark = pytest.mark.device
 
 MODULES = {"convolutions": convolutions, "depthwise": depthwise, "connected": connected}
 FILES = tuple(sorted({*convolutions.FAST, *depthwise.FILES, *connected.FILES}))
-FAST = ("sqz_dsp_fours", "sqz_dsp_four_sums", "widen", "sum_pixels")  # assembly that multiplies or widens
+FAST = (
+    "sqz_dsp_fours",
+    "sqz_dsp_four_sums",
+    "depthwise_dsp_widen",
+    "depthwise_dsp_sums",
+)  # assembly that multiplies or widens
 
 
 def test_clang_takes_the_fast_paths(tmp_path: Path) -> None:
