@@ -3,11 +3,12 @@
 #define SQZ_CONNECTED_H
 #include "sqz_requantize.h"
 
-/* magnitude * factor rounded to a double's 53 bits, then to an integer with halves away from zero; of any magnitude below
- * 2^31 and any factor of an sqz_exact_requant. */
+/* magnitude * factor rounded to a double's 53 bits, then to an integer with halves away from zero; of any magnitude
+ * below 2^31 and any factor of an sqz_exact_requant. */
 int32_t sqz_exactly_scaled(uint32_t magnitude, uint32_t high, uint32_t low, int shift);
 
-/* A factor made ready: all of it, and its first 32 bits with how far their product's upper word is shifted to the right. */
+/* A factor made ready: all of it, and its first 32 bits with how far their product's upper word is shifted to the
+ * right. */
 typedef struct sqz_factor {
     uint32_t high, low, first, half;
     int shift, right;
@@ -20,8 +21,8 @@ static inline sqz_factor sqz_factor_of(const sqz_exact_requant *to, unsigned o) 
     return (sqz_factor){high, low, high << 10 | low >> 21, right ? 1u << (right - 1) : 0, shift, right};
 }
 
-/* The same as sqz_exactly_scaled, mostly by the first bits: with those alone a product is too small by less than its magnitude,
- * rounding to a double included, which seldom decides. */
+/* The same as sqz_exactly_scaled, mostly by the first bits: with those alone a product is too small by less than its
+ * magnitude, rounding to a double included, which seldom decides. */
 static inline int32_t sqz_scaled(uint32_t magnitude, const sqz_factor *factor) {
     const uint64_t least = (uint64_t)magnitude * factor->first, most = least + magnitude + (1u << 9);
     const uint32_t q = ((uint32_t)(least >> 32) + factor->half) >> factor->right;
@@ -31,8 +32,8 @@ static inline int32_t sqz_scaled(uint32_t magnitude, const sqz_factor *factor) {
     return sqz_exactly_scaled(magnitude, factor->high, factor->low, factor->shift);
 }
 
-/* Adds a row's sum for output o, and with the last row stores its int8. The factor is that of output 0 or, if each has its own,
- * is found here. */
+/* Adds a row's sum for output o, and with the last row stores its int8. The factor is that of output 0 or, if each
+ * has its own, is found here. */
 static inline void sqz_connected_put(const sqz_fully_connected *fc, const sqz_rows *rows, unsigned o, int32_t sum,
                                      sqz_factor *factor) {
     const sqz_exact_requant *to = &fc->requant;

@@ -3,7 +3,8 @@
 #include "sqz_tile_plain.h"
 
 /* From sums to the int8 of `channels` channels of both pixels. */
-static void put(const sqz_conv *conv, const int32_t *sum, unsigned o, unsigned channels, int8_t *first, int8_t *second) {
+static void put(const sqz_conv *conv, const int32_t *sum, unsigned o, unsigned channels, int8_t *first,
+                int8_t *second) {
     for (unsigned c = o; c < o + channels; ++c, sum += SQZ_PLAIN_PIXELS) {
         first[c] = sqz_requantize(&conv->requant, sum[0], c);
         second[c] = sqz_requantize(&conv->requant, sum[1], c);

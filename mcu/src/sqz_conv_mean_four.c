@@ -2,7 +2,8 @@
 #include "sqz_conv.h"
 #include "sqz_tile_plain.h"
 
-static void add(const sqz_conv *conv, const int32_t *sum, unsigned o, unsigned channels, unsigned pixels, int32_t *sums) {
+static void add(const sqz_conv *conv, const int32_t *sum, unsigned o, unsigned channels, unsigned pixels,
+                int32_t *sums) {
     for (unsigned c = o; c < o + channels; ++c, sum += SQZ_PLAIN_PIXELS) {
         for (unsigned i = 0; i < pixels; ++i) {
             sums[c] += sqz_requantize(&conv->requant, sum[i], c);

@@ -1,5 +1,5 @@
-/* CONV_2D for processors with SMLAD where rows have an odd number of pixels: the last is computed alone. Needs kernel rows and
- * channels that make whole groups of four. */
+/* CONV_2D for processors with SMLAD where rows have an odd number of pixels: the last is computed alone. Needs
+ * kernel rows and channels that make whole groups of four. */
 #include "sqz_one_dsp.h"
 
 void sqz_conv_odd_row_dsp(const void *params, const sqz_rows *rows) {

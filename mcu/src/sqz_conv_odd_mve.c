@@ -1,5 +1,5 @@
-/* CONV_2D for processors with Helium where rows have an odd number of pixels: the last is computed alone, four channels at a
- * time. Needs channels that make whole groups of four. */
+/* CONV_2D for processors with Helium where rows have an odd number of pixels: the last is computed alone, four
+ * channels at a time. Needs channels that make whole groups of four. */
 #include "sqz_record.h"
 #include "sqz_tile_mve.h"
 
@@ -18,8 +18,8 @@ AT(usual, 36);
 AT(zero_point, 40);
 AT(multipliers, 48);
 
-/* As sqz_mve_fours, of one pixel, with tile->rounds vectors before the last. r1: weights, r3: inputs, r5: output, r7: tail;
- * sums in r0, r2, r4, r6; q4: multipliers, q5: shifts, q6: zero point, q7: least. */
+/* As sqz_mve_fours, of one pixel, with tile->rounds vectors before the last. r1: weights, r3: inputs, r5: output,
+ * r7: tail; sums in r0, r2, r4, r6; q4: multipliers, q5: shifts, q6: zero point, q7: least. */
 static __attribute__((naked, noinline)) void one_mve_fours(const sqz_mve_tile *tile __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tvpush {d8-d15}\n\t"
             "ldrd r1, r8, [r0]\n\tldr r5, [r0, #8]\n\tldr r10, [r0, #16]\n\tldr r11, [r0, #24]\n\t"

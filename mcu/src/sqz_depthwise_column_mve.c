@@ -1,5 +1,5 @@
-/* DEPTHWISE_CONV_2D of maps one pixel wide, as of sounds, for processors with Helium: eight channels at a time, with the records
- * of sqz_depthwise_mve.c. No scratch. */
+/* DEPTHWISE_CONV_2D of maps one pixel wide, as of sounds, for processors with Helium: eight channels at a time, with
+ * the records of sqz_depthwise_mve.c. No scratch. */
 #include "sqz_load.h"
 #include "sqz_requantize.h"
 

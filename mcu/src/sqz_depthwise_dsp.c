@@ -1,8 +1,8 @@
 /* DEPTHWISE_CONV_2D without a depth multiplier, for processors with SMLAD: four channels at a time.
  *
- * A column of the image is made ready once for all output pixels that see it: for each two rows of the window four words, one
- * a channel, that hold the inputs of both as int16. So an output pixel sees one run of words, and its weights are another in
- * the same order. Of an odd last row the second weight is 0 and the second input anything.
+ * A column of the image is made ready once for all output pixels that see it: for each two rows of the window four
+ * words, one a channel, that hold the inputs of both as int16. So an output pixel sees one run of words, and its
+ * weights are another in the same order. Of an odd last row the second weight is 0 and the second input anything.
  *
  * The weights are records of four channels, the last of which overlap those before if they are no multiple of four:
  *   int32 bias [4], int32 multiplier [4], int8 shift to the right, less one [4],
@@ -11,8 +11,8 @@
  * bias, multiplier and shift of the convolution are null. They are unfolded for a row to a table as the sums eat it.
  *
  * Needs at least four channels, shifts from -22 to -1, sums below 2^30, and no dilation along the width.
- * Scratch, in words: 12 a pair of rows (pointers may be 64 bits), 16 + 4 a pair of rows and column of the window, 4 a pair of rows and column of what
- * at most SQZ_PIXELS output pixels see. */
+ * Scratch, in words: 12 a pair of rows (pointers may be 64 bits), 16 + 4 a pair of rows and column of the window, 4
+ * a pair of rows and column of what at most SQZ_PIXELS output pixels see. */
 #include "sqz_dsp.h"
 #include "sqz_requantize.h"
 
@@ -82,7 +82,8 @@ static __attribute__((naked, noinline)) void depthwise_dsp_widen(columns *at __a
             "5:\tpop {r4-r11, pc}");
 }
 
-/* Unfolds a record. `odd`: 2 * zero point + 1, which shifted is the zero point and what rounds; steps: words of weights / 4. */
+/* Unfolds a record. `odd`: 2 * zero point + 1, which shifted is the zero point and what rounds; steps: words of
+ * weights / 4. */
 static __attribute__((naked, noinline)) void depthwise_dsp_unfold(const int8_t *record __attribute__((unused)),
                                                                   uint32_t *table __attribute__((unused)),
                                                                   int32_t odd __attribute__((unused)),
@@ -218,8 +219,8 @@ static const int8_t *row_of(const row_job *job, unsigned k, size_t offset, uint3
     return row ? row + offset : job->outside;
 }
 
-/* Lists what `count` columns from the window of output pixel x on are made of, and fills in those outside the image, which
- * are the same for all channels. */
+/* Lists what `count` columns from the window of output pixel x on are made of, and fills in those outside the image,
+ * which are the same for all channels. */
 static void begin(row_job *job, unsigned x, unsigned count, uint32_t *to) {
     const sqz_conv *conv = job->conv;
     const int start = (int)(x * conv->stride_w) - conv->pad_left, end = start + (int)count;
@@ -274,7 +275,15 @@ void sqz_depthwise_row_dsp(const void *params, const sqz_rows *rows) {
     const sqz_requant *to = &conv->requant;
     const int8_t zero = conv->input_zero_point;
     const unsigned rows_2 = (conv->kernel_h + 1u) / 2, steps = rows_2 * conv->kernel_w;
-    row_job job = {conv, rows, rows->scratch, conv->kernel_h / 2u, conv->kernel_h % 2u, rows_2 * GROUP, 0, {zero, zero, zero, zero}};
+    row_job job = {
+        .conv = conv,
+        .rows = rows,
+        .list = rows->scratch,
+        .pairs = conv->kernel_h / 2u,
+        .single = conv->kernel_h % 2u,
+        .words = rows_2 * GROUP,
+        .outside = {zero, zero, zero, zero},
+    };
     uint32_t *const table = (uint32_t *)(job.list + rows_2), *const weights_end = table + GROUP * (1 + steps);
     pixels at = {
         .table = table,

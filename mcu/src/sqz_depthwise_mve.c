@@ -1,8 +1,9 @@
-/* DEPTHWISE_CONV_2D without a depth multiplier, for processors with Helium: two output pixels by eight channels at a time.
+/* DEPTHWISE_CONV_2D without a depth multiplier, for processors with Helium: two output pixels by eight channels at a
+ * time.
  *
- * Products of int8 fit 16 bits, and so do sums of two: those are widened and added, even channels and odd ones apart. The
- * columns that pixels see are copied together first, so that a pixel's inputs are one run of bytes [column, row, 8]; an odd
- * row's last pixel is computed with the one before it again, a single one twice.
+ * Products of int8 fit 16 bits, and so do sums of two: those are widened and added, even channels and odd ones
+ * apart. The columns that pixels see are copied together first, so that a pixel's inputs are one run of bytes
+ * [column, row, 8]; an odd row's last pixel is computed with the one before it again, a single one twice.
  *
  * The weights are records of eight channels, the last of which overlap those before if they are no multiple of eight:
  *   int32 bias, int8 shift, int32 multiplier [8], each of the even channels, then of the odd, int8 weights [KW, KH, 8];
@@ -136,8 +137,8 @@ typedef struct row_job {
     int from;                /* the first of those */
 } row_job;
 
-/* Finds `count` columns from the window of output pixel x on, and fills in those outside the image, which are the same for all
- * channels. */
+/* Finds `count` columns from the window of output pixel x on, and fills in those outside the image, which are the
+ * same for all channels. */
 static void begin(row_job *job, unsigned x, unsigned count) {
     const sqz_conv *conv = job->conv;
     const int start = (int)(x * conv->stride_w) - conv->pad_left, end = start + (int)count;

@@ -4,8 +4,8 @@
 #define SQZ_DSP_H
 #include "sqz_load.h"
 
-/* Whether words may be loaded from any address. Clang up to 14 does not tell; it is so on every core with these instructions
- * unless the program forbids it (CCR.UNALIGN_TRP). */
+/* Whether words may be loaded from any address. Clang up to 14 does not tell; it is so on every core with these
+ * instructions unless the program forbids it (CCR.UNALIGN_TRP). */
 #if defined(__ARM_FEATURE_UNALIGNED) || defined(__clang__)
 #define SQZ_UNALIGNED 1
 #else

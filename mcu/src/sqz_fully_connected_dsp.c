@@ -1,8 +1,8 @@
 /* FULLY_CONNECTED for processors with SMLAD.
  *
- * Weights: for each four outputs and in them for each row, two outputs in a halfword as in sqz_tile_dsp.h, a row's inputs filled
- * up with zeros to a multiple of four; behind them as plain bytes [output, row] what makes no four. _wide: all are plain.
- * Scratch: 2 * row_bytes, rounded up to a multiple of 8. */
+ * Weights: for each four outputs and in them for each row, two outputs in a halfword as in sqz_tile_dsp.h, a row's
+ * inputs filled up with zeros to a multiple of four; behind them as plain bytes [output, row] what makes no four.
+ * _wide: all are plain. Scratch: 2 * row_bytes, rounded up to a multiple of 8. */
 #include "sqz_connected.h"
 #include "sqz_sums_dsp.h"
 

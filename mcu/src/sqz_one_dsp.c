@@ -11,8 +11,8 @@
 
 #if defined(SQZ_DSP)
 
-/* Two pairs of inputs, r10 and r11. r8: weights, r9: patch; r0, r2: sums of channels 0 and 2; r1, r3: of 0 and 1, of 2 and 3
- * together. */
+/* Two pairs of inputs, r10 and r11. r8: weights, r9: patch; r0, r2: sums of channels 0 and 2; r1, r3: of 0 and 1, of
+ * 2 and 3 together. */
 #define STEP                                                                          \
     "ldmia r8!, {r4-r7}\n\tldrd r10, r11, [r9], #8\n\t"                               \
     PAIR("r4", "r5", "r10") PAIR("r6", "r7", "r11")

@@ -3,11 +3,12 @@
 #define SQZ_SUMS_DSP_H
 #include "sqz_ops.h"
 
-/* Widens inputs to int16, each four bytes as (0, 2), (1, 3) and what is left of the last four as zeros; returns the words. */
+/* Widens inputs to int16, each four bytes as (0, 2), (1, 3) and what is left of the last four as zeros; returns the
+ * words. */
 unsigned sqz_dsp_widen(uint32_t *to, const int8_t *from, unsigned count);
 
-/* The sums of four channels, whose weights lie two channels in a halfword as sqz_tile_dsp.h says; of channels 1 and 3 below
- * 2^23. */
+/* The sums of four channels, whose weights lie two channels in a halfword as sqz_tile_dsp.h says; of channels 1 and
+ * 3 below 2^23. */
 void sqz_dsp_four_sums(const int8_t *weights, const uint32_t *inputs, unsigned pairs, int32_t *sums);
 
 /* The sum of one channel, whose weights are `count` plain bytes. */

@@ -1,8 +1,8 @@
 /* Two output pixels of a convolution in plain C: what sqz_conv_four.c and sqz_conv_mean_four.c share.
  *
- * Two pixels by four channels are eight sums, so six loads serve eight products on any processor. Weights: for each four
- * channels those of each input in turn, [O / 4, KH, KW, I, 4]; behind them plain rows [KH, KW, I] of what makes no four.
- * Scratch: 2 * inputs of the window; none if it has one row, is not dilated and never leaves the image. */
+ * Two pixels by four channels are eight sums, so six loads serve eight products on any processor. Weights: for each
+ * four channels those of each input in turn, [O / 4, KH, KW, I, 4]; behind them plain rows [KH, KW, I] of what makes
+ * no four. Scratch: 2 * inputs of the window; none if it has one row, is not dilated and never leaves the image. */
 #ifndef SQZ_TILE_PLAIN_H
 #define SQZ_TILE_PLAIN_H
 #include "sqz_window.h"
