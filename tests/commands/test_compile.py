@@ -21,10 +21,10 @@ from sqz_tf.compile import default_name
 from sqz_tf.deploy.c_folder import write_folder
 from sqz_tf.deploy.need import CODE_BYTES
 from tests.helpers import echo_models
-from tests.helpers.coarse_weights import coarse
 from tests.helpers.int8_networks import Net, squeezenet
 from tests.helpers.needs import ROOT, require
 from tools.bench_mcu import graphs
+from tools.bench_mcu.coarse import coarse
 
 
 @pytest.fixture

@@ -231,7 +231,8 @@ def test_a_schemes_figures_are_in_the_report(
             failures=(),
             warnings=(),
         ),
-        folder=tmp_path, packed=None,
+        folder=tmp_path,
+        packed=None,
     )
     found = reporting.figures(result)
     assert made_up.asked == ["figures model"]

@@ -24,11 +24,11 @@ from sqz_tf.deploy.firmware import FirmwareError, Run
 from sqz_tf.deploy.need import Model
 from sqz_tf.deploy.received import FolderError
 from tests.helpers import compiled_stub
-from tests.helpers.coarse_weights import coarse
 from tests.helpers.int8_networks import Net
 from tests.helpers.needs import dev_data, require
 from tools.bench_mcu import __main__ as bench
 from tools.bench_mcu import count
+from tools.bench_mcu.coarse import coarse
 from tools.bench_mcu.graphs import GRAPHS, Graph, squeezenet
 
 pytestmark = pytest.mark.device
