@@ -91,7 +91,7 @@ mcu: setup ## build firmware: BOARD=mps2-an500 (see mcu/boards/*.mk), MODEL=buil
 fuzz-decoders: ## libFuzzer, with clang's sanitizers, on the decoder of compressed weights: SECONDS=600
 	@mkdir -p build/fuzz/unpack
 	clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Imcu/src \
-	  -o build/fuzz/unpack.fuzz mcu/fuzz/unpack.c mcu/src/sqz_unpack.c
+	  -o build/fuzz/unpack.fuzz tests/mcu/fuzz/unpack.c mcu/src/sqz_unpack.c
 	build/fuzz/unpack.fuzz -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 build/fuzz/unpack
 
 bench-mcu: setup ## instructions, flash and RAM of compiled networks on virtual boards (IMAGENET=FILE adds that model)

@@ -15,7 +15,7 @@ from sqz_tf.compress.rounding import Rounded
 from sqz_tf.quantize.rounding import mean_shift
 from sqz_tf.train.keras import tf
 
-PICTURES = 64  # whose maps of both networks are held at once
+PICTURES = 96  # whose maps of both networks are held at once
 
 
 def refitted(network: Network, layers: Mapping[int, Rounded], images: np.ndarray) -> dict[int, Rounded]:

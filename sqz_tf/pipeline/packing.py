@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zstandard
 
 from converters import packs
 from sqz_tf.artifact.exported import FLOAT, INT8, PACK
@@ -190,6 +191,7 @@ def others(int8: bytes) -> dict[str, int]:
     deflate = zlib.compressobj(9, wbits=31)
     found = {"tflite": len(int8), "gzip": len(deflate.compress(int8) + deflate.flush())}
     found["xz"] = len(lzma.compress(int8, preset=9 | lzma.PRESET_EXTREME))
+    found["zstd"] = len(zstandard.ZstdCompressor(level=22).compress(int8))
     return found
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,12 @@ from sqz_tf import __main__, compile
 from sqz_tf.base.errors import OutputError
 from sqz_tf.compile import default_name
 from sqz_tf.deploy.c_folder import write_folder
+from sqz_tf.deploy.need import CODE_BYTES
 from tests.helpers import echo_models
 from tests.helpers.int8_networks import Net, squeezenet
 from tests.helpers.needs import ROOT, require
+from tools.bench_mcu import graphs
+from tools.bench_mcu.coarse import coarse
 
 
 @pytest.fixture
@@ -78,7 +82,7 @@ def test_json_is_alone_on_stdout(model: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("what", PASSES)
 def test_a_pass_is_printed(model: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
     assert run(model, "--dump", what) == 0
-    assert len(capsys.readouterr().out.splitlines()) > 10
+    assert len(capsys.readouterr().out.splitlines()) >= 10
     assert run(model, "--dump", what, "--out", "c") == 0
     assert Path("c").is_dir()
 
@@ -95,6 +99,58 @@ def test_dump_alone_prints_every_pass(model: Path, capsys: pytest.CaptureFixture
 def test_a_board_decides_the_target(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(model, "--json", "--board", "stm32f405") == 0
     assert json.loads(capsys.readouterr().out)["target"] == "cortex-m4"
+
+
+@pytest.fixture
+def few() -> Path:
+    """The benchmark's smallest network, with few different weights."""
+    path = Path("few.tflite")
+    path.write_bytes(coarse(graphs.squeezenet(graphs.GRAPHS["a"])))
+    return path
+
+
+def flash_of(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[dict[str, Any], str]:
+    assert run(*arguments, "--json") == 0
+    out, err = capsys.readouterr()
+    return json.loads(out), err
+
+
+def test_a_flash_budget_compresses_what_it_must_and_says_so(
+    model: Path, few: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dense, quiet = flash_of(capsys, few)
+    assert {each["layout"] for each in dense["layouts"]} == {"dense"}
+    assert "prefix codes" not in quiet
+    sizes = []
+    for kb in (100, 48, 40):
+        said, err = flash_of(capsys, few, "--board", "nucleo-f411re", "--flash-budget", kb)
+        packed = [each for each in said["layouts"] if each["layout"] == "prefix codes"]
+        assert bool(packed) == (kb < 100) == ("prefix codes" in err)
+        assert all(each["constant_bytes"] < each["dense_bytes"] for each in packed)
+        assert sum(each["constant_bytes"] for each in said["layouts"]) == said["flash"]["total"]
+        assert said["flash"]["total"] <= kb * 1024 - CODE_BYTES["cortex-m4"]
+        sizes.append(said["flash"]["total"])
+    assert sizes == sorted(sizes, reverse=True)
+    smallest, _ = flash_of(capsys, few, "--board", "nucleo-f411re", "--optimize", "flash")
+    assert smallest["flash"]["total"] < sizes[-1]
+
+
+def test_a_flash_budget_that_cannot_be_kept_is_said(model: Path, few: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(few, "--out", "c", "--flash-budget", "16") == 1
+    assert re.search(
+        r"the weights and tables take \d+ bytes at the least; expected \d+ or fewer", capsys.readouterr().err
+    )
+    assert not Path("c").exists()
+
+
+def test_a_ram_budget_bounds_bands_and_blocks(model: Path, few: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ("--target", "cortex-m4", "--optimize", "flash", "--ram-budget")
+    tight, _ = flash_of(capsys, few, *small, 16)
+    roomy, _ = flash_of(capsys, few, *small, 64)
+    assert tight["arena"]["bytes"] <= 16 * 1024 < roomy["arena"]["bytes"] <= 64 * 1024
+    instructions = [sum(each["decode_instructions"] for each in said["layouts"]) for said in (tight, roomy)]
+    assert instructions[0] > instructions[1]
+    assert sum(each["band"] for each in roomy["layouts"]) > sum(each["band"] for each in tight["layouts"])
 
 
 def test_labels_come_from_the_model(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,8 @@ from sqz_tf.compress.graph import Graph, GraphError, Weights, real
 from sqz_tf.compress.job import Pictures, measure, prepare, read_moments, write_moments
 from sqz_tf.compress.moments import DAMPING, Moments, moments
 from sqz_tf.compress.network import Network
-from sqz_tf.compress.rewrite import rewritten, without_softmax
+from sqz_tf.compress.refit import refitted
+from sqz_tf.compress.rewrite import BIAS_STEP, rewritten, without_softmax
 from sqz_tf.compress.rounding import Layer
 from sqz_tf.compress.tune import constants
 from sqz_tf.train.keras import tf
@@ -162,3 +163,22 @@ def test_the_curve_falls(network: Network, parted: Pictures) -> None:
     budget = (len(coarse.pack) + len(fine.pack)) // 2
     assert len(curve.within(budget).pack) <= budget
     assert replace(curve, kept=parted.kept).near(0.05).distance.divergence <= 0.05
+
+
+def test_refitted_biases_bring_the_means_back(network: Network, layers: dict[int, Layer]) -> None:
+    images = pixels(40)
+    wanted = network.logits(images)
+    rounded = {index: each.round(3e-6) for index, each in layers.items()}
+    before, after = (
+        int8_logits(rewritten(network.int8, each), images) for each in (rounded, refitted(network, rounded, images))
+    )
+    assert np.abs((after - wanted).mean(0)).max() < 0.5 * np.abs((before - wanted).mean(0)).max()
+
+
+def test_biases_are_written_in_coarse_units_that_cost_nothing(network: Network, layers: dict[int, Layer]) -> None:
+    written = read_model(rewritten(network.int8, {index: each.round(1e-7) for index, each in layers.items()}))
+    for index in layers:
+        op = written.ops[index]
+        bias, output = (written.tensors[each] for each in (op.inputs[2], op.outputs[0]))
+        units = np.asarray(bias.scale) * np.gcd.reduce(np.asarray(bias.data, np.int64))
+        assert (units > output.scale[0] * BIAS_STEP / 4).all() or not np.any(bias.data)

@@ -240,7 +240,7 @@ def test_a_failed_build_stops_before_the_board_is_touched(
     [
         (["--board", "teensy-4.1"], "the Arduino IDE programs it"),
         (["--board", "ensemble-e7"], "its maker's tool programs it"),
-        (["--board", "nucleo-f411re", "--virtual"], "QEMU does not emulate ST Nucleo-F411RE"),
+        (["--board", "nucleo-l476rg", "--virtual"], "QEMU does not emulate ST Nucleo-L476RG"),
         (["--board", "host", "--virtual"], "QEMU does not emulate this computer"),
         (["--board", "mps2-an386", "--image", "x.png"], "--image needs --model"),
         (["--board", "mps2-an386", "--model", "missing.tflite"], "missing.tflite cannot be read"),

@@ -23,10 +23,10 @@ from sqz_tf.deploy.boards import Board
 from sqz_tf.deploy.need import CODE_BYTES, CYCLES, STACK_KEPT, STATIC_BYTES, TFLM_CODE_BYTES, Model, judge
 from sqz_tf.inference import interpreters
 from tests.helpers import echo_models
-from tests.helpers.coarse_weights import coarse
 from tests.helpers.int8_networks import Net
 from tests.helpers.needs import ROOT, require
 from tools.bench_mcu import graphs
+from tools.bench_mcu.coarse import coarse
 
 TINY = Board("tiny", "Tiny", "cortex-m4", "cortex-m4", 4096, 65536, 100, "openocd", None, "none", "made up")
 ROOMY = replace(TINY, name="roomy", ram_bytes=1 << 20, flash_bytes=1 << 22)

@@ -232,6 +232,7 @@ def test_a_schemes_figures_are_in_the_report(
             warnings=(),
         ),
         folder=tmp_path,
+        packed=None,
     )
     found = reporting.figures(result)
     assert made_up.asked == ["figures model"]

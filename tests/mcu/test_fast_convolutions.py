@@ -179,8 +179,7 @@ def case(
         first_band=band,
         at_once=int(band > 1),
     )
-    seen = w.rows + (band - 1) * w.stride_h
-    streams = (height, conv.in_width * conv.in_channels, seen), (out_rows, row_bytes, out_rows)
+    streams = (height, conv.in_width * conv.in_channels, height), (out_rows, row_bytes, out_rows)
     return mcu.Case(streams, (call,), values.astype(np.int8), np.zeros((out_rows, row_bytes), np.int8))
 
 

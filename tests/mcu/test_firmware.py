@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from converters.compiler import Packing
 from converters.tflite import reader
 from sqz_tf import compile as compile_command
 from sqz_tf import export, flash
@@ -27,6 +28,7 @@ from tests.helpers.int8_networks import Net
 from tests.helpers.needs import dev_data, require
 from tools.bench_mcu import __main__ as bench
 from tools.bench_mcu import count
+from tools.bench_mcu.coarse import coarse
 from tools.bench_mcu.graphs import GRAPHS, Graph, squeezenet
 
 pytestmark = pytest.mark.device
@@ -225,6 +227,16 @@ def test_a_compiled_network_keeps_the_benchmarks_limits(tmp_path: Path, name: st
     assert bench.missed(row) == []
     assert sum(taken for taken, _ in row.layers.values()) == pytest.approx(row.instructions, rel=0.02)
     assert sum(macs for _, macs in row.layers.values()) == GRAPHS["b"].macs
+
+
+@pytest.mark.parametrize("name", ["mps2-an386", "mps2-an500", "mps3-an547", "nucleo-f411re"])
+def test_compressed_weights_give_the_same_scores_on_boards(tmp_path: Path, name: str) -> None:
+    row = bench.measure("b", coarse(squeezenet(GRAPHS["b"])), name, tmp_path, Packing(optimize="flash"))
+    assert row.equal
+    assert row.model_ratio < 0.4
+    assert sum(taken for taken, _ in row.layers.values()) == pytest.approx(row.instructions, rel=0.02)
+    text = bench._markdown(["net"], [bench._compressed(row, row)])
+    assert f"| {row.model_bytes:,} | {row.instructions:,} | 1.000 |" in text
 
 
 def test_the_benchmark_notices_a_missed_limit(tmp_path: Path) -> None:

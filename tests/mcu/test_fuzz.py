@@ -16,7 +16,7 @@ from tests.mcu.test_fast_convolutions import sparse_conv
 
 pytestmark = pytest.mark.attack
 
-FUZZ = ROOT / "mcu" / "fuzz" / "unpack.c"
+FUZZ = ROOT / "tests" / "mcu" / "fuzz" / "unpack.c"
 SANITIZERS = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 DRIVER = """
 #include <stdint.h>

@@ -15,17 +15,13 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from converters.compiler import (
-    Compilation,
-    analyse,
-    files,
-)
+from converters.compiler import DENSE, Compilation, Packing, analyse, files
 from converters.tflite.reader import read_model
 from sqz_tf.base.json_files import load
 from sqz_tf.deploy import firmware
@@ -33,6 +29,7 @@ from sqz_tf.deploy.boards import board as board_of
 from sqz_tf.deploy.flashing import noise
 from sqz_tf.inference import interpreters
 from tools.bench_mcu import count
+from tools.bench_mcu.coarse import coarse
 from tools.bench_mcu.graphs import GRAPHS, squeezenet
 
 HERE = Path(__file__).resolve().parent
@@ -84,7 +81,9 @@ class Measurement:
         return self.instructions / peer if peer else None
 
 
-def measure(graph: str, model: bytes, board: str, folder: Path, judge: bytes | None = None) -> Measurement:
+def measure(
+    graph: str, model: bytes, board: str, folder: Path, packing: Packing = DENSE, judge: bytes | None = None
+) -> Measurement:
     """Compile, build, run and measure one network on one virtual board.
 
     Args:
@@ -92,12 +91,13 @@ def measure(graph: str, model: bytes, board: str, folder: Path, judge: bytes | N
       model: int8 `.tflite`.
       board: one QEMU emulates.
       folder: an empty one to work in.
+      packing: which weights to compress.
       judge: the model that the interpreter is given, if it refuses this one.
     """
     chosen = board_of(board)
     sources = folder / "c"
     sources.mkdir(parents=True)
-    compilation = analyse(model, chosen.target)
+    compilation = analyse(model, chosen.target, packing)
     for name, text in files(compilation, "net").items():
         (sources / name).write_text(text, encoding="utf-8")
     program = firmware.build(board, sources, folder)
@@ -291,10 +291,41 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--graph", action="append", choices=sorted(GRAPHS), help="default: all")
     parser.add_argument("--imagenet", metavar="FILE", type=Path, help="the int8 ImageNet v1.0 model, to measure too")
     parser.add_argument("--board", action="append", choices=BOARDS, help="default: all")
+    parser.add_argument("--compress", action="append", default=[], metavar="FLASH,RAM", type=_budgets, help=_COMPRESS)
     parser.add_argument("--functions", action="store_true", help="also where the instructions went")
     parser.add_argument("--write", metavar="FILE", type=Path, help=f"put the tables between {BEGIN} and {END}")
     parser.add_argument("--append", metavar="FILE", type=Path, help="add a line of JSON for each measurement")
     return parser
+
+
+_COMPRESS = (
+    "instead: measure with weights compressed for so many KB of constants and of arena; 0: as few as can be. The "
+    "seeded networks' weights, which are random, are rounded coarsely first"
+)
+
+
+def _budgets(text: str) -> Packing:
+    """Return what to compress for, as the `type` of an argument."""
+    flash, ram = (int(float(part) * KB) for part in text.split(","))
+    return Packing(flash or None, "speed" if flash else "flash", ram)
+
+
+def compressed(models: Mapping[str, bytes], boards: Iterable[str], settings: Sequence[Packing]) -> str:
+    """Return instructions, flash and RAM of each network with compressed weights, beside the dense program's."""
+    head = ("net", "core", "constants", "instructions", "of dense", "code", "arena", "RAM in all", "output is TFLite's")
+    lines = []
+    for board in boards:
+        for name, model in models.items():
+            rows = [_measured(name, model, board, packing) for packing in (DENSE, *settings)]
+            lines += [_compressed(row, rows[0]) for row in rows]
+    return _markdown(head, lines)
+
+
+def _compressed(row: Measurement, dense: Measurement) -> list[str]:
+    sizes = (row.code_bytes, row.arena_bytes, row.ram_bytes)
+    ratio, told = f"{row.instructions / dense.instructions:.3f}", "yes" if row.equal else "NO"
+    start = [row.graph, row.core, f"{row.model_bytes:,}", f"{row.instructions:,}", ratio]
+    return [*start, *(f"{size:,}" for size in sizes), told]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -303,6 +334,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     models = {name: squeezenet(GRAPHS[name]) for name in options.graph or sorted(GRAPHS)}
     if options.imagenet:
         models["imagenet"] = options.imagenet.read_bytes()
+    if options.compress:
+        models = {name: coarse(model) if name in GRAPHS else model for name, model in models.items()}
+        print(compressed(models, options.board or BOARDS, options.compress))
+        return 0
     rows = [_measured(name, model, board) for name, model in models.items() for board in options.board or BOARDS]
     if options.append:
         _append(options.append, rows)
@@ -316,10 +351,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if faults else 0
 
 
-def _measured(name: str, model: bytes, board: str) -> Measurement:
+def _measured(name: str, model: bytes, board: str, packing: Packing = DENSE) -> Measurement:
     print(f"{name} on {board}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        return measure(name, model, board, Path(folder))
+        return measure(name, model, board, Path(folder), packing)
 
 
 def _append(path: Path, rows: Iterable[Measurement]) -> None:

@@ -36,7 +36,7 @@ def measured(folder: Path, names: Sequence[str]) -> Iterator[Measurement]:
         model = (folder / f"{name}.tflite").read_bytes()
         for board in BOARDS:
             with tempfile.TemporaryDirectory() as place:
-                yield measure(name, model, board, Path(place), readable(model))
+                yield measure(name, model, board, Path(place), judge=readable(model))
 
 
 def line(row: Measurement) -> str:

@@ -10,11 +10,11 @@ import pytest
 from converters.compiler import TARGETS
 from converters.compiler.back.c.selection import Packing
 from converters.tflite.writer import to_uint8_twin
-from tests.helpers.coarse_weights import coarse
 from tests.helpers.compiled_networks import benchmark, confident, deep, mixed, reshaped, tall
 from tests.helpers.compiled_on_host import SANITIZERS, Program, Reference
 from tests.helpers.int8_networks import squeezenet
 from tests.helpers.needs import require
+from tools.bench_mcu.coarse import coarse
 
 SMALLEST = Packing(optimize="flash", arena_budget=1 << 20)
 

@@ -15,10 +15,10 @@ from converters.compiler.middle.legalise import legalise
 from converters.compiler.middle.plan import Part, header_bytes, plan
 from converters.compiler.middle.schedule import schedule
 from tests.helpers.arena_simulation import Simulation
-from tests.helpers.coarse_weights import coarse
 from tests.helpers.compiled_networks import benchmark, deep, program_of
 from tests.helpers.int8_networks import Map, Net, squeezenet
 from tests.helpers.random_networks import RandomNet, random_nets
+from tools.bench_mcu.coarse import coarse
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))

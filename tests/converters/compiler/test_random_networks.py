@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from converters.compiler import TARGETS, Packing
-from tests.helpers.coarse_weights import coarse
 from tests.helpers.compiled_on_host import SANITIZERS, Program, Reference
 from tests.helpers.random_networks import RandomNet, random_nets
+from tools.bench_mcu.coarse import coarse
 
 BATCH = 8  # networks built into one program
 

@@ -19,8 +19,8 @@ from converters.packs.parts import Kind, Part
 from converters.packs.table import integer
 from tests.helpers import damaged_packs as damaged
 from tests.helpers import echo_models
-from tests.helpers.coarse import coarse
 from tests.helpers.int8_networks import Net
+from tests.helpers.small_weights import small
 
 
 @lru_cache
@@ -30,7 +30,7 @@ def model() -> bytes:
     x = net.conv(net.input(8, 8, 3, scale=1 / 255), 32, (3, 3))
     x = net.conv(net.conv(x, 24), 1, (3, 3), depthwise=True)
     scores = net.softmax(net.dense(net.mean(x, scale=x.scale, zero_point=x.zero_point), 5))
-    return echo_models.described(coarse(net.bytes(scores)), list("abcde"))
+    return echo_models.described(small(net.bytes(scores)), list("abcde"))
 
 
 @lru_cache

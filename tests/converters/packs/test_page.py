@@ -14,14 +14,14 @@ from converters.packs.parts import Kind
 from tests.converters.packs.test_damage import model
 from tests.converters.packs.test_round_trip import depthwise
 from tests.helpers import sqz_by_the_page
-from tests.helpers.coarse import coarse
 from tests.helpers.int8_networks import squeezenet
+from tests.helpers.small_weights import small
 
 KEPT = Path(__file__).with_name("version_1.sqz")
 OWN = (Kind.WEIGHTS, Kind.SCALES, Kind.BIASES)  # whose coders are ours; LZMA's bytes are its library's
 
 
-@pytest.mark.parametrize("make", [model, depthwise, lambda: coarse(squeezenet(), 8)])
+@pytest.mark.parametrize("make", [model, depthwise, lambda: small(squeezenet(), 8)])
 def test_a_reader_written_from_the_page_reads_packs(make: Callable[[], bytes]) -> None:
     packed = packs.pack(make())
     assert sqz_by_the_page.unpack(packed) == make()

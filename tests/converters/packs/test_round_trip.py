@@ -18,9 +18,9 @@ from converters.packs.locate import locate
 from converters.packs.parts import Kind, Part
 from converters.tflite.writer import strip_metadata
 from tests.helpers import echo_models
-from tests.helpers.coarse import coarse
 from tests.helpers.int8_networks import Net, squeezenet
 from tests.helpers.needs import dev_data
+from tests.helpers.small_weights import small
 
 SHAPES = arrays.array_shapes(min_dims=4, max_dims=4, max_side=9)
 SPREADS = st.sampled_from([0.0, 0.3, 1.0, 6.0, 60.0, 400.0])
@@ -33,7 +33,7 @@ def returns(model: bytes) -> bytes:
 
 
 def test_a_network_with_labels_comes_back_and_every_byte_is_told() -> None:
-    model = echo_models.described(coarse(squeezenet()), list("abcde"))
+    model = echo_models.described(small(squeezenet()), list("abcde"))
     packed = returns(model)
     assert packs.pack(model) == packed
     sizes = packs.section_bytes(packed)

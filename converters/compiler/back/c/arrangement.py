@@ -17,6 +17,7 @@ from converters.compiler.middle.plan import ALIGN, Plan, plan
 from converters.compiler.middle.schedule import schedule
 
 GROWTH = 1.4  # of the arena, where no budget is given
+WORTH = 0.01  # of all instructions: what RAM is not spent for
 GATHERED = 2.25  # instructions for an input of two pixels
 
 
@@ -68,7 +69,7 @@ def _in_bands(program: prog.Program, choices: Sequence[Choice], budget: int) -> 
             each = _tried(program, choices, merged([tried[key] for key in more.items()]), budget)
             if each and each.arena_bytes <= budget and each.instructions < found.instructions:
                 found, chosen = each, more
-        if found is best:
+        if found.instructions > (1 - WORTH) * best.instructions:
             return best
         best, starts = found, chosen
 
@@ -114,17 +115,28 @@ def _alive(made: Plan, now: int) -> int:
 
 
 def _widened(operator: prog.Operator, choice: Choice, room: int) -> Choice:
-    """Return the fastest choice that takes at most `room` bytes more, or the choice itself."""
-    section, found = choice.packed, choice
+    """Return the choice that takes least memory of those nearly as fast as the fastest with `room` bytes more."""
+    section = choice.packed
     if section is None:
         return choice
-    for bits in section.lookups:
-        spare = room + section.memory_bytes(choice.block, choice.group_bits) - section.memory_bytes(0, bits)
-        groups = min(spare // section.record_bytes, section.groups)
-        if groups > 0:
-            wide = with_memory(choice, groups * section.group_channels, bits)
-            found = min(found, wide, key=lambda each: _instructions(operator, each))
-    return found
+    used, once = section.memory_bytes(choice.block, choice.group_bits), _gathering(operator)
+    options = []
+    for bits, decoding in section.lookups.items():
+        for blocks in _numbers_of_blocks(section.groups):
+            block = -(-section.groups // blocks) * section.group_channels
+            memory = section.memory_bytes(block, bits)
+            if memory - used <= room:
+                options.append((memory, operator.bands * decoding + blocks * once, block, bits))
+    if not options:
+        return choice
+    fast = (1 + WORTH) * min(instructions for _, instructions, _, _ in options)
+    _, _, block, bits = min(option for option in options if option[1] <= fast)
+    return with_memory(choice, block, bits)
+
+
+def _numbers_of_blocks(groups: int) -> list[int]:
+    """Return in how many blocks groups can be decoded: few numbers, ever further apart."""
+    return sorted({-(-groups // size) for size in (groups, *range(1, 17), *range(20, 65, 4), *range(72, 257, 8))})
 
 
 def _instructions(operator: prog.Operator, choice: Choice) -> float:

@@ -17,7 +17,7 @@ GROUP_BITS = (8, 9, 10, 11)  # that may be looked up at once
 
 # Instructions on a Cortex-M4, counted in QEMU: for each entry of the tables made before a band, for each quad, for each
 # value that its entry of the table does not hold, for each channel.
-ENTRY, VALUE_ENTRY, QUAD_TAKEN, VALUE_TAKEN, CHANNEL_TAKEN = 12, 7, 16, 21, 90
+ENTRY, VALUE_ENTRY, QUAD_TAKEN, VALUE_TAKEN, CHANNEL_TAKEN = 50, 7, 16, 21, 90
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Networks with few bits a weight, as a compressor under a constraint leaves them."""
+"""Networks whose weights are small integers, as rounding at a price leaves them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from converters.tflite.edit import pack, unpack
 from converters.tflite.reader import read_model
 
 
-def coarse(model: bytes, step: int = 40) -> bytes:
+def small(model: bytes, step: int = 40) -> bytes:
     """Return an int8 network whose weights are divided by `step` and rounded: most are zero, the rest small."""
     editable = unpack(model)
     graph = editable.subgraphs[0]

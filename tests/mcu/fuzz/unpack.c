@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes) {
         .data = section,
         .bytes = (uint32_t)section_bytes,
         .block = (uint16_t)(group * within(input[1], 1, 4)),
-        .scales = within(input[2], 0, 40),
+        .scales = (uint16_t)within(input[2], 0, 40),
         .group_bits = (uint8_t)within(input[3], 1, 12),
         .value_bits = (uint8_t)within(input[4], 1, 12),
         .bias_bits = (uint8_t)within(input[5], 1, 32),
