@@ -16,7 +16,14 @@ from ai_edge_litert import schema_py_generated as schema
 SPREAD = 40.0  # standard deviation of int8 inputs, weights and outputs
 
 _OPERATORS = schema.BuiltinOperator
-_VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "RESHAPE": 1, "DEQUANTIZE": 2}
+_VERSIONS = {
+    "RELU_N1_TO_1": 1,
+    "CONV_2D": 3,
+    "DEPTHWISE_CONV_2D": 3,
+    "FULLY_CONNECTED": 4,
+    "RESHAPE": 1,
+    "DEQUANTIZE": 2,
+}
 _ACTIVATIONS = schema.ActivationFunctionType
 
 
@@ -294,7 +301,7 @@ class Net:
         return self.op("SOFTMAX", [x.index], self.map(x.shape, 1 / 256, -128), options, "SoftmaxOptions")
 
     def requantize(self, x: Map, scale: float, zero_point: int, dtype: str = "int8", operator: str = "QUANTIZE") -> Map:
-        """Add QUANTIZE, DEQUANTIZE, RELU or RELU6."""
+        """Add QUANTIZE, DEQUANTIZE, RELU, RELU6 or RELU_N1_TO_1."""
         return self.op(operator, [x.index], self.map(x.shape, scale, zero_point, dtype))
 
     def fire(self, x: Map, squeeze: int, expand: int) -> Map:

@@ -230,7 +230,7 @@ class _Builder:
         return self.net_.conv(x, self.number(1, 4), kernel, (self.number(1, 2), 1))
 
     def _requantize(self, x: Map) -> Map:
-        operator = self.pick("QUANTIZE", "RELU", "RELU6")
+        operator = self.pick("QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1")
         return self.net_.requantize(x, x.scale * self.pick(0.7, 1.0, 1.9), self.pick(-128, 4), operator=operator)
 
 

@@ -59,6 +59,7 @@ def _reshape(layer: ReadLayer) -> net.Reshape:
 
 READERS: Readers = {
     "CONCATENATION": (None, _concatenation),
+    "EXPAND_DIMS": (1, _reshape),
     "PAD": (1, _pad),
     "PADV2": (1, _pad),
     "RESHAPE": (1, _reshape),

@@ -130,7 +130,7 @@ class FullyConnected:
 
 @dataclass(frozen=True)
 class Reshape:
-    """RESHAPE or SQUEEZE: the same bytes in another shape."""
+    """RESHAPE, SQUEEZE or EXPAND_DIMS: the same bytes in another shape."""
 
 
 @dataclass(frozen=True)

@@ -47,5 +47,6 @@ READERS: Readers = {
     "QUANTIZE": (1, _requantize),
     "RELU": (1, _relu),
     "RELU6": (1, _relu),
+    "RELU_N1_TO_1": (1, _relu),
     "SOFTMAX": (1, _softmax),
 }

@@ -24,7 +24,8 @@ def _mean(layer: ReadLayer) -> net.Mean:
     rank = len(layer.model.tensors[source.tensor].shape)
     wanted = np.asarray(axes.data).ravel().tolist()
     given = sorted({axis % rank for axis in wanted if -rank <= axis < rank})
-    layer.check(rank == 4 and given == [1, 2], f"it averages axes {wanted}; expected height and width")
+    spatial = list(range(1, rank - 1))
+    layer.check(rank > 2 and given == spatial, f"it averages axes {wanted}; expected height and width, {spatial}")
     layer.shape((1, 1, source.channels))
     return net.Mean()
 

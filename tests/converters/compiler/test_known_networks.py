@@ -18,6 +18,7 @@ pytestmark = pytest.mark.device
 def test_every_row_equals_the_reference_kernels(tmp_path: Path, target: str) -> None:
     folder = dev_data("int8_models")
     models = {name: (folder / f"{name}.tflite").read_bytes() for name in NETWORKS}
+    models["conv1d"] = (dev_data("cases") / "conv1d.tflite").read_bytes()
     program = Program(tmp_path, models, target=target, flags=("-O2",))
     found = {name: program.compare(name, Reference(readable(model)), 2) for name, model in models.items()}
     assert not {name: each for name, each in found.items() if each}
