@@ -55,9 +55,10 @@ def test_an_export_becomes_a_pack_that_every_command_takes(
     picture = tmp_path / "one.png"
     Image.new("L", (8, 8), 90).save(picture)
     answers = []
+    capsys.readouterr()
     for each in (out, model):
         assert classify.main([str(each), str(picture), "--json", "--quiet"]) == 0
-        answers.append(json.loads(capsys.readouterr().out)[0]["answers"])
+        answers.append(json.loads(capsys.readouterr().out)["images"])
     assert answers[0] == answers[1]
 
 
