@@ -117,7 +117,9 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     data = _read(arguments.model)
     target = arguments.board.target if arguments.board else arguments.target or "generic"
     with translated(ConversionError, f"{arguments.model} cannot be compiled"):
-        compilation = compiler.analyse(data, target, _packing(arguments, data, target))
+        packing = _packing(arguments, data, target)
+        compilation = compiler.analyse(data, target, packing)
+        _keep_ram_budget(arguments, packing, compilation)
         files = _files(arguments, compilation) if arguments.out else {}
     if arguments.out:
         replaced = write_folder(arguments.out, files, arguments.overwrite)
@@ -141,7 +143,27 @@ def _packing(arguments: argparse.Namespace, data: bytes, target: str) -> compile
     labels = _labels(arguments.model, data) if arguments.labels else []
     ram = arguments.ram_budget or (arguments.board.ram_bytes if arguments.board else None)
     program = compiler.analyse(data, target).program
-    return packing_within(arguments.flash_budget, ram, target, program, arguments.optimize, labels)
+    packing = packing_within(arguments.flash_budget, ram, target, program, arguments.optimize, labels)
+    if packing.flash_budget is not None and packing.flash_budget <= 0:
+        taken = arguments.flash_budget - packing.flash_budget
+        raise ConversionError(
+            f"--flash-budget is {arguments.flash_budget / KIB:g}",
+            expected=f"more than {taken / KIB:.0f} KB, which code and labels take without any weight",
+        )
+    return packing
+
+
+def _keep_ram_budget(
+    arguments: argparse.Namespace, packing: compiler.Packing, compilation: compiler.Compilation
+) -> None:
+    """Raise unless the arena keeps to what was asked for; a board's RAM is compared by `fit`."""
+    arena = compiler.report(compilation)["arena"]["bytes"]
+    if arguments.ram_budget and packing.arena_budget is not None and arena > packing.arena_budget:
+        least = arguments.ram_budget + arena - packing.arena_budget
+        raise ConversionError(
+            f"--ram-budget is {arguments.ram_budget / KIB:g}",
+            expected=f"at least {least / KIB:.1f} KB, stack and one row of the picture included",
+        )
 
 
 def _dumped(compilation: compiler.Compilation, what: str) -> str:

@@ -196,6 +196,8 @@ def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> i
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:
     if arguments.epochs == 0 and not arguments.weights:
         raise ConfigError("--epochs 0 leaves nothing to export", fix="give --weights, or train for at least 1 epoch")
+    if arguments.pack_budget_kb is not None and arguments.pack_budget_kb <= 0:
+        raise ConfigError(f"--pack-budget-kb is {arguments.pack_budget_kb:g}", expected="a size above 0")
     if arguments.pack_budget_kb is not None and not arguments.pack:
         raise ConfigError("--pack-budget-kb goes with --pack", fix="add --pack")
     if arguments.calibration_data and not arguments.weights:

@@ -53,6 +53,8 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
 
 def _for_tflm(path: Path, console: Console) -> bytes:
     """Return a model with its weights compressed as TFLite Micro reads them, and tell how."""
+    if not path.is_file():
+        raise DataError(f"{path} cannot be read", expected="a .sqz or an int8 .tflite")
     from converters.tflite.writer import for_microcontroller
     from converters.tflm_decode.writer import choices, with_decode
 

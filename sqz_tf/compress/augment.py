@@ -10,13 +10,18 @@ from PIL import Image
 LEAST = 0.7  # of the side that a cutting keeps
 
 
-def copies(images: np.ndarray, count: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield `count` pictures, uint8 [H, W, C]: each as it is, each mirrored, then random cuttings of each in turn."""
-    rng = np.random.default_rng(seed)
+def copies(images: np.ndarray, count: int, seed: int, mirrored: bool) -> Iterator[np.ndarray]:
+    """Yield `count` pictures, uint8 [H, W, C]: each as it is, then random cuttings of each in turn.
+
+    Args:
+      mirrored: each also mirrored, and half of the cuttings.
+    """
+    rng, whole = np.random.default_rng(seed), 2 if mirrored else 1
     for number in range(count):
         turn, which = divmod(number, len(images))
-        picture = images[which] if turn < 2 else _cutting(images[which], rng)
-        yield picture[:, ::-1] if turn == 1 or (turn > 1 and rng.integers(2)) else picture
+        picture = images[which] if turn < whole else _cutting(images[which], rng)
+        flipped = mirrored and (turn == 1 or (turn > 1 and bool(rng.integers(2))))
+        yield picture[:, ::-1] if flipped else picture
 
 
 def _cutting(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

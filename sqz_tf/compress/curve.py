@@ -49,7 +49,7 @@ class Curve:
       layers: ready to be rounded.
       factors: by what the price of each is multiplied.
       learnt: uint8 pictures [N, H, W, C] that biases are fitted on.
-      kept: others, that nothing was learnt from.
+      kept: others, that no weight is fitted to; they choose prices and epochs, and tell the distance.
       wanted: float's logits for them [N, classes].
     """
 
@@ -91,9 +91,9 @@ class Curve:
                 fix="give a larger --budget-kb, or train a narrower network",
             )
         price = _bisected(lambda price: size(price) <= budget, FINEST, COARSEST)
-        while len((found := self.at(price)).pack) > budget:  # fitted biases may take more
+        while len((found := self.at(price)).pack) > budget and price < COARSEST:  # fitted biases may take more
             price *= A_LITTLE_MORE
-        return found
+        return found if len(found.pack) <= budget else self.point(COARSEST, self.rounded(COARSEST))
 
     def near(self, divergence: float) -> Point:
         """Return the coarsest rounding that is not farther from float than so many nats; the finest if all are."""

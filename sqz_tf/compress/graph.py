@@ -6,7 +6,7 @@ the only source: what an export wrote and what came from elsewhere are read alik
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from sqz_tf.base.errors import SqzError
 from sqz_tf.train.keras import tf
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-PASSED_ON = ("SOFTMAX", "LOGISTIC", "QUANTIZE", "DEQUANTIZE")  # the value before is what is compared, or the same
+PASSED_ON = ("SOFTMAX",)  # the last; what it is made of is compared
+LONGEST = 8192  # weights of one output channel: their moments are a square of that side
 _ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "NONE": lambda x: x,
     "RELU": lambda x: tf.nn.relu(x),
@@ -35,7 +36,7 @@ class Weights:
 
     Attributes:
       kernel: float32; CONV_2D [O, kh, kw, I], DEPTHWISE_CONV_2D [1, kh, kw, C], FULLY_CONNECTED [O, I].
-      bias: float32 [O]; zeros where the layer has none.
+      bias: float32 [O].
     """
 
     kernel: np.ndarray
@@ -64,13 +65,12 @@ class Graph:
           GraphError: an operator or a form of one is not known here.
         """
         model = read_model(content)
-        for op in model.ops:
-            if op.name not in (*WEIGHTED, *PASSED_ON, *_OPERATORS):
-                raise GraphError(
-                    f"the .tflite has operator {op.name}",
-                    expected=f"only {', '.join(sorted((*WEIGHTED, *_OPERATORS)))}",
-                    fix="pack it without --data: its weights are then coded as they are",
-                )
+        for fault in _faults(model):
+            raise GraphError(
+                f"the .tflite has {fault}",
+                expected="a classifier of operators that docs/how-to/packs.md lists",
+                fix="pack it with --lossless: its weights are then coded as they are",
+            )
         weights = {op.index: _weights(model, op) for op in model.ops if op.name in WEIGHTED}
         return cls(model, tuple(layer_names(model)), weights)
 
@@ -125,22 +125,48 @@ class Graph:
         return _OPERATORS[op.name](self.model, op, given)
 
 
+def _faults(model: Model) -> Iterator[str]:
+    """Yield what keeps a network from being rounded here, in words."""
+    outputs = model.output_tensors()
+    if len(outputs) != 1 or len(model.inputs) != 1 or outputs[0].size < 2:
+        yield f"{len(model.inputs)} inputs and {len(outputs)} outputs of {outputs[0].size} values"
+    for op in model.ops:
+        if op.name not in (*WEIGHTED, *_OPERATORS) and (op.name != "SOFTMAX" or op is not model.ops[-1]):
+            yield f"operator {op.name}" + (" before its end" if op.name == "SOFTMAX" else "")
+        elif op.options.get("fused_activation", "NONE") not in _ACTIVATIONS:
+            yield f"a fused {op.options['fused_activation']}"
+        elif op.name in WEIGHTED:
+            yield from _weight_faults(model, op)
+        elif any(model.tensors[index].is_constant for index in op.inputs[: _operands(op)]):
+            yield f"{op.name} of a constant"
+
+
+def _operands(op: Op) -> int:
+    """Return how many of an operator's inputs are maps; the others are its settings."""
+    return len(op.inputs) if op.name in ("ADD", "CONCATENATION") else 1
+
+
+def _weight_faults(model: Model, op: Op) -> Iterator[str]:
+    if len(op.inputs) < 3 or op.inputs[2] < 0:
+        yield f"a {op.name} without a bias"
+        return
+    kernel, bias = (model.tensors[index] for index in op.inputs[1:3])
+    channels = model.tensors[op.inputs[0]].shape[-1]
+    if kernel.data is None or bias.data is None or model.tensors[op.inputs[0]].is_constant:
+        yield f"a {op.name} whose weights are computed, or whose input is not"
+    elif op.name == "CONV_2D" and kernel.shape[-1] != channels:
+        yield f"a convolution in groups ({kernel.shape[-1]} of {channels} channels)"
+    elif kernel.size // max(1, bias.size) > LONGEST:
+        yield f"a {op.name} of {kernel.size // bias.size:,} weights a channel, more than {LONGEST:,}"
+
+
 def _weights(model: Model, op: Op) -> Weights:
-    kernel = real(model.tensors[op.inputs[1]])
-    outputs = kernel.shape[-1] if op.name == "DEPTHWISE_CONV_2D" else kernel.shape[0]
-    has_bias = len(op.inputs) > 2 and op.inputs[2] >= 0
-    bias = real(model.tensors[op.inputs[2]]) if has_bias else np.zeros(outputs, np.float32)
-    return Weights(kernel, bias)
+    return Weights(*(real(model.tensors[index]) for index in op.inputs[1:3]))
 
 
 def real(tensor: Tensor) -> np.ndarray:
-    """Return a constant's values as float32, those that its integers stand for.
-
-    Raises:
-      GraphError: it is computed, not stored.
-    """
-    if tensor.data is None:
-        raise GraphError(f"{tensor.name[:80]!r} is computed by the network", expected="weights that the .tflite holds")
+    """Return a constant's values as float32, those that its integers stand for."""
+    assert tensor.data is not None
     if not tensor.scale:
         return tensor.data.astype(np.float32)
     shape = [1] * len(tensor.shape)
@@ -166,10 +192,7 @@ def linear(op: Op, x: Any, kernel: Any, bias: Any) -> Any:
 
 def activated(op: Op, x: Any) -> Any:
     """Return values after an operator's fused activation."""
-    kind = op.options.get("fused_activation", "NONE")
-    if kind not in _ACTIVATIONS:
-        raise GraphError(f"the .tflite has a fused {kind}", expected=f"one of {', '.join(_ACTIVATIONS)}")
-    return _ACTIVATIONS[kind](x)
+    return _ACTIVATIONS[op.options.get("fused_activation", "NONE")](x)
 
 
 def _pool(function: Callable[..., Any]) -> Callable[[Model, Op, list[Any]], Any]:

@@ -17,7 +17,7 @@ from sqz_tf.compress.network import Network
 from sqz_tf.compress.rounding import Layer, Rounded
 from sqz_tf.compress.tune import Lesson, tuned
 
-HELD_BACK = 5  # one picture in so many judges, and nothing is learnt from it
+HELD_BACK = 5  # one picture in so many chooses and tells; no weight is fitted to it
 MOST_KEPT = 100  # pictures that judge
 LEAST = 10  # pictures that something can be learnt from
 SAMPLES = 800  # pictures, copies among them, that the moments are drawn from
@@ -47,13 +47,17 @@ class Goal:
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """uint8 pictures [N, H, W, C], of which no label is looked at: those learnt from and those that judge."""
+    """uint8 pictures [N, H, W, C], of which no label is looked at: those learnt from, and those kept back.
+
+    `mirrored`: whether a picture's mirror image shows the same; of a digit it does not.
+    """
 
     learnt: np.ndarray
     kept: np.ndarray
+    mirrored: bool
 
     @classmethod
-    def parted(cls, images: np.ndarray) -> Pictures:
+    def parted(cls, images: np.ndarray, mirrored: bool) -> Pictures:
         """Keep every fifth picture back.
 
         Raises:
@@ -65,13 +69,13 @@ class Pictures:
                 expected=f"at least {LEAST}, some hundred are good",
             )
         back = np.arange(len(images)) % HELD_BACK == HELD_BACK // 2
-        return cls(images[~back], images[back][:MOST_KEPT])
+        return cls(images[~back], images[back][:MOST_KEPT], mirrored)
 
 
 def measure(network: Network, pictures: Pictures, seed: int, step: Step) -> dict[int, Moments]:
     """Return the moments of every layer, from the pictures and copies of them."""
     count = max(SAMPLES, len(pictures.learnt))
-    numbers = (network.numbers(picture[None]) for picture in copies(pictures.learnt, count, seed))
+    numbers = (network.numbers(picture[None]) for picture in copies(pictures.learnt, count, seed, pictures.mirrored))
     found = moments(network.graph, numbers, count, seed, lambda done, of: step("moments", done, of))
     return with_flat_head(found)
 
@@ -115,7 +119,7 @@ def reach(curve: Curve, pictures: Pictures, goal: Goal, seed: int, step: Step) -
     """
     if not goal.epochs or len(pictures.learnt) < ENOUGH:
         return curve.near(goal.divergence) if goal.budget is None else curve.within(goal.budget)
-    images = np.stack(list(copies(pictures.learnt, max(LESSONS, len(pictures.learnt)), seed)))
+    images = np.stack(list(copies(pictures.learnt, max(LESSONS, len(pictures.learnt)), seed, pictures.mirrored)))
     lesson = Lesson(images, curve.network.logits(images))
     if goal.budget is not None:
         return _tuned(curve, curve.within(goal.budget), lesson, goal, seed, step)

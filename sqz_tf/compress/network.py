@@ -44,8 +44,12 @@ class Network:
         """
         own = Graph.read(int8)
         (given,) = own.model.input_tensors()
-        if given.dtype != "int8" or len(given.scale) != 1:
-            raise GraphError(f"the input is {given.dtype}", expected="a network with int8 input, as model_int8.tflite")
+        (made,) = own.model.output_tensors()
+        for tensor in (given, made):
+            if tensor.dtype != "int8" or len(tensor.scale) != 1:
+                raise GraphError(
+                    f"{tensor.name[:80]!r} is {tensor.dtype}", expected="int8 in and out, as model_int8.tflite"
+                )
         weights = dict(own.weights)
         if float32 is not None:
             other = Graph.read(float32)

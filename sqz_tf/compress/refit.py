@@ -15,7 +15,8 @@ from sqz_tf.compress.rounding import Rounded
 from sqz_tf.quantize.rounding import mean_shift
 from sqz_tf.train.keras import tf
 
-PICTURES = 96  # whose maps of both networks are held at once
+PICTURES, FEWEST = 96, 8  # whose maps of both networks are held at once
+LARGEST_MAPS = 1 << 29  # bytes of the largest map of all these pictures
 
 
 def refitted(network: Network, layers: Mapping[int, Rounded], images: np.ndarray) -> dict[int, Rounded]:
@@ -25,7 +26,9 @@ def refitted(network: Network, layers: Mapping[int, Rounded], images: np.ndarray
       images: uint8 [N, H, W, C]; at most `PICTURES` are used, evenly spread.
     """
     graph, found = network.graph, dict(layers)
-    chosen = images[np.linspace(0, len(images) - 1, min(len(images), PICTURES)).round().astype(int)]
+    largest = 4 * max(graph.model.tensors[op.outputs[0]].size for op in graph.model.ops)
+    count = min(len(images), max(FEWEST, min(PICTURES, LARGEST_MAPS // largest)))
+    chosen = images[np.linspace(0, len(images) - 1, count).round().astype(int)]
     exact: dict[int, Any] = {graph.model.inputs[0]: tf.constant(network.numbers(chosen))}
     rounded = dict(exact)
     for op in graph.model.ops:

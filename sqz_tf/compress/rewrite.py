@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from converters.tflite.edit import add_buffer, drop_unused_buffers, pack, unpack
 from converters.tflite.reader import read_model
 from converters.tflite.writer import read_attached, with_attached
+from sqz_tf.base.errors import ConversionError
 from sqz_tf.compress.rounding import Rounded
 
 BIAS_STEP = 1 / 16  # of a step of the layer's output; at a quarter the divergence grew by a tenth
@@ -22,13 +24,18 @@ def rewritten(content: bytes, layers: Mapping[int, Rounded]) -> bytes:
     Args:
       content: int8 `.tflite`.
       layers: operator → its layer.
+
+    Raises:
+      ConversionError: a bias does not fit.
     """
+    names = [op.name for op in read_model(content).ops]
     model = unpack(content)
     graph = model.subgraphs[0]
     for index, layer in layers.items():
         op = graph.operators[index]
+        _own_constants(graph, op)
         data, kernel, bias = (graph.tensors[each] for each in op.inputs[:3])
-        depthwise = kernel.quantization.quantizedDimension == len(kernel.shape) - 1 and len(kernel.shape) == 4
+        depthwise = names[index] == "DEPTHWISE_CONV_2D"
         integers = layer.integers.T if depthwise else layer.integers
         scales = layer.steps[: len(kernel.quantization.scale)].astype(np.float32)
         _put(model, kernel, np.ascontiguousarray(integers, np.int8), scales)
@@ -40,6 +47,16 @@ def rewritten(content: bytes, layers: Mapping[int, Rounded]) -> bytes:
     return with_attached(pack(model), attached) if attached else pack(model)
 
 
+def _own_constants(graph: Any, op: Any) -> None:
+    """Give a layer weights and a bias of its own: equal ones of two layers are stored once."""
+    op.inputs = [int(index) for index in op.inputs]
+    for place in (1, 2):
+        index = op.inputs[place]
+        if sum(index in each.inputs for each in graph.operators) > 1:
+            graph.tensors.append(copy.deepcopy(graph.tensors[index]))
+            op.inputs[place] = len(graph.tensors) - 1
+
+
 def _bias_integers(bias: np.ndarray, units: np.ndarray, output_scale: float) -> np.ndarray:
     """Return biases in units of their scales, int32 [O], whole multiples of a power of two of them.
 
@@ -47,7 +64,13 @@ def _bias_integers(bias: np.ndarray, units: np.ndarray, output_scale: float) -> 
     """
     enough = np.floor(np.log2(output_scale * BIAS_STEP))
     coarse = np.exp2(np.maximum(0, enough - np.floor(np.log2(units))))
-    return np.asarray(np.clip(np.round(bias / (units * coarse)) * coarse, -LARGEST_BIAS, LARGEST_BIAS), "<i4")
+    values = np.round(bias / (units * coarse)) * coarse
+    if np.abs(values).max() > LARGEST_BIAS:
+        raise ConversionError(
+            f"a bias of {bias[np.abs(values).argmax()]:.3g} does not fit its scale of {units.min():.3g}",
+            fix="pack it with --lossless",
+        )
+    return values.astype("<i4")
 
 
 def _put(model: Any, tensor: Any, values: np.ndarray, scales: np.ndarray) -> None:

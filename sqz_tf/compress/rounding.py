@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from sqz_tf.compress.moments import Moments
 from sqz_tf.compress.rate import LARGEST, Rate, rate_of
+from sqz_tf.quantize.schemes.grid import SMALLEST_CHANNEL
 
 PASSES = 3
 REVISIONS = 1
@@ -98,6 +99,7 @@ class Layer:
         typical = np.exp(np.mean(np.log(self.curvature)))
         wanted = share * STEP * np.sqrt(price / (self.outputs * typical + 1e-300))
         largest = np.abs(self.rows).max(1)
+        largest = np.maximum(largest, SMALLEST_CHANNEL * largest.max())  # a dead channel's bias must fit its step
         finest = self.grid.above(np.maximum(largest, 1e-12) / LARGEST)
         coarsest = self.grid.above(np.maximum(largest, 1e-12))
         return np.maximum(finest, np.minimum(self.grid.nearest(wanted), coarsest))

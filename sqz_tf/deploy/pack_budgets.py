@@ -19,6 +19,6 @@ def pack_budgets(int8_bytes: int) -> dict[str, int]:
     found = {}
     for board in sorted(boards().values(), key=lambda board: (board.flash_bytes, board.name)):
         room = board.flash_bytes - BESIDE_WEIGHTS
-        if int8_bytes > room > 0:
-            found[board.name] = int(room / FLASH_PER_BYTE / 1000 // STEP * STEP)
+        if int8_bytes > room and (budget := int(room / FLASH_PER_BYTE / 1000 // STEP * STEP)) > 0:
+            found[board.name] = budget
     return found

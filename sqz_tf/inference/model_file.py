@@ -65,6 +65,8 @@ def contents(path: Path) -> bytes:
     """
     with open(path, "rb") as file:
         data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise ModelError(f"{path} is larger than {_LARGEST:,} bytes", expected="a .tflite or .sqz of this kit")
     if not packs.is_pack(data):
         return data
     try:

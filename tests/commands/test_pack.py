@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from converters import packs
 from converters.tflite.reader import read_model, weight_zero_fraction
@@ -51,8 +52,13 @@ def test_an_export_becomes_a_pack_that_every_command_takes(
     assert packed(digits, "--budget-kb", "18", "--tune-epochs", "0", "--out", again) == 0
     assert again.read_bytes() == out.read_bytes()
     assert not list(tmp_path.glob("*.parts*"))
-    pictures = [str(path) for path in sorted(Path(tmp_path).glob("*.png"))]
-    assert classify.main([str(out), *pictures, "--quiet"]) in (0, 2)
+    picture = tmp_path / "one.png"
+    Image.new("L", (8, 8), 90).save(picture)
+    answers = []
+    for each in (out, model):
+        assert classify.main([str(each), str(picture), "--json", "--quiet"]) == 0
+        answers.append(json.loads(capsys.readouterr().out)[0]["answers"])
+    assert answers[0] == answers[1]
 
 
 def test_without_pictures_nothing_is_changed(digits: Path, tmp_path: Path) -> None:
@@ -71,10 +77,14 @@ def test_a_budget_that_nothing_keeps_to_is_an_error(
     assert not out.exists()
 
 
-def test_what_loses_too_much_is_not_written(digits: Path, tmp_path: Path) -> None:
+def test_what_loses_too_much_is_not_written(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "a.sqz"
     assert packed(digits, "--budget-kb", "8.5", "--tune-epochs", "0", "--out", out) == 1
     assert not out.exists()
+    said = capsys.readouterr().err
+    assert "the pack loses" in said
+    assert "give a larger --budget-kb or --max-drop" in said
+    assert packed(digits, "--budget-kb", "8.5", "--max-drop", "100", "--tune-epochs", "0", "--out", out) == 0
 
 
 def test_an_interrupted_run_goes_on_behind_the_moments(
@@ -102,7 +112,6 @@ def test_goals_without_pictures_are_refused(
 
 
 def test_pictures_of_a_person_pack_a_model_of_its_own(digits: Path, tmp_path: Path) -> None:
-    from PIL import Image
     from sklearn.datasets import load_digits
 
     folder = tmp_path / "pictures"
@@ -116,8 +125,6 @@ def test_pictures_of_a_person_pack_a_model_of_its_own(digits: Path, tmp_path: Pa
 
 
 def test_few_pictures_are_refused(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from PIL import Image
-
     Image.new("L", (8, 8)).save(tmp_path / "one.png")
     assert packed(digits / "model_int8.tflite", "--data", tmp_path, "--out", tmp_path / "a.sqz") == 1
     assert "there are 1 pictures to compress with" in capsys.readouterr().err

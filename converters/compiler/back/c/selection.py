@@ -20,7 +20,7 @@ class Packing:
     Attributes:
       flash_budget: the most bytes that the constants may take; None for no limit.
       optimize: what to spare once that is kept: speed, ram or flash.
-      arena_budget: the most bytes that bands and blocks may take the arena to; None for half more than without.
+      arena_budget: the most bytes that bands and blocks may take the arena to; None for 1.4 times those without.
     """
 
     flash_budget: int | None = None
