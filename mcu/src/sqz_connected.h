@@ -8,9 +8,9 @@
 int32_t sqz_exactly_scaled(uint32_t magnitude, uint32_t high, uint32_t low, int shift);
 
 /* A factor made ready: all of it, and its first 32 bits with how far their product's upper word is shifted to the
- * right. */
+ * right; 0 where only all of it will do. `below` are the bits shifted out. */
 typedef struct sqz_factor {
-    uint32_t high, low, first, half;
+    uint32_t high, low, first, below;
     int shift, right;
 } sqz_factor;
 
@@ -18,16 +18,16 @@ static inline sqz_factor sqz_factor_of(const sqz_exact_requant *to, unsigned o) 
     const unsigned i = o * to->step;
     const uint32_t high = (uint32_t)to->high[i], low = (uint32_t)to->low[i];
     const int shift = to->shift[i], right = shift >= 54 && shift <= 83 ? shift - 53 : 0;
-    return (sqz_factor){high, low, high << 10 | low >> 21, right ? 1u << (right - 1) : 0, shift, right};
+    return (sqz_factor){high, low, high << 10 | low >> 21, (1u << right) - 1, shift, right};
 }
 
-/* The same as sqz_exactly_scaled, mostly by the first bits: with those alone a product is too small by less than its
- * magnitude, rounding to a double included, which seldom decides. */
+/* The same as sqz_exactly_scaled, mostly by the first bits: with those alone the upper word of a product is too small by
+ * at most 1, rounding to a double included, which decides only where all bits below are ones once a half is added. */
 static inline int32_t sqz_scaled(uint32_t magnitude, const sqz_factor *factor) {
-    const uint64_t least = (uint64_t)magnitude * factor->first, most = least + magnitude + (1u << 9);
-    const uint32_t q = ((uint32_t)(least >> 32) + factor->half) >> factor->right;
-    if (factor->right && q == ((uint32_t)(most >> 32) + factor->half) >> factor->right) {
-        return (int32_t)q;
+    const uint32_t below = factor->below;
+    const uint32_t rounded = (uint32_t)((uint64_t)magnitude * factor->first >> 32) + (below / 2 + 1);
+    if ((~rounded & below) != 0) {
+        return (int32_t)(rounded >> factor->right);
     }
     return sqz_exactly_scaled(magnitude, factor->high, factor->low, factor->shift);
 }

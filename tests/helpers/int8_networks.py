@@ -16,14 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 SPREAD = 40.0  # standard deviation of int8 inputs, weights and outputs
 
 _OPERATORS = schema.BuiltinOperator
-_VERSIONS = {
-    "RELU_N1_TO_1": 1,
-    "CONV_2D": 3,
-    "DEPTHWISE_CONV_2D": 3,
-    "FULLY_CONNECTED": 4,
-    "RESHAPE": 1,
-    "DEQUANTIZE": 2,
-}
+_VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "RESHAPE": 1, "RELU_N1_TO_1": 1}
 _ACTIVATIONS = schema.ActivationFunctionType
 
 

@@ -33,19 +33,11 @@ def convolution(kind: net.Convolution, source: net.FeatureMap, target: net.Featu
         out_channels=target.channels,
         input_zero_point=source.zero_point if kind.outside is None else kind.outside,
         depthwise=kind.depthwise,
-        inside=_is_inside(kind.window, source, target),
     )
     conv = replace(conv, bias=arithmetic.fold_bias(conv.rows, kind.bias, source.zero_point))
     conv = with_constant_channels(conv)
     arithmetic.check_sums(arithmetic.largest_sums(conv.rows, conv.bias), conv.requant.multiplier, conv.requant.shift)
     return conv
-
-
-def _is_inside(window: net.Window, source: net.FeatureMap, target: net.FeatureMap) -> bool:
-    """Whether no window leaves the map."""
-    bottom = (target.height - 1) * window.stride_h + window.rows
-    right = (target.width - 1) * window.stride_w + window.columns
-    return max(window.pad_top, window.pad_left) == 0 and bottom <= source.height and right <= source.width
 
 
 def _check_rows(rows: int) -> None:

@@ -66,7 +66,6 @@ class ConvKernel:
     depthwise: bool
     mean: Requant | None = None  # the MEAN that alone reads it, fused
     zero_sum: int = 0  # as in `MeanKernel`
-    inside: bool = False  # no window leaves the image
 
     @property
     def rows(self) -> np.ndarray:

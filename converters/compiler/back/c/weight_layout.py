@@ -54,8 +54,7 @@ def by_fours(conv: ConvKernel) -> Choice:
     rows, fours = conv.rows, conv.out_channels // 4 * 4
     weights = [rows[:fours].reshape(-1, 4, rows.shape[1]).swapaxes(1, 2).ravel(), rows[fours:].ravel()]
     function = "sqz_conv_mean_four_row" if conv.mean else "sqz_conv_four_row"
-    in_place = conv.inside and conv.window.kernel_h == 1 and conv.window.dilation_w == 1
-    return Choice(function, np.concatenate(weights), 0 if in_place else 2 * rows.shape[1])
+    return Choice(function, np.concatenate(weights))
 
 
 def portable(conv: ConvKernel) -> Choice:
