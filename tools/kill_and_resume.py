@@ -24,6 +24,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from converters import strict_json
+
 TIMED = ("report.json", "report.html", "manifest.json")  # seconds of the stages, and the hashes of the files with them
 TICK = 0.05  # seconds between two looks at a stage
 
@@ -79,14 +81,14 @@ def hashes(folder: Path) -> dict[str, str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in TIMED)
     found = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     if (folder / "report.json").exists():
-        report = {**json.loads((folder / "report.json").read_text()), "seconds": 0}
+        report = {**strict_json.loads((folder / "report.json").read_bytes()), "seconds": 0}
         found["report.json"] = hashlib.sha256(json.dumps(report).encode()).hexdigest()
     return found
 
 
 def stage_seconds(folder: Path) -> list[float]:
     """Return the seconds of each stage of an export, in their order; of the last, in which the result is made, too."""
-    report = json.loads((folder / "report.json").read_text())
+    report = strict_json.loads((folder / "report.json").read_bytes())
     names = [name for name in report["stages"] if name != "checked"]
     return [report["seconds"][name] for name in (*names, "checked")]
 

@@ -147,7 +147,7 @@ class _Builder:
 
     def _average_pool(self, x: Map) -> Map:
         if self.pick(False, True) and x.shape[1] <= 16:
-            return self.net_.pool(x, (x.shape[1], x.shape[2]), (1, 1), "VALID", average=True)
+            return self.net_.pool(x, (min(x.shape[1], 255), min(x.shape[2], 255)), (1, 1), "VALID", average=True)
         filter_ = (self.number(1, 3), self.number(1, 3))
         stride = (self.number(1, 3), self.number(1, 3))
         return self.net_.pool(x, filter_, stride, self._padding(x, list(filter_)), average=True)
