@@ -29,6 +29,7 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take few samples and points; leave TensorFlow's threads as other tests have set them."""
     monkeypatch.setattr(job, "SAMPLES", 60)
     monkeypatch.setattr(job, "PRICES", curve.PRICES[2:4])
+    monkeypatch.setattr(curve, "BISECTIONS", 5)
     monkeypatch.setattr(packing_files, "use_threads", lambda number: None)
 
 
@@ -78,6 +79,7 @@ def test_a_budget_that_nothing_keeps_to_is_an_error(
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_what_loses_too_much_is_not_written(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "a.sqz"
     assert packed(digits, "--budget-kb", "8.5", "--tune-epochs", "0", "--out", out) == 1
@@ -88,6 +90,7 @@ def test_what_loses_too_much_is_not_written(digits: Path, tmp_path: Path, capsys
     assert packed(digits, "--budget-kb", "8.5", "--max-drop", "100", "--tune-epochs", "0", "--out", out) == 0
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_behind_the_moments(
     digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,7 +38,7 @@ def test_clang_takes_the_fast_paths(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-@pytest.mark.parametrize("flags", ["-O2", "-Os"])
+@pytest.mark.parametrize("flags", ["-O2", pytest.param("-Os", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("target", ["cortex-m4", "cortex-m55"])
 def test_clang_gives_the_same_bytes(target: str, flags: str, module: str, tmp_path: Path) -> None:
     library = mcu.by_clang(target, tmp_path, flags, files=FILES)

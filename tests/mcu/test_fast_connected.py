@@ -119,6 +119,7 @@ def batch(target: str) -> list[mcu.Case]:
     return [with_expected(kernel, target) for kernel in (*kernels, large())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [("-O2",), ("-O0",)], ids="".join)
 @pytest.mark.parametrize("target", FUNCTION)
 def test_processors_with_the_instructions_give_the_same_bytes(
@@ -127,6 +128,7 @@ def test_processors_with_the_instructions_give_the_same_bytes(
     assert mcu.on_board(batch(target), target, tmp_path, *flags, files=FILES) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("compiler", "emulator"),
     [

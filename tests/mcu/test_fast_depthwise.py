@@ -176,6 +176,7 @@ def batch(target: str) -> list[mcu.Case]:
     return [with_expected(conv, target) for conv in (*convs, *(edges(*each) for each in EDGES))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [("-O2",), ("-Os", "-fno-omit-frame-pointer"), ("-O0",)], ids="".join)
 @pytest.mark.parametrize("target", SUFFIX)
 def test_processors_with_the_instructions_give_the_same_bytes(
@@ -184,6 +185,7 @@ def test_processors_with_the_instructions_give_the_same_bytes(
     assert mcu.on_board(batch(target), target, tmp_path, *flags, files=FILES) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("compiler", "emulator"),
     [
