@@ -47,6 +47,7 @@ SHAPES = [  # kernel_h, kernel_w, stride, pad, dilation, in_width, in_channels, 
     (5, 5, 3, 4, 1, 8, 2, 4),
     (2, 3, 1, 3, 3, 10, 8, 3),
 ]
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 4))]
 
 
 def random_conv(seed: int, shape: tuple[int, ...], mean: bool = False, relu: bool = True) -> ConvKernel:
@@ -194,7 +195,7 @@ def with_expected(conv: ConvKernel, target: str, height: int = 9) -> mcu.Case:
 
 @pytest.mark.parametrize("target", ALL)
 @pytest.mark.parametrize("mean", [False, True])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_fast_convolution_equals_the_portable_one(shape: tuple[int, ...], seed: int, mean: bool, target: str) -> None:
     conv = random_conv(seed, shape, mean, relu=seed % 2 == 0)
@@ -208,7 +209,7 @@ def test_fast_convolution_equals_the_portable_one(shape: tuple[int, ...], seed: 
 
 @pytest.mark.parametrize("target", ["generic", *SUFFIX])
 @pytest.mark.parametrize("mean", [False, True])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_compressed_weights_give_the_same_bytes(shape: tuple[int, ...], seed: int, mean: bool, target: str) -> None:
     conv = sparse_conv(seed, shape, mean, relu=seed % 2 == 0)
