@@ -12,8 +12,7 @@ static inline void sqz_begin_packed(sqz_unpack *unpack, const sqz_conv *conv, co
 
 /* Decode the channels from `first` on, as many as fit the block. Returns how many. */
 static inline unsigned sqz_next_block(sqz_unpack *unpack, const sqz_conv *conv, unsigned first) {
-    const unsigned left = conv->out_channels - first, block = unpack->packed->block;
-    const unsigned count = left < block ? left : block;
+    const unsigned count = sqz_block_channels(unpack, conv, first);
     sqz_unpack_groups(unpack, count);
     return count;
 }

@@ -20,8 +20,7 @@ static inline void sqz_dsp_begin_row(sqz_dsp_tile *tile, const sqz_conv *conv, c
 
 /* Decode the channels from `first` on, as many as fit the block. Returns how many. */
 static inline unsigned sqz_dsp_next_block(sqz_unpack *unpack, const sqz_conv *conv, unsigned first) {
-    const unsigned left = conv->out_channels - first, block = unpack->packed->block;
-    const unsigned count = left < block ? left : block;
+    const unsigned count = sqz_block_channels(unpack, conv, first);
     sqz_unpack_groups_halves(unpack, (count + 3) / 4);
     return count;
 }

@@ -237,30 +237,28 @@ INLINE void *begin(sqz_unpack *unpack, int halves) {
     return (void *)(((uintptr_t)(unpack->steps + size) + 7) & ~(uintptr_t)7);
 }
 
-static void prepare(sqz_unpack *unpack, const sqz_packed *packed, void *memory) {
-    const size_t record_bytes = sqz_record_bytes(unpack->to, unpack->group, unpack->weight_bytes);
+static void prepare(sqz_unpack *unpack, const sqz_packed *packed, const sqz_requant *to, unsigned group,
+                    unsigned weight_bytes, void *memory) {
+    const size_t record_bytes = sqz_record_bytes(to, group, weight_bytes);
+    unpack->to = to;
+    unpack->group = group;
+    unpack->weight_bytes = weight_bytes;
     unpack->packed = packed;
     unpack->bits = (sqz_bits){.at = packed->data, .end = packed->data + packed->bytes};
     unpack->block = memory;
-    unpack->words = (uint32_t *)memory + packed->block / unpack->group * record_bytes / 4;
+    unpack->words = (uint32_t *)memory + packed->block / group * record_bytes / 4;
     unpack->values = (int16_t *)(unpack->words + (1u << packed->group_bits));
     unpack->steps = (uint8_t *)(unpack->values + (1u << packed->value_bits));
 }
 
 void *sqz_unpack_begin(sqz_unpack *unpack, const sqz_packed *packed, const sqz_requant *to, unsigned group,
                        unsigned weight_bytes, void *memory) {
-    unpack->to = to;
-    unpack->group = group;
-    unpack->weight_bytes = weight_bytes;
-    prepare(unpack, packed, memory);
+    prepare(unpack, packed, to, group, weight_bytes, memory);
     return begin(unpack, 0);
 }
 
 void *sqz_unpack_begin_halves(sqz_unpack *unpack, const sqz_packed *packed, const sqz_requant *to, unsigned group,
                               unsigned weight_bytes, void *memory) {
-    unpack->to = to;
-    unpack->group = group;
-    unpack->weight_bytes = weight_bytes;
-    prepare(unpack, packed, memory);
+    prepare(unpack, packed, to, group, weight_bytes, memory);
     return begin(unpack, 1);
 }

@@ -50,6 +50,12 @@ void *sqz_unpack_begin(sqz_unpack *unpack, const sqz_packed *packed, const sqz_r
 void *sqz_unpack_begin_halves(sqz_unpack *unpack, const sqz_packed *packed, const sqz_requant *to, unsigned group,
                               unsigned weight_bytes, void *memory);
 
+/* How many channels from `first` on fit the block. */
+static inline unsigned sqz_block_channels(const sqz_unpack *unpack, const sqz_conv *conv, unsigned first) {
+    const unsigned left = conv->out_channels - first, block = unpack->packed->block;
+    return left < block ? left : block;
+}
+
 /* Decode the next groups into unpack->block; with `_halves` the weights of two channels share a halfword, as
  * sqz_tile_dsp.h says. */
 void sqz_unpack_groups(sqz_unpack *unpack, unsigned groups);

@@ -411,6 +411,23 @@ def execute(text: str, folder: Path, compiler: Sequence[str], emulator: Sequence
     return done.stdout
 
 
+OTHERS: dict[str, tuple[list[str], list[str]]] = {
+    "32-bit": (["cc", "-O2", "-m32"], []),
+    "big-endian": (["powerpc-linux-gnu-gcc", "-O2", "-static"], ["qemu-ppc"]),
+    "sanitizers": (["cc", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"], []),
+}
+"""Compilers and emulators of processors without the fast kernels' instructions."""
+
+
+def require_equal(
+    cases: Sequence[Case], folder: Path, compiler: Sequence[str], emulator: Sequence[str], files: Sequence[str]
+) -> None:
+    """Run cases with further C files as a program of a compiler's; every output must be the expected one."""
+    require(can_run(compiler, emulator), f"{compiler[0]} or its C library or {emulator} is not installed")
+    text = program(cases).replace("static const int8_t", "static const _Alignas(4) int8_t")
+    assert execute(text, folder, [*compiler, *files], emulator) == f"{len(cases)} cases\n"
+
+
 # Virtual boards.
 
 BOARDS = {

@@ -13,7 +13,6 @@ from converters.compiler.back.c.depthwise import lay_out
 from converters.compiler.front.network import Window
 from converters.compiler.middle.program import ConvKernel, Requant
 from tests.helpers import c_library as mcu
-from tests.helpers.needs import require
 
 pytestmark = pytest.mark.device
 
@@ -187,17 +186,6 @@ def test_processors_with_the_instructions_give_the_same_bytes(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("compiler", "emulator"),
-    [
-        (["cc", "-O2", "-m32"], []),
-        (["powerpc-linux-gnu-gcc", "-O2", "-static"], ["qemu-ppc"]),
-        (["cc", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"], []),
-    ],
-    ids=["32-bit", "big-endian", "sanitizers"],
-)
+@pytest.mark.parametrize(("compiler", "emulator"), mcu.OTHERS.values(), ids=mcu.OTHERS)
 def test_other_processors_give_the_same_bytes(tmp_path: Path, compiler: list[str], emulator: list[str]) -> None:
-    require(mcu.can_run(compiler, emulator), f"{compiler[0]} or its C library or {emulator} is not installed")
-    cases = [*batch("cortex-m4"), *batch("cortex-m55")]
-    text = mcu.program(cases).replace("static const int8_t", "static const _Alignas(4) int8_t")
-    assert mcu.execute(text, tmp_path, [*compiler, *FILES], emulator) == f"{len(cases)} cases\n"
+    mcu.require_equal([*batch("cortex-m4"), *batch("cortex-m55")], tmp_path, compiler, emulator, FILES)
