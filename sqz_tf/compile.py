@@ -20,7 +20,7 @@ from sqz_tf.base.text import printable
 from sqz_tf.deploy.boards import board_argument, boards
 from sqz_tf.deploy.c_folder import write_folder
 from sqz_tf.deploy.need import KIB, packing_within
-from sqz_tf.inference.model_file import contents
+from sqz_tf.inference.model_file import int8_given
 
 EXAMPLES = """\
 examples:
@@ -114,7 +114,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:
-    data = _read(arguments.model)
+    data = int8_given(arguments.model)
     target = arguments.board.target if arguments.board else arguments.target or "generic"
     with translated(ConversionError, f"{arguments.model} cannot be compiled"):
         packing = _packing(arguments, data, target)
@@ -170,13 +170,6 @@ def _dumped(compilation: compiler.Compilation, what: str) -> str:
     if what != ALL:
         return compiler.dump(compilation, what)
     return "\n".join(f"{name}:\n{compiler.dump(compilation, name)}" for name in compiler.PASSES)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return contents(path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})", expected="an int8 .tflite") from error
 
 
 def _files(arguments: argparse.Namespace, compilation: compiler.Compilation) -> dict[str, str]:

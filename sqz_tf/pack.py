@@ -11,9 +11,9 @@ from typing import Any
 from converters import packs
 from sqz_tf.artifact.one_file import check_place, write_file
 from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, show, show_json
-from sqz_tf.base.errors import ConfigError, ConversionError, DataError, translated
+from sqz_tf.base.errors import ConfigError, ConversionError, translated
 from sqz_tf.base.spec import PackConfig
-from sqz_tf.inference.model_file import contents
+from sqz_tf.inference.model_file import int8_given
 
 EXAMPLES = """\
 examples:
@@ -98,7 +98,7 @@ def _refuse_goals(arguments: argparse.Namespace) -> None:
 
 def _lossless(arguments: argparse.Namespace, console: Console) -> int:
     path = arguments.model / "model_int8.tflite" if arguments.model.is_dir() else arguments.model
-    model = _read(path)
+    model = int8_given(path)
     with translated(ConversionError, f"{path} cannot be packed"):
         packed = packs.pack(model)
     write_file(arguments.out, packed, packs.is_pack, arguments.overwrite)
@@ -129,13 +129,6 @@ def curve_table(curve: list[dict[str, Any]]) -> str:
         mark = "  ← this pack" if point["chosen"] else ""
         lines.append(f"{point['bytes']:>12,}{point['divergence']:>12.4f}{point['agreement']:>13.1%}  {lost}{mark}")
     return "\n".join(lines)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return contents(path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})", expected="an int8 .tflite") from error
 
 
 if __name__ == "__main__":

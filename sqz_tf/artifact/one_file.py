@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqz_tf.base.errors import OutputError
@@ -24,19 +25,33 @@ def write_file(path: Path, data: bytes, ours: Callable[[bytes], bool], overwrite
     Raises:
       OutputError: something else is there, or the disk refuses.
     """
-    try:
+    with writing(path):
         check_place(path, ours, overwrite)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".sqz-tf-", dir=path.parent) as beside:
-            new = Path(beside) / "new"
+        with beside(path) as folder:
+            new = folder / "new"
             new.write_bytes(data)
             os.replace(new, path)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise OutputError where the disk refuses what a command writes at `path`."""
+    try:
+        yield
     except OSError as error:
         raise OutputError(
             f"cannot write {path} ({error.strerror or error})",
             expected="a place this user may write to, with room",
             fix="choose another --out",
         ) from error
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Give a folder, removed afterwards, to make in what will be renamed to `path`; missing parents are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".sqz-tf-", dir=path.parent) as folder:
+        yield Path(folder)
 
 
 def check_place(path: Path, ours: Callable[[bytes], bool], overwrite: bool) -> None:

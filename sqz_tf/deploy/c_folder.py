@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from converters import c_packages
 from converters.compiler.back.c import library
+from sqz_tf.artifact.one_file import beside, writing
 from sqz_tf.base.errors import OutputError, translated
 from sqz_tf.base.paths import absolute
 
@@ -33,21 +33,14 @@ def write_folder(folder: Path, files: Mapping[str, str], overwrite: bool = False
     Raises:
       OutputError: there is something else, or the disk refuses.
     """
-    try:
+    with writing(folder):
         replaced = _check_place(folder, overwrite)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".sqz-tf-", dir=folder.parent) as beside:
-            new, old = Path(beside) / "new", Path(beside) / "old"
+        with beside(folder) as place:
+            new, old = place / "new", place / "old"
             _write(new, files)
             if folder.exists():
                 os.rename(folder, old)
             os.rename(new, folder)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {folder} ({error.strerror or error})",
-            expected="a place this user may write to, with room",
-            fix="choose another --out",
-        ) from error
     return replaced
 
 

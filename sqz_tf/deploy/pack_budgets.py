@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sqz_tf.deploy.boards import boards
 
-KIB = 1024
-BESIDE_WEIGHTS = 32 * KIB  # code, start-up, labels of a thousand classes
+BESIDE_WEIGHTS = 32 << 10  # code, start-up, labels of a thousand classes
 FLASH_PER_BYTE = 1.08  # of a pack: the codes that a device reads are longer than the file's, and channels have tables
 STEP = 5  # thousand bytes
 

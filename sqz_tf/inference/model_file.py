@@ -1,4 +1,4 @@
-"""What a `.tflite` file says of itself, read with nothing but the standard library.
+"""What a `.tflite` file says of itself, read with nothing but the standard library (a pack needs NumPy).
 
 Labels and preprocessing lie in a zip behind the FlatBuffer (docs/formats/tflite.md). A pack (docs/formats/sqz.md) is
 read as the `.tflite` that it stands for, whatever the file is called.
@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converters import packs
 from converters.archive import Archive, ArchiveError, is_archive
-from sqz_tf.base.errors import SqzError
+from sqz_tf.base.errors import DataError, SqzError
 from sqz_tf.base.json_files import parse, typed
 from sqz_tf.base.spec import PreprocessSpec, from_dict
 
@@ -67,12 +66,33 @@ def contents(path: Path) -> bytes:
         data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
         raise ModelError(f"{path} is larger than {_LARGEST:,} bytes", expected="a .tflite or .sqz of this kit")
+    if _is_flatbuffer(data):
+        return data
+    from converters import packs  # not for a `.tflite`: it would lengthen every start
+
     if not packs.is_pack(data):
         return data
     try:
         return packs.unpack(data)
     except packs.PackError as error:
         raise ModelError(f"{path} cannot be unpacked: {error}", fix="copy or download it again") from error
+
+
+def int8_given(path: Path) -> bytes:
+    """Return the `.tflite` of a file that a command was given, as `contents`.
+
+    Raises:
+      DataError: it cannot be read.
+      ModelError: it is a damaged pack.
+    """
+    try:
+        return contents(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})", expected="an int8 .tflite") from error
+
+
+def _is_flatbuffer(data: bytes) -> bool:
+    return data[4:8] == b"TFL3"
 
 
 def _content(path: Path) -> bytes:
@@ -82,9 +102,7 @@ def _content(path: Path) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"{path} cannot be read ({reason})", expected="a .tflite file") from error
-    if len(model) > _LARGEST:
-        raise ModelError(f"{path} is larger than {_LARGEST:,} bytes", expected="a .tflite file of this kit")
-    if model[4:8] != b"TFL3":
+    if not _is_flatbuffer(model):
         raise ModelError(
             f"{path} is no .tflite file ({_beginning(model)})",
             expected="a FlatBuffer with identifier TFL3",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from sqz_tf.artifact.workspace import Stage, Workspace
 from sqz_tf.base import stats
 from sqz_tf.base.console import Console
 from sqz_tf.base.errors import SqzError
-from sqz_tf.base.spec import THREADS, PackConfig, to_dict
+from sqz_tf.base.spec import THREADS, PackConfig
 from sqz_tf.data.unlabelled import load_unlabelled
 from sqz_tf.inference.interpreters import run
 from sqz_tf.inference.model_file import LABELS_FILE, contents, read
@@ -25,6 +26,7 @@ from sqz_tf.parity.artifacts import Artifacts, as_float, read_artifacts
 from sqz_tf.parity.folder import pictures_of, reference_of
 from sqz_tf.parity.verdict import CHUNK
 from sqz_tf.pipeline.packing import MOST_LEARNT, RUNTIME, Held, Task, figures_of, learnt_rows, loss, pack_stages
+from sqz_tf.pipeline.run import staged
 from sqz_tf.train.keras import use_threads
 
 
@@ -57,10 +59,8 @@ def pack_files(
 def _packed(task: Task, out: Path, overwrite: bool, console: Console) -> dict[str, Any]:
     with Workspace(out.with_name(f"{out.name}.parts"), note=console.note) as workspace:
 
-        def stage(name: str, parts: list[Any], build: Any, needs: Any = ()) -> Stage:
-            values = [to_dict(part) if hasattr(part, "__dataclass_fields__") else part for part in parts]
-            console.note(f"{name} …")
-            return workspace.stage(name, [*values, versions(), THREADS], build, needs=needs)
+        def stage(name: str, parts: list[Any], build: Callable[[Path], None], needs: Sequence[Stage] = ()) -> Stage:
+            return staged(workspace, console, name, [*parts, versions(), THREADS], build, needs=needs)
 
         packed = pack_stages(task, stage, console.step)
         figures = figures_of(packed)

@@ -55,14 +55,28 @@ class Run:
           build: writes the stage's files into the folder given.
           resumable: whether the build can take up its own half-finished files.
         """
-        parts = config if isinstance(config, list) else [config]
-        values = [to_dict(part) if hasattr(part, "__dataclass_fields__") else part for part in parts]
+        return staged(self.workspace, self.console, name, config, build, needs=needs, resumable=resumable)
 
-        def announced(folder: Path) -> None:
-            self.console.note(f"{name} …")
-            build(folder)
 
-        return self.workspace.stage(name, values, announced, needs=needs, resumable=resumable)
+def staged(
+    workspace: Workspace,
+    console: Console,
+    name: str,
+    config: Any,
+    build: Callable[[Path], None],
+    *,
+    needs: Sequence[Stage] = (),
+    resumable: bool = False,
+) -> Stage:
+    """Run or resume a stage of a workspace as `Run.stage` does, and say when it is built."""
+    parts = config if isinstance(config, list) else [config]
+    values = [to_dict(part) if hasattr(part, "__dataclass_fields__") else part for part in parts]
+
+    def announced(folder: Path) -> None:
+        console.note(f"{name} …")
+        build(folder)
+
+    return workspace.stage(name, values, announced, needs=needs, resumable=resumable)
 
 
 @dataclass(frozen=True)
