@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -51,6 +51,7 @@ class Curve:
       learnt: uint8 pictures [N, H, W, C] that biases are fitted on.
       kept: others, that no weight is fitted to; they choose prices and epochs, and tell the distance.
       wanted: float's logits for them [N, classes].
+      known: price → point, of those that were asked for.
     """
 
     network: Network
@@ -59,6 +60,7 @@ class Curve:
     learnt: np.ndarray
     kept: np.ndarray
     wanted: np.ndarray
+    known: dict[float, Point] = field(default_factory=dict)
 
     def rounded(self, price: float) -> dict[int, Rounded]:
         """Return all layers at a price in nats a bit."""
@@ -71,7 +73,9 @@ class Curve:
 
     def at(self, price: float) -> Point:
         """Return the point at a price, biases fitted again."""
-        return self.point(price, refitted(self.network, self.rounded(price), self.learnt))
+        if price not in self.known:
+            self.known[price] = self.point(price, refitted(self.network, self.rounded(price), self.learnt))
+        return self.known[price]
 
     def within(self, budget: int) -> Point:
         """Return the finest rounding whose pack has at most so many bytes.

@@ -16,8 +16,9 @@ from converters.tflite.reader import Model, Op, Tensor, layer_names, read_model
 from sqz_tf.base.errors import SqzError
 from sqz_tf.train.keras import tf
 
-WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-PASSED_ON = ("SOFTMAX",)  # the last; what it is made of is compared
+DEPTHWISE = "DEPTHWISE_CONV_2D"
+WEIGHTED = ("CONV_2D", DEPTHWISE, "FULLY_CONNECTED")
+SOFTMAX = "SOFTMAX"  # the last; what it is made of is compared
 LONGEST = 8192  # weights of one output channel: their moments are a square of that side
 _ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "NONE": lambda x: x,
@@ -103,10 +104,7 @@ class Graph:
         """Return the values of all tensors up to operator `end`, as `logits` computes them."""
         values = dict(given)
         for op in self.model.ops[first:end]:
-            found = self.computed(op, values, weights)
-            if op.outputs[0] in ranges and op.name not in PASSED_ON:
-                found = tf.quantization.fake_quant_with_min_max_vars(found, *ranges[op.outputs[0]])
-            values[op.outputs[0]] = found
+            values[op.outputs[0]] = on_steps(op, self.computed(op, values, weights), ranges)
         return values
 
     def read_from(self, first: int) -> tuple[int, ...]:
@@ -118,8 +116,6 @@ class Graph:
     def computed(self, op: Op, values: Mapping[int, Any], weights: Mapping[int, tuple[Any, Any]]) -> Any:
         """Return one operator's output from the values of tensors."""
         given = [values[index] for index in op.inputs if index in values]
-        if op.name in PASSED_ON:
-            return given[0]
         if op.index in weights:
             return activated(op, linear(op, given[0], *weights[op.index]))
         return _OPERATORS[op.name](self.model, op, given)
@@ -131,8 +127,10 @@ def _faults(model: Model) -> Iterator[str]:
     if len(outputs) != 1 or len(model.inputs) != 1 or outputs[0].size < 2:
         yield f"{len(model.inputs)} inputs and {len(outputs)} outputs of {outputs[0].size} values"
     for op in model.ops:
-        if op.name not in (*WEIGHTED, *_OPERATORS) and (op.name != "SOFTMAX" or op is not model.ops[-1]):
-            yield f"operator {op.name}" + (" before its end" if op.name == "SOFTMAX" else "")
+        if op.name == SOFTMAX and op is not model.ops[-1]:
+            yield f"operator {op.name} before its end"
+        elif op.name not in (*WEIGHTED, *_OPERATORS):
+            yield f"operator {op.name}"
         elif op.options.get("fused_activation", "NONE") not in _ACTIVATIONS:
             yield f"a fused {op.options['fused_activation']}"
         elif op.name in WEIGHTED:
@@ -160,6 +158,16 @@ def _weight_faults(model: Model, op: Op) -> Iterator[str]:
         yield f"a {op.name} of {kernel.size // bias.size:,} weights a channel, more than {LONGEST:,}"
 
 
+def rows_of(op: Op, kernel: np.ndarray) -> np.ndarray:
+    """Return a layer's kernel as [O, K]: the weights of each output channel, in the order of the kernel's axes."""
+    return kernel.reshape(-1, kernel.shape[-1]).T if op.name == DEPTHWISE else kernel.reshape(kernel.shape[0], -1)
+
+
+def as_stored(op: Op, rows: np.ndarray) -> np.ndarray:
+    """Return rows [O, K] in the order in which a layer's kernel lies in the file."""
+    return rows.T if op.name == DEPTHWISE else rows
+
+
 def _weights(model: Model, op: Op) -> Weights:
     return Weights(*(real(model.tensors[index]) for index in op.inputs[1:3]))
 
@@ -174,6 +182,12 @@ def real(tensor: Tensor) -> np.ndarray:
         shape[tensor.quantized_dimension] = -1
     scale, zero = (np.asarray(each, np.float64).reshape(shape) for each in (tensor.scale, tensor.zero_point))
     return np.asarray((tensor.data - zero) * scale, np.float32)
+
+
+def on_steps(op: Op, values: Any, ranges: Mapping[int, tuple[float, float]]) -> Any:
+    """Return an operator's output rounded to the 256 steps of its range; as it is where it has none."""
+    limits = ranges.get(op.outputs[0])
+    return values if limits is None else tf.quantization.fake_quant_with_min_max_vars(values, *limits)
 
 
 def linear(op: Op, x: Any, kernel: Any, bias: Any) -> Any:
@@ -226,4 +240,5 @@ _OPERATORS: dict[str, Callable[[Model, Op, list[Any]], Any]] = {
     "PAD": _pad,
     "RELU": lambda model, op, given: tf.nn.relu(given[0]),
     "RESHAPE": _reshape,
+    SOFTMAX: lambda model, op, given: given[0],
 }

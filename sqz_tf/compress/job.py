@@ -14,7 +14,7 @@ from sqz_tf.compress.augment import copies
 from sqz_tf.compress.curve import PRICES, Curve, Point
 from sqz_tf.compress.moments import Moments, moments, with_flat_head
 from sqz_tf.compress.network import Network
-from sqz_tf.compress.rounding import Layer, Rounded
+from sqz_tf.compress.rounding import Layer
 from sqz_tf.compress.tune import Lesson, tuned
 
 HELD_BACK = 5  # one picture in so many chooses and tells; no weight is fitted to it
@@ -40,9 +40,9 @@ class Goal:
       epochs: of tuning, where there are pictures enough; 0 only rounds.
     """
 
-    budget: int | None = None
-    divergence: float = DIVERGENCE_A_POINT
-    epochs: int = 0
+    budget: int | None
+    divergence: float
+    epochs: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,19 +131,13 @@ def reach(curve: Curve, pictures: Pictures, goal: Goal, seed: int, step: Step) -
 
 
 def _tuned(curve: Curve, start: Point, lesson: Lesson, goal: Goal, seed: int, step: Step) -> Point:
-    def judge(layers: Mapping[int, Rounded]) -> float:
+    """Return the point nearest to float, on the pictures kept back, of a start and what tuning makes of it."""
+    best = start
+    epochs = tuned(curve.network, start.layers, lesson, epochs=goal.epochs, batch=BATCH, seed=seed)
+    for done, layers in enumerate(epochs, 1):
         point = curve.point(start.price, layers)
         small = goal.budget is None or len(point.pack) <= goal.budget
-        return point.distance.divergence if small else np.inf
-
-    layers = tuned(
-        curve.network,
-        start.layers,
-        lesson,
-        judge,
-        epochs=goal.epochs,
-        batch=BATCH,
-        seed=seed,
-        progress=lambda done, of, divergence: step(f"tuning, {divergence:.4f} nats", done, of),
-    )
-    return curve.point(start.price, layers)
+        if small and point.distance.divergence < best.distance.divergence:
+            best = point
+        step(f"tuning, {point.distance.divergence:.4f} nats", done, goal.epochs)
+    return best

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from converters.tflite.reader import Op
-from sqz_tf.compress.graph import Graph
+from sqz_tf.compress.graph import DEPTHWISE, Graph
 from sqz_tf.train.keras import tf
 
 FLATTENING = 0.3  # of the mean, added to what goes out: classes that no picture shows would get nothing
@@ -149,15 +149,10 @@ class _Sums:
 
 
 def _as_rows(op: Op, kernel: Any) -> Any:
-    """Return the gradient of a kernel as [O, K], as `as_rows` does with arrays."""
-    if op.name == "DEPTHWISE_CONV_2D":
+    """Return the gradient of a kernel as [O, K], as `rows_of` does with arrays."""
+    if op.name == DEPTHWISE:
         return tf.transpose(tf.reshape(kernel, (-1, kernel.shape[-1])))
     return tf.reshape(kernel, (kernel.shape[0], -1))
-
-
-def as_rows(kernel: np.ndarray, depthwise: bool) -> np.ndarray:
-    """Return a kernel as [O, K]."""
-    return kernel.reshape(-1, kernel.shape[-1]).T if depthwise else kernel.reshape(kernel.shape[0], -1)
 
 
 def with_flat_head(found: Mapping[int, Moments]) -> dict[int, Moments]:

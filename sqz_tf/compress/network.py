@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from converters.tflite.reader import Model
-from sqz_tf.compress.graph import Graph, GraphError, Weights
-from sqz_tf.compress.moments import as_rows
+from sqz_tf.compress.graph import SOFTMAX, Graph, GraphError, Weights, as_stored, rows_of
 from sqz_tf.compress.rounding import StepGrid
 from sqz_tf.train.keras import tf
 
@@ -24,7 +23,7 @@ class Network:
     Attributes:
       int8: the `.tflite` whose weights are replaced.
       graph: its operators with the weights to approach; float ones where the float file has the same, else its own.
-      ranges: tensor → (lowest, highest) real value of its int8 numbers.
+      ranges: tensor → (lowest, highest) real value of its int8 numbers; of all up to the logits.
     """
 
     int8: bytes
@@ -64,7 +63,7 @@ class Network:
 
     def rows(self, index: int) -> np.ndarray:
         """Return a layer's weights as [O, K]."""
-        return as_rows(self.graph.weights[index].kernel, self.graph.model.ops[index].name == "DEPTHWISE_CONV_2D")
+        return rows_of(self.graph.model.ops[index], self.graph.weights[index].kernel)
 
     def grid(self, index: int) -> StepGrid:
         """Return the steps that a layer may have: powers of two stay such, one scale stays one."""
@@ -88,8 +87,7 @@ def batches(images: np.ndarray) -> list[np.ndarray]:
 def kernel_of(network: Network, index: int, rows: np.ndarray) -> np.ndarray:
     """Return rows [O, K] in the shape of an operator's kernel, float32."""
     shape = network.graph.weights[index].kernel.shape
-    depthwise = network.graph.model.ops[index].name == "DEPTHWISE_CONV_2D"
-    return np.asarray((rows.T if depthwise else rows).reshape(shape), np.float32)
+    return np.asarray(as_stored(network.graph.model.ops[index], rows).reshape(shape), np.float32)
 
 
 def _nearer(float32: Weights, own: Weights) -> Weights:
@@ -101,7 +99,7 @@ def _nearer(float32: Weights, own: Weights) -> Weights:
 
 
 def _ranges(model: Model) -> dict[int, tuple[float, float]]:
-    tensors = (model.tensors[op.outputs[0]] for op in model.ops)
+    tensors = (model.tensors[op.outputs[0]] for op in model.ops if op.name != SOFTMAX)
     return {
         t.index: (t.scale[0] * (-128 - t.zero_point[0]), t.scale[0] * (127 - t.zero_point[0]))
         for t in tensors

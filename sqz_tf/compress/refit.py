@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from converters.tflite.reader import Op
-from sqz_tf.compress.graph import PASSED_ON, activated, linear
+from sqz_tf.compress.graph import activated, linear, on_steps
 from sqz_tf.compress.network import Network, kernel_of
 from sqz_tf.compress.rounding import Rounded
+from sqz_tf.parity.artifacts import spread
 from sqz_tf.quantize.rounding import mean_shift
 from sqz_tf.train.keras import tf
 
@@ -27,8 +28,8 @@ def refitted(network: Network, layers: Mapping[int, Rounded], images: np.ndarray
     """
     graph, found = network.graph, dict(layers)
     largest = 4 * max(graph.model.tensors[op.outputs[0]].size for op in graph.model.ops)
-    count = min(len(images), max(FEWEST, min(PICTURES, LARGEST_MAPS // largest)))
-    chosen = images[np.linspace(0, len(images) - 1, count).round().astype(int)]
+    count = max(FEWEST, min(PICTURES, LARGEST_MAPS // largest))
+    chosen = images[spread(len(images), count)]
     exact: dict[int, Any] = {graph.model.inputs[0]: tf.constant(network.numbers(chosen))}
     rounded = dict(exact)
     for op in graph.model.ops:
@@ -40,11 +41,10 @@ def refitted(network: Network, layers: Mapping[int, Rounded], images: np.ndarray
             b = linear(op, rounded[op.inputs[0]], tf.constant(kernel), tf.constant(layer.bias, tf.float32))
             shift = _shift(op, a, b)
             found[op.index] = replace(layer, bias=layer.bias - shift.numpy().astype(np.float64))
-            exact[target], rounded[target] = activated(op, a), activated(op, b - shift)
+            exact[target], off = activated(op, a), activated(op, b - shift)
         else:
-            exact[target], rounded[target] = (graph.computed(op, values, {}) for values in (exact, rounded))
-        if target in network.ranges and op.name not in PASSED_ON:
-            rounded[target] = tf.quantization.fake_quant_with_min_max_vars(rounded[target], *network.ranges[target])
+            exact[target], off = (graph.computed(op, values, {}) for values in (exact, rounded))
+        rounded[target] = on_steps(op, off, network.ranges)
         for index in op.inputs:
             if not any(index in later.inputs for later in graph.model.ops[op.index + 1 :]):
                 exact.pop(index, None)

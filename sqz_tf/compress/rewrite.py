@@ -12,6 +12,7 @@ from converters.tflite.edit import add_buffer, drop_unused_buffers, pack, unpack
 from converters.tflite.reader import read_model
 from converters.tflite.writer import read_attached, with_attached
 from sqz_tf.base.errors import ConversionError
+from sqz_tf.compress.graph import SOFTMAX, as_stored
 from sqz_tf.compress.rounding import Rounded
 
 BIAS_STEP = 1 / 16  # of a step of the layer's output; at a quarter the divergence grew by a tenth
@@ -28,17 +29,15 @@ def rewritten(content: bytes, layers: Mapping[int, Rounded]) -> bytes:
     Raises:
       ConversionError: a bias does not fit.
     """
-    names = [op.name for op in read_model(content).ops]
+    ops = read_model(content).ops
     model = unpack(content)
     graph = model.subgraphs[0]
     for index, layer in layers.items():
         op = graph.operators[index]
         _own_constants(graph, op)
         data, kernel, bias = (graph.tensors[each] for each in op.inputs[:3])
-        depthwise = names[index] == "DEPTHWISE_CONV_2D"
-        integers = layer.integers.T if depthwise else layer.integers
         scales = layer.steps[: len(kernel.quantization.scale)].astype(np.float32)
-        _put(model, kernel, np.ascontiguousarray(integers, np.int8), scales)
+        _put(model, kernel, np.ascontiguousarray(as_stored(ops[index], layer.integers), np.int8), scales)
         units = np.float64(data.quantization.scale[0]) * scales.astype(np.float64)
         values = _bias_integers(layer.bias, units, float(graph.tensors[op.outputs[0]].quantization.scale[0]))
         _put(model, bias, values, units.astype(np.float32))
@@ -81,8 +80,7 @@ def _put(model: Any, tensor: Any, values: np.ndarray, scales: np.ndarray) -> Non
 
 def without_softmax(content: bytes) -> bytes:
     """Return the model without its last operator if that is a softmax: its output is the logits."""
-    read = read_model(content)
-    if read.ops[-1].name != "SOFTMAX":
+    if read_model(content).ops[-1].name != SOFTMAX:
         return content
     model = unpack(content)
     graph = model.subgraphs[0]

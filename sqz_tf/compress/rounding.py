@@ -69,21 +69,20 @@ class Layer:
         self.bias, self.grid, self.outputs = bias.astype(np.float64), grid, moments.outputs
         self.order = np.argsort(-np.diag(moments.inputs)[:-1], kind="stable")
         ordered = np.append(self.order, len(self.order))
+        inputs = moments.inputs[np.ix_(ordered, ordered)]
         with threadpool_limits(1, "blas"):  # whose sums depend on the number of threads
-            self.spread = np.linalg.cholesky(np.linalg.inv(moments.inputs[np.ix_(ordered, ordered)])).T
-        sorted_ = moments.inputs[np.ix_(ordered, ordered)]
-        self.toward_bias = sorted_[-1, :-1] / sorted_[-1, -1]
-        self.inner = sorted_[:-1, :-1] - np.outer(
-            self.toward_bias, sorted_[-1, :-1]
-        )  # the bias making good what it can
+            self.spread = np.linalg.cholesky(np.linalg.inv(inputs)).T
+        self.toward_bias = inputs[-1, :-1] / inputs[-1, -1]
+        # Of the weights alone, the bias making good what it can.
+        self.inner = inputs[:-1, :-1] - np.outer(self.toward_bias, inputs[-1, :-1])
         self.rows = np.ascontiguousarray(rows[:, self.order], np.float64)
         self.curvature = 1 / np.square(np.diag(self.spread))[:-1]
 
-    def round(self, price: float, share: float = 1.0) -> Rounded:
-        """Round at a price in nats a bit; `share` makes the step finer or coarser than the price asks for."""
+    def round(self, price: float) -> Rounded:
+        """Round at a price in nats a bit."""
         with threadpool_limits(1, "blas"):
-            steps = self._steps(price, share)
-            rate = rate_of(self._nearest(steps, price))
+            steps = self._steps(price)
+            rate = rate_of(self._nearest(steps))
             for _ in range(PASSES):
                 integers, bias, loss = self._pass(steps, rate, price)
                 rate = rate_of(integers)
@@ -95,16 +94,16 @@ class Layer:
         back[:, self.order] = integers
         return Rounded(back.astype(np.int8), steps, bias, bits, loss)
 
-    def _steps(self, price: float, share: float) -> np.ndarray:
+    def _steps(self, price: float) -> np.ndarray:
         typical = np.exp(np.mean(np.log(self.curvature)))
-        wanted = share * STEP * np.sqrt(price / (self.outputs * typical + 1e-300))
+        wanted = STEP * np.sqrt(price / (self.outputs * typical + 1e-300))
         largest = np.abs(self.rows).max(1)
         largest = np.maximum(largest, SMALLEST_CHANNEL * largest.max())  # a dead channel's bias must fit its step
         finest = self.grid.above(np.maximum(largest, 1e-12) / LARGEST)
         coarsest = self.grid.above(np.maximum(largest, 1e-12))
         return np.maximum(finest, np.minimum(self.grid.nearest(wanted), coarsest))
 
-    def _nearest(self, steps: np.ndarray, price: float) -> np.ndarray:
+    def _nearest(self, steps: np.ndarray) -> np.ndarray:
         """Return a first guess: what lies within six tenths of a step is zero."""
         scaled = self.rows / steps[:, None]
         return np.asarray(np.sign(scaled) * np.floor(np.abs(scaled) + 0.4), np.int64)

@@ -1,19 +1,18 @@
 """Let the integers of a rounded network move until it says what float says (Hinton et al. 2015, arXiv:1503.02531).
 
 Zeros stay zeros, so that the pack stays as small; the others move in units of their steps, gradients passing straight
-through the rounding. The first layers, which hold few weights and cost most of the time, stay as they are. Pictures
-that were kept back choose the epoch.
+through the rounding. The first layers, which hold few weights and cost most of the time, stay as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from sqz_tf.compress.moments import as_rows
+from sqz_tf.compress.graph import rows_of
 from sqz_tf.compress.network import Network, batches, kernel_of
 from sqz_tf.compress.rate import LARGEST, rate_of
 from sqz_tf.compress.rounding import Rounded
@@ -22,9 +21,6 @@ from sqz_tf.train.keras import keras, tf
 FROZEN = 0.05  # share of all weights that the first layers may hold to stay as they are
 RATE = 0.02  # of a step, at the start; falls to 0 along a cosine
 CENTRED = 0.25  # weight of the squared difference of centred logits beside the divergence
-
-Judge = Callable[[Mapping[int, Rounded]], float]
-Progress = Callable[[int, int, float], None]  # epochs done, epochs in all, divergence on the pictures kept back
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,34 +35,21 @@ def tuned(
     network: Network,
     layers: Mapping[int, Rounded],
     lesson: Lesson,
-    judge: Judge,
     *,
     epochs: int,
     batch: int,
     seed: int,
-    progress: Progress,
-) -> dict[int, Rounded]:
-    """Return layers that are at least as near to float on the pictures kept back as those given.
-
-    Args:
-      judge: divergence of layers on pictures kept back.
-      epochs: over all pictures of the lesson.
-    """
+) -> Iterator[dict[int, Rounded]]:
+    """Yield the layers as they are after each of the epochs over all pictures of the lesson."""
     start = _frozen(layers)
     inputs = _Inputs(network, layers, lesson.images, start)
     student = _Student(network, layers, start)
-    best, least = dict(layers), judge(layers)
     rng, steps = np.random.default_rng(seed), max(1, len(lesson.images) // batch)
     learn = student.learner(epochs * steps)
-    for epoch in range(1, epochs + 1):
+    for _ in range(epochs):
         for chosen in np.array_split(rng.permutation(len(lesson.images)), steps):
             learn(inputs.of(chosen), tf.constant(lesson.logits[chosen]))
-        now = student.rounded()
-        found = judge(now)
-        if found < least:
-            best, least = now, found
-        progress(epoch, epochs, found)
-    return best
+        yield student.rounded()
 
 
 def _frozen(layers: Mapping[int, Rounded]) -> int:
@@ -166,8 +149,7 @@ class _Student:
         for index, variable in self.integers.items():
             old = self.layers[index]
             values = np.clip(np.round(variable.numpy()), -LARGEST, LARGEST) * self.used[index].numpy()
-            depthwise = self.network.graph.model.ops[index].name == "DEPTHWISE_CONV_2D"
-            integers = as_rows(values, depthwise).astype(np.int8)
+            integers = rows_of(self.network.graph.model.ops[index], values).astype(np.int8)
             bias = (self.biases[index] * self.units[index]).numpy().astype(np.float64)
             found[index] = replace(old, integers=integers, bias=bias, bits=rate_of(integers).total(integers))
         return found

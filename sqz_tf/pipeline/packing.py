@@ -179,9 +179,8 @@ def _goal(config: PackConfig) -> Goal:
 
 
 def _figures(task: Task, curve: Curve, shown: Sequence[Point], result: Point) -> dict[str, Any]:
-    every = sorted([*shown, result], key=lambda point: -len(point.pack))
-    curve_values = [{**_described(point, task.held, point is result), "chosen": point is result} for point in every]
-    chosen = next(point for point in curve_values if point["chosen"])
+    chosen = {**_described(result, task.held, None), "chosen": True}
+    others_shown = [{**_described(point, task.held, MOST_JUDGED), "chosen": False} for point in shown]
     lost = chosen["drop"]
     return {
         "passed": _near_enough(task.config, result) if lost is None else lost["interval_pp"][0] <= task.config.max_drop,
@@ -190,8 +189,8 @@ def _figures(task: Task, curve: Curve, shown: Sequence[Point], result: Point) ->
         "sections": packs.section_bytes(result.pack),
         "layers": _layers(curve, result),
         "others": others(task.int8),
-        "curve": curve_values,
-        "learnt": len(task.pictures().learnt),
+        "curve": sorted([*others_shown, chosen], key=lambda point: -int(point["bytes"])),
+        "learnt": len(curve.learnt),
         "kept_back": len(curve.kept),
     }
 
@@ -223,20 +222,20 @@ def others(int8: bytes) -> dict[str, int]:
     return found
 
 
-def _described(point: Point, held: Held | None, thoroughly: bool) -> dict[str, Any]:
-    """Return a point of the curve as plain values; `thoroughly` judges on every picture there is."""
-    rows = None if held is None else spread(len(held.labels), len(held.labels) if thoroughly else MOST_JUDGED)
+def _described(point: Point, held: Held | None, most: int | None) -> dict[str, Any]:
+    """Return a point of the curve as plain values, judged on at most `most` of the pictures held out."""
     return {
         "bytes": len(point.pack),
         "price": point.price,
         "divergence": point.distance.divergence,
         "agreement": point.distance.agreement,
-        "drop": None if held is None or rows is None else asdict(drop(point.model, held, rows)),
+        "drop": None if held is None else asdict(drop(point.model, held, most)),
     }
 
 
-def drop(model: bytes, held: Held, rows: np.ndarray) -> stats.Paired:
-    """Return what a packed network loses of float's top-1 on rows of the pictures held out."""
+def drop(model: bytes, held: Held, most: int | None) -> stats.Paired:
+    """Return what a packed network loses of float's top-1 on at most `most` of the pictures held out, evenly spread."""
+    rows = spread(len(held.labels), most or len(held.labels))
     scores = int8_scores(model, RUNTIME, held.images, held.rows[rows])
     return stats.paired_drop(held.right[rows], stats.top_k_correct(scores, held.labels[rows], 1))
 
