@@ -1,4 +1,4 @@
-/* MEAN over height and width: sums per channel, row by row. */
+/* MEAN: sums per channel, row by row. */
 #include "sqz_add_pixels.h"
 #include "sqz_requantize.h"
 
@@ -9,6 +9,7 @@ void sqz_mean_row(const void *params, const sqz_rows *rows) {
     if (rows->out) {
         for (unsigned c = 0; c < mean->channels; ++c) {
             rows->out[c] = sqz_requantize(&mean->requant, sums[c] - mean->zero_sum, 0);
+            sums[c] = 0; /* for the next row, of a mean over width */
         }
     }
 }

@@ -17,6 +17,7 @@ SPREAD = 40.0  # standard deviation of int8 inputs, weights and outputs
 
 _OPERATORS = schema.BuiltinOperator
 _VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "RESHAPE": 1, "RELU_N1_TO_1": 1}
+_VERSIONS |= {"HARD_SWISH": 1, "PRELU": 1}
 _ACTIVATIONS = schema.ActivationFunctionType
 
 
@@ -236,6 +237,59 @@ class Net:
         options.fusedActivationFunction = getattr(_ACTIVATIONS, activation)
         result = self.map(a.shape, scale or 1.3 * max(a.scale, b.scale), zero_point)
         return self.op("ADD", [a.index, b.index], result, options, "AddOptions")
+
+    def binary(
+        self,
+        operator: str,
+        a: Map | int,
+        b: Map | int,
+        like: Map,
+        scale: float,
+        zero_point: int = 3,
+        activation: str = "NONE",
+    ) -> Map:
+        """Add ADD, SUB, MUL, MINIMUM or MAXIMUM of maps or the indices of constants, as wide as `like`."""
+        kind = {"MINIMUM": "MaximumMinimum", "MAXIMUM": "MaximumMinimum"}.get(operator, operator.capitalize())
+        options = getattr(schema, f"{kind}OptionsT")()
+        if kind != "MaximumMinimum":
+            options.fusedActivationFunction = getattr(_ACTIVATIONS, activation)
+        inputs = [each.index if isinstance(each, Map) else each for each in (a, b)]
+        return self.op(operator, inputs, self.map(like.shape, scale, zero_point), options, f"{kind}Options")
+
+    def constant(self, shape: Sequence[int], scale: float, zero_point: int) -> int:
+        """Add random int8 constants; return their index."""
+        values = self.rng.integers(-128, 128, tuple(shape)).astype(np.int8)
+        return self.tensor(shape, "int8", (scale,), (zero_point,), values)
+
+    def elementwise(self, operator: str, x: Map, scale: float, zero_point: int, slope: float = 0.1) -> Map:
+        """Add LOGISTIC, TANH, EXP, HARD_SWISH or LEAKY_RELU."""
+        scale, zero_point = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}.get(operator, (scale, zero_point))
+        result = self.map(x.shape, scale, zero_point)
+        if operator != "LEAKY_RELU":
+            return self.op(operator, [x.index], result)
+        options = schema.LeakyReluOptionsT()
+        options.alpha = slope
+        return self.op(operator, [x.index], result, options, "LeakyReluOptions")
+
+    def prelu(self, x: Map, slopes: int, scale: float, zero_point: int) -> Map:
+        """Add PRELU by the constant of this index."""
+        return self.op("PRELU", [x.index, slopes], self.map(x.shape, scale, zero_point))
+
+    def transpose(self, x: Map, *axes: int) -> Map:
+        """Add TRANSPOSE."""
+        order = self.tensor((len(axes),), "int32", data=np.array(axes, np.int32))
+        result = self.map([x.shape[axis] for axis in axes], x.scale, x.zero_point)
+        return self.op("TRANSPOSE", [x.index, order], result, schema.TransposeOptionsT(), "TransposeOptions")
+
+    def reduce(self, operator: str, x: Map, axes: Sequence[int]) -> Map:
+        """Add MEAN or REDUCE_MAX over axes, which stay as sides of 1."""
+        options = schema.ReducerOptionsT()
+        options.keepDims = True
+        order = self.tensor((len(axes),), "int32", data=np.array(axes, np.int32))
+        shape = [1 if axis in axes else side for axis, side in enumerate(x.shape)]
+        scale, zero_point = (x.scale / 2, 5) if operator == "MEAN" else (x.scale, x.zero_point)
+        result = self.map(shape, scale, zero_point)
+        return self.op(operator, [x.index, order], result, options, "ReducerOptions")
 
     def pad(
         self, x: Map, top: int = 1, bottom: int = 1, left: int = 1, right: int = 1, *, value: int | None = None
