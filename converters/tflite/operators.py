@@ -17,6 +17,7 @@ _OPTIONS = names(schema.BuiltinOptions)
 INPUTS = {
     "ADD": (2, 2),
     "AVERAGE_POOL_2D": (1, 1),
+    "BATCH_TO_SPACE_ND": (3, 3),
     "CONCATENATION": (1, None),
     "CONV_2D": (2, 3),
     "DEPTHWISE_CONV_2D": (2, 3),
@@ -42,6 +43,7 @@ INPUTS = {
     "RELU_N1_TO_1": (1, 1),
     "RESHAPE": (1, 2),
     "SOFTMAX": (1, 1),
+    "SPACE_TO_BATCH_ND": (3, 3),
     "SQUEEZE": (1, 1),
     "SUB": (2, 2),
     "TANH": (1, 1),

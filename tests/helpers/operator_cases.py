@@ -451,6 +451,7 @@ def add(draw: Draw) -> Case:
     pairs = dict(zip(["a", "b", "out"], map(quantized_multiplier, reals), strict=True))
     _, height, width, channels = a.shape
     params: dict[str, Any] = {"width": width, "channels": channels, "out_stride": channels}
+    params["second"] = {"constant": None, "step": channels}
     params["lowest"], params["highest"] = limits(activation, scale_out, zeros[2])
     for (name, (multiplier, shift)), zero in zip(pairs.items(), zeros, strict=True):
         params |= {f"multiplier_{name}": multiplier, f"shift_{name}": shift, f"zero_point_{name}": zero}

@@ -74,7 +74,7 @@ class _Builder:
         parts = [self._conv, self._conv, self._depthwise, self._max_pool, self._average_pool, self._bypass]
         parts += [self._fire, self._branches, self._reduction, self._dense_block, self._pad, self._requantize]
         parts += [self._reshape, self._tall, self._elementwise, self._binary, self._squeeze_excite, self._turn]
-        parts += [self._prelu, self._reduce]
+        parts += [self._prelu, self._reduce, self._groups, self._dilated]
         part = self.pick(*parts)
         self.told.append(part.__name__.strip("_"))
         return part(x)
@@ -230,6 +230,16 @@ class _Builder:
             return self.net_.pool(x, kernel, (1, 1), average=self.pick(True, False))
         return self.net_.conv(x, self.number(1, 4), kernel, (self.number(1, 2), 1))
 
+    def _groups(self, x: Map) -> Map:
+        groups = self.pick(*_divisors(x.channels, 8))
+        kernel = (self.number(1, 3), self.number(1, 3))
+        return self.net_.conv(x, groups * self.number(1, 4), kernel, groups=groups, per_channel=self.pick(True, False))
+
+    def _dilated(self, x: Map) -> Map:
+        block = (self.number(1, 3), self.number(1, 3))
+        fits = all(side > 2 * step for side, step in zip(x.shape[1:3], block, strict=True))
+        return self.net_.dilated(x, self.number(1, 5), block, self.pick("SAME", "VALID") if fits else "SAME")
+
     def _elementwise(self, x: Map) -> Map:
         operator = self.pick("LOGISTIC", "TANH", "EXP", "HARD_SWISH", "LEAKY_RELU")
         slope = self.pick(0.1, 0.3, 1.7)
@@ -255,18 +265,18 @@ class _Builder:
             if self.pick(True, False):
                 pooled = self.net_.reduce("MEAN", other, (1, 2))
                 other = self.net_.requantize(pooled, scale, zero_point)
-        pair = self.pick((x, other), (other, x))
+        a, b = self.pick((x, other), (other, x))
         if extreme:
-            return self.net_.binary(operator, *pair, x, scale, zero_point)
+            return self.net_.binary(operator, a, b, x, scale, zero_point)
         out = {"MUL": x.scale * scale * 60}.get(operator, 1.6 * max(x.scale, scale))
-        return self.net_.binary(operator, *pair, x, out, self.pick(-128, 3), self.pick("NONE", "RELU", "RELU6"))
+        return self.net_.binary(operator, a, b, x, out, self.pick(-128, 3), self.pick("NONE", "RELU", "RELU6"))
 
     def _squeeze_excite(self, x: Map) -> Map:
         """Scale a map's channels by what its mean says."""
         gate = self.net_.conv(self.net_.reduce("MEAN", x, (1, 2)), x.channels, (1, 1))
         gate = self.net_.elementwise(self.pick("LOGISTIC", "HARD_SWISH"), gate, gate.scale, -128)
-        pair = self.pick((x, gate), (gate, x))
-        return self.net_.binary("MUL", *pair, x, x.scale * gate.scale * 60, self.pick(-128, 3))
+        a, b = self.pick((x, gate), (gate, x))
+        return self.net_.binary("MUL", a, b, x, x.scale * gate.scale * 60, self.pick(-128, 3))
 
     def _turn(self, x: Map) -> Map:
         """Transpose, to few channels again."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from converters.compiler.faults import Unsupported, check
 from converters.compiler.front import moving, pointwise, pooling, weighted
 from converters.compiler.front import network as net
+from converters.compiler.front.dilated import with_dilations
 from converters.compiler.front.layer import COMPUTED, Readers, ReadLayer
 from converters.compiler.limits import LARGEST_SIDE, MOST_LAYERS
 from converters.tflite.reader import Model, Op, Tensor, layer_names, read_model
@@ -22,7 +23,7 @@ def read_graph(data: bytes) -> net.Graph:
     Raises:
       ValueError: the file is damaged, or holds what cannot be compiled.
     """
-    model = read_model(data)
+    model = with_dilations(read_model(data))
     check(
         len(model.inputs) == 1 and len(model.outputs) == 1,
         f"the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs; expected one of each",

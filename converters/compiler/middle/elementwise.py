@@ -30,9 +30,9 @@ def prelu(slopes: net.Constant, source: net.FeatureMap, target: net.FeatureMap) 
     return sloped(np.where(values < 0, values * factor, values), scales, target.zero_point, values >= 0)
 
 
-def of_constant(kernel: prog.Kernel, constant: int) -> np.ndarray:
+def of_constant(operator: str, kernel: prog.Kernel, constant: int) -> np.ndarray:
     """Return the table of an operator of two operands, the second always the same byte."""
-    return OF_CONSTANT[type(kernel)](kernel, constant)
+    return OF_CONSTANT[operator](kernel, constant)
 
 
 def _sum(kernel: prog.AddKernel, constant: int) -> np.ndarray:
@@ -57,16 +57,16 @@ def _extreme(kernel: prog.ExtremeKernel, constant: int) -> np.ndarray:
     return clamped(np.maximum(BYTES, constant) if kernel.larger else np.minimum(BYTES, constant))
 
 
-OF_CONSTANT: dict[type, Callable[[Any, int], np.ndarray]] = {
-    prog.AddKernel: _sum,
-    prog.ExtremeKernel: _extreme,
-    prog.MulKernel: _product,
+OF_CONSTANT: dict[str, Callable[[Any, int], np.ndarray]] = {
+    "ADD": _sum,
+    "MAXIMUM": _extreme,
+    "MINIMUM": _extreme,
+    "MUL": _product,
+    "SUB": _sum,
 }
 
 
-def sloped(
-    values: np.ndarray, scales: tuple[float, float, float], zero_point: int, positive: np.ndarray
-) -> np.ndarray:
+def sloped(values: np.ndarray, scales: tuple[float, float, float], zero_point: int, positive: np.ndarray) -> np.ndarray:
     """Return what becomes of values where negative ones are multiplied by a slope (LEAKY_RELU, PRELU).
 
     Args:

@@ -5,6 +5,7 @@ Multipliers, shifts, clamps and folded biases are those of TFLite's reference ke
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -93,7 +94,7 @@ def binary(kind: net.Binary, a: net.FeatureMap, b: net.FeatureMap, target: net.F
     """
     if kind.constant is not None and kind.constant.values.size == 1:
         kernel = BINARY[kind.operator](kind, a, b, target, prog.Second())
-        table = elementwise.of_constant(kernel, int(kind.constant.values[0]))
+        table = elementwise.of_constant(kind.operator, kernel, int(kind.constant.values[0]))
         return prog.TableKernel(table, target.width, target.channels)
     constant = None if kind.constant is None else kind.constant.values
     second = prog.Second(constant is None and b.shape != target.shape, constant)
@@ -113,9 +114,7 @@ def _add(
         multiplier = multiplier * np.array([-1, 1, 1] if kind.swapped else [1, -1, 1])
     ends = arithmetic.activation_range(kind.activation, target.scale, target.zero_point)
     zero_points = (a.zero_point, b.zero_point, target.zero_point)
-    return prog.AddKernel(
-        _three(multiplier), _three(shift), zero_points, *ends, target.width, target.channels, second
-    )
+    return prog.AddKernel(_three(multiplier), _three(shift), zero_points, *ends, target.width, target.channels, second)
 
 
 def _mul(
@@ -134,7 +133,13 @@ def _extreme(
     return prog.ExtremeKernel(kind.operator == "MAXIMUM", target.width, target.channels, second)
 
 
-BINARY = {"ADD": _add, "MAXIMUM": _extreme, "MINIMUM": _extreme, "MUL": _mul, "SUB": _add}
+BINARY: dict[str, Callable[..., prog.Kernel]] = {
+    "ADD": _add,
+    "MAXIMUM": _extreme,
+    "MINIMUM": _extreme,
+    "MUL": _mul,
+    "SUB": _add,
+}
 
 
 def lookup(kind: net.Elementwise, source: net.FeatureMap, target: net.FeatureMap) -> prog.TableKernel:
