@@ -17,25 +17,37 @@ _OPTIONS = names(schema.BuiltinOptions)
 INPUTS = {
     "ADD": (2, 2),
     "AVERAGE_POOL_2D": (1, 1),
+    "BATCH_TO_SPACE_ND": (3, 3),
     "CONCATENATION": (1, None),
     "CONV_2D": (2, 3),
     "DEPTHWISE_CONV_2D": (2, 3),
     "DEQUANTIZE": (1, 1),
+    "EXP": (1, 1),
     "EXPAND_DIMS": (2, 2),
     "FULLY_CONNECTED": (2, 3),
+    "HARD_SWISH": (1, 1),
+    "LEAKY_RELU": (1, 1),
+    "LOGISTIC": (1, 1),
+    "MAXIMUM": (2, 2),
     "MAX_POOL_2D": (1, 1),
     "MEAN": (2, 2),
+    "MINIMUM": (2, 2),
     "MUL": (2, 2),
     "PAD": (2, 2),
     "PADV2": (3, 3),
+    "PRELU": (2, 2),
     "QUANTIZE": (1, 1),
+    "REDUCE_MAX": (2, 2),
     "RELU": (1, 1),
     "RELU6": (1, 1),
     "RELU_N1_TO_1": (1, 1),
     "RESHAPE": (1, 2),
     "SOFTMAX": (1, 1),
+    "SPACE_TO_BATCH_ND": (3, 3),
     "SQUEEZE": (1, 1),
     "SUB": (2, 2),
+    "TANH": (1, 1),
+    "TRANSPOSE": (2, 2),
 }
 
 
@@ -86,6 +98,10 @@ def _softmax(o: Any, file: File) -> dict[str, Any]:
     return {"beta": o.Beta()}
 
 
+def _slope(o: Any, file: File) -> dict[str, Any]:
+    return {"alpha": o.Alpha()}
+
+
 def _reshape(o: Any, file: File) -> dict[str, Any]:
     return {"new_shape": tuple(numbers(o, "NewShape", file))}
 
@@ -102,6 +118,8 @@ OPTIONS: dict[str, tuple[str, Callable[[Any, File], dict[str, Any]]]] = {
     "MUL": ("MulOptions", _activation),
     "FULLY_CONNECTED": ("FullyConnectedOptions", _fully_connected),
     "MEAN": ("ReducerOptions", _reducer),
+    "REDUCE_MAX": ("ReducerOptions", _reducer),
+    "LEAKY_RELU": ("LeakyReluOptions", _slope),
     "SOFTMAX": ("SoftmaxOptions", _softmax),
     "RESHAPE": ("ReshapeOptions", _reshape),
 }

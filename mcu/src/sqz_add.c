@@ -1,4 +1,4 @@
-/* ADD of two maps of one shape. */
+/* ADD and SUB. */
 #include "sqz_dsp.h"
 #include "sqz_requantize.h"
 
@@ -84,13 +84,13 @@ static void add_run(const sqz_add *add, const int8_t *a, const int8_t *b, int8_t
 
 void sqz_add_row(const void *params, const sqz_rows *rows) {
     const sqz_add *add = params;
-    const int8_t *a = rows->in[0], *b = rows->in[1];
-    if (add->out_stride == add->channels) {
+    const int8_t *a = rows->in[0], *b = add->second.constant ? add->second.constant : rows->in[1];
+    if (add->out_stride == add->channels && add->second.step) {
         add_run(add, a, b, rows->out, (unsigned)add->width * add->channels);
         return;
     }
     int8_t *out = rows->out;
-    for (unsigned x = 0; x < add->width; ++x, a += add->channels, b += add->channels, out += add->out_stride) {
+    for (unsigned x = 0; x < add->width; ++x, a += add->channels, b += add->second.step, out += add->out_stride) {
         add_run(add, a, b, out, add->channels);
     }
 }

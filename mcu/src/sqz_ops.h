@@ -207,7 +207,7 @@ void sqz_max_pool_window(const void *params, const sqz_rows *rows);
 void sqz_average_pool_row(const void *params, const sqz_rows *rows);
 void sqz_average_pool_window(const void *params, const sqz_rows *rows);
 
-/* MEAN over height and width. SQZ_LAST, one firing per row; state int32 [channels]. */
+/* MEAN over height and width: SQZ_LAST, one firing per row; over width: SQZ_EACH. State int32 [channels]. */
 typedef struct sqz_mean {
     sqz_requant requant; /* per tensor; 1 / pixels is part of the multiplier, as in TFLite */
     int32_t zero_sum;    /* taken off each sum: the input's zero point * pixels, less the bytes of a PAD before it */
@@ -216,17 +216,73 @@ typedef struct sqz_mean {
 
 void sqz_mean_row(const void *params, const sqz_rows *rows);
 
-/* ADD of two maps of one shape; each input is shifted left by 20 bits, scaled, added, and the sum scaled. The output
- * row may be one of the inputs if out_stride == channels. */
+/* What meets a map in an operator of two operands: constants [channels], or if null a second stream, of as many rows or of
+ * one for all of them. From one pixel to the next are `step` bytes; 0: one pixel, or the constants, meets all. The
+ * output row may be one of the inputs if out_stride == channels. */
+typedef struct sqz_second {
+    const int8_t *constant;
+    uint16_t step;
+} sqz_second;
+
+/* ADD and SUB; each input is shifted left by 20 bits, scaled, added, and the sum scaled. */
 typedef struct sqz_add {
-    int32_t multiplier_a, multiplier_b, multiplier_out;
+    int32_t multiplier_a, multiplier_b, multiplier_out; /* negative of what is taken off */
     int8_t shift_a, shift_b, shift_out; /* TFLite's: not positive */
     int8_t zero_point_a, zero_point_b, zero_point_out;
     int8_t lowest, highest;
     uint16_t width, channels, out_stride;
+    sqz_second second;
 } sqz_add;
 
 void sqz_add_row(const void *params, const sqz_rows *rows);
+
+/* MUL: requant((a - zero_point_a) * (b - zero_point_b)). */
+typedef struct sqz_mul {
+    sqz_requant requant; /* per tensor */
+    int8_t zero_point_a, zero_point_b;
+    uint16_t width, channels, out_stride;
+    sqz_second second;
+} sqz_mul;
+
+void sqz_mul_row(const void *params, const sqz_rows *rows);
+
+/* MINIMUM and MAXIMUM. */
+typedef struct sqz_extreme {
+    uint8_t larger; /* whether the larger is wanted */
+    uint16_t width, channels, out_stride;
+    sqz_second second;
+} sqz_extreme;
+
+void sqz_extreme_row(const void *params, const sqz_rows *rows);
+
+/* A function of each value: table[256], in the order of the byte without its sign. The output row may be the input if
+ * out_stride == channels. */
+typedef struct sqz_table {
+    const int8_t *table;
+    uint16_t width, channels, out_stride;
+} sqz_table;
+
+void sqz_table_row(const void *params, const sqz_rows *rows);
+
+/* PRELU: positive(a) of a = q - input_zero_point that is not negative, else negative(a * (slopes[c] - slope_zero_point)).
+ * The output row may be the input if out_stride == channels. */
+typedef struct sqz_prelu {
+    sqz_requant positive, negative; /* per tensor */
+    const int8_t *slopes;           /* [channels] */
+    int8_t input_zero_point, slope_zero_point;
+    uint16_t width, channels, out_stride;
+} sqz_prelu;
+
+void sqz_prelu_row(const void *params, const sqz_rows *rows);
+
+/* TRANSPOSE: firing y makes row y of a map gathered from the input, all of which it sees, as in sqz_reshape. From one row,
+ * pixel and channel of the output to the next are so many bytes of the input. */
+typedef struct sqz_transpose {
+    uint32_t row_step, pixel_step, channel_step;
+    uint16_t width, channels, out_stride; /* of the output */
+} sqz_transpose;
+
+void sqz_transpose_row(const void *params, const sqz_rows *rows);
 
 /* QUANTIZE from int8 to int8, and RELU or RELU6 that stand alone: q -> requant(q - input_zero_point). The
  * output row may be the input if out_stride == channels. */

@@ -151,8 +151,11 @@ static void complete_output(const sqz_model *model, void *arena, const sqz_op *o
 static SQZ_NOINLINE int fire_next(const sqz_model *model, void *arena, const sqz_op *op) {
     const unsigned i = (unsigned)(op - model->ops);
     const int y = fired(arena)[i], end = band_end(op, y);
-    if (op->input_b != SQZ_NONE && complete(model, arena)[op->input_b] < end) {
-        return 0;
+    if (op->input_b != SQZ_NONE) {
+        const sqz_stream *second = &model->streams[op->input_b]; /* of one row, it is for all */
+        if (complete(model, arena)[op->input_b] < smaller(end, second->height)) {
+            return 0;
+        }
     }
     for (int from = y, to; from < end; from = to) {
         to = op->at_once ? end : from + 1;

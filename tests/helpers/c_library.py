@@ -104,6 +104,7 @@ Pool = _structure(
     highest=c_int8,
 )
 Mean = _structure("sqz_mean", requant=Requant, zero_sum=c_int32, width=c_uint16, channels=c_uint16)
+Second = _structure("sqz_second", constant=POINTER(c_int8), step=c_uint16)
 Add = _structure(
     "sqz_add",
     multiplier_a=c_int32,
@@ -117,6 +118,41 @@ Add = _structure(
     zero_point_out=c_int8,
     lowest=c_int8,
     highest=c_int8,
+    width=c_uint16,
+    channels=c_uint16,
+    out_stride=c_uint16,
+    second=Second,
+)
+Mul = _structure(
+    "sqz_mul",
+    requant=Requant,
+    zero_point_a=c_int8,
+    zero_point_b=c_int8,
+    width=c_uint16,
+    channels=c_uint16,
+    out_stride=c_uint16,
+    second=Second,
+)
+Extreme = _structure(
+    "sqz_extreme", larger=c_uint8, width=c_uint16, channels=c_uint16, out_stride=c_uint16, second=Second
+)
+Table = _structure("sqz_table", table=POINTER(c_int8), width=c_uint16, channels=c_uint16, out_stride=c_uint16)
+PRelu = _structure(
+    "sqz_prelu",
+    positive=Requant,
+    negative=Requant,
+    slopes=POINTER(c_int8),
+    input_zero_point=c_int8,
+    slope_zero_point=c_int8,
+    width=c_uint16,
+    channels=c_uint16,
+    out_stride=c_uint16,
+)
+Transpose = _structure(
+    "sqz_transpose",
+    row_step=c_uint32,
+    pixel_step=c_uint32,
+    channel_step=c_uint32,
     width=c_uint16,
     channels=c_uint16,
     out_stride=c_uint16,
@@ -188,7 +224,8 @@ Model = _structure(
 )
 STRUCTURES = (
     *(Packed, ConvPacked, ConvMeanPacked),
-    *(Requant, ExactRequant, Conv, ConvMean, Pool, Mean, Add, Quantize, Pad, Reshape, FullyConnected, Softmax),
+    *(Requant, ExactRequant, Conv, ConvMean, Pool, Mean, Second, Add, Mul, Extreme, Table, PRelu, Transpose),
+    *(Quantize, Pad, Reshape, FullyConnected, Softmax),
     *(Stream, Op, Model),
 )
 PARAMS = {structure.__name__: structure for structure in STRUCTURES}
@@ -355,8 +392,9 @@ void sqz_trace(unsigned stream, unsigned y, const int8_t *row, size_t bytes) {
 
 
 PORTABLE = (
-    *("add", "average_pool", "connected", "conv", "conv_mean", "depthwise", "fully_connected", "image"),
-    *("max_pool", "mean", "pad", "quantize", "reshape", "softmax", "stream"),
+    *("add", "add_pixels", "average_pool", "connected", "conv", "conv_mean", "depthwise", "extreme", "fully_connected"),
+    *("image", "max_pool", "mean", "mul", "pad", "prelu", "quantize", "reshape", "softmax", "stream", "table"),
+    "transpose",
 )
 
 

@@ -17,6 +17,7 @@ SPREAD = 40.0  # standard deviation of int8 inputs, weights and outputs
 
 _OPERATORS = schema.BuiltinOperator
 _VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "RESHAPE": 1, "RELU_N1_TO_1": 1}
+_VERSIONS |= {"HARD_SWISH": 1, "PRELU": 1, "SPACE_TO_BATCH_ND": 3, "BATCH_TO_SPACE_ND": 3}
 _ACTIVATIONS = schema.ActivationFunctionType
 
 
@@ -132,11 +133,12 @@ class Net:
         out: tuple[float, int] | None = None,
         power_of_two: bool = False,
         dead: bool = False,
+        groups: int = 1,
     ) -> Map:
         """Add CONV_2D, or DEPTHWISE_CONV_2D with `channels` as the depth multiplier; `dead` as for `_kill`."""
         outputs = channels * x.channels if depthwise else channels
-        shape = (1, *kernel, outputs) if depthwise else (outputs, *kernel, x.channels)
-        inputs = int(np.prod(kernel)) * (1 if depthwise else x.channels)
+        shape = (1, *kernel, outputs) if depthwise else (outputs, *kernel, x.channels // groups)
+        inputs = int(np.prod(kernel)) * (1 if depthwise else x.channels // groups)
         scales = self._weight_scales(outputs if per_channel else 1, power_of_two)
         dimension = 3 if depthwise else 0
         weights = self._weights(shape, dimension)
@@ -148,7 +150,7 @@ class Net:
             self._kill(x, scales, np.moveaxis(weights, dimension, 0), biases)
         constants = [self.tensor(shape, "int8", scales, [0] * len(scales), weights, dimension)]
         constants += [self._bias(x, scales, biases)] if bias else []
-        result = self.map((1, *sizes, outputs), *out)
+        result = self.map((x.shape[0], *sizes, outputs), *out)
         options = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
         options.strideH, options.strideW = stride
         options.dilationHFactor, options.dilationWFactor = dilation
@@ -159,6 +161,23 @@ class Net:
         name = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
         kind = "DepthwiseConv2DOptions" if depthwise else "Conv2DOptions"
         return self.op(name, [x.index, *constants], result, options, kind)
+
+    def dilated(self, x: Map, channels: int, block: tuple[int, int], padding: str = "SAME") -> Map:
+        """Add a convolution of 3 x 3 with dilation as SPACE_TO_BATCH_ND, CONV_2D and BATCH_TO_SPACE_ND."""
+        spans, sides = [2 * step for step in block], x.shape[1:3]
+        before = [span // 2 if padding == "SAME" else 0 for span in spans]
+        after = [span - first if padding == "SAME" else 0 for span, first in zip(spans, before, strict=True)]
+        more = [-(a + b + side) % step for a, b, side, step in zip(before, after, sides, block, strict=True)]
+        pads = np.array([[a, b + c] for a, b, c in zip(before, after, more, strict=True)], np.int32)
+        inner = [(side + sum(pad)) // step for side, pad, step in zip(sides, pads.tolist(), block, strict=True)]
+        blocks = self.tensor((2,), "int32", data=np.array(block, np.int32))
+        split = self.map((block[0] * block[1], *inner, x.channels), x.scale, x.zero_point)
+        inputs = [x.index, blocks, self.tensor((2, 2), "int32", data=pads)]
+        y = self.conv(self.op("SPACE_TO_BATCH_ND", inputs, split), channels, padding="VALID")
+        sizes = [side + a + b - span for side, a, b, span in zip(sides, before, after, spans, strict=True)]
+        crops = self.tensor((2, 2), "int32", data=np.array([[0, each] for each in more], np.int32))
+        joined = self.map((1, *sizes, channels), y.scale, y.zero_point)
+        return self.op("BATCH_TO_SPACE_ND", [y.index, blocks, crops], joined)
 
     def _weight_scales(self, count: int, power_of_two: bool) -> np.ndarray:
         scales = 2.0 ** self.rng.uniform(-8, -5, count)
@@ -236,6 +255,59 @@ class Net:
         options.fusedActivationFunction = getattr(_ACTIVATIONS, activation)
         result = self.map(a.shape, scale or 1.3 * max(a.scale, b.scale), zero_point)
         return self.op("ADD", [a.index, b.index], result, options, "AddOptions")
+
+    def binary(
+        self,
+        operator: str,
+        a: Map | int,
+        b: Map | int,
+        like: Map,
+        scale: float,
+        zero_point: int = 3,
+        activation: str = "NONE",
+    ) -> Map:
+        """Add ADD, SUB, MUL, MINIMUM or MAXIMUM of maps or the indices of constants, as wide as `like`."""
+        kind = {"MINIMUM": "MaximumMinimum", "MAXIMUM": "MaximumMinimum"}.get(operator, operator.capitalize())
+        options = getattr(schema, f"{kind}OptionsT")()
+        if kind != "MaximumMinimum":
+            options.fusedActivationFunction = getattr(_ACTIVATIONS, activation)
+        inputs = [each.index if isinstance(each, Map) else each for each in (a, b)]
+        return self.op(operator, inputs, self.map(like.shape, scale, zero_point), options, f"{kind}Options")
+
+    def constant(self, shape: Sequence[int], scale: float, zero_point: int) -> int:
+        """Add random int8 constants; return their index."""
+        values = self.rng.integers(-128, 128, tuple(shape)).astype(np.int8)
+        return self.tensor(shape, "int8", (scale,), (zero_point,), values)
+
+    def elementwise(self, operator: str, x: Map, scale: float, zero_point: int, slope: float = 0.1) -> Map:
+        """Add LOGISTIC, TANH, EXP, HARD_SWISH or LEAKY_RELU."""
+        scale, zero_point = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}.get(operator, (scale, zero_point))
+        result = self.map(x.shape, scale, zero_point)
+        if operator != "LEAKY_RELU":
+            return self.op(operator, [x.index], result)
+        options = schema.LeakyReluOptionsT()
+        options.alpha = slope
+        return self.op(operator, [x.index], result, options, "LeakyReluOptions")
+
+    def prelu(self, x: Map, slopes: int, scale: float, zero_point: int) -> Map:
+        """Add PRELU by the constant of this index."""
+        return self.op("PRELU", [x.index, slopes], self.map(x.shape, scale, zero_point))
+
+    def transpose(self, x: Map, *axes: int) -> Map:
+        """Add TRANSPOSE."""
+        order = self.tensor((len(axes),), "int32", data=np.array(axes, np.int32))
+        result = self.map([x.shape[axis] for axis in axes], x.scale, x.zero_point)
+        return self.op("TRANSPOSE", [x.index, order], result, schema.TransposeOptionsT(), "TransposeOptions")
+
+    def reduce(self, operator: str, x: Map, axes: Sequence[int]) -> Map:
+        """Add MEAN or REDUCE_MAX over axes, which stay as sides of 1."""
+        options = schema.ReducerOptionsT()
+        options.keepDims = True
+        order = self.tensor((len(axes),), "int32", data=np.array(axes, np.int32))
+        shape = [1 if axis in axes else side for axis, side in enumerate(x.shape)]
+        scale, zero_point = (x.scale / 2, 5) if operator == "MEAN" else (x.scale, x.zero_point)
+        result = self.map(shape, scale, zero_point)
+        return self.op(operator, [x.index, order], result, options, "ReducerOptions")
 
     def pad(
         self, x: Map, top: int = 1, bottom: int = 1, left: int = 1, right: int = 1, *, value: int | None = None

@@ -40,7 +40,9 @@ class Tensor:
     axis: int = 0
 
 
-def model(name: str, options: dict[str, Any], inputs: Sequence[Tensor], target: Tensor, kind: str = "") -> bytes:
+def model(
+    name: str, options: dict[str, Any], inputs: Sequence[Tensor], target: Tensor, kind: str = "", version: int = 3
+) -> bytes:
     """Return a `.tflite` of one operator; tensors with data are constants, the others the model's inputs."""
     form, graph, op, code = schema.ModelT(), schema.SubGraphT(), schema.OperatorT(), schema.OperatorCodeT()
     form.version, form.subgraphs, form.operatorCodes, form.buffers = 3, [graph], [code], [schema.BufferT()]
@@ -55,7 +57,7 @@ def model(name: str, options: dict[str, Any], inputs: Sequence[Tensor], target: 
             assert hasattr(op.builtinOptions, key)
             setattr(op.builtinOptions, key, value)
     code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, name)
-    code.version = 3
+    code.version = version
     builder = flatbuffers.Builder(1024)
     builder.Finish(form.Pack(builder), b"TFL3")
     return bytes(builder.Output())
@@ -449,6 +451,7 @@ def add(draw: Draw) -> Case:
     pairs = dict(zip(["a", "b", "out"], map(quantized_multiplier, reals), strict=True))
     _, height, width, channels = a.shape
     params: dict[str, Any] = {"width": width, "channels": channels, "out_stride": channels}
+    params["second"] = {"constant": None, "step": channels}
     params["lowest"], params["highest"] = limits(activation, scale_out, zeros[2])
     for (name, (multiplier, shift)), zero in zip(pairs.items(), zeros, strict=True):
         params |= {f"multiplier_{name}": multiplier, f"shift_{name}": shift, f"zero_point_{name}": zero}

@@ -73,7 +73,8 @@ class _Builder:
     def _part(self, x: Map) -> Map:
         parts = [self._conv, self._conv, self._depthwise, self._max_pool, self._average_pool, self._bypass]
         parts += [self._fire, self._branches, self._reduction, self._dense_block, self._pad, self._requantize]
-        parts += [self._reshape, self._tall]
+        parts += [self._reshape, self._tall, self._elementwise, self._binary, self._squeeze_excite, self._turn]
+        parts += [self._prelu, self._reduce, self._groups, self._dilated]
         part = self.pick(*parts)
         self.told.append(part.__name__.strip("_"))
         return part(x)
@@ -228,6 +229,62 @@ class _Builder:
         if self.pick(True, False):
             return self.net_.pool(x, kernel, (1, 1), average=self.pick(True, False))
         return self.net_.conv(x, self.number(1, 4), kernel, (self.number(1, 2), 1))
+
+    def _groups(self, x: Map) -> Map:
+        groups = self.pick(*_divisors(x.channels, 8))
+        kernel = (self.number(1, 3), self.number(1, 3))
+        return self.net_.conv(x, groups * self.number(1, 4), kernel, groups=groups, per_channel=self.pick(True, False))
+
+    def _dilated(self, x: Map) -> Map:
+        block = (self.number(1, 3), self.number(1, 3))
+        fits = all(side > 2 * step for side, step in zip(x.shape[1:3], block, strict=True))
+        return self.net_.dilated(x, self.number(1, 5), block, self.pick("SAME", "VALID") if fits else "SAME")
+
+    def _elementwise(self, x: Map) -> Map:
+        operator = self.pick("LOGISTIC", "TANH", "EXP", "HARD_SWISH", "LEAKY_RELU")
+        slope = self.pick(0.1, 0.3, 1.7)
+        return self.net_.elementwise(operator, x, x.scale * self.pick(0.9, 1.0, 1.7), self.pick(-128, 4), slope)
+
+    def _prelu(self, x: Map) -> Map:
+        slopes = self._constant(x, self.pick(0.01, 0.02), self.pick(0, -128, 3))
+        return self.net_.prelu(x, slopes, x.scale * self.pick(0.9, 1.7), self.pick(-128, 4))
+
+    def _constant(self, x: Map, scale: float, zero_point: int) -> int:
+        """Draw a constant of one value or of one a channel."""
+        shape = self.pick((), (1,), (1, 1, 1, 1), (x.channels,), (1, 1, 1, x.channels))
+        return self.net_.constant(shape, scale, zero_point)
+
+    def _binary(self, x: Map) -> Map:
+        """Combine a map with a constant, one of its shape or one of its pixels, in either order."""
+        operator = self.pick("ADD", "SUB", "MUL", "MINIMUM", "MAXIMUM")
+        extreme = operator in ("MINIMUM", "MAXIMUM")
+        scale, zero_point = (x.scale, x.zero_point) if extreme else (x.scale * self.pick(0.5, 1.0, 1.6), 7)
+        other: Map | int = self._constant(x, scale, zero_point)
+        if self.pick(True, False):
+            other = self.net_.conv(x, x.channels, (1, 1), out=(scale, zero_point))
+            if self.pick(True, False):
+                pooled = self.net_.reduce("MEAN", other, (1, 2))
+                other = self.net_.requantize(pooled, scale, zero_point)
+        a, b = self.pick((x, other), (other, x))
+        if extreme:
+            return self.net_.binary(operator, a, b, x, scale, zero_point)
+        out = {"MUL": x.scale * scale * 60}.get(operator, 1.6 * max(x.scale, scale))
+        return self.net_.binary(operator, a, b, x, out, self.pick(-128, 3), self.pick("NONE", "RELU", "RELU6"))
+
+    def _squeeze_excite(self, x: Map) -> Map:
+        """Scale a map's channels by what its mean says."""
+        gate = self.net_.conv(self.net_.reduce("MEAN", x, (1, 2)), x.channels, (1, 1))
+        gate = self.net_.elementwise(self.pick("LOGISTIC", "HARD_SWISH"), gate, gate.scale, -128)
+        a, b = self.pick((x, gate), (gate, x))
+        return self.net_.binary("MUL", a, b, x, x.scale * gate.scale * 60, self.pick(-128, 3))
+
+    def _turn(self, x: Map) -> Map:
+        """Transpose, to few channels again."""
+        x = self.net_.transpose(x, 0, *self.pick((1, 3, 2), (2, 1, 3), (2, 3, 1), (3, 1, 2), (3, 2, 1), (1, 2, 3)))
+        return self.net_.conv(x, self._channels(), (1, 1))
+
+    def _reduce(self, x: Map) -> Map:
+        return self.net_.reduce(self.pick("MEAN", "REDUCE_MAX"), x, self.pick((1,), (2,), (1, 2)))
 
     def _requantize(self, x: Map) -> Map:
         operator = self.pick("QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1")

@@ -109,4 +109,6 @@ def _output_size(padding: str, size: int, span: int, step: int) -> int:
 
 
 Reader = Callable[[ReadLayer], net.LayerKind]
-Readers = Mapping[str, tuple[int | None, Reader]]  # operator → how many inputs are activations (None: all), its reader
+COMPUTED = -1
+# Operator → how many inputs are activations (None: all; COMPUTED: those that are no constants), its reader.
+Readers = Mapping[str, tuple[int | None, Reader]]

@@ -57,6 +57,23 @@ def _reshape(layer: ReadLayer) -> net.Reshape:
     return net.Reshape()
 
 
+def _transpose(layer: ReadLayer) -> net.Transpose | net.Reshape:
+    """Read a TRANSPOSE of height, width and channels; one that moves sides of one pixel alone leaves the bytes."""
+    layer.int8()
+    layer.same_quantization()
+    (source,) = layer.inputs
+    rank = len(layer.model.tensors[source.tensor].shape)
+    order = np.asarray(layer.constant(1, "order of axes", "int32").data).ravel().tolist()
+    wanted = [axis % rank for axis in order if -rank <= axis < rank]
+    known = sorted(wanted) == list(range(rank)) and wanted[0] == 0
+    layer.check(known, f"its order of axes is {order}; expected each of {rank} once, the batch first")
+    first = 4 - rank  # axes of height, width and channels that the tensor does not have
+    axes = (*range(first), *(axis - 1 + first for axis in wanted[1:]))
+    layer.shape(tuple(source.shape[axis] for axis in axes))
+    moved = [axis for axis in axes if source.shape[axis] > 1]
+    return net.Reshape() if moved == sorted(moved) else net.Transpose((axes[0], axes[1], axes[2]))
+
+
 READERS: Readers = {
     "CONCATENATION": (None, _concatenation),
     "EXPAND_DIMS": (1, _reshape),
@@ -64,4 +81,5 @@ READERS: Readers = {
     "PADV2": (1, _pad),
     "RESHAPE": (1, _reshape),
     "SQUEEZE": (1, _reshape),
+    "TRANSPOSE": (1, _transpose),
 }

@@ -89,10 +89,11 @@ class Pool:
 
 @dataclass(frozen=True)
 class Mean:
-    """MEAN over height and width: of the map and `padding` pixels of the byte `value` more, a PAD folded into it."""
+    """MEAN over height, width or both: of the map and of `padding` pixels of the byte `value`, a PAD folded into it."""
 
     padding: int = 0
     value: int = 0
+    over: str = "HW"
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,49 @@ class Concatenation:
     """CONCATENATION of channels."""
 
 
-@dataclass(frozen=True)
-class Add:
-    """ADD of two maps of one shape."""
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """An int8 constant of one value or one for each channel; real = scale * (values - zero_point)."""
 
-    activation: str
+    values: np.ndarray
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True, eq=False)
+class Binary:
+    """ADD, SUB, MUL, MINIMUM or MAXIMUM of two maps, the second of which may be one pixel for all, or of a map and a
+    constant.
+
+    `swapped`: the operator has its inputs the other way round.
+    """
+
+    operator: str
+    activation: str = "NONE"
+    constant: Constant | None = None
+    swapped: bool = False
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """A function of each value by itself; `slope` is what LEAKY_RELU multiplies negative values by."""
+
+    operator: str
+    slope: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class PRelu:
+    """PRELU: negative values times a constant."""
+
+    slopes: Constant
+
+
+@dataclass(frozen=True)
+class Transpose:
+    """TRANSPOSE: axis i of the output, of height, width and channels, is axis `axes[i]` of the input."""
+
+    axes: tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -147,7 +186,21 @@ class Requantize:
     activation: str = "NONE"
 
 
-LayerKind = Convolution | Pool | Mean | Concatenation | Add | Pad | FullyConnected | Reshape | Softmax | Requantize
+LayerKind = (
+    Convolution
+    | Pool
+    | Mean
+    | Concatenation
+    | Binary
+    | Elementwise
+    | PRelu
+    | Transpose
+    | Pad
+    | FullyConnected
+    | Reshape
+    | Softmax
+    | Requantize
+)
 
 
 @dataclass(frozen=True)

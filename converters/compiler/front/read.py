@@ -8,7 +8,8 @@ from __future__ import annotations
 from converters.compiler.faults import Unsupported, check
 from converters.compiler.front import moving, pointwise, pooling, weighted
 from converters.compiler.front import network as net
-from converters.compiler.front.layer import Readers, ReadLayer
+from converters.compiler.front.dilated import with_dilations
+from converters.compiler.front.layer import COMPUTED, Readers, ReadLayer
 from converters.compiler.limits import LARGEST_SIDE, MOST_LAYERS
 from converters.tflite.reader import Model, Op, Tensor, layer_names, read_model
 
@@ -22,7 +23,7 @@ def read_graph(data: bytes) -> net.Graph:
     Raises:
       ValueError: the file is damaged, or holds what cannot be compiled.
     """
-    model = read_model(data)
+    model = with_dilations(read_model(data))
     check(
         len(model.inputs) == 1 and len(model.outputs) == 1,
         f"the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs; expected one of each",
@@ -61,15 +62,22 @@ class _Reader:
         if reader is None:
             raise Unsupported(f"{where}: the operator is not supported; expected {', '.join(sorted(READERS))}")
         activations, kind_of = reader
-        taken = op.inputs if activations is None else op.inputs[:activations]
+        taken = _activations(self.model, op, activations)
         check(
-            len(op.outputs) == 1 and taken and min(taken) >= 0 and len(taken) >= (activations or 1),
+            len(op.outputs) == 1 and taken and min(taken) >= 0 and len(taken) >= max(activations or 1, 1),
             f"{where} has inputs {list(op.inputs)}, outputs {list(op.outputs)}; one is missing or too many",
         )
         inputs = tuple(self.number(index, where) for index in taken)
         output = self.number(op.outputs[0], where)
         layer = ReadLayer(self.model, op, where, tuple(self.maps[i] for i in inputs), self.maps[output])
         return net.Layer(name, op.name, inputs, output, kind_of(layer))
+
+
+def _activations(model: Model, op: Op, activations: int | None) -> tuple[int, ...]:
+    """Return the inputs of an operator that are activations, as `Readers` says."""
+    if activations == COMPUTED:
+        return tuple(index for index in op.inputs if index < 0 or not model.tensors[index].is_constant)
+    return tuple(op.inputs if activations is None else op.inputs[:activations])
 
 
 def _computes_shape(model: Model, op: Op) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from converters.compiler.front import network as net
 from converters.compiler.front.layer import Readers, ReadLayer
 
@@ -11,12 +13,29 @@ def _convolution(layer: ReadLayer) -> net.Convolution:
     channels = layer.output.channels
     weights, scale = layer.weights(4, 0, channels)
     (source,) = layer.inputs
+    groups = source.channels // weights.shape[3]
     layer.check(
-        weights.shape[3] == source.channels,
-        f"its weights take {weights.shape[3]} channels, its input has {source.channels}; groups are not supported",
+        weights.shape[3] * groups == source.channels and channels % groups == 0,
+        f"its weights take {weights.shape[3]} channels and make {channels}, its input has {source.channels}; "
+        "expected as many, or groups of one size",
     )
     window = layer.window(weights.shape[1:3])
-    return net.Convolution(weights, scale, layer.bias(channels), window, layer.activation)
+    depthwise = groups > 1 and weights.shape[3] == 1
+    weights = weights.transpose(3, 1, 2, 0) if depthwise else _ungrouped(weights, groups)
+    kernel = np.ascontiguousarray(weights)
+    return net.Convolution(kernel, scale, layer.bias(channels), window, layer.activation, depthwise)
+
+
+def _ungrouped(weights: np.ndarray, groups: int) -> np.ndarray:
+    """Return weights that take all channels, zeros for those of other groups: int8 [O, KH, KW, I]."""
+    if groups == 1:
+        return weights
+    outputs, inputs = weights.shape[0] // groups, weights.shape[3]
+    result = np.zeros((*weights.shape[:3], inputs * groups), np.int8)
+    for group in range(groups):
+        own = slice(group * outputs, (group + 1) * outputs)
+        result[own, ..., group * inputs : (group + 1) * inputs] = weights[own]
+    return result
 
 
 def _depthwise(layer: ReadLayer) -> net.Convolution:

@@ -69,6 +69,11 @@ def _fully_connected_state(kernel: prog.FullyConnectedKernel) -> int:
 
 STATE_BYTES: dict[type, Callable[[Any], int]] = {
     prog.AddKernel: _nothing,
+    prog.ExtremeKernel: _nothing,
+    prog.MulKernel: _nothing,
+    prog.PReluKernel: _nothing,
+    prog.TableKernel: _nothing,
+    prog.TransposeKernel: _nothing,
     prog.ConvKernel: _conv_state,
     prog.FullyConnectedKernel: _fully_connected_state,
     prog.MeanKernel: _mean_state,
@@ -99,6 +104,11 @@ def _pool_overwrites(kernel: prog.PoolKernel) -> bool:
 
 OVERWRITES: dict[type, Callable[[Any], bool]] = {
     prog.AddKernel: _always,
+    prog.ExtremeKernel: _always,
+    prog.MulKernel: _always,
+    prog.PReluKernel: _always,
+    prog.TableKernel: _always,
+    prog.TransposeKernel: _never,
     prog.ConvKernel: _never,
     prog.FullyConnectedKernel: _never,
     prog.MeanKernel: _never,
@@ -126,12 +136,34 @@ def _fully_connected_constants(kernel: prog.FullyConnectedKernel) -> Constants:
     return Constants(int(kernel.bias.nbytes), kernel.requant.table_bytes)
 
 
+def _second(kernel: prog.AddKernel | prog.ExtremeKernel | prog.MulKernel) -> Constants:
+    constant = kernel.second.constant
+    return Constants() if constant is None else Constants(scaling=int(constant.nbytes))
+
+
+def _product_constants(kernel: prog.MulKernel) -> Constants:
+    return Constants(scaling=kernel.requant.table_bytes + _second(kernel).scaling)
+
+
+def _prelu_constants(kernel: prog.PReluKernel) -> Constants:
+    return Constants(scaling=kernel.positive.table_bytes + kernel.negative.table_bytes + int(kernel.slopes.nbytes))
+
+
+def _table(kernel: prog.TableKernel) -> Constants:
+    return Constants(scaling=int(kernel.table.nbytes))
+
+
 def _scaling(kernel: prog.MeanKernel | prog.QuantizeKernel) -> Constants:
     return Constants(scaling=kernel.requant.table_bytes)
 
 
 CONSTANTS: dict[type, Callable[[Any], Constants]] = {
-    prog.AddKernel: _no_constants,
+    prog.AddKernel: _second,
+    prog.ExtremeKernel: _second,
+    prog.MulKernel: _product_constants,
+    prog.PReluKernel: _prelu_constants,
+    prog.TableKernel: _table,
+    prog.TransposeKernel: _no_constants,
     prog.ConvKernel: _conv_constants,
     prog.FullyConnectedKernel: _fully_connected_constants,
     prog.MeanKernel: _scaling,
@@ -167,6 +199,11 @@ def _all_pixels(operator: prog.Operator, output: prog.Stream) -> int:
 
 OPERATIONS: dict[type, Callable[[prog.Operator, prog.Stream], int]] = {
     prog.AddKernel: _one_each_value,
+    prog.ExtremeKernel: _one_each_value,
+    prog.MulKernel: _one_each_value,
+    prog.PReluKernel: _one_each_value,
+    prog.TableKernel: _one_each_value,
+    prog.TransposeKernel: _one_each_value,
     prog.ConvKernel: _two_each_mac,
     prog.FullyConnectedKernel: _two_each_mac,
     prog.MeanKernel: _all_pixels,

@@ -38,6 +38,8 @@ class Homes:
         producer = self.producers.get(source)
         if not isinstance(layer.kind, net.Mean) or producer is None or self.readers[source] != 1:
             return False
+        if layer.kind.over != "HW":
+            return False
         kind = producer.kind
         return isinstance(kind, net.Convolution) and not kind.depthwise and kind.weights.shape[1:3] == (1, 1)
 

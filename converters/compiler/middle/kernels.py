@@ -5,6 +5,7 @@ Multipliers, shifts, clamps and folded biases are those of TFLite's reference ke
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from converters.compiler.faults import check
 from converters.compiler.front import network as net
 from converters.compiler.limits import LARGEST_STEP
-from converters.compiler.middle import arithmetic
+from converters.compiler.middle import arithmetic, elementwise
 from converters.compiler.middle import program as prog
 from converters.compiler.middle.constant import with_constant_channels
 
@@ -74,23 +75,99 @@ def is_streaming(window: net.Window, in_height: int, out_height: int, average: b
 
 
 def mean(kind: net.Mean, source: net.FeatureMap, target: net.FeatureMap) -> prog.MeanKernel:
-    """Return the kernel of MEAN."""
-    pixels = source.height * source.width + kind.padding
+    """Return the kernel of MEAN; one over height alone has a channel for each column."""
+    height, width = (source.height if "H" in kind.over else 1), (source.width if "W" in kind.over else 1)
+    pixels = height * width + kind.padding
     zero_sum = source.zero_point * pixels - kind.value * kind.padding
     requant = _mean_requant(pixels, source, target)
-    return prog.MeanKernel(requant, pixels, source.width, source.channels, zero_sum)
+    columns = source.width // width
+    return prog.MeanKernel(requant, pixels, width, columns * source.channels, zero_sum)
 
 
-def add(kind: net.Add, a: net.FeatureMap, b: net.FeatureMap, target: net.FeatureMap) -> prog.AddKernel:
-    """Return the kernel of ADD; TFLite shifts both inputs left by 20 bits and scales them to twice the larger scale."""
+def binary(kind: net.Binary, a: net.FeatureMap, b: net.FeatureMap, target: net.FeatureMap) -> prog.Kernel:
+    """Return the kernel of an operator of two operands, `a` of the output's shape.
+
+    Args:
+      kind: the operator; with one constant for all channels a table does.
+      a, b: the operands; of a constant the map that stands for it.
+      target: the output.
+    """
+    if kind.constant is not None and kind.constant.values.size == 1:
+        kernel = BINARY[kind.operator](kind, a, b, target, prog.Second())
+        table = elementwise.of_constant(kind.operator, kernel, int(kind.constant.values[0]))
+        return prog.TableKernel(table, target.width, target.channels)
+    constant = None if kind.constant is None else kind.constant.values
+    second = prog.Second(constant is None and b.shape != target.shape, constant)
+    return BINARY[kind.operator](kind, a, b, target, second)
+
+
+def _add(
+    kind: net.Binary, a: net.FeatureMap, b: net.FeatureMap, target: net.FeatureMap, second: prog.Second
+) -> prog.AddKernel:
+    """TFLite shifts both inputs left by 20 bits and scales them to twice the larger scale."""
     twice = 2 * max(a.scale, b.scale)
     reals = np.array([a.scale / twice, b.scale / twice, twice / ((1 << 20) * target.scale)])
     multiplier, shift = arithmetic.quantized_multipliers(reals)
     small = f"the output's scale {target.scale} is too small for the inputs' {a.scale}, {b.scale}"
     check(reals[2] < 1 and shift.max() <= 0, small)
+    if kind.operator == "SUB":
+        multiplier = multiplier * np.array([-1, 1, 1] if kind.swapped else [1, -1, 1])
     ends = arithmetic.activation_range(kind.activation, target.scale, target.zero_point)
     zero_points = (a.zero_point, b.zero_point, target.zero_point)
-    return prog.AddKernel(_three(multiplier), _three(shift), zero_points, *ends, target.width, target.channels)
+    return prog.AddKernel(_three(multiplier), _three(shift), zero_points, *ends, target.width, target.channels, second)
+
+
+def _mul(
+    kind: net.Binary, a: net.FeatureMap, b: net.FeatureMap, target: net.FeatureMap, second: prog.Second
+) -> prog.MulKernel:
+    scales = [np.float32(each.scale) for each in (a, b, target)]
+    real = scales[0] * scales[1] / scales[2]  # in float32, as TFLite computes it
+    requant = _requant(np.array([float(real)]), kind.activation, target)
+    arithmetic.check_sums(np.array([255 * 255]), requant.multiplier, requant.shift)
+    return prog.MulKernel(requant, (a.zero_point, b.zero_point), target.width, target.channels, second)
+
+
+def _extreme(
+    kind: net.Binary, a: net.FeatureMap, b: net.FeatureMap, target: net.FeatureMap, second: prog.Second
+) -> prog.ExtremeKernel:
+    return prog.ExtremeKernel(kind.operator == "MAXIMUM", target.width, target.channels, second)
+
+
+BINARY: dict[str, Callable[..., prog.Kernel]] = {
+    "ADD": _add,
+    "MAXIMUM": _extreme,
+    "MINIMUM": _extreme,
+    "MUL": _mul,
+    "SUB": _add,
+}
+
+
+def lookup(kind: net.Elementwise, source: net.FeatureMap, target: net.FeatureMap) -> prog.TableKernel:
+    """Return the kernel of a function of each value."""
+    return prog.TableKernel(elementwise.table(kind, source, target), target.width, target.channels)
+
+
+def prelu(kind: net.PRelu, source: net.FeatureMap, target: net.FeatureMap) -> prog.TableKernel | prog.PReluKernel:
+    """Return the kernel of PRELU: a table if there is one slope."""
+    slopes = kind.slopes
+    if slopes.values.size == 1:
+        table = elementwise.prelu(slopes, source, target)
+        return prog.TableKernel(table, target.width, target.channels)
+    scales = [np.float32(each) for each in (source.scale, slopes.scale, target.scale)]
+    positive = _requant(np.array([float(scales[0] / scales[2])]), "NONE", target)
+    negative = _requant(np.array([float(scales[0] * scales[1] / scales[2])]), "NONE", target)
+    arithmetic.check_sums(np.array([255]), positive.multiplier, positive.shift)
+    arithmetic.check_sums(np.array([255 * 255]), negative.multiplier, negative.shift)
+    zero_points = (source.zero_point, slopes.zero_point)
+    return prog.PReluKernel(positive, negative, slopes.values, target.width, target.channels, *zero_points)
+
+
+def transpose(kind: net.Transpose, source: net.FeatureMap, target: net.FeatureMap) -> prog.TransposeKernel:
+    """Return the kernel of TRANSPOSE; it sees the whole map."""
+    _check_rows(source.height)
+    bytes_of = (source.width * source.channels, source.channels, 1)
+    rows, pixels, channels = (bytes_of[axis] for axis in kind.axes)
+    return prog.TransposeKernel(target.width, target.channels, (rows, pixels, channels))
 
 
 def _three(values: np.ndarray) -> tuple[int, int, int]:

@@ -75,16 +75,19 @@ def with_reshaped_input(graph: net.Graph) -> net.Graph:
 
 # Whether a kind of layer asks for rows of a certain shape; others read bytes in order.
 READS_ROWS: dict[type, bool] = {
-    net.Add: True,
+    net.Binary: True,
     net.Concatenation: True,
     net.Convolution: True,
+    net.Elementwise: True,
     net.FullyConnected: False,
     net.Mean: True,
     net.Pad: True,
     net.Pool: True,
+    net.PRelu: True,
     net.Requantize: True,
     net.Reshape: False,
     net.Softmax: True,
+    net.Transpose: True,
 }
 
 

@@ -96,7 +96,8 @@ def _convolution(to: _Lowering, layer: net.Layer, kind: net.Convolution) -> None
 def _mean(to: _Lowering, layer: net.Layer, kind: net.Mean) -> None:
     if layer.inputs[0] not in to.homes.fused:
         source, target = to.maps(layer)
-        to.add(layer, kernels.mean(kind, source, target), layer.output, yields=prog.LAST, fires=source.height)
+        rows = {"yields": prog.LAST, "fires": source.height} if "H" in kind.over else {}
+        to.add(layer, kernels.mean(kind, source, target), layer.output, **rows)
 
 
 def _pool(to: _Lowering, layer: net.Layer, kind: net.Pool) -> None:
@@ -126,9 +127,28 @@ def _fully_connected(to: _Lowering, layer: net.Layer, kind: net.FullyConnected) 
     to.add(layer, kernel, layer.output, yields=prog.LAST, fires=rows.height, macs=kind.weights.size)
 
 
-def _add(to: _Lowering, layer: net.Layer, kind: net.Add) -> None:
-    a, b, target = to.maps(layer)
-    to.add(layer, kernels.add(kind, a, b, target), layer.output)
+def _binary(to: _Lowering, layer: net.Layer, kind: net.Binary) -> None:
+    *sources, target = to.maps(layer)
+    if kind.constant is not None:
+        (a,) = sources
+        b = replace(a, scale=kind.constant.scale, zero_point=kind.constant.zero_point)
+    else:
+        a, b = reversed(sources) if kind.swapped else sources
+        layer = replace(layer, inputs=tuple(reversed(layer.inputs)) if kind.swapped else layer.inputs)
+    to.add(layer, kernels.binary(kind, a, b, target), layer.output)
+
+
+def _elementwise(to: _Lowering, layer: net.Layer, kind: net.Elementwise) -> None:
+    to.add(layer, kernels.lookup(kind, *to.maps(layer)), layer.output)
+
+
+def _prelu(to: _Lowering, layer: net.Layer, kind: net.PRelu) -> None:
+    to.add(layer, kernels.prelu(kind, *to.maps(layer)), layer.output)
+
+
+def _transpose(to: _Lowering, layer: net.Layer, kind: net.Transpose) -> None:
+    source, target = to.maps(layer)
+    to.add(layer, kernels.transpose(kind, source, target), layer.output, rows=source.height, stride_h=0)
 
 
 def _pad(to: _Lowering, layer: net.Layer, kind: net.Pad) -> None:
@@ -152,14 +172,17 @@ def _requantize(to: _Lowering, layer: net.Layer, kind: net.Requantize) -> None:
 
 
 LOWERINGS: dict[type, Callable[[_Lowering, net.Layer, Any], None]] = {
-    net.Add: _add,
+    net.Binary: _binary,
     net.Concatenation: _concatenation,
     net.Convolution: _convolution,
+    net.Elementwise: _elementwise,
     net.FullyConnected: _fully_connected,
     net.Mean: _mean,
     net.Pad: _pad,
     net.Pool: _pool,
+    net.PRelu: _prelu,
     net.Requantize: _requantize,
     net.Reshape: _reshape,
     net.Softmax: _softmax,
+    net.Transpose: _transpose,
 }

@@ -47,7 +47,7 @@ class _Padding:
 
 def _into_mean(kind: net.Mean, padding: _Padding) -> net.Mean | None:
     """Return a MEAN that adds the pixels of one PAD itself: their number and value are known."""
-    if kind != net.Mean():
+    if kind != net.Mean():  # of one side alone the pixels of a PAD are not as many for all
         return None
     padded, source = padding.padded, padding.source
     return net.Mean(padded.height * padded.width - source.height * source.width, padding.pad.value)
@@ -97,14 +97,17 @@ def _pads_like_pool(
 
 # What a kind of layer becomes with a PAD in it; None where it cannot be.
 FOLDS: dict[type, Callable[[Any, _Padding], net.LayerKind | None]] = {
-    net.Add: _apart,
+    net.Binary: _apart,
     net.Concatenation: _apart,
     net.Convolution: _into_convolution,
+    net.Elementwise: _apart,
     net.FullyConnected: _apart,
     net.Mean: _into_mean,
     net.Pad: _apart,
     net.Pool: _into_pool,
+    net.PRelu: _apart,
     net.Requantize: _apart,
     net.Reshape: _apart,
     net.Softmax: _apart,
+    net.Transpose: _apart,
 }

@@ -111,9 +111,19 @@ class MeanKernel(_EachChannel):
     zero_sum: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Second:
+    """The second operand: a map of the first one's shape, one pixel that meets all of its pixels, or constants."""
+
+    one_pixel: bool = False
+    constant: np.ndarray | None = None  # int8 [channels]
+
+
+@dataclass(frozen=True, eq=False)
 class AddKernel(_EachChannel):
-    """A row of a sum. Multipliers and shifts are of a, b and the output."""
+    """A row of a sum or difference. Multipliers, that are negative where taken off, and shifts are of a, b and the
+    output.
+    """
 
     multiplier: tuple[int, int, int]
     shift: tuple[int, int, int]
@@ -122,6 +132,59 @@ class AddKernel(_EachChannel):
     highest: int
     width: int
     channels: int
+    second: Second
+
+
+@dataclass(frozen=True, eq=False)
+class MulKernel(_EachChannel):
+    """A row of a product; zero points are of a and b."""
+
+    requant: Requant
+    zero_point: tuple[int, int]
+    width: int
+    channels: int
+    second: Second
+
+
+@dataclass(frozen=True, eq=False)
+class ExtremeKernel(_EachChannel):
+    """A row of the larger or the smaller of two values."""
+
+    larger: bool
+    width: int
+    channels: int
+    second: Second
+
+
+@dataclass(frozen=True, eq=False)
+class TableKernel(_EachChannel):
+    """A row of what a table, int8 [256] in the order of the byte without its sign, has for each value."""
+
+    table: np.ndarray
+    width: int
+    channels: int
+
+
+@dataclass(frozen=True, eq=False)
+class PReluKernel(_EachChannel):
+    """A row of PRELU: `slopes` int8 [channels], less their zero point, multiply what is negative."""
+
+    positive: Requant
+    negative: Requant
+    slopes: np.ndarray
+    width: int
+    channels: int
+    input_zero_point: int
+    slope_zero_point: int
+
+
+@dataclass(frozen=True)
+class TransposeKernel(_EachChannel):
+    """A row gathered from a whole map: from one row, pixel and channel to the next are so many bytes of it."""
+
+    width: int
+    channels: int
+    steps: tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +244,11 @@ Kernel = (
     | PoolKernel
     | MeanKernel
     | AddKernel
+    | MulKernel
+    | ExtremeKernel
+    | TableKernel
+    | PReluKernel
+    | TransposeKernel
     | QuantizeKernel
     | PadKernel
     | ReshapeKernel

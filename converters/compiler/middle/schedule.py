@@ -70,7 +70,7 @@ def _readiness(operator: prog.Operator, complete: list[np.ndarray], lag: int) ->
     needed = np.minimum(needed, len(rows))
     ready = np.where(needed > 0, rows[np.maximum(needed, 1) - 1], 0)
     for other in operator.inputs[1:]:
-        ready = np.maximum(ready, complete[other][y])
+        ready = np.maximum(ready, complete[other][np.minimum(y, len(complete[other]) - 1)])  # one row may be for all
     return ready
 
 
@@ -252,7 +252,8 @@ class _Scheduler:
         for i, operator in enumerate(self.program.operators):
             for position, source in enumerate(operator.inputs):
                 if source == stream:
-                    firing = last_readings(operator, height) if position == 0 else np.arange(height)
+                    last_row = np.where(np.arange(height) == height - 1, operator.fires - 1, np.arange(height))
+                    firing = last_readings(operator, height) if position == 0 else last_row
                     key = self._key(self.fires_in[i][firing], i)
                     last = np.maximum(last, np.where(firing >= 0, key, 0))
         return last

@@ -6,19 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from converters.compiler import TARGETS
+from converters.compiler import TARGETS, analyse
 from tests.helpers.compiled_on_host import Program, Reference
 from tests.helpers.needs import dev_data
 from tools.bench_mcu.networks import NETWORKS, readable
 
 pytestmark = pytest.mark.device
+REFUSED = ("dynamic_range", "float16", "two_outputs")  # small cases that cannot be compiled
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_row_equals_the_reference_kernels(tmp_path: Path, target: str) -> None:
     folder = dev_data("int8_models")
     models = {name: (folder / f"{name}.tflite").read_bytes() for name in NETWORKS}
-    models["conv1d"] = (dev_data("cases") / "conv1d.tflite").read_bytes()
+    models |= {path.stem: path.read_bytes() for path in dev_data("cases").glob("*.tflite") if path.stem not in REFUSED}
     program = Program(tmp_path, models, target=target, flags=("-O2",))
     found = {name: program.compare(name, Reference(readable(model)), 2) for name, model in models.items()}
     assert not {name: each for name, each in found.items() if each}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_says_why(name: str) -> None:
+    with pytest.raises(ValueError, match=r"float32; expected an int8 model|expected an activation|2 outputs"):
+        analyse((dev_data("cases") / f"{name}.tflite").read_bytes())

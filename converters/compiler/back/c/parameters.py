@@ -170,10 +170,49 @@ def _add_params(k: prog.AddKernel, site: Site) -> Parameters:
         **values,
         "lowest": k.lowest,
         "highest": k.highest,
-        "width": k.width,
-        "channels": k.channels,
-        "out_stride": site.out_stride,
+        **_pixels(k, site),
+        "second": _second(k, site),
     }
+
+
+def _pixels(k: Any, site: Site) -> dict[str, object]:
+    return {"width": k.width, "channels": k.channels, "out_stride": site.out_stride}
+
+
+def _second(k: prog.AddKernel | prog.ExtremeKernel | prog.MulKernel, site: Site) -> str:
+    constant, one_for_all = k.second.constant, k.second.one_pixel or k.second.constant is not None
+    name = "NULL" if constant is None else site.table("constant", constant, "one a channel")
+    return f"{{.constant = {name}, .step = {0 if one_for_all else k.channels}}}"
+
+
+def _mul_params(k: prog.MulKernel, site: Site) -> Parameters:
+    zero_a, zero_b = k.zero_point
+    values = {"requant": _requant(k.requant, site), "zero_point_a": zero_a, "zero_point_b": zero_b}
+    return "sqz_mul", {**values, **_pixels(k, site), "second": _second(k, site)}
+
+
+def _extreme_params(k: prog.ExtremeKernel, site: Site) -> Parameters:
+    return "sqz_extreme", {"larger": int(k.larger), **_pixels(k, site), "second": _second(k, site)}
+
+
+def _table_params(k: prog.TableKernel, site: Site) -> Parameters:
+    return "sqz_table", {"table": site.table("table", k.table, "by the byte without its sign"), **_pixels(k, site)}
+
+
+def _prelu_params(k: prog.PReluKernel, site: Site) -> Parameters:
+    return "sqz_prelu", {
+        "positive": _requant(k.positive, site),
+        "negative": _requant(k.negative, site, "negative_"),
+        "slopes": site.table("slopes", k.slopes, "one a channel"),
+        "input_zero_point": k.input_zero_point,
+        "slope_zero_point": k.slope_zero_point,
+        **_pixels(k, site),
+    }
+
+
+def _transpose_params(k: prog.TransposeKernel, site: Site) -> Parameters:
+    steps = dict(zip(("row_step", "pixel_step", "channel_step"), k.steps, strict=True))
+    return "sqz_transpose", {**steps, **_pixels(k, site)}
 
 
 def _quantize_params(k: prog.QuantizeKernel, site: Site) -> Parameters:
@@ -228,6 +267,11 @@ PARAMETERS: dict[type, Callable[[Any, Site], Parameters]] = {
     prog.PoolKernel: _pool_params,
     prog.MeanKernel: _mean_params,
     prog.AddKernel: _add_params,
+    prog.ExtremeKernel: _extreme_params,
+    prog.MulKernel: _mul_params,
+    prog.PReluKernel: _prelu_params,
+    prog.TableKernel: _table_params,
+    prog.TransposeKernel: _transpose_params,
     prog.QuantizeKernel: _quantize_params,
     prog.PadKernel: _pad_params,
     prog.ReshapeKernel: _reshape_params,

@@ -73,6 +73,11 @@ def _always(function: str) -> Callable[[prog.Kernel, str], Choice]:
 
 CHOICES: dict[type, Callable[[Any, str], Choice]] = {
     prog.AddKernel: _always("sqz_add_row"),
+    prog.ExtremeKernel: _always("sqz_extreme_row"),
+    prog.MulKernel: _always("sqz_mul_row"),
+    prog.PReluKernel: _always("sqz_prelu_row"),
+    prog.TableKernel: _always("sqz_table_row"),
+    prog.TransposeKernel: _always("sqz_transpose_row"),
     prog.ConvKernel: _convolution,
     prog.FullyConnectedKernel: connected.lay_out,
     prog.MeanKernel: _always("sqz_mean_row"),
@@ -90,6 +95,11 @@ def _never(kernel: prog.Kernel, target: str) -> Choice | None:
 
 COMPRESSED: dict[type, Callable[[Any, str], Choice | None]] = {
     prog.AddKernel: _never,
+    prog.ExtremeKernel: _never,
+    prog.MulKernel: _never,
+    prog.PReluKernel: _never,
+    prog.TableKernel: _never,
+    prog.TransposeKernel: _never,
     prog.ConvKernel: packed,
     prog.FullyConnectedKernel: _never,
     prog.MeanKernel: _never,
