@@ -469,11 +469,11 @@ def on_board(
     text = re.sub(r" *printf.*", "", text).replace("static const int8_t", "static const _Alignas(4) int8_t")
     (folder / "program.c").write_text(text)
     (folder / "memory.ld").write_text(MEMORY)
-    boards = SOURCES.parent / "boards" / "cortex_m"
+    boards = SOURCES.parent / "boards"
     command = ["arm-none-eabi-gcc", *STRICT, f"-mcpu={core}", "-mthumb", f"-mfloat-abi={abi}", *flags]
-    command += ["-nostartfiles", f"-T{folder}/memory.ld", f"-T{boards}/sections.ld", f"-I{SOURCES}"]
+    command += ["-nostartfiles", f"-T{folder}/memory.ld", f"-T{boards}/bare/sections.ld", f"-I{SOURCES}"]
     command += ["-o", f"{folder}/program.elf", f"{folder}/program.c", *(library or (*sources(), *files))]
-    command += [f"{boards}/startup.c", f"{boards}/semihosted_board.c"]
+    command += [f"{boards}/cortex_m/startup.c", f"{boards}/bare/start.c", f"{boards}/bare/semihosted_board.c"]
     subprocess.run(command, check=True)
     quiet = ["-display", "none", "-monitor", "none", "-serial", "null"]
     command = ["qemu-system-arm", "-M", machine, "-kernel", f"{folder}/program.elf", *quiet]

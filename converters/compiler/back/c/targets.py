@@ -11,7 +11,8 @@ from converters.compiler.back.c.selection import DENSE, Packing, select
 from converters.compiler.back.c.weight_layout import FAST, Choice, packed
 from converters.compiler.middle import program as prog
 
-TARGETS = ("generic", *FAST)  # generic: any C compiler, any chip
+# generic: any C compiler, any chip; those after it have plain C, too, but costs and tests of their own
+TARGETS = ("generic", *FAST, "cortex-m0plus", "cortex-m3", "riscv32")
 ROWS_ON_STACK, POINTER_BYTES = 16, 8  # SQZ_ROWS_ON_STACK, SQZ_POINTER_BYTES
 
 

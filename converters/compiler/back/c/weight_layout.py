@@ -177,9 +177,9 @@ def _record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> byte
 
 def packed(conv: ConvKernel, target: str) -> Choice | None:
     """Return a convolution run with compressed weights on a target; None where that is not exact."""
-    if conv.depthwise or target not in GROUPED or (target in FAST and not _is_plain(conv)):
+    if conv.depthwise or (target in FAST and not _is_plain(conv)):
         return None
-    suffix, grouped, scratch = GROUPED[target]
+    suffix, grouped, scratch = GROUPED.get(target, SINGLY)
     groups = grouped(conv)
     if groups is None:
         return None
@@ -233,8 +233,9 @@ def _mve_groups(conv: ConvKernel) -> Groups:
 FAST: dict[str, Callable[[ConvKernel], Choice | None]] = {"cortex-m4": _for_dsp, "cortex-m55": _for_mve}
 
 # The end of the functions' names, what groups the weights, and the scratch besides the decoder's.
-GROUPED: dict[str, tuple[str, Callable[[ConvKernel], Groups | None], Callable[[ConvKernel], int]]] = {
-    "generic": ("", _singly, lambda conv: 0),
+Grouping = tuple[str, Callable[[ConvKernel], Groups | None], Callable[[ConvKernel], int]]
+SINGLY: Grouping = ("", _singly, lambda conv: 0)  # in plain C
+GROUPED: dict[str, Grouping] = {
     "cortex-m4": ("_dsp", _dsp_groups, _dsp_scratch),
     "cortex-m55": ("_mve", _mve_groups, _mve_scratch),
 }
