@@ -37,7 +37,8 @@ def analyse(model: bytes, target: str = "generic", packing: Packing = DENSE) -> 
 
     Args:
       model: the bytes of an int8 `.tflite`.
-      target: generic, cortex-m4 (also M7, M33: the DSP extension) or cortex-m55 (Helium).
+      target: generic, cortex-m0plus (also M0), cortex-m3, cortex-m4 (also M7, M33: the DSP extension), cortex-m55
+        (also M85: Helium) or riscv32.
       packing: which weights to compress.
 
     Raises:

@@ -1,4 +1,4 @@
-/* All that the firmware asks of a board. A port is these five functions; `cortex_m/` has most of one ready. */
+/* All that the firmware asks of a board. A port is these five functions; `bare/`, `cortex_m/` and `riscv/` have most of one ready. */
 #ifndef SQZ_BOARD_H
 #define SQZ_BOARD_H
 #include <stddef.h>
@@ -19,6 +19,6 @@ uint32_t board_ticks(void);
 /* End with a verdict: 0 is good. */
 _Noreturn void board_exit(int code);
 
-/* Not part of a port: what `cortex_m/startup.c` knows of the stack, 0 on the host. */
+/* Not part of a port: what `bare/start.c` knows of the stack, 0 on the host. */
 size_t board_stack_bytes(void); /* most that was ever used, exact to four bytes */
 #endif

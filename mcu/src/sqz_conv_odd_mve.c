@@ -20,7 +20,7 @@ AT(multipliers, 48);
 
 /* As sqz_mve_fours, of one pixel, with tile->rounds vectors before the last. r1: weights, r3: inputs, r5: output,
  * r7: tail; sums in r0, r2, r4, r6; q4: multipliers, q5: shifts, q6: zero point, q7: least. */
-static __attribute__((naked, noinline)) void one_mve_fours(const sqz_mve_tile *tile __attribute__((unused))) {
+static SQZ_NAKED void one_mve_fours(const sqz_mve_tile *tile __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tvpush {d8-d15}\n\t"
             "ldrd r1, r8, [r0]\n\tldr r5, [r0, #8]\n\tldr r10, [r0, #16]\n\tldr r11, [r0, #24]\n\t"
             "ldrd r7, r12, [r0, #32]\n\tldrd r2, r4, [r0, #40]\n\tldr r9, [r0, #48]\n\t"

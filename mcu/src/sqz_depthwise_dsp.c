@@ -62,7 +62,7 @@ AT(pixels, usual, 8);
 AT(pixels, lowest, 9);
 
 /* Makes the columns of pairs of rows ready, then those of one row if `single`, and moves on to the next channels. */
-static __attribute__((naked, noinline)) void depthwise_dsp_widen(columns *at __attribute__((unused)),
+static SQZ_NAKED void depthwise_dsp_widen(columns *at __attribute__((unused)),
                                                                  unsigned pairs __attribute__((unused)),
                                                                  unsigned single __attribute__((unused))) {
 #define NEXT                                                                      \
@@ -84,7 +84,7 @@ static __attribute__((naked, noinline)) void depthwise_dsp_widen(columns *at __a
 
 /* Unfolds a record. `odd`: 2 * zero point + 1, which shifted is the zero point and what rounds; steps: words of
  * weights / 4. */
-static __attribute__((naked, noinline)) void depthwise_dsp_unfold(const int8_t *record __attribute__((unused)),
+static SQZ_NAKED void depthwise_dsp_unfold(const int8_t *record __attribute__((unused)),
                                                                   uint32_t *table __attribute__((unused)),
                                                                   int32_t odd __attribute__((unused)),
                                                                   unsigned steps __attribute__((unused))) {
@@ -112,7 +112,7 @@ static __attribute__((naked, noinline)) void depthwise_dsp_unfold(const int8_t *
 #define SATURATE(x, shift) "asr " x ", " shift "\n\tssat " x ", #8, " x ", asr #1\n\t"
 
 /* The words of the structure are copied to the stack. r12: table, lr: columns. */
-static __attribute__((naked, noinline)) void depthwise_dsp_sums(const pixels *at __attribute__((unused))) {
+static SQZ_NAKED void depthwise_dsp_sums(const pixels *at __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tldmia r0, {r0-r10}\n\tpush {r0-r10}\n\tmov lr, r7\n"
             "1:\tldrd r12, r11, [sp]\n\tldmia r12!, {r0-r3}\n\tadd pc, r11\n\tnop\n"
             "2:\t" FOUR_STEPS FOUR_STEPS

@@ -65,7 +65,7 @@ static inline void copy(int8_t *to, unsigned to_step, const int8_t *from, unsign
 #define AWAY(sum) "vshr.s32 q0, " sum ", #31\n\tvadd.i32 " sum ", " sum ", q0\n\t"
 
 /* r1: record, r2 and r3: columns of both pixels; q4 and q5: sums of the first, q6 and q7: of the second. */
-static __attribute__((naked, noinline)) void depthwise_mve_sums(const pixels *at __attribute__((unused))) {
+static SQZ_NAKED void depthwise_mve_sums(const pixels *at __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tvpush {d8-d15}\n\tldmia r0!, {r4, r6-r11}\n"
             "1:\tmov r1, r8\n\tmov r2, r6\n\tadd r3, r6, r7\n\t"
             "vldrw.32 q4, [r1], #16\n\tvldrw.32 q5, [r1], #56\n\tvmov q6, q4\n\tvmov q7, q5\n\t"

@@ -28,7 +28,7 @@
 #define SATURATE(x) "asr " x ", " x ", r10\n\tssat " x ", #8, " x ", asr #1\n\tlsr r10, r10, #8\n\t"
 
 /* As sqz_dsp_fours, of one pixel; the words of the tile are copied to the stack. */
-static __attribute__((naked, noinline)) void one_dsp_fours(const sqz_dsp_tile *tile __attribute__((unused))) {
+static SQZ_NAKED void one_dsp_fours(const sqz_dsp_tile *tile __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tldmia r0, {r1-r11}\n\tpush {r1-r11}\n\tmov r8, r1\n"
             "1:\tldmia r8!, {r0-r3}\n\tadd r1, r0, r1, lsl #8\n\tadd r3, r2, r3, lsl #8\n\t"
             "ldrd r9, r12, [sp, #4]\n\tldr r10, [sp, #12]\n\tadd pc, r10\n\tnop\n"

@@ -8,16 +8,10 @@
 #ifndef SQZ_OPS_H
 #define SQZ_OPS_H
 #include "sqz.h"
+#include "sqz_code.h"
 
 #ifdef __cplusplus
 extern "C" {
-#endif
-
-/* Of a function that must not share the registers of its caller: the caller or the function has a loop that counts. */
-#if defined(__GNUC__)
-#define SQZ_NOINLINE __attribute__((noinline))
-#else
-#define SQZ_NOINLINE
 #endif
 
 #define SQZ_NONE 0xFFu /* no such stream */
@@ -129,6 +123,10 @@ typedef struct sqz_conv {
 void sqz_conv_row(const void *params, const sqz_rows *rows);      /* portable reference */
 void sqz_conv_four_row(const void *params, const sqz_rows *rows); /* portable; weights as sqz_tile_plain.h says */
 
+/* The same with scratch, faster; for Cortex-M0 and M0+, with weights as sqz_tile_copied.h says. */
+void sqz_conv_copied_row(const void *params, const sqz_rows *rows);
+void sqz_conv_thumb_row(const void *params, const sqz_rows *rows);
+
 /* For SMLAD, the same where sums may reach 2^23, for Helium: the weights are records (sqz_record.h) that hold biases,
  * multipliers and shifts too, so those are null here; requant.step is 0 where all multipliers are 2^30. */
 void sqz_conv_row_dsp(const void *params, const sqz_rows *rows);
@@ -178,6 +176,8 @@ typedef struct sqz_conv_mean {
 
 void sqz_conv_mean_row(const void *params, const sqz_rows *rows); /* SQZ_LAST; state int32 [out_channels] */
 void sqz_conv_mean_four_row(const void *params, const sqz_rows *rows);
+void sqz_conv_mean_copied_row(const void *params, const sqz_rows *rows);
+void sqz_conv_mean_thumb_row(const void *params, const sqz_rows *rows);
 void sqz_conv_mean_row_dsp(const void *params, const sqz_rows *rows);
 void sqz_conv_mean_row_mve(const void *params, const sqz_rows *rows);
 
@@ -347,6 +347,50 @@ typedef struct sqz_softmax {
 } sqz_softmax;
 
 void sqz_softmax_row(const void *params, const sqz_rows *rows);
+
+/* The kernels of above, each in the section of sqz_code.h: an attribute of one declaration is the function's. */
+#if defined(SQZ_CODE_SECTION) && defined(__GNUC__)
+#define SQZ_IN_CODE(name) SQZ_CODE void name(const void *params, const sqz_rows *rows);
+SQZ_IN_CODE(sqz_conv_row)
+SQZ_IN_CODE(sqz_conv_four_row)
+SQZ_IN_CODE(sqz_conv_copied_row)
+SQZ_IN_CODE(sqz_conv_thumb_row)
+SQZ_IN_CODE(sqz_conv_row_dsp)
+SQZ_IN_CODE(sqz_conv_row_dsp_wide)
+SQZ_IN_CODE(sqz_conv_row_mve)
+SQZ_IN_CODE(sqz_conv_odd_row_dsp)
+SQZ_IN_CODE(sqz_conv_odd_row_mve)
+SQZ_IN_CODE(sqz_conv_row_packed)
+SQZ_IN_CODE(sqz_conv_row_dsp_packed)
+SQZ_IN_CODE(sqz_conv_row_mve_packed)
+SQZ_IN_CODE(sqz_depthwise_row)
+SQZ_IN_CODE(sqz_depthwise_row_dsp)
+SQZ_IN_CODE(sqz_depthwise_row_mve)
+SQZ_IN_CODE(sqz_depthwise_column_row_mve)
+SQZ_IN_CODE(sqz_conv_mean_row)
+SQZ_IN_CODE(sqz_conv_mean_four_row)
+SQZ_IN_CODE(sqz_conv_mean_copied_row)
+SQZ_IN_CODE(sqz_conv_mean_thumb_row)
+SQZ_IN_CODE(sqz_conv_mean_row_dsp)
+SQZ_IN_CODE(sqz_conv_mean_row_mve)
+SQZ_IN_CODE(sqz_conv_mean_row_packed)
+SQZ_IN_CODE(sqz_conv_mean_row_dsp_packed)
+SQZ_IN_CODE(sqz_conv_mean_row_mve_packed)
+SQZ_IN_CODE(sqz_max_pool_row)
+SQZ_IN_CODE(sqz_max_pool_window)
+SQZ_IN_CODE(sqz_average_pool_row)
+SQZ_IN_CODE(sqz_average_pool_window)
+SQZ_IN_CODE(sqz_mean_row)
+SQZ_IN_CODE(sqz_add_row)
+SQZ_IN_CODE(sqz_quantize_row)
+SQZ_IN_CODE(sqz_pad_row)
+SQZ_IN_CODE(sqz_reshape_row)
+SQZ_IN_CODE(sqz_fully_connected_row)
+SQZ_IN_CODE(sqz_fully_connected_row_dsp)
+SQZ_IN_CODE(sqz_fully_connected_row_dsp_wide)
+SQZ_IN_CODE(sqz_fully_connected_row_mve)
+SQZ_IN_CODE(sqz_softmax_row)
+#endif
 
 #if defined(SQZ_TRACE)
 /* The caller's, with -DSQZ_TRACE: called with every complete row of every stream, the input's too. */

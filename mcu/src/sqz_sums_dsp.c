@@ -31,7 +31,7 @@ unsigned sqz_dsp_widen(uint32_t *to, const int8_t *from, unsigned count) {
     "smlad r4, " first ", " inputs ", r4\n\tsmlad r6, " second ", " inputs ", r6\n\t"
 
 /* r12: rounds of four steps, of 56 bytes of code each, the first of which is entered in the middle. r2: an odd pair. */
-__attribute__((naked, noinline)) void sqz_dsp_four_sums(const int8_t *weights __attribute__((unused)),
+SQZ_NAKED void sqz_dsp_four_sums(const int8_t *weights __attribute__((unused)),
                                                         const uint32_t *inputs __attribute__((unused)),
                                                         unsigned pairs __attribute__((unused)),
                                                         int32_t *sums __attribute__((unused))) {

@@ -127,7 +127,7 @@ AT(multipliers, 10);
 
 /* The words of the tile are copied to the stack, from sp + 4 on. Where the zero point is -128 all that is negative
  * saturates, however it is rounded. */
-__attribute__((naked, noinline)) void sqz_dsp_fours(sqz_dsp_tile *tile __attribute__((unused))) {
+SQZ_NAKED void sqz_dsp_fours(sqz_dsp_tile *tile __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tldmia r0, {r1-r11}\n\tpush {r0-r11}\n\tmov r8, r1\n"
             "1:\tldmia r8!, {r0, r2, r4, r6}\n\t"
             "add r2, r0, r2, lsl #8\n\tadd r6, r4, r6, lsl #8\n\t"

@@ -80,7 +80,7 @@ AT(multipliers, 48);
 
 /* r9: tile + 16; q4: multipliers, q5: shifts, q6: zero point, q7: least. Halves are rounded away from zero, so 1 is taken
  * from what is negative before the shift; where the zero point is -128 that would saturate anyway. */
-__attribute__((naked, noinline)) void sqz_mve_fours(sqz_mve_tile *tile __attribute__((unused))) {
+SQZ_NAKED void sqz_mve_fours(sqz_mve_tile *tile __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tvpush {d8-d15}\n\t"
             "ldr r1, [r0], #16\n\tmov r9, r0\n\t"
             "ldrd r2, r4, [r9, #24]\n\tvdup.16 q6, r2\n\tvdup.32 q7, r4\n\t"

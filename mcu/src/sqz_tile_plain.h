@@ -24,6 +24,6 @@ unsigned sqz_plain_turn(sqz_plain_tile *tile, unsigned x);
 
 /* The sums of the pixels for four channels from o on, or for one, biases included: channel by channel, in it of the first
  * pixel, then of the second or nothing. Return the weights that follow. */
-const int8_t *sqz_plain_four(const sqz_plain_tile *tile, const int8_t *weights, unsigned o, int32_t *sum);
+SQZ_CODE const int8_t *sqz_plain_four(const sqz_plain_tile *tile, const int8_t *weights, unsigned o, int32_t *sum);
 const int8_t *sqz_plain_one(const sqz_plain_tile *tile, const int8_t *weights, unsigned o, int32_t *sum);
 #endif

@@ -26,7 +26,8 @@ class Board:
       name: what `--board` calls it.
       title: what its maker calls it.
       core: `cortex-m4`, `xtensa-lx7` …
-      target: whose kernels its programs are compiled with: `generic`, `cortex-m4` (SMLAD) or `cortex-m55` (Helium).
+      target: whose kernels they are compiled with: `generic`, `cortex-m0plus`, `cortex-m3`, `cortex-m4` (SMLAD),
+        `cortex-m55` (Helium) or `riscv32`.
       ram_bytes, flash_bytes: what a program can use; RAM in one block.
       mhz: the core's highest clock.
       flash_tool: what puts a program on it: openocd, st-flash, dfu-util, uf2, esptool or qemu; arduino or vendor

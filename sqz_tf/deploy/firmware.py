@@ -26,10 +26,10 @@ from converters.compiler.back.c import library
 from converters.tflite.reader import read_model
 from sqz_tf.base.errors import SqzError, translated
 from sqz_tf.deploy import confined, received
-from sqz_tf.deploy.boards import Board
+from sqz_tf.deploy.boards import Board, boards
 
 HOST = "host"
-QEMU = "qemu-system-arm"
+ARM, RISCV = "arm-none-eabi-", "riscv64-unknown-elf-"  # what the names of their tools begin with
 SANDBOX = ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
 C, OUT = "c", "out"  # in the folder of `private`
 OF_MAKE = frozenset({"MAKEFLAGS", "MFLAGS", "GNUMAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES"})
@@ -48,7 +48,9 @@ WHERE = {
     "cc": "apt install gcc",
     "arm-none-eabi-gcc": "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "arm-none-eabi-objcopy": "apt install binutils-arm-none-eabi",
+    "riscv64-unknown-elf-gcc": "apt install gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
     "qemu-system-arm": "apt install qemu-system-arm",
+    "qemu-system-riscv32": "apt install qemu-system-misc",
     "openocd": "apt install openocd",
     "st-flash": "apt install stlink-tools",
     "dfu-util": "apt install dfu-util",
@@ -141,7 +143,14 @@ def ported() -> tuple[str, ...]:
 
 def compiler(board: str) -> str:
     """Return what `make` compiles with."""
-    return "cc" if board == HOST else "arm-none-eabi-gcc"
+    if board == HOST:
+        return "cc"
+    return f"{RISCV if is_riscv(boards()[board]) else ARM}gcc"
+
+
+def is_riscv(board: Board) -> bool:
+    """Say whether a board's core is a RISC-V."""
+    return board.core.startswith("riscv")
 
 
 def need(tool: str) -> str:
@@ -265,14 +274,19 @@ def cases_file(inputs: np.ndarray, outputs: np.ndarray | None = None) -> bytes:
     return header + b"".join(image.tobytes() + output.tobytes() for image, output in rows)
 
 
-def qemu_command(machine: str, program: Path, extra: Sequence[str] = ()) -> list[str]:
-    """Return the command that runs a program in QEMU: its text on stdout, its verdict the exit code.
+def emulator(board: Board) -> str:
+    """Return the name of the QEMU that has a board's core."""
+    return "qemu-system-riscv32" if is_riscv(board) else "qemu-system-arm"
+
+
+def qemu_command(board: Board, program: Path, extra: Sequence[str] = ()) -> list[str]:
+    """Return the command that runs a board's program in QEMU: its text on stdout, its verdict the exit code.
 
     QEMU answers its semihosting calls; the sandbox keeps those from starting programs.
     """
     quiet = ["-display", "none", "-monitor", "none", "-serial", "none", "-chardev", "stdio,id=console"]
     semihosting = ["-semihosting-config", "enable=on,target=native,chardev=console"]
-    return [QEMU, "-M", machine, "-kernel", str(program), *SANDBOX, *quiet, *semihosting, *extra]
+    return [emulator(board), "-M", str(board.qemu), "-kernel", str(program), *SANDBOX, *quiet, *semihosting, *extra]
 
 
 @lru_cache
@@ -296,7 +310,9 @@ def run_confined(argv: Sequence[str], folder: Path, seconds: float = SECONDS) ->
       FirmwareError: it is missing, or does not end.
     """
     program = str(folder / argv[0]) if "/" in argv[0] else os.path.realpath(need(argv[0]))
-    words = [word for word in argv[1:] if argv[0] != QEMU or has_sandbox(program) or word not in SANDBOX]
+    words = [
+        word for word in argv[1:] if not argv[0].startswith("qemu-") or has_sandbox(program) or word not in SANDBOX
+    ]
     command = [sys.executable, "-I", str(Path(confined.__file__)), str(folder), program, *words]
     environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     try:
@@ -326,7 +342,7 @@ def run(
         (folder / CASES).write_bytes(cases)
         shutil.copy(program, folder / program.name)
         own = Path(program.name)
-        argv = qemu_command(board.qemu, own, extra) if board and board.qemu else [f"./{own}"]
+        argv = qemu_command(board, own, extra) if board else [f"./{own}"]
         done = run_confined(argv, folder, seconds)
     return parse(done.returncode, done.stdout.decode("ascii", "replace"), done.stderr.decode("utf-8", "replace"))
 

@@ -128,7 +128,7 @@ def _host(job: Job) -> list[Step]:
 def _qemu(job: Job) -> list[Step]:
     if not job.board.qemu:
         raise FirmwareError(f"QEMU does not emulate {job.board.title}", fix="leave out --virtual")
-    command = firmware.qemu_command(job.board.qemu, Path(Path(job.program).name))
+    command = firmware.qemu_command(job.board, Path(Path(job.program).name))
     return [*_building(job), Step(tuple(command), firmware.OUT, tells=True)]
 
 

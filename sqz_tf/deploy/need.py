@@ -25,7 +25,14 @@ LINKED = {"cortex-m85": "cortex-m55"}  # cores that the compiler may not know ye
 
 
 # Code and stack where nothing can be linked: those of SqueezeNet on a Cortex-M, and room for denser or sparser code.
-CODE_BYTES = {"generic": 13 * KIB, "cortex-m4": 14 * KIB, "cortex-m55": 12 * KIB}
+CODE_BYTES = {
+    "generic": 14 * KIB,
+    "cortex-m0plus": 14 * KIB,
+    "cortex-m3": 12 * KIB,
+    "cortex-m4": 14 * KIB,
+    "cortex-m55": 12 * KIB,
+    "riscv32": 13 * KIB,
+}
 
 
 PACKED_CODE_BYTES = 3 * KIB  # more, where weights are compressed
@@ -63,7 +70,23 @@ INSTRUCTIONS_PER_MAC = {
 }
 
 
-FAST = {"generic": TILED, "cortex-m4": (0.9, 1.8), "cortex-m55": (0.19, 0.75)}
+FAST = {
+    "generic": TILED,
+    "cortex-m0plus": (7.0, 10.5),
+    "cortex-m3": (2.6, 5.0),
+    "cortex-m4": (0.9, 1.8),
+    "cortex-m55": (0.19, 0.75),
+    "riscv32": (3.3, 6.0),
+}
+
+
+# What plain C takes on targets of its own, where that differs.
+PLAIN = {
+    "cortex-m0plus": {"sqz_depthwise_row": (30.0, 60.0), "sqz_fully_connected_row": (7.0, 12.0)},
+    "cortex-m3": {"sqz_depthwise_row": (20.0, 40.0), "sqz_fully_connected_row": (4.0, 8.0)},
+    "riscv32": {"sqz_depthwise_row": (20.0, 40.0), "sqz_fully_connected_row": (4.0, 8.0)},
+}
+TILES = ("sqz_conv_four_row", "sqz_conv_mean_four_row")
 
 
 # What decoding compressed weights takes, from and to, of the compiler's own estimate: without and with the inputs that
@@ -74,7 +97,9 @@ DECODING = (0.9, 1.4)
 # Cycles per instruction, from and to: assumptions, not measurements. One and wait states of the flash; less where a
 # core issues two at a time; more on Helium, whose vector instructions take two beats or more.
 CYCLES = {
-    "cortex-m0plus": (1.3, 2.2),  # and more instructions than Thumb-2 needs
+    "cortex-m0": (1.3, 2.2),  # loads take two cycles, taken branches three
+    "cortex-m0plus": (1.2, 2.0),
+    "cortex-m3": (1.1, 1.8),
     "cortex-m33": (1.0, 1.5),
     "cortex-m4": (1.0, 1.6),
     "cortex-m7": (0.6, 1.1),
@@ -226,9 +251,17 @@ class Model:
         compiled = self.compiled(target, packing)
         both = list(zip(compiled.program.operators, compiled.choices, strict=True))
         decoding = sum(operator.bands * choice.decoding for operator, choice in both)
-        pairs = [(operator.macs, INSTRUCTIONS_PER_MAC.get(choice.function, FAST[target])) for operator, choice in both]
+        pairs = [(operator.macs, per_mac(choice.function, target)) for operator, choice in both]
         low, high = (sum(macs * each[end] for macs, each in pairs) for end in (0, 1))
         return low + DECODING[0] * decoding, high + DECODING[1] * decoding
+
+
+def per_mac(function: str, target: str) -> tuple[float, float]:
+    """Return the instructions of a multiply-accumulate, from and to, in a function on a target."""
+    if target in PLAIN:
+        own = PLAIN[target] | dict.fromkeys(TILES, FAST[target])
+        return own.get(function, INSTRUCTIONS_PER_MAC.get(function, FAST[target]))
+    return INSTRUCTIONS_PER_MAC.get(function, FAST[target])
 
 
 def edge_bytes(program: Program) -> int:

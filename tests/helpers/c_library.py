@@ -472,11 +472,15 @@ BOARDS = {
     "cortex-m4": ("mps2-an386", "soft"),
     "cortex-m7": ("mps2-an500", "soft"),
     "cortex-m55": ("mps3-an547", "hard"),
+    "cortex-m0plus": ("mps2-an385", "soft"),  # an M3 has all of an M0+'s instructions
+    "cortex-m3": ("mps2-an385", "soft"),
+    "riscv32": ("virt,firmware=none", "ilp32"),
 }
-MEMORY = """MEMORY { FLASH : ORIGIN = 0, LENGTH = 512K
-RAM : ORIGIN = 0x20000000, LENGTH = 512K }
+MEMORY = """MEMORY { FLASH : ORIGIN = %s, LENGTH = 512K
+RAM : ORIGIN = %s, LENGTH = 512K }
 REGION_ALIAS("WEIGHTS", FLASH)
 """
+RISCV = ("-march=rv32imc", "-mcmodel=medany", "-msmall-data-limit=0", "-fno-asynchronous-unwind-tables")
 
 
 CLANG = ("clang-14", "--target=arm-none-eabi", "-isystem", "/usr/include/newlib")
@@ -500,21 +504,31 @@ def on_board(
     Returns:
       0, or 1 + the number of the first case that is wrong.
     """
-    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
-        require(shutil.which(tool), f"{tool} is not installed")
     machine, abi = BOARDS[core]
+    riscv = core == "riscv32"
+    gcc, qemu = (
+        ("riscv64-unknown-elf-gcc", "qemu-system-riscv32") if riscv else ("arm-none-eabi-gcc", "qemu-system-arm")
+    )
+    for tool in (gcc, qemu):
+        require(shutil.which(tool), f"{tool} is not installed")
     text = re.sub(r'printf\("case (\d+)\\n"\); wrong = 1;', r"wrong = wrong ? wrong : \1 + 1;", program(cases))
     text = re.sub(r" *printf.*", "", text).replace("static const int8_t", "static const _Alignas(4) int8_t")
     (folder / "program.c").write_text(text)
-    (folder / "memory.ld").write_text(MEMORY)
-    boards = SOURCES.parent / "boards" / "cortex_m"
-    command = ["arm-none-eabi-gcc", *STRICT, f"-mcpu={core}", "-mthumb", f"-mfloat-abi={abi}", *flags]
-    command += ["-nostartfiles", f"-T{folder}/memory.ld", f"-T{boards}/sections.ld", f"-I{SOURCES}"]
+    (folder / "memory.ld").write_text(MEMORY % (("0x80000000", "0x80080000") if riscv else ("0", "0x20000000")))
+    boards = SOURCES.parent / "boards"
+    kind = [*RISCV, f"-mabi={abi}", "--specs=picolibc.specs"] if riscv else [f"-mcpu={core}", "-mthumb"]
+    kind += [] if riscv else [f"-mfloat-abi={abi}"]
+    command = [gcc, *STRICT, *kind, *flags]
+    command += ["-nostartfiles", f"-T{folder}/memory.ld", f"-T{boards}/bare/sections.ld", f"-I{SOURCES}"]
     command += ["-o", f"{folder}/program.elf", f"{folder}/program.c", *(library or (*sources(), *files))]
-    command += [f"{boards}/startup.c", f"{boards}/semihosted_board.c"]
+    command += [
+        f"{boards}/{'riscv' if riscv else 'cortex_m'}/startup.c",
+        f"{boards}/bare/start.c",
+        f"{boards}/bare/semihosted_board.c",
+    ]
     subprocess.run(command, check=True)
     quiet = ["-display", "none", "-monitor", "none", "-serial", "null"]
-    command = ["qemu-system-arm", "-M", machine, "-kernel", f"{folder}/program.elf", *quiet]
+    command = [qemu, "-M", machine, "-kernel", f"{folder}/program.elf", *quiet]
     command += ["-semihosting-config", "enable=on,target=native"]
     return subprocess.run(command, check=False, timeout=120).returncode
 

@@ -19,13 +19,15 @@ pytestmark = pytest.mark.device
 PARTS = (
     *("conv_dsp", "conv_odd_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "one_dsp", "sums_dsp"),
     *("conv_four", "conv_mean_four", "tile_plain"),
+    *("conv_copied", "conv_mean_copied", "conv_thumb", "conv_mean_thumb", "tile_copied"),
     *("conv_mve", "conv_odd_mve", "conv_mean_mve", "tile_mve", "window"),
     *("conv_packed", "conv_mean_packed", "conv_dsp_packed", "conv_mean_dsp_packed", "conv_mve_packed"),
     *("conv_mean_mve_packed", "unpack"),
 )
 FAST = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
 SUFFIX = {"cortex-m4": "_dsp", "cortex-m55": "_mve"}
-ALL = {**SUFFIX, "generic": "_row"}
+PLAIN = ("cortex-m0plus", "cortex-m3", "riscv32")
+ALL = {**SUFFIX, "generic": "_row", "cortex-m0plus": "_row", "riscv32": "_row"}  # an M3's is riscv32's
 SHAPES = [  # kernel_h, kernel_w, stride, pad, dilation, in_width, in_channels, out_channels
     (3, 3, 2, 0, 1, 13, 3, 16),
     (3, 3, 2, 1, 1, 12, 3, 10),
@@ -311,6 +313,19 @@ def test_processors_with_the_instructions_give_the_same_bytes(
     target: str, flags: tuple[str, ...], tmp_path: Path
 ) -> None:
     assert mcu.on_board(batch(target), target, tmp_path, *flags, files=FAST) == 0
+
+
+@pytest.mark.parametrize("flags", ["-O2", "-Os"])
+@pytest.mark.parametrize("target", PLAIN)
+def test_processors_without_them_give_the_same_bytes_in_plain_c(target: str, flags: str, tmp_path: Path) -> None:
+    assert mcu.on_board(batch(target), target, tmp_path, flags, files=FAST) == 0
+
+
+def test_plain_kernels_are_the_ones_with_scratch() -> None:
+    conv = random_conv(1, SHAPES[3])
+    assert [lay_out(conv, target).function for target in PLAIN] == [
+        *("sqz_conv_thumb_row", "sqz_conv_copied_row", "sqz_conv_copied_row"),
+    ]
 
 
 def test_a_wrong_byte_on_a_board_would_be_found(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ from tools.bench_mcu.graphs import GRAPHS, Graph, squeezenet
 
 pytestmark = pytest.mark.device
 
-VIRTUAL = ("mps2-an386", "mps2-an500", "mps3-an547", "stm32f405")
-TOOLS = ("make", "cc", "arm-none-eabi-gcc", "qemu-system-arm")
+VIRTUAL = ("mps2-an386", "mps2-an500", "mps3-an547", "stm32f405", "microbit", "lm3s6965evb", "hifive1-revb")
+TOOLS = ("make", "cc", "arm-none-eabi-gcc", "qemu-system-arm", "riscv64-unknown-elf-gcc", "qemu-system-riscv32")
 
 
 @pytest.fixture(autouse=True)
@@ -115,8 +115,8 @@ def test_the_stack_is_measured_exactly(tmp_path: Path, name: str) -> None:
         program = built(tmp_path / str(bytes_), name, at_the_end=touch)
         return run(name, program, firmware.cases_file(compiled_stub.inputs())).stack_bytes
 
-    assert used(2400) - used(1400) == 1000
-    assert 1400 < used(1400) < 1400 + 600
+    assert used(1936) - used(912) == 1024  # RISC-V keeps to multiples of 16, its ADDI to 2,047
+    assert 912 < used(912) < 912 + 600
 
 
 def test_the_linker_keeps_to_the_memory_of_the_part(tmp_path: Path) -> None:

@@ -367,8 +367,8 @@ def test_other_processors_give_the_same_bytes(tmp_path: Path, compiler: list[str
 
 
 @pytest.mark.device
-@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m55"])
-def test_cortex_m_gives_the_same_bytes(tmp_path: Path, core: str) -> None:
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m55", "cortex-m0plus", "cortex-m3", "riscv32"])
+def test_chips_give_the_same_bytes(tmp_path: Path, core: str) -> None:
     """Pooling is done with DSP instructions or Helium there."""
     pools = [maker(drawn(seed)) for maker in (cases.max_pool_row, cases.max_pool_window) for seed in range(100, 140)]
     everything = [*batch(4), *pools]  # an exit code tells the first 254 apart

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,6 +34,7 @@ from tools.bench_mcu.graphs import GRAPHS, squeezenet
 HERE = Path(__file__).resolve().parent
 
 BOARDS = ("mps2-an386", "mps2-an500", "mps3-an547")
+PLAIN = ("mps2-an383", "mps2-an385", "rv32-virt")  # those that run plain C
 PEERS = load(HERE / "peers.json")
 KB = 1024
 TICKS = "board_ticks"  # called just before and just after the inference
@@ -153,20 +153,15 @@ def _weight_bytes(model: bytes) -> int:
 
 def _sizes(program: Path) -> dict[str, int]:
     """Return what a linked firmware takes: code is everything in flash but the model."""
-    text = _tool("size", "-A", program)
+    text = count.tool("size", program, "-A")
     sections = {name: int(bytes_) for name, bytes_ in re.findall(r"^(\.\S+)\s+(\d+)", text, re.MULTILINE)}
-    arena = int(re.findall(r"^\S+ (\S+) b arena$", _tool("nm", "-S", program), re.MULTILINE)[0], 16)
+    arena = int(re.findall(r"^\S+ (\S+) b arena$", count.tool("nm", program, "-S"), re.MULTILINE)[0], 16)
     return {
         "code_bytes": sum(sections.get(name, 0) for name in (".text", ".ARM.exidx", ".data")),
         "model_bytes": sections[".model"],
         "arena_bytes": arena,
         "static_bytes": sections.get(".data", 0) + sections[".bss"] - arena,
     }
-
-
-def _tool(name: str, *arguments: Path | str) -> str:
-    command = [f"arm-none-eabi-{name}", *map(str, arguments)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def missed(row: Measurement) -> list[str]:
@@ -290,12 +285,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--graph", action="append", choices=sorted(GRAPHS), help="default: all")
     parser.add_argument("--imagenet", metavar="FILE", type=Path, help="the int8 ImageNet v1.0 model, to measure too")
-    parser.add_argument("--board", action="append", choices=BOARDS, help="default: all")
+    parser.add_argument("--board", action="append", choices=(*BOARDS, *PLAIN), help=_BOARDS)
     parser.add_argument("--compress", action="append", default=[], metavar="FLASH,RAM", type=_budgets, help=_COMPRESS)
     parser.add_argument("--functions", action="store_true", help="also where the instructions went")
     parser.add_argument("--write", metavar="FILE", type=Path, help=f"put the tables between {BEGIN} and {END}")
     parser.add_argument("--append", metavar="FILE", type=Path, help="add a line of JSON for each measurement")
     return parser
+
+
+_BOARDS = f"default: {', '.join(BOARDS)}; the others run plain C"
 
 
 _COMPRESS = (

@@ -143,11 +143,17 @@ def measure(todo: Sequence[Layer], target: str, flags: Sequence[str] = ("-O2",))
         (folder / name).write_text(text)
     (folder / "main.c").write_text(_program(todo, target))
     (folder / "memory.ld").write_text(MEMORY % WEIGHTS_AT[target])
-    boards = MCU / "boards" / "cortex_m"
+    boards = MCU / "boards"
     command = ["arm-none-eabi-gcc", "-std=gnu11", f"-mcpu={core}", "-mthumb", float_abi, "-ffunction-sections", *flags]
-    command += ["-nostartfiles", "-Wl,--gc-sections", f"-T{folder}/memory.ld", f"-T{boards}/sections.ld", f"-I{folder}"]
+    command += [
+        "-nostartfiles",
+        "-Wl,--gc-sections",
+        f"-T{folder}/memory.ld",
+        f"-T{boards}/bare/sections.ld",
+        f"-I{folder}",
+    ]
     command += ["-o", f"{folder}/bench.elf", *map(str, sorted(folder.glob("*.c")))]
-    command += [f"{boards}/startup.c", f"{boards}/semihosted_board.c"]
+    command += [f"{boards}/cortex_m/startup.c", f"{boards}/bare/start.c", f"{boards}/bare/semihosted_board.c"]
     subprocess.run(command, check=True)
     marks = [total for _, total in count.count(folder / "bench.elf", machine, marks=["bench_mark"]).marks]
     return [after - before for before, after in itertools.pairwise(marks)]

@@ -1,10 +1,10 @@
-"""Count the instructions that a Cortex-M program executes in QEMU: exactly, repeatably, by function.
+"""Count the instructions that a Cortex-M or 32-bit RISC-V program executes in QEMU: exactly, repeatably, by function.
 
     python -m tools.bench_mcu.count ELF --machine mps2-an386 [--func NAME] [--top 20]
 
-Counts are not cycles: no wait states of the flash, no dual issue, no beats of Helium. Needs qemu-system-arm,
-gcc-arm-none-eabi (nm, objdump) and a host compiler. Without --func the whole run is counted; with it, from the entry
-of the function to its return (it must be called directly).
+Counts are not cycles: no wait states of the flash, no dual issue, no beats of Helium. Needs qemu-system-arm and
+gcc-arm-none-eabi (nm, objdump) or qemu-system-riscv32 and gcc-riscv64-unknown-elf, and a host compiler. Without
+--func the whole run is counted; with it, from the entry of the function to its return (it must be called directly).
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ from functools import lru_cache
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
-_PREFIX = "arm-none-eabi-"
+# By the processor in a program's header: QEMU, what the names of the tools begin with, and how they show a call.
+_PROCESSORS = {
+    40: ("qemu-system-arm", "arm-none-eabi-", "bl"),
+    243: ("qemu-system-riscv32", "riscv64-unknown-elf-", "(?:jal|jalr)"),
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def count(
 
     Args:
       elf: the program; it ends itself through semihosting.
-      machine: of `qemu-system-arm -M`.
+      machine: of QEMU's `-M`.
       function: counted from entry to return, each time it is called directly; everything, if None.
       marks: functions whose entries are logged with the total so far.
       quit_after: end the emulator with the first region.
@@ -80,7 +84,7 @@ def count(
             options.append("mark=" + "+".join(f"{_address(elf, name):x}" for name in marks))
         if quit_after:
             options.append("quit=1")
-        command = ["qemu-system-arm", "-M", machine, "-kernel", str(elf), "-display", "none", "-monitor", "none"]
+        command = [_processor(elf)[0], "-M", machine, "-kernel", str(elf), "-display", "none", "-monitor", "none"]
         command += ["-serial", "null", "-semihosting-config", "enable=on,target=native", "-plugin", ",".join(options)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, cwd=folder)
         return _read(Counts(done.returncode, done.stdout + done.stderr), out.read_text())
@@ -109,12 +113,18 @@ def plugin() -> Path:
 
 def symbols(elf: Path | str) -> list[Symbol]:
     """Return the functions of a program in order of address."""
-    found = re.findall(r"^([0-9a-f]+) ([0-9a-f]+) [tTwW] (.*)$", _tool("nm", "-n", "-S", "-C", elf), re.MULTILINE)
+    found = re.findall(r"^([0-9a-f]+) ([0-9a-f]+) [tTwW] (.*)$", tool("nm", elf, "-n", "-S", "-C"), re.MULTILINE)
     return sorted((Symbol(int(a, 16) & ~1, int(b, 16), name) for a, b, name in found), key=lambda s: s.address)
 
 
-def _tool(name: str, *arguments: Path | str) -> str:
-    command = [_PREFIX + name, *map(str, arguments)]
+def _processor(elf: Path | str) -> tuple[str, str, str]:
+    """Return what a program's processor needs, by the machine in its ELF header."""
+    return _PROCESSORS[int.from_bytes(Path(elf).read_bytes()[18:20], "little")]
+
+
+def tool(name: str, elf: Path | str, *options: str) -> str:
+    """Return what one of the binutils (`nm`, `size`, `objdump`) says of a program."""
+    command = [_processor(elf)[1] + name, *options, str(elf)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
@@ -127,8 +137,8 @@ def _address(elf: Path | str, name: str) -> int:
 
 def _returns(elf: Path | str, name: str) -> list[int]:
     """Return the addresses after each direct call of a function, or of a linker's veneer of it."""
-    call = re.compile(rf"\tbl\s.*<(__)?{re.escape(name)}(_veneer)?>")
-    lines = _tool("objdump", "-d", elf).splitlines()
+    call = re.compile(rf"\t{_processor(elf)[2]}\s.*<(__)?{re.escape(name)}(_veneer)?>")
+    lines = tool("objdump", elf, "-d").splitlines()
     after = [lines[i + 1] for i, line in enumerate(lines[:-1]) if call.search(line)]
     if not after:
         raise ValueError(f"{elf} has no direct call of {name}")

@@ -1,17 +1,14 @@
 /* A Cortex-M with nothing but a serial line: its cases are linked in, and it tells its verdict again and again. */
 #include "serial_board.h"
+#include "../bare/ticks.h"
 #include "../board.h"
 
-#define DEMCR (*(volatile uint32_t *)0xE000EDFCu)
-#define DWT_CTRL (*(volatile uint32_t *)0xE0001000u)
-#define DWT_CYCCNT (*(volatile uint32_t *)0xE0001004u)
 #define AIRCR (*(volatile uint32_t *)0xE000ED0Cu)
 #define RESET_REQUEST 0x05FA0004u
 #define PAUSE 10000000u /* turns of a loop: some seconds */
 
 void board_start(void) {
-    DEMCR |= 1u << 24; /* TRCENA */
-    DWT_CTRL |= 1u;    /* CYCCNTENA */
+    ticks_start();
     serial_start();
 }
 
@@ -26,7 +23,7 @@ void board_write(const char *text, size_t bytes) {
     }
 }
 
-uint32_t board_ticks(void) { return DWT_CYCCNT; }
+uint32_t board_ticks(void) { return ticks(); }
 
 void board_exit(int code) {
     (void)code; /* the line "verdict N" has told it */

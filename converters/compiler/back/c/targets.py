@@ -8,10 +8,11 @@ from typing import Any
 
 from converters.compiler.back.c import connected, depthwise, weight_layout
 from converters.compiler.back.c.selection import DENSE, Packing, select
-from converters.compiler.back.c.weight_layout import FAST, Choice, packed
+from converters.compiler.back.c.weight_layout import FAST, PLAIN, Choice, packed
 from converters.compiler.middle import program as prog
 
-TARGETS = ("generic", *FAST)  # generic: any C compiler, any chip
+# generic: any C compiler, any chip; those after it have plain C, too, but costs and tests of their own
+TARGETS = ("generic", *FAST, *PLAIN)
 ROWS_ON_STACK, POINTER_BYTES = 16, 8  # SQZ_ROWS_ON_STACK, SQZ_POINTER_BYTES
 
 
@@ -28,7 +29,8 @@ def choose(program: prog.Program, target: str, packing: Packing = DENSE) -> tupl
     """
     if target not in TARGETS:
         raise ValueError(f"target {target!r} is not known; expected one of {', '.join(TARGETS)}")
-    dense = tuple(uncompressed(each.kernel, target) for each in program.operators)
+    layout = "generic" if packing.optimize == "ram" and target in PLAIN else target  # which takes no scratch
+    dense = tuple(uncompressed(each.kernel, layout) for each in program.operators)
     return select(program, dense, lambda i: compressed(program.operators[i].kernel, target), packing)
 
 

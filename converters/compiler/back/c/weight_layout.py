@@ -46,7 +46,7 @@ def lay_out(conv: ConvKernel, target: str) -> Choice:
     """Choose the kernel of a convolution, one of the target's own if FAST has it, and lay out its weights for it."""
     fast = FAST.get(target)
     choice = fast(conv) if fast and _is_plain(conv) else None
-    return choice or (by_fours(conv) if conv.out_channels > 3 else portable(conv))
+    return choice or (PLAIN.get(target, by_fours)(conv) if conv.out_channels > 3 else portable(conv))
 
 
 def by_fours(conv: ConvKernel) -> Choice:
@@ -55,6 +55,22 @@ def by_fours(conv: ConvKernel) -> Choice:
     weights = [rows[:fours].reshape(-1, 4, rows.shape[1]).swapaxes(1, 2).ravel(), rows[fours:].ravel()]
     function = "sqz_conv_mean_four_row" if conv.mean else "sqz_conv_four_row"
     return Choice(function, np.concatenate(weights))
+
+
+def _copied(conv: ConvKernel) -> Choice:
+    """For sqz_conv_copied.c: the same weights; windows are copied together."""
+    function = "sqz_conv_mean_copied_row" if conv.mean else "sqz_conv_copied_row"
+    return replace(by_fours(conv), function=function, scratch_bytes=2 * conv.rows.shape[1])
+
+
+def _for_thumb(conv: ConvKernel) -> Choice:
+    """For sqz_conv_thumb.c: weights + 128, but for those of what makes no four."""
+    weights = by_fours(conv).weights
+    assert weights is not None
+    fours = conv.out_channels // 4 * 4 * conv.rows.shape[1]
+    weights = np.concatenate([weights[:fours] ^ np.int8(-128), weights[fours:]])
+    function = "sqz_conv_mean_thumb_row" if conv.mean else "sqz_conv_thumb_row"
+    return Choice(function, weights, conv.rows.shape[1])
 
 
 def portable(conv: ConvKernel) -> Choice:
@@ -177,9 +193,9 @@ def _record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> byte
 
 def packed(conv: ConvKernel, target: str) -> Choice | None:
     """Return a convolution run with compressed weights on a target; None where that is not exact."""
-    if conv.depthwise or target not in GROUPED or (target in FAST and not _is_plain(conv)):
+    if conv.depthwise or (target in FAST and not _is_plain(conv)):
         return None
-    suffix, grouped, scratch = GROUPED[target]
+    suffix, grouped, scratch = GROUPED.get(target, SINGLY)
     groups = grouped(conv)
     if groups is None:
         return None
@@ -230,11 +246,19 @@ def _mve_groups(conv: ConvKernel) -> Groups:
     )
 
 
+# In plain C, or almost, with some scratch; elsewhere without.
+PLAIN: dict[str, Callable[[ConvKernel], Choice]] = {
+    "cortex-m0plus": _for_thumb,
+    "cortex-m3": _copied,
+    "riscv32": _copied,
+}
+
 FAST: dict[str, Callable[[ConvKernel], Choice | None]] = {"cortex-m4": _for_dsp, "cortex-m55": _for_mve}
 
 # The end of the functions' names, what groups the weights, and the scratch besides the decoder's.
-GROUPED: dict[str, tuple[str, Callable[[ConvKernel], Groups | None], Callable[[ConvKernel], int]]] = {
-    "generic": ("", _singly, lambda conv: 0),
+Grouping = tuple[str, Callable[[ConvKernel], Groups | None], Callable[[ConvKernel], int]]
+SINGLY: Grouping = ("", _singly, lambda conv: 0)  # in plain C
+GROUPED: dict[str, Grouping] = {
     "cortex-m4": ("_dsp", _dsp_groups, _dsp_scratch),
     "cortex-m55": ("_mve", _mve_groups, _mve_scratch),
 }

@@ -1,12 +1,9 @@
-/* A Cortex-M with a debug probe, or one in QEMU: files and text by semihosting, cycles by the trace unit. */
+/* A processor with a debug probe, or one in QEMU: files and text by semihosting. */
 #include "../board.h"
 #include "semihosting.h"
+#include "ticks.h"
 
 #define CASES "sqz_cases.bin" /* in the folder QEMU or OpenOCD runs in */
-
-#define DEMCR (*(volatile uint32_t *)0xE000EDFCu)
-#define DWT_CTRL (*(volatile uint32_t *)0xE0001000u)
-#define DWT_CYCCNT (*(volatile uint32_t *)0xE0001004u)
 
 static int32_t cases, console;
 
@@ -16,8 +13,7 @@ static int32_t open_file(const char *name, uint32_t length, uint32_t mode) {
 }
 
 void board_start(void) {
-    DEMCR |= 1u << 24; /* TRCENA */
-    DWT_CTRL |= 1u;    /* CYCCNTENA */
+    ticks_start();
     console = open_file(SEMIHOSTING_CONSOLE, sizeof SEMIHOSTING_CONSOLE - 1, SEMIHOSTING_WRITE_TEXT);
     cases = open_file(CASES, sizeof CASES - 1, SEMIHOSTING_READ_BINARY);
 }
@@ -33,7 +29,7 @@ void board_write(const char *text, size_t bytes) {
     (void)semihosting(SEMIHOSTING_WRITE, arguments);
 }
 
-uint32_t board_ticks(void) { return DWT_CYCCNT; }
+uint32_t board_ticks(void) { return ticks(); }
 
 void board_exit(int code) {
     const uint32_t arguments[] = {SEMIHOSTING_APPLICATION_EXIT, (uint32_t)code};
