@@ -27,7 +27,7 @@ from sqz_tf.base.console import (
 )
 from sqz_tf.base.errors import ConfigError, OutputError
 from sqz_tf.base.paths import absolute
-from sqz_tf.base.spec import ARCHS, BYPASSES, FITS, THREADS
+from sqz_tf.base.spec import ARCHS, BYPASSES, FITS, PATTERNS, THREADS
 from sqz_tf.base.text import printable, readable
 from sqz_tf.data.sources import NAMES
 from sqz_tf.deploy import android
@@ -114,6 +114,13 @@ def _add_training(group: Any) -> None:
     )
     group.add_argument("--learning-rate", type=float, metavar="RATE", help="peak of the schedule (default: 0.01)")
     group.add_argument("--sparsity", type=float, default=0.5, help="zeros in each pruned layer, 0 to 1 (default: 0.5)")
+    group.add_argument(
+        "--sparsity-pattern",
+        choices=PATTERNS,
+        default="unstructured",
+        help="which weights are zero: any, or blocks of four channels by two inputs, which compiled C for Cortex-M4 "
+        "leaves out (default: unstructured)",
+    )
     group.add_argument(
         "--scheme",
         choices=tuple(SCHEMES),
@@ -273,7 +280,8 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
         "network": f"{plan.model.arch}, width {plan.model.width:g}, input {plan.model.input_size}×"
         f"{plan.model.input_size}×{plan.model.channels}, bypass {plan.model.bypass}",
         "size": f"{forecast['params']:,} parameters, about {forecast['int8_bytes'] / 1024:.0f} KB as int8",
-        "training": f"{train.epochs} epochs, then {plan.prune.epochs} pruning to {plan.prune.sparsity:.0%} zeros, then "
+        "training": f"{train.epochs} epochs, then {plan.prune.epochs} pruning to {plan.prune.sparsity:.0%} zeros "
+        f"({plan.prune.pattern}), then "
         f"{plan.quantize.epochs} quantization-aware; batches of {train.batch_size}"
         if train.epochs
         else "none: the weights are only quantized",

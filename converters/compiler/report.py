@@ -14,7 +14,7 @@ from converters.compiler.middle.costs import operations, state_bytes
 from converters.compiler.middle.plan import ARENA_ALIGN, Plan
 from converters.compiler.middle.timeline import timeline, whole_maps
 
-DENSE_LAYOUT, PREFIX_CODES = "dense", "prefix codes"
+DENSE_LAYOUT, WITHOUT_ZEROS, PREFIX_CODES = "dense", "without zero blocks", "prefix codes"
 
 
 def report(compilation: Compilation) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _stream(plan: Plan, i: int) -> dict[str, Any]:
 
 
 def layouts(compilation: Compilation) -> list[dict[str, Any]]:
-    """Return how the constants of each layer with weights lie in flash, and what the other way takes.
+    """Return how the constants of each layer with weights lie in flash, and what those take as they are.
 
     `decode_instructions` is estimated, for one inference.
     """
@@ -126,7 +126,7 @@ def layouts(compilation: Compilation) -> list[dict[str, Any]]:
     return [
         {
             "name": operator.name,
-            "layout": DENSE_LAYOUT if choice.packed is None else PREFIX_CODES,
+            "layout": PREFIX_CODES if choice.packed else WITHOUT_ZEROS if choice.sparse else DENSE_LAYOUT,
             "dense_bytes": constant_bytes(operator.kernel, uncompressed(operator.kernel, compilation.target)),
             "constant_bytes": constant_bytes(operator.kernel, choice),
             "block": choice.block,

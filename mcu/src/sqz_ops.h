@@ -137,6 +137,9 @@ void sqz_conv_row_mve(const void *params, const sqz_rows *rows);
 void sqz_conv_odd_row_dsp(const void *params, const sqz_rows *rows);
 void sqz_conv_odd_row_mve(const void *params, const sqz_rows *rows);
 
+/* The same without the blocks of weights, four channels by two inputs, that are zero (sqz_tile_dsp_sparse.h). */
+void sqz_conv_row_dsp_sparse(const void *params, const sqz_rows *rows);
+
 /* A convolution whose weights, biases, multipliers and shifts lie compressed in a section of its own (sqz_unpack.h); those of
  * its sqz_conv are null, and requant.step is 0 where all multipliers are 2^30. For each band of rows the channels are
  * decoded `block` at a time. */
@@ -180,6 +183,7 @@ void sqz_conv_mean_copied_row(const void *params, const sqz_rows *rows);
 void sqz_conv_mean_thumb_row(const void *params, const sqz_rows *rows);
 void sqz_conv_mean_row_dsp(const void *params, const sqz_rows *rows);
 void sqz_conv_mean_row_mve(const void *params, const sqz_rows *rows);
+void sqz_conv_mean_row_dsp_sparse(const void *params, const sqz_rows *rows);
 
 typedef struct sqz_conv_mean_packed {
     sqz_conv_mean both;

@@ -15,6 +15,7 @@ from sqz_tf.base.json_files import typed
 ARCHS = ("squeezenet-1.0", "squeezenet-1.1")
 BYPASSES = ("none", "simple", "complex")
 FITS = ("warp", "centre-crop")
+PATTERNS = ("unstructured", "block")  # of zeros
 THREADS = 8  # of TensorFlow: results depend on them, not on the processors
 
 Spec = TypeVar("Spec")
@@ -191,15 +192,19 @@ class PruneConfig:
     """Magnitude pruning by TF-MOT's polynomial schedule (Zhu and Gupta 2017, arXiv:1710.01878).
 
     `sparsity` in [0, 1) is the fraction of zeros in every pruned layer: all convolutions but those in `skip`.
+    `pattern`: weights go one by one (`unstructured`), or in blocks of four channels by two inputs, which a
+    microcontroller's kernel leaves out (`block`; docs/adr/0019-block-pruning.md).
     """
 
     sparsity: float = 0.5
+    pattern: str = "unstructured"
     epochs: int = 20
     learning_rate: float = 1e-3
     skip: tuple[str, ...] = ("conv1",)
 
     def __post_init__(self) -> None:
         between("sparsity", self.sparsity, 0, 0.99)
+        one_of("pattern", self.pattern, PATTERNS)
         between("epochs", self.epochs, 0, 100_000)
 
 

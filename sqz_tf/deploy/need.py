@@ -51,6 +51,7 @@ STACK_KEPT = 2 * KIB  # mcu/boards/cortex_m/sections.ld links nothing that leave
 # for SqueezeNets of three sizes (`make bench-mcu`, docs/results.md), the smallest at the upper end, with their other
 # operators; a depthwise window of 3 × 3 takes 31 in portable C, of 5 × 5 22; a fast one most on maps one pixel wide.
 PORTABLE = (5.5, 11.0)
+SPARSE = (0.2, 1.8)  # where a tenth to two thirds of the weights' blocks are there
 TILED = (2.5, 10.5)  # plain C on Cortex-M3 and, at the upper end, M0+
 
 
@@ -59,6 +60,8 @@ INSTRUCTIONS_PER_MAC = {
     "sqz_conv_mean_row": PORTABLE,
     "sqz_conv_four_row": TILED,
     "sqz_conv_mean_four_row": TILED,
+    "sqz_conv_row_dsp_sparse": SPARSE,
+    "sqz_conv_mean_row_dsp_sparse": SPARSE,
     "sqz_fully_connected_row": PORTABLE,
     "sqz_depthwise_row": (20.0, 40.0),
     "sqz_depthwise_row_dsp": (3.0, 10.0),

@@ -63,7 +63,11 @@ def figures(result: Result) -> dict[str, Any]:
         "config": configuration(run, made, result.pretrained),
         "accuracy": _accuracy(made, parity, labels),
         "agreement_top1": parity.agreement_top1,
-        "sparsity": {"target": made.sparsity_target, "layers": parity.sparsity},
+        "sparsity": {
+            "target": made.sparsity_target,
+            "pattern": run.plan.prune.pattern,
+            "layers": parity.sparsity,
+        },
         "sizes": {name: {"bytes": len(content), "xz": xz_size(content)} for name, content in _contents(result.folder)},
         "params": plain_squeezenet(run.plan.model).count_params(),
         "macs": macs(int8),

@@ -44,6 +44,7 @@ class Options:
     quantize_epochs: int | None = None
     learning_rate: float | None = None
     sparsity: float = 0.5
+    sparsity_pattern: str = "unstructured"
     scheme: str = "int8"
     per_channel: bool | None = None
     seed: int = 1
@@ -54,7 +55,7 @@ class Options:
     def __post_init__(self) -> None:
         """Refuse what no data could make right, before any picture is read."""
         TrainConfig(epochs=_given(self.epochs, 1), learning_rate=_given(self.learning_rate, 1e-2))
-        PruneConfig(sparsity=self.sparsity, epochs=_given(self.prune_epochs, 1))
+        PruneConfig(sparsity=self.sparsity, pattern=self.sparsity_pattern, epochs=_given(self.prune_epochs, 1))
         QuantizeConfig(scheme=self.scheme, epochs=_given(self.quantize_epochs, 1))
         CheckConfig(max_drop=self.max_drop)
         between("threads", self.threads, 1, 1024)
@@ -115,6 +116,7 @@ def make_plan(options: Options, summary: Summary) -> Plan:
         train=train,
         prune=PruneConfig(
             sparsity=options.sparsity,
+            pattern=options.sparsity_pattern,
             epochs=_share(options.prune_epochs, train.epochs, 1 / 3, 5),
             learning_rate=train.learning_rate / 3,
         ),

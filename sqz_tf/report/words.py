@@ -130,7 +130,13 @@ def float_sentence(report: dict[str, Any]) -> str:
     if "calibration" in report and not report["training"]:
         return "Float is the network with the weights it was given, final float the same as `model_f32.tflite`."
     before = "the dense network before pruning" if report["sparsity"]["target"] else "the network before quantization"
+    if _in_blocks(report):
+        before += " blocks of four channels by two inputs"
     return f"Float is {before}, final float the network in `model_f32.tflite`."
+
+
+def _in_blocks(report: dict[str, Any]) -> bool:
+    return bool(report["sparsity"]["target"]) and report["sparsity"].get("pattern") == "block"
 
 
 def agreement_sentence(report: dict[str, Any]) -> str:
@@ -205,7 +211,8 @@ def _zeros(report: dict[str, Any]) -> tuple[str, str]:
     if lost:
         note = f"lost in {len(lost)} of {len(layers)} layers"
     elif target:
-        note = f"kept in all {len(layers)} pruned layers"
+        blocks = ", in blocks" if _in_blocks(report) else ""
+        note = f"kept in all {len(layers)} pruned layers{blocks}"
     else:
         note = f"not pruned here, kept in all {len(layers)} layers"
     return percent(target if target else _share_of_zeros(report), digits=0), note

@@ -1,4 +1,7 @@
-"""Magnitude pruning with TF-MOT (Zhu and Gupta 2017, arXiv:1710.01878), the same sparsity in every pruned layer."""
+"""Magnitude pruning with TF-MOT (Zhu and Gupta 2017, arXiv:1710.01878), the same sparsity in every pruned layer.
+
+TF-MOT prunes blocks of matrices only. Those of convolutions are chosen here, in the place where it chooses weights.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,12 @@ import numpy as np
 
 from sqz_tf.base.spec import PruneConfig
 from sqz_tf.train.batches import Examples, steps_per_epoch
+from sqz_tf.train.blocks import block_of
 from sqz_tf.train.fit import FitPlan, History, Progress, fit
-from sqz_tf.train.keras import keras, tfmot
+from sqz_tf.train.keras import keras, tf, tfmot
 from sqz_tf.train.squeezenet import convolutions, copy_model
 
+WRAPPED = "prune_low_magnitude_"  # before a layer's name in that of TF-MOT's wrapper
 RAMP = 0.6  # share of the epochs in which sparsity rises; the rest heals
 
 
@@ -41,7 +46,8 @@ def prune(
 ) -> tuple[Any, History]:
     """Return a pruned copy of `model`, fine-tuned and without TF-MOT's wrappers, and its history.
 
-    Sparsity rises from zero to `config.sparsity` over the first 60 % of the epochs; the model given is unchanged.
+    Sparsity rises from zero to `config.sparsity` over the first 60 % of the epochs; the model given is unchanged. Whole
+    blocks (`sqz_tf.train.blocks`) come as near to it as they can.
     """
     names = set(prunable(model, config.skip))
     steps = steps_per_epoch(train, plan.batch_size) * plan.epochs
@@ -59,8 +65,38 @@ def prune(
         return tfmot.sparsity.keras.prune_low_magnitude(layer, pruning_schedule=schedule)
 
     wrapped = keras.models.clone_model(copy_model(model), clone_function=wrap)
+    if config.pattern == "block":
+        for name in names:
+            _prune_blocks(wrapped.get_layer(f"{WRAPPED}{name}"))
     callbacks = (tfmot.sparsity.keras.UpdatePruningStep(),)
     history = fit(
         wrapped, train, validation, plan, seed=seed, state=state, progress=progress, note=note, callbacks=callbacks
     )
     return tfmot.sparsity.keras.strip_pruning(wrapped), history
+
+
+def _prune_blocks(wrapper: Any) -> None:
+    """Let TF-MOT's wrapper of a convolution ask for masks of whole blocks."""
+    pruning = wrapper.pruning_obj
+
+    def mask(weights: Any) -> tuple[Any, Any]:
+        _, share = wrapper.pruning_schedule(wrapper.pruning_step)
+        return tf.zeros([]), block_mask(weights, share)
+
+    pruning._maybe_update_block_mask = mask
+
+
+def block_mask(weights: Any, share: Any) -> Any:
+    """Return 0 for the blocks of smallest mean square that come nearest to the share of the weights, 1 for the others.
+
+    Args:
+      weights: float32 [KH, KW, I, O].
+      share: of zeros, in [0, 1).
+    """
+    number = block_of(weights.shape)
+    sizes = np.bincount(number.ravel())
+    squares = tf.math.unsorted_segment_mean(tf.square(weights), number, len(sizes))
+    order = tf.argsort(squares, stable=True)
+    half = tf.gather(tf.constant(sizes / 2, tf.float32), order)
+    kept = 2 * tf.cumsum(half) - half > tf.cast(share, tf.float32) * number.size
+    return tf.cast(tf.gather(tf.gather(kept, tf.argsort(order)), number), weights.dtype)

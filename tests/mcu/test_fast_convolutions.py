@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.compiler.back.c.weight_layout import Choice, lay_out, packed, portable, with_memory
+from converters.compiler.back.c import sparse
+from converters.compiler.back.c.weight_layout import Choice, in_dsp_order, lay_out, packed, portable, with_memory
 from converters.compiler.front.network import Window
 from converters.compiler.middle.program import ConvKernel, Requant
 from tests.helpers import c_library as mcu
@@ -23,6 +24,7 @@ PARTS = (
     *("conv_mve", "conv_odd_mve", "conv_mean_mve", "tile_mve", "window"),
     *("conv_packed", "conv_mean_packed", "conv_dsp_packed", "conv_mean_dsp_packed", "conv_mve_packed"),
     *("conv_mean_mve_packed", "unpack"),
+    *("conv_dsp_sparse", "conv_mean_dsp_sparse", "tile_dsp_sparse"),
 )
 FAST = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
 SUFFIX = {"cortex-m4": "_dsp", "cortex-m55": "_mve"}
@@ -92,6 +94,31 @@ def sparse_conv(seed: int, shape: tuple[int, ...], mean: bool = False, relu: boo
     size = abs(conv.weights.astype(np.int16))
     weights = np.sign(conv.weights) * (size // step * step) * (size > 40)
     return replace(conv, weights=weights.astype(np.int8))
+
+
+def blocked_conv(seed: int, shape: tuple[int, ...], mean: bool = False, relu: bool = True) -> ConvKernel:
+    """Return a convolution with some blocks of four channels by two inputs zero, or all of some channels."""
+    conv, rng = random_conv(seed, shape, mean, relu), np.random.default_rng(seed)
+    order, fours = in_dsp_order(replace(conv, weights=places(conv))), conv.out_channels // 4
+    there = rng.random((fours, order.shape[1] // 2)) < rng.choice([0.2, 0.5, 0.9], (fours, 1))
+    there[rng.random(fours) < 0.2] = False
+    weights = conv.rows.copy()
+    for group, pair in np.argwhere(~there):
+        inputs = order[0, 2 * pair : 2 * pair + 2]
+        weights[4 * group : 4 * group + 4, inputs[inputs >= 0]] = 0
+    return replace(conv, weights=weights.reshape(conv.weights.shape))
+
+
+def places(conv: ConvKernel) -> np.ndarray:
+    """Return in place of the weights which input each is of."""
+    return np.broadcast_to(np.arange(conv.rows.shape[1]), conv.rows.shape).reshape(conv.weights.shape)
+
+
+def without_zeros(conv: ConvKernel) -> Choice:
+    """Return the choice without zero blocks, whether it pays or not."""
+    choice = sparse.without_zeros(lay_out(conv, "cortex-m4"), conv)
+    assert choice is not None
+    return choice
 
 
 def packed_fields(choice: Choice, stride_h: int) -> dict[str, object]:
@@ -221,6 +248,31 @@ def test_compressed_weights_give_the_same_bytes(shape: tuple[int, ...], seed: in
     np.testing.assert_array_equal(run(each), run(case(conv, "generic", margin=margin)))
 
 
+@pytest.mark.parametrize("mean", [False, True])
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape[-1] >= 4])
+def test_convolution_without_zero_blocks_gives_the_same_bytes(shape: tuple[int, ...], seed: int, mean: bool) -> None:
+    conv = blocked_conv(seed, shape, mean, relu=seed % 2 == 0)
+    margin = 0 if mean else 5
+    fast = case(conv, "cortex-m4", margin=margin, choice=without_zeros(conv))
+    assert fast.calls[0].kernel.endswith("_dsp_sparse")
+    np.testing.assert_array_equal(run(fast), run(case(conv, "reference", margin=margin)))
+
+
+def test_zero_blocks_are_left_out_where_that_pays() -> None:
+    conv = random_conv(0, (3, 3, 1, 1, 1, 14, 16, 8))
+    dense = lay_out(conv, "cortex-m4")
+    assert sparse.instead(dense, conv) is dense
+    half = replace(conv, weights=np.where(np.arange(16) % 4 % 2, conv.weights, 0))
+    chosen = sparse.instead(lay_out(half, "cortex-m4"), half)
+    assert chosen.function == "sqz_conv_row_dsp_sparse"
+    assert chosen.weights is not None
+    assert dense.weights is not None
+    assert chosen.weights.size == dense.weights.size - 2 * (36 * 8 + 36 * (8 - 12) - 4)
+    single = replace(conv, weights=np.where(np.arange(8)[:, None, None, None] % 2, conv.weights, 0))
+    assert sparse.instead(lay_out(single, "cortex-m4"), single).function == "sqz_conv_row_dsp"
+
+
 def drawn_shape(rng: np.random.Generator) -> tuple[int, ...]:
     """Return a shape at random, with a window that fits."""
     kernel_h, kernel_w, stride, dilation = (int(rng.integers(1, most)) for most in (5, 5, 4, 3))
@@ -304,7 +356,16 @@ def batch(target: str) -> list[mcu.Case]:
         conv = sparse_conv(i, shape, i % 3 == 1, i % 4 < 2)
         small = case(conv, target, choice=compressed(conv, target, 1 + i % 3, 8 + i % 4), band=1 + i % 4)
         edges.append(replace(small, expected=run(case(conv, "generic"))))
+    if target == "cortex-m4":
+        edges += [without_blocks(i, shape) for i, shape in enumerate(SHAPES) if shape[-1] >= 4]
     return [*(with_expected(conv, target) for conv in (*convs, wide_conv())), *edges]
+
+
+def without_blocks(i: int, shape: tuple[int, ...]) -> mcu.Case:
+    """Return a case of a convolution without its zero blocks."""
+    conv = blocked_conv(i, shape, i % 3 == 1, i % 4 < 2)
+    each = case(conv, "cortex-m4", choice=without_zeros(conv))
+    return replace(each, expected=run(case(conv, "reference")))
 
 
 @pytest.mark.parametrize("flags", [("-O2",), ("-Os", "-fno-omit-frame-pointer"), ("-O0",)], ids="".join)

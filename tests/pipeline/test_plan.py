@@ -62,6 +62,8 @@ def test_a_plan_survives_json() -> None:
 def test_unknown_keys_and_impossible_values_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"ModelSpec has no field widht.*width"):
         from_dict(ModelSpec, {"widht": 1})
+    with pytest.raises(ConfigError, match=r"pattern is 'rows'.*one of unstructured, block"):
+        PruneConfig(pattern="rows")
     with pytest.raises(ConfigError, match=r"sparsity is 50.*from 0 to 0.99"):
         PruneConfig(sparsity=50)
     with pytest.raises(ConfigError, match=r"mean has 3 values.*1"):

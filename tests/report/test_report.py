@@ -294,6 +294,14 @@ def quantized_only() -> dict[str, Any]:
     return values
 
 
+def test_zeros_in_blocks_are_told_from_others() -> None:
+    values = example()
+    assert "blocks" not in Page(render_html(values)).text
+    values["sparsity"]["pattern"] = "block"
+    assert "pruned layers, in blocks" in Page(render_html(values)).text.replace("\u00a0", " ")
+    assert "before pruning blocks of four channels by two inputs, final float" in render_model_card(values)
+
+
 def test_a_network_that_was_only_quantized_is_not_said_to_be_pruned() -> None:
     values = quantized_only()
     text = Page(render_html(values)).text.replace("\u00a0", " ")

@@ -15,6 +15,7 @@ from converters.compiler import TARGETS, Packing
 from tests.helpers.compiled_on_host import SANITIZERS, Program, Reference
 from tests.helpers.random_networks import RandomNet, random_nets
 from tools.bench_mcu.coarse import coarse
+from tools.bench_mcu.zero_blocks import without_blocks
 
 BATCH = 8  # networks built into one program
 
@@ -55,6 +56,19 @@ def test_every_row_equals_the_reference_kernels(nets: list[RandomNet]) -> None:
 @batches(48)
 def test_every_row_with_compressed_weights(target: str, nets: list[RandomNet]) -> None:
     check(nets, target, flags=SANITIZERS, packing=Packing(optimize="flash", arena_budget=1 << 20), change=coarse)
+
+
+@pytest.mark.device
+@batches(24)
+def test_every_row_without_zero_blocks(nets: list[RandomNet]) -> None:
+    check(nets, "cortex-m4", flags=SANITIZERS, change=lambda model: without_blocks(model, 0.5))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.3, 0.6, 1.0])
+@batches(500)
+def test_every_row_without_any_share_of_blocks(share: float, nets: list[RandomNet]) -> None:
+    check(nets, "cortex-m4", change=lambda model: without_blocks(model, share))
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from converters.compiler.back.c import connected, depthwise, weight_layout
+from converters.compiler.back.c import connected, depthwise, sparse, weight_layout
 from converters.compiler.back.c.selection import DENSE, Packing, select
 from converters.compiler.back.c.weight_layout import FAST, PLAIN, Choice, packed
 from converters.compiler.middle import program as prog
@@ -30,8 +30,8 @@ def choose(program: prog.Program, target: str, packing: Packing = DENSE) -> tupl
     if target not in TARGETS:
         raise ValueError(f"target {target!r} is not known; expected one of {', '.join(TARGETS)}")
     layout = "generic" if packing.optimize == "ram" and target in PLAIN else target  # which takes no scratch
-    dense = tuple(uncompressed(each.kernel, layout) for each in program.operators)
-    return select(program, dense, lambda i: compressed(program.operators[i].kernel, target), packing)
+    plain = tuple(_without_zeros(each.kernel, layout) for each in program.operators)
+    return select(program, plain, lambda i: compressed(program.operators[i].kernel, target), packing)
 
 
 def with_pointers(program: prog.Program, choices: Sequence[Choice]) -> tuple[Choice, ...]:
@@ -40,8 +40,12 @@ def with_pointers(program: prog.Program, choices: Sequence[Choice]) -> tuple[Cho
     return tuple(replace(choice, scratch_bytes=choice.scratch_bytes + more) for choice, more in pairs)
 
 
+def _without_zeros(kernel: Any, target: str) -> Choice:
+    return sparse.instead(uncompressed(kernel, target), kernel)
+
+
 def uncompressed(kernel: prog.Kernel, target: str) -> Choice:
-    """Return how a kernel is run with its weights as they are."""
+    """Return how a kernel is run with all of its weights as they are."""
     return CHOICES[type(kernel)](kernel, target)
 
 

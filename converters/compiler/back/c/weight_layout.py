@@ -26,6 +26,7 @@ class Choice:
 
     `records`: the weights hold the biases, multipliers and shifts too (mcu/src/sqz_record.h). `packed`: they are
     compressed (mcu/src/sqz_unpack.h), `block` channels are decoded at a time, `group_bits` bits looked up at once.
+    `sparse`: zero blocks of weights are left out (mcu/src/sqz_tile_dsp_sparse.h).
     """
 
     function: str
@@ -35,6 +36,7 @@ class Choice:
     packed: Packed | None = None
     block: int = 0
     group_bits: int = 0
+    sparse: bool = False
 
     @property
     def decoding(self) -> int:
@@ -107,16 +109,20 @@ def _dsp_order(conv: ConvKernel) -> np.ndarray:
     return np.append(order, -1) if len(order) % 2 else order
 
 
+def in_dsp_order(conv: ConvKernel) -> np.ndarray:
+    """Return the weights of each channel in the order of its inputs in the patch, int8 [O, inputs], an even number."""
+    return np.pad(conv.rows, ((0, 0), (0, 1)))[:, _dsp_order(conv)]
+
+
 def _for_dsp(conv: ConvKernel) -> Choice | None:
     """For sqz_conv_dsp.c; None where there is no kernel for sums that large."""
-    order = _dsp_order(conv)
-    rows = np.pad(conv.rows, ((0, 0), (0, 1)))[:, order]
+    rows = in_dsp_order(conv)
     fours = conv.out_channels // 4 * 4
     wide = _is_wide(conv, rows[:fours])
     if wide:
         fours = 0
-    records = [_record(conv, o, 4, dsp_four(rows[o : o + 4])) for o in range(0, fours, 4)]
-    records += [_record(conv, o, 2, _dsp_two(rows[o : o + 2])) for o in range(fours, len(rows), 2)]
+    records = [record(conv, o, 4, dsp_four(rows[o : o + 4])) for o in range(0, fours, 4)]
+    records += dsp_twos(conv, fours)
     if conv.mean and wide:
         return None
     odd = _is_odd(conv) and conv.window.kernel_w * conv.in_channels % 4 == 0
@@ -146,6 +152,12 @@ def dsp_four(rows: np.ndarray) -> bytes:
     return together(rows).reshape(2, -1, 2).transpose(1, 0, 2).astype("<i2").tobytes()
 
 
+def dsp_twos(conv: ConvKernel, first: int) -> list[bytes]:
+    """Return the records of two channels each from a channel on."""
+    rows = in_dsp_order(conv)
+    return [record(conv, o, 2, _dsp_two(rows[o : o + 2])) for o in range(first, len(rows), 2)]
+
+
 def _dsp_two(rows: np.ndarray) -> bytes:
     """For each pair of inputs bytes of channels 0 and 1 for one, then for the other."""
     return np.pad(rows, ((0, 2 - len(rows)), (0, 0))).T.astype(np.int8).tobytes()
@@ -158,8 +170,8 @@ def _for_mve(conv: ConvKernel) -> Choice:
     """For sqz_conv_mve.c."""
     rows = conv.rows
     fours, inputs = conv.out_channels // 4 * 4, rows.shape[1]
-    records = [_record(conv, o, 4, _mve_four(rows[o : o + 4])) for o in range(0, fours, 4)]
-    records += [_record(conv, o, 1, rows[o].tobytes() + bytes(-inputs % 4)) for o in range(fours, len(rows))]
+    records = [record(conv, o, 4, _mve_four(rows[o : o + 4])) for o in range(0, fours, 4)]
+    records += [record(conv, o, 1, rows[o].tobytes() + bytes(-inputs % 4)) for o in range(fours, len(rows))]
     read_beyond = 0 if len(rows) > fours else max(0, -inputs % VECTOR - (4 if conv.requant.only_shifts else 20))
     function = "sqz_conv_odd_row_mve" if _is_odd(conv) else "sqz_conv_row_mve"
     function = "sqz_conv_mean_row_mve" if conv.mean else function
@@ -176,8 +188,8 @@ def _mve_four(rows: np.ndarray) -> bytes:
     return b"".join(rows[:, i : i + VECTOR].tobytes() for i in range(0, rows.shape[1], VECTOR))
 
 
-def _record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> bytes:
-    """A record of mcu/src/sqz_record.h: biases, weights, shifts, and multipliers unless all are 2^30."""
+def record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> bytes:
+    """Return a record of mcu/src/sqz_record.h: biases, weights, shifts, and multipliers unless all are 2^30."""
     to, here = conv.requant, slice(first, first + channels)
     bias, shift, multiplier = (
         np.pad(np.broadcast_to(table, conv.out_channels)[here], (0, max(0, first + channels - conv.out_channels)))
@@ -231,7 +243,7 @@ def _singly(conv: ConvKernel) -> Groups:
 
 def _dsp_groups(conv: ConvKernel) -> Groups | None:
     """For each pair of inputs the weights of channels 0 and 1, of 2 and 3: first input, second input."""
-    rows = _filled_up(np.pad(conv.rows, ((0, 0), (0, 1)))[:, _dsp_order(conv)], 4)
+    rows = _filled_up(in_dsp_order(conv), 4)
     if _is_wide(conv, rows):
         return None
     return _groups(
