@@ -81,6 +81,7 @@ typedef struct sqz_op {
     uint8_t output;
     uint8_t kernel_h, stride_h, pad_top; /* stride_h 0: every firing sees the same rows */
     uint8_t band, first_band; /* 1 to SQZ_MOST_BAND */
+    uint8_t left_over;      /* firings that the last band takes too if only so many would be left: 0 if it is at_once */
     uint8_t at_once;        /* whether the kernel makes a band */
     uint8_t lag;            /* further input rows to wait for, so that the slices of one row are made in one step */
 } sqz_op;
@@ -138,6 +139,9 @@ void sqz_conv_row_mve(const void *params, const sqz_rows *rows);
 /* The same where rows have an odd number of pixels, the last of which is computed alone; of whole groups of four channels. */
 void sqz_conv_odd_row_dsp(const void *params, const sqz_rows *rows);
 void sqz_conv_odd_row_mve(const void *params, const sqz_rows *rows);
+
+/* Of 3 x 3 and stride 1, in bands of two rows with fewer products (sqz_winograd_dsp.h). */
+void sqz_conv_winograd_row_dsp(const void *params, const sqz_rows *rows);
 
 /* A convolution whose weights, biases, multipliers and shifts lie compressed in a section of its own (sqz_unpack.h); those of
  * its sqz_conv are null, and requant.step is 0 where all multipliers are 2^30. For each band of rows the channels are

@@ -171,6 +171,7 @@ Op = _structure(
     pad_top=c_uint8,
     band=c_uint8,
     first_band=c_uint8,
+    left_over=c_uint8,
     at_once=c_uint8,
     lag=c_uint8,
 )
@@ -217,6 +218,7 @@ class Call:
     pad_top: int = 0
     band: int = 1
     first_band: int = 1
+    left_over: int = 0
     at_once: int = 0
     lag: int = 0
     out_offset: int = 0

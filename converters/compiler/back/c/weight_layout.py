@@ -26,6 +26,7 @@ class Choice:
 
     `records`: the weights hold the biases, multipliers and shifts too (mcu/src/sqz_record.h). `packed`: they are
     compressed (mcu/src/sqz_unpack.h), `block` channels are decoded at a time, `group_bits` bits looked up at once.
+    `rows`: of the output, that it makes in one call.
     """
 
     function: str
@@ -35,6 +36,7 @@ class Choice:
     packed: Packed | None = None
     block: int = 0
     group_bits: int = 0
+    rows: int = 1
 
     @property
     def decoding(self) -> int:
@@ -45,7 +47,7 @@ class Choice:
 def lay_out(conv: ConvKernel, target: str) -> Choice:
     """Choose the kernel of a convolution, one of the target's own if FAST has it, and lay out its weights for it."""
     fast = FAST.get(target)
-    choice = fast(conv) if fast and _is_plain(conv) else None
+    choice = fast(conv) if fast and is_plain(conv) else None
     return choice or (by_fours(conv) if conv.out_channels > 3 else portable(conv))
 
 
@@ -67,7 +69,7 @@ def _in_records(function: str, records: bytes, scratch_bytes: int) -> Choice:
     return Choice(function, np.frombuffer(records, np.int8), scratch_bytes, records=True)
 
 
-def _is_plain(conv: ConvKernel) -> bool:
+def is_plain(conv: ConvKernel) -> bool:
     """Whether the fast kernels' requantization is exact: shifts to the right, no clamp but int8's or RELU's."""
     to = conv.requant
     shifts = bool(np.all((to.shift <= -1) & (to.shift >= -LARGEST_SHIFT)))
@@ -99,8 +101,8 @@ def _for_dsp(conv: ConvKernel) -> Choice | None:
     wide = _is_wide(conv, rows[:fours])
     if wide:
         fours = 0
-    records = [_record(conv, o, 4, dsp_four(rows[o : o + 4])) for o in range(0, fours, 4)]
-    records += [_record(conv, o, 2, _dsp_two(rows[o : o + 2])) for o in range(fours, len(rows), 2)]
+    records = [record(conv, o, 4, dsp_four(rows[o : o + 4])) for o in range(0, fours, 4)]
+    records += [record(conv, o, 2, _dsp_two(rows[o : o + 2])) for o in range(fours, len(rows), 2)]
     if conv.mean and wide:
         return None
     odd = _is_odd(conv) and conv.window.kernel_w * conv.in_channels % 4 == 0
@@ -142,8 +144,8 @@ def _for_mve(conv: ConvKernel) -> Choice:
     """For sqz_conv_mve.c."""
     rows = conv.rows
     fours, inputs = conv.out_channels // 4 * 4, rows.shape[1]
-    records = [_record(conv, o, 4, _mve_four(rows[o : o + 4])) for o in range(0, fours, 4)]
-    records += [_record(conv, o, 1, rows[o].tobytes() + bytes(-inputs % 4)) for o in range(fours, len(rows))]
+    records = [record(conv, o, 4, _mve_four(rows[o : o + 4])) for o in range(0, fours, 4)]
+    records += [record(conv, o, 1, rows[o].tobytes() + bytes(-inputs % 4)) for o in range(fours, len(rows))]
     read_beyond = 0 if len(rows) > fours else max(0, -inputs % VECTOR - (4 if conv.requant.only_shifts else 20))
     function = "sqz_conv_odd_row_mve" if _is_odd(conv) else "sqz_conv_row_mve"
     function = "sqz_conv_mean_row_mve" if conv.mean else function
@@ -160,7 +162,7 @@ def _mve_four(rows: np.ndarray) -> bytes:
     return b"".join(rows[:, i : i + VECTOR].tobytes() for i in range(0, rows.shape[1], VECTOR))
 
 
-def _record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> bytes:
+def record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> bytes:
     """A record of mcu/src/sqz_record.h: biases, weights, shifts, and multipliers unless all are 2^30."""
     to, here = conv.requant, slice(first, first + channels)
     bias, shift, multiplier = (
@@ -177,7 +179,7 @@ def _record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> byte
 
 def packed(conv: ConvKernel, target: str) -> Choice | None:
     """Return a convolution run with compressed weights on a target; None where that is not exact."""
-    if conv.depthwise or target not in GROUPED or (target in FAST and not _is_plain(conv)):
+    if conv.depthwise or target not in GROUPED or (target in FAST and not is_plain(conv)):
         return None
     suffix, grouped, scratch = GROUPED[target]
     groups = grouped(conv)
