@@ -1,6 +1,6 @@
 /* CONV_2D of 3 x 3 and stride 1 in bands of two rows for processors with SMLAD, by sqz_winograd_dsp.h.
  *
- * Inputs of the whole band are transformed once, weights of four outputs at a time: every band reads all weights once.
+ * Inputs of many tiles are transformed at once, and for them the weights, of four outputs at a time.
  * The weights are records (sqz_record.h) of four outputs, for each as sqz_winograd_weights reads them. */
 #include "sqz_dsp.h"
 #include "sqz_record.h"
@@ -15,47 +15,31 @@
 typedef struct work {
     uint32_t *inputs, *weights;
     uint32_t *sums;
-    unsigned pairs, tiles; /* pairs of channels; tiles in a row, an even number */
+    unsigned pairs; /* of channels */
 } work;
 
-static work make_room(const sqz_conv *conv, void *scratch) {
-    const unsigned pairs = conv->in_channels / 2u, tiles = (conv->out_width + 2 * SQZ_TILE_COLUMNS - 1) / 8 * 2;
+static work make_room(const sqz_conv *conv, unsigned tiles, void *scratch) {
+    const unsigned pairs = conv->in_channels / 2u;
     uint32_t *const weights = (uint32_t *)scratch + SQZ_PRODUCTS * pairs * tiles;
-    return (work){scratch, weights, weights + SQZ_PRODUCTS * pairs * GROUP, pairs, tiles};
+    return (work){scratch, weights, weights + SQZ_PRODUCTS * pairs * GROUP, pairs};
 }
 
 /* Inputs. */
 
-/* A window's six columns of four rows, each tile's a step of four columns. */
-static sqz_window window_of_tiles(const sqz_conv *conv, const sqz_rows *rows) {
+/* Of tiles from `first` to before `end`, an even number. They are copied together where the weights will be. */
+static void transform_inputs(const sqz_conv *conv, const sqz_rows *rows, const work *at, unsigned first, unsigned end) {
+    int8_t *const edge = (int8_t *)at->weights;
+    uint32_t *to = at->inputs;
     sqz_window window;
     sqz_window_begin(&window, conv, rows);
-    window.rows += rows->count - 1u;
-    for (unsigned i = 0; i < window.rows; ++i) {
-        window.end = rows->in[i] ? window.end : -1;
-    }
     window.bytes = SQZ_IN_COLUMNS * conv->in_channels;
     window.step = (int)(SQZ_TILE_COLUMNS * conv->in_channels);
-    return window;
-}
-
-/* `edge`: where a tile's inputs can be copied together. */
-static void transform_inputs(const sqz_conv *conv, const sqz_rows *rows, const work *at, int8_t *edge) {
-    const sqz_window window = window_of_tiles(conv, rows);
-    const unsigned row = window.bytes;
-    for (unsigned tile = 0; tile < at->tiles; ++tile) {
-        const int start = sqz_window_start(&window, tile);
-        uint32_t *to = at->inputs + SQZ_PRODUCTS * at->pairs * (tile / 2 * 2) + tile % 2;
-        for (unsigned y = 0; y < window.rows; ++y) {
-            if (sqz_window_inside(&window, start, start)) {
-                memcpy(edge + y * row, rows->in[y] + start, row);
-            } else {
-                sqz_window_copy(&window, tile, y, y + 1, edge + y * row);
-            }
-        }
+    for (unsigned tile = first; tile < end; ++tile) {
+        sqz_window_copy(&window, tile, 0, rows->count + 2u, edge);
         for (unsigned c = 0; c < conv->in_channels; c += 2, to += 2 * SQZ_PRODUCTS) {
             sqz_winograd_inputs(to, edge + c / 4 * 4, conv->in_channels, c % 4 * 4);
         }
+        to -= tile % 2 ? 1 : 2 * SQZ_PRODUCTS * at->pairs - 1; /* the pair's second tile lies between the first's words */
     }
 }
 
@@ -72,15 +56,15 @@ static sqz_winograd_tile tile_of(const sqz_conv *conv, const sqz_winograd_scale 
     };
 }
 
-static void read_scales(sqz_winograd_scale *scale, const sqz_requant *to, const int8_t *record, size_t bytes) {
+static sqz_winograd_scale scale_of(const sqz_requant *to, const int8_t *record, size_t bytes, unsigned output) {
     const int8_t *const shifts = record + 4 * GROUP + bytes, *const multipliers = shifts + GROUP;
-    for (unsigned i = 0; i < GROUP; ++i, ++scale) {
-        const int shift = -1 - shifts[i];
-        scale->bias = 2 * sqz_record_bias(record, i);
-        scale->multiplier = to->step ? (int32_t)sqz_load4(multipliers + 4 * i) : 1 << 30;
-        scale->rounding = (2 * to->zero_point + 1) * (1 << shift);
-        scale->shift = shift;
-    }
+    const int shift = -1 - shifts[output];
+    return (sqz_winograd_scale){
+        .bias = 2 * sqz_record_bias(record, output),
+        .multiplier = to->step ? (int32_t)sqz_load4(multipliers + 4 * output) : 1 << 30,
+        .rounding = (2 * to->zero_point + 1) * (1 << shift),
+        .shift = shift,
+    };
 }
 
 /* A tile that leaves the image: what lies in it is copied. */
@@ -114,22 +98,40 @@ static void put(const sqz_conv *conv, const sqz_rows *rows, sqz_winograd_tile *t
     }
 }
 
-void sqz_conv_winograd_row_dsp(const void *params, const sqz_rows *rows) {
-    const sqz_conv *conv = params;
-    const work at = make_room(conv, rows->scratch);
-    const size_t bytes = 18 * at.pairs, record_bytes = sqz_record_bytes(&conv->requant, GROUP, GROUP * bytes);
-    const int8_t *record = conv->weights;
+/* Four outputs, up to `last`, of the tiles from `first` to before `end`. */
+static void put_four(const sqz_conv *conv, const sqz_rows *rows, const work *at, sqz_winograd_tile *to, unsigned last,
+                     unsigned first, unsigned end) {
+    const uint32_t *inputs = at->inputs;
+    for (unsigned tile = first; tile < end; tile += 2, inputs += 2 * SQZ_PRODUCTS * at->pairs) {
+        sqz_winograd_sums(at->weights, inputs, at->sums, at->pairs);
+        put(conv, rows, to, at->sums, last - last % GROUP, tile);
+    }
+}
+
+/* All outputs of the tiles from `first` to before `end`. */
+static void put_tiles(const sqz_conv *conv, const sqz_rows *rows, const work *at, unsigned first, unsigned end) {
+    const size_t bytes = 18 * at->pairs, record_bytes = sqz_record_bytes(&conv->requant, GROUP, GROUP * bytes);
     sqz_winograd_scale scale[GROUP];
     sqz_winograd_tile to = tile_of(conv, scale);
-    transform_inputs(conv, rows, &at, (int8_t *)at.weights);
-    for (unsigned o = 0; o < conv->out_channels; o += GROUP, record += record_bytes) {
-        read_scales(scale, &conv->requant, record, GROUP * bytes);
-        for (unsigned i = 0; i < GROUP; ++i) {
-            sqz_winograd_weights(at.weights + i, sqz_record_weights(record, GROUP) + i * bytes, at.pairs);
+    for (unsigned o = 0; o < conv->out_channels; ++o) {
+        const int8_t *const record = conv->weights + o / GROUP * record_bytes;
+        const unsigned i = o % GROUP;
+        scale[i] = scale_of(&conv->requant, record, GROUP * bytes, i);
+        sqz_winograd_weights(at->weights + i, sqz_record_weights(record, GROUP) + i * bytes, at->pairs);
+        if (i + 1 == GROUP) {
+            put_four(conv, rows, at, &to, o, first, end);
         }
-        for (unsigned tile = 0; tile < at.tiles; tile += 2) {
-            sqz_winograd_sums(at.weights, at.inputs + SQZ_PRODUCTS * at.pairs * tile, at.sums, at.pairs);
-            put(conv, rows, &to, at.sums, o, tile);
-        }
+    }
+}
+
+void sqz_conv_winograd_row_dsp(const void *params, const sqz_rows *rows) {
+    const sqz_conv_winograd *both = params;
+    const sqz_conv *conv = &both->conv;
+    const work at = make_room(conv, both->tiles, rows->scratch);
+    const unsigned end = (conv->out_width + 2 * SQZ_TILE_COLUMNS - 1) / (2 * SQZ_TILE_COLUMNS) * 2;
+    for (unsigned first = 0, next; first < end; first = next) {
+        next = first + both->tiles < end ? first + both->tiles : end;
+        transform_inputs(conv, rows, &at, first, next);
+        put_tiles(conv, rows, &at, first, next);
     }
 }

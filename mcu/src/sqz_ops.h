@@ -140,7 +140,13 @@ void sqz_conv_row_mve(const void *params, const sqz_rows *rows);
 void sqz_conv_odd_row_dsp(const void *params, const sqz_rows *rows);
 void sqz_conv_odd_row_mve(const void *params, const sqz_rows *rows);
 
-/* Of 3 x 3 and stride 1, in bands of two rows with fewer products (sqz_winograd_dsp.h). */
+/* Of 3 x 3 and stride 1, in bands of two rows with fewer products (sqz_winograd_dsp.h). What four columns of outputs see is a
+ * tile's; the weights are transformed once for `tiles` of them, an even number. */
+typedef struct sqz_conv_winograd {
+    sqz_conv conv;
+    uint16_t tiles;
+} sqz_conv_winograd;
+
 void sqz_conv_winograd_row_dsp(const void *params, const sqz_rows *rows);
 
 /* A convolution whose weights, biases, multipliers and shifts lie compressed in a section of its own (sqz_unpack.h); those of

@@ -79,23 +79,21 @@ __attribute__((naked, noinline)) void sqz_winograd_weights(uint32_t *to __attrib
     "ldrd r10, r11, [r8], #376\n\t"                                             \
     "smlad r4, r10, r12, r4\n\tsmlad r5, r10, lr, r5\n\t"                       \
     "smlad r6, r11, r12, r6\n\tsmlad r7, r11, lr, r7\n\t"
-#define STEPS 8u /* in a round */
-#define STEP_BYTES 44u
 
-/* On the stack: code skipped in the first round, end of a product's inputs, what takes r8 and r9 on to the next product,
+/* Four steps of 44 bytes of code make a round. On the stack: code skipped in the first one, end of a product's inputs, what takes r8 and r9 on to the next product,
  * where sums go, their end. */
 __attribute__((naked, noinline)) void sqz_winograd_sums(const uint32_t *weights __attribute__((unused)),
                                                         const uint32_t *inputs __attribute__((unused)),
                                                         uint32_t *sums __attribute__((unused)),
                                                         unsigned pairs __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tsub sp, #28\n\tmov r8, r0\n\tmov r9, r1\n\t"
-            "rsb r4, r3, #0\n\tand r4, r4, #7\n\tmov r5, #44\n\tmul r4, r4, r5\n\t"
+            "rsb r4, r3, #0\n\tand r4, r4, #3\n\tmov r5, #44\n\tmul r4, r4, r5\n\t"
             "mov r5, #192\n\tmul r6, r3, r5\n\tadd r5, r6, r1\n\tstrd r4, r5, [sp]\n\t"
             "lsl r4, r6, #1\n\tsub r4, r4, #16\n\tsub r5, r6, #8\n\tstrd r4, r5, [sp, #8]\n\t"
             "add r3, r2, #768\n\tstrd r2, r3, [sp, #16]\n"
             "1:\tldr r10, [sp]\n\tmov r0, #0\n\tmov r1, #0\n\tmov r2, #0\n\tmov r3, #0\n\t"
             "mov r4, #0\n\tmov r5, #0\n\tmov r6, #0\n\tmov r7, #0\n\tadd pc, r10\n\tnop\n"
-            "2:\t" STEP STEP STEP STEP STEP STEP STEP STEP
+            "2:\t" STEP STEP STEP STEP
             "ldr r10, [sp, #4]\n\tcmp r9, r10\n\tbne.w 2b\n\t"
             "ldrd r11, r12, [sp, #16]\n\tstmia r11!, {r0-r7}\n\tstr r11, [sp, #16]\n\t"
             "ldrd r0, r1, [sp, #8]\n\tsub r8, r8, r0\n\tsub r9, r9, r1\n\t"
@@ -110,39 +108,36 @@ __attribute__((naked, noinline)) void sqz_winograd_sums(const uint32_t *weights 
 
 /* r1 to r6: along a row; then its four sums twice, with their bias, in r1 to r4. r5: bias, r6: multiplier, r7: rounding,
  * r8: shift, r10: where to, r11: stride. */
-#define ALONG(to)                                                                                     \
+#define ALONG                                                                                         \
     "add r7, r2, r3\n\tsub r8, r2, r3\n\tadd r9, r4, r5\n\tsub r10, r4, r5\n\t"                         \
     "add r1, r1, r1, lsl #1\n\tsub r11, r9, r7, lsl #2\n\tadd r1, r11, r1, lsl #1\n\t"                  \
     "sub r2, r10, r8, lsl #1\n\tsub r3, r9, r7\n\t"                                                    \
     "add r6, r6, r6, lsl #1\n\trsb r4, r8, r10, lsl #1\n\tadd r4, r4, r6, lsl #1\n\t"                   \
-    "ldrd r12, lr, [sp]\n\tldmia r12, {r5-r8}\n\tldrd r9, r11, [sp, #8]\n\tldr r10, [sp, #" to "]\n\t"  \
+    "ldrd r12, lr, [sp]\n\tldmia r12, {r5-r8}\n\tldrd r9, r11, [sp, #8]\n\tldr r10, [sp, #16]\n\t"       \
     "asr r1, r1, #3\n\tmla r1, r1, r9, r5\n\tasr r2, r2, #2\n\tmla r2, r2, r9, r5\n\t"                  \
     "asr r3, r3, #1\n\tmla r3, r3, r9, r5\n\tasr r4, r4, #1\n\tmla r4, r4, r9, r5\n\tcmp lr, #0\n\t"
 #define SCALE(x) "smmlar " x ", " x ", r6, r7\n\t"
 #define SCALE_AWAY(x) "smmlar r12, " x ", r6, r7\n\tadd " x ", r12, " x ", asr #31\n\t"
 #define SATURATE(x) "asr " x ", " x ", r8\n\tssat " x ", #8, " x ", asr #1\n\t"
-#define STORE(to)                                                                                     \
+#define STORE                                                                                         \
     SATURATE("r1") SATURATE("r2") SATURATE("r3") SATURATE("r4") "add r12, r11, r11, lsl #1\n\t"         \
     "strb r1, [r10]\n\tstrb r2, [r10, r11]\n\tstrb r3, [r10, r11, lsl #1]\n\tstrb r4, [r10, r12]\n\t"  \
-    "add r10, r10, #1\n\tstr r10, [sp, #" to "]\n\t"
-#define FIT SCALE("r1") SCALE("r2") SCALE("r3") SCALE("r4")
-#define FIT_AWAY                                                                                      \
-    "ldr lr, [sp, #24]\n\tcmp lr, #0\n\titttt ne\n\tbicne r1, r1, r1, asr #31\n\t"                      \
-    "bicne r2, r2, r2, asr #31\n\tbicne r3, r3, r3, asr #31\n\tbicne r4, r4, r4, asr #31\n\t"           \
-    SCALE_AWAY("r1") SCALE_AWAY("r2") SCALE_AWAY("r3") SCALE_AWAY("r4")
+    "ldr r11, [sp, #20]\n\tadd r12, r10, #1\n\tstrd r11, r12, [sp, #16]\n\t"
 
-/* The words of the tile are copied to the stack. */
+/* The words of the tile are copied to the stack, then the end of the sums, and whether row 1 is at work. The row to be
+ * written changes place with the other. */
 __attribute__((naked, noinline)) void sqz_winograd_outputs(const uint32_t *sums __attribute__((unused)),
                                                            const sqz_winograd_tile *tile __attribute__((unused))) {
-    __asm__("push {r4-r11, lr}\n\tldmia r1, {r1-r7}\n\tadd r8, r0, #32\n\tsub sp, #4\n\tpush {r1-r8}\n"
+    __asm__("push {r4-r11, lr}\n\tldmia r1, {r1-r7}\n\tadd r8, r0, #32\n\tmov r9, #0\n\tpush {r1-r9}\n"
             "1:\t" DOWN_0("r1", 0) DOWN_0("r2", 1) DOWN_0("r3", 2) DOWN_0("r4", 3) DOWN_0("r5", 4) DOWN_0("r6", 5)
-            ALONG("16") "beq 4f\n\t" FIT "\n2:\t" STORE("16")
-            DOWN_1("r1", 0) DOWN_1("r2", 1) DOWN_1("r3", 2) DOWN_1("r4", 3) DOWN_1("r5", 4) DOWN_1("r6", 5)
-            ALONG("20") "beq 5f\n\t" FIT "\n3:\t" STORE("20")
-            "ldr r1, [sp]\n\tadd r1, r1, #16\n\tstr r1, [sp]\n\tldr r2, [sp, #28]\n\t"
+            "\n2:\t" ALONG "beq 5f\n\t" SCALE("r1") SCALE("r2") SCALE("r3") SCALE("r4") "\n3:\t" STORE
+            "ldr r1, [sp, #32]\n\teors r1, r1, #1\n\tstr r1, [sp, #32]\n\tbeq 4f\n\t"
+            DOWN_1("r1", 0) DOWN_1("r2", 1) DOWN_1("r3", 2) DOWN_1("r4", 3) DOWN_1("r5", 4) DOWN_1("r6", 5) "b 2b\n"
+            "4:\tldr r1, [sp]\n\tadd r1, r1, #16\n\tstr r1, [sp]\n\tldr r2, [sp, #28]\n\t"
             "add r0, r0, #8\n\tcmp r0, r2\n\tbne.w 1b\n\tadd sp, #36\n\tpop {r4-r11, pc}\n"
-            "4:\t" FIT_AWAY "b 2b\n"
-            "5:\t" FIT_AWAY "b 3b");
+            "5:\tldr lr, [sp, #24]\n\tcmp lr, #0\n\titttt ne\n\tbicne r1, r1, r1, asr #31\n\t"
+            "bicne r2, r2, r2, asr #31\n\tbicne r3, r3, r3, asr #31\n\tbicne r4, r4, r4, asr #31\n\t"
+            SCALE_AWAY("r1") SCALE_AWAY("r2") SCALE_AWAY("r3") SCALE_AWAY("r4") "b 3b");
 }
 
 #else

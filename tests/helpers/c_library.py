@@ -73,6 +73,7 @@ Conv = _structure(
     dilation_w=c_uint8,
     input_zero_point=c_int8,
 )
+ConvWinograd = _structure("sqz_conv_winograd", conv=Conv, tiles=c_uint16)
 ConvMean = _structure("sqz_conv_mean", conv=Conv, mean=Requant, zero_sum=c_int32)
 Packed = _structure(
     "sqz_packed",
@@ -188,6 +189,7 @@ Model = _structure(
     zero_bytes=c_uint32,
 )
 STRUCTURES = (
+    ConvWinograd,
     *(Packed, ConvPacked, ConvMeanPacked),
     *(Requant, ExactRequant, Conv, ConvMean, Pool, Mean, Add, Quantize, Pad, Reshape, FullyConnected, Softmax),
     *(Stream, Op, Model),

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from converters import compiler
 from converters.compiler.back.c import winograd
 from converters.compiler.middle.program import ConvKernel
 from tests.helpers import c_library as mcu
 from tests.mcu.test_fast_convolutions import FAST, case, random_conv
+from tools.bench_mcu.graphs import GRAPHS, squeezenet
 
 pytestmark = pytest.mark.device
 
@@ -32,7 +34,7 @@ SHAPES = [
 
 
 def by_winograd(conv: ConvKernel, height: int, margin: int = 0) -> mcu.Case:
-    choice = winograd.lay_out(conv)
+    choice = winograd.lay_out(conv, tiles=2 + 2 * (height % 2))
     assert choice is not None
     return case(conv, "cortex-m4", height, margin, choice, winograd.ROWS)
 
@@ -72,3 +74,20 @@ def test_processors_with_the_instructions_give_the_same_bytes(flags: tuple[str, 
 @pytest.mark.parametrize(("compiler", "emulator"), mcu.OTHERS.values(), ids=mcu.OTHERS)
 def test_other_processors_give_the_same_bytes(tmp_path: Path, compiler: list[str], emulator: list[str]) -> None:
     mcu.require_equal(cases(), tmp_path, compiler, emulator, FILES)
+
+
+@pytest.mark.parametrize(("target", "optimize"), [("generic", "speed"), ("cortex-m55", "speed"), ("cortex-m4", "ram")])
+def test_no_byte_of_ram_is_spent_where_it_is_not_wanted(target: str, optimize: str) -> None:
+    said = compiler.report(compiler.analyse(squeezenet(GRAPHS["c"]), target, compiler.Packing(optimize=optimize)))
+    assert winograd.FUNCTION not in {each["function"] for each in said["operators"]}
+    assert said["arena"]["bytes"] < 50_000
+
+
+def test_the_arena_keeps_a_budget() -> None:
+    model, arenas = squeezenet(GRAPHS["c"]), []
+    for budget in (60_000, 80_000, 200_000):
+        said = compiler.report(compiler.analyse(model, "cortex-m4", compiler.Packing(arena_budget=budget)))
+        assert winograd.FUNCTION in {each["function"] for each in said["operators"]}
+        assert said["arena"]["bytes"] <= budget
+        arenas.append(said["arena"]["bytes"])
+    assert arenas == sorted(set(arenas))

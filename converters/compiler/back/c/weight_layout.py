@@ -26,7 +26,8 @@ class Choice:
 
     `records`: the weights hold the biases, multipliers and shifts too (mcu/src/sqz_record.h). `packed`: they are
     compressed (mcu/src/sqz_unpack.h), `block` channels are decoded at a time, `group_bits` bits looked up at once.
-    `rows`: of the output, that it makes in one call.
+    `rows`: of the output, that it makes in one call. `tiles`: whose inputs are transformed at once
+    (mcu/src/sqz_conv_winograd_dsp.c).
     """
 
     function: str
@@ -37,6 +38,7 @@ class Choice:
     block: int = 0
     group_bits: int = 0
     rows: int = 1
+    tiles: int = 0
 
     @property
     def decoding(self) -> int:

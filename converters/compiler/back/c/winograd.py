@@ -5,6 +5,8 @@ mcu/src/sqz_winograd_dsp.h says how it is exact; mcu/src/sqz_conv_winograd_dsp.c
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from converters.compiler.back.c.weight_layout import Choice, is_plain, record
@@ -19,17 +21,40 @@ WORD = 4  # bytes
 LARGEST_SUM = (1 << 27) // 3
 
 
-def lay_out(conv: prog.ConvKernel) -> Choice | None:
-    """Return a convolution run by Winograd's method; None where it cannot be."""
+def lay_out(conv: prog.ConvKernel, tiles: int | None = None) -> Choice | None:
+    """Return a convolution run by Winograd's method; None where it cannot be.
+
+    Args:
+      conv: the convolution.
+      tiles: for how many the weights are transformed at once, an even number; None for all of a row.
+    """
     window = conv.window
     simple = (window.kernel_h, window.kernel_w, window.stride_h, window.stride_w, window.dilation_h, window.dilation_w)
-    if simple != (3, 3, 1, 1, 1, 1) or conv.mean or conv.depthwise or conv.in_channels % GROUP or conv.out_channels % GROUP:
+    if (
+        simple != (3, 3, 1, 1, 1, 1)
+        or conv.mean
+        or conv.depthwise
+        or conv.in_channels % GROUP
+        or conv.out_channels % GROUP
+    ):
         return None
     if not is_plain(conv) or arithmetic.largest_sums(conv.rows, conv.bias).max() >= LARGEST_SUM:
         return None
     weights = _in_pairs(conv)
     records = (record(conv, o, GROUP, weights[o : o + GROUP].tobytes()) for o in range(0, conv.out_channels, GROUP))
-    return Choice(FUNCTION, np.frombuffer(b"".join(records), np.int8), _scratch(conv), records=True, rows=ROWS)
+    laid_out = np.frombuffer(b"".join(records), np.int8)
+    return with_tiles(Choice(FUNCTION, laid_out, records=True, rows=ROWS), conv, tiles or tiles_in_row(conv))
+
+
+def tiles_in_row(conv: prog.ConvKernel) -> int:
+    """Return the tiles of a row, one that fills an odd number up included."""
+    return -(-conv.out_width // (2 * COLUMNS)) * 2
+
+
+def with_tiles(choice: Choice, conv: prog.ConvKernel, tiles: int) -> Choice:
+    """Return a choice with scratch for inputs of so many tiles, weights of four outputs, the sums of two tiles."""
+    scratch = WORD * PRODUCTS * (conv.in_channels // 2 * (tiles + GROUP) + 2 * GROUP)
+    return replace(choice, tiles=tiles, scratch_bytes=scratch)
 
 
 def _in_pairs(conv: prog.ConvKernel) -> np.ndarray:
@@ -43,20 +68,14 @@ def _in_pairs(conv: prog.ConvKernel) -> np.ndarray:
     return np.concatenate([twos.reshape(*taps.shape[:2], 16), taps[:, :, 8]], axis=2)
 
 
-def _scratch(conv: prog.ConvKernel) -> int:
-    """Inputs of all tiles, weights of four outputs, the sums of two tiles."""
-    tiles = -(-conv.out_width // (2 * COLUMNS)) * 2
-    return WORD * PRODUCTS * (conv.in_channels // 2 * (tiles + GROUP) + 2 * GROUP)
-
-
 # Instructions, counted.
 
 
-def gain(operator: prog.Operator) -> float:
-    """Return the instructions of one inference that an operator is spared."""
+def gain(operator: prog.Operator, tiles: int) -> float:
+    """Return the instructions of one inference that an operator is spared with so many tiles at once."""
     conv = operator.kernel
     assert isinstance(conv, prog.ConvKernel)
-    return operator.fires * _direct(conv) - -(-operator.fires // ROWS) * _in_bands(conv)
+    return operator.fires * _direct(conv) - -(-operator.fires // ROWS) * _in_bands(conv, tiles)
 
 
 def _direct(conv: prog.ConvKernel) -> float:
@@ -65,16 +84,16 @@ def _direct(conv: prog.ConvKernel) -> float:
     return -(-conv.out_width // 2) * (conv.out_channels / 4 * (6 * inputs + 78) + 2.5 * inputs + 40)
 
 
-def _in_bands(conv: prog.ConvKernel) -> float:
+def _in_bands(conv: prog.ConvKernel, at_once: int) -> float:
     """Return the instructions of a band of two rows."""
     pairs, groups = conv.in_channels // 2, conv.out_channels // GROUP
-    tiles = -(-conv.out_width // COLUMNS)
+    tiles, passes = -(-conv.out_width // COLUMNS), -(-tiles_in_row(conv) // at_once)
     return (
         tiles * pairs * INPUTS
-        + groups * GROUP * pairs * WEIGHTS
+        + passes * groups * GROUP * pairs * WEIGHTS
         + groups * -(-tiles // 2) * PRODUCTS * (11 * pairs + SUMS)
         + conv.out_channels * tiles * OUTPUTS
     )
 
 
-INPUTS, WEIGHTS, SUMS, OUTPUTS = 360, 129, 26, 165
+INPUTS, WEIGHTS, SUMS, OUTPUTS = 300, 91, 30, 170
