@@ -9,6 +9,7 @@ from functools import lru_cache
 from converters.compiler.back.c import emit, library, targets
 from converters.compiler.back.c.arrangement import arrange
 from converters.compiler.back.c.selection import DENSE, Packing
+from converters.compiler.back.c.speed import speed_up
 from converters.compiler.back.c.weight_layout import Choice
 from converters.compiler.front.network import Graph
 from converters.compiler.front.read import read_graph
@@ -16,6 +17,7 @@ from converters.compiler.middle.legalise import legalise
 from converters.compiler.middle.plan import Plan, plan
 from converters.compiler.middle.program import Program
 from converters.compiler.middle.schedule import Schedule, schedule
+from converters.compiler.middle.timeline import whole_maps
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,9 @@ def analyse(model: bytes, target: str = "generic", packing: Packing = DENSE) -> 
     program = legalise(graph)
     choices = targets.choose(program, target, packing)
     program, choices = arrange(program, choices, packing.arena_budget, packing.optimize == "ram")
+    if packing.optimize == "speed" and not any(choice.packed for choice in choices):
+        whole = max(size for _, size in whole_maps(graph))
+        program, choices = speed_up(program, choices, target, packing.arena_budget, whole)
     choices = targets.with_pointers(program, choices)
     timed = schedule(program)
     planned = plan(timed, tuple(choice.scratch_bytes for choice in choices))

@@ -103,29 +103,35 @@ def _layouts(compilation: Compilation) -> str:
     rows = [
         (
             each["name"],
+            each["function"],
             each["layout"],
             each["dense_bytes"],
             each["constant_bytes"],
             each["block"] or "",
             each["band"],
             each["decode_instructions"] or "",
+            each["spared_instructions"] or "",
+            each["scratch_bytes"],
         )
         for each in layouts(compilation)
     ]
-    dense, chosen, decode = (
+    dense, chosen, decode, spared = (
         sum(each[key] for each in layouts(compilation))
-        for key in ("dense_bytes", "constant_bytes", "decode_instructions")
+        for key in ("dense_bytes", "constant_bytes", "decode_instructions", "spared_instructions")
     )
-    rows.append(("in all", "", dense, chosen, "", "", decode or ""))
+    rows.append(("in all", "", "", dense, chosen, "", "", decode or "", spared or "", ""))
     return _table(
         (
             "layer",
+            "function",
             "layout",
             "bytes dense",
             "bytes",
             "channels at once",
             "rows at once",
             "instructions to decode, estimate",
+            "instructions spared, estimate",
+            "scratch bytes",
         ),
         rows,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from converters.compiler.back.c import winograd
 from converters.compiler.back.c.constants import bias_bytes, constant_bytes, table_bytes, weights_bytes
 from converters.compiler.back.c.targets import uncompressed
 from converters.compiler.back.c.weight_layout import Choice
@@ -120,18 +121,21 @@ def _stream(plan: Plan, i: int) -> dict[str, Any]:
 def layouts(compilation: Compilation) -> list[dict[str, Any]]:
     """Return how the constants of each layer with weights lie in flash, and what those take as they are.
 
-    `decode_instructions` is estimated, for one inference.
+    `decode_instructions` and `spared_instructions` (by Winograd's method) are estimated, for one inference.
     """
     program = compilation.program
     return [
         {
             "name": operator.name,
+            "function": choice.function,
             "layout": PREFIX_CODES if choice.packed else WITHOUT_ZEROS if choice.sparse else DENSE_LAYOUT,
             "dense_bytes": constant_bytes(operator.kernel, uncompressed(operator.kernel, compilation.target)),
             "constant_bytes": constant_bytes(operator.kernel, choice),
             "block": choice.block,
             "band": operator.band,
             "decode_instructions": operator.bands * choice.decoding,
+            "spared_instructions": int(winograd.gain(operator, choice.tiles)) if choice.tiles else 0,
+            "scratch_bytes": choice.scratch_bytes,
         }
         for operator, choice in zip(program.operators, compilation.choices, strict=True)
         if choice.weights is not None

@@ -33,6 +33,15 @@ static inline uint32_t sqz_odd_bytes(uint32_t word) {
     return pair;
 }
 
+/* Sums and differences of both halves. */
+static inline uint32_t sqz_add2(uint32_t a, uint32_t b) {
+    return (uint32_t)__sadd16((int16x2_t)a, (int16x2_t)b);
+}
+
+static inline uint32_t sqz_sub2(uint32_t a, uint32_t b) {
+    return (uint32_t)__ssub16((int16x2_t)a, (int16x2_t)b);
+}
+
 #else
 
 static inline int32_t sqz_smlad(uint32_t a, uint32_t b, int32_t sum) {
@@ -50,7 +59,20 @@ static inline uint32_t sqz_odd_bytes(uint32_t word) {
     return sqz_even_bytes(word >> 8);
 }
 
+static inline uint32_t sqz_add2(uint32_t a, uint32_t b) {
+    return ((a & 0xFFFFu) + (b & 0xFFFFu)) % 0x10000u | ((a >> 16) + (b >> 16)) << 16;
+}
+
+static inline uint32_t sqz_sub2(uint32_t a, uint32_t b) {
+    return ((a & 0xFFFFu) - (b & 0xFFFFu)) % 0x10000u | ((a >> 16) - (b >> 16)) << 16;
+}
+
 #endif
+
+static inline uint32_t sqz_times4(uint32_t a) {
+    const uint32_t twice = sqz_add2(a, a);
+    return sqz_add2(twice, twice);
+}
 
 /* Groups of four inputs of two pixels, at least one, as pairs (0, 2) and (1, 3) of each pixel in turn. */
 #if defined(SQZ_DSP) && defined(__OPTIMIZE__) /* without, too few registers are free */

@@ -47,6 +47,8 @@ typedef struct sqz_rows {
 
 typedef void (*sqz_kernel)(const void *params, const sqz_rows *rows);
 
+#define SQZ_KERNEL(name) SQZ_CODE void name(const void *params, const sqz_rows *rows)
+
 /* When an operator's output rows are complete. An operator fires `fires` times, each time the rows of its window
  * (kernel_h, stride_h, pad_top; clipped to the image) are there:
  *   SQZ_EACH    every firing makes one output row: convolution, ADD, generic pooling …
@@ -75,6 +77,7 @@ typedef struct sqz_op {
     uint8_t output;
     uint8_t kernel_h, stride_h, pad_top; /* stride_h 0: every firing sees the same rows */
     uint8_t band, first_band; /* 1 to SQZ_MOST_BAND */
+    uint8_t left_over;      /* firings that the last band takes too if only so many would be left: 0 if it is at_once */
     uint8_t at_once;        /* whether the kernel makes a band */
     uint8_t lag;            /* further input rows to wait for, so that the slices of one row are made in one step */
 } sqz_op;
@@ -120,25 +123,33 @@ typedef struct sqz_conv {
     int8_t input_zero_point;
 } sqz_conv;
 
-void sqz_conv_row(const void *params, const sqz_rows *rows);      /* portable reference */
-void sqz_conv_four_row(const void *params, const sqz_rows *rows); /* portable; weights as sqz_tile_plain.h says */
+SQZ_KERNEL(sqz_conv_row);      /* portable reference */
+SQZ_KERNEL(sqz_conv_four_row); /* portable; weights as sqz_tile_plain.h says */
 
 /* The same with scratch, faster; for Cortex-M0 and M0+, with weights as sqz_tile_copied.h says. */
-void sqz_conv_copied_row(const void *params, const sqz_rows *rows);
-void sqz_conv_thumb_row(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_conv_copied_row);
+SQZ_KERNEL(sqz_conv_thumb_row);
 
 /* For SMLAD, the same where sums may reach 2^23, for Helium: the weights are records (sqz_record.h) that hold biases,
  * multipliers and shifts too, so those are null here; requant.step is 0 where all multipliers are 2^30. */
-void sqz_conv_row_dsp(const void *params, const sqz_rows *rows);
-void sqz_conv_row_dsp_wide(const void *params, const sqz_rows *rows);
-void sqz_conv_row_mve(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_conv_row_dsp);
+SQZ_KERNEL(sqz_conv_row_dsp_wide);
+SQZ_KERNEL(sqz_conv_row_mve);
 
 /* The same where rows have an odd number of pixels, the last of which is computed alone; of whole groups of four channels. */
-void sqz_conv_odd_row_dsp(const void *params, const sqz_rows *rows);
-void sqz_conv_odd_row_mve(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_conv_odd_row_dsp);
+SQZ_KERNEL(sqz_conv_odd_row_mve);
 
 /* The same without the blocks of weights, four channels by two inputs, that are zero (sqz_tile_dsp_sparse.h). */
-void sqz_conv_row_dsp_sparse(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_conv_row_dsp_sparse);
+/* Of 3 x 3 and stride 1, in bands of two rows with fewer products (sqz_winograd_dsp.h). What four columns of outputs see is a
+ * tile's; the weights are transformed once for `tiles` of them, an even number. */
+typedef struct sqz_conv_winograd {
+    sqz_conv conv;
+    uint16_t tiles;
+} sqz_conv_winograd;
+
+SQZ_KERNEL(sqz_conv_winograd_row_dsp);
 
 /* A convolution whose weights, biases, multipliers and shifts lie compressed in a section of its own (sqz_unpack.h); those of
  * its sqz_conv are null, and requant.step is 0 where all multipliers are 2^30. For each band of rows the channels are
@@ -160,14 +171,14 @@ typedef struct sqz_conv_packed {
     sqz_packed packed;
 } sqz_conv_packed;
 
-void sqz_conv_row_packed(const void *params, const sqz_rows *rows);
-void sqz_conv_row_dsp_packed(const void *params, const sqz_rows *rows);
-void sqz_conv_row_mve_packed(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_conv_row_packed);
+SQZ_KERNEL(sqz_conv_row_dsp_packed);
+SQZ_KERNEL(sqz_conv_row_mve_packed);
 
-void sqz_depthwise_row(const void *params, const sqz_rows *rows);
-void sqz_depthwise_row_dsp(const void *params, const sqz_rows *rows);
-void sqz_depthwise_row_mve(const void *params, const sqz_rows *rows);
-void sqz_depthwise_column_row_mve(const void *params, const sqz_rows *rows); /* of maps one pixel wide */
+SQZ_KERNEL(sqz_depthwise_row);
+SQZ_KERNEL(sqz_depthwise_row_dsp);
+SQZ_KERNEL(sqz_depthwise_row_mve);
+SQZ_KERNEL(sqz_depthwise_column_row_mve); /* of maps one pixel wide */
 
 /* The same convolution where its only reader is the mean over height and width: its rows are never stored (1000
  * classes on 14 pixels would be the widest row of SqueezeNet); int32 sums per channel are kept in `state`. */
@@ -177,22 +188,22 @@ typedef struct sqz_conv_mean {
     int32_t zero_sum; /* as in sqz_mean */
 } sqz_conv_mean;
 
-void sqz_conv_mean_row(const void *params, const sqz_rows *rows); /* SQZ_LAST; state int32 [out_channels] */
-void sqz_conv_mean_four_row(const void *params, const sqz_rows *rows);
-void sqz_conv_mean_copied_row(const void *params, const sqz_rows *rows);
-void sqz_conv_mean_thumb_row(const void *params, const sqz_rows *rows);
-void sqz_conv_mean_row_dsp(const void *params, const sqz_rows *rows);
-void sqz_conv_mean_row_mve(const void *params, const sqz_rows *rows);
-void sqz_conv_mean_row_dsp_sparse(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_conv_mean_row); /* SQZ_LAST; state int32 [out_channels] */
+SQZ_KERNEL(sqz_conv_mean_four_row);
+SQZ_KERNEL(sqz_conv_mean_copied_row);
+SQZ_KERNEL(sqz_conv_mean_thumb_row);
+SQZ_KERNEL(sqz_conv_mean_row_dsp);
+SQZ_KERNEL(sqz_conv_mean_row_mve);
+SQZ_KERNEL(sqz_conv_mean_row_dsp_sparse);
 
 typedef struct sqz_conv_mean_packed {
     sqz_conv_mean both;
     sqz_packed packed;
 } sqz_conv_mean_packed;
 
-void sqz_conv_mean_row_packed(const void *params, const sqz_rows *rows);
-void sqz_conv_mean_row_dsp_packed(const void *params, const sqz_rows *rows);
-void sqz_conv_mean_row_mve_packed(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_conv_mean_row_packed);
+SQZ_KERNEL(sqz_conv_mean_row_dsp_packed);
+SQZ_KERNEL(sqz_conv_mean_row_mve_packed);
 
 /* MAX_POOL_2D and AVERAGE_POOL_2D. `_row` sees all rows of its window (SQZ_EACH). `_window` sees one row at a time
  * (SQZ_WINDOW), with kernel_h <= stride_h + 1 for maxima and kernel_h <= stride_h for averages, so that at most one
@@ -206,10 +217,10 @@ typedef struct sqz_pool {
     int8_t lowest, highest;
 } sqz_pool;
 
-void sqz_max_pool_row(const void *params, const sqz_rows *rows);
-void sqz_max_pool_window(const void *params, const sqz_rows *rows);
-void sqz_average_pool_row(const void *params, const sqz_rows *rows);
-void sqz_average_pool_window(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_max_pool_row);
+SQZ_KERNEL(sqz_max_pool_window);
+SQZ_KERNEL(sqz_average_pool_row);
+SQZ_KERNEL(sqz_average_pool_window);
 
 /* MEAN over height and width: SQZ_LAST, one firing per row; over width: SQZ_EACH. State int32 [channels]. */
 typedef struct sqz_mean {
@@ -218,7 +229,7 @@ typedef struct sqz_mean {
     uint16_t width, channels;
 } sqz_mean;
 
-void sqz_mean_row(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_mean_row);
 
 /* What meets a map in an operator of two operands: constants [channels], or if null a second stream, of as many rows or of
  * one for all of them. From one pixel to the next are `step` bytes; 0: one pixel, or the constants, meets all. The
@@ -238,7 +249,7 @@ typedef struct sqz_add {
     sqz_second second;
 } sqz_add;
 
-void sqz_add_row(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_add_row);
 
 /* MUL: requant((a - zero_point_a) * (b - zero_point_b)). */
 typedef struct sqz_mul {
@@ -248,7 +259,7 @@ typedef struct sqz_mul {
     sqz_second second;
 } sqz_mul;
 
-void sqz_mul_row(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_mul_row);
 
 /* MINIMUM and MAXIMUM. */
 typedef struct sqz_extreme {
@@ -257,7 +268,7 @@ typedef struct sqz_extreme {
     sqz_second second;
 } sqz_extreme;
 
-void sqz_extreme_row(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_extreme_row);
 
 /* A function of each value: table[256], in the order of the byte without its sign. The output row may be the input if
  * out_stride == channels. */
@@ -266,7 +277,7 @@ typedef struct sqz_table {
     uint16_t width, channels, out_stride;
 } sqz_table;
 
-void sqz_table_row(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_table_row);
 
 /* PRELU: positive(a) of a = q - input_zero_point that is not negative, else negative(a * (slopes[c] - slope_zero_point)).
  * The output row may be the input if out_stride == channels. */
@@ -277,7 +288,7 @@ typedef struct sqz_prelu {
     uint16_t width, channels, out_stride;
 } sqz_prelu;
 
-void sqz_prelu_row(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_prelu_row);
 
 /* TRANSPOSE: firing y makes row y of a map gathered from the input, all of which it sees, as in sqz_reshape. From one row,
  * pixel and channel of the output to the next are so many bytes of the input. */
@@ -286,7 +297,7 @@ typedef struct sqz_transpose {
     uint16_t width, channels, out_stride; /* of the output */
 } sqz_transpose;
 
-void sqz_transpose_row(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_transpose_row);
 
 /* QUANTIZE from int8 to int8, and RELU or RELU6 that stand alone: q -> requant(q - input_zero_point). The
  * output row may be the input if out_stride == channels. */
@@ -296,7 +307,7 @@ typedef struct sqz_quantize {
     int8_t input_zero_point;
 } sqz_quantize;
 
-void sqz_quantize_row(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_quantize_row);
 
 /* PAD of height and width (in height by the operator's pad_top and fires); without padding a copy into a slice. */
 typedef struct sqz_pad {
@@ -305,7 +316,7 @@ typedef struct sqz_pad {
     int8_t value;
 } sqz_pad;
 
-void sqz_pad_row(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_pad_row);
 
 /* RESHAPE to other rows: firing y makes row y of a map whose bytes are those of the input, all of which it sees (kernel_h
  * is the input's height, stride_h 0), so that its rows lie one after another from in[0] on. */
@@ -313,7 +324,7 @@ typedef struct sqz_reshape {
     uint16_t width, channels, out_stride; /* of the output */
 } sqz_reshape;
 
-void sqz_reshape_row(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_reshape_row);
 
 /* As sqz_requant, but rounded once: TFLite's reference FULLY_CONNECTED multiplies by a double and rounds halves away
  * from zero. The factor has all of a double's 53 bits: (high * 2^31 + low) / 2^shift, 0 <= high < 2^22,
@@ -335,12 +346,12 @@ typedef struct sqz_fully_connected {
     uint16_t height, out_channels;
 } sqz_fully_connected;
 
-void sqz_fully_connected_row(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_fully_connected_row);
 
 /* For SMLAD, with outputs four together or (_wide) not; for Helium. */
-void sqz_fully_connected_row_dsp(const void *params, const sqz_rows *rows);
-void sqz_fully_connected_row_dsp_wide(const void *params, const sqz_rows *rows);
-void sqz_fully_connected_row_mve(const void *params, const sqz_rows *rows);
+SQZ_KERNEL(sqz_fully_connected_row_dsp);
+SQZ_KERNEL(sqz_fully_connected_row_dsp_wide);
+SQZ_KERNEL(sqz_fully_connected_row_mve);
 
 /* SOFTMAX over the channels of each pixel; output scale 1 / 256, zero point -128. multiplier, shift and diff_min as
  * TFLite's PreprocessSoftmaxScaling makes them from beta and the input's scale, but shift at most 30. */
@@ -350,51 +361,7 @@ typedef struct sqz_softmax {
     uint16_t width, channels;
 } sqz_softmax;
 
-void sqz_softmax_row(const void *params, const sqz_rows *rows);
-
-/* The kernels of above, each in the section of sqz_code.h: an attribute of one declaration is the function's. */
-#if defined(SQZ_CODE_SECTION) && defined(__GNUC__)
-#define SQZ_IN_CODE(name) SQZ_CODE void name(const void *params, const sqz_rows *rows);
-SQZ_IN_CODE(sqz_conv_row)
-SQZ_IN_CODE(sqz_conv_four_row)
-SQZ_IN_CODE(sqz_conv_copied_row)
-SQZ_IN_CODE(sqz_conv_thumb_row)
-SQZ_IN_CODE(sqz_conv_row_dsp)
-SQZ_IN_CODE(sqz_conv_row_dsp_wide)
-SQZ_IN_CODE(sqz_conv_row_mve)
-SQZ_IN_CODE(sqz_conv_odd_row_dsp)
-SQZ_IN_CODE(sqz_conv_odd_row_mve)
-SQZ_IN_CODE(sqz_conv_row_packed)
-SQZ_IN_CODE(sqz_conv_row_dsp_packed)
-SQZ_IN_CODE(sqz_conv_row_mve_packed)
-SQZ_IN_CODE(sqz_depthwise_row)
-SQZ_IN_CODE(sqz_depthwise_row_dsp)
-SQZ_IN_CODE(sqz_depthwise_row_mve)
-SQZ_IN_CODE(sqz_depthwise_column_row_mve)
-SQZ_IN_CODE(sqz_conv_mean_row)
-SQZ_IN_CODE(sqz_conv_mean_four_row)
-SQZ_IN_CODE(sqz_conv_mean_copied_row)
-SQZ_IN_CODE(sqz_conv_mean_thumb_row)
-SQZ_IN_CODE(sqz_conv_mean_row_dsp)
-SQZ_IN_CODE(sqz_conv_mean_row_mve)
-SQZ_IN_CODE(sqz_conv_mean_row_packed)
-SQZ_IN_CODE(sqz_conv_mean_row_dsp_packed)
-SQZ_IN_CODE(sqz_conv_mean_row_mve_packed)
-SQZ_IN_CODE(sqz_max_pool_row)
-SQZ_IN_CODE(sqz_max_pool_window)
-SQZ_IN_CODE(sqz_average_pool_row)
-SQZ_IN_CODE(sqz_average_pool_window)
-SQZ_IN_CODE(sqz_mean_row)
-SQZ_IN_CODE(sqz_add_row)
-SQZ_IN_CODE(sqz_quantize_row)
-SQZ_IN_CODE(sqz_pad_row)
-SQZ_IN_CODE(sqz_reshape_row)
-SQZ_IN_CODE(sqz_fully_connected_row)
-SQZ_IN_CODE(sqz_fully_connected_row_dsp)
-SQZ_IN_CODE(sqz_fully_connected_row_dsp_wide)
-SQZ_IN_CODE(sqz_fully_connected_row_mve)
-SQZ_IN_CODE(sqz_softmax_row)
-#endif
+SQZ_KERNEL(sqz_softmax_row);
 
 #if defined(SQZ_TRACE)
 /* The caller's, with -DSQZ_TRACE: called with every complete row of every stream, the input's too. */

@@ -56,13 +56,10 @@ static int window_rows(const sqz_op *op) {
     return op->yields == SQZ_WINDOW ? 1 : op->kernel_h;
 }
 
-static int smaller(int a, int b) {
-    return a < b ? a : b;
-}
-
 /* The end of the band that begins with firing y. */
 static int band_end(const sqz_op *op, int y) {
-    return smaller(y == 0 ? op->first_band : y + op->band, op->fires);
+    const int end = y == 0 ? op->first_band : y + op->band;
+    return end + op->left_over < op->fires ? end : op->fires;
 }
 
 /* The rows of its input that an operator waits for before it fires the band that begins with firing y. */

@@ -70,6 +70,7 @@ INSTRUCTIONS_PER_MAC = {
     "sqz_fully_connected_row_dsp": (1.0, 2.5),
     "sqz_fully_connected_row_dsp_wide": (1.6, 3.0),
     "sqz_fully_connected_row_mve": (0.3, 1.5),
+    "sqz_conv_winograd_row_dsp": (0.4, 1.0),
 }
 
 
@@ -193,6 +194,9 @@ def lacking_of(board: Board, need: Need) -> tuple[str, ...]:
     return tuple(name for name, (needed, has) in pairs.items() if needed > has)
 
 
+SPARING = Packing(optimize="ram")
+
+
 class Model:
     """A `.tflite` as the kit compiles it; each target and each core once."""
 
@@ -216,8 +220,11 @@ class Model:
         return self._compiled[target, packing]
 
     def packing(self, board: Board) -> Packing:
-        """Return how the weights lie in a board's flash: as they are if they fit, else compressed if that fits."""
-        if "flash" not in lacking_of(board, self.need(board)):
+        """Return how the model fits a board: as it is, or with RAM spared, or with compressed weights."""
+        lacking = lacking_of(board, self.need(board))
+        if lacking == ("RAM",) and not lacking_of(board, self.need(board, SPARING)):
+            return SPARING
+        if "flash" not in lacking:
             return DENSE
         program = self.compiled(board.target).program
         small = packing_within(board.flash_bytes, board.ram_bytes, board.target, program)
@@ -311,7 +318,7 @@ def _verdict(model: Model, board: Board, tflm: Need | None) -> Verdict:
     code = TFLM_CODE_BYTES.get(TFLM_CORE.get(board.core, board.core), TFLM_CODE_BYTES["cortex-m4"])
     packing = model.packing(board)
     time = milliseconds(model, board, packing)
-    budget = None if packing == DENSE else board.flash_bytes
+    budget = None if packing in (DENSE, SPARING) else board.flash_bytes
     return Verdict(board, model.need(board, packing), time, tflm and replace(tflm, code=code), budget)
 
 

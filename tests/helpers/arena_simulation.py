@@ -73,7 +73,8 @@ class Simulation:
 
     def _offer(self, step: int, i: int) -> bool:
         operator, y = self.program.operators[i], self.fired[i]
-        end = min(y + operator.band if y else operator.first_band, operator.fires)
+        end = y + operator.band if y else operator.first_band
+        end = end if end + operator.left_over < operator.fires else operator.fires
         if y == operator.fires or not self._is_ready(i, operator, end - 1):
             return False
         for each in range(y, end):

@@ -73,6 +73,7 @@ Conv = _structure(
     dilation_w=c_uint8,
     input_zero_point=c_int8,
 )
+ConvWinograd = _structure("sqz_conv_winograd", conv=Conv, tiles=c_uint16)
 ConvMean = _structure("sqz_conv_mean", conv=Conv, mean=Requant, zero_sum=c_int32)
 Packed = _structure(
     "sqz_packed",
@@ -207,6 +208,7 @@ Op = _structure(
     pad_top=c_uint8,
     band=c_uint8,
     first_band=c_uint8,
+    left_over=c_uint8,
     at_once=c_uint8,
     lag=c_uint8,
 )
@@ -223,6 +225,7 @@ Model = _structure(
     zero_bytes=c_uint32,
 )
 STRUCTURES = (
+    ConvWinograd,
     *(Packed, ConvPacked, ConvMeanPacked),
     *(Requant, ExactRequant, Conv, ConvMean, Pool, Mean, Second, Add, Mul, Extreme, Table, PRelu, Transpose),
     *(Quantize, Pad, Reshape, FullyConnected, Softmax),
@@ -254,6 +257,7 @@ class Call:
     pad_top: int = 0
     band: int = 1
     first_band: int = 1
+    left_over: int = 0
     at_once: int = 0
     lag: int = 0
     out_offset: int = 0

@@ -192,6 +192,8 @@ def case(
     if choice.packed:
         both = {"both" if conv.mean else "conv": params[1], "packed": packed_fields(choice, w.stride_h)}
         params = (f"{params[0]}_packed", both)
+    if choice.tiles:
+        params = ("sqz_conv_winograd", {"conv": params[1], "tiles": choice.tiles})
     call = mcu.Call(
         choice.function,
         params,

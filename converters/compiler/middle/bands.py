@@ -10,16 +10,20 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
+
 from converters.compiler.middle import program as prog
+from converters.compiler.middle.schedule import completing_firings
 
 MOST_BAND = 4  # SQZ_MOST_BAND
 
 
 class Band(NamedTuple):
-    """Firings of an operator in one step, and in the first step it fires in."""
+    """Firings of an operator in one step, in the first step it fires in, and those that the last one takes besides."""
 
     firings: int
     first: int
+    left_over: int = 0
 
 
 ONE = Band(1, 1)
@@ -30,8 +34,9 @@ def with_bands(program: prog.Program, bands: Mapping[int, Band], at_once: Collec
     operators = []
     for i, each in enumerate(program.operators):
         band = bands.get(i, ONE)
-        together = i in at_once and band.firings > 1
-        operators.append(replace(each, band=band.firings, first_band=band.first, at_once=together))
+        firings, first, left_over = band
+        together = i in at_once and firings > 1
+        operators.append(replace(each, band=firings, first_band=first, left_over=left_over, at_once=together))
     return replace(program, operators=tuple(operators))
 
 
@@ -59,6 +64,40 @@ def stretch(program: prog.Program, start: int, band: int) -> dict[int, Band] | N
             del rows[operator.output]
     whole = all(i in found for i, each in enumerate(program.operators) if each.output in rows)
     return found if whole else None
+
+
+def forward(program: prog.Program, starts: Mapping[int, int]) -> dict[int, Band]:
+    """Return bands with which rows wait in the streams of `starts` alone: what makes rows of others goes along.
+
+    Args:
+      program: without bands.
+      starts: streams, and the rows that their readers make in a step.
+    """
+    found: dict[int, Band] = {}
+    rows: dict[int, int] = {}  # of each stream, in a step
+    late: dict[int, int] = {}  # rows of each stream beyond those, in the last one
+    for i, operator in enumerate(program.operators):
+        source = operator.inputs[0]
+        band = ONE
+        if source in starts:
+            band = Band(starts[source], starts[source])
+        elif operator.stride_h:
+            band = _band(operator, rows.get(source, 1))
+            band = band._replace(left_over=late.get(source, 0) if band == ONE and operator.yields == prog.EACH else 0)
+        found[i] = band
+        made = _rows_made(operator, band.firings)
+        rows[operator.output] = max(rows.get(operator.output, 1), made)
+        if operator.yields == prog.WINDOW:
+            late[operator.output] = max(0, _rows_in_the_end(program, operator, band) - made)
+    return found
+
+
+def _rows_in_the_end(program: prog.Program, operator: prog.Operator, band: Band) -> int:
+    """Return the rows that a pool completes in its last band: two if the last window leaves the image."""
+    out, source = program.streams[operator.output].height, program.streams[operator.inputs[0]].height
+    made_by = completing_firings(operator, out, source)
+    start = band.first + (operator.fires - 1 - band.first) // band.firings * band.firings
+    return int(np.count_nonzero(made_by >= start))
 
 
 def _band(operator: prog.Operator, rows: int) -> Band:

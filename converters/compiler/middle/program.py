@@ -300,6 +300,7 @@ class Operator:
     macs: int = 0
     band: int = 1  # firings in one step
     first_band: int = 1  # in the first one
+    left_over: int = 0  # firings that the last band takes too if only so many would be left
     at_once: bool = False  # the kernel makes a band in one call
 
     @property
@@ -312,7 +313,7 @@ class Operator:
     @property
     def bands(self) -> int:
         """Bands of firings in one inference."""
-        return 1 + max(0, -(-(self.fires - self.first_band) // self.band))
+        return 1 + max(0, -(-(self.fires - self.first_band - self.left_over) // self.band))
 
 
 @dataclass(frozen=True)

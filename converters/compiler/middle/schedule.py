@@ -82,12 +82,14 @@ def _firing_steps(operator: prog.Operator, complete: list[np.ndarray], lag: int)
 
 def _last_of_band(operator: prog.Operator) -> np.ndarray:
     """Return the last firing of each firing's band: int64 [fires]."""
-    return np.minimum(operator.first_band + operator.band * _band(operator), operator.fires) - 1
+    band = _band(operator)
+    return np.where(band == band[-1], operator.fires, operator.first_band + operator.band * band) - 1
 
 
 def _band(operator: prog.Operator) -> np.ndarray:
     """Return the number of each firing's band: int64 [fires]."""
-    return (np.arange(operator.fires) + operator.band - operator.first_band) // operator.band
+    band = (np.arange(operator.fires) + operator.band - operator.first_band) // operator.band
+    return np.minimum(band, band[max(operator.fires - 1 - operator.left_over, 0)])
 
 
 def completing_firings(operator: prog.Operator, out_height: int, in_height: int) -> np.ndarray:

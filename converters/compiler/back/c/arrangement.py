@@ -101,7 +101,7 @@ def _arranged(program: prog.Program, choices: Sequence[Choice], bands: Mapping[i
     timed = schedule(banded)
     made = plan(timed, tuple(choice.scratch_bytes for choice in choices))
     for part in (1.0, 0.8, 0.6, 0.3):  # gaps between what is placed may leave less
-        rooms = [int(part * (budget - _alive(made, i))) for i in range(len(choices))]
+        rooms = [int(part * (budget - alive(made, i))) for i in range(len(choices))]
         wide = tuple(map(_widened, banded.operators, choices, rooms))
         arena = plan(timed, tuple(choice.scratch_bytes for choice in wide)).arena_bytes
         if arena <= budget:
@@ -109,7 +109,7 @@ def _arranged(program: prog.Program, choices: Sequence[Choice], bands: Mapping[i
     return Arranged(banded, tuple(choices), made.arena_bytes, sum(map(_instructions, banded.operators, choices)))
 
 
-def _alive(made: Plan, now: int) -> int:
+def alive(made: Plan, now: int) -> int:
     """Return the bytes in use while an operator runs."""
     return sum(part.bytes for part in made.parts if part.born <= now <= part.dies) + ALIGN
 

@@ -47,6 +47,7 @@ def coded(plan: Plan, i: int, choice: Choice, tables: Tables) -> CodedOperator:
         "pad_top": operator.pad_top,
         "band": operator.band,
         "first_band": operator.first_band,
+        "left_over": operator.left_over,
         "at_once": int(operator.at_once),
         "lag": plan.schedule.lag[i],
     }

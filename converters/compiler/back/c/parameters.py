@@ -73,6 +73,8 @@ def _exact_requant(requant: prog.ExactRequant, site: Site) -> str:
 def _conv_params(k: prog.ConvKernel, site: Site) -> Parameters:
     name, values = _conv_or_mean(k, site)
     section = site.choice.packed
+    if site.choice.tiles:
+        return "sqz_conv_winograd", {"conv": _inner(values), "tiles": site.choice.tiles}
     if section is None:
         return name, values
     packed = {

@@ -27,6 +27,8 @@ class Choice:
     `records`: the weights hold the biases, multipliers and shifts too (mcu/src/sqz_record.h). `packed`: they are
     compressed (mcu/src/sqz_unpack.h), `block` channels are decoded at a time, `group_bits` bits looked up at once.
     `sparse`: zero blocks of weights are left out (mcu/src/sqz_tile_dsp_sparse.h).
+    `rows`: of the output, that it makes in one call. `tiles`: whose inputs are transformed at once
+    (mcu/src/sqz_conv_winograd_dsp.c).
     """
 
     function: str
@@ -37,6 +39,8 @@ class Choice:
     block: int = 0
     group_bits: int = 0
     sparse: bool = False
+    rows: int = 1
+    tiles: int = 0
 
     @property
     def decoding(self) -> int:
@@ -47,7 +51,7 @@ class Choice:
 def lay_out(conv: ConvKernel, target: str) -> Choice:
     """Choose the kernel of a convolution, one of the target's own if FAST has it, and lay out its weights for it."""
     fast = FAST.get(target)
-    choice = fast(conv) if fast and _is_plain(conv) else None
+    choice = fast(conv) if fast and is_plain(conv) else None
     return choice or (PLAIN.get(target, by_fours)(conv) if conv.out_channels > 3 else portable(conv))
 
 
@@ -85,7 +89,7 @@ def _in_records(function: str, records: bytes, scratch_bytes: int) -> Choice:
     return Choice(function, np.frombuffer(records, np.int8), scratch_bytes, records=True)
 
 
-def _is_plain(conv: ConvKernel) -> bool:
+def is_plain(conv: ConvKernel) -> bool:
     """Whether the fast kernels' requantization is exact: shifts to the right, no clamp but int8's or RELU's."""
     to = conv.requant
     shifts = bool(np.all((to.shift <= -1) & (to.shift >= -LARGEST_SHIFT)))
@@ -205,7 +209,7 @@ def record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> bytes
 
 def packed(conv: ConvKernel, target: str) -> Choice | None:
     """Return a convolution run with compressed weights on a target; None where that is not exact."""
-    if conv.depthwise or (target in FAST and not _is_plain(conv)):
+    if conv.depthwise or (target in FAST and not is_plain(conv)):
         return None
     suffix, grouped, scratch = GROUPED.get(target, SINGLY)
     groups = grouped(conv)
