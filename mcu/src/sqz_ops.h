@@ -241,7 +241,7 @@ typedef struct sqz_second {
 
 /* ADD and SUB; each input is shifted left by 20 bits, scaled, added, and the sum scaled. */
 typedef struct sqz_add {
-    int32_t multiplier_a, multiplier_b, multiplier_out; /* negative of what is taken off */
+    int32_t multiplier_a, multiplier_b, multiplier_out;
     int8_t shift_a, shift_b, shift_out; /* TFLite's: not positive */
     int8_t zero_point_a, zero_point_b, zero_point_out;
     int8_t lowest, highest;
@@ -250,6 +250,8 @@ typedef struct sqz_add {
 } sqz_add;
 
 SQZ_KERNEL(sqz_add_row);
+SQZ_KERNEL(sqz_sub_row);      /* a - b */
+SQZ_KERNEL(sqz_sub_from_row); /* b - a */
 
 /* MUL: requant((a - zero_point_a) * (b - zero_point_b)). */
 typedef struct sqz_mul {

@@ -43,7 +43,8 @@ def _sum(kernel: prog.AddKernel, constant: int) -> np.ndarray:
             operands, kernel.zero_point, kernel.multiplier, kernel.shift, strict=False
         )
     ]
-    total = arithmetic.rescaled(parts[0] + parts[1], np.array(kernel.multiplier[2:]), np.array(kernel.shift[2:]))
+    sum_ = kernel.signs[0] * parts[0] + kernel.signs[1] * parts[1]
+    total = arithmetic.rescaled(sum_, np.array(kernel.multiplier[2:]), np.array(kernel.shift[2:]))
     return clamped(total + kernel.zero_point[2], kernel.lowest, kernel.highest)
 
 

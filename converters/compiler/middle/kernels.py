@@ -110,11 +110,11 @@ def _add(
     multiplier, shift = arithmetic.quantized_multipliers(reals)
     small = f"the output's scale {target.scale} is too small for the inputs' {a.scale}, {b.scale}"
     check(reals[2] < 1 and shift.max() <= 0, small)
-    if kind.operator == "SUB":
-        multiplier = multiplier * np.array([-1, 1, 1] if kind.swapped else [1, -1, 1])
+    signs = (1, 1) if kind.operator == "ADD" else (-1, 1) if kind.swapped else (1, -1)
     ends = arithmetic.activation_range(kind.activation, target.scale, target.zero_point)
     zero_points = (a.zero_point, b.zero_point, target.zero_point)
-    return prog.AddKernel(_three(multiplier), _three(shift), zero_points, *ends, target.width, target.channels, second)
+    factors = (_three(multiplier), _three(shift))
+    return prog.AddKernel(*factors, zero_points, signs, *ends, target.width, target.channels, second)
 
 
 def _mul(

@@ -121,13 +121,12 @@ class Second:
 
 @dataclass(frozen=True, eq=False)
 class AddKernel(_EachChannel):
-    """A row of a sum or difference. Multipliers, that are negative where taken off, and shifts are of a, b and the
-    output.
-    """
+    """A row of a sum or difference. Multipliers and shifts are of a, b and the output, signs of a and b."""
 
     multiplier: tuple[int, int, int]
     shift: tuple[int, int, int]
     zero_point: tuple[int, int, int]
+    signs: tuple[int, int]
     lowest: int
     highest: int
     width: int

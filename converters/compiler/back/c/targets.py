@@ -72,13 +72,18 @@ def _pool(kernel: prog.PoolKernel, target: str) -> Choice:
     return Choice(f"sqz_{kind}_pool_{'window' if kernel.streaming else 'row'}")
 
 
+def _sum(kernel: prog.AddKernel, target: str) -> Choice:
+    functions = {(1, 1): "sqz_add_row", (1, -1): "sqz_sub_row", (-1, 1): "sqz_sub_from_row"}
+    return Choice(functions[kernel.signs])
+
+
 def _always(function: str) -> Callable[[prog.Kernel, str], Choice]:
     """Return what chooses the same function on every target, for a kernel without weights."""
     return lambda kernel, target: Choice(function)
 
 
 CHOICES: dict[type, Callable[[Any, str], Choice]] = {
-    prog.AddKernel: _always("sqz_add_row"),
+    prog.AddKernel: _sum,
     prog.ExtremeKernel: _always("sqz_extreme_row"),
     prog.MulKernel: _always("sqz_mul_row"),
     prog.PReluKernel: _always("sqz_prelu_row"),

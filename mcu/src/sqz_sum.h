@@ -1,0 +1,106 @@
+/* Sums and differences of two maps: the row of ADD and of SUB, each with its signs as constants. TFLite takes off what it has
+ * scaled and rounded, which is not the same as adding a negative. */
+#ifndef SQZ_SUM_H
+#define SQZ_SUM_H
+#include "sqz_dsp.h"
+#include "sqz_requantize.h"
+
+#define LEFT_SHIFT 20 /* headroom that TFLite gives int8 before scaling */
+
+#if defined(__ARM_FEATURE_MVE)
+#include <arm_mve.h>
+
+#define LANES 4u
+
+/* x * multiplier / 2^(31 - shift), rounded twice; TFLite scales down only: a shift is never positive. */
+static inline int32x4_t scaled(int32x4_t x, int32_t multiplier, int8_t shift) {
+    const int32x4_t high = vqrdmulhq_n_s32(x, multiplier), negative = vshrq_n_s32(high, 31);
+    return vrshlq_n_s32(vaddq_s32(high, vandq_s32(negative, vdupq_n_s32(shift ? -1 : 0))), shift);
+}
+
+static inline int32x4_t input(const int8_t *from, int32_t zero_point, int32_t multiplier, int8_t shift) {
+    return scaled(vshlq_n_s32(vsubq_n_s32(vldrbq_s32(from), zero_point), LEFT_SHIFT), multiplier, shift);
+}
+
+/* Four values. */
+static inline int32x4_t four(const sqz_add *add, const int8_t *a, const int8_t *b, int sign_a, int sign_b) {
+    const int32x4_t first = input(a, add->zero_point_a, add->multiplier_a, add->shift_a);
+    const int32x4_t second = input(b, add->zero_point_b, add->multiplier_b, add->shift_b);
+    const int32x4_t sum = sign_a < 0 ? vsubq_s32(second, first) : sign_b < 0 ? vsubq_s32(first, second)
+                                                                             : vaddq_s32(first, second);
+    const int32x4_t q = vaddq_n_s32(scaled(sum, add->multiplier_out, add->shift_out), add->zero_point_out);
+    return vminq_s32(vmaxq_s32(q, vdupq_n_s32(add->lowest)), vdupq_n_s32(add->highest));
+}
+
+static inline void sqz_sum_run(const sqz_add *by, const int8_t *a, const int8_t *b, int8_t *out, unsigned count,
+                               int sign_a, int sign_b) {
+    const sqz_add add = *by; /* what is stored cannot change it */
+    for (; count >= LANES; count -= LANES, a += LANES, b += LANES, out += LANES) {
+        vstrbq_s32(out, four(&add, a, b, sign_a, sign_b));
+    }
+    if (count) {
+        int8_t rest[3][LANES] = {0};
+        for (unsigned i = 0; i < count; ++i) {
+            rest[0][i] = a[i];
+            rest[1][i] = b[i];
+        }
+        vstrbq_s32(rest[2], four(&add, rest[0], rest[1], sign_a, sign_b));
+        for (unsigned i = 0; i < count; ++i) {
+            out[i] = rest[2][i];
+        }
+    }
+}
+
+#else
+
+/* How one of the three values is scaled: x * multiplier / 2^(31 + right), rounded twice. TFLite scales down only. */
+typedef struct scale {
+    int32_t multiplier, half, away; /* away: -1 where halves go away from zero, 0 where there is no shift */
+    int right;
+} scale;
+
+static inline scale scale_of(int32_t multiplier, int8_t shift) {
+    return (scale){multiplier, shift ? 1 << (-shift - 1) : 0, shift ? -1 : 0, -shift};
+}
+
+/* |x| is below 2^30. */
+static inline int32_t scaled(int32_t x, const scale *by) {
+#if defined(SQZ_DSP)
+    int32_t high;
+    __asm__("smmulr %0, %1, %2" : "=r"(high) : "r"(x * 2), "r"(by->multiplier));
+#else
+    const int32_t high = sqz_high_mul(x, by->multiplier);
+#endif
+    return (high + by->half + (by->away & high >> 31)) >> by->right;
+}
+
+static inline void sqz_sum_run(const sqz_add *add, const int8_t *a, const int8_t *b, int8_t *out, unsigned count,
+                               int sign_a, int sign_b) {
+    const scale of_a = scale_of(add->multiplier_a, add->shift_a), of_b = scale_of(add->multiplier_b, add->shift_b);
+    const scale of_out = scale_of(add->multiplier_out, add->shift_out);
+    const int32_t zero_a = add->zero_point_a * (1 << LEFT_SHIFT), zero_b = add->zero_point_b * (1 << LEFT_SHIFT);
+    const int8_t zero_out = add->zero_point_out, lowest = add->lowest, highest = add->highest;
+    for (; count; --count) {
+        const int32_t sum =
+            sign_a * scaled(*a++ * (1 << LEFT_SHIFT) - zero_a, &of_a) +
+                            sign_b * scaled(*b++ * (1 << LEFT_SHIFT) - zero_b, &of_b);
+        *out++ = sqz_clamp(scaled(sum, &of_out) + zero_out, lowest, highest);
+    }
+}
+
+#endif
+
+static inline void sqz_sum_row(const void *params, const sqz_rows *rows, int sign_a, int sign_b) {
+    const sqz_add *add = params;
+    const int8_t *a = rows->in[0], *b = add->second.constant ? add->second.constant : rows->in[1];
+    if (add->out_stride == add->channels && add->second.step) {
+        sqz_sum_run(add, a, b, rows->out, (unsigned)add->width * add->channels, sign_a, sign_b);
+        return;
+    }
+    int8_t *out = rows->out;
+    for (unsigned x = 0; x < add->width; ++x, a += add->channels, b += add->second.step, out += add->out_stride) {
+        sqz_sum_run(add, a, b, out, add->channels, sign_a, sign_b);
+    }
+}
+
+#endif
