@@ -2,8 +2,8 @@
 
     python -m tools.bench_mcu.count ELF --machine mps2-an386 [--func NAME] [--top 20]
 
-Counts are not cycles: no wait states of the flash, no dual issue, no beats of Helium. Needs qemu-system-arm,
-gcc-arm-none-eabi (nm, objdump) and a host compiler. Without --func the whole run is counted; with it, from the entry
+Counts are not cycles: no wait states of the flash, no dual issue, no beats of Helium (cycles.py models a
+Cortex-M4's). Needs qemu-system-arm, gcc-arm-none-eabi (nm, objdump) and a host compiler. Without --func the whole run is counted; with it, from the entry
 of the function to its return (it must be called directly).
 """
 
@@ -36,7 +36,11 @@ class Symbol:
 
 @dataclass
 class Counts:
-    """What a run executed: each region, each address within regions, each mark as (address, total so far)."""
+    """What a run executed: each region, each address within regions, each mark as (address, total so far).
+
+    `jumps`: executions after which another instruction than the next one ran; `unaligned`: cycles that a Cortex-M4 adds
+    for accesses that are not aligned; both by address. `bytes_read`: loaded from the section that was asked for.
+    """
 
     exit_code: int
     output: str
@@ -44,6 +48,9 @@ class Counts:
     regions: list[int] = field(default_factory=list)
     addresses: dict[int, int] = field(default_factory=dict)
     marks: list[tuple[int, int]] = field(default_factory=list)
+    jumps: dict[int, int] = field(default_factory=dict)
+    unaligned: dict[int, int] = field(default_factory=dict)
+    bytes_read: int = 0
 
 
 def count(
@@ -53,6 +60,7 @@ def count(
     marks: Iterable[str] = (),
     *,
     quit_after: bool = False,
+    reads: str | None = None,
     timeout: float = 3000,
     folder: Path | None = None,
 ) -> Counts:
@@ -64,6 +72,7 @@ def count(
       function: counted from entry to return, each time it is called directly; everything, if None.
       marks: functions whose entries are logged with the total so far.
       quit_after: end the emulator with the first region.
+      reads: a section of the program: count the bytes loaded from it, and accesses that are not aligned (slower).
       timeout: in seconds.
       folder: where the program finds its files.
 
@@ -78,6 +87,8 @@ def count(
             options += [f"start={_address(elf, function):x}", f"stop={stops}"]
         if marks := list(marks):
             options.append("mark=" + "+".join(f"{_address(elf, name):x}" for name in marks))
+        if reads:
+            options.append("reads=" + "+".join(f"{address:x}" for address in _section(elf, reads)))
         if quit_after:
             options.append("quit=1")
         command = ["qemu-system-arm", "-M", machine, "-kernel", str(elf), "-display", "none", "-monitor", "none"]
@@ -109,11 +120,12 @@ def plugin() -> Path:
 
 def symbols(elf: Path | str) -> list[Symbol]:
     """Return the functions of a program in order of address."""
-    found = re.findall(r"^([0-9a-f]+) ([0-9a-f]+) [tTwW] (.*)$", _tool("nm", "-n", "-S", "-C", elf), re.MULTILINE)
+    found = re.findall(r"^([0-9a-f]+) ([0-9a-f]+) [tTwW] (.*)$", tool("nm", "-n", "-S", "-C", elf), re.MULTILINE)
     return sorted((Symbol(int(a, 16) & ~1, int(b, 16), name) for a, b, name in found), key=lambda s: s.address)
 
 
-def _tool(name: str, *arguments: Path | str) -> str:
+def tool(name: str, *arguments: Path | str) -> str:
+    """Return what one of the cross compiler's tools prints."""
     command = [_PREFIX + name, *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -125,10 +137,18 @@ def _address(elf: Path | str, name: str) -> int:
     raise ValueError(f"{elf} has no function {name}")
 
 
+def _section(elf: Path | str, name: str) -> tuple[int, int]:
+    """Return where a section begins and ends."""
+    for found, bytes_, address in re.findall(r"^(\.\S+)\s+(\d+)\s+(\d+)", tool("size", "-A", elf), re.MULTILINE):
+        if found == name:
+            return int(address), int(address) + int(bytes_)
+    raise ValueError(f"{elf} has no section {name}")
+
+
 def _returns(elf: Path | str, name: str) -> list[int]:
     """Return the addresses after each direct call of a function, or of a linker's veneer of it."""
     call = re.compile(rf"\tbl\s.*<(__)?{re.escape(name)}(_veneer)?>")
-    lines = _tool("objdump", "-d", elf).splitlines()
+    lines = tool("objdump", "-d", elf).splitlines()
     after = [lines[i + 1] for i, line in enumerate(lines[:-1]) if call.search(line)]
     if not after:
         raise ValueError(f"{elf} has no direct call of {name}")
@@ -146,6 +166,12 @@ def _read(counts: Counts, text: str) -> Counts:
             counts.addresses[int(fields[0], 16)] = int(fields[1])
         elif kind == "M":
             counts.marks.append((int(fields[0], 16), int(fields[1])))
+        elif kind == "J":
+            counts.jumps[int(fields[0], 16)] = int(fields[1])
+        elif kind == "U":
+            counts.unaligned[int(fields[0], 16)] = int(fields[1])
+        elif kind == "B":
+            counts.bytes_read = int(fields[0])
     return counts
 
 
