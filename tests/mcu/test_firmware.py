@@ -227,6 +227,12 @@ def test_a_compiled_network_keeps_the_benchmarks_limits(tmp_path: Path, name: st
     assert bench.missed(row) == []
     assert sum(taken for taken, _ in row.layers.values()) == pytest.approx(row.instructions, rel=0.02)
     assert sum(macs for _, macs in row.layers.values()) == GRAPHS["b"].macs
+    assert row.read_bytes >= row.weight_bytes
+    if name == "mps2-an386":
+        assert row.cycles is not None
+        assert row.instructions < row.cycles < 2 * row.instructions
+    else:
+        assert row.cycles is None
 
 
 @pytest.mark.parametrize("name", ["mps2-an386", "mps2-an500", "mps3-an547", "nucleo-f411re"])

@@ -4,7 +4,8 @@
 
 For each network and core: instructions of one inference (counted in QEMU, rows read and pushed one by one), code and
 model in flash from the linked firmware, RAM in all (arena, variables and the measured stack), and whether the output is
-TFLite's, byte for byte. KB are 1024 bytes. The exit code is 1 if an output differs or a limit is missed.
+TFLite's, byte for byte. Cycles of a Cortex-M4 are modelled from the counts, with memory that answers at once. KB are
+1024 bytes. The exit code is 1 if an output differs or a limit is missed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from sqz_tf.deploy import firmware
 from sqz_tf.deploy.boards import board as board_of
 from sqz_tf.deploy.flashing import noise
 from sqz_tf.inference import interpreters
-from tools.bench_mcu import count
+from tools.bench_mcu import count, cycles
 from tools.bench_mcu.coarse import coarse
 from tools.bench_mcu.graphs import GRAPHS, squeezenet
 
@@ -37,6 +38,7 @@ BOARDS = ("mps2-an386", "mps2-an500", "mps3-an547")
 PLAIN = ("mps2-an383", "mps2-an385", "rv32-virt")  # those that run plain C
 PEERS = load(HERE / "peers.json")
 KB = 1024
+MODEL = ".model"  # the section of weights and tables
 TICKS = "board_ticks"  # called just before and just after the inference
 BEGIN, END = "<!-- make bench-mcu -->", "<!-- end -->"
 KINDS = ("conv1", "squeeze1x1", "expand1x1", "expand3x3", "conv10", "pool", "softmax")
@@ -48,7 +50,8 @@ class Measurement:
 
     `weight_bytes` are what any program must hold, int8 weights and int32 biases; `model_bytes` those and tables.
     `layers`: instructions and multiply-accumulates by layer; the engine's share is in its layers. `functions`:
-    instructions by function.
+    instructions by function. `cycles` are modelled (tools/bench_mcu/cycles.py), on a Cortex-M4 only; `read_bytes` were
+    loaded from weights and tables.
     """
 
     graph: str
@@ -63,6 +66,8 @@ class Measurement:
     equal: bool
     layers: dict[str, tuple[int, int]]
     functions: dict[str, int]
+    cycles: int | None = None
+    read_bytes: int = 0
 
     @property
     def ram_bytes(self) -> int:
@@ -103,7 +108,7 @@ def measure(
     program = firmware.build(board, sources, folder)
     (folder / firmware.CASES).write_bytes(_cases(judge or model))
     kernels = {choice.function for choice in compilation.choices}
-    counts = count.count(program, str(chosen.qemu), "sqz_infer", marks=[*kernels, TICKS], folder=folder)
+    counts = count.count(program, str(chosen.qemu), "sqz_infer", marks=[*kernels, TICKS], reads=MODEL, folder=folder)
     said = firmware.parse(counts.exit_code, counts.output)
     sizes = _sizes(program)
     return Measurement(
@@ -115,6 +120,8 @@ def measure(
         equal=said.verdict == firmware.EXIT_GOOD,
         layers=_layers(compilation, counts, program),
         functions=dict(count.by_function(program, counts)),
+        cycles=cycles.of_run(program, counts) if chosen.core == "cortex-m4" else None,
+        read_bytes=counts.bytes_read,
         **sizes,
     )
 
@@ -158,7 +165,7 @@ def _sizes(program: Path) -> dict[str, int]:
     arena = int(re.findall(r"^\S+ (\S+) b arena$", count.tool("nm", program, "-S"), re.MULTILINE)[0], 16)
     return {
         "code_bytes": sum(sections.get(name, 0) for name in (".text", ".ARM.exidx", ".data")),
-        "model_bytes": sections[".model"],
+        "model_bytes": sections[MODEL],
         "arena_bytes": arena,
         "static_bytes": sections.get(".data", 0) + sections[".bss"] - arena,
     }
@@ -185,7 +192,7 @@ def tables(rows: Sequence[Measurement]) -> str:
 
 
 def speed(rows: Iterable[Measurement]) -> str:
-    """Return instructions, and code in flash, as a Markdown table."""
+    """Return instructions, modelled cycles, bytes read, and code in flash as a Markdown table."""
     limits = PEERS["limits"]
     asked = f"of TFLM + CMSIS-NN, asked ≤ {limits['instructions']}"
     head = (
@@ -193,6 +200,8 @@ def speed(rows: Iterable[Measurement]) -> str:
         "core",
         "instructions",
         asked,
+        "cycles, modelled",
+        "model bytes read",
         f"code, asked ≤ {limits['code_kb']} KB",
         "of TFLM's",
         "output is TFLite's",
@@ -205,7 +214,13 @@ def _speed(row: Measurement) -> list[str]:
     ratio = f"{row.instruction_ratio:.3f}" if row.instruction_ratio else ""
     code = f"{row.code_bytes / KB:.1f} KB"
     part = f"{row.code_bytes / peer_code:.2f}" if peer_code else ""
-    return [row.graph, row.core, f"{row.instructions:,}", ratio, code, part, "yes" if row.equal else "NO"]
+    told = "yes" if row.equal else "NO"
+    return [row.graph, row.core, f"{row.instructions:,}", ratio, *modelled(row), code, part, told]
+
+
+def modelled(row: Measurement) -> list[str]:
+    """Return the cells of cycles (none but for Cortex-M4) and of bytes loaded from weights and tables."""
+    return [f"{row.cycles:,}" if row.cycles else "", f"{row.read_bytes:,}"]
 
 
 def memory(rows: Iterable[Measurement]) -> str:

@@ -2,9 +2,10 @@
 
     python -m tools.bench_mcu.count ELF --machine mps2-an386 [--func NAME] [--top 20]
 
-Counts are not cycles: no wait states of the flash, no dual issue, no beats of Helium. Needs qemu-system-arm and
-gcc-arm-none-eabi (nm, objdump) or qemu-system-riscv32 and gcc-riscv64-unknown-elf, and a host compiler. Without
---func the whole run is counted; with it, from the entry of the function to its return (it must be called directly).
+Counts are not cycles: no wait states of the flash, no dual issue, no beats of Helium (cycles.py models a
+Cortex-M4's). Needs qemu-system-arm and gcc-arm-none-eabi (nm, objdump) or qemu-system-riscv32 and
+gcc-riscv64-unknown-elf, and a host compiler. Without --func the whole run is counted; with it, from the entry of the
+function to its return (it must be called directly).
 """
 
 from __future__ import annotations
@@ -40,7 +41,11 @@ class Symbol:
 
 @dataclass
 class Counts:
-    """What a run executed: each region, each address within regions, each mark as (address, total so far)."""
+    """What a run executed: each region, each address within regions, each mark as (address, total so far).
+
+    `jumps`: executions after which another instruction than the next one ran; `unaligned`: cycles that a Cortex-M4 adds
+    for accesses that are not aligned; both by address. `bytes_read`: loaded from the section that was asked for.
+    """
 
     exit_code: int
     output: str
@@ -48,6 +53,9 @@ class Counts:
     regions: list[int] = field(default_factory=list)
     addresses: dict[int, int] = field(default_factory=dict)
     marks: list[tuple[int, int]] = field(default_factory=list)
+    jumps: dict[int, int] = field(default_factory=dict)
+    unaligned: dict[int, int] = field(default_factory=dict)
+    bytes_read: int = 0
 
 
 def count(
@@ -57,6 +65,7 @@ def count(
     marks: Iterable[str] = (),
     *,
     quit_after: bool = False,
+    reads: str | None = None,
     timeout: float = 3000,
     folder: Path | None = None,
 ) -> Counts:
@@ -68,6 +77,7 @@ def count(
       function: counted from entry to return, each time it is called directly; everything, if None.
       marks: functions whose entries are logged with the total so far.
       quit_after: end the emulator with the first region.
+      reads: a section of the program: count the bytes loaded from it, and accesses that are not aligned (slower).
       timeout: in seconds.
       folder: where the program finds its files.
 
@@ -82,6 +92,8 @@ def count(
             options += [f"start={_address(elf, function):x}", f"stop={stops}"]
         if marks := list(marks):
             options.append("mark=" + "+".join(f"{_address(elf, name):x}" for name in marks))
+        if reads:
+            options.append("reads=" + "+".join(f"{address:x}" for address in _section(elf, reads)))
         if quit_after:
             options.append("quit=1")
         command = [_processor(elf)[0], "-M", machine, "-kernel", str(elf), "-display", "none", "-monitor", "none"]
@@ -135,6 +147,14 @@ def _address(elf: Path | str, name: str) -> int:
     raise ValueError(f"{elf} has no function {name}")
 
 
+def _section(elf: Path | str, name: str) -> tuple[int, int]:
+    """Return where a section begins and ends."""
+    for found, bytes_, address in re.findall(r"^(\.\S+)\s+(\d+)\s+(\d+)", tool("size", elf, "-A"), re.MULTILINE):
+        if found == name:
+            return int(address), int(address) + int(bytes_)
+    raise ValueError(f"{elf} has no section {name}")
+
+
 def _returns(elf: Path | str, name: str) -> list[int]:
     """Return the addresses after each direct call of a function, or of a linker's veneer of it."""
     call = re.compile(rf"\t{_processor(elf)[2]}\s.*<(__)?{re.escape(name)}(_veneer)?>")
@@ -156,6 +176,12 @@ def _read(counts: Counts, text: str) -> Counts:
             counts.addresses[int(fields[0], 16)] = int(fields[1])
         elif kind == "M":
             counts.marks.append((int(fields[0], 16), int(fields[1])))
+        elif kind == "J":
+            counts.jumps[int(fields[0], 16)] = int(fields[1])
+        elif kind == "U":
+            counts.unaligned[int(fields[0], 16)] = int(fields[1])
+        elif kind == "B":
+            counts.bytes_read = int(fields[0])
     return counts
 
 

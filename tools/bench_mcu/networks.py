@@ -15,9 +15,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from converters.tflite.edit import pack, unpack
-from tools.bench_mcu.__main__ import KB, PEERS, Measurement, functions, measure
+from tools.bench_mcu.__main__ import KB, PEERS, Measurement, functions, measure, modelled
 
 BOARDS = ("mps2-an386", "mps3-an547")
+MODELLED = ("cycles, modelled", "model bytes read")
 NETWORKS = {name: each for name, each in PEERS["networks"].items() if name != "what"}
 
 
@@ -45,7 +46,7 @@ def line(row: Measurement) -> str:
     theirs = f"{row.instructions / peer['instructions'][row.core]:.2f}" if peer else ""
     ram = f"{(row.arena_bytes + row.stack_bytes) / KB:.1f} KB"
     arena = f"{peer['arena_kb']} KB" if peer else ""
-    cells = (row.graph, row.core, f"{row.instructions:,}", theirs, f"{row.code_bytes / KB:.1f} KB")
+    cells = (row.graph, row.core, f"{row.instructions:,}", theirs, *modelled(row), f"{row.code_bytes / KB:.1f} KB")
     return "| " + " | ".join((*cells, f"{row.model_bytes:,}", ram, arena, "yes" if row.equal else "NO")) + " |"
 
 
@@ -56,7 +57,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", default=list(NETWORKS), metavar="NAME")
     parser.add_argument("--functions", action="store_true", help="also where the instructions went")
     options = parser.parse_args(arguments)
-    columns = ("net", "core", "instructions", "of TFLM + CMSIS-NN", "code", "weights + tables", "arena + stack")
+    columns = (
+        "net",
+        "core",
+        "instructions",
+        "of TFLM + CMSIS-NN",
+        *MODELLED,
+        "code",
+        "weights + tables",
+        "arena + stack",
+    )
     print("| " + " | ".join((*columns, "TFLM's arena", "equal")) + " |")
     print("|---" * (len(columns) + 2) + "|")
     rows = []
