@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
-from converters.compiler.back.c import winograd
+from converters.compiler.back.c import sparse, winograd
 from converters.compiler.back.c.arrangement import alive, planned
 from converters.compiler.back.c.weight_layout import Choice
 from converters.compiler.faults import Unsupported
@@ -130,7 +130,15 @@ def _faster(program: prog.Program, choices: Sequence[Choice]) -> Layers:
         choice = FASTER[type(operator.kernel)](operator.kernel)
         if choice and not choices[i].packed:
             found[i] = _layer(operator, choice, choice.tiles)
-    return {i: each for i, each in found.items() if each.gain > least}
+    return {i: each for i, each in found.items() if each.gain > max(least, _spared(program.operators[i], choices[i]))}
+
+
+def _spared(operator: prog.Operator, choice: Choice) -> float:
+    """Return the instructions that a layer's present choice spares already, by leaving out zeros."""
+    if not choice.sparse:
+        return 0
+    assert isinstance(operator.kernel, prog.ConvKernel)
+    return operator.fires * sparse.spared(operator.kernel)
 
 
 def _layer(operator: prog.Operator, choice: Choice, tiles: int) -> Faster:
