@@ -44,7 +44,7 @@ STACK_BYTES = 1 * KIB
 STATIC_BYTES = 32  # the firmware's own variables, and what alignment leaves
 
 
-STACK_KEPT = 2 * KIB  # mcu/boards/cortex_m/sections.ld links nothing that leaves less
+STACK_KEPT = 2 * KIB  # mcu/boards/bare/sections.ld links nothing that leaves less
 
 
 # Instructions per multiply-accumulate, from and to, by the function that runs it; elsewhere by target. Counted in QEMU
