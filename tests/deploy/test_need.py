@@ -176,7 +176,7 @@ def test_the_stack_bound_is_the_deepest_path(
 def test_what_assembly_functions_push_is_known() -> None:
     text = "".join(path.read_text() for path in sorted((ROOT / "mcu" / "src").glob("*.c")))
     found = {}
-    for name, body in re.findall(r"\bnaked\b.*?void (\w+)\(.*?\{(.*?)^\}", text, re.MULTILINE | re.DOTALL):
+    for name, body in re.findall(r"\bSQZ_NAKED\b.*?void (\w+)\(.*?\{(.*?)^\}", text, re.MULTILINE | re.DOTALL):
         lists = re.findall(r"(v?)push \{([^}]*)\}", body)
         found[name] = sum((8 if vector else 4) * _registers(listed) for vector, listed in lists)
     assert found == footprint.NAKED

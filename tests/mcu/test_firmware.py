@@ -263,6 +263,15 @@ def depthwise_net() -> bytes:
     return net.bytes(net.dense(net.mean(x), 10))
 
 
+@pytest.mark.parametrize("name", ["microbit", "lm3s6965evb", "hifive1-revb"])
+def test_fits_range_of_instructions_holds_in_plain_c(tmp_path: Path, name: str) -> None:
+    model = squeezenet(GRAPHS["b"])
+    row = bench.measure("b", model, name, tmp_path)
+    low, high = Model(model).instructions(board(name).target)
+    assert row.equal
+    assert low <= row.instructions <= high
+
+
 @pytest.mark.parametrize("name", ["mps2-an386", "mps3-an547"])
 def test_fits_range_of_instructions_holds_depthwise_layers_too(tmp_path: Path, name: str) -> None:
     row = bench.measure("depthwise", depthwise_net(), name, tmp_path)
@@ -295,6 +304,39 @@ def test_a_network_runs_in_the_memory_of_an_stm32f405(tmp_path: Path, name: str)
     assert flashed("stm32f405", tmp_path / "model.tflite", tmp_path / "c", []) == 0
 
 
+def test_a_network_runs_in_the_memory_of_a_microbit(tmp_path: Path) -> None:
+    (tmp_path / "model.tflite").write_bytes(squeezenet(GRAPHS["b"]))  # 184 KB of 256, 5 KB of 16
+    assert flashed("microbit", tmp_path / "model.tflite", tmp_path / "c", []) == 0
+
+
+@pytest.mark.parametrize("name", ["mps2-an386", "mps3-an547", "microbit", "hifive1-revb"])
+def test_kernels_run_from_a_section_of_their_own(tmp_path: Path, name: str) -> None:
+    model = squeezenet(GRAPHS["b"])
+    (tmp_path / "model.tflite").write_bytes(model)
+    arguments = [str(tmp_path / "model.tflite"), "--out", str(tmp_path / "c"), "--board", name, "--quiet"]
+    assert compile_command.main(arguments) == 0
+    program = firmware.build(name, tmp_path / "c", tmp_path / "out", more=["CODE_SECTION=.ramcode"])
+    assert run(name, program, bench._cases(model)).verdict == firmware.EXIT_GOOD
+    kernels = [
+        symbol for symbol in count.symbols(program) if re.match(r"sqz_(\w+_row|\w+_fours|\w+_four)$", symbol.name)
+    ]
+    data = next(symbol.address for symbol in count.symbols(program) if symbol.name == "sqz_push_row")
+    assert len(kernels) >= 3
+    assert all(abs(symbol.address - data) > 1 << 20 for symbol in kernels if "conv" in symbol.name), "in RAM"
+
+
+def test_a_program_for_size_has_kernels_for_speed(tmp_path: Path) -> None:
+    model, taken = squeezenet(GRAPHS["b"]), {}
+    (tmp_path / "model.tflite").write_bytes(model)
+    arguments = [str(tmp_path / "model.tflite"), "--out", str(tmp_path / "c"), "--board", "mps2-an386", "--quiet"]
+    assert compile_command.main(arguments) == 0
+    (tmp_path / firmware.CASES).write_bytes(bench._cases(model))
+    for optimise in ("-O2", "-Os"):
+        program = firmware.build("mps2-an386", tmp_path / "c", tmp_path / optimise, more=[f"OPTIMISE={optimise}"])
+        taken[optimise] = sum(count.count(program, "mps2-an386", "sqz_infer", folder=tmp_path).regions)
+    assert taken["-Os"] < 1.03 * taken["-O2"]
+
+
 @pytest.mark.parametrize("name", ["model", "main", "cases", "text", "board", "startup", "null"])  # NULL is a macro
 def test_a_model_may_be_called_like_a_file_of_the_firmware(tmp_path: Path, name: str) -> None:
     (tmp_path / "small.tflite").write_bytes(squeezenet(Graph(32, 0.125, 2, 0)))
@@ -320,7 +362,8 @@ def test_imagenet_photographs_on_a_cortex_m7(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.slow
-def test_digits_on_an_stm32f405(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_digits_on_small_boards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An STM32F405, and a micro:bit, an LM3S6965 and a HiFive1 with 16 and 64 KB of RAM."""
     from sklearn.datasets import load_digits
 
     assert export.main(["--data", "digits", "--out", str(tmp_path / "digits")]) == 0
@@ -328,5 +371,6 @@ def test_digits_on_an_stm32f405(tmp_path: Path, capsys: pytest.CaptureFixture[st
     for i, pixels in enumerate(load_digits().images[:20]):
         pictures.append(tmp_path / f"{i}.png")
         Image.fromarray(np.rint(pixels * 255 / 16).astype(np.uint8)).save(pictures[-1])
-    assert flashed("stm32f405", tmp_path / "digits" / "model_int8.tflite", tmp_path / "c", pictures) == 0
-    assert capsys.readouterr().out.count('"equal": true') == 20
+    for name in ("stm32f405", "microbit", "lm3s6965evb", "hifive1-revb"):
+        assert flashed(name, tmp_path / "digits" / "model_int8.tflite", tmp_path / name, pictures) == 0
+        assert capsys.readouterr().out.count('"equal": true') == 20

@@ -134,8 +134,10 @@ def _program(todo: Sequence[Layer], target: str) -> str:
     return "\n".join([*lines, "int main(void) {", *calls, "    bench_mark();", "    return 0;", "}", ""])
 
 
-def measure(todo: Sequence[Layer], target: str, flags: Sequence[str] = ("-O2",)) -> list[int]:
-    """Return the instructions of one row of each layer."""
+def measure(
+    todo: Sequence[Layer], target: str, flags: Sequence[str] = ("-O2",), compiler: Sequence[str] = ()
+) -> list[int]:
+    """Return the instructions of one row of each layer; another compiler than GCC makes the library's objects."""
     core, machine, float_abi = BOARDS[target]
     folder = Path(tempfile.mkdtemp(prefix="sqz-bench-"))
     functions = {lay_out(layer.conv, target).function for layer in todo}
@@ -152,7 +154,12 @@ def measure(todo: Sequence[Layer], target: str, flags: Sequence[str] = ("-O2",))
         f"-T{boards}/bare/sections.ld",
         f"-I{folder}",
     ]
-    command += ["-o", f"{folder}/bench.elf", *map(str, sorted(folder.glob("*.c")))]
+    library_c = sorted(folder.glob("sqz_*.c"))
+    if compiler:
+        own = [*compiler, "-std=c11", f"-mcpu={core}", "-mthumb", float_abi, "-fshort-enums", "-ffunction-sections"]
+        subprocess.run([*own, *flags, "-c", *map(str, library_c)], check=True, cwd=folder)
+    objects = sorted(folder.glob("*.o")) if compiler else library_c
+    command += ["-o", f"{folder}/bench.elf", f"{folder}/main.c", *map(str, objects)]
     command += [f"{boards}/cortex_m/startup.c", f"{boards}/bare/start.c", f"{boards}/bare/semihosted_board.c"]
     subprocess.run(command, check=True)
     marks = [total for _, total in count.count(folder / "bench.elf", machine, marks=["bench_mark"]).marks]

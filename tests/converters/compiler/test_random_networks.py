@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from converters.compiler import TARGETS, Packing
+from converters.compiler.back.c.weight_layout import PLAIN
 from tests.helpers.compiled_on_host import SANITIZERS, Program, Reference
 from tests.helpers.random_networks import RandomNet, random_nets
 from tools.bench_mcu.coarse import coarse
@@ -52,7 +53,14 @@ def test_every_row_equals_the_reference_kernels(nets: list[RandomNet]) -> None:
 
 
 @pytest.mark.device
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ["cortex-m0plus", "riscv32"])
+@batches(24)
+def test_every_row_equals_the_reference_kernels_in_plain_c_with_scratch(target: str, nets: list[RandomNet]) -> None:
+    check(nets, target, flags=SANITIZERS)
+
+
+@pytest.mark.device
+@pytest.mark.parametrize("target", [target for target in TARGETS if target not in PLAIN])  # which decode as generic
 @batches(48)
 def test_every_row_with_compressed_weights(target: str, nets: list[RandomNet]) -> None:
     check(nets, target, flags=SANITIZERS, packing=Packing(optimize="flash", arena_budget=1 << 20), change=coarse)
