@@ -3,8 +3,8 @@
     python -m tools.bench_mcu.count ELF --machine mps2-an386 [--func NAME] [--top 20]
 
 Counts are not cycles: no wait states of the flash, no dual issue, no beats of Helium (cycles.py models a
-Cortex-M4's). Needs qemu-system-arm, gcc-arm-none-eabi (nm, objdump) and a host compiler. Without --func the whole run is counted; with it, from the entry
-of the function to its return (it must be called directly).
+Cortex-M4's). Needs qemu-system-arm, gcc-arm-none-eabi (nm, objdump) and a host compiler. Without --func the whole run
+is counted; with it, from the entry of the function to its return (it must be called directly).
 """
 
 from __future__ import annotations
