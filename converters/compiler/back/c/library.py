@@ -67,7 +67,7 @@ def files(kernels: Iterable[str], model: str | None = None) -> dict[str, str]:
             # What a header declares, the source of its name defines.
             waiting += [file for header in included for file in (header, f"{header[:-2]}.c") if file in sources]
     if model is not None:
-        result[NAMES] = _names(result, model)
+        result[NAMES] = names_header(result, model)
     return dict(sorted(result.items()))
 
 
@@ -76,8 +76,13 @@ def symbol(model: str, function: str) -> str:
     return f"{model}_{function}"
 
 
-def _names(sources: Mapping[str, str], model: str) -> str:
-    """Return the header that gives the functions of some sources the names that `symbol` tells."""
+def names_header(sources: Mapping[str, str], model: str) -> str:
+    """Return the header that gives the functions of some sources the names that `symbol` tells.
+
+    Args:
+      sources: file name → text, of all the library's files in a folder.
+      model: its name.
+    """
     texts = [text for file, text in sources.items() if file.endswith(".c")]
     functions = sorted({name for text in texts for name in _FUNCTION.findall(text)})
     pairs = [(name, symbol(model, name)) for name in functions]
