@@ -72,14 +72,15 @@ def package(
     return dict(sorted(made.items()))
 
 
-def added(sources: Collection[str], name: str) -> dict[str, dict[str, str]]:
+def added(sources: Collection[str], name: str, header: str = "") -> dict[str, dict[str, str]]:
     """Return what packages of each kind hold besides the C: kind → path → text.
 
     Args:
       sources: the names of the C files and headers.
       name: the model's name in C.
+      header: the text of NAME.h, which tells the input's scale and zero point.
     """
-    flat = dict.fromkeys([*sources, f"{name}.h", f"{name}.c"], "")
+    flat = dict.fromkeys([*sources, f"{name}.c"], "") | {f"{name}.h": header}
     packages = {kind: package(flat, name, kind) for kind in KINDS if kind != "plain"}
     return {
         kind: {path: text for path, text in files.items() if path.removeprefix("src/") not in flat}
@@ -93,7 +94,7 @@ def _plain(library: _Library) -> dict[str, str]:
 
 # The example, in C and as a sketch.
 
-_MADE_UP = """/* Stands for a camera: a pattern. Pixels 0...255 are given as pixel - 128: pixel ^ 0x80 read as int8. */
+_MADE_UP = """/* Stands for a camera: a pattern. BYTES */
 static void read_row(unsigned y) {
     for (unsigned i = 0; i < sizeof row; i++) {
         row[i] = (int8_t)((int)((7u * i + 13u * y) % 256u) - 128);
@@ -175,7 +176,23 @@ def _example(library: _Library, entry: str = "int main(void)", end: str = "    r
 
 
 def _named(library: _Library, text: str) -> str:
+    text = text.replace("BYTES */", f"{_stands_for(library)} */".replace("; ", ";\n * "))
     return text.replace("MACRO_", f"{library.macro}_").replace("NAME", library.name)
+
+
+def _stands_for(library: _Library) -> str:
+    """Say what real value a byte of the input is, as NAME.h has it."""
+    header = library.files[f"{library.name}.h"]
+    found = [re.search(rf"_INPUT_{what} \(?([-+.e\d]+)", header) for what in ("SCALE", "ZERO_POINT")]
+    if not all(found):
+        return "NAME.h tells what a byte stands for."
+    scale, zero_point = (match[1] for match in found if match)
+    says = f"A byte q stands for (q - ({zero_point})) * {scale}"
+    if int(zero_point) == -128 and abs(float(scale) * 255 - 1) < 1e-5:
+        return f"{says}; pixels 0...255 that stand for 0...1 are pixel - 128, which is pixel ^ 0x80 read as int8."
+    if int(zero_point) == -128 and float(scale) == 1:
+        return f"{says}; pixels 0...255 are pixel - 128, which is pixel ^ 0x80 read as int8."
+    return f"{says}; q is round(real / {scale}) + ({zero_point}), from -128 to 127."
 
 
 # The systems.
@@ -373,9 +390,11 @@ def _readme(library: _Library, what: str, use: str, checked: str, not_run: str) 
 
 ```c
 {name}_begin(arena, sizeof arena);           /* {macro}_ARENA_BYTES, aligned to {macro}_ARENA_ALIGN */
-{name}_push_row(arena, row);                 /* {macro}_INPUT_HEIGHT times; int8, pixel - 128 */
+{name}_push_row(arena, row);                 /* {macro}_INPUT_HEIGHT times; int8 */
 {name}_finish(arena, scores);                /* {macro}_OUTPUT_BYTES int8 scores */
 ```
+
+{_stands_for(library).replace("NAME", name)}
 
 Each returns 0, or an error of `sqz_status` (sqz.h). `{name}_invoke(arena, input, scores)` takes a whole picture.
 

@@ -93,4 +93,4 @@ def files(
 ) -> dict[str, str]:
     """Return the files of what was analysed, as `compile_model` does."""
     own = emit.c_files(compilation.plan, compilation.choices, name, compilation.model, provenance or {}, labels)
-    return {**own, **library.files(choice.function for choice in compilation.choices)}
+    return {**own, **library.files((choice.function for choice in compilation.choices), name)}

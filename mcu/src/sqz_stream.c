@@ -149,8 +149,8 @@ static SQZ_NOINLINE int fire_next(const sqz_model *model, void *arena, const sqz
     const unsigned i = (unsigned)(op - model->ops);
     const int y = fired(arena)[i], end = band_end(op, y);
     if (op->input_b != SQZ_NONE) {
-        const sqz_stream *second = &model->streams[op->input_b]; /* of one row, it is for all */
-        if (complete(model, arena)[op->input_b] < smaller(end, second->height)) {
+        const int height = model->streams[op->input_b].height; /* a map of one row meets all rows */
+        if (complete(model, arena)[op->input_b] < (end < height ? end : height)) {
             return 0;
         }
     }

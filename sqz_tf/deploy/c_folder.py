@@ -102,7 +102,11 @@ def _added(folder: Path) -> dict[str, dict[str, str]]:
     """Return what each kind of package holds besides a folder's C: kind → path → text; empty for a plain folder."""
     sources = {path.name for path in (folder / "src").glob("*.[ch]") if _is_source(path)}
     names = sorted(name.removesuffix("_weights.c") for name in sources if name.endswith("_weights.c"))
-    return c_packages.added(sources, names[0]) if names else {}
+    if not names:
+        return {}
+    header = folder / "src" / f"{names[0]}.h"
+    text = header.read_text(encoding="utf-8", errors="replace") if header.is_file() else ""
+    return c_packages.added(sources, names[0], text)
 
 
 def _begins(path: Path) -> bool:

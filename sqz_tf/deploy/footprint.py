@@ -97,6 +97,9 @@ def link(files: Mapping[str, str], name: str, core: str) -> Footprint:
         sections = _sections(_run([SIZE, "-A", "-d", "model.elf"], folder))
         linked = _linked((folder / "model.map").read_text())
         graph = "".join(path.read_text() for path in sorted(folder.glob("*.ci")))
+    # The library's functions have the model's name in front; NAKED is told in their own.
+    graph = graph.replace(f"{name}_sqz_", "sqz_")
+    linked = {function.replace(f"{name}_sqz_", "sqz_") for function in linked}
     weights = sections.pop(SECTION, 0)
     static = sum(sections.pop(kind, 0) for kind in (".bss", ".data"))
     code = sum(size for kind, size in sections.items() if kind.startswith((".text", ".rodata", ".ARM")))

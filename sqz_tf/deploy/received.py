@@ -1,13 +1,14 @@
 """A compiled model's folder, which may be a stranger's: the compiler's own files are taken from it, and nothing else.
 
 A model's files begin with a mark, which anybody can copy; it keeps other people's sources from being built by mistake.
-The C library's files must be this version's, byte for byte.
+The C library's files must be this version's, byte for byte; sqz_names.h as it is written for such a folder, or empty.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Collection
 from pathlib import Path
 
 from converters.compiler import model_name
@@ -69,9 +70,10 @@ def copy(folder: Path, to: Path) -> None:
             (to / f"{name}{ending}").write_bytes(_own(folder / f"{name}{ending}"))
     with translated(FolderError, "the firmware cannot be built"):
         sources = sorted((library.root() / "src").glob("*.[ch]"))
-    for source in sources:
-        if os.path.lexists(folder / source.name):
-            (to / source.name).write_bytes(_same(folder / source.name, source.read_bytes()))
+        texts = {path.name: path.read_text(encoding="utf-8") for path in sources if os.path.lexists(folder / path.name)}
+    for file, text in texts.items():
+        as_written = [text, library.names_header(texts, name)] if file == library.NAMES else [text]
+        (to / file).write_bytes(_same(folder / file, [each.encode() for each in as_written]))
 
 
 def _own(path: Path) -> bytes:
@@ -81,10 +83,11 @@ def _own(path: Path) -> bytes:
     return data
 
 
-def _same(path: Path, text: bytes) -> bytes:
-    if _checked(path) != text:
+def _same(path: Path, texts: Collection[bytes]) -> bytes:
+    found = _checked(path)
+    if found not in texts:
         raise FolderError(f"{path} is not this version's", fix="compile the model again")
-    return text
+    return found
 
 
 def _checked(path: Path) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from converters.compiler import Packing
-from converters.compiler.back.c import targets
+from converters.compiler.back.c import library, targets
 from converters.compiler.compilation import compile_model
 from converters.compiler.front.read import read_graph
 from converters.compiler.middle import timeline
@@ -171,6 +171,13 @@ def test_the_stack_bound_is_the_deepest_path(
     text = graph({**FRAMES, **frames}, [*CALLS, *calls])
     more = {f"k.c:{name.removeprefix('k.c:')}" for name in linked.split()}
     assert footprint.stack_bound(text, "main", {"m.c:main", "m.c:step", "a.c:small"} | more) == bytes_
+
+
+def test_the_stack_bound_does_not_depend_on_the_librarys_names() -> None:
+    require(not footprint.why_not(), footprint.why_not() or "")
+    files = compile_model(data(), "net", "cortex-m4")
+    plain = files | {library.NAMES: ""}
+    assert footprint.link(files, "net", "cortex-m4") == footprint.link(plain, "net", "cortex-m4")
 
 
 def test_what_assembly_functions_push_is_known() -> None:

@@ -77,7 +77,8 @@ def write(folder: Path, at_the_end: str = "", arena_bytes: int = 32) -> Path:
     (folder / "stub.h").write_text(HEADER.format(arena_bytes=arena_bytes, sha256=sha256))
     (folder / "stub.c").write_text(SOURCE.format(at_the_end=at_the_end))
     (folder / "stub_weights.c").write_text(CONSTANTS)
-    (folder / "sqz.h").write_text((ROOT / "mcu" / "src" / "sqz.h").read_text())
+    for name in ("sqz.h", "sqz_names.h"):
+        (folder / name).write_text((ROOT / "mcu" / "src" / name).read_text())
     return folder
 
 

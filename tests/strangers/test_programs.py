@@ -155,12 +155,15 @@ def test_only_the_compilers_files_are_compiled(tmp_path: Path) -> None:
     assert flashed(folder) == 0
 
 
-def test_a_file_of_the_library_that_was_changed_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", ["sqz.h", "sqz_names.h"])
+def test_a_file_of_the_library_that_was_changed_is_refused(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = compiled_stub.write(tmp_path / "c")
-    with (folder / "sqz.h").open("a") as file:
+    with (folder / name).open("a") as file:
         file.write('#include "/etc/passwd"\n')
     assert flashed(folder) == 1
-    assert "sqz.h is not this version's" in one_line(capsys)
+    assert f"{name} is not this version's" in one_line(capsys)
 
 
 @pytest.mark.parametrize("name", ["stub.c", "stub.h", "stub_weights.c"])

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.compiler import DENSE, Compilation, Packing, analyse, files
+from converters.compiler.back.c import library
 from converters.tflite.reader import read_model
 from sqz_tf.base.json_files import load
 from sqz_tf.deploy import firmware
@@ -107,7 +108,7 @@ def measure(
         (sources / name).write_text(text, encoding="utf-8")
     program = firmware.build(board, sources, folder)
     (folder / firmware.CASES).write_bytes(_cases(judge or model))
-    kernels = {choice.function for choice in compilation.choices}
+    kernels = {library.symbol("net", choice.function) for choice in compilation.choices}
     counts = count.count(program, str(chosen.qemu), "sqz_infer", marks=[*kernels, TICKS], reads=MODEL, folder=folder)
     said = firmware.parse(counts.exit_code, counts.output)
     sizes = _sizes(program)

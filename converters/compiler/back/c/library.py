@@ -6,13 +6,17 @@ A checkout has them in `mcu/src`; a wheel carries the folder `mcu` as `converter
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+
+from converters import c_text as c
 
 _COMPILER = Path(__file__).resolve().parents[2]
 _KERNEL = re.compile(r"^void (sqz_\w+)\(const void \*params, const sqz_rows \*rows\) \{", re.MULTILINE)
 _INCLUDE = re.compile(r'^\s*#include "(\w+\.h)"', re.MULTILINE)
+_FUNCTION = re.compile(r"^(?!static|typedef|return)[a-z][\w *]*\b(sqz_\w+)\(", re.MULTILINE)
+NAMES = "sqz_names.h"
 ENGINE = "sqz_stream.c"
 IMAGE = "sqz_image.c"  # camera rows to network rows: for callers; what they do not call the linker leaves out
 
@@ -40,8 +44,12 @@ def _defined_in() -> dict[str, str]:
     return {name: file for file, text in _sources().items() if file.endswith(".c") for name in _KERNEL.findall(text)}
 
 
-def files(kernels: Iterable[str]) -> dict[str, str]:
+def files(kernels: Iterable[str], model: str | None = None) -> dict[str, str]:
     """Return the sources of the engine, the image rows and the kernels named, with all they include: name → text.
+
+    Args:
+      kernels: functions that the model calls.
+      model: its name, put in front of the library's functions for the linker; None: they are called as written.
 
     Raises:
       ValueError: a kernel is not in the library.
@@ -58,4 +66,30 @@ def files(kernels: Iterable[str]) -> dict[str, str]:
             included = _INCLUDE.findall(sources[name])
             # What a header declares, the source of its name defines.
             waiting += [file for header in included for file in (header, f"{header[:-2]}.c") if file in sources]
+    if model is not None:
+        result[NAMES] = names_header(result, model)
     return dict(sorted(result.items()))
+
+
+def symbol(model: str, function: str) -> str:
+    """Return what a function of the library is called to the linker in a model's folder."""
+    return f"{model}_{function}"
+
+
+def names_header(sources: Mapping[str, str], model: str) -> str:
+    """Return the header that gives the functions of some sources the names that `symbol` tells.
+
+    Args:
+      sources: file name → text, of all the library's files in a folder.
+      model: its name.
+    """
+    texts = [text for file, text in sources.items() if file.endswith(".c")]
+    functions = sorted({name for text in texts for name in _FUNCTION.findall(text)})
+    pairs = [(name, symbol(model, name)) for name in functions]
+    return f"""/* The linker's names for the sqz library's functions in this folder: {model} is in front, so that
+ * other models can be linked into the same program. Each has its own copy of the functions. */
+#ifndef SQZ_NAMES_H
+#define SQZ_NAMES_H
+{c.defines(pairs)}
+#endif
+"""
