@@ -26,6 +26,7 @@ HEAD = ["board", "core", "MHz", "RAM", "of KB", "flash", "of KB", "time, estimat
 
 
 TEXT_COLUMNS = {0, 1, 8, 11}
+TFLM_NOTE = "TFLite Micro: arena measured on 64 bits, without stack; code with CMSIS-NN and int8-only kernels."
 
 
 def as_json(model: Model, verdicts: list[Verdict], why_no_tflm: str) -> dict[str, Any]:
@@ -80,6 +81,31 @@ def table(model: Model, verdicts: list[Verdict], why_no_tflm: str) -> str:
     return "\n".join([top, "", *lines, "", *_notes(verdicts, why_no_tflm)])
 
 
+def refused_table(chosen: list[Board], tflm: Need, refusal: FitError) -> str:
+    """Return what TFLite Micro needs of boards for a model that cannot be compiled, and why not, for a person."""
+    head = ["board", "core", "MHz", "TFLM RAM", "of KB", "flash", "of KB", "fits"]
+    rows = [head, *(_tflm_row(board, tflm) for board in chosen)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([f"It cannot be compiled, only interpreted: {refusal}", "", *lines, "", TFLM_NOTE])
+
+
+def _tflm_row(board: Board, tflm: Need) -> list[str]:
+    sizes = [_kb(tflm.ram), _kb(board.ram_bytes), _kb(tflm.flash), _kb(board.flash_bytes)]
+    return [board.name, board.core, str(board.mhz), *sizes, _answer(board, tflm)]
+
+
+def refused_json(model: Model, chosen: list[Board], tflm: Need, refusal: FitError) -> str:
+    """Return the same as JSON; `compiled` is null, as is what follows from it."""
+    needs = _need_json(tflm)
+    boards_ = [
+        {**asdict(each), "fits": False, "compiled": None, "tflm": {**needs, "fits": not lacking_of(each, tflm)}}
+        for each in chosen
+    ]
+    values = {"format": 1, "refused": str(refusal), "model": {"bytes": len(model.data)}, "boards": boards_}
+    return json.dumps(values, indent=1, ensure_ascii=False)
+
+
 def _padded(column: int, cell: str, width: int) -> str:
     return cell.ljust(width) if column in TEXT_COLUMNS else cell.rjust(width)
 
@@ -126,9 +152,7 @@ def _notes(verdicts: list[Verdict], why_no_tflm: str) -> list[str]:
     if why_no_tflm:
         lines.append(f"TFLite Micro's arena is not measured: {why_no_tflm}")
     else:
-        lines.append(
-            "TFLite Micro: arena measured on 64 bits, without stack; code with CMSIS-NN and int8-only kernels."
-        )
+        lines.append(TFLM_NOTE)
     return lines + (_one_board(verdicts[0]) if len(verdicts) == 1 else [])
 
 
@@ -194,7 +218,16 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     chosen = [arguments.board] if arguments.board else owned()
     model = Model(data)
     tflm, why_not = tflm_need(data) if arguments.tflm else (None, "not asked for")
-    verdicts = judge(model, chosen, tflm)
+    try:
+        verdicts = judge(model, chosen, tflm)
+    except FitError as refusal:
+        if tflm is None:
+            raise
+        if arguments.json:
+            show_json(refused_json(model, chosen, tflm, refusal))
+        else:
+            show(refused_table(chosen, tflm, refusal))
+        return EXIT_FAILED
     if arguments.json:
         show_json(json.dumps(as_json(model, verdicts, why_not), indent=1, ensure_ascii=False))
     else:
