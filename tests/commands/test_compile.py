@@ -204,7 +204,7 @@ def _int16() -> bytes:
 def _unsupported() -> bytes:
     net = Net()
     x = net.input(4, 4, 1)
-    return net.bytes(net.op("TANH", [x.index], net.map(x.shape, 1 / 128, 0)))
+    return net.bytes(net.op("ELU", [x.index], net.map(x.shape, 1 / 128, 0)))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def _unsupported() -> bytes:
     [
         (echo_models.model("float32", (1, 2, 2, 1)), "is float32; expected an int8 model"),
         (_int16(), "is int16; expected int8"),
-        (_unsupported(), "layer tanh (TANH): the operator is not supported"),
+        (_unsupported(), "layer elu (ELU): the operator is not supported"),
         (b"this is no model at all", "expected a .tflite file"),
         (b"", "expected a .tflite file"),
         (squeezenet()[:900], "damaged"),
