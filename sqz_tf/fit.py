@@ -81,13 +81,13 @@ def table(model: Model, verdicts: list[Verdict], why_no_tflm: str) -> str:
     return "\n".join([top, "", *lines, "", *_notes(verdicts, why_no_tflm)])
 
 
-def refused_table(chosen: list[Board], tflm: Need, refusal: FitError) -> str:
-    """Return what TFLite Micro needs of boards for a model that cannot be compiled, and why not, for a person."""
+def refused_table(chosen: list[Board], tflm: Need) -> str:
+    """Return what TFLite Micro needs of boards for a model that cannot be compiled, for a person."""
     head = ["board", "core", "MHz", "TFLM RAM", "of KB", "flash", "of KB", "fits"]
     rows = [head, *(_tflm_row(board, tflm) for board in chosen)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([f"It cannot be compiled, only interpreted: {refusal}", "", *lines, "", TFLM_NOTE])
+    return "\n".join(["It can be interpreted, not compiled.", "", *lines, "", TFLM_NOTE])
 
 
 def _tflm_row(board: Board, tflm: Need) -> list[str]:
@@ -221,13 +221,11 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     try:
         verdicts = judge(model, chosen, tflm)
     except FitError as refusal:
-        if tflm is None:
-            raise
-        if arguments.json:
+        if tflm and arguments.json:
             show_json(refused_json(model, chosen, tflm, refusal))
-        else:
-            show(refused_table(chosen, tflm, refusal))
-        return EXIT_FAILED
+        elif tflm:
+            show(refused_table(chosen, tflm))
+        raise
     if arguments.json:
         show_json(json.dumps(as_json(model, verdicts, why_not), indent=1, ensure_ascii=False))
     else:

@@ -109,8 +109,12 @@ class Simulation:
         height = self.program.streams[operator.inputs[0]].height
         last = max(self._window(operator, y)) + 1 + self.schedule.lag[i]
         return self.complete[operator.inputs[0]] >= min(last, height) and all(
-            self.complete[each] > y for each in operator.inputs[1:]
+            self.complete[each] > self._row_of_other(each, y) for each in operator.inputs[1:]
         )
+
+    def _row_of_other(self, stream: int, y: int) -> int:
+        """Return the row of a second operand that firing y reads; one row meets all."""
+        return min(y, self.program.streams[stream].height - 1)
 
     def _window(self, operator: prog.Operator, y: int) -> range:
         if operator.yields == prog.WINDOW:
@@ -123,7 +127,7 @@ class Simulation:
             if 0 <= row < self.program.streams[operator.inputs[0]].height:
                 self._expect(operator.inputs[0], row)
         for other in operator.inputs[1:]:
-            self._expect(other, y)
+            self._expect(other, self._row_of_other(other, y))
 
     def _write(self, i: int, operator: prog.Operator, y: int) -> None:
         row = self._row_completed(operator, y)

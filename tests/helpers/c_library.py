@@ -480,7 +480,7 @@ BOARDS = {
     "cortex-m3": ("mps2-an385", "soft"),
     "riscv32": ("virt,firmware=none", "ilp32"),
 }
-MEMORY = """MEMORY { FLASH : ORIGIN = %s, LENGTH = 512K
+MEMORY = """MEMORY { FLASH : ORIGIN = %s, LENGTH = 1M
 RAM : ORIGIN = %s, LENGTH = 512K }
 REGION_ALIAS("WEIGHTS", FLASH)
 """
@@ -518,7 +518,7 @@ def on_board(
     text = re.sub(r'printf\("case (\d+)\\n"\); wrong = 1;', r"wrong = wrong ? wrong : \1 + 1;", program(cases))
     text = re.sub(r" *printf.*", "", text).replace("static const int8_t", "static const _Alignas(4) int8_t")
     (folder / "program.c").write_text(text)
-    (folder / "memory.ld").write_text(MEMORY % (("0x80000000", "0x80080000") if riscv else ("0", "0x20000000")))
+    (folder / "memory.ld").write_text(MEMORY % (("0x80000000", "0x80100000") if riscv else ("0", "0x20000000")))
     boards = SOURCES.parent / "boards"
     kind = [*RISCV, f"-mabi={abi}", "--specs=picolibc.specs"] if riscv else [f"-mcpu={core}", "-mthumb"]
     kind += [] if riscv else [f"-mfloat-abi={abi}"]

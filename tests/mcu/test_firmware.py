@@ -318,9 +318,9 @@ def test_kernels_run_from_a_section_of_their_own(tmp_path: Path, name: str) -> N
     program = firmware.build(name, tmp_path / "c", tmp_path / "out", more=["CODE_SECTION=.ramcode"])
     assert run(name, program, bench._cases(model)).verdict == firmware.EXIT_GOOD
     kernels = [
-        symbol for symbol in count.symbols(program) if re.match(r"sqz_(\w+_row|\w+_fours|\w+_four)$", symbol.name)
+        symbol for symbol in count.symbols(program) if re.match(r"model_sqz_(\w+_row|\w+_fours|\w+_four)$", symbol.name)
     ]
-    data = next(symbol.address for symbol in count.symbols(program) if symbol.name == "sqz_push_row")
+    data = next(symbol.address for symbol in count.symbols(program) if symbol.name == "model_sqz_push_row")
     assert len(kernels) >= 3
     assert all(abs(symbol.address - data) > 1 << 20 for symbol in kernels if "conv" in symbol.name), "in RAM"
 
