@@ -110,7 +110,8 @@ static int8_t *place_of(const sqz_model *model, void *arena, const sqz_op *op, i
     return row < 0 ? NULL : row_of(&model->streams[op->output], arena, (unsigned)row) + op->out_offset;
 }
 
-/* Calls an operator's kernel for the firings from y to `last`. */
+/* Calls an operator's kernel for the firings from y to `last`, and completes the rows that these have made if no other
+ * operator is to add to them. */
 static void fire(const sqz_model *model, void *arena, const sqz_op *op, int y, int last) {
     const int8_t *few[SQZ_ROWS_ON_STACK], **in = few;
     int8_t *outs[SQZ_MOST_BAND];
@@ -135,12 +136,12 @@ static void fire(const sqz_model *model, void *arena, const sqz_op *op, int y, i
         .outs = outs,
     };
     op->kernel(op->params, &rows);
-}
-
-/* Completes the row that firing y of an operator has made, if it made one and no other operator is to add to it. */
-static void complete_output(const sqz_model *model, void *arena, const sqz_op *op, int y) {
-    if (model->streams[op->output].last_producer == op - model->ops && output_row(model, op, y) >= 0) {
-        complete_row(model, arena, op->output);
+    if (model->streams[op->output].last_producer == op - model->ops) {
+        for (int i = y; i <= last; ++i) {
+            if (outs[i - y]) {
+                complete_row(model, arena, op->output);
+            }
+        }
     }
 }
 
@@ -157,9 +158,6 @@ static SQZ_NOINLINE int fire_next(const sqz_model *model, void *arena, const sqz
     for (int from = y, to; from < end; from = to) {
         to = op->at_once ? end : from + 1;
         fire(model, arena, op, from, to - 1);
-        for (int done = from; done < to; ++done) {
-            complete_output(model, arena, op, done);
-        }
     }
     fired(arena)[i] = (uint16_t)end;
     awaited(model, arena)[i] = rows_for(model, op, end);

@@ -66,11 +66,15 @@ def cases() -> list[mcu.Case]:
     return [replace(by_winograd(conv, 9), expected=expected(conv, 9)) for conv in convs]
 
 
-@pytest.mark.parametrize("flags", [("-O2",), ("-Os", "-fno-omit-frame-pointer"), ("-O0",)], ids="".join)
+SLOWER = [pytest.param(each, marks=pytest.mark.slow) for each in (("-Os", "-fno-omit-frame-pointer"), ("-O0",))]
+
+
+@pytest.mark.parametrize("flags", [("-O2",), *SLOWER], ids="".join)
 def test_processors_with_the_instructions_give_the_same_bytes(flags: tuple[str, ...], tmp_path: Path) -> None:
     assert mcu.on_board(cases(), "cortex-m4", tmp_path, *flags, files=FILES) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("compiler", "emulator"), mcu.OTHERS.values(), ids=mcu.OTHERS)
 def test_other_processors_give_the_same_bytes(tmp_path: Path, compiler: list[str], emulator: list[str]) -> None:
     mcu.require_equal(cases(), tmp_path, compiler, emulator, FILES)
