@@ -11,6 +11,8 @@ from converters.compiler.front import network as net
 from converters.compiler.limits import LARGEST_STEP
 from converters.tflite.reader import Model, Op, Tensor
 
+FULL_INTEGER = "convert with a representative_dataset and TFLITE_BUILTINS_INT8"
+
 
 class ReadLayer:
     """What the readers of operators need of one layer, and the checks they share."""
@@ -30,7 +32,9 @@ class ReadLayer:
     def int8(self) -> None:
         """Check that the layer computes in int8."""
         for each in (*self.inputs, self.output):
-            self.check(each.dtype == "int8", f"{each.name[:80]!r} is {each.dtype}; expected an int8 model")
+            self.check(
+                each.dtype == "int8", f"{each.name[:80]!r} is {each.dtype}; expected an int8 model: {FULL_INTEGER}"
+            )
 
     def same_quantization(self) -> None:
         """Check that the layer only moves or compares bytes: nothing is scaled."""

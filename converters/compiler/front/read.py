@@ -9,7 +9,7 @@ from converters.compiler.faults import Unsupported, check
 from converters.compiler.front import moving, pointwise, pooling, weighted
 from converters.compiler.front import network as net
 from converters.compiler.front.dilated import with_dilations
-from converters.compiler.front.layer import COMPUTED, Readers, ReadLayer
+from converters.compiler.front.layer import COMPUTED, FULL_INTEGER, Readers, ReadLayer
 from converters.compiler.limits import LARGEST_SIDE, MOST_LAYERS
 from converters.tflite.reader import Model, Op, Tensor, layer_names, read_model
 
@@ -62,6 +62,8 @@ class _Reader:
         if reader is None:
             raise Unsupported(f"{where}: the operator is not supported; expected {', '.join(sorted(READERS))}")
         activations, kind_of = reader
+        halves = any(each >= 0 and self.model.tensors[each].dtype == "float16" for each in op.inputs)
+        check(not halves, f"{where} has float16 weights; expected an int8 model: {FULL_INTEGER}")
         taken = _activations(self.model, op, activations)
         check(
             len(op.outputs) == 1 and taken and min(taken) >= 0 and len(taken) >= max(activations or 1, 1),
