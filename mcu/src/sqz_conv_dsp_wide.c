@@ -1,17 +1,12 @@
 /* CONV_2D for processors with SMLAD where a sum may reach 2^23: no two weights share a halfword. */
-#include "sqz_tile_dsp.h"
+#include "sqz_row_dsp.h"
+
+static void twos(sqz_dsp_tile *tile, unsigned channels, int8_t *first, int8_t *second) {
+    tile->first = first;
+    tile->second = second;
+    sqz_dsp_twos(tile, channels);
+}
 
 void sqz_conv_row_dsp_wide(const void *params, const sqz_rows *rows) {
-    const sqz_conv *conv = params;
-    int8_t *pixel = rows->out;
-    sqz_dsp_tile tile;
-    sqz_dsp_begin(&tile, conv, rows);
-    for (unsigned x = 0; x < conv->out_width; x += SQZ_DSP_PIXELS, pixel += SQZ_DSP_PIXELS * conv->out_stride) {
-        int8_t *next = x + 1 < conv->out_width ? pixel + conv->out_stride : pixel;
-        sqz_dsp_fill(&tile, x);
-        tile.record = conv->weights;
-        tile.first = pixel;
-        tile.second = next;
-        sqz_dsp_twos(&tile, conv->out_channels);
-    }
+    sqz_dsp_row(params, rows, twos);
 }
