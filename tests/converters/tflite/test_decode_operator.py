@@ -128,6 +128,8 @@ def test_long_code_words_are_read_table_by_table() -> None:
 @given(random_nets(), st.randoms(use_true_random=False), st.sampled_from([1, 8, 40]))
 def test_random_networks_compute_the_same(net: RandomNet, random, step: int) -> None:
     model = with_weights(net.model, coarse(step))
+    # The wheel's kernel never sets the value it pads with: its answer hangs on what the memory held before.
+    assume("SPACE_TO_BATCH_ND" not in read_model(model).op_names)
     tensors = {tensor.index: tensor for tensor in weights(read_model(model))}
     held = {index: random.choice(found) for index, tensor in tensors.items() if (found := encodings(tensor))}
     assume(held)
