@@ -14,6 +14,7 @@ from converters.compiler.back.c.weight_layout import Choice, in_dsp_order, lay_o
 from converters.compiler.front.network import Window
 from converters.compiler.middle.program import ConvKernel, Requant
 from tests.helpers import c_library as mcu
+from tests.helpers.needs import quick
 
 pytestmark = pytest.mark.device
 
@@ -370,12 +371,10 @@ def without_blocks(i: int, shape: tuple[int, ...]) -> mcu.Case:
     return replace(each, expected=run(case(conv, "reference")))
 
 
-@pytest.mark.parametrize("flags", [("-O2",), ("-Os", "-fno-omit-frame-pointer"), ("-O0",)], ids="".join)
+@pytest.mark.parametrize("flags", quick(["-O2", "-Os -fno-omit-frame-pointer", "-O0"], "-O2"))
 @pytest.mark.parametrize("target", SUFFIX)
-def test_processors_with_the_instructions_give_the_same_bytes(
-    target: str, flags: tuple[str, ...], tmp_path: Path
-) -> None:
-    assert mcu.on_board(batch(target), target, tmp_path, *flags, files=FAST) == 0
+def test_processors_with_the_instructions_give_the_same_bytes(target: str, flags: str, tmp_path: Path) -> None:
+    assert mcu.on_board(batch(target), target, tmp_path, *flags.split(), files=FAST) == 0
 
 
 @pytest.mark.parametrize("flags", ["-O2", pytest.param("-Os", marks=pytest.mark.slow)])
@@ -401,6 +400,6 @@ ARM = ["arm-linux-gnueabihf-gcc", "-O2", "-static", "-mthumb", "-march=armv7-a+f
 EVERYWHERE = {**mcu.OTHERS, "arm": (ARM, ["qemu-arm"])}
 
 
-@pytest.mark.parametrize(("compiler", "emulator"), EVERYWHERE.values(), ids=EVERYWHERE)
+@pytest.mark.parametrize(("compiler", "emulator"), quick(EVERYWHERE.values(), EVERYWHERE["sanitizers"]), ids=EVERYWHERE)
 def test_other_processors_give_the_same_bytes(tmp_path: Path, compiler: list[str], emulator: list[str]) -> None:
     mcu.require_equal([case for target in ALL for case in batch(target)], tmp_path, compiler, emulator, FAST)
