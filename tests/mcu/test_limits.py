@@ -88,6 +88,11 @@ def test_each_limit_has_a_line_that_says_met_or_missed() -> None:
         "met: a on cortex-m4: weights + tables, of weights 1 ≤ 1.080",
         "missed: a on cortex-m4, asked: instructions, of TFLM + CMSIS-NN's 0.500 > 0.320",
     ]
+    told, kept = judged([replace(SMALL, graph="kws", cycles=NETWORKS["kws"]["cycles"]["cortex-m4"] * 61 // 100)])
+    assert kept
+    assert told.splitlines()[-1] == (
+        "missed: kws on cortex-m4, asked: modelled cycles, of TFLM + CMSIS-NN's at least 0.610 > 0.600"
+    )
     told, kept = judged([replace(SMALL, equal=False)])
     assert not kept
     assert told.startswith("missed: a on cortex-m4: outputs that are not TFLite's 1 > 0\n")

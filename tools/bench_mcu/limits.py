@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from tools.bench_mcu.measurement import KB, PEERS, Measurement
 
+SHARE = "instructions, of TFLM + CMSIS-NN's"
+CYCLES = "modelled cycles, of TFLM + CMSIS-NN's at least"
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -45,7 +48,8 @@ def _limits(row: Measurement) -> Iterator[tuple[str, float, float]]:
     """Yield what was measured, its value, and its limit."""
     limits, network = PEERS["limits"], row.graph
     yield "outputs that are not TFLite's", 0 if row.equal else 1, 0
-    yield from _share(row, limits["share"])
+    if row.instruction_ratio is not None and row.core in limits["share"][network]:
+        yield SHARE, row.instruction_ratio, limits["share"][network][row.core]
     if row.core in limits["instructions"].get(network, {}):
         yield "instructions", row.instructions, limits["instructions"][network][row.core]
     if row.arena_share is not None:
@@ -58,15 +62,15 @@ def _limits(row: Measurement) -> Iterator[tuple[str, float, float]]:
 
 
 def asked(row: Measurement) -> list[Verdict]:
-    """Return a measurement's verdicts on what was asked for beyond the limits."""
+    """Return a measurement's verdicts on what was asked for beyond the limits: in cycles the same share."""
     place = f"{row.graph} on {row.core}, asked"
-    return [Verdict(place, *each) for each in _share(row, PEERS["asked"]["share"])]
-
-
-def _share(row: Measurement, limits: dict[str, dict[str, float]]) -> Iterator[tuple[str, float, float]]:
-    limit = limits.get(row.graph, {}).get(row.core)
-    if row.instruction_ratio is not None and limit is not None:
-        yield "instructions, of TFLM + CMSIS-NN's", row.instruction_ratio, limit
+    beyond, limit = (PEERS[which]["share"].get(row.graph, {}).get(row.core) for which in ("asked", "limits"))
+    verdicts = []
+    if beyond is not None and row.instruction_ratio is not None:
+        verdicts.append(Verdict(place, SHARE, row.instruction_ratio, beyond))
+    if row.cycle_ratio is not None:
+        verdicts.append(Verdict(place, CYCLES, row.cycle_ratio, beyond or limit))
+    return verdicts
 
 
 def missed(row: Measurement) -> list[str]:

@@ -60,6 +60,12 @@ class Measurement:
         return self.instructions / theirs if theirs else None
 
     @property
+    def cycle_ratio(self) -> float | None:
+        """Modelled cycles against the least of TFLite-Micro with CMSIS-NN, so at most; None where there is no model."""
+        theirs = self.peer.get("cycles", {}).get(self.core)
+        return self.cycles / theirs if theirs and self.cycles else None
+
+    @property
     def arena_share(self) -> float | None:
         """Arena and stack against the arena alone that TFLite-Micro asks for; None where that was not measured."""
         theirs = self.peer.get("arena_kb")

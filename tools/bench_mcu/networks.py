@@ -16,12 +16,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from converters.tflite.edit import pack, unpack
-from tools.bench_mcu.__main__ import functions, measure, modelled
+from tools.bench_mcu.__main__ import MODELLED, functions, measure, modelled
 from tools.bench_mcu.limits import judged
 from tools.bench_mcu.measurement import KB, NETWORKS, Measurement
 
 BOARDS = ("mps2-an386", "mps3-an547")
-MODELLED = ("cycles, modelled", "model bytes read")
 
 
 def readable(model: bytes) -> bytes:
