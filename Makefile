@@ -21,7 +21,7 @@ BOARD ?= mps2-an500
 SECONDS ?= 600
 
 # What a person names reaches recipes as "$$GIVEN_NAME", from the environment: neither make nor a shell reads it as text.
-NAMES := OUT BOARD MODEL ABI IMAGENET WRITE
+NAMES := OUT BOARD MODEL ABI IMAGENET WRITE NETWORKS
 $(foreach name,$(NAMES),$(eval override $(name) := $$(value $(name))))
 $(foreach name,$(NAMES),$(eval export GIVEN_$(name) := $$(value $(name))))
 
@@ -95,10 +95,12 @@ fuzz-decoders: ## libFuzzer, with clang's sanitizers, on the decoder of compress
 	  -o build/fuzz/unpack.fuzz tests/mcu/fuzz/unpack.c mcu/src/sqz_unpack.c
 	build/fuzz/unpack.fuzz -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 build/fuzz/unpack
 
-bench-mcu: setup ## instructions, flash and RAM of compiled networks on virtual boards (IMAGENET=FILE adds that model)
+bench-mcu: setup ## instructions, flash and RAM of compiled networks on virtual boards (IMAGENET=FILE, NETWORKS=FOLDER add more)
 	@set --; [ -z "$$GIVEN_IMAGENET" ] || set -- --imagenet "$$GIVEN_IMAGENET"; \
-	[ -z "$$GIVEN_WRITE" ] || set -- "$$@" --write "$$GIVEN_WRITE"; \
-	$(BIN)/python -m tools.bench_mcu --append build/bench-mcu.jsonl "$$@"
+	[ -z "$$GIVEN_WRITE" ] || set -- "$$@" --write "$$GIVEN_WRITE"; missed=0; \
+	$(BIN)/python -m tools.bench_mcu --append build/bench-mcu.jsonl "$$@" || missed=1; \
+	if [ -n "$$GIVEN_NETWORKS" ]; then $(BIN)/python -m tools.bench_mcu.networks -- "$$GIVEN_NETWORKS" || missed=1; \
+	else echo "the seven networks of others, beside TFLite Micro: make bench-mcu NETWORKS=FOLDER-OF-THEIR-TFLITE"; fi; exit $$missed
 
 lock: setup ## write .ci/requirements-3.11.txt anew: exact versions and hashes of all that CI installs (with Python 3.11)
 	@$(BIN)/python -c 'import sys; sys.exit("the lock is for Python 3.11" if sys.version_info[:2] != (3, 11) else 0)'

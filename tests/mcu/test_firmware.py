@@ -30,6 +30,8 @@ from tools.bench_mcu import __main__ as bench
 from tools.bench_mcu import count
 from tools.bench_mcu.coarse import coarse
 from tools.bench_mcu.graphs import GRAPHS, Graph, squeezenet
+from tools.bench_mcu.limits import missed
+from tools.bench_mcu.measurement import Measurement
 
 pytestmark = pytest.mark.device
 
@@ -224,7 +226,7 @@ def test_the_benchmarks_networks_are_the_ones_named() -> None:
 def test_a_compiled_network_keeps_the_benchmarks_limits(tmp_path: Path, name: str) -> None:
     row = bench.measure("b", squeezenet(GRAPHS["b"]), name, tmp_path)
     assert row.equal
-    assert bench.missed(row) == []
+    assert missed(row) == []
     assert sum(taken for taken, _ in row.layers.values()) == pytest.approx(row.instructions, rel=0.02)
     assert sum(macs for _, macs in row.layers.values()) == GRAPHS["b"].macs
     assert row.read_bytes >= row.weight_bytes
@@ -245,11 +247,8 @@ def test_compressed_weights_give_the_same_scores_on_boards(tmp_path: Path, name:
     assert f"| {row.model_bytes:,} | {row.instructions:,} | 1.000 |" in text
 
 
-def test_the_benchmark_notices_a_missed_limit(tmp_path: Path) -> None:
-    row = bench.Measurement("b", "cortex-m4", 10**9, 15 << 10, 10**6, 188_808, 2960, 120, 8000, False, {}, {})
-    assert [re.split(r": | [\d.]+ >", fault)[1] for fault in bench.missed(row)] == [
-        *("output", "instructions", "code KB", "RAM KB", "model"),
-    ]
+def test_the_tables_are_written_into_a_page() -> None:
+    row = Measurement("b", "cortex-m4", 10**9, 15 << 10, 10**6, 188_808, 2960, 120, 8000, False, {}, {})
     assert "| NO |" in bench.tables([row])
     page = f"before\n{bench.BEGIN}\nold\n{bench.END}\nafter\n"
     assert bench.written(page, [row]) == f"before\n{bench.BEGIN}\n\n{bench.tables([row])}\n\n{bench.END}\nafter\n"

@@ -3,7 +3,8 @@
     python -m tools.bench_mcu.networks FOLDER [NAME …] [--functions]
 
 FOLDER holds NAME.tflite; `peers.json` names seven of MLPerf Tiny and TFLite Micro's examples. Columns as in
-`python -m tools.bench_mcu`; the exit code is 1 if an output is not TFLite's.
+`python -m tools.bench_mcu`, and as there a line for each limit; the exit code is 1 if an output is not TFLite's or a
+limit is missed.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from converters.tflite.edit import pack, unpack
-from tools.bench_mcu.__main__ import KB, PEERS, Measurement, functions, measure, modelled
+from tools.bench_mcu.__main__ import MODELLED, functions, measure, modelled
+from tools.bench_mcu.limits import judged
+from tools.bench_mcu.measurement import KB, NETWORKS, Measurement
 
 BOARDS = ("mps2-an386", "mps3-an547")
-MODELLED = ("cycles, modelled", "model bytes read")
-NETWORKS = {name: each for name, each in PEERS["networks"].items() if name != "what"}
 
 
 def readable(model: bytes) -> bytes:
@@ -42,16 +43,15 @@ def measured(folder: Path, names: Sequence[str]) -> Iterator[Measurement]:
 
 def line(row: Measurement) -> str:
     """Return a measurement as a row of a Markdown table."""
-    peer = NETWORKS.get(row.graph)
-    theirs = f"{row.instructions / peer['instructions'][row.core]:.2f}" if peer else ""
+    theirs = f"{row.instruction_ratio:.2f}" if row.instruction_ratio else ""
     ram = f"{(row.arena_bytes + row.stack_bytes) / KB:.1f} KB"
-    arena = f"{peer['arena_kb']} KB" if peer else ""
+    arena = f"{row.peer['arena_kb']} KB" if row.peer else ""
     cells = (row.graph, row.core, f"{row.instructions:,}", theirs, *modelled(row), f"{row.code_bytes / KB:.1f} KB")
     return "| " + " | ".join((*cells, f"{row.model_bytes:,}", ram, arena, "yes" if row.equal else "NO")) + " |"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table; return 1 if an output differs."""
+    """Print the table and a line for each limit; return 1 if an output differs or a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*", default=list(NETWORKS), metavar="NAME")
@@ -75,7 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(line(row), flush=True)
     if options.functions:
         print("\n" + functions(rows))
-    return 0 if all(row.equal for row in rows) else 1
+    told, kept = judged(rows)
+    print(f"\n{told}")
+    return 0 if kept else 1
 
 
 if __name__ == "__main__":
