@@ -48,9 +48,9 @@ class Net:
         self.model.subgraphs, self.model.buffers, self.model.operatorCodes = [self.graph], [schema.BufferT()], []
         self.codes: dict[int, int] = {}
 
-    def bytes(self, output: Map) -> bytes:
-        """Return the `.tflite` that ends with `output`."""
-        self.graph.outputs = [output.index]
+    def bytes(self, *outputs: Map) -> bytes:
+        """Return the `.tflite` that ends with these outputs."""
+        self.graph.outputs = [each.index for each in outputs]
         builder = flatbuffers.Builder(1 << 12)
         builder.Finish(self.model.Pack(builder), b"TFL3")
         return bytes(builder.Output())

@@ -48,8 +48,13 @@ class _Builder:
         x = self._input()
         for _ in range(self.number(1, 5)):
             x = self._part(x)
-        x = self._end(x)
-        return RandomNet(self.net_.bytes(x), tuple(self.told))
+        inside = x
+        outputs = [self._end(x)]
+        for _ in range(self.pick(0, 0, 0, 1, 2)):
+            self.told.append("and")
+            other = self.pick(lambda: inside, lambda: outputs[0], lambda: self._end(inside))
+            outputs.insert(self.number(0, 1), other())
+        return RandomNet(self.net_.bytes(*outputs), tuple(self.told))
 
     def _input(self) -> Map:
         height, width, channels = self.number(1, 14), self.number(1, 11), self.number(1, 5)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+NO_TENSOR = -1  # of a map that the file does not have
+
 
 @dataclass(frozen=True)
 class Window:
@@ -216,10 +218,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network; layers in execution order. `views[i]` is the map whose bytes map i has: itself, unless reshaped."""
+    """A network; layers in execution order. `views[i]` is the map whose bytes map i has: itself, unless reshaped.
+
+    `outputs` may name a map twice.
+    """
 
     maps: tuple[FeatureMap, ...]
     layers: tuple[Layer, ...]
     input: int
-    output: int
+    outputs: tuple[int, ...]
     views: tuple[int, ...]

@@ -24,10 +24,7 @@ def read_graph(data: bytes) -> net.Graph:
       ValueError: the file is damaged, or holds what cannot be compiled.
     """
     model = with_dilations(read_model(data))
-    check(
-        len(model.inputs) == 1 and len(model.outputs) == 1,
-        f"the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs; expected one of each",
-    )
+    check(len(model.inputs) == 1, f"the model has {len(model.inputs)} inputs; expected one")
     check(
         len(model.ops) <= MOST_LAYERS, f"the model has {len(model.ops):,} operators; expected at most {MOST_LAYERS:,}"
     )
@@ -47,8 +44,8 @@ class _Reader:
         names = layer_names(self.model)
         named = zip(self.model.ops, names, strict=True)
         layers = tuple(self.layer(op, name) for op, name in named if not _computes_shape(self.model, op))
-        target = self.number(self.model.outputs[0], "the output")
-        return net.Graph(tuple(self.maps), layers, source, target, tuple(range(len(self.maps))))
+        targets = tuple(self.number(index, "the output") for index in self.model.outputs)
+        return net.Graph(tuple(self.maps), layers, source, targets, tuple(range(len(self.maps))))
 
     def number(self, index: int, where: str) -> int:
         if index not in self.numbers:

@@ -23,7 +23,7 @@ class Homes:
     def __init__(self, graph: net.Graph) -> None:
         self.graph = graph
         reads = [graph.views[each] for layer in graph.layers for each in layer.inputs]
-        self.readers = Counter([*reads, graph.views[graph.output]])
+        self.readers = Counter([*reads, *(graph.views[each] for each in graph.outputs)])
         self.producers = {layer.output: layer for layer in graph.layers}
         self.fused = {layer.inputs[0]: layer for layer in graph.layers if self._is_fused_mean(layer)}
         self.slices = self._slices()

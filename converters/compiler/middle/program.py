@@ -6,6 +6,7 @@ All is frozen; a pass returns a new one. Rows are int8 [width, channels]; real =
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -260,7 +261,7 @@ EACH, WINDOW, LAST = "EACH", "WINDOW", "LAST"  # when an operator's output rows 
 
 @dataclass(frozen=True)
 class Stream:
-    """A feature map as rows; `tensor` is its index in the file, whose values it has."""
+    """A feature map as rows; `tensor` is its index in the file, whose values it has, NO_TENSOR if there is none."""
 
     tensor: int
     name: str
@@ -274,6 +275,11 @@ class Stream:
     def row_bytes(self) -> int:
         """Bytes of one row."""
         return self.width * self.channels
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all rows."""
+        return self.height * self.row_bytes
 
 
 @dataclass(frozen=True)
@@ -317,9 +323,21 @@ class Operator:
 
 @dataclass(frozen=True)
 class Program:
-    """A network as the C library runs it. Stream 0 is the input; `result` is how callers see the stream `output`."""
+    """A network as the C library runs it. Stream 0 is the input; `results` are what callers see in the stream `output`,
+    one after another.
+    """
 
     streams: tuple[Stream, ...]
     operators: tuple[Operator, ...]
     output: int
-    result: Stream
+    results: tuple[Stream, ...]
+
+    @property
+    def result_bytes(self) -> int:
+        """Bytes of all results."""
+        return sum(each.bytes for each in self.results)
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Where each result begins, in bytes."""
+        return tuple(accumulate((each.bytes for each in self.results[:-1]), initial=0))
