@@ -355,7 +355,8 @@ SQZ_KERNEL(sqz_fully_connected_row_dsp);
 SQZ_KERNEL(sqz_fully_connected_row_dsp_wide);
 SQZ_KERNEL(sqz_fully_connected_row_mve);
 
-/* SOFTMAX over the channels of each pixel; output scale 1 / 256, zero point -128. multiplier, shift and diff_min as
+/* SOFTMAX over the channels of each pixel; output scale 1 / 256, zero point -128. LOG_SOFTMAX of at most 4095 channels;
+ * output scale 1 / 16, zero point 127. multiplier, shift and diff_min as
  * TFLite's PreprocessSoftmaxScaling makes them from beta and the input's scale, but shift at most 30. */
 typedef struct sqz_softmax {
     int32_t multiplier, diff_min;
@@ -364,6 +365,7 @@ typedef struct sqz_softmax {
 } sqz_softmax;
 
 SQZ_KERNEL(sqz_softmax_row);
+SQZ_KERNEL(sqz_log_softmax_row);
 
 #if defined(SQZ_TRACE)
 /* The caller's, with -DSQZ_TRACE: called with every complete row of every stream, the input's too. */

@@ -17,7 +17,7 @@ SPREAD = 40.0  # standard deviation of int8 inputs, weights and outputs
 
 _OPERATORS = schema.BuiltinOperator
 _VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "RESHAPE": 1, "RELU_N1_TO_1": 1}
-_VERSIONS |= {"HARD_SWISH": 1, "PRELU": 1, "SPACE_TO_BATCH_ND": 3, "BATCH_TO_SPACE_ND": 3}
+_VERSIONS |= {"HARD_SWISH": 1, "PRELU": 1, "LOG_SOFTMAX": 2, "SPACE_TO_BATCH_ND": 3, "BATCH_TO_SPACE_ND": 3}
 _ACTIVATIONS = schema.ActivationFunctionType
 
 
@@ -364,6 +364,11 @@ class Net:
         options = schema.SoftmaxOptionsT()
         options.beta = beta
         return self.op("SOFTMAX", [x.index], self.map(x.shape, 1 / 256, -128), options, "SoftmaxOptions")
+
+    def log_softmax(self, x: Map) -> Map:
+        """Add LOG_SOFTMAX."""
+        result = self.map(x.shape, 1 / 16, 127)
+        return self.op("LOG_SOFTMAX", [x.index], result, schema.LogSoftmaxOptionsT(), "LogSoftmaxOptions")
 
     def requantize(self, x: Map, scale: float, zero_point: int, dtype: str = "int8", operator: str = "QUANTIZE") -> Map:
         """Add QUANTIZE, DEQUANTIZE, RELU, RELU6 or RELU_N1_TO_1."""

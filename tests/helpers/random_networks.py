@@ -102,7 +102,8 @@ class _Builder:
                 x = self.net_.dense(x, self.number(1, 7))
         if x.channels < 512 and self.pick(True, False):  # of more that are nearly equal TFLite ends the program
             self.told.append("softmax")
-            x = self.net_.softmax(x, self.pick(1.0, 0.5))
+            logarithm = self.pick(False, False, True)
+            x = self.net_.log_softmax(x) if logarithm else self.net_.softmax(x, self.pick(1.0, 0.5))
         if self.pick(False, False, True):
             self.told.append("dequantize")
             x = self.net_.requantize(x, x.scale, x.zero_point, "float32", "DEQUANTIZE")

@@ -176,9 +176,10 @@ class Reshape:
 
 @dataclass(frozen=True)
 class Softmax:
-    """SOFTMAX over the channels."""
+    """SOFTMAX over the channels; LOG_SOFTMAX is its logarithm."""
 
     beta: float
+    logarithm: bool = False
 
 
 @dataclass(frozen=True)

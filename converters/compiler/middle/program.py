@@ -230,13 +230,14 @@ class FullyConnectedKernel:
 
 @dataclass(frozen=True)
 class SoftmaxKernel(_EachChannel):
-    """Softmax over the channels of each pixel of a row."""
+    """Softmax over the channels of each pixel of a row, or its logarithm."""
 
     multiplier: int
     shift: int
     diff_min: int
     width: int
     channels: int
+    logarithm: bool = False
 
 
 Kernel = (

@@ -77,6 +77,10 @@ def _sum(kernel: prog.AddKernel, target: str) -> Choice:
     return Choice(functions[kernel.signs])
 
 
+def _softmax(kernel: prog.SoftmaxKernel, target: str) -> Choice:
+    return Choice("sqz_log_softmax_row" if kernel.logarithm else "sqz_softmax_row")
+
+
 def _always(function: str) -> Callable[[prog.Kernel, str], Choice]:
     """Return what chooses the same function on every target, for a kernel without weights."""
     return lambda kernel, target: Choice(function)
@@ -96,7 +100,7 @@ CHOICES: dict[type, Callable[[Any, str], Choice]] = {
     prog.PoolKernel: _pool,
     prog.QuantizeKernel: _always("sqz_quantize_row"),
     prog.ReshapeKernel: _always("sqz_reshape_row"),
-    prog.SoftmaxKernel: _always("sqz_softmax_row"),
+    prog.SoftmaxKernel: _softmax,
 }
 
 
