@@ -28,6 +28,7 @@ INPUTS = {
     "HARD_SWISH": (1, 1),
     "LEAKY_RELU": (1, 1),
     "LOGISTIC": (1, 1),
+    "LOG_SOFTMAX": (1, 1),
     "MAXIMUM": (2, 2),
     "MAX_POOL_2D": (1, 1),
     "MEAN": (2, 2),

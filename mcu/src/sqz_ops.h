@@ -320,6 +320,14 @@ typedef struct sqz_pad {
 
 SQZ_KERNEL(sqz_pad_row);
 
+/* The same of channels, too: so many before and after those of the input. */
+typedef struct sqz_pad_channels {
+    sqz_pad pad;
+    uint8_t before, after;
+} sqz_pad_channels;
+
+SQZ_KERNEL(sqz_pad_channels_row);
+
 /* RESHAPE to other rows: firing y makes row y of a map whose bytes are those of the input, all of which it sees (kernel_h
  * is the input's height, stride_h 0), so that its rows lie one after another from in[0] on. */
 typedef struct sqz_reshape {
@@ -355,7 +363,8 @@ SQZ_KERNEL(sqz_fully_connected_row_dsp);
 SQZ_KERNEL(sqz_fully_connected_row_dsp_wide);
 SQZ_KERNEL(sqz_fully_connected_row_mve);
 
-/* SOFTMAX over the channels of each pixel; output scale 1 / 256, zero point -128. multiplier, shift and diff_min as
+/* SOFTMAX over the channels of each pixel; output scale 1 / 256, zero point -128. LOG_SOFTMAX of at most 4095 channels;
+ * output scale 1 / 16, zero point 127. multiplier, shift and diff_min as
  * TFLite's PreprocessSoftmaxScaling makes them from beta and the input's scale, but shift at most 30. */
 typedef struct sqz_softmax {
     int32_t multiplier, diff_min;
@@ -364,6 +373,7 @@ typedef struct sqz_softmax {
 } sqz_softmax;
 
 SQZ_KERNEL(sqz_softmax_row);
+SQZ_KERNEL(sqz_log_softmax_row);
 
 #if defined(SQZ_TRACE)
 /* The caller's, with -DSQZ_TRACE: called with every complete row of every stream, the input's too. */

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+NO_TENSOR = -1  # of a map that the file does not have
+Shape = tuple[int, int, int]  # height, width, channels
+
 
 @dataclass(frozen=True)
 class Window:
@@ -52,7 +55,7 @@ class FeatureMap:
     zero_point: int
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> Shape:
         """Height, width, channels."""
         return self.height, self.width, self.channels
 
@@ -148,13 +151,15 @@ class Transpose:
 
 @dataclass(frozen=True)
 class Pad:
-    """PAD or PADV2 of height and width with the byte `value`."""
+    """PAD or PADV2 of height, width and channels with the byte `value`."""
 
     top: int
     bottom: int
     left: int
     right: int
     value: int
+    before: int = 0  # channels
+    after: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,9 +179,10 @@ class Reshape:
 
 @dataclass(frozen=True)
 class Softmax:
-    """SOFTMAX over the channels."""
+    """SOFTMAX over the channels; LOG_SOFTMAX is its logarithm."""
 
     beta: float
+    logarithm: bool = False
 
 
 @dataclass(frozen=True)
@@ -216,10 +222,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network; layers in execution order. `views[i]` is the map whose bytes map i has: itself, unless reshaped."""
+    """A network; layers in execution order. `views[i]` is the map whose bytes map i has: itself, unless reshaped.
+
+    `outputs` may name a map twice.
+    """
 
     maps: tuple[FeatureMap, ...]
     layers: tuple[Layer, ...]
     input: int
-    output: int
+    outputs: tuple[int, ...]
     views: tuple[int, ...]

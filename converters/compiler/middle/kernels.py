@@ -17,6 +17,8 @@ from converters.compiler.middle import arithmetic, elementwise
 from converters.compiler.middle import program as prog
 from converters.compiler.middle.constant import with_constant_channels
 
+MOST_EXPONENTIALS = (1 << 12) - 1  # of which TFLite's LOG_SOFTMAX makes a sum with 12 integer bits
+
 
 def convolution(kind: net.Convolution, source: net.FeatureMap, target: net.FeatureMap) -> prog.ConvKernel:
     """Return the kernel of CONV_2D or DEPTHWISE_CONV_2D; one that is depthwise over one channel is as good as dense."""
@@ -177,7 +179,8 @@ def _three(values: np.ndarray) -> tuple[int, int, int]:
 
 def pad(kind: net.Pad, source: net.FeatureMap, target: net.FeatureMap) -> prog.PadKernel:
     """Return the kernel of PAD or PADV2."""
-    return prog.PadKernel(source.width, source.channels, target.width, kind.left, kind.value)
+    sides = (kind.before, kind.after)
+    return prog.PadKernel(source.width, source.channels, target.width, kind.left, kind.value, *sides)
 
 
 def copy(source: net.FeatureMap) -> prog.PadKernel:
@@ -203,9 +206,11 @@ def fully_connected(
 
 
 def softmax(kind: net.Softmax, source: net.FeatureMap) -> prog.SoftmaxKernel:
-    """Return the kernel of SOFTMAX."""
+    """Return the kernel of SOFTMAX or LOG_SOFTMAX."""
     multiplier, shift, diff_min = arithmetic.softmax_scaling(kind.beta, source.scale)
-    return prog.SoftmaxKernel(multiplier, shift, diff_min, source.width, source.channels)
+    most = f"it has {source.channels} channels; expected at most {MOST_EXPONENTIALS}, whose sum fits 32 bits"
+    check(not kind.logarithm or source.channels <= MOST_EXPONENTIALS, most)
+    return prog.SoftmaxKernel(multiplier, shift, diff_min, source.width, source.channels, kind.logarithm)
 
 
 def quantize(kind: net.Requantize, source: net.FeatureMap, target: net.FeatureMap) -> prog.QuantizeKernel:

@@ -17,13 +17,17 @@ from converters.compiler.middle import program as prog
 from converters.compiler.middle.homes import Homes
 
 
-def lower(graph: net.Graph) -> prog.Program:
+def lower(graph: net.Graph, results: tuple[net.FeatureMap, ...]) -> prog.Program:
     """Return the program of a network whose edges are int8 and whose reshapes are views where that is enough.
+
+    Args:
+      graph: with one output.
+      results: what callers see in that, one after another.
 
     Raises:
       ValueError: a layer cannot be an operator, or there are too many.
     """
-    return _Lowering(graph).program()
+    return _Lowering(graph).program(results)
 
 
 def _rows_of(each: net.FeatureMap) -> prog.Stream:
@@ -39,19 +43,19 @@ class _Lowering:
         self.numbers: dict[int, int] = {}
         self.operators: list[prog.Operator] = []
 
-    def program(self) -> prog.Program:
+    def program(self, results: tuple[net.FeatureMap, ...]) -> prog.Program:
         self._stream(self.graph.input)
         for layer in self.graph.layers:
             try:
                 LOWERINGS[type(layer.kind)](self, layer, layer.kind)
             except ValueError as error:
                 raise Unsupported(f"layer {layer.name} ({layer.operator}): {error}") from error
-        output = self._stream(self.graph.output)
+        output = self._stream(self.graph.outputs[0])
         check(self.operators, "the model computes nothing: its output is its input")
         for name, count in (("streams", len(self.streams)), ("operators", len(self.operators))):
             check(count <= MOST_NUMBERED, f"the model has {count} {name}; expected at most {MOST_NUMBERED}")
-        result = _rows_of(self.graph.maps[self.graph.output])
-        return prog.Program(tuple(self.streams), tuple(self.operators), output, result)
+        seen = tuple(_rows_of(each) for each in results)
+        return prog.Program(tuple(self.streams), tuple(self.operators), output, seen)
 
     def _stream(self, number: int) -> int:
         """Return the stream that a map is, or is a view of."""

@@ -6,6 +6,7 @@ All is frozen; a pass returns a new one. Rows are int8 [width, channels]; real =
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -197,14 +198,26 @@ class QuantizeKernel(_EachChannel):
 
 
 @dataclass(frozen=True)
-class PadKernel(_EachChannel):
-    """A row with `value` around it; without padding a copy."""
+class PadKernel:
+    """A row with `value` around it; without padding a copy. `channels` are those of the input."""
 
     in_width: int
     channels: int
     out_width: int
     pad_left: int
     value: int
+    before: int = 0
+    after: int = 0
+
+    @property
+    def out_channels(self) -> int:
+        """Channels that it writes."""
+        return self.before + self.channels + self.after
+
+    @property
+    def pads_channels(self) -> bool:
+        """Whether it adds channels."""
+        return self.before + self.after > 0
 
 
 @dataclass(frozen=True)
@@ -229,13 +242,14 @@ class FullyConnectedKernel:
 
 @dataclass(frozen=True)
 class SoftmaxKernel(_EachChannel):
-    """Softmax over the channels of each pixel of a row."""
+    """Softmax over the channels of each pixel of a row, or its logarithm."""
 
     multiplier: int
     shift: int
     diff_min: int
     width: int
     channels: int
+    logarithm: bool = False
 
 
 Kernel = (
@@ -260,7 +274,7 @@ EACH, WINDOW, LAST = "EACH", "WINDOW", "LAST"  # when an operator's output rows 
 
 @dataclass(frozen=True)
 class Stream:
-    """A feature map as rows; `tensor` is its index in the file, whose values it has."""
+    """A feature map as rows; `tensor` is its index in the file, whose values it has, NO_TENSOR if there is none."""
 
     tensor: int
     name: str
@@ -274,6 +288,11 @@ class Stream:
     def row_bytes(self) -> int:
         """Bytes of one row."""
         return self.width * self.channels
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all rows."""
+        return self.height * self.row_bytes
 
 
 @dataclass(frozen=True)
@@ -317,9 +336,21 @@ class Operator:
 
 @dataclass(frozen=True)
 class Program:
-    """A network as the C library runs it. Stream 0 is the input; `result` is how callers see the stream `output`."""
+    """A network as the C library runs it. Stream 0 is the input; `results` are what callers see in the stream `output`,
+    one after another.
+    """
 
     streams: tuple[Stream, ...]
     operators: tuple[Operator, ...]
     output: int
-    result: Stream
+    results: tuple[Stream, ...]
+
+    @property
+    def result_bytes(self) -> int:
+        """Bytes of all results."""
+        return sum(each.bytes for each in self.results)
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Where each result begins, in bytes."""
+        return tuple(accumulate((each.bytes for each in self.results[:-1]), initial=0))

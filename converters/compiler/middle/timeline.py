@@ -87,7 +87,8 @@ def whole_maps(graph: net.Graph) -> tuple[tuple[str, int], ...]:
         born[layer.output] = now
         for index in (*layer.inputs, layer.output):
             dies[own[index]] = now
-    dies[own[graph.output]] = len(graph.layers)
+    for output in graph.outputs:
+        dies[own[output]] = len(graph.layers)
     held = [index for index, owner in own.items() if index == owner]
     sizes = {index: graph.maps[index].size for index in held}
     return tuple(
