@@ -46,6 +46,7 @@ examples:
   python -m sqz_tf.export --weights imagenet --data photos/       fine-tune ImageNet's SqueezeNet on them
   python -m sqz_tf.export --weights imagenet --data imagenet_val/ --calibration-data pictures/
                                                        only quantize it; judged on pictures labelled by wnid
+  python -m sqz_tf.export --weights mine.safetensors --data photos/       quantize your own, or fine-tune it
   python -m sqz_tf.export --data photos.zip --dry-run  what would happen, and how long it would take
 """
 
@@ -93,8 +94,9 @@ def _add_network(group: Any) -> None:
         "--weights",
         metavar="FILE",
         help="start from published weights: imagenet (SqueezeNet v1.0, 676 KB, downloaded once), or a file "
-        f"({', '.join(FORMATS)}). Pictures labelled by ImageNet's wnids keep its 1000 classes "
-        "and are only quantized; others get a new head and fine-tuning",
+        f"({', '.join(FORMATS)}; .pth and .pt need PyTorch). Pictures labelled by ImageNet's wnids keep its 1000 "
+        "classes, and pictures of a file's own classes keep those: they are only quantized; others get a new head and "
+        "fine-tuning",
     )
     group.add_argument("--width", type=float, help="multiplies every layer's filters (default: by data)")
     group.add_argument("--bypass", choices=BYPASSES, default="none", help="default: none")
