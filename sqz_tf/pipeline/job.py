@@ -14,6 +14,7 @@ from sqz_tf.artifact.workspace import stage_key
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.folders import walk
 from sqz_tf.data.dataset import Summary, summarise
+from sqz_tf.data.sources import reading_of
 from sqz_tf.images.find import ImageSet, scan
 from sqz_tf.images.imagenet_classes import imagenet_classes
 from sqz_tf.images.matching import match_classes
@@ -144,7 +145,7 @@ def from_weights(options: Options, weights: str, calibration: str | None) -> Job
       ConfigError: training is forbidden but needed, or allowed but pointless.
     """
     source = Path(options.data.source)
-    found = scan(source) if source.exists() else None
+    found = scan(source, reading_of(options.data)) if source.exists() else None
     if found is not None and found.classes and all(found.wnids or [""]) and found.wnids:
         _refuse_training(options)
         pretrained = _loaded(weights, options, options.input_size)
