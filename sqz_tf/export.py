@@ -22,6 +22,7 @@ from sqz_tf.base.console import (
     command,
     common_options,
     positive,
+    reading_options,
     show,
     show_json,
 )
@@ -76,8 +77,9 @@ def _add_input(group: Any) -> None:
         default="digits",
         metavar="SOURCE",
         help=f"{', '.join(NAMES)}, or a folder or .zip with one folder per class, with or without train/val/test on "
-        "top (default: digits, which are built in)",
+        "top, or with labels.csv (default: digits, which are built in)",
     )
+    reading_options(group)
     group.add_argument("--input-size", type=int, metavar="PX", help="side of the network's input (default: by data)")
     group.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 RGB (default: by data)")
     group.add_argument("--fit", choices=FITS, help="how pictures become square (default: centre-crop)")
@@ -241,6 +243,8 @@ def _options(arguments: argparse.Namespace) -> Options:
         source=arguments.data,
         test_fraction=arguments.test_fraction,
         calibration_images=arguments.calibration_images,
+        splits=arguments.splits,
+        zip_encoding=arguments.zip_encoding,
     )
     names = {field.name for field in dataclasses.fields(Options)} - {"data", "pack"}
     pack = PackConfig(arguments.pack_budget_kb or 0.0, arguments.max_drop) if arguments.pack else None

@@ -154,13 +154,16 @@ class DataConfig:
     """Which pictures, and how they are split.
 
     `source`: `digits`, `cifar10`, `tfds:NAME`, a folder or a `.zip`. Fractions of 0 mean the default: a quarter
-    for test and 15 % for validation under 10,000 pictures, a tenth each from there on.
+    for test and 15 % for validation under 10,000 pictures, a tenth each from there on. `splits` and `zip_encoding`
+    say how a folder or `.zip` is to be read (`sqz_tf.images.find.Reading`); empty, that is found out.
     """
 
     source: str = "digits"
     test_fraction: float = 0.0
     validation_fraction: float = 0.0
     calibration_images: int = 200
+    splits: str = ""
+    zip_encoding: str = ""
 
     def __post_init__(self) -> None:
         between("test_fraction", self.test_fraction, 0, 0.9)

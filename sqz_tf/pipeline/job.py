@@ -14,6 +14,7 @@ from sqz_tf.artifact.workspace import stage_key
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.folders import walk
 from sqz_tf.data.dataset import Summary, summarise
+from sqz_tf.data.sources import reading_of
 from sqz_tf.images.find import ImageSet, scan
 from sqz_tf.network.pretrained import Pretrained, load
 from sqz_tf.pipeline.head import Kept, Replaced, head_of
@@ -144,7 +145,7 @@ def from_weights(options: Options, weights: str, calibration: str | None) -> Job
       ConfigError: training is forbidden but needed, or allowed but pointless.
     """
     source = Path(options.data.source)
-    found = scan(source) if source.exists() else None
+    found = scan(source, reading_of(options.data)) if source.exists() else None
     pretrained = _loaded(weights, options, options.input_size)
     head = head_of(pretrained, found, options.data.source)
     if isinstance(head, Kept) and found is not None and not (options.epochs and not head.wnids):
