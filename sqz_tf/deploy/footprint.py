@@ -28,6 +28,7 @@ NAKED = {  # written in assembly: what they push, which GCC takes for nothing
     "sqz_dsp_four_sums": 40,
     "one_dsp_fours": 80,
     "one_mve_fours": 100,
+    "narrow_mve_fours": 136,
     "depthwise_dsp_sums": 80,
     "depthwise_dsp_widen": 36,
     "depthwise_dsp_unfold": 36,

@@ -178,8 +178,18 @@ def _for_mve(conv: ConvKernel) -> Choice:
     records += [record(conv, o, 1, rows[o].tobytes() + bytes(-inputs % 4)) for o in range(fours, len(rows))]
     read_beyond = 0 if len(rows) > fours else max(0, -inputs % VECTOR - (4 if conv.requant.only_shifts else 20))
     function = "sqz_conv_odd_row_mve" if _is_odd(conv) else "sqz_conv_row_mve"
+    if _is_narrow(conv):
+        return _in_records("sqz_conv_narrow_row_mve", b"".join(records) + bytes(read_beyond), 0)
     function = "sqz_conv_mean_row_mve" if conv.mean else function
     return _in_records(function, b"".join(records) + bytes(read_beyond), _mve_scratch(conv))
+
+
+def _is_narrow(conv: ConvKernel) -> bool:
+    """Whether sqz_conv_narrow_mve.c can: 1 x 1 inside the image's width, a vector of inputs, RELU's zero point."""
+    window, to = conv.window, conv.requant
+    inside = window.kernel_w == 1 and window.pad_left == 0 and (conv.out_width - 1) * window.stride_w < conv.in_width
+    fits = window.kernel_h == 1 and conv.in_channels <= VECTOR and conv.out_channels % 4 == 0
+    return inside and fits and not conv.mean and to.zero_point == -128 and not to.only_shifts
 
 
 def _mve_scratch(conv: ConvKernel) -> int:
