@@ -320,6 +320,14 @@ typedef struct sqz_pad {
 
 SQZ_KERNEL(sqz_pad_row);
 
+/* The same of channels, too: so many before and after those of the input. */
+typedef struct sqz_pad_channels {
+    sqz_pad pad;
+    uint8_t before, after;
+} sqz_pad_channels;
+
+SQZ_KERNEL(sqz_pad_channels_row);
+
 /* RESHAPE to other rows: firing y makes row y of a map whose bytes are those of the input, all of which it sees (kernel_h
  * is the input's height, stride_h 0), so that its rows lie one after another from in[0] on. */
 typedef struct sqz_reshape {

@@ -136,7 +136,6 @@ class _Reader:
 
     def __init__(self, compilation: Compilation, written: bytes) -> None:
         self.program, self.written = compilation.program, written
-        self.channels = {each.tensor: each.channels for each in compilation.graph.maps}
 
     def results(self, traced: int) -> tuple[np.ndarray, dict[int, np.ndarray]]:
         outputs: list[np.ndarray] = []
@@ -173,7 +172,7 @@ class _Reader:
             found[stream.tensor] = values
             for operator in self.program.operators:
                 if operator.output == number and operator.tensor not in (stream.tensor, NO_TENSOR):
-                    last = operator.channel + self.channels[operator.tensor]
+                    last = operator.channel + operator.kernel.out_channels
                     found[operator.tensor] = values[..., operator.channel : last]
         found.pop(NO_TENSOR, None)
         return found

@@ -242,7 +242,7 @@ def differences(compilation: Compilation, run: Run, reference: Reference) -> lis
         if operator.operator == "CONCATENATION" or operator.tensor in (stream.tensor, NO_TENSOR):
             continue
         part = run.streams[operator.output]
-        width = reference.tensor(operator.tensor).shape[-1]
+        width = operator.kernel.out_channels
         expected = reference.tensor(operator.tensor).reshape(stream.height, stream.width, width)[: len(part)]
         if not np.array_equal(part[..., operator.channel : operator.channel + width], expected):
             found.append(f"slice of {operator.name}")

@@ -242,10 +242,11 @@ class Net:
         return self.op("AVERAGE_POOL_2D" if average else "MAX_POOL_2D", [x.index], result, options, "Pool2DOptions")
 
     def concat(self, maps: Sequence[Map], axis: int = 3) -> Map:
-        """Add CONCATENATION of channels; all maps have one scale."""
+        """Add CONCATENATION along an axis; all maps have one scale."""
         options = schema.ConcatenationOptionsT()
         options.axis = axis
-        shape = (*maps[0].shape[:-1], sum(each.channels for each in maps))
+        shape = list(maps[0].shape)
+        shape[axis % len(shape)] = sum(each.shape[axis % len(shape)] for each in maps)
         result = self.map(shape, maps[0].scale, maps[0].zero_point)
         return self.op("CONCATENATION", [each.index for each in maps], result, options, "ConcatenationOptions")
 
@@ -299,23 +300,31 @@ class Net:
         result = self.map([x.shape[axis] for axis in axes], x.scale, x.zero_point)
         return self.op("TRANSPOSE", [x.index, order], result, schema.TransposeOptionsT(), "TransposeOptions")
 
-    def reduce(self, operator: str, x: Map, axes: Sequence[int]) -> Map:
-        """Add MEAN or REDUCE_MAX over axes, which stay as sides of 1."""
+    def reduce(self, operator: str, x: Map, axes: Sequence[int], keep_dims: bool = True) -> Map:
+        """Add MEAN or REDUCE_MAX over axes, which stay as sides of 1 with `keep_dims`."""
         options = schema.ReducerOptionsT()
-        options.keepDims = True
+        options.keepDims = keep_dims
         order = self.tensor((len(axes),), "int32", data=np.array(axes, np.int32))
-        shape = [1 if axis in axes else side for axis, side in enumerate(x.shape)]
+        shape = [1 if axis in axes else side for axis, side in enumerate(x.shape) if keep_dims or axis not in axes]
         scale, zero_point = (x.scale / 2, 5) if operator == "MEAN" else (x.scale, x.zero_point)
         result = self.map(shape, scale, zero_point)
         return self.op(operator, [x.index, order], result, options, "ReducerOptions")
 
     def pad(
-        self, x: Map, top: int = 1, bottom: int = 1, left: int = 1, right: int = 1, *, value: int | None = None
+        self,
+        x: Map,
+        top: int = 1,
+        bottom: int = 1,
+        left: int = 1,
+        right: int = 1,
+        *,
+        channels: tuple[int, int] = (0, 0),
+        value: int | None = None,
     ) -> Map:
-        """Add PAD, or PADV2 with the byte `value`."""
-        values = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
-        amounts = self.tensor((4, 2), "int32", data=values)
-        shape = (1, x.shape[1] + top + bottom, x.shape[2] + left + right, x.channels)
+        """Add PAD, or PADV2 with the byte `value`, of as many axes as the map has."""
+        values = np.array([(0, 0), *[(top, bottom), (left, right), channels][4 - len(x.shape) :]], np.int32)
+        amounts = self.tensor(values.shape, "int32", data=values)
+        shape = [side + int(sum(pad)) for side, pad in zip(x.shape, values, strict=True)]
         result = self.map(shape, x.scale, x.zero_point)
         if value is None:
             return self.op("PAD", [x.index, amounts], result, schema.PadOptionsT(), "PadOptions")

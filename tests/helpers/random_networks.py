@@ -79,7 +79,7 @@ class _Builder:
         parts = [self._conv, self._conv, self._depthwise, self._max_pool, self._average_pool, self._bypass]
         parts += [self._fire, self._branches, self._reduction, self._dense_block, self._pad, self._requantize]
         parts += [self._reshape, self._tall, self._elementwise, self._binary, self._squeeze_excite, self._turn]
-        parts += [self._prelu, self._reduce, self._groups, self._dilated]
+        parts += [self._prelu, self._reduce, self._groups, self._dilated, self._joined, self._pad_channels]
         part = self.pick(*parts)
         self.told.append(part.__name__.strip("_"))
         return part(x)
@@ -217,6 +217,22 @@ class _Builder:
     def _pad(self, x: Map) -> Map:
         return self.net_.pad(x, *(self.number(0, 2) for _ in range(4)), value=self._outside())
 
+    def _pad_channels(self, x: Map) -> Map:
+        sides = (self.number(0, 1), 0, 0, self.number(0, 1))
+        padded = self.net_.pad(x, *sides, channels=(self.number(0, 3), self.number(0, 3)), value=self._outside())
+        return self.net_.conv(padded, self._channels(), (1, 1))
+
+    def _joined(self, x: Map) -> Map:
+        """Concatenate along height or width, two or three maps that differ there."""
+        axis = self.pick(1, 2, -3, -2)
+        stride = {1: (2, 1), 2: (1, 2)}[axis % 4]
+        others = [
+            self.net_.conv(x, x.channels, (3, 3), self.pick((1, 1), stride), out=(x.scale, x.zero_point)),
+            self.net_.pool(x, (2, 2), self.pick((1, 1), stride)),
+        ]
+        maps = [x, *others[: self.number(1, 2)]]
+        return self.net_.concat(maps if self.pick(True, False) else maps[::-1], axis)
+
     def _outside(self) -> int | None:
         """Return the byte of a PADV2, or None for a PAD."""
         return self.number(-128, 127) if self.number(0, 1) else None
@@ -290,7 +306,9 @@ class _Builder:
         return self.net_.conv(x, self._channels(), (1, 1))
 
     def _reduce(self, x: Map) -> Map:
-        return self.net_.reduce(self.pick("MEAN", "REDUCE_MAX"), x, self.pick((1,), (2,), (1, 2)))
+        operator, axes = self.pick("MEAN", "REDUCE_MAX"), self.pick((1,), (2,), (1, 2), (-3,), (-2,))
+        y = self.net_.reduce(operator, x, [axis % 4 for axis in axes], self.pick(True, False))
+        return y if len(y.shape) == 4 else self.net_.reshape(y, 1, *[1] * (4 - len(y.shape)), *y.shape[1:])
 
     def _requantize(self, x: Map) -> Map:
         operator = self.pick("QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1")

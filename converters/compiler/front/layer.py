@@ -8,9 +8,10 @@ import numpy as np
 
 from converters.compiler.faults import check
 from converters.compiler.front import network as net
-from converters.compiler.limits import LARGEST_STEP
+from converters.compiler.limits import LARGEST_SIDE, LARGEST_STEP
 from converters.tflite.reader import Model, Op, Tensor
 
+CHANNELS = 2  # their place in a shape
 FULL_INTEGER = "convert with a representative_dataset and TFLITE_BUILTINS_INT8"
 
 
@@ -19,6 +20,18 @@ class ReadLayer:
 
     def __init__(self, model: Model, op: Op, where: str, inputs: tuple[net.FeatureMap, ...], output: net.FeatureMap):
         self.model, self.op, self.where, self.inputs, self.output = model, op, where, inputs, output
+        self.seen: dict[int, net.Shape] = {}
+        self.made = output.shape
+
+    def sees(self, position: int, shape: net.Shape) -> None:
+        """Let the layer read an input reshaped."""
+        self.check(max(shape) <= LARGEST_SIDE, f"{self.inputs[position].name[:80]!r} is too large to be joined so")
+        self.seen[position] = shape
+
+    def makes(self, shape: net.Shape) -> None:
+        """Let the layer make its output in another shape, of the same bytes; it is reshaped then."""
+        self.check(max(shape) <= LARGEST_SIDE, f"its output {self.output.shape} is too large to be made so")
+        self.made = shape
 
     def check(self, condition: object, message: str) -> None:
         """Raise `Unsupported`, the layer named, unless the condition holds."""
@@ -48,6 +61,14 @@ class ReadLayer:
     def shape(self, expected: tuple[int, ...]) -> None:
         """Check that the output has the shape that the options and inputs give."""
         self.check(self.output.shape == expected, f"the output is {self.output.shape}; expected {expected}")
+
+    def side(self, tensor: int, axis: int) -> int:
+        """Return which of height, width and channels an axis of a tensor is: 0, 1 or 2; the batch is refused."""
+        rank = len(self.model.tensors[tensor].shape)
+        self.check(
+            -rank <= axis < rank and axis % rank > 0, f"axis {axis} of {rank}; expected one other than the batch"
+        )
+        return axis % rank + 3 - rank
 
     def has(self, position: int) -> bool:
         """Whether there is an input at `position`; the last ones may be left out."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 NO_TENSOR = -1  # of a map that the file does not have
+Shape = tuple[int, int, int]  # height, width, channels
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class FeatureMap:
     zero_point: int
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> Shape:
         """Height, width, channels."""
         return self.height, self.width, self.channels
 
@@ -150,13 +151,15 @@ class Transpose:
 
 @dataclass(frozen=True)
 class Pad:
-    """PAD or PADV2 of height and width with the byte `value`."""
+    """PAD or PADV2 of height, width and channels with the byte `value`."""
 
     top: int
     bottom: int
     left: int
     right: int
     value: int
+    before: int = 0  # channels
+    after: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,8 @@ What cannot be compiled is a ValueError that names the layer, its operator and t
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from converters.compiler.faults import Unsupported, check
 from converters.compiler.front import moving, pointwise, pooling, weighted
 from converters.compiler.front import network as net
@@ -43,7 +45,8 @@ class _Reader:
         source = self.number(self.model.inputs[0], "the input")
         names = layer_names(self.model)
         named = zip(self.model.ops, names, strict=True)
-        layers = tuple(self.layer(op, name) for op, name in named if not _computes_shape(self.model, op))
+        read = (self.layers(op, name) for op, name in named if not _computes_shape(self.model, op))
+        layers = tuple(layer for some in read for layer in some)
         targets = tuple(self.number(index, "the output") for index in self.model.outputs)
         return net.Graph(tuple(self.maps), layers, source, targets, tuple(range(len(self.maps))))
 
@@ -53,7 +56,8 @@ class _Reader:
             self.maps.append(_feature_map(self.model.tensors[index], where))
         return self.numbers[index]
 
-    def layer(self, op: Op, name: str) -> net.Layer:
+    def layers(self, op: Op, name: str) -> list[net.Layer]:
+        """Return the layer of an operator, and what reshapes its inputs before and its output after it."""
         where = f"layer {name} ({op.name})"
         reader = READERS.get(op.name)
         if reader is None:
@@ -69,7 +73,26 @@ class _Reader:
         inputs = tuple(self.number(index, where) for index in taken)
         output = self.number(op.outputs[0], where)
         layer = ReadLayer(self.model, op, where, tuple(self.maps[i] for i in inputs), self.maps[output])
-        return net.Layer(name, op.name, inputs, output, kind_of(layer))
+        kind = kind_of(layer)
+        before = [self.reshaped(name, number, layer.seen.get(i)) for i, number in enumerate(inputs)]
+        made = self.like(output, layer.made)
+        own = net.Layer(name, op.name, tuple(each.output for each in before), made, kind)
+        after = [] if made == output else [net.Layer(f"{name}_out", "RESHAPE", (made,), output, net.Reshape())]
+        return [*(each for each in before if each.output not in inputs), own, *after]
+
+    def reshaped(self, name: str, number: int, shape: net.Shape | None) -> net.Layer:
+        """Return what gives a map another shape: nothing, if its output is its input."""
+        output = number if shape is None else self.like(number, shape)
+        return net.Layer(f"{name}_in", "RESHAPE", (number,), output, net.Reshape())
+
+    def like(self, number: int, shape: net.Shape) -> int:
+        """Return the map with a shape that has another's bytes: itself, if the shape is its own."""
+        own = self.maps[number]
+        if own.shape == shape:
+            return number
+        height, width, channels = shape
+        self.maps.append(replace(own, height=height, width=width, channels=channels))
+        return len(self.maps) - 1
 
 
 def _activations(model: Model, op: Op, activations: int | None) -> tuple[int, ...]:

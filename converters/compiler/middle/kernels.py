@@ -179,7 +179,8 @@ def _three(values: np.ndarray) -> tuple[int, int, int]:
 
 def pad(kind: net.Pad, source: net.FeatureMap, target: net.FeatureMap) -> prog.PadKernel:
     """Return the kernel of PAD or PADV2."""
-    return prog.PadKernel(source.width, source.channels, target.width, kind.left, kind.value)
+    sides = (kind.before, kind.after)
+    return prog.PadKernel(source.width, source.channels, target.width, kind.left, kind.value, *sides)
 
 
 def copy(source: net.FeatureMap) -> prog.PadKernel:

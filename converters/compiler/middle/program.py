@@ -198,14 +198,26 @@ class QuantizeKernel(_EachChannel):
 
 
 @dataclass(frozen=True)
-class PadKernel(_EachChannel):
-    """A row with `value` around it; without padding a copy."""
+class PadKernel:
+    """A row with `value` around it; without padding a copy. `channels` are those of the input."""
 
     in_width: int
     channels: int
     out_width: int
     pad_left: int
     value: int
+    before: int = 0
+    after: int = 0
+
+    @property
+    def out_channels(self) -> int:
+        """Channels that it writes."""
+        return self.before + self.channels + self.after
+
+    @property
+    def pads_channels(self) -> bool:
+        """Whether it adds channels."""
+        return self.before + self.after > 0
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,10 @@ def test_a_model_that_cannot_be_compiled_says_what_and_why(edit: Callable[..., N
     ("change", "message"),
     [
         (lambda n, x: n.concat([x, n.conv(x, 2)]), r"layer concatenation \(CONCATENATION\): input .* has scale"),
-        (lambda n, x: n.concat([x, x], axis=2), r"CONCATENATION\): axis 2; expected the channels"),
+        (
+            lambda n, x: n.concat([x, n.pool(x)]),
+            r"CONCATENATION\): input 't5' has shape \(3, 3, 4\), its output \(6, 6, 8\)",
+        ),
         (lambda n, x: n.add(x, n.conv(x, 1)), r"layer add \(ADD\): its inputs have shapes .* one pixel"),
         (lambda n, x: n.add(x, x, scale=x.scale / 1e7), "the output's scale .* is too small for the inputs'"),
         (lambda n, x: n.softmax(x, beta=1e-9), r"layer softmax \(SOFTMAX\): .* too small for a softmax"),

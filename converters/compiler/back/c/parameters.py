@@ -228,7 +228,7 @@ def _quantize_params(k: prog.QuantizeKernel, site: Site) -> Parameters:
 
 
 def _pad_params(k: prog.PadKernel, site: Site) -> Parameters:
-    return "sqz_pad", {
+    pad: dict[str, object] = {
         "in_width": k.in_width,
         "channels": k.channels,
         "out_width": k.out_width,
@@ -236,6 +236,9 @@ def _pad_params(k: prog.PadKernel, site: Site) -> Parameters:
         "pad_left": k.pad_left,
         "value": k.value,
     }
+    if not k.pads_channels:
+        return "sqz_pad", pad
+    return "sqz_pad_channels", {"pad": _inner(pad), "before": k.before, "after": k.after}
 
 
 def _reshape_params(k: prog.ReshapeKernel, site: Site) -> Parameters:

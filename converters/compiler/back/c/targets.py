@@ -77,6 +77,10 @@ def _sum(kernel: prog.AddKernel, target: str) -> Choice:
     return Choice(functions[kernel.signs])
 
 
+def _pad(kernel: prog.PadKernel, target: str) -> Choice:
+    return Choice("sqz_pad_channels_row" if kernel.pads_channels else "sqz_pad_row")
+
+
 def _softmax(kernel: prog.SoftmaxKernel, target: str) -> Choice:
     return Choice("sqz_log_softmax_row" if kernel.logarithm else "sqz_softmax_row")
 
@@ -96,7 +100,7 @@ CHOICES: dict[type, Callable[[Any, str], Choice]] = {
     prog.ConvKernel: _convolution,
     prog.FullyConnectedKernel: connected.lay_out,
     prog.MeanKernel: _always("sqz_mean_row"),
-    prog.PadKernel: _always("sqz_pad_row"),
+    prog.PadKernel: _pad,
     prog.PoolKernel: _pool,
     prog.QuantizeKernel: _always("sqz_quantize_row"),
     prog.ReshapeKernel: _always("sqz_reshape_row"),
