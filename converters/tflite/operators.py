@@ -13,7 +13,7 @@ _ACTIVATIONS = names(schema.ActivationFunctionType)
 _PADDINGS = names(schema.Padding)
 _OPTIONS = names(schema.BuiltinOptions)
 
-# Operator → how many inputs it needs and may have; each of these has one output. Others are not checked.
+# Operator → how many inputs it needs and may have; each of these but SPLITTING has one output. Others are not checked.
 INPUTS = {
     "ADD": (2, 2),
     "AVERAGE_POOL_2D": (1, 1),
@@ -43,13 +43,19 @@ INPUTS = {
     "RELU6": (1, 1),
     "RELU_N1_TO_1": (1, 1),
     "RESHAPE": (1, 2),
+    "SLICE": (3, 3),
     "SOFTMAX": (1, 1),
     "SPACE_TO_BATCH_ND": (3, 3),
+    "SPLIT": (2, 2),
+    "SPLIT_V": (3, 3),
     "SQUEEZE": (1, 1),
+    "STRIDED_SLICE": (4, 4),
     "SUB": (2, 2),
     "TANH": (1, 1),
     "TRANSPOSE": (2, 2),
+    "UNPACK": (1, 1),
 }
+SPLITTING = ("SPLIT", "SPLIT_V", "UNPACK")  # have one output or more
 
 
 def _conv(o: Any, file: File) -> dict[str, Any]:
@@ -103,6 +109,20 @@ def _slope(o: Any, file: File) -> dict[str, Any]:
     return {"alpha": o.Alpha()}
 
 
+def _strided_slice(o: Any, file: File) -> dict[str, Any]:
+    return {
+        "begin_mask": o.BeginMask(),
+        "end_mask": o.EndMask(),
+        "ellipsis_mask": o.EllipsisMask(),
+        "new_axis_mask": o.NewAxisMask(),
+        "shrink_axis_mask": o.ShrinkAxisMask(),
+    }
+
+
+def _unpack(o: Any, file: File) -> dict[str, Any]:
+    return {"axis": o.Axis()}
+
+
 def _reshape(o: Any, file: File) -> dict[str, Any]:
     return {"new_shape": tuple(numbers(o, "NewShape", file))}
 
@@ -123,6 +143,8 @@ OPTIONS: dict[str, tuple[str, Callable[[Any, File], dict[str, Any]]]] = {
     "LEAKY_RELU": ("LeakyReluOptions", _slope),
     "SOFTMAX": ("SoftmaxOptions", _softmax),
     "RESHAPE": ("ReshapeOptions", _reshape),
+    "STRIDED_SLICE": ("StridedSliceOptions", _strided_slice),
+    "UNPACK": ("UnpackOptions", _unpack),
 }
 _MAY_LACK_OPTIONS = ("RESHAPE", "ADD", "SUB", "MUL")
 

@@ -304,6 +304,15 @@ typedef struct sqz_transpose {
 
 SQZ_KERNEL(sqz_transpose_row);
 
+/* STRIDED_SLICE, SLICE and the parts of SPLIT. SQZ_WINDOW, so that it sees one row at a time: kernel_h is the first row
+ * taken and 1, stride_h from one to the next. From byte `first` of a row on, pixels and channels are so many bytes apart. */
+typedef struct sqz_slice {
+    uint32_t first, pixel_step;
+    uint16_t channel_step, width, channels, out_stride;
+} sqz_slice;
+
+SQZ_KERNEL(sqz_slice_row);
+
 /* QUANTIZE from int8 to int8, and RELU or RELU6 that stand alone: q -> requant(q - input_zero_point). The
  * output row may be the input if out_stride == channels. */
 typedef struct sqz_quantize {

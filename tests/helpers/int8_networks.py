@@ -331,6 +331,56 @@ class Net:
         byte = self.tensor((), "int8", (x.scale,), (x.zero_point,), data=np.array(value, np.int8))
         return self.op("PADV2", [x.index, amounts, byte], result, schema.PadV2OptionsT(), "PadV2Options")
 
+    def strided_slice(
+        self, x: Map, begin: Sequence[int], end: Sequence[int], step: Sequence[int], shrink: Sequence[int] = ()
+    ) -> Map:
+        """Add STRIDED_SLICE with Python's meaning of negative numbers; an end of 0 is the axis's; `shrink` axes go."""
+        options = schema.StridedSliceOptionsT()
+        options.shrinkAxisMask = sum(1 << axis for axis in shrink)
+        options.endMask = sum(1 << axis for axis, each in enumerate(end) if each == 0)
+        taken = [slice(*each) for each in zip(begin, [each or None for each in end], step, strict=True)]
+        shape = [
+            len(range(*part.indices(size)))
+            for axis, (part, size) in enumerate(zip(taken, x.shape, strict=True))
+            if axis not in shrink
+        ]
+        bounds = [self._numbers(each) for each in (begin, end, step)]
+        result = self.map(shape, x.scale, x.zero_point)
+        return self.op("STRIDED_SLICE", [x.index, *bounds], result, options, "StridedSliceOptions")
+
+    def slice(self, x: Map, begin: Sequence[int], size: Sequence[int]) -> Map:
+        """Add SLICE; a size of -1 is the rest."""
+        shape = [side - first if each == -1 else each for first, each, side in zip(begin, size, x.shape, strict=True)]
+        inputs = [x.index, self._numbers(begin), self._numbers(size)]
+        return self.op("SLICE", inputs, self.map(shape, x.scale, x.zero_point), schema.SliceOptionsT(), "SliceOptions")
+
+    def split(self, x: Map, parts: int | Sequence[int], axis: int) -> list[Map]:
+        """Add SPLIT into equal parts, or SPLIT_V into parts of these sizes."""
+        even = isinstance(parts, int)
+        sizes = [x.shape[axis] // parts] * parts if isinstance(parts, int) else list(parts)
+        shapes = [[*x.shape[:axis], size, *x.shape[axis % len(x.shape) + 1 :]] for size in sizes]
+        results = [self.map(shape, x.scale, x.zero_point) for shape in shapes]
+        where, kind = self._numbers([axis]), "Split" if even else "SplitV"
+        options = getattr(schema, f"{kind}OptionsT")()
+        options.numSplits = len(sizes)
+        inputs = [where, x.index] if even else [x.index, self._numbers(sizes), where]
+        self.op("SPLIT" if even else "SPLIT_V", inputs, results[0], options, f"{kind}Options")
+        self.graph.operators[-1].outputs = [each.index for each in results]
+        return results
+
+    def unpack(self, x: Map, axis: int) -> list[Map]:
+        """Add UNPACK: a map for each index of an axis, which goes."""
+        shape = [*x.shape[:axis], *x.shape[axis + 1 :]]
+        results = [self.map(shape, x.scale, x.zero_point) for _ in range(x.shape[axis])]
+        options = schema.UnpackOptionsT()
+        options.axis, options.num = axis, len(results)
+        self.op("UNPACK", [x.index], results[0], options, "UnpackOptions")
+        self.graph.operators[-1].outputs = [each.index for each in results]
+        return results
+
+    def _numbers(self, values: Sequence[int]) -> int:
+        return self.tensor((len(values),), "int32", data=np.array(values, np.int32))
+
     def mean(
         self, x: Map, *, keep_dims: bool = False, scale: float | None = None, zero_point: int | None = None
     ) -> Map:

@@ -80,6 +80,7 @@ class _Builder:
         parts += [self._fire, self._branches, self._reduction, self._dense_block, self._pad, self._requantize]
         parts += [self._reshape, self._tall, self._elementwise, self._binary, self._squeeze_excite, self._turn]
         parts += [self._prelu, self._reduce, self._groups, self._dilated, self._joined, self._pad_channels]
+        parts += [self._sliced, self._split]
         part = self.pick(*parts)
         self.told.append(part.__name__.strip("_"))
         return part(x)
@@ -232,6 +233,27 @@ class _Builder:
         ]
         maps = [x, *others[: self.number(1, 2)]]
         return self.net_.concat(maps if self.pick(True, False) else maps[::-1], axis)
+
+    def _sliced(self, x: Map) -> Map:
+        """Take every so many rows, columns and channels between random bounds."""
+        begin, end, step = [0], [0], [1]
+        for size in x.shape[1:]:
+            first = self.number(0, size - 1)
+            last = self.number(first + 1, size)
+            begin.append(self.pick(first, first - size))
+            end.append(0 if last == size else self.pick(last, last - size))
+            step.append(self.number(1, 3))
+        return self.net_.strided_slice(x, begin, end, step)
+
+    def _split(self, x: Map) -> Map:
+        """Split channels, convolve one part, and join them again; or one part alone goes on."""
+        x = self.net_.conv(x, self.pick(4, 6, 8), (1, 1))
+        first = self.number(1, x.channels - 1)
+        a, b = self.net_.split(x, self.pick(2, (first, x.channels - first)), self.pick(3, -1))
+        if self.pick(True, False):
+            return a
+        b = self.net_.conv(b, b.channels, (3, 3), out=(x.scale, x.zero_point))
+        return self.net_.concat(self.pick([a, b], [b, a, a]))
 
     def _outside(self) -> int | None:
         """Return the byte of a PADV2, or None for a PAD."""

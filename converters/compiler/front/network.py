@@ -6,12 +6,19 @@ All is frozen; a pass returns a new one. Maps are int8 [height, width, channels]
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 NO_TENSOR = -1  # of a map that the file does not have
 Shape = tuple[int, int, int]  # height, width, channels
+
+
+def shape_of(sides: Sequence[int]) -> Shape:
+    """Return three sides as a shape."""
+    height, width, channels = sides
+    return height, width, channels
 
 
 @dataclass(frozen=True)
@@ -162,6 +169,14 @@ class Pad:
     after: int = 0
 
 
+@dataclass(frozen=True)
+class Slice:
+    """STRIDED_SLICE, SLICE, or a part of SPLIT: every so many rows, columns and channels, from the first wanted on."""
+
+    first: Shape
+    step: Shape
+
+
 @dataclass(frozen=True, eq=False)
 class FullyConnected:
     """FULLY_CONNECTED: weights int8 [O, I], one weight scale or O, bias int32 [O]."""
@@ -201,6 +216,7 @@ LayerKind = (
     | Elementwise
     | PRelu
     | Transpose
+    | Slice
     | Pad
     | FullyConnected
     | Reshape

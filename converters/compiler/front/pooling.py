@@ -54,8 +54,7 @@ def _reduced(layer: ReadLayer) -> str:
 def _moved_up(shape: net.Shape, sides: set[int]) -> net.Shape:
     """Return a map's shape without the sides that were reduced."""
     kept = [size for side, size in enumerate(shape) if side not in sides]
-    height, width, channels = (1,) * (3 - len(kept)) + tuple(kept)
-    return height, width, channels
+    return net.shape_of([1] * (3 - len(kept)) + kept)
 
 
 READERS: Readers = {

@@ -8,15 +8,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from converters.compiler.faults import Unsupported, check
-from converters.compiler.front import moving, pointwise, pooling, weighted
+from converters.compiler.front import moving, pointwise, pooling, slicing, weighted
 from converters.compiler.front import network as net
 from converters.compiler.front.dilated import with_dilations
 from converters.compiler.front.layer import COMPUTED, FULL_INTEGER, Readers, ReadLayer
+from converters.compiler.front.slicing import with_parts
 from converters.compiler.limits import LARGEST_SIDE, MOST_LAYERS
 from converters.tflite.reader import Model, Op, Tensor, layer_names, read_model
 
 EDGE_DTYPES = ("int8", "uint8", "float32")
-READERS: Readers = {**weighted.READERS, **pooling.READERS, **moving.READERS, **pointwise.READERS}
+READERS: Readers = {**weighted.READERS, **pooling.READERS, **moving.READERS, **pointwise.READERS, **slicing.READERS}
 
 
 def read_graph(data: bytes) -> net.Graph:
@@ -25,7 +26,7 @@ def read_graph(data: bytes) -> net.Graph:
     Raises:
       ValueError: the file is damaged, or holds what cannot be compiled.
     """
-    model = with_dilations(read_model(data))
+    model = with_parts(with_dilations(read_model(data)))
     check(len(model.inputs) == 1, f"the model has {len(model.inputs)} inputs; expected one")
     check(
         len(model.ops) <= MOST_LAYERS, f"the model has {len(model.ops):,} operators; expected at most {MOST_LAYERS:,}"

@@ -81,6 +81,7 @@ STATE_BYTES: dict[type, Callable[[Any], int]] = {
     prog.PoolKernel: _pool_state,
     prog.QuantizeKernel: _nothing,
     prog.ReshapeKernel: _nothing,
+    prog.SliceKernel: _nothing,
     prog.SoftmaxKernel: _nothing,
 }
 
@@ -116,6 +117,7 @@ OVERWRITES: dict[type, Callable[[Any], bool]] = {
     prog.PoolKernel: _pool_overwrites,
     prog.QuantizeKernel: _always,
     prog.ReshapeKernel: _never,
+    prog.SliceKernel: _never,
     prog.SoftmaxKernel: _never,
 }
 
@@ -171,6 +173,7 @@ CONSTANTS: dict[type, Callable[[Any], Constants]] = {
     prog.PoolKernel: _no_constants,
     prog.QuantizeKernel: _scaling,
     prog.ReshapeKernel: _no_constants,
+    prog.SliceKernel: _no_constants,
     prog.SoftmaxKernel: _no_constants,
 }
 
@@ -211,5 +214,6 @@ OPERATIONS: dict[type, Callable[[prog.Operator, prog.Stream], int]] = {
     prog.PoolKernel: _window_each_value,
     prog.QuantizeKernel: _one_each_value,
     prog.ReshapeKernel: _one_each_value,
+    prog.SliceKernel: _one_each_value,
     prog.SoftmaxKernel: _one_each_value,
 }

@@ -172,6 +172,13 @@ def transpose(kind: net.Transpose, source: net.FeatureMap, target: net.FeatureMa
     return prog.TransposeKernel(target.width, target.channels, (rows, pixels, channels))
 
 
+def part(kind: net.Slice, source: net.FeatureMap, target: net.FeatureMap) -> prog.SliceKernel:
+    """Return the kernel of a slice; it sees one row at a time."""
+    (_, column, channel), (_, columns, channels) = kind.first, kind.step
+    first = column * source.channels + channel
+    return prog.SliceKernel(target.width, target.channels, first, (columns * source.channels, channels))
+
+
 def _three(values: np.ndarray) -> tuple[int, int, int]:
     a, b, c = (int(value) for value in values)
     return a, b, c

@@ -155,6 +155,15 @@ def _transpose(to: _Lowering, layer: net.Layer, kind: net.Transpose) -> None:
     to.add(layer, kernels.transpose(kind, source, target), layer.output, rows=source.height, stride_h=0)
 
 
+def _slice(to: _Lowering, layer: net.Layer, kind: net.Slice) -> None:
+    """A row of the output is complete with the input row that it is taken from: as of a pool that ends there."""
+    source, target = to.maps(layer)
+    rows, stride = kind.first[0] + 1, kind.step[0]
+    last = (target.height - 1) * stride + rows
+    how = {"yields": prog.WINDOW, "rows": rows, "stride_h": stride, "fires": last}
+    to.add(layer, kernels.part(kind, source, target), layer.output, **how)
+
+
 def _pad(to: _Lowering, layer: net.Layer, kind: net.Pad) -> None:
     source, target = to.maps(layer)
     to.add(layer, kernels.pad(kind, source, target), layer.output, pad_top=kind.top)
@@ -187,6 +196,7 @@ LOWERINGS: dict[type, Callable[[_Lowering, net.Layer, Any], None]] = {
     net.PRelu: _prelu,
     net.Requantize: _requantize,
     net.Reshape: _reshape,
+    net.Slice: _slice,
     net.Softmax: _softmax,
     net.Transpose: _transpose,
 }

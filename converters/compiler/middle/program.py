@@ -187,6 +187,16 @@ class TransposeKernel(_EachChannel):
     steps: tuple[int, int, int]
 
 
+@dataclass(frozen=True)
+class SliceKernel(_EachChannel):
+    """Some pixels and channels of a row: from byte `first` on, a pixel and a channel each so many bytes further."""
+
+    width: int
+    channels: int
+    first: int
+    steps: tuple[int, int]
+
+
 @dataclass(frozen=True, eq=False)
 class QuantizeKernel(_EachChannel):
     """A row in another scale."""
@@ -262,6 +272,7 @@ Kernel = (
     | TableKernel
     | PReluKernel
     | TransposeKernel
+    | SliceKernel
     | QuantizeKernel
     | PadKernel
     | ReshapeKernel

@@ -91,7 +91,7 @@ def test_a_model_that_cannot_be_compiled_says_what_and_why(edit: Callable[..., N
         (lambda n, x: n.concat([x, n.conv(x, 2)]), r"layer concatenation \(CONCATENATION\): input .* has scale"),
         (
             lambda n, x: n.concat([x, n.pool(x)]),
-            r"CONCATENATION\): input 't5' has shape \(3, 3, 4\), its output \(6, 6, 8\)",
+            r"CONCATENATION\): input 't4' has shape \(3, 3, 4\), its output \(6, 6, 8\)",
         ),
         (lambda n, x: n.add(x, n.conv(x, 1)), r"layer add \(ADD\): its inputs have shapes .* one pixel"),
         (lambda n, x: n.add(x, x, scale=x.scale / 1e7), "the output's scale .* is too small for the inputs'"),

@@ -217,6 +217,11 @@ def _transpose_params(k: prog.TransposeKernel, site: Site) -> Parameters:
     return "sqz_transpose", {**steps, **_pixels(k, site)}
 
 
+def _slice_params(k: prog.SliceKernel, site: Site) -> Parameters:
+    pixel, channel = k.steps
+    return "sqz_slice", {"first": k.first, "pixel_step": pixel, "channel_step": channel, **_pixels(k, site)}
+
+
 def _quantize_params(k: prog.QuantizeKernel, site: Site) -> Parameters:
     return "sqz_quantize", {
         "requant": _requant(k.requant, site),
@@ -281,5 +286,6 @@ PARAMETERS: dict[type, Callable[[Any, Site], Parameters]] = {
     prog.PadKernel: _pad_params,
     prog.ReshapeKernel: _reshape_params,
     prog.FullyConnectedKernel: _fully_connected_params,
+    prog.SliceKernel: _slice_params,
     prog.SoftmaxKernel: _softmax_params,
 }

@@ -104,6 +104,7 @@ CHOICES: dict[type, Callable[[Any, str], Choice]] = {
     prog.PoolKernel: _pool,
     prog.QuantizeKernel: _always("sqz_quantize_row"),
     prog.ReshapeKernel: _always("sqz_reshape_row"),
+    prog.SliceKernel: _always("sqz_slice_row"),
     prog.SoftmaxKernel: _softmax,
 }
 
@@ -126,5 +127,6 @@ COMPRESSED: dict[type, Callable[[Any, str], Choice | None]] = {
     prog.PoolKernel: _never,
     prog.QuantizeKernel: _never,
     prog.ReshapeKernel: _never,
+    prog.SliceKernel: _never,
     prog.SoftmaxKernel: _never,
 }
