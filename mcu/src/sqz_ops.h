@@ -140,8 +140,9 @@ SQZ_KERNEL(sqz_conv_row_mve);
 SQZ_KERNEL(sqz_conv_odd_row_dsp);
 SQZ_KERNEL(sqz_conv_odd_row_mve);
 
-/* The same for pixels of few channels (sqz_conv_narrow_mve.c). */
+/* The same for pixels of few channels (sqz_conv_narrow_mve.c), and for windows of few inputs (sqz_conv_short_mve.c). */
 SQZ_KERNEL(sqz_conv_narrow_row_mve);
+SQZ_KERNEL(sqz_conv_short_row_mve);
 
 /* The same without the blocks of weights, four channels by two inputs, that are zero (sqz_tile_dsp_sparse.h). */
 SQZ_KERNEL(sqz_conv_row_dsp_sparse);

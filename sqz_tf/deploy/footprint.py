@@ -29,6 +29,8 @@ NAKED = {  # written in assembly: what they push, which GCC takes for nothing
     "one_dsp_fours": 80,
     "one_mve_fours": 100,
     "narrow_mve_fours": 136,
+    "short_mve_27": 100,
+    "short_mve_32": 100,
     "depthwise_dsp_sums": 80,
     "depthwise_dsp_widen": 36,
     "depthwise_dsp_unfold": 36,

@@ -22,7 +22,7 @@ PARTS = (
     *("conv_dsp", "conv_odd_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "one_dsp", "sums_dsp"),
     *("conv_four", "conv_mean_four", "tile_plain"),
     *("conv_copied", "conv_mean_copied", "conv_thumb", "conv_mean_thumb", "tile_copied"),
-    *("conv_mve", "conv_odd_mve", "conv_narrow_mve", "conv_mean_mve", "tile_mve", "window"),
+    *("conv_mve", "conv_odd_mve", "conv_narrow_mve", "conv_short_mve", "conv_mean_mve", "tile_mve", "window"),
     *("conv_packed", "conv_mean_packed", "conv_dsp_packed", "conv_mean_dsp_packed", "conv_mve_packed"),
     *("conv_mean_mve_packed", "unpack"),
     *("conv_dsp_sparse", "conv_mean_dsp_sparse", "tile_dsp_sparse"),
@@ -323,11 +323,14 @@ def edge_conv(zero_point: int, relu: bool, channels: int = 66, inputs: int = 1) 
 EDGES = [(-128, True), (-128, False), (0, True), (0, False), (127, False), (5, True)]
 
 
-@pytest.mark.parametrize("inputs", [1, 4])
-def test_every_shift_rounds_halves_alike_where_weights_stay_in_registers(inputs: int) -> None:
+FEW = {1: "sqz_conv_narrow_row_mve", 32: "sqz_conv_short_row_mve"}  # inputs
+
+
+@pytest.mark.parametrize("inputs", FEW)
+def test_every_shift_rounds_halves_alike_where_inputs_are_few(inputs: int) -> None:
     conv = edge_conv(-128, relu=True, channels=68, inputs=inputs)
     fast = with_expected(conv, "cortex-m55")
-    assert fast.calls[0].kernel == "sqz_conv_narrow_row_mve"
+    assert fast.calls[0].kernel == FEW[inputs]
     np.testing.assert_array_equal(run(fast), fast.expected)
 
 
@@ -358,10 +361,15 @@ def test_sums_beyond_the_shared_halfword_get_the_wide_kernel() -> None:
     np.testing.assert_array_equal(run(fast), fast.expected)
 
 
-NARROW = [  # pixels of few channels; stride, in_width, in_channels, out_channels
+NARROW = [  # of 1 x 1 and few channels
     *((1, 1, 1, 0, 1, 8, 3, 4), (1, 1, 1, 0, 1, 1, 16, 8), (1, 1, 2, 0, 1, 9, 8, 12), (1, 1, 3, 0, 1, 6, 13, 4)),
     (1, 1, 1, 0, 1, 3, 7, 16),
 ]
+SHORT = [  # of 27 and 32 inputs
+    *((3, 3, 2, 1, 1, 12, 3, 8), (3, 3, 1, 0, 1, 7, 3, 4), (1, 9, 1, 4, 1, 5, 3, 12), (3, 3, 1, 2, 2, 6, 3, 4)),
+    *((1, 1, 1, 0, 1, 4, 32, 16), (1, 1, 1, 0, 1, 3, 32, 4), (2, 2, 1, 1, 1, 5, 8, 8)),
+]
+REGISTERS = {**dict.fromkeys(NARROW, "sqz_conv_narrow_row_mve"), **dict.fromkeys(SHORT, "sqz_conv_short_row_mve")}
 
 
 def relu_conv(shape: tuple[int, ...]) -> ConvKernel:
@@ -370,11 +378,11 @@ def relu_conv(shape: tuple[int, ...]) -> ConvKernel:
     return replace(conv, requant=replace(conv.requant, zero_point=-128, lowest=-128))
 
 
-@pytest.mark.parametrize("shape", NARROW)
-def test_pixels_of_few_channels_get_a_kernel_of_their_own(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("shape", REGISTERS)
+def test_few_inputs_get_kernels_of_their_own(shape: tuple[int, ...]) -> None:
     conv = relu_conv(shape)
     fast = case(conv, "cortex-m55", margin=5)
-    assert fast.calls[0].kernel == "sqz_conv_narrow_row_mve"
+    assert fast.calls[0].kernel == REGISTERS[shape]
     np.testing.assert_array_equal(run(fast), run(case(conv, "reference", margin=5)))
     outside = replace(conv, window=replace(conv.window, pad_top=1))
     np.testing.assert_array_equal(run(case(outside, "cortex-m55")), run(case(outside, "reference")))
@@ -384,8 +392,8 @@ def batch(target: str) -> list[mcu.Case]:
     """Return cases of every shape."""
     convs = [random_conv(i, shape, i % 3 == 1, i % 4 < 2) for i, shape in enumerate(SHAPES)]
     edges = [with_expected(edge_conv(*each), target, height=1) for each in EDGES]
-    edges += [with_expected(conv, target) for conv in map(relu_conv, NARROW)]
-    edges.append(with_expected(edge_conv(-128, relu=True, channels=68), target, height=1))
+    edges += [with_expected(conv, target) for conv in map(relu_conv, REGISTERS)]
+    edges += [with_expected(edge_conv(-128, True, channels=68, inputs=inputs), target, height=1) for inputs in FEW]
     edges.append(with_expected(huge_conv(), target, height=1))
     for i, shape in enumerate(SHAPES):
         conv = sparse_conv(i, shape, i % 3 == 1, i % 4 < 2)
