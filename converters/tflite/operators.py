@@ -21,6 +21,7 @@ INPUTS = {
     "CONCATENATION": (1, None),
     "CONV_2D": (2, 3),
     "DEPTHWISE_CONV_2D": (2, 3),
+    "DEPTH_TO_SPACE": (1, 1),
     "DEQUANTIZE": (1, 1),
     "EXP": (1, 1),
     "EXPAND_DIMS": (2, 2),
@@ -43,9 +44,12 @@ INPUTS = {
     "RELU6": (1, 1),
     "RELU_N1_TO_1": (1, 1),
     "RESHAPE": (1, 2),
+    "RESIZE_BILINEAR": (2, 2),
+    "RESIZE_NEAREST_NEIGHBOR": (2, 2),
     "SLICE": (3, 3),
     "SOFTMAX": (1, 1),
     "SPACE_TO_BATCH_ND": (3, 3),
+    "SPACE_TO_DEPTH": (1, 1),
     "SPLIT": (2, 2),
     "SPLIT_V": (3, 3),
     "SQUEEZE": (1, 1),
@@ -53,6 +57,7 @@ INPUTS = {
     "SUB": (2, 2),
     "TANH": (1, 1),
     "TRANSPOSE": (2, 2),
+    "TRANSPOSE_CONV": (3, 4),
     "UNPACK": (1, 1),
 }
 SPLITTING = ("SPLIT", "SPLIT_V", "UNPACK")  # have one output or more
@@ -119,6 +124,18 @@ def _strided_slice(o: Any, file: File) -> dict[str, Any]:
     }
 
 
+def _transposed(o: Any, file: File) -> dict[str, Any]:
+    return {"padding": _PADDINGS[o.Padding()], "stride": (o.StrideH(), o.StrideW()), **_activation(o, file)}
+
+
+def _resize(o: Any, file: File) -> dict[str, Any]:
+    return {"align_corners": bool(o.AlignCorners()), "half_pixels": bool(o.HalfPixelCenters())}
+
+
+def _blocks(o: Any, file: File) -> dict[str, Any]:
+    return {"block": o.BlockSize()}
+
+
 def _unpack(o: Any, file: File) -> dict[str, Any]:
     return {"axis": o.Axis()}
 
@@ -144,6 +161,11 @@ OPTIONS: dict[str, tuple[str, Callable[[Any, File], dict[str, Any]]]] = {
     "SOFTMAX": ("SoftmaxOptions", _softmax),
     "RESHAPE": ("ReshapeOptions", _reshape),
     "STRIDED_SLICE": ("StridedSliceOptions", _strided_slice),
+    "TRANSPOSE_CONV": ("TransposeConvOptions", _transposed),
+    "DEPTH_TO_SPACE": ("DepthToSpaceOptions", _blocks),
+    "SPACE_TO_DEPTH": ("SpaceToDepthOptions", _blocks),
+    "RESIZE_BILINEAR": ("ResizeBilinearOptions", _resize),
+    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _resize),
     "UNPACK": ("UnpackOptions", _unpack),
 }
 _MAY_LACK_OPTIONS = ("RESHAPE", "ADD", "SUB", "MUL")

@@ -80,6 +80,7 @@ typedef struct sqz_op {
     uint8_t left_over;      /* firings that the last band takes too if only so many would be left: 0 if it is at_once */
     uint8_t at_once;        /* whether the kernel makes a band */
     uint8_t lag;            /* further input rows to wait for, so that the slices of one row are made in one step */
+    uint8_t doublings;      /* 2^doublings firings see the same rows: those of a firing of that number's share */
 } sqz_op;
 
 typedef struct sqz_model {
@@ -348,6 +349,39 @@ typedef struct sqz_reshape {
 } sqz_reshape;
 
 SQZ_KERNEL(sqz_reshape_row);
+
+/* RESHAPE to 2^n times as many rows: firing y makes part y & mask of the row that it sees (the operator's doublings: n). */
+typedef struct sqz_unstack {
+    sqz_reshape reshape;
+    uint8_t mask;
+} sqz_unstack;
+
+SQZ_KERNEL(sqz_unstack_row);
+
+/* RESIZE_NEAREST_NEIGHBOR: which column of the input each pixel is, uint16 [width], and which of the rows that firing y sees,
+ * uint8 [height of the output]; null: the first. */
+typedef struct sqz_nearest {
+    const uint8_t *rows;
+    const uint16_t *columns;
+    uint16_t width, channels, out_stride;
+} sqz_nearest;
+
+SQZ_KERNEL(sqz_nearest_row);
+
+/* RESIZE_BILINEAR: place y of the output is y * scale + offset of the input, in 1 / 1024. Firing y sees rows from
+ * (y >> doublings) - top on, or all. */
+typedef struct sqz_bilinear_axis {
+    int32_t scale, offset;
+    uint16_t size; /* of the input */
+} sqz_bilinear_axis;
+
+typedef struct sqz_bilinear {
+    sqz_bilinear_axis rows, columns;
+    uint16_t width, channels, out_stride;
+    uint8_t doublings, top, whole;
+} sqz_bilinear;
+
+SQZ_KERNEL(sqz_bilinear_row);
 
 /* As sqz_requant, but rounded once: TFLite's reference FULLY_CONNECTED multiplies by a double and rounds halves away
  * from zero. The factor has all of a double's 53 bits: (high * 2^31 + low) / 2^shift, 0 <= high < 2^22,

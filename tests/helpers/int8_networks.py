@@ -17,7 +17,17 @@ SPREAD = 40.0  # standard deviation of int8 inputs, weights and outputs
 
 _OPERATORS = schema.BuiltinOperator
 _VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "RESHAPE": 1, "RELU_N1_TO_1": 1}
-_VERSIONS |= {"HARD_SWISH": 1, "PRELU": 1, "LOG_SOFTMAX": 2, "SPACE_TO_BATCH_ND": 3, "BATCH_TO_SPACE_ND": 3}
+_VERSIONS |= {
+    "HARD_SWISH": 1,
+    "PRELU": 1,
+    "LOG_SOFTMAX": 2,
+    "TRANSPOSE_CONV": 3,
+    "DEPTH_TO_SPACE": 1,
+    "RESIZE_BILINEAR": 3,
+    "RESIZE_NEAREST_NEIGHBOR": 3,
+    "SPACE_TO_BATCH_ND": 3,
+    "BATCH_TO_SPACE_ND": 3,
+}
 _ACTIVATIONS = schema.ActivationFunctionType
 
 
@@ -330,6 +340,58 @@ class Net:
             return self.op("PAD", [x.index, amounts], result, schema.PadOptionsT(), "PadOptions")
         byte = self.tensor((), "int8", (x.scale,), (x.zero_point,), data=np.array(value, np.int8))
         return self.op("PADV2", [x.index, amounts, byte], result, schema.PadV2OptionsT(), "PadV2Options")
+
+    def transposed(
+        self,
+        x: Map,
+        channels: int,
+        kernel: tuple[int, int] = (3, 3),
+        stride: tuple[int, int] = (2, 2),
+        padding: str = "SAME",
+        activation: str = "NONE",
+        *,
+        per_channel: bool = True,
+        bias: bool = True,
+        less: int = 0,
+    ) -> Map:
+        """Add TRANSPOSE_CONV; the output is `less` rows and columns smaller than it could be."""
+        shape, inputs = (channels, *kernel, x.channels), int(np.prod(kernel)) * x.channels
+        scales = self._weight_scales(channels if per_channel else 1, False)
+        sizes = []
+        for side, span, step in zip(x.shape[1:3], kernel, stride, strict=True):
+            largest = side * step if padding == "SAME" else (side - 1) * step + span + step - 1
+            smallest = (side - 1) * step + (1 if padding == "SAME" else span)
+            sizes.append(max(largest - less, smallest))
+        weights = self.tensor(shape, "int8", scales, [0] * len(scales), self._weights(shape, 0))
+        result = self.map((1, *sizes, channels), *self._output_scale(x, scales, inputs, activation, None, False))
+        constants = [self._bias(x, scales, self._biases(channels, inputs))] if bias else []
+        options = schema.TransposeConvOptionsT()
+        options.strideH, options.strideW = stride
+        options.padding = getattr(schema.Padding, padding)
+        options.fusedActivationFunction = getattr(_ACTIVATIONS, activation)
+        given = [self._numbers(result.shape), weights, x.index, *constants]
+        return self.op("TRANSPOSE_CONV", given, result, options, "TransposeConvOptions")
+
+    def blocks(self, operator: str, x: Map, block: int) -> Map:
+        """Add DEPTH_TO_SPACE or SPACE_TO_DEPTH."""
+        _, height, width, channels = x.shape
+        shape = (1, height // block, width // block, channels * block * block)
+        if operator == "DEPTH_TO_SPACE":
+            shape = (1, height * block, width * block, channels // block // block)
+        kind = "DepthToSpace" if operator == "DEPTH_TO_SPACE" else "SpaceToDepth"
+        options = getattr(schema, f"{kind}OptionsT")()
+        options.blockSize = block
+        return self.op(operator, [x.index], self.map(shape, x.scale, x.zero_point), options, f"{kind}Options")
+
+    def resize(
+        self, operator: str, x: Map, size: tuple[int, int], align_corners: bool = False, half_pixels: bool = False
+    ) -> Map:
+        """Add RESIZE_BILINEAR or RESIZE_NEAREST_NEIGHBOR."""
+        kind = "ResizeBilinear" if operator == "RESIZE_BILINEAR" else "ResizeNearestNeighbor"
+        options = getattr(schema, f"{kind}OptionsT")()
+        options.alignCorners, options.halfPixelCenters = align_corners, half_pixels
+        result = self.map((1, *size, x.channels), x.scale, x.zero_point)
+        return self.op(operator, [x.index, self._numbers(size)], result, options, f"{kind}Options")
 
     def strided_slice(
         self, x: Map, begin: Sequence[int], end: Sequence[int], step: Sequence[int], shrink: Sequence[int] = ()

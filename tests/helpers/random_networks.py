@@ -80,7 +80,7 @@ class _Builder:
         parts += [self._fire, self._branches, self._reduction, self._dense_block, self._pad, self._requantize]
         parts += [self._reshape, self._tall, self._elementwise, self._binary, self._squeeze_excite, self._turn]
         parts += [self._prelu, self._reduce, self._groups, self._dilated, self._joined, self._pad_channels]
-        parts += [self._sliced, self._split]
+        parts += [self._sliced, self._split, self._transposed, self._resized, self._blocks]
         part = self.pick(*parts)
         self.told.append(part.__name__.strip("_"))
         return part(x)
@@ -254,6 +254,34 @@ class _Builder:
             return a
         b = self.net_.conv(b, b.channels, (3, 3), out=(x.scale, x.zero_point))
         return self.net_.concat(self.pick([a, b], [b, a, a]))
+
+    def _transposed(self, x: Map) -> Map:
+        """Convolve back to a larger map, of at most some 40 rows."""
+        stride = (self.number(1, 3) if x.shape[1] <= 12 else 1, self.number(1, 3) if x.shape[2] <= 12 else 1)
+        kernel = (self.number(1, 5), self.number(1, 5))
+        how = {"per_channel": self.pick(True, False), "bias": self.pick(True, False), "less": self.number(0, 2)}
+        activation = self.pick("NONE", "RELU")
+        return self.net_.transposed(x, self.number(1, 6), kernel, stride, self.pick("SAME", "VALID"), activation, **how)
+
+    def _resized(self, x: Map) -> Map:
+        operator = self.pick("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
+        sizes = [
+            side * self.pick(1, 2, 4) if side <= 10 and self.pick(True, False) else self.number(1, 20)
+            for side in x.shape[1:3]
+        ]
+        align_corners, half_pixels = self.pick((False, False), (False, True), (True, False))
+        return self.net_.resize(operator, x, (sizes[0], sizes[1]), align_corners, half_pixels)
+
+    def _blocks(self, x: Map) -> Map:
+        """Make pixels of channels, or channels of pixels."""
+        block = self.pick(2, 3)
+        if self.pick(True, False):
+            return self.net_.blocks(
+                "DEPTH_TO_SPACE", self.net_.conv(x, block * block * self.number(1, 2), (1, 1)), block
+            )
+        sizes = [max(side // block, 1) * block for side in x.shape[1:3]]
+        x = self.net_.resize("RESIZE_NEAREST_NEIGHBOR", x, (sizes[0], sizes[1]))
+        return self.net_.conv(self.net_.blocks("SPACE_TO_DEPTH", x, block), self._channels(), (1, 1))
 
     def _outside(self) -> int | None:
         """Return the byte of a PADV2, or None for a PAD."""

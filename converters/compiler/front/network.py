@@ -177,6 +177,15 @@ class Slice:
     step: Shape
 
 
+@dataclass(frozen=True)
+class Resize:
+    """RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR, with their options."""
+
+    bilinear: bool
+    align_corners: bool
+    half_pixels: bool
+
+
 @dataclass(frozen=True, eq=False)
 class FullyConnected:
     """FULLY_CONNECTED: weights int8 [O, I], one weight scale or O, bias int32 [O]."""
@@ -217,6 +226,7 @@ LayerKind = (
     | PRelu
     | Transpose
     | Slice
+    | Resize
     | Pad
     | FullyConnected
     | Reshape

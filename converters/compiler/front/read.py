@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from converters.compiler.faults import Unsupported, check
-from converters.compiler.front import moving, pointwise, pooling, slicing, weighted
+from converters.compiler.front import moving, pointwise, pooling, slicing, upward, weighted
 from converters.compiler.front import network as net
 from converters.compiler.front.dilated import with_dilations
 from converters.compiler.front.layer import COMPUTED, FULL_INTEGER, Readers, ReadLayer
@@ -17,7 +17,14 @@ from converters.compiler.limits import LARGEST_SIDE, MOST_LAYERS
 from converters.tflite.reader import Model, Op, Tensor, layer_names, read_model
 
 EDGE_DTYPES = ("int8", "uint8", "float32")
-READERS: Readers = {**weighted.READERS, **pooling.READERS, **moving.READERS, **pointwise.READERS, **slicing.READERS}
+READERS: Readers = {
+    **weighted.READERS,
+    **pooling.READERS,
+    **moving.READERS,
+    **pointwise.READERS,
+    **slicing.READERS,
+    **upward.READERS,
+}
 
 
 def read_graph(data: bytes) -> net.Graph:
@@ -67,8 +74,9 @@ class _Reader:
         halves = any(each >= 0 and self.model.tensors[each].dtype == "float16" for each in op.inputs)
         check(not halves, f"{where} has float16 weights; expected an int8 model: {FULL_INTEGER}")
         taken = _activations(self.model, op, activations)
+        least = max(activations, 1) if isinstance(activations, int) else 1
         check(
-            len(op.outputs) == 1 and taken and min(taken) >= 0 and len(taken) >= max(activations or 1, 1),
+            len(op.outputs) == 1 and taken and min(taken) >= 0 and len(taken) >= least,
             f"{where} has inputs {list(op.inputs)}, outputs {list(op.outputs)}; one is missing or too many",
         )
         inputs = tuple(self.number(index, where) for index in taken)
@@ -76,28 +84,39 @@ class _Reader:
         layer = ReadLayer(self.model, op, where, tuple(self.maps[i] for i in inputs), self.maps[output])
         kind = kind_of(layer)
         before = [self.reshaped(name, number, layer.seen.get(i)) for i, number in enumerate(inputs)]
+        numbers, steps = [each.output for each in before], []
+        for i, step in enumerate(layer.steps):
+            numbers.append(self.like(output, step.shape, net.NO_TENSOR))
+            reads = tuple(numbers[each] for each in step.reads)
+            steps.append(net.Layer(f"{name}_{i}", op.name, reads, numbers[-1], step.kind))
         made = self.like(output, layer.made)
-        own = net.Layer(name, op.name, tuple(each.output for each in before), made, kind)
+        own = net.Layer(name, op.name, tuple(numbers[each] for each in layer.reads), made, kind)
         after = [] if made == output else [net.Layer(f"{name}_out", "RESHAPE", (made,), output, net.Reshape())]
-        return [*(each for each in before if each.output not in inputs), own, *after]
+        return [*(each for each in before if each.output not in inputs), *steps, own, *after]
 
     def reshaped(self, name: str, number: int, shape: net.Shape | None) -> net.Layer:
         """Return what gives a map another shape: nothing, if its output is its input."""
         output = number if shape is None else self.like(number, shape)
         return net.Layer(f"{name}_in", "RESHAPE", (number,), output, net.Reshape())
 
-    def like(self, number: int, shape: net.Shape) -> int:
-        """Return the map with a shape that has another's bytes: itself, if the shape is its own."""
+    def like(self, number: int, shape: net.Shape, tensor: int | None = None) -> int:
+        """Return the map with a shape that has another's bytes: itself, if the shape is its own.
+
+        With a `tensor` it is a new map, of the other's scale, with values of its own.
+        """
         own = self.maps[number]
-        if own.shape == shape:
+        if own.shape == shape and tensor is None:
             return number
         height, width, channels = shape
-        self.maps.append(replace(own, height=height, width=width, channels=channels))
+        index = own.tensor if tensor is None else tensor
+        self.maps.append(replace(own, tensor=index, height=height, width=width, channels=channels))
         return len(self.maps) - 1
 
 
-def _activations(model: Model, op: Op, activations: int | None) -> tuple[int, ...]:
+def _activations(model: Model, op: Op, activations: int | tuple[int, ...] | None) -> tuple[int, ...]:
     """Return the inputs of an operator that are activations, as `Readers` says."""
+    if isinstance(activations, tuple):
+        return tuple(op.inputs[position] for position in activations if position < len(op.inputs))
     if activations == COMPUTED:
         return tuple(index for index in op.inputs if index < 0 or not model.tensors[index].is_constant)
     return tuple(op.inputs if activations is None else op.inputs[:activations])

@@ -95,6 +95,7 @@ READS_ROWS: dict[type, bool] = {
     net.PRelu: True,
     net.Requantize: True,
     net.Reshape: False,
+    net.Resize: True,
     net.Slice: True,
     net.Softmax: True,
     net.Transpose: True,

@@ -164,6 +164,12 @@ def _slice(to: _Lowering, layer: net.Layer, kind: net.Slice) -> None:
     to.add(layer, kernels.part(kind, source, target), layer.output, **how)
 
 
+def _resize(to: _Lowering, layer: net.Layer, kind: net.Resize) -> None:
+    kernel, seen = (kernels.bilinear if kind.bilinear else kernels.nearest)(kind, *to.maps(layer))
+    how = {"rows": seen.rows, "stride_h": int(not seen.whole), "pad_top": seen.top, "doublings": seen.doublings}
+    to.add(layer, kernel, layer.output, **how)
+
+
 def _pad(to: _Lowering, layer: net.Layer, kind: net.Pad) -> None:
     source, target = to.maps(layer)
     to.add(layer, kernels.pad(kind, source, target), layer.output, pad_top=kind.top)
@@ -171,7 +177,9 @@ def _pad(to: _Lowering, layer: net.Layer, kind: net.Pad) -> None:
 
 def _reshape(to: _Lowering, layer: net.Layer, kind: net.Reshape) -> None:
     source, target = to.maps(layer)
-    to.add(layer, kernels.reshape(source, target), layer.output, rows=source.height, stride_h=0)
+    power = kernels.doublings(source, target)
+    how = {"doublings": power} if power else {"rows": source.height, "stride_h": 0}
+    to.add(layer, kernels.reshape(source, target), layer.output, **how)
 
 
 def _softmax(to: _Lowering, layer: net.Layer, kind: net.Softmax) -> None:
@@ -196,6 +204,7 @@ LOWERINGS: dict[type, Callable[[_Lowering, net.Layer, Any], None]] = {
     net.PRelu: _prelu,
     net.Requantize: _requantize,
     net.Reshape: _reshape,
+    net.Resize: _resize,
     net.Slice: _slice,
     net.Softmax: _softmax,
     net.Transpose: _transpose,

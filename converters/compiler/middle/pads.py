@@ -110,6 +110,7 @@ FOLDS: dict[type, Callable[[Any, _Padding], net.LayerKind | None]] = {
     net.PRelu: _apart,
     net.Requantize: _apart,
     net.Reshape: _apart,
+    net.Resize: _apart,
     net.Slice: _apart,
     net.Softmax: _apart,
     net.Transpose: _apart,

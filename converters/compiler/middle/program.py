@@ -198,6 +198,42 @@ class SliceKernel(_EachChannel):
 
 
 @dataclass(frozen=True, eq=False)
+class NearestKernel(_EachChannel):
+    """A row of some of a row's pixels.
+
+    `columns` uint16 [width] are their places, `rows` uint8 [height of the output] which of the rows that it sees; None:
+    the only one.
+    """
+
+    rows: np.ndarray | None
+    columns: np.ndarray
+    width: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Place i of an output is i * scale + offset of an input of `size`, in 1 / 1024."""
+
+    scale: int
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class BilinearKernel(_EachChannel):
+    """A row between two rows: it sees all (`whole`), or those from (y >> doublings) - top on."""
+
+    rows: Axis
+    columns: Axis
+    width: int
+    channels: int
+    doublings: int
+    top: int
+    whole: bool
+
+
+@dataclass(frozen=True, eq=False)
 class QuantizeKernel(_EachChannel):
     """A row in another scale."""
 
@@ -232,10 +268,11 @@ class PadKernel:
 
 @dataclass(frozen=True)
 class ReshapeKernel(_EachChannel):
-    """A row of a map whose bytes are those of a map with other rows."""
+    """A row of a map whose bytes are those of a map with other rows, all of which it sees or one with `parts` rows."""
 
     width: int
     channels: int
+    parts: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,6 +310,8 @@ Kernel = (
     | PReluKernel
     | TransposeKernel
     | SliceKernel
+    | NearestKernel
+    | BilinearKernel
     | QuantizeKernel
     | PadKernel
     | ReshapeKernel
@@ -310,8 +349,8 @@ class Stream:
 class Operator:
     """What makes rows of a stream; `inputs` and `output` are positions in `Program.streams`.
 
-    Firing y reads input rows y * stride_h - pad_top … + rows - 1 (of one that sees one row at a time: row y). With
-    stride_h 0 all firings read the same rows.
+    Firing y reads input rows (y >> doublings) * stride_h - pad_top … + rows - 1 (of one that sees one row at a time:
+    row y). With stride_h 0 all firings read the same rows.
     """
 
     name: str
@@ -331,6 +370,7 @@ class Operator:
     first_band: int = 1  # in the first one
     left_over: int = 0  # firings that the last band takes too if only so many would be left
     at_once: bool = False  # the kernel makes a band in one call
+    doublings: int = 0  # 2^doublings firings read the same rows
 
     @property
     def rows_at_once(self) -> int:

@@ -77,6 +77,10 @@ def _sum(kernel: prog.AddKernel, target: str) -> Choice:
     return Choice(functions[kernel.signs])
 
 
+def _reshape(kernel: prog.ReshapeKernel, target: str) -> Choice:
+    return Choice("sqz_unstack_row" if kernel.parts else "sqz_reshape_row")
+
+
 def _pad(kernel: prog.PadKernel, target: str) -> Choice:
     return Choice("sqz_pad_channels_row" if kernel.pads_channels else "sqz_pad_row")
 
@@ -103,7 +107,9 @@ CHOICES: dict[type, Callable[[Any, str], Choice]] = {
     prog.PadKernel: _pad,
     prog.PoolKernel: _pool,
     prog.QuantizeKernel: _always("sqz_quantize_row"),
-    prog.ReshapeKernel: _always("sqz_reshape_row"),
+    prog.ReshapeKernel: _reshape,
+    prog.BilinearKernel: _always("sqz_bilinear_row"),
+    prog.NearestKernel: _always("sqz_nearest_row"),
     prog.SliceKernel: _always("sqz_slice_row"),
     prog.SoftmaxKernel: _softmax,
 }
@@ -127,6 +133,8 @@ COMPRESSED: dict[type, Callable[[Any, str], Choice | None]] = {
     prog.PoolKernel: _never,
     prog.QuantizeKernel: _never,
     prog.ReshapeKernel: _never,
+    prog.BilinearKernel: _never,
+    prog.NearestKernel: _never,
     prog.SliceKernel: _never,
     prog.SoftmaxKernel: _never,
 }
