@@ -303,6 +303,7 @@ def test_a_network_runs_in_the_memory_of_an_stm32f405(tmp_path: Path, name: str)
     assert flashed("stm32f405", tmp_path / "model.tflite", tmp_path / "c", []) == 0
 
 
+@pytest.mark.slow
 def test_a_cortex_m33_runs_the_kernels_of_a_cortex_m4(tmp_path: Path) -> None:
     (tmp_path / "model.tflite").write_bytes(squeezenet(GRAPHS["b"]))
     assert flashed("mps2-an505", tmp_path / "model.tflite", tmp_path / "c", []) == 0
