@@ -4,5 +4,5 @@
 #include "sqz_ops.h"
 
 /* sums[c] += channel c of each of `pixels` pixels, for `count` channels from `in`; a pixel has `channels`. */
-void sqz_add_pixels(const int8_t *in, unsigned pixels, unsigned channels, unsigned count, int32_t *sums);
+SQZ_CODE void sqz_add_pixels(const int8_t *in, unsigned pixels, unsigned channels, unsigned count, int32_t *sums);
 #endif

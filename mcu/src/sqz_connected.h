@@ -5,7 +5,7 @@
 
 /* magnitude * factor rounded to a double's 53 bits, then to an integer with halves away from zero; of any magnitude
  * below 2^31 and any factor of an sqz_exact_requant. */
-int32_t sqz_exactly_scaled(uint32_t magnitude, uint32_t high, uint32_t low, int shift);
+SQZ_CODE int32_t sqz_exactly_scaled(uint32_t magnitude, uint32_t high, uint32_t low, int shift);
 
 /* A factor made ready: all of it, and its first 32 bits with how far their product's upper word is shifted to the
  * right; 0 where only all of it will do. `below` are the bits shifted out. */

@@ -4,10 +4,10 @@
 #include "sqz_requantize.h"
 
 /* Σ over the window of output pixel x with an output channel's weights [KH, KW, I]. */
-int32_t sqz_conv_sum(const sqz_conv *conv, const sqz_rows *rows, unsigned x, const int8_t *weights);
+SQZ_CODE int32_t sqz_conv_sum(const sqz_conv *conv, const sqz_rows *rows, unsigned x, const int8_t *weights);
 
 /* The int8 of output pixel x and output channel o. */
-int8_t sqz_conv_value(const sqz_conv *conv, const sqz_rows *rows, unsigned x, unsigned o);
+SQZ_CODE int8_t sqz_conv_value(const sqz_conv *conv, const sqz_rows *rows, unsigned x, unsigned o);
 
 /* Bytes of an output channel's weights. */
 static inline unsigned sqz_conv_inputs(const sqz_conv *conv) {

@@ -2,7 +2,7 @@
  * stored are summed in `state`, so the result is what both operators give. */
 #include "sqz_conv.h"
 
-static void add_row(const sqz_conv *conv, const sqz_rows *rows) {
+static SQZ_CODE void add_row(const sqz_conv *conv, const sqz_rows *rows) {
     int32_t *sums = rows->state;
     for (unsigned x = 0; x < conv->out_width; ++x) {
         for (unsigned o = 0; o < conv->out_channels; ++o) {

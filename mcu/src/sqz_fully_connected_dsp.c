@@ -7,7 +7,7 @@
 #include "sqz_sums_dsp.h"
 
 /* Outputs before `fours` lie four together. */
-static void add_row(const sqz_fully_connected *fc, const sqz_rows *rows, unsigned fours) {
+static SQZ_CODE void add_row(const sqz_fully_connected *fc, const sqz_rows *rows, unsigned fours) {
     uint32_t *const inputs = rows->scratch;
     const unsigned pairs = sqz_dsp_widen(inputs, rows->in[0], fc->row_bytes);
     const size_t four_bytes = 8 * (size_t)pairs, row_bytes = fc->row_bytes;

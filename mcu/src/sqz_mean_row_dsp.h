@@ -12,7 +12,7 @@ static inline void sqz_dsp_add(int32_t *sums, const int8_t *first, const int8_t 
     }
 }
 
-static inline void sqz_dsp_mean_row(const sqz_conv_mean *both, const sqz_rows *rows, sqz_dsp_sums channels) {
+static inline SQZ_CODE void sqz_dsp_mean_row(const sqz_conv_mean *both, const sqz_rows *rows, sqz_dsp_sums channels) {
     const sqz_conv *conv = &both->conv;
     int8_t first[SQZ_DSP_BLOCK], second[SQZ_DSP_BLOCK];
     int8_t beyond[SQZ_DSP_BLOCK] = {0}; /* what is beyond the row counts nothing */

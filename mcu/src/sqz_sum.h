@@ -32,8 +32,8 @@ static inline int32x4_t four(const sqz_add *add, const int8_t *a, const int8_t *
     return vminq_s32(vmaxq_s32(q, vdupq_n_s32(add->lowest)), vdupq_n_s32(add->highest));
 }
 
-static inline void sqz_sum_run(const sqz_add *by, const int8_t *a, const int8_t *b, int8_t *out, unsigned count,
-                               int sign_a, int sign_b) {
+static inline SQZ_CODE void sqz_sum_run(const sqz_add *by, const int8_t *a, const int8_t *b, int8_t *out, unsigned count,
+                                        int sign_a, int sign_b) {
     const sqz_add add = *by; /* what is stored cannot change it */
     for (; count >= LANES; count -= LANES, a += LANES, b += LANES, out += LANES) {
         vstrbq_s32(out, four(&add, a, b, sign_a, sign_b));
@@ -74,8 +74,8 @@ static inline int32_t scaled(int32_t x, const scale *by) {
     return (high + by->half + (by->away & high >> 31)) >> by->right;
 }
 
-static inline void sqz_sum_run(const sqz_add *add, const int8_t *a, const int8_t *b, int8_t *out, unsigned count,
-                               int sign_a, int sign_b) {
+static inline SQZ_CODE void sqz_sum_run(const sqz_add *add, const int8_t *a, const int8_t *b, int8_t *out, unsigned count,
+                                        int sign_a, int sign_b) {
     const scale of_a = scale_of(add->multiplier_a, add->shift_a), of_b = scale_of(add->multiplier_b, add->shift_b);
     const scale of_out = scale_of(add->multiplier_out, add->shift_out);
     const int32_t zero_a = add->zero_point_a * (1 << LEFT_SHIFT), zero_b = add->zero_point_b * (1 << LEFT_SHIFT);

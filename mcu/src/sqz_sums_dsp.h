@@ -5,7 +5,7 @@
 
 /* Widens inputs to int16, each four bytes as (0, 2), (1, 3) and what is left of the last four as zeros; returns the
  * words. */
-unsigned sqz_dsp_widen(uint32_t *to, const int8_t *from, unsigned count);
+SQZ_CODE unsigned sqz_dsp_widen(uint32_t *to, const int8_t *from, unsigned count);
 
 /* The sums of four channels, whose weights lie two channels in a halfword as sqz_tile_dsp.h says; of channels 1 and
  * 3 below 2^23. */

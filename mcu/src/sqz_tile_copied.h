@@ -21,7 +21,7 @@ typedef struct sqz_copied_tile {
 void sqz_copied_begin(sqz_copied_tile *tile, const sqz_conv *conv, const sqz_rows *rows);
 
 /* Find or copy the inputs of up to so many pixels from x on; return how many, at least 1. */
-unsigned sqz_copied_fill(sqz_copied_tile *tile, unsigned x, unsigned most);
+SQZ_CODE unsigned sqz_copied_fill(sqz_copied_tile *tile, unsigned x, unsigned most);
 
 /* The sums of two pixels for four channels from o on, biases included: channel by channel, in it pixel by pixel. */
 SQZ_CODE const int8_t *sqz_copied_four(const sqz_copied_tile *tile, const int8_t *weights, unsigned o, int32_t *sum);

@@ -43,17 +43,17 @@ static inline unsigned sqz_dsp_pairs(const sqz_conv *conv) {
     return rows * (bytes / 4) * 2 + (rows * (bytes % 4) + 1) / 2;
 }
 
-void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *rows);
+SQZ_CODE void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *rows);
 
 /* Widen the inputs of pixels x and x + 1 (of x twice if it is the last). */
-void sqz_dsp_fill(const sqz_dsp_tile *tile, unsigned x);
+SQZ_CODE void sqz_dsp_fill(const sqz_dsp_tile *tile, unsigned x);
 
 /* The records of four channels up to tile->end, at least one; as many records of two as hold `channels`. */
 void sqz_dsp_fours(sqz_dsp_tile *tile);
-void sqz_dsp_twos(sqz_dsp_tile *tile, unsigned channels);
+SQZ_CODE void sqz_dsp_twos(sqz_dsp_tile *tile, unsigned channels);
 
 /* The next channels of both pixels, from tile->record on; a multiple of four but for the last. */
-static inline void sqz_dsp_channels(sqz_dsp_tile *tile, unsigned channels, int8_t *first, int8_t *second) {
+static inline SQZ_CODE void sqz_dsp_channels(sqz_dsp_tile *tile, unsigned channels, int8_t *first, int8_t *second) {
     tile->first = first;
     tile->second = second;
     tile->end = tile->record + channels / 4 * tile->four_bytes;

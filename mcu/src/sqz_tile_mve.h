@@ -33,14 +33,14 @@ typedef struct sqz_mve_tile {
     unsigned four_bytes;    /* of the record of four channels */
 } sqz_mve_tile;
 
-void sqz_mve_begin(sqz_mve_tile *tile, const sqz_conv *conv, const sqz_rows *rows);
+SQZ_CODE void sqz_mve_begin(sqz_mve_tile *tile, const sqz_conv *conv, const sqz_rows *rows);
 
 /* Find or copy the inputs of pixels x and x + 1 (of x twice if it is the last). */
-void sqz_mve_fill(sqz_mve_tile *tile, unsigned x);
+SQZ_CODE void sqz_mve_fill(sqz_mve_tile *tile, unsigned x);
 
 /* The records of four channels up to tile->end, at least one; the record of a single channel. */
 void sqz_mve_fours(sqz_mve_tile *tile);
-void sqz_mve_single(sqz_mve_tile *tile);
+SQZ_CODE void sqz_mve_single(sqz_mve_tile *tile);
 
 /* The next channels of both pixels, from tile->record on; a multiple of four but for the last. */
 static inline void sqz_mve_channels(sqz_mve_tile *tile, unsigned channels, int8_t *first, int8_t *second) {

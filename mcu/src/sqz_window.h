@@ -25,8 +25,8 @@ static inline int sqz_window_inside(const sqz_window *window, int start, int las
     return start >= 0 && last + (int)window->bytes <= window->end;
 }
 
-void sqz_window_begin(sqz_window *window, const sqz_conv *conv, const sqz_rows *rows);
+SQZ_CODE void sqz_window_begin(sqz_window *window, const sqz_conv *conv, const sqz_rows *rows);
 
 /* Copy the inputs of output pixel x, of kernel rows `row` to before `end`; those outside the image are the zero point. */
-void sqz_window_copy(const sqz_window *window, unsigned x, unsigned row, unsigned end, int8_t *to);
+SQZ_CODE void sqz_window_copy(const sqz_window *window, unsigned x, unsigned row, unsigned end, int8_t *to);
 #endif

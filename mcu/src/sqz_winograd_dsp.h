@@ -23,7 +23,7 @@
 
 /* Two channels of a tile's inputs, pixels side by side, `pixel` bytes each; to every second word. Of each pixel's four bytes
  * those of `shift` 0 or 8 bits on. */
-void sqz_winograd_inputs(uint32_t *to, const int8_t *from, unsigned pixel, unsigned shift);
+SQZ_CODE void sqz_winograd_inputs(uint32_t *to, const int8_t *from, unsigned pixel, unsigned shift);
 
 /* Weights of one output; to every fourth word. Of each pair of channels 18 bytes: weights 0 and 1 of the first channel, of
  * the second, 2 and 3, 4 and 5, 6 and 7 likewise, 8 of both. */

@@ -14,6 +14,7 @@ from tests.helpers.needs import quick, require
 from tests.mcu import test_fast_connected as connected
 from tests.mcu import test_fast_convolutions as convolutions
 from tests.mcu import test_fast_depthwise as depthwise
+from tools.bench_mcu import count
 from tools.bench_mcu.convolutions import layers, measure
 from tools.bench_mcu.graphs import GRAPHS
 
@@ -21,12 +22,10 @@ pytestmark = pytest.mark.device
 
 MODULES = {"convolutions": convolutions, "depthwise": depthwise, "connected": connected}
 FILES = tuple(sorted({*convolutions.FAST, *depthwise.FILES, *connected.FILES}))
-FAST = (
-    "sqz_dsp_fours",
-    "sqz_dsp_four_sums",
-    "depthwise_dsp_widen",
-    "depthwise_dsp_sums",
-)  # assembly that multiplies or widens
+FAST = (  # assembly that multiplies or widens
+    *("sqz_dsp_fours", "sqz_dsp_sparse_fours", "sqz_dsp_fill", "sqz_dsp_widen", "sqz_dsp_four_sums", "one_dsp_fours"),
+    *("depthwise_dsp_widen", "depthwise_dsp_unfold", "depthwise_dsp_sums"),
+)
 
 
 def test_clang_takes_the_fast_paths(tmp_path: Path) -> None:
@@ -40,6 +39,7 @@ def test_clang_takes_the_fast_paths(tmp_path: Path) -> None:
         assert "smlad" in function or "sxtb16" in function, name
 
 
+MOST_OF_ALL = 1.2  # of GCC's instructions, for cases of every shape
 MOST = {"cortex-m4": 1.1, "cortex-m3": 1.3}  # of GCC's instructions; on M3 Clang 14 spills in the plain tile
 
 
@@ -61,3 +61,29 @@ def test_clang_executes_hardly_more_than_gcc(target: str, tmp_path: Path) -> Non
 def test_clang_gives_the_same_bytes(target: str, flags: str, module: str, tmp_path: Path) -> None:
     library = mcu.by_clang(target, tmp_path, flags, files=FILES)
     assert mcu.on_board(MODULES[module].batch(target), target, tmp_path, "-O2", library=library) == 0
+
+
+def executed(folder: Path, target: str, module: str, *flags: str, clang: bool) -> int:
+    """Return the instructions of a module's cases on a virtual board, right answers or not."""
+    folder.mkdir()
+    library = mcu.by_clang(target, folder, "-O2", *flags, files=FILES) if clang else ()
+    cases = MODULES[module].batch(target)
+    files = () if clang else tuple(FILES)
+    assert mcu.on_board(cases, target, folder, "-O2", files=files, library=library) == 0
+    return count.count(folder / "program.elf", mcu.BOARDS[target][0]).total
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("target", ["cortex-m4", "cortex-m55"])
+def test_clang_executes_hardly_more_than_gcc_in_any_kind_of_layer(target: str, module: str, tmp_path: Path) -> None:
+    theirs = executed(tmp_path / "gcc", target, module, clang=False)
+    assert executed(tmp_path / "clang", target, module, clang=True) < MOST_OF_ALL * theirs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", MODULES)
+def test_the_slow_path_would_be_noticed(module: str, tmp_path: Path) -> None:
+    theirs = executed(tmp_path / "gcc", "cortex-m4", module, clang=False)
+    slow = executed(tmp_path / "slow", "cortex-m4", module, "-U__ARM_FEATURE_DSP", clang=True)
+    assert slow > MOST_OF_ALL * theirs

@@ -303,6 +303,12 @@ def test_a_network_runs_in_the_memory_of_an_stm32f405(tmp_path: Path, name: str)
     assert flashed("stm32f405", tmp_path / "model.tflite", tmp_path / "c", []) == 0
 
 
+@pytest.mark.slow
+def test_a_cortex_m33_runs_the_kernels_of_a_cortex_m4(tmp_path: Path) -> None:
+    (tmp_path / "model.tflite").write_bytes(squeezenet(GRAPHS["b"]))
+    assert flashed("mps2-an505", tmp_path / "model.tflite", tmp_path / "c", []) == 0
+
+
 def test_a_network_runs_in_the_memory_of_a_microbit(tmp_path: Path) -> None:
     (tmp_path / "model.tflite").write_bytes(squeezenet(GRAPHS["b"]))  # 184 KB of 256, 5 KB of 16
     assert flashed("microbit", tmp_path / "model.tflite", tmp_path / "c", []) == 0
@@ -322,6 +328,10 @@ def test_kernels_run_from_a_section_of_their_own(tmp_path: Path, name: str) -> N
     data = next(symbol.address for symbol in count.symbols(program) if symbol.name == "model_sqz_push_row")
     assert len(kernels) >= 3
     assert all(abs(symbol.address - data) > 1 << 20 for symbol in kernels if "conv" in symbol.name), "in RAM"
+    (tmp_path / firmware.CASES).write_bytes(bench._cases(model))
+    executed = count.count(program, str(board(name).qemu), "sqz_infer", folder=tmp_path).addresses
+    elsewhere = sum(times for address, times in executed.items() if abs(address - data) <= 1 << 20)
+    assert elsewhere < 0.1 * sum(executed.values()), "the engine and the C library alone are left where they were"
 
 
 def test_a_program_for_size_has_kernels_for_speed(tmp_path: Path) -> None:
