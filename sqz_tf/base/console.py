@@ -157,7 +157,7 @@ def reading_options(group: argparse._ActionsContainer) -> None:
         "--zip-encoding",
         default="",
         metavar="NAME",
-        help="of names in a .zip that does not say it: cp932, gb18030, cp866, ... (default: guessed, with a warning)",
+        help="of names in a .zip that does not say it: cp932, gb18030 or another (default: guessed, with a warning)",
     )
 
 
