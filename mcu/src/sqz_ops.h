@@ -296,6 +296,15 @@ typedef struct sqz_prelu {
 } sqz_prelu;
 
 SQZ_KERNEL(sqz_prelu_row);
+SQZ_KERNEL(sqz_prelu_map_row); /* slopes [height, width, channels] */
+
+/* Row y of a constant map, int8 [height, width, channels]; the operator's input only says when. */
+typedef struct sqz_constant {
+    const int8_t *values;
+    uint16_t width, channels;
+} sqz_constant;
+
+SQZ_KERNEL(sqz_constant_row);
 
 /* TRANSPOSE: firing y makes row y of a map gathered from the input, all of which it sees, as in sqz_reshape. From one row,
  * pixel and channel of the output to the next are so many bytes of the input. */

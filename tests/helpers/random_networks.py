@@ -322,8 +322,8 @@ class _Builder:
         return self.net_.prelu(x, slopes, x.scale * self.pick(0.9, 1.7), self.pick(-128, 4))
 
     def _constant(self, x: Map, scale: float, zero_point: int) -> int:
-        """Draw a constant of one value or of one a channel."""
-        shape = self.pick((), (1,), (1, 1, 1, 1), (x.channels,), (1, 1, 1, x.channels))
+        """Draw a constant of one value, of one a channel, a row or a value."""
+        shape = self.pick((), (1,), (1, 1, 1, 1), (x.channels,), (1, 1, 1, x.channels), x.shape, (x.shape[1], 1, 1))
         return self.net_.constant(shape, scale, zero_point)
 
     def _binary(self, x: Map) -> Map:
@@ -335,7 +335,7 @@ class _Builder:
         if self.pick(True, False):
             other = self.net_.conv(x, x.channels, (1, 1), out=(scale, zero_point))
             if self.pick(True, False):
-                pooled = self.net_.reduce("MEAN", other, (1, 2))
+                pooled = self.net_.reduce("MEAN", other, self.pick((1, 2), (1, 2), (1,), (2,), (3,)))
                 other = self.net_.requantize(pooled, scale, zero_point)
         a, b = self.pick((x, other), (other, x))
         if extreme:
@@ -356,7 +356,7 @@ class _Builder:
         return self.net_.conv(x, self._channels(), (1, 1))
 
     def _reduce(self, x: Map) -> Map:
-        operator, axes = self.pick("MEAN", "REDUCE_MAX"), self.pick((1,), (2,), (1, 2), (-3,), (-2,))
+        operator, axes = self.pick("MEAN", "REDUCE_MAX"), self.pick((1,), (2,), (1, 2), (-3,), (-2,), (-1,))
         y = self.net_.reduce(operator, x, [axis % 4 for axis in axes], self.pick(True, False))
         return y if len(y.shape) == 4 else self.net_.reshape(y, 1, *[1] * (4 - len(y.shape)), *y.shape[1:])
 

@@ -22,6 +22,7 @@ class Step(NamedTuple):
     kind: net.LayerKind
     shape: net.Shape
     reads: tuple[int, ...]
+    quantization: tuple[float, int]
 
 
 class ReadLayer:
@@ -39,19 +40,23 @@ class ReadLayer:
         self.check(max(shape) <= LARGEST_SIDE, f"{self.inputs[position].name[:80]!r} is too large to be joined so")
         self.seen[position] = shape
 
-    def step(self, kind: net.LayerKind, shape: net.Shape, *reads: int) -> int:
-        """Let a layer of its own go before, whose output has the layer's scale.
+    def step(
+        self, kind: net.LayerKind, shape: net.Shape, *reads: int, quantization: tuple[float, int] | None = None
+    ) -> int:
+        """Let a layer of its own go before.
 
         Args:
           kind: what it computes.
           shape: of its output.
           reads: its inputs: the layer's own by position, and what this returned for other steps.
+          quantization: scale and zero point of its output; without it those of the layer's.
 
         Returns:
           What its output is called in `reads`.
         """
         self.check(max(shape) <= LARGEST_SIDE, f"it makes {shape} on its way; expected at most {LARGEST_SIDE} a side")
-        self.steps.append(Step(kind, shape, reads))
+        own = (self.output.scale, self.output.zero_point)
+        self.steps.append(Step(kind, shape, reads, quantization or own))
         return len(self.inputs) + len(self.steps) - 1
 
     def makes(self, shape: net.Shape) -> None:

@@ -113,7 +113,10 @@ class Concatenation:
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """An int8 constant of one value or one for each channel; real = scale * (values - zero_point)."""
+    """An int8 constant of one value, one for each channel or one for each value of a map.
+
+    real = scale * (values - zero_point).
+    """
 
     values: np.ndarray
     scale: float
@@ -122,8 +125,9 @@ class Constant:
 
 @dataclass(frozen=True, eq=False)
 class Binary:
-    """ADD, SUB, MUL, MINIMUM or MAXIMUM of two maps, the second of which may be one pixel for all, or of a map and a
-    constant.
+    """ADD, SUB, MUL, MINIMUM or MAXIMUM of two maps, or of a map and a constant.
+
+    The second map may be one row or pixel for all.
 
     `swapped`: the operator has its inputs the other way round.
     """
@@ -132,6 +136,18 @@ class Binary:
     activation: str = "NONE"
     constant: Constant | None = None
     swapped: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class ConstantMap:
+    """A map of the model that does not depend on the input: int8 [height, width, channels]."""
+
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Broadcast:
+    """The only column of each row, the only channel of each pixel, or both, as often as the output has them."""
 
 
 @dataclass(frozen=True)
@@ -222,6 +238,8 @@ LayerKind = (
     | Mean
     | Concatenation
     | Binary
+    | ConstantMap
+    | Broadcast
     | Elementwise
     | PRelu
     | Transpose

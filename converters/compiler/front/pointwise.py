@@ -17,27 +17,46 @@ def _binary(layer: ReadLayer) -> net.Binary:
     if len(layer.inputs) == 1:
         position = int(layer.model.tensors[layer.op.inputs[0]].data is None)
         layer.shape(layer.inputs[0].shape)
-        return net.Binary(operator, layer.activation, _constant(layer, position), swapped=position == 0)
+        constant = _constant(layer, position)
+        if constant.values.size not in (1, output.channels):
+            return _with_map(layer, constant, swapped=position == 0)
+        return net.Binary(operator, layer.activation, constant, swapped=position == 0)
     first, second = layer.inputs
     swapped = first.shape != output.shape
     wide, other = (second, first) if swapped else (first, second)
+    fits = all(mine in (1, whole) for mine, whole in zip(other.shape, output.shape, strict=True))
     layer.check(
-        wide.shape == output.shape and other.shape in (output.shape, (1, 1, output.channels)),
-        f"its inputs have shapes {first.shape} and {second.shape}, its output {output.shape}; expected two of that "
-        f"shape, or one of it and one pixel, {(1, 1, output.channels)}",
+        wide.shape == output.shape and fits,
+        f"its inputs have shapes {first.shape} and {second.shape}, its output {output.shape}; expected one of that "
+        "shape, and another with sides of that or of 1",
     )
+    if other.shape[1:] not in (output.shape[1:], (1, output.channels)):
+        place, shape = int(not swapped), (other.height, *output.shape[1:])
+        spread = layer.step(net.Broadcast(), shape, place, quantization=(other.scale, other.zero_point))
+        layer.reads = (spread, 1) if swapped else (0, spread)
     return net.Binary(operator, layer.activation, swapped=swapped)
 
 
+def _with_map(layer: ReadLayer, constant: net.Constant, swapped: bool) -> net.Binary:
+    """Return an operator of a map and a constant for each of its values, which becomes a map."""
+    values = constant.values.reshape(layer.output.shape)
+    given = (constant.scale, constant.zero_point)
+    made = layer.step(net.ConstantMap(values), layer.output.shape, 0, quantization=given)
+    layer.reads = (made, 0) if swapped else (0, made)
+    return net.Binary(layer.op.name, layer.activation)
+
+
 def _constant(layer: ReadLayer, position: int) -> net.Constant:
-    """Return a constant input, of one value or one for each channel."""
+    """Return a constant input, of one value, one for each channel, or one for each value of the output."""
     tensor = layer.constant(position, "constant", "int8")
-    values, channels = np.asarray(tensor.data).reshape(-1), layer.output.channels
-    one_each = values.size == channels and tensor.shape[-1:] == (channels,)
-    layer.check(
-        values.size == 1 or one_each,
-        f"its constant has shape {tensor.shape}; expected one value, or one for each of {channels} channels",
-    )
+    values, shape = np.asarray(tensor.data), layer.output.shape
+    sides = (1, 1, 1, *values.shape)[-3:]
+    fits = values.size == np.prod(sides) and all(mine in (1, whole) for mine, whole in zip(sides, shape, strict=True))
+    layer.check(fits, f"its constant has shape {tensor.shape}; expected sides of its output's, {shape}, or of 1")
+    if values.size > 1:
+        one_each = sides[:2] == (1, 1) and sides[2] == shape[2]
+        values = values if one_each else np.broadcast_to(values.reshape(sides), shape)
+    values = values.reshape(-1)
     layer.check(len(tensor.scale) == 1 and tensor.scale[0] > 0, f"its constant has scales {tensor.scale}; expected one")
     if layer.op.name in ("MINIMUM", "MAXIMUM"):
         found, wanted = (*tensor.scale, *tensor.zero_point), (layer.output.scale, layer.output.zero_point)

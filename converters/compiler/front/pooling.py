@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from converters.compiler.front import network as net
-from converters.compiler.front.layer import Readers, ReadLayer
+from converters.compiler.front.layer import CHANNELS, Readers, ReadLayer
 from converters.compiler.limits import LARGEST_STEP
 
 
@@ -21,7 +21,7 @@ def _pool(layer: ReadLayer) -> net.Pool:
 def _mean(layer: ReadLayer) -> net.Mean:
     layer.int8()
     over = _reduced(layer)
-    return net.Mean(over=over)
+    return net.Mean(over="W" if over == "C" else over)
 
 
 def _reduce_max(layer: ReadLayer) -> net.Pool:
@@ -30,25 +30,45 @@ def _reduce_max(layer: ReadLayer) -> net.Pool:
     layer.same_quantization()
     over, (source,) = _reduced(layer), layer.inputs
     kernel = (source.height if "H" in over else 1, source.width if "W" in over else 1)
+    if over == "C":
+        kernel = (1, source.channels)
     layer.check(max(kernel) <= LARGEST_STEP, f"it reduces {kernel} pixels; expected at most {LARGEST_STEP} a side")
     return net.Pool(net.Window(*kernel), "NONE", False)
 
 
 def _reduced(layer: ReadLayer) -> str:
-    """Return over what an operator reduces, of "H" and "W"; a side of one pixel counts as reduced."""
+    """Return over what an operator reduces: of "H" and "W", where a side of one pixel counts as reduced, or "C".
+
+    Over channels, rows are turned, so that it is over the width.
+    """
     axes = layer.constant(1, "list of axes", "int32")
     (source,) = layer.inputs
     rank = len(layer.model.tensors[source.tensor].shape)
     wanted = np.asarray(axes.data).ravel().tolist()
     sides = {axis % rank + 3 - rank for axis in wanted if -rank <= axis < rank}
     spatial = list(range(1, rank - 1))
-    possible = all(-rank <= axis < rank for axis in wanted) and sides <= {0, 1} and {0, 1} & sides
-    layer.check(possible, f"it reduces axes {wanted}; expected height, width or both, of {spatial}")
+    inside = all(-rank <= axis < rank for axis in wanted)
+    if inside and sides == {CHANNELS}:
+        return _over_channels(layer, rank)
+    possible = inside and sides <= {0, 1} and {0, 1} & sides
+    layer.check(possible, f"it reduces axes {wanted}; expected height, width or both, of {spatial}, or the channels")
     over = "".join(name for side, name in enumerate("HW") if side in sides or source.shape[side] == 1)
     height, width = ("H" in over, "W" in over)
     layer.makes((1 if height else source.height, 1 if width else source.width, source.channels))
     layer.shape(layer.made if layer.op.options["keep_dims"] or rank < 4 else _moved_up(layer.made, sides))
     return over
+
+
+def _over_channels(layer: ReadLayer, rank: int) -> str:
+    (source,) = layer.inputs
+    height, width, channels = source.shape
+    kept = layer.op.options["keep_dims"]
+    layer.shape((height, width, 1) if kept else (1, height, width) if rank == 4 else (1, 1, width))
+    quantization = (source.scale, source.zero_point)
+    turned = layer.step(net.Transpose((0, 2, 1)), (height, channels, width), 0, quantization=quantization)
+    layer.reads = (turned,)
+    layer.makes((height, 1, width))
+    return "C"
 
 
 def _moved_up(shape: net.Shape, sides: set[int]) -> net.Shape:

@@ -87,6 +87,8 @@ class _Reader:
         numbers, steps = [each.output for each in before], []
         for i, step in enumerate(layer.steps):
             numbers.append(self.like(output, step.shape, net.NO_TENSOR))
+            scale, zero_point = step.quantization
+            self.maps[-1] = replace(self.maps[-1], scale=scale, zero_point=zero_point)
             reads = tuple(numbers[each] for each in step.reads)
             steps.append(net.Layer(f"{name}_{i}", op.name, reads, numbers[-1], step.kind))
         made = self.like(output, layer.made)

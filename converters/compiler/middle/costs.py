@@ -83,6 +83,7 @@ STATE_BYTES: dict[type, Callable[[Any], int]] = {
     prog.ReshapeKernel: _nothing,
     prog.BilinearKernel: _nothing,
     prog.NearestKernel: _nothing,
+    prog.ConstantKernel: _nothing,
     prog.SliceKernel: _nothing,
     prog.SoftmaxKernel: _nothing,
 }
@@ -121,6 +122,7 @@ OVERWRITES: dict[type, Callable[[Any], bool]] = {
     prog.ReshapeKernel: _never,
     prog.BilinearKernel: _never,
     prog.NearestKernel: _never,
+    prog.ConstantKernel: _never,
     prog.SliceKernel: _never,
     prog.SoftmaxKernel: _never,
 }
@@ -163,6 +165,10 @@ def _nearest_constants(kernel: prog.NearestKernel) -> Constants:
     return Constants(scaling=int(kernel.columns.nbytes + (0 if kernel.rows is None else kernel.rows.nbytes)))
 
 
+def _constant_values(kernel: prog.ConstantKernel) -> Constants:
+    return Constants(scaling=int(kernel.values.nbytes))
+
+
 def _scaling(kernel: prog.MeanKernel | prog.QuantizeKernel) -> Constants:
     return Constants(scaling=kernel.requant.table_bytes)
 
@@ -183,6 +189,7 @@ CONSTANTS: dict[type, Callable[[Any], Constants]] = {
     prog.ReshapeKernel: _no_constants,
     prog.BilinearKernel: _no_constants,
     prog.NearestKernel: _nearest_constants,
+    prog.ConstantKernel: _constant_values,
     prog.SliceKernel: _no_constants,
     prog.SoftmaxKernel: _no_constants,
 }
@@ -226,6 +233,7 @@ OPERATIONS: dict[type, Callable[[prog.Operator, prog.Stream], int]] = {
     prog.ReshapeKernel: _one_each_value,
     prog.BilinearKernel: _one_each_value,
     prog.NearestKernel: _one_each_value,
+    prog.ConstantKernel: _one_each_value,
     prog.SliceKernel: _one_each_value,
     prog.SoftmaxKernel: _one_each_value,
 }

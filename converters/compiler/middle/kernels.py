@@ -99,7 +99,7 @@ def binary(kind: net.Binary, a: net.FeatureMap, b: net.FeatureMap, target: net.F
         table = elementwise.of_constant(kind.operator, kernel, int(kind.constant.values[0]))
         return prog.TableKernel(table, target.width, target.channels)
     constant = None if kind.constant is None else kind.constant.values
-    second = prog.Second(constant is None and b.shape != target.shape, constant)
+    second = prog.Second(constant is None and b.width < target.width, constant)
     return BINARY[kind.operator](kind, a, b, target, second)
 
 
@@ -165,10 +165,12 @@ def prelu(kind: net.PRelu, source: net.FeatureMap, target: net.FeatureMap) -> pr
 
 
 def transpose(kind: net.Transpose, source: net.FeatureMap, target: net.FeatureMap) -> prog.TransposeKernel:
-    """Return the kernel of TRANSPOSE; it sees the whole map."""
-    _check_rows(source.height)
+    """Return the kernel of TRANSPOSE; it sees the whole map unless rows stay."""
     bytes_of = (source.width * source.channels, source.channels, 1)
     rows, pixels, channels = (bytes_of[axis] for axis in kind.axes)
+    if kind.axes[0] == 0:
+        return prog.TransposeKernel(target.width, target.channels, (0, pixels, channels))
+    _check_rows(source.height)
     return prog.TransposeKernel(target.width, target.channels, (rows, pixels, channels))
 
 
@@ -203,6 +205,17 @@ def bilinear(
     _check_rows(seen.rows)
     how = (seen.doublings, seen.top, seen.whole)
     return prog.BilinearKernel(rows, columns, target.width, target.channels, *how), seen
+
+
+def constant_map(kind: net.ConstantMap, target: net.FeatureMap) -> prog.ConstantKernel:
+    """Return the kernel of a map that does not depend on the input."""
+    return prog.ConstantKernel(np.ascontiguousarray(kind.values), target.width, target.channels)
+
+
+def broadcast(source: net.FeatureMap, target: net.FeatureMap) -> prog.SliceKernel:
+    """Return the kernel that repeats columns or channels."""
+    pixel, channel = (source.channels if source.width > 1 else 0), int(source.channels > 1)
+    return prog.SliceKernel(target.width, target.channels, 0, (pixel, channel))
 
 
 def _three(values: np.ndarray) -> tuple[int, int, int]:

@@ -85,7 +85,9 @@ def with_reshaped_input(graph: net.Graph) -> net.Graph:
 # Whether a kind of layer asks for rows of a certain shape; others read bytes in order.
 READS_ROWS: dict[type, bool] = {
     net.Binary: True,
+    net.Broadcast: True,
     net.Concatenation: True,
+    net.ConstantMap: True,
     net.Convolution: True,
     net.Elementwise: True,
     net.FullyConnected: False,

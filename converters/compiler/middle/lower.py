@@ -142,6 +142,15 @@ def _binary(to: _Lowering, layer: net.Layer, kind: net.Binary) -> None:
     to.add(layer, kernels.binary(kind, a, b, target), layer.output)
 
 
+def _constant_map(to: _Lowering, layer: net.Layer, kind: net.ConstantMap) -> None:
+    *_, target = to.maps(layer)
+    to.add(layer, kernels.constant_map(kind, target), layer.output)
+
+
+def _broadcast(to: _Lowering, layer: net.Layer, kind: net.Broadcast) -> None:
+    to.add(layer, kernels.broadcast(*to.maps(layer)), layer.output)
+
+
 def _elementwise(to: _Lowering, layer: net.Layer, kind: net.Elementwise) -> None:
     to.add(layer, kernels.lookup(kind, *to.maps(layer)), layer.output)
 
@@ -152,7 +161,8 @@ def _prelu(to: _Lowering, layer: net.Layer, kind: net.PRelu) -> None:
 
 def _transpose(to: _Lowering, layer: net.Layer, kind: net.Transpose) -> None:
     source, target = to.maps(layer)
-    to.add(layer, kernels.transpose(kind, source, target), layer.output, rows=source.height, stride_h=0)
+    how = {} if kind.axes[0] == 0 else {"rows": source.height, "stride_h": 0}
+    to.add(layer, kernels.transpose(kind, source, target), layer.output, **how)
 
 
 def _slice(to: _Lowering, layer: net.Layer, kind: net.Slice) -> None:
@@ -194,7 +204,9 @@ def _requantize(to: _Lowering, layer: net.Layer, kind: net.Requantize) -> None:
 
 LOWERINGS: dict[type, Callable[[_Lowering, net.Layer, Any], None]] = {
     net.Binary: _binary,
+    net.Broadcast: _broadcast,
     net.Concatenation: _concatenation,
+    net.ConstantMap: _constant_map,
     net.Convolution: _convolution,
     net.Elementwise: _elementwise,
     net.FullyConnected: _fully_connected,

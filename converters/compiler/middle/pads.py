@@ -100,7 +100,9 @@ def _pads_like_pool(
 # What a kind of layer becomes with a PAD in it; None where it cannot be.
 FOLDS: dict[type, Callable[[Any, _Padding], net.LayerKind | None]] = {
     net.Binary: _apart,
+    net.Broadcast: _apart,
     net.Concatenation: _apart,
+    net.ConstantMap: _apart,
     net.Convolution: _into_convolution,
     net.Elementwise: _apart,
     net.FullyConnected: _apart,

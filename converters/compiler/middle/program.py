@@ -167,7 +167,9 @@ class TableKernel(_EachChannel):
 
 @dataclass(frozen=True, eq=False)
 class PReluKernel(_EachChannel):
-    """A row of PRELU: `slopes` int8 [channels], less their zero point, multiply what is negative."""
+    """A row of PRELU: `slopes` int8 [channels] or [height, width, channels], less their zero point, multiply what is
+    negative.
+    """
 
     positive: Requant
     negative: Requant
@@ -176,6 +178,15 @@ class PReluKernel(_EachChannel):
     channels: int
     input_zero_point: int
     slope_zero_point: int
+
+
+@dataclass(frozen=True, eq=False)
+class ConstantKernel(_EachChannel):
+    """A row of a constant map, int8 [height, width, channels]."""
+
+    values: np.ndarray
+    width: int
+    channels: int
 
 
 @dataclass(frozen=True)
@@ -308,6 +319,7 @@ Kernel = (
     | ExtremeKernel
     | TableKernel
     | PReluKernel
+    | ConstantKernel
     | TransposeKernel
     | SliceKernel
     | NearestKernel

@@ -1,4 +1,4 @@
-"""Layers that move bytes to other places: joined, cut, enlarged, blocks, sides that go, as the reference does it."""
+"""Layers that move bytes: joined, cut, enlarged, blocks, sides that go; every row as the reference kernels make it."""
 
 from __future__ import annotations
 
@@ -35,6 +35,12 @@ def mean_beside(n: Net, x: Map) -> Map:
     """Return a mean over height of several columns, beside another map."""
     mean = n.reduce("MEAN", x, (1,))
     return n.concat([mean, n.conv(mean, 3, out=(mean.scale, mean.zero_point))])
+
+
+def attention(n: Net, x: Map) -> Map:
+    """Scale each place by what its channels' mean says."""
+    gate = n.elementwise("LOGISTIC", n.conv(n.reduce("MEAN", x, (3,)), 1), 0, 0)
+    return n.binary("MUL", x, gate, x, x.scale / 4)
 
 
 def shuffled(n: Net, x: Map) -> Map:
@@ -75,6 +81,13 @@ CHANGES: dict[str, Change] = {
     "some": resized("NEAREST_NEIGHBOR", (7, 4), True),
     "bilinear": resized("BILINEAR", (24, 12), False, True),
     "bilinear_some": resized("BILINEAR", (4, 9), True),
+    "maximum_of_channels": reduced("REDUCE_MAX", 3),
+    "attention": attention,
+    "turned_rows": lambda n, x: n.conv(n.transpose(x, 0, 1, 3, 2), 2),
+    "slope_each": lambda n, x: n.conv(n.prelu(x, n.constant((6, 6, 4), 0.01, 3), x.scale, 4), 2),
+    "constant_map": lambda n, x: n.conv(n.binary("SUB", n.constant((1, 6, 6, 4), 0.03, 3), x, x, x.scale * 1.7), 2),
+    "constant_column": lambda n, x: n.conv(n.binary("MUL", x, n.constant((6, 1, 1), 0.03, 3), x, x.scale * 1.7), 2),
+    "row_for_all": lambda n, x: n.conv(n.binary("ADD", n.reduce("MEAN", x, (1,)), x, x, x.scale * 1.7), 2),
     "to_space": lambda n, x: n.conv(n.blocks("DEPTH_TO_SPACE", x, 2), 2),
     "to_depth": lambda n, x: n.conv(n.blocks("SPACE_TO_DEPTH", x, 3), 2),
 }
@@ -108,7 +121,7 @@ def test_transposed_convolutions_use_the_fast_kernels() -> None:
     ("change", "message"),
     [
         (lambda n, x: n.strided_slice(x, (0, 3, 0, 0), (0, 2, 0, 0), (1, 1, 1, 1)), "expected sizes from 1"),
-        (lambda n, x: n.reduce("MEAN", x, (3,)), r"it reduces axes \[3\]; expected height, width or both"),
+        (lambda n, x: n.reduce("MEAN", x, (2, 3)), r"it reduces axes \[2, 3\]; expected height, width or both"),
         (lambda n, x: n.blocks("SPACE_TO_DEPTH", x, 4), r"\(6, 6, 4\) has no whole blocks of 4"),
     ],
 )

@@ -93,7 +93,7 @@ def test_a_model_that_cannot_be_compiled_says_what_and_why(edit: Callable[..., N
             lambda n, x: n.concat([x, n.pool(x)]),
             r"CONCATENATION\): input 't4' has shape \(3, 3, 4\), its output \(6, 6, 8\)",
         ),
-        (lambda n, x: n.add(x, n.conv(x, 1)), r"layer add \(ADD\): its inputs have shapes .* one pixel"),
+        (lambda n, x: n.add(x, n.conv(x, 2)), r"layer add \(ADD\): its inputs have shapes .* or of 1"),
         (lambda n, x: n.add(x, x, scale=x.scale / 1e7), "the output's scale .* is too small for the inputs'"),
         (lambda n, x: n.softmax(x, beta=1e-9), r"layer softmax \(SOFTMAX\): .* too small for a softmax"),
         (lambda n, x: n.conv(x, 2, (9, 5), dilation=(32, 1)), "it sees 257 rows at once; expected at most 255"),

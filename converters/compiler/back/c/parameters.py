@@ -205,7 +205,7 @@ def _prelu_params(k: prog.PReluKernel, site: Site) -> Parameters:
     return "sqz_prelu", {
         "positive": _requant(k.positive, site),
         "negative": _requant(k.negative, site, "negative_"),
-        "slopes": site.table("slopes", k.slopes, "one a channel"),
+        "slopes": site.table("slopes", k.slopes, "one a channel" if k.slopes.size == k.channels else "one a value"),
         "input_zero_point": k.input_zero_point,
         "slope_zero_point": k.slope_zero_point,
         **_pixels(k, site),
@@ -234,6 +234,11 @@ def _bilinear_params(k: prog.BilinearKernel, site: Site) -> Parameters:
     )
     how = {"doublings": k.doublings, "top": k.top, "whole": int(k.whole)}
     return "sqz_bilinear", {"rows": rows, "columns": columns, **_pixels(k, site), **how}
+
+
+def _constant_params(k: prog.ConstantKernel, site: Site) -> Parameters:
+    values = site.table("values", k.values, "row by row")
+    return "sqz_constant", {"values": values, "width": k.width, "channels": k.channels}
 
 
 def _quantize_params(k: prog.QuantizeKernel, site: Site) -> Parameters:
@@ -303,6 +308,7 @@ PARAMETERS: dict[type, Callable[[Any, Site], Parameters]] = {
     prog.FullyConnectedKernel: _fully_connected_params,
     prog.BilinearKernel: _bilinear_params,
     prog.NearestKernel: _nearest_params,
+    prog.ConstantKernel: _constant_params,
     prog.SliceKernel: _slice_params,
     prog.SoftmaxKernel: _softmax_params,
 }

@@ -77,6 +77,10 @@ def _sum(kernel: prog.AddKernel, target: str) -> Choice:
     return Choice(functions[kernel.signs])
 
 
+def _prelu(kernel: prog.PReluKernel, target: str) -> Choice:
+    return Choice("sqz_prelu_row" if kernel.slopes.size == kernel.channels else "sqz_prelu_map_row")
+
+
 def _reshape(kernel: prog.ReshapeKernel, target: str) -> Choice:
     return Choice("sqz_unstack_row" if kernel.parts else "sqz_reshape_row")
 
@@ -98,7 +102,7 @@ CHOICES: dict[type, Callable[[Any, str], Choice]] = {
     prog.AddKernel: _sum,
     prog.ExtremeKernel: _always("sqz_extreme_row"),
     prog.MulKernel: _always("sqz_mul_row"),
-    prog.PReluKernel: _always("sqz_prelu_row"),
+    prog.PReluKernel: _prelu,
     prog.TableKernel: _always("sqz_table_row"),
     prog.TransposeKernel: _always("sqz_transpose_row"),
     prog.ConvKernel: _convolution,
@@ -110,6 +114,7 @@ CHOICES: dict[type, Callable[[Any, str], Choice]] = {
     prog.ReshapeKernel: _reshape,
     prog.BilinearKernel: _always("sqz_bilinear_row"),
     prog.NearestKernel: _always("sqz_nearest_row"),
+    prog.ConstantKernel: _always("sqz_constant_row"),
     prog.SliceKernel: _always("sqz_slice_row"),
     prog.SoftmaxKernel: _softmax,
 }
@@ -135,6 +140,7 @@ COMPRESSED: dict[type, Callable[[Any, str], Choice | None]] = {
     prog.ReshapeKernel: _never,
     prog.BilinearKernel: _never,
     prog.NearestKernel: _never,
+    prog.ConstantKernel: _never,
     prog.SliceKernel: _never,
     prog.SoftmaxKernel: _never,
 }
