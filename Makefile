@@ -14,6 +14,7 @@ quietly = log=$$(mktemp) && { $(1) >"$$log" 2>&1 || { status=$$?; cat "$$log" >&
 # Two at a time: each worker holds TensorFlow (1 GB) and starts compilers and exports that use several processors.
 WORKERS ?= 2
 PYTEST  := $(BIN)/python -m pytest
+DRAWN   := --hypothesis-profile default # other examples in each run
 SPREAD  := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 BOARD ?= mps2-an500
@@ -64,10 +65,10 @@ test-fast: lint ## what a person runs between edits: nothing is trained, emulate
 	$(PYTEST) $(SPREAD) -m "not slow and not training and not device and not attack" --ignore tests/strangers
 
 test-slow: setup tflite-runtime ## the tests that take minutes
-	$(PYTEST) $(SPREAD) -m slow
+	$(PYTEST) $(SPREAD) $(DRAWN) -m slow
 
 test-random: setup tflite-runtime ## all tests but the slow ones, in another order each time (SEED=1 repeats one)
-	$(PYTEST) -p randomly $(if $(SEED),--randomly-seed $(SEED)) $(SPREAD) -m "not slow"
+	$(PYTEST) -p randomly $(if $(SEED),--randomly-seed $(SEED)) $(SPREAD) $(DRAWN) -m "not slow"
 
 test-names: setup ## the names of all tests, to compare before and after a change
 	@$(PYTEST) --collect-only -q | grep ::

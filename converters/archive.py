@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import zipfile
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -21,6 +23,8 @@ _PIECE = 1 << 16  # bytes unpacked at a time
 _LOCAL_HEADER = 30  # bytes before a member's name
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # bzip2's and LZMA's readers unpack what they get in one go
 _ENCRYPTED = 1  # in a member's flags
+_UTF_8 = 0x800  # there, too: its name is UTF-8
+_SECOND_NAME = 0x7075  # Info-ZIP's Unicode Path
 
 
 class ArchiveError(ValueError):
@@ -31,15 +35,17 @@ class Archive:
     """A zip file, open for reading; may be used from several threads.
 
     `sizes` has each member's name, with `/` between its parts, and the bytes that it holds as the archive declares
-    them. No more than those ever come out; folders end in `/`.
+    them. No more than those ever come out; folders end in `/`. `unmarked` are names, as stored, that are not ASCII and
+    of which the archive does not say that they are UTF-8.
     """
 
-    def __init__(self, source: Path | bytes, most: int) -> None:
+    def __init__(self, source: Path | bytes, most: int, encoding: str = "cp437") -> None:
         """Open an archive.
 
         Args:
           source: a path, or the bytes of a file that ends in an archive.
           most: bytes that all members together may declare.
+          encoding: of `unmarked` names; the format's own is that of DOS.
 
         Raises:
           ArchiveError: it is none, is damaged or hostile, or holds more.
@@ -49,7 +55,9 @@ class Archive:
             file = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")  # noqa: SIM115
             self._open.callback(file.close)
             self._zip = self._open.enter_context(zipfile.ZipFile(_Pieces(file)))  # type: ignore[type-var]
-            self._members = _checked(self._zip.infolist(), most)
+            self._members = _checked(self._zip.infolist(), most, encoding)
+            named = ((_unmarked(info), info.extra) for info in self._zip.infolist())
+            self.unmarked = tuple(raw for raw, extra in named if raw and not _second_name(extra, raw))
         except Exception as error:  # BadZipFile, OSError, NotImplementedError, UnicodeDecodeError, struct.error
             self.close()
             raise ArchiveError(str(error) or type(error).__name__) from error
@@ -67,6 +75,14 @@ class Archive:
         for piece in self._pieces(name):
             whole.write(piece)
         return whole.getvalue()
+
+    def head(self, name: str) -> bytes:
+        """Return the first bytes of a member, as many as come out at a time.
+
+        Raises:
+          ArchiveError: it is damaged.
+        """
+        return next(self._pieces(name), b"")
 
     def check(self) -> None:
         """Unpack every member and keep nothing.
@@ -127,10 +143,32 @@ def is_archive(data: bytes) -> bool:
     return zipfile.is_zipfile(io.BytesIO(data))
 
 
-def _checked(found: list[zipfile.ZipInfo], most: int) -> dict[str, zipfile.ZipInfo]:
+def _unmarked(info: zipfile.ZipInfo) -> bytes:
+    """Return a name as stored, if it is not ASCII and not marked as UTF-8; else nothing."""
+    marked = info.flag_bits & _UTF_8 or info.orig_filename.isascii()
+    return b"" if marked else info.orig_filename.encode("cp437")  # which has a character for every byte
+
+
+def _name(info: zipfile.ZipInfo, encoding: str) -> str:
+    raw = _unmarked(info)
+    name = (_second_name(info.extra, raw) or raw.decode(encoding)).partition("\0")[0] if raw else info.filename
+    return name.replace("\\", "/")
+
+
+def _second_name(extra: bytes, raw: bytes) -> str:
+    """Return the name in UTF-8 that some programs add to one in another encoding, if it belongs to it."""
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        if kind == _SECOND_NAME and size > 5 and extra[5:9] == struct.pack("<L", zlib.crc32(raw)):
+            return extra[9 : 4 + size].decode()
+        extra = extra[4 + size :]
+    return ""
+
+
+def _checked(found: list[zipfile.ZipInfo], most: int, encoding: str) -> dict[str, zipfile.ZipInfo]:
     members: dict[str, zipfile.ZipInfo] = {}
     for info in found:
-        name = info.filename.replace("\\", "/")
+        name = _name(info, encoding)
         if fault := _fault(name, info):
             raise ArchiveError(f"it holds {info.filename!r}, which {fault}")
         if members.setdefault(name, info) is not info:

@@ -176,6 +176,9 @@ def _example(library: _Library, entry: str = "int main(void)", end: str = "    r
 
 
 def _named(library: _Library, text: str) -> str:
+    if f"{library.macro}_OUTPUTS " in library.files[f"{library.name}.h"]:
+        text = text.replace("(int)MACRO_OUTPUT_BYTES", "(int)MACRO_OUTPUT_0_BYTES")
+        text = text.replace("the best class", "the first output's best class")
     text = text.replace("BYTES */", f"{_stands_for(library)} */".replace("; ", ";\n * "))
     return text.replace("MACRO_", f"{library.macro}_").replace("NAME", library.name)
 

@@ -6,8 +6,19 @@ import argparse
 import json
 import sys
 
-from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, positive, show, show_json
+from sqz_tf.base.console import (
+    EXIT_OK,
+    Console,
+    Parser,
+    command,
+    common_options,
+    positive,
+    reading_options,
+    show,
+    show_json,
+)
 from sqz_tf.data.accuracy import SPLITS, Evaluation, evaluate
+from sqz_tf.images.find import Reading
 from sqz_tf.inference.classifier import Classifier
 
 EXAMPLES = """\
@@ -40,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
         "the model's export trained nothing (default: all)",
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="at most N pictures, evenly spread (default: all)")
+    reading_options(parser)
     parser.add_argument("--threads", type=positive, metavar="N", help="processors for the network (default: 1)")
     common_options(parser)
     return parser
@@ -53,7 +65,15 @@ def main(argv: list[str] | None = None) -> int:
 def _work(arguments: argparse.Namespace, console: Console) -> int:
     classifier = Classifier(arguments.model, threads=arguments.threads)
     console.note(f"reading {arguments.data}")
-    result = evaluate(classifier, arguments.data, split=arguments.split, limit=arguments.limit, progress=console.step)
+    said = arguments.splits or arguments.zip_encoding
+    result = evaluate(
+        classifier,
+        arguments.data,
+        split=arguments.split,
+        limit=arguments.limit,
+        progress=console.step,
+        reading=Reading(arguments.splits, arguments.zip_encoding) if said else None,
+    )
     for note in result.notes:
         console.note(f"note: {note}")
     about = {"model": arguments.model, "data": arguments.data, "split": arguments.split, "runtime": classifier.runtime}

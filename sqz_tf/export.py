@@ -22,6 +22,7 @@ from sqz_tf.base.console import (
     command,
     common_options,
     positive,
+    reading_options,
     show,
     show_json,
 )
@@ -46,6 +47,7 @@ examples:
   python -m sqz_tf.export --weights imagenet --data photos/       fine-tune ImageNet's SqueezeNet on them
   python -m sqz_tf.export --weights imagenet --data imagenet_val/ --calibration-data pictures/
                                                        only quantize it; judged on pictures labelled by wnid
+  python -m sqz_tf.export --weights mine.safetensors --data photos/       quantize your own, or fine-tune it
   python -m sqz_tf.export --data photos.zip --dry-run  what would happen, and how long it would take
 """
 
@@ -75,8 +77,9 @@ def _add_input(group: Any) -> None:
         default="digits",
         metavar="SOURCE",
         help=f"{', '.join(NAMES)}, or a folder or .zip with one folder per class, with or without train/val/test on "
-        "top (default: digits, which are built in)",
+        "top, or with labels.csv (default: digits, which are built in)",
     )
+    reading_options(group)
     group.add_argument("--input-size", type=int, metavar="PX", help="side of the network's input (default: by data)")
     group.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 RGB (default: by data)")
     group.add_argument("--fit", choices=FITS, help="how pictures become square (default: centre-crop)")
@@ -93,8 +96,9 @@ def _add_network(group: Any) -> None:
         "--weights",
         metavar="FILE",
         help="start from published weights: imagenet (SqueezeNet v1.0, 676 KB, downloaded once), or a file "
-        f"({', '.join(FORMATS)}). Pictures labelled by ImageNet's wnids keep its 1000 classes "
-        "and are only quantized; others get a new head and fine-tuning",
+        f"({', '.join(FORMATS)}; .pth and .pt need PyTorch). Pictures labelled by ImageNet's wnids keep its 1000 "
+        "classes, and pictures of a file's own classes keep those: they are only quantized; others get a new head and "
+        "fine-tuning",
     )
     group.add_argument("--width", type=float, help="multiplies every layer's filters (default: by data)")
     group.add_argument("--bypass", choices=BYPASSES, default="none", help="default: none")
@@ -239,6 +243,8 @@ def _options(arguments: argparse.Namespace) -> Options:
         source=arguments.data,
         test_fraction=arguments.test_fraction,
         calibration_images=arguments.calibration_images,
+        splits=arguments.splits,
+        zip_encoding=arguments.zip_encoding,
     )
     names = {field.name for field in dataclasses.fields(Options)} - {"data", "pack"}
     pack = PackConfig(arguments.pack_budget_kb or 0.0, arguments.max_drop) if arguments.pack else None

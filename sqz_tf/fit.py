@@ -31,13 +31,13 @@ TFLM_NOTE = "TFLite Micro: arena measured on 64 bits, without stack; code with C
 
 def as_json(model: Model, verdicts: list[Verdict], why_no_tflm: str) -> dict[str, Any]:
     """Return everything as plain values."""
-    (source,), (scores,) = model.graph.input_tensors(), model.graph.output_tensors()
+    (source,) = model.graph.input_tensors()
     return {
         "format": 1,
         "model": {
             "bytes": len(model.data),
             "input": list(source.shape),
-            "outputs": scores.size,
+            "outputs": sum(each.size for each in model.graph.output_tensors()),
             "macs": model.macs,
             "operators": dict(sorted(Counter(op.name for op in model.graph.ops).items())),
         },

@@ -68,6 +68,7 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
         show(f"# this command itself writes the pictures and what is expected of them to {CASES}")
         show("\n".join([*preparation(), *(printable(str(step)) for step in steps(job))]))
         return EXIT_OK
+    _note_several_outputs(_compiled(arguments.folder), console)
     what = given(_compiled(arguments.folder), arguments.image, arguments.model or job.model)
     cases = firmware.cases_file(what.inputs, what.outputs)
     if arguments.only_build:
@@ -99,6 +100,13 @@ def _note_other_target(job: Job, console: Console) -> None:
     was, best = firmware.header(job.folder).target, job.board.target
     if was not in ("", best):
         console.note(f"{job.folder} was compiled for {was}; {job.board.title} is faster with --target {best}")
+
+
+def _note_several_outputs(folder: Path, console: Console) -> None:
+    """Say so if there are no classes: every byte is compared all the same."""
+    outputs = firmware.header(folder).outputs
+    if outputs > 1:
+        console.note(f"the model has {outputs} outputs; a class is told as the number of its byte among all of them")
 
 
 def _is_export(folder: Path) -> bool:

@@ -7,11 +7,16 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 try:
     from xdist.scheduler import LoadFileScheduling
 except ImportError:  # without workers there is nothing to spread
     LoadFileScheduling = object
+
+# Each run draws the same examples: what fails is a change of the code. `make test-slow` draws new ones, as test-random.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 LONGEST = (
     "test_powers_of_two_from_pictures_to_verdict",

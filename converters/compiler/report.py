@@ -24,6 +24,7 @@ def report(compilation: Compilation) -> dict[str, Any]:
     Bytes throughout. `arena.parts` lie at `offset`, alive from operator `born` to `dies` of each step (-1: from the
     step's beginning); `timeline.bytes` holds what is in use in each step, `kept` from step to step and `working` within
     it; `streams[i].slices` name the tensors whose values lie in channels of a stream, for equality tests;
+    `output` is the one output, null where there are several; `outputs` lie one after another, each at its `offset`;
     `whole_map_bytes` is what running the same network map by map needs for activations alone, however well it is
     planned, and `whole_maps` what each layer then needs.
     """
@@ -33,7 +34,8 @@ def report(compilation: Compilation) -> dict[str, Any]:
         "format": 1,
         "target": compilation.target,
         "input": _edge(program.streams[0]),
-        "output": _edge(program.result),
+        "output": _edge(program.results[0]) if len(program.results) == 1 else None,
+        "outputs": [{"offset": at, **_edge(each)} for at, each in zip(program.offsets, program.results, strict=True)],
         "macs": sum(operator.macs for operator in program.operators),
         "arena": {
             "bytes": plan.arena_bytes,
@@ -62,7 +64,7 @@ def _edge(stream: prog.Stream) -> dict[str, Any]:
         "height": stream.height,
         "width": stream.width,
         "channels": stream.channels,
-        "bytes": stream.height * stream.row_bytes,
+        "bytes": stream.bytes,
         "row_bytes": stream.row_bytes,
         "scale": stream.scale,
         "zero_point": stream.zero_point,

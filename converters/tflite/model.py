@@ -54,7 +54,9 @@ class Op:
     `fused_activation` (NONE, RELU, RELU6, ...), depthwise also `depth_multiplier`; pools `padding`, `stride`,
     `filter`, `fused_activation`; CONCATENATION `axis`, `fused_activation`; ADD, SUB, MUL `fused_activation`;
     FULLY_CONNECTED `fused_activation`, `weights_format`, `keep_num_dims`; MEAN `keep_dims`; SOFTMAX `beta`;
-    RESHAPE `new_shape`. Others have none.
+    RESHAPE `new_shape`; STRIDED_SLICE `begin_mask`, `end_mask`, `ellipsis_mask`, `new_axis_mask`, `shrink_axis_mask`;
+    UNPACK `axis`; TRANSPOSE_CONV `padding`, `stride`, `fused_activation`; RESIZE_… `align_corners`, `half_pixels`;
+    DEPTH_TO_SPACE, SPACE_TO_DEPTH `block`. Others have none.
     """
 
     index: int

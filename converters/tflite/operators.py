@@ -13,7 +13,7 @@ _ACTIVATIONS = names(schema.ActivationFunctionType)
 _PADDINGS = names(schema.Padding)
 _OPTIONS = names(schema.BuiltinOptions)
 
-# Operator → how many inputs it needs and may have; each of these has one output. Others are not checked.
+# Operator → how many inputs it needs and may have; each of these but SPLITTING has one output. Others are not checked.
 INPUTS = {
     "ADD": (2, 2),
     "AVERAGE_POOL_2D": (1, 1),
@@ -21,6 +21,7 @@ INPUTS = {
     "CONCATENATION": (1, None),
     "CONV_2D": (2, 3),
     "DEPTHWISE_CONV_2D": (2, 3),
+    "DEPTH_TO_SPACE": (1, 1),
     "DEQUANTIZE": (1, 1),
     "EXP": (1, 1),
     "EXPAND_DIMS": (2, 2),
@@ -28,6 +29,7 @@ INPUTS = {
     "HARD_SWISH": (1, 1),
     "LEAKY_RELU": (1, 1),
     "LOGISTIC": (1, 1),
+    "LOG_SOFTMAX": (1, 1),
     "MAXIMUM": (2, 2),
     "MAX_POOL_2D": (1, 1),
     "MEAN": (2, 2),
@@ -42,13 +44,23 @@ INPUTS = {
     "RELU6": (1, 1),
     "RELU_N1_TO_1": (1, 1),
     "RESHAPE": (1, 2),
+    "RESIZE_BILINEAR": (2, 2),
+    "RESIZE_NEAREST_NEIGHBOR": (2, 2),
+    "SLICE": (3, 3),
     "SOFTMAX": (1, 1),
     "SPACE_TO_BATCH_ND": (3, 3),
+    "SPACE_TO_DEPTH": (1, 1),
+    "SPLIT": (2, 2),
+    "SPLIT_V": (3, 3),
     "SQUEEZE": (1, 1),
+    "STRIDED_SLICE": (4, 4),
     "SUB": (2, 2),
     "TANH": (1, 1),
     "TRANSPOSE": (2, 2),
+    "TRANSPOSE_CONV": (3, 4),
+    "UNPACK": (1, 1),
 }
+SPLITTING = ("SPLIT", "SPLIT_V", "UNPACK")  # have one output or more
 
 
 def _conv(o: Any, file: File) -> dict[str, Any]:
@@ -102,6 +114,32 @@ def _slope(o: Any, file: File) -> dict[str, Any]:
     return {"alpha": o.Alpha()}
 
 
+def _strided_slice(o: Any, file: File) -> dict[str, Any]:
+    return {
+        "begin_mask": o.BeginMask(),
+        "end_mask": o.EndMask(),
+        "ellipsis_mask": o.EllipsisMask(),
+        "new_axis_mask": o.NewAxisMask(),
+        "shrink_axis_mask": o.ShrinkAxisMask(),
+    }
+
+
+def _transposed(o: Any, file: File) -> dict[str, Any]:
+    return {"padding": _PADDINGS[o.Padding()], "stride": (o.StrideH(), o.StrideW()), **_activation(o, file)}
+
+
+def _resize(o: Any, file: File) -> dict[str, Any]:
+    return {"align_corners": bool(o.AlignCorners()), "half_pixels": bool(o.HalfPixelCenters())}
+
+
+def _blocks(o: Any, file: File) -> dict[str, Any]:
+    return {"block": o.BlockSize()}
+
+
+def _unpack(o: Any, file: File) -> dict[str, Any]:
+    return {"axis": o.Axis()}
+
+
 def _reshape(o: Any, file: File) -> dict[str, Any]:
     return {"new_shape": tuple(numbers(o, "NewShape", file))}
 
@@ -122,6 +160,13 @@ OPTIONS: dict[str, tuple[str, Callable[[Any, File], dict[str, Any]]]] = {
     "LEAKY_RELU": ("LeakyReluOptions", _slope),
     "SOFTMAX": ("SoftmaxOptions", _softmax),
     "RESHAPE": ("ReshapeOptions", _reshape),
+    "STRIDED_SLICE": ("StridedSliceOptions", _strided_slice),
+    "TRANSPOSE_CONV": ("TransposeConvOptions", _transposed),
+    "DEPTH_TO_SPACE": ("DepthToSpaceOptions", _blocks),
+    "SPACE_TO_DEPTH": ("SpaceToDepthOptions", _blocks),
+    "RESIZE_BILINEAR": ("ResizeBilinearOptions", _resize),
+    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _resize),
+    "UNPACK": ("UnpackOptions", _unpack),
 }
 _MAY_LACK_OPTIONS = ("RESHAPE", "ADD", "SUB", "MUL")
 

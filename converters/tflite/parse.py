@@ -17,7 +17,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from converters.tflite.flatbuffer import File, Invalid, Unread, check, names, numbers, tables, text
 from converters.tflite.model import NUMPY_DTYPES, Model, Op, Tensor
-from converters.tflite.operators import INPUTS, options
+from converters.tflite.operators import INPUTS, SPLITTING, options
 
 IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
@@ -215,7 +215,7 @@ def _op(index: int, op: Any, codes: Sequence[str], tensors: int, file: File) -> 
     least, most = INPUTS.get(name, (0, None))
     given = f"{where} has {len(inputs)} inputs and {len(outputs)} outputs"
     check(least <= len(inputs) <= (most or len(inputs)) and -1 not in inputs[:least], f"{given}, or lacks one")
-    check(len(outputs) == 1 or name not in INPUTS, f"{given}, expected 1 output")
+    check(len(outputs) == 1 or name not in INPUTS or (outputs and name in SPLITTING), f"{given}, expected 1 output")
     return Op(index, name, inputs, outputs, MappingProxyType(options(op, name, where, file)))
 
 

@@ -91,7 +91,7 @@ def read(data: bytes) -> WeightFile:
       ValueError: cut short, damaged, without convolutions, or a layer contradicts itself; names the layer.
     """
     layers: dict[str, ConvWeights] = {}
-    unused, additions = [], []
+    unused, additions, normalisations = [], [], []
     for layer in _layers(data):
         if layer.kind == "Convolution":
             if layer.name in layers:
@@ -99,11 +99,20 @@ def read(data: bytes) -> WeightFile:
             layers[layer.name] = _convolution(layer)
         elif layer.kind == "Eltwise":
             additions.append(layer.name)
+        elif layer.kind == "BatchNorm":
+            normalisations.append(layer.name)
         elif layer.blobs:
             unused.append(layer.name)
     if not layers:
         raise ValueError("the file holds no Convolution layer; expected a .caffemodel with weights")
-    return WeightFile("caffemodel", layers, hashlib.sha256(data).hexdigest(), tuple(unused), tuple(additions))
+    return WeightFile(
+        "caffemodel",
+        layers,
+        hashlib.sha256(data).hexdigest(),
+        tuple(unused),
+        tuple(additions),
+        normalisations=tuple(normalisations),
+    )
 
 
 def _layers(data: bytes) -> Iterator[_Layer]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from converters.weights.tensors import ConvWeights, Shape, WeightFile, convolution, describe
+from converters.weights.tensors import MAX_DIM, ConvWeights, Shape, WeightFile, convolution, describe
 
 CODEBOOK = 256
 LONGEST_GAP = 15
@@ -54,7 +54,8 @@ def read(data: bytes, layers: Mapping[str, Shape]) -> WeightFile:
 
     Args:
       data: the file.
-      layers: kernel shape [H, W, I, O] of each layer by name, in the file's order.
+      layers: kernel shape [H, W, I, O] of each layer by name, in the file's order. The last one's O may be 0: as many
+        outputs as the file's length leaves room for.
 
     Returns:
       A WeightFile whose `codebooks` let `write` give the same bytes again.
@@ -63,6 +64,7 @@ def read(data: bytes, layers: Mapping[str, Shape]) -> WeightFile:
       ValueError: the file is cut short, too long or inconsistent; names the layer.
     """
     counts = stored_entries(data, layers)
+    layers = _with_outputs(data, layers, counts)
     position, result, codebooks = 4 * len(layers), {}, {}
     for name, shape in layers.items():
         sparse, position = _take(data, position, name, shape, counts[name])
@@ -86,6 +88,21 @@ def write(layers: Mapping[str, ConvWeights], codebooks: Mapping[str, np.ndarray]
     coded = {name: _sparse(name, layer, codebooks[name]) for name, layer in layers.items()}
     head = np.array([len(layer.indices) for layer in coded.values()], "<u4").tobytes()
     return head + b"".join(map(_pack, coded.values()))
+
+
+def _with_outputs(data: bytes, layers: Mapping[str, Shape], counts: Mapping[str, int]) -> Mapping[str, Shape]:
+    """Return the table of layers with the last one's outputs, told by the bytes that all else leaves for its biases."""
+    last, shape = list(layers.items())[-1]
+    if shape[-1]:
+        return layers
+    others = sum(each[-1] for each in layers.values())
+    taken = 4 * len(layers) + 4 * others + sum(4 * CODEBOOK + count + (count + 1) // 2 for count in counts.values())
+    outputs, rest = divmod(len(data) - taken, 4)
+    if rest or not 1 <= outputs <= MAX_DIM:
+        raise ValueError(
+            f"the file has {len(data)} bytes; expected {taken} and four for each output of its last layer, {last}"
+        )
+    return {**layers, last: (*shape[:-1], outputs)}
 
 
 def _take(data: bytes, start: int, name: str, shape: Shape, count: int) -> tuple[_Sparse, int]:

@@ -17,14 +17,14 @@ class Layout:
     """One publisher's naming of one network.
 
     `layers`: the caller's name for each of the file's. `kernels`: shapes [H, W, I, O] by the file's names, which
-    tell it from layouts of the same names. `formats`: the file formats it occurs in. `facts`: whatever else the
-    table says (preprocessing, licence); not read here.
+    tell it from layouts of the same names; None is any length. `formats`: the file formats it occurs in. `facts`:
+    whatever else the table says (preprocessing, licence); not read here.
     """
 
     name: str
     formats: tuple[str, ...]
     layers: Mapping[str, str]
-    kernels: Mapping[str, Shape]
+    kernels: Mapping[str, tuple[int | None, ...]]
     facts: Mapping[str, Any]
 
 
@@ -124,8 +124,9 @@ def _checked(name: str, ours: str, layer: ConvWeights, shape: Shape) -> ConvWeig
     return layer
 
 
-def _has_kernel(weights: WeightFile, name: str, shape: Shape) -> bool:
-    return name in weights.layers and weights.layers[name].kernel.shape == shape
+def _has_kernel(weights: WeightFile, name: str, shape: tuple[int | None, ...]) -> bool:
+    found = weights.layers[name].kernel.shape if name in weights.layers else ()
+    return len(found) == len(shape) and all(wanted in (None, had) for had, wanted in zip(found, shape, strict=True))
 
 
 def _no_kernel(weights: WeightFile, layouts: Sequence[Layout]) -> str:

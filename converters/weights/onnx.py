@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from converters.weights.class_names import class_names
 from converters.weights.protobuf import Fields, NameFields, message_classes, parse, require_few, require_known
 from converters.weights.state_dict import WEIGHT_ENDINGS, layer_of
 from converters.weights.tensors import ConvWeights, WeightFile, checked_shape, convolution, describe
@@ -31,6 +32,7 @@ DEFINITIONS: dict[str, Fields] = {
         "functions": (25, "bytes*"),
         "configuration": (26, "bytes*"),
     },
+    "StringStringEntryProto": {"key": (1, "bytes"), "value": (2, "bytes")},
     "GraphProto": {"node": (1, "bytes*"), "initializer": (5, "bytes*")},
     "NodeProto": {
         "input": (1, "bytes*"),
@@ -78,7 +80,7 @@ def read(data: bytes) -> WeightFile:
     Raises:
       ValueError: cut short, damaged, without convolutions, or weights kept elsewhere; names the layer.
     """
-    nodes, tensors = _graph(data)
+    nodes, tensors, properties = _graph(data)
     layers: dict[str, ConvWeights] = {}
     used: set[str] = set()
     for node in nodes:
@@ -91,11 +93,28 @@ def read(data: bytes) -> WeightFile:
     if not layers:
         raise ValueError("the file holds no Conv node; expected an .onnx model with weights")
     unused = tuple(name for name in tensors if name not in used and _is_weight(tensors[name]))
-    return WeightFile("onnx", layers, hashlib.sha256(data).hexdigest(), unused, _additions(nodes, tensors))
+    normalisations = [_title(node) for node in nodes if _text(node.op_type) == "BatchNormalization"]
+    return WeightFile(
+        "onnx",
+        layers,
+        hashlib.sha256(data).hexdigest(),
+        unused,
+        _additions(nodes, tensors),
+        normalisations=tuple(normalisations),
+        labels=class_names(properties),
+    )
 
 
-def _graph(data: bytes) -> tuple[list[Any], dict[str, Any]]:
-    """Return the nodes, and the stored tensors by name."""
+def _properties(model: Any) -> dict[str, str]:
+    """Return what whoever wrote the file says of it: text by key."""
+    require_few("the file's properties", model.metadata_props)
+    cls = messages()["StringStringEntryProto"]
+    entries = [parse(cls, part, f"property number {i}") for i, part in enumerate(model.metadata_props)]
+    return {_text(entry.key): _text(entry.value) for entry in entries}
+
+
+def _graph(data: bytes) -> tuple[list[Any], dict[str, Any], dict[str, str]]:
+    """Return the nodes, the stored tensors by name, and the file's properties."""
     model = parse(messages()["ModelProto"], data, "the file", {7: NAME_FIELDS})
     require_known(model, "the file")
     graph = parse(messages()["GraphProto"], model.graph, "the file's graph", NAME_FIELDS)
@@ -107,7 +126,7 @@ def _graph(data: bytes) -> tuple[list[Any], dict[str, Any]]:
         if _text(tensor.name) in tensors:
             raise ValueError(f"initialiser {_text(tensor.name)} is there twice; expected it once")
         tensors[_text(tensor.name)] = tensor
-    return nodes, tensors
+    return nodes, tensors, _properties(model)
 
 
 def _conv(node: Any, tensors: Mapping[str, Any]) -> tuple[str, ConvWeights]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from converters import strict_json
+from converters.weights.class_names import class_names
 from converters.weights.state_dict import from_tensors
 from converters.weights.tensors import MAX_DIM, WeightFile, describe
 
@@ -30,7 +31,15 @@ def read(data: bytes) -> WeightFile:
     Raises:
       ValueError: cut short, damaged, or of an unknown dtype (weights are F16, F32 or F64); names the tensor.
     """
-    return from_tensors("safetensors", read_tensors(data), hashlib.sha256(data).hexdigest())
+    return from_tensors(
+        "safetensors", read_tensors(data), hashlib.sha256(data).hexdigest(), class_names(_metadata(data))
+    )
+
+
+def _metadata(data: bytes) -> dict[str, Any]:
+    """Return what whoever wrote the file says of it."""
+    found = _whole_header(data)[0].get("__metadata__")
+    return found if isinstance(found, dict) else {}
 
 
 def read_tensors(data: bytes) -> dict[str, np.ndarray]:
@@ -75,6 +84,12 @@ def write(tensors: Mapping[str, np.ndarray]) -> bytes:
 
 def _header(data: bytes) -> tuple[dict[str, Any], int]:
     """Return the header's tensors by name, and where the data start."""
+    header, start = _whole_header(data)
+    header.pop("__metadata__", None)
+    return header, start
+
+
+def _whole_header(data: bytes) -> tuple[dict[str, Any], int]:
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(MAX_HEADER, len(data) - 8):
         raise ValueError(
@@ -87,7 +102,6 @@ def _header(data: bytes) -> tuple[dict[str, Any], int]:
         raise ValueError(f"the header is damaged ({error}); expected JSON") from error
     if not isinstance(header, dict):
         raise ValueError(f"the header is a {type(header).__name__}; expected a JSON object")
-    header.pop("__metadata__", None)
     return header, 8 + length
 
 

@@ -19,12 +19,18 @@ def layer_of(tensor: str, endings: tuple[str, ...]) -> str:
     return next((tensor[: -len(ending)] for ending in endings if tensor.endswith(ending)), "")
 
 
-def from_tensors(file_format: str, tensors: Mapping[str, np.ndarray], sha256: str) -> WeightFile:
+_STATISTICS = (".running_mean", "_running_mean", ".moving_mean", "_moving_mean")  # of batch normalisation
+
+
+def from_tensors(
+    file_format: str, tensors: Mapping[str, np.ndarray], sha256: str, labels: tuple[str, ...] = ()
+) -> WeightFile:
     """Pair kernels [O, I, H, W] with their biases.
 
     Args:
       tensors: arrays by name; a floating-point one with four axes and a weight's name is a kernel. Single
         integers, which are counters, are passed over.
+      labels: names of the network's outputs, if the file has them.
 
     Raises:
       ValueError: a convolution contradicts itself, or there is none; names the layer.
@@ -45,4 +51,5 @@ def from_tensors(file_format: str, tensors: Mapping[str, np.ndarray], sha256: st
     if not layers:
         raise ValueError(f"the file holds {len(tensors)} tensors and no convolution; expected kernels of four axes")
     unused = (name for name, values in tensors.items() if name not in used and (name in floats or values.size > 1))
-    return WeightFile(file_format, layers, sha256, tuple(unused))
+    normalisations = tuple(filter(None, (layer_of(name, _STATISTICS) for name in tensors)))
+    return WeightFile(file_format, layers, sha256, tuple(unused), normalisations=normalisations, labels=labels)

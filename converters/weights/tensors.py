@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,7 +37,8 @@ class WeightFile:
 
     `unused`: names of tensors or layers with weights that are not convolutions. `additions`: names of layers or
     nodes that add two feature maps (a bypass cannot be seen in the weights); None where the format holds no graph.
-    `sha256`: of the file's bytes.
+    `normalisations`: names of layers of batch normalisation. `labels`: names of the network's outputs, where the file
+    has them. `sha256`: of the file's bytes.
     """
 
     format: str
@@ -46,11 +47,13 @@ class WeightFile:
     unused: tuple[str, ...] = ()
     additions: tuple[str, ...] | None = None
     codebooks: Mapping[str, np.ndarray] = field(default_factory=dict)
+    normalisations: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
-def describe(shape: Shape) -> str:
-    """Write a shape as in [3, 3, 16, 64]."""
-    return "[" + ", ".join(map(str, shape)) + "]"
+def describe(shape: Sequence[int | None]) -> str:
+    """Write a shape as in [3, 3, 16, 64]; a length that may be any is None."""
+    return "[" + ", ".join("any" if length is None else str(length) for length in shape) + "]"
 
 
 def checked_shape(layer: str, shape: Shape, values: int) -> Shape:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from converters.archive import Archive, ArchiveError
+from converters.weights.class_names import class_names
 from converters.weights.state_dict import from_tensors
 from converters.weights.tensors import MAX_BYTES, WeightFile
 
@@ -42,7 +43,8 @@ def read(data: bytes) -> WeightFile:
             "tensors alone, from torch.save(model.state_dict(), ...)"
         ) from error
     tensors = {name: _array(name, value) for name, value in _state(content).items()}
-    return from_tensors("torch", tensors, hashlib.sha256(data).hexdigest())
+    labels = class_names(content) if isinstance(content, dict) else ()
+    return from_tensors("torch", tensors, hashlib.sha256(data).hexdigest(), labels)
 
 
 def _check_zip(data: bytes) -> None:

@@ -80,6 +80,7 @@ typedef struct sqz_op {
     uint8_t left_over;      /* firings that the last band takes too if only so many would be left: 0 if it is at_once */
     uint8_t at_once;        /* whether the kernel makes a band */
     uint8_t lag;            /* further input rows to wait for, so that the slices of one row are made in one step */
+    uint8_t doublings;      /* 2^doublings firings see the same rows: those of a firing of that number's share */
 } sqz_op;
 
 typedef struct sqz_model {
@@ -139,6 +140,10 @@ SQZ_KERNEL(sqz_conv_row_mve);
 /* The same where rows have an odd number of pixels, the last of which is computed alone; of whole groups of four channels. */
 SQZ_KERNEL(sqz_conv_odd_row_dsp);
 SQZ_KERNEL(sqz_conv_odd_row_mve);
+
+/* The same for pixels of few channels (sqz_conv_narrow_mve.c), and for windows of few inputs (sqz_conv_short_mve.c). */
+SQZ_KERNEL(sqz_conv_narrow_row_mve);
+SQZ_KERNEL(sqz_conv_short_row_mve);
 
 /* The same without the blocks of weights, four channels by two inputs, that are zero (sqz_tile_dsp_sparse.h). */
 SQZ_KERNEL(sqz_conv_row_dsp_sparse);
@@ -301,6 +306,15 @@ typedef struct sqz_transpose {
 
 SQZ_KERNEL(sqz_transpose_row);
 
+/* STRIDED_SLICE, SLICE and the parts of SPLIT. SQZ_WINDOW, so that it sees one row at a time: kernel_h is the first row
+ * taken and 1, stride_h from one to the next. From byte `first` of a row on, pixels and channels are so many bytes apart. */
+typedef struct sqz_slice {
+    uint32_t first, pixel_step;
+    uint16_t channel_step, width, channels, out_stride;
+} sqz_slice;
+
+SQZ_KERNEL(sqz_slice_row);
+
 /* QUANTIZE from int8 to int8, and RELU or RELU6 that stand alone: q -> requant(q - input_zero_point). The
  * output row may be the input if out_stride == channels. */
 typedef struct sqz_quantize {
@@ -320,6 +334,14 @@ typedef struct sqz_pad {
 
 SQZ_KERNEL(sqz_pad_row);
 
+/* The same of channels, too: so many before and after those of the input. */
+typedef struct sqz_pad_channels {
+    sqz_pad pad;
+    uint8_t before, after;
+} sqz_pad_channels;
+
+SQZ_KERNEL(sqz_pad_channels_row);
+
 /* RESHAPE to other rows: firing y makes row y of a map whose bytes are those of the input, all of which it sees (kernel_h
  * is the input's height, stride_h 0), so that its rows lie one after another from in[0] on. */
 typedef struct sqz_reshape {
@@ -327,6 +349,39 @@ typedef struct sqz_reshape {
 } sqz_reshape;
 
 SQZ_KERNEL(sqz_reshape_row);
+
+/* RESHAPE to 2^n times as many rows: firing y makes part y & mask of the row that it sees (the operator's doublings: n). */
+typedef struct sqz_unstack {
+    sqz_reshape reshape;
+    uint8_t mask;
+} sqz_unstack;
+
+SQZ_KERNEL(sqz_unstack_row);
+
+/* RESIZE_NEAREST_NEIGHBOR: which column of the input each pixel is, uint16 [width], and which of the rows that firing y sees,
+ * uint8 [height of the output]; null: the first. */
+typedef struct sqz_nearest {
+    const uint8_t *rows;
+    const uint16_t *columns;
+    uint16_t width, channels, out_stride;
+} sqz_nearest;
+
+SQZ_KERNEL(sqz_nearest_row);
+
+/* RESIZE_BILINEAR: place y of the output is y * scale + offset of the input, in 1 / 1024. Firing y sees rows from
+ * (y >> doublings) - top on, or all. */
+typedef struct sqz_bilinear_axis {
+    int32_t scale, offset;
+    uint16_t size; /* of the input */
+} sqz_bilinear_axis;
+
+typedef struct sqz_bilinear {
+    sqz_bilinear_axis rows, columns;
+    uint16_t width, channels, out_stride;
+    uint8_t doublings, top, whole;
+} sqz_bilinear;
+
+SQZ_KERNEL(sqz_bilinear_row);
 
 /* As sqz_requant, but rounded once: TFLite's reference FULLY_CONNECTED multiplies by a double and rounds halves away
  * from zero. The factor has all of a double's 53 bits: (high * 2^31 + low) / 2^shift, 0 <= high < 2^22,
@@ -355,7 +410,8 @@ SQZ_KERNEL(sqz_fully_connected_row_dsp);
 SQZ_KERNEL(sqz_fully_connected_row_dsp_wide);
 SQZ_KERNEL(sqz_fully_connected_row_mve);
 
-/* SOFTMAX over the channels of each pixel; output scale 1 / 256, zero point -128. multiplier, shift and diff_min as
+/* SOFTMAX over the channels of each pixel; output scale 1 / 256, zero point -128. LOG_SOFTMAX of at most 4095 channels;
+ * output scale 1 / 16, zero point 127. multiplier, shift and diff_min as
  * TFLite's PreprocessSoftmaxScaling makes them from beta and the input's scale, but shift at most 30. */
 typedef struct sqz_softmax {
     int32_t multiplier, diff_min;
@@ -364,6 +420,7 @@ typedef struct sqz_softmax {
 } sqz_softmax;
 
 SQZ_KERNEL(sqz_softmax_row);
+SQZ_KERNEL(sqz_log_softmax_row);
 
 #if defined(SQZ_TRACE)
 /* The caller's, with -DSQZ_TRACE: called with every complete row of every stream, the input's too. */

@@ -49,7 +49,7 @@ static void complete_row(const sqz_model *model, void *arena, unsigned stream) {
 
 /* The first row of an operator's window in firing y, which may lie above the image. */
 static int first_row(const sqz_op *op, int y) {
-    return op->yields == SQZ_WINDOW ? y : y * op->stride_h - op->pad_top;
+    return op->yields == SQZ_WINDOW ? y : (y >> op->doublings) * op->stride_h - op->pad_top;
 }
 
 static int window_rows(const sqz_op *op) {

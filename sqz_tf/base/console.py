@@ -144,6 +144,23 @@ def common_options(
     parser.add_argument("--version", action="version", version=f"sqz-tf {__version__}")
 
 
+def reading_options(group: argparse._ActionsContainer) -> None:
+    """Give a command line the options that say how a folder or `.zip` of pictures is to be read."""
+    group.add_argument(
+        "--splits",
+        default="",
+        metavar="WHICH",
+        help="of the folders on top: none if they are the classes, or train=FOLDER,validation=FOLDER,test=FOLDER "
+        "(default: told by their names)",
+    )
+    group.add_argument(
+        "--zip-encoding",
+        default="",
+        metavar="NAME",
+        help="of names in a .zip that does not say it: cp932, gb18030, cp866, ... (default: guessed, with a warning)",
+    )
+
+
 def command(
     arguments: argparse.Namespace,
     work: Callable[[argparse.Namespace, Console], int],
@@ -184,6 +201,8 @@ def run(main: Callable[[], int], debug: bool = False, interrupted: str = "interr
 def _report(error: Exception, debug: bool) -> None:
     if debug:
         say_lines(traceback.format_exc())
+    for note in getattr(error, "notes", ()):
+        say(f"note: {note}")
     if line := _told(error):
         say(line, error=True)
 

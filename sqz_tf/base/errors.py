@@ -13,7 +13,11 @@ class SqzError(Exception):
       what: what happened, with the value received.
       expected: what would have been right; may be empty.
       fix: what to do now; may be empty.
+
+    `notes` are what had been found out before, see `noting`.
     """
+
+    notes: tuple[str, ...] = ()
 
     def __init__(self, what: str, *, expected: str = "", fix: str = "") -> None:
         self.what, self.expected, self.fix = what, expected, fix
@@ -23,6 +27,16 @@ class SqzError(Exception):
         if fix:
             parts.append(fix)
         super().__init__("; ".join(parts))
+
+
+@contextmanager
+def noting(notes: tuple[str, ...]) -> Iterator[None]:
+    """Give an error that is raised inside the block the notes which a person would have read without it."""
+    try:
+        yield
+    except SqzError as error:
+        error.notes = (*notes, *(note for note in error.notes if note not in notes))
+        raise
 
 
 @contextmanager

@@ -16,6 +16,7 @@ ARCHS = ("squeezenet-1.0", "squeezenet-1.1")
 BYPASSES = ("none", "simple", "complex")
 FITS = ("warp", "centre-crop")
 PATTERNS = ("unstructured", "block")  # of zeros
+LEAST_WIDTH, MOST_WIDTH = 0.05, 8
 THREADS = 8  # of TensorFlow: results depend on them, not on the processors
 
 Spec = TypeVar("Spec")
@@ -140,7 +141,7 @@ class ModelSpec:
         one_of("conv10_padding", self.conv10_padding, (0, 1))
         between("input_size", self.input_size, 1, 1024)
         between("classes", self.classes, 2, 100_000)
-        between("width", self.width, 0.05, 8)
+        between("width", self.width, LEAST_WIDTH, MOST_WIDTH)
         between("squeeze_ratio", self.squeeze_ratio, 0.01, 1)
         between("pct_3x3", self.pct_3x3, 0.01, 0.99)
         between("dropout", self.dropout, 0, 0.95)
@@ -153,13 +154,16 @@ class DataConfig:
     """Which pictures, and how they are split.
 
     `source`: `digits`, `cifar10`, `tfds:NAME`, a folder or a `.zip`. Fractions of 0 mean the default: a quarter
-    for test and 15 % for validation under 10,000 pictures, a tenth each from there on.
+    for test and 15 % for validation under 10,000 pictures, a tenth each from there on. `splits` and `zip_encoding`
+    say how a folder or `.zip` is to be read (`sqz_tf.images.find.Reading`); empty, that is found out.
     """
 
     source: str = "digits"
     test_fraction: float = 0.0
     validation_fraction: float = 0.0
     calibration_images: int = 200
+    splits: str = ""
+    zip_encoding: str = ""
 
     def __post_init__(self) -> None:
         between("test_fraction", self.test_fraction, 0, 0.9)

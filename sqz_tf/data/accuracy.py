@@ -21,14 +21,15 @@ import numpy as np
 
 from sqz_tf.artifact.exported import Export
 from sqz_tf.base import stats
-from sqz_tf.base.errors import ConfigError, DataError, SqzError
+from sqz_tf.base.errors import ConfigError, DataError, SqzError, noting
 from sqz_tf.base.spec import DataConfig, from_dict
 from sqz_tf.data.dataset import load, trains_nothing
 from sqz_tf.data.rows import MAX_SKIPPED, Progress, map_ordered
+from sqz_tf.data.sources import reading_of
 from sqz_tf.data.splits import spread
 from sqz_tf.images.budget import FILES
 from sqz_tf.images.decode import ImageError
-from sqz_tf.images.find import Entry, ImageSet, scan
+from sqz_tf.images.find import Entry, ImageSet, Reading, scan
 from sqz_tf.images.matching import match_classes, some
 from sqz_tf.inference.classifier import Classifier
 
@@ -66,6 +67,7 @@ def evaluate(
     split: str | None = None,
     limit: int | None = None,
     progress: Progress | None = None,
+    reading: Reading | None = None,
 ) -> Evaluation:
     """Classify labelled pictures and count how often the first answer, and one of the first five, is right.
 
@@ -77,6 +79,7 @@ def evaluate(
         that says that nothing was trained, all pictures are `test` and there is no other split.
       limit: so many pictures at most, evenly spread over all.
       progress: called with (what, pictures done, pictures in all).
+      reading: how a folder or `.zip` is to be read; by default as the model's export read it, if this was its data.
 
     Raises:
       DataError: the pictures cannot be read, their classes cannot be matched, or over MAX_SKIPPED are corrupt.
@@ -86,7 +89,8 @@ def evaluate(
         raise ConfigError(f"split is {split!r}", expected=f"one of {', '.join(SPLITS)}")
     if limit is not None and limit < 1:
         raise ConfigError(f"limit is {limit}", expected="at least 1")
-    with _opened(classifier, source, split and SPLITS[split], limit, progress) as pictures:
+    config = _config(classifier.path, source, reading)
+    with _opened(classifier, config, split and SPLITS[split], limit, progress) as pictures:
         return _count(classifier, pictures, progress)
 
 
@@ -137,10 +141,25 @@ class Pictures:
 
 @contextmanager
 def _opened(
-    classifier: Classifier, source: str | Path, split: str | None, limit: int | None, progress: Progress | None
+    classifier: Classifier, config: DataConfig, split: str | None, limit: int | None, progress: Progress | None
 ) -> Iterator[Pictures]:
-    """Find the pictures; those split by content lie in a temporary folder until the block ends."""
-    found = scan(source) if split is None or os.path.exists(source) else None
+    """Find the pictures, and let an error that follows tell what was noted of them."""
+    source = config.source
+    found = scan(source, reading_of(config)) if split is None or os.path.exists(source) else None
+    with noting(found.notes if found else ()), _chosen(classifier, config, found, split, limit, progress) as pictures:
+        yield pictures
+
+
+@contextmanager
+def _chosen(
+    classifier: Classifier,
+    config: DataConfig,
+    found: ImageSet | None,
+    split: str | None,
+    limit: int | None,
+    progress: Progress | None,
+) -> Iterator[Pictures]:
+    """Choose the pictures of a split; those split by content lie in a temporary folder until the block ends."""
     if found is not None:
         outputs = _outputs(classifier, found)  # wrong classes are told before anything is decoded
         # A train folder may have to give pictures to splits that have no folder.
@@ -151,11 +170,12 @@ def _opened(
             _refuse_trained_split(split)
             yield _from_files(classifier, found, outputs, None, limit)
             return
-        source = os.path.abspath(source)  # else a folder called digits would be taken for the data set
+        # Else a folder called digits would be taken for the data set.
+        config = dataclasses.replace(config, source=os.path.abspath(config.source))
     with tempfile.TemporaryDirectory(prefix="sqz-tf-") as folder:
-        dataset = load(_config(classifier.path, source), classifier.preprocess, Path(folder, "data"), progress)
+        dataset = load(config, classifier.preprocess, Path(folder, "data"), progress)
         if found is None:
-            outputs = _outputs(classifier, ImageSet(Path(source), dataset.classes, ()))
+            outputs = _outputs(classifier, ImageSet(Path(config.source), dataset.classes, ()))
         rows = spread(dataset.splits[str(split)].tolist(), limit)
         items = ((outputs[dataset.labels[row]], np.asarray(dataset.images[row])) for row in rows)
         yield Pictures(len(rows), items, dataset.notes)
@@ -204,13 +224,16 @@ def _decoded(classifier: Classifier, found: ImageSet, outputs: Sequence[int], en
         return outputs[entry.label], error
 
 
-def _config(model: Path, source: str | Path) -> DataConfig:
+def _config(model: Path, source: str | Path, reading: Reading | None) -> DataConfig:
     """Return how the pictures were split for the export, if its manifest lies beside the model; else the default."""
     try:
         config = from_dict(DataConfig, _export_config(model)["data"])
-        return dataclasses.replace(config, source=str(source))
     except (ValueError, LookupError, TypeError, SqzError):
-        return DataConfig(source=str(source))
+        config = DataConfig()
+    if reading is None:
+        same = os.path.realpath(config.source) == os.path.realpath(source)
+        reading = reading_of(config) if same else Reading()
+    return dataclasses.replace(config, source=str(source), splits=reading.splits, zip_encoding=reading.zip_encoding)
 
 
 def _export_config(model: Path) -> dict[str, Any]:

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from sqz_tf.base.errors import DataError, OutputError, SqzError, translated
+from sqz_tf.base.errors import DataError, OutputError, SqzError, noting, translated
 from sqz_tf.base.json_files import load as load_json
 from sqz_tf.base.paths import absolute
 from sqz_tf.base.spec import DataConfig, PreprocessSpec, to_dict
 from sqz_tf.base.text import readable
 from sqz_tf.data.rows import Progress, Rows, content_of, digest_of, fingerprint, size_of, write_images
-from sqz_tf.data.sources import UNLABELLED, Item, Source, open_source
+from sqz_tf.data.sources import UNLABELLED, Item, Source, open_source, reading_of
 from sqz_tf.data.splits import SPLITS, check_fractions, counts_by_class, split, spread
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.find import Entry, ImageSet, scan
@@ -101,7 +101,12 @@ def summarise(config: DataConfig) -> Summary:
       ConfigError: the fractions leave nothing to train on.
     """
     check_fractions(config)
-    source = open_source(config.source)
+    source = open_source(config)
+    with noting(source.notes):
+        return _summarised(config, source)
+
+
+def _summarised(config: DataConfig, source: Source) -> Summary:
     rows, sizes = Rows(), []
     step = max(1, source.count // _SIZES_SAMPLED)
     for position, item in enumerate(source.items()):
@@ -155,7 +160,7 @@ def load(config: DataConfig, preprocess: PreprocessSpec, cache: Path, progress: 
       OutputError: `cache` cannot be written.
     """
     check_fractions(config)
-    source = open_source(config.source)
+    source = open_source(config)
 
     def divide(rows: Rows) -> dict[str, np.ndarray]:
         return split(rows.labels, rows.digests, rows.given, source.classes, config)
@@ -194,8 +199,8 @@ def load_for_judging(
       DataError: as `load`; or every picture to calibrate with is judged.
       OutputError: as `load`.
     """
-    found = scan(Path(config.source))
-    others = scan(Path(calibration)) if calibration else None
+    found = scan(Path(config.source), reading_of(config))
+    others = scan(Path(calibration), reading_of(config, labelled=False)) if calibration else None
     chosen = spread(others.entries, config.calibration_images) if others else []
     source = _judging_source(config.source, found, outputs, labels, others, chosen)
 
@@ -254,7 +259,7 @@ def _keep(
 ) -> Dataset:
     """Write a source's pictures and their splits into the folder `cache`."""
     need = source.count * preprocess.width * preprocess.height * preprocess.channels
-    with _replacing(cache, need) as folder:
+    with noting(source.notes), _replacing(cache, need) as folder:
         rows = write_images(source, preprocess, folder / "images.npy", progress)
         splits = divide(rows)
         index = {"labels": np.array(rows.labels, np.int32), **splits}

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from sqz_tf.base.errors import DataError, first_line
+from sqz_tf.base.errors import DataError, first_line, noting
 from sqz_tf.base.paths import absolute
+from sqz_tf.base.spec import DataConfig
 from sqz_tf.data.splits import SPLITS
-from sqz_tf.images.find import ImageSet, scan
+from sqz_tf.images.find import ImageSet, Reading, scan
 from sqz_tf.images.labels import refuse_illegal
 
 UNLABELLED = -1
@@ -51,8 +52,9 @@ class Source:
     trains: bool = True
 
 
-def open_source(source: str) -> Source:
+def open_source(config: DataConfig) -> Source:
     """Return the pictures of a folder, an archive or a data set that has a name."""
+    source = config.source
     if source in NAMED:
         return NAMED[source]()
     if source.startswith("tfds:"):
@@ -62,12 +64,18 @@ def open_source(source: str) -> Source:
             f"there is no data set, folder or file {source!r}",
             expected=f"{', '.join(NAMES)}, a folder of pictures or a .zip",
         )
-    return _files(Path(source))
+    return _files(Path(source), reading_of(config))
 
 
-def _files(path: Path) -> Source:
-    found = scan(path)
-    _refuse_untrainable(path, found)
+def reading_of(config: DataConfig, labelled: bool = True) -> Reading:
+    """Return how a folder or archive is to be read."""
+    return Reading(config.splits, config.zip_encoding, labelled)
+
+
+def _files(path: Path, reading: Reading) -> Source:
+    found = scan(path, reading)
+    with noting(found.notes):
+        _refuse_untrainable(path, found)
 
     def items() -> Iterator[Item]:
         for entry in found.entries:
@@ -105,7 +113,11 @@ def _refuse_untrainable(path: Path, found: ImageSet) -> None:
         )
     splits = {entry.split for entry in found.entries}
     if None not in splits and "train" not in splits:
-        raise DataError(f"{path} has no train folder beside {', '.join(sorted(map(str, splits)))}", expected="train")
+        raise DataError(
+            f"{path} has no train folder beside {', '.join(sorted(map(str, splits)))}",
+            expected="train",
+            fix="give --splits none if the folders on top are the classes, or --splits train=FOLDER",
+        )
 
 
 def _arrays(

@@ -12,7 +12,7 @@ from sqz_tf.data.rows import Progress, map_ordered
 from sqz_tf.data.splits import spread
 from sqz_tf.images.budget import FILES
 from sqz_tf.images.decode import ImageError
-from sqz_tf.images.find import Entry, scan
+from sqz_tf.images.find import Entry, Reading, scan
 from sqz_tf.images.given import decoded
 from sqz_tf.images.resize import preprocess
 
@@ -25,7 +25,7 @@ def load_unlabelled(source: str, spec: PreprocessSpec, most: int, progress: Prog
     Raises:
       DataError: there are no pictures.
     """
-    found = scan(Path(source))
+    found = scan(Path(source), Reading(labelled=False))
     chosen = spread(found.entries, most)
 
     def read(entry: Entry) -> np.ndarray | None:

@@ -86,7 +86,7 @@ class Run:
 class Header:
     """What NAME.h of a compiled model says: `input_shape` is [H, W, C], `sha256` that of its `.tflite`.
 
-    `target` is empty where it is not said.
+    `target` is empty where it is not said; `outputs` lie one after another in what the model gives.
     """
 
     name: str
@@ -94,6 +94,7 @@ class Header:
     target: str
     input_shape: tuple[int, int, int]
     arena_bytes: int
+    outputs: int = 1
 
     def check_made_from(self, model: bytes, path: Path) -> None:
         """Raise a FirmwareError if the folder was compiled from another model."""
@@ -117,7 +118,8 @@ def header(folder: Path) -> Header:
     except KeyError as error:
         raise FirmwareError(f"{name}.h does not say {error}", fix="compile the model again") from error
     digest, chosen = (match[1] if match else "" for match in (sha256, target))
-    return Header(name, digest, chosen, (height, width, channels), arena_bytes)
+    outputs = int(numbers.get("OUTPUTS", 1))
+    return Header(name, digest, chosen, (height, width, channels), arena_bytes, outputs)
 
 
 def input_dimensions(model: bytes) -> tuple[int, ...]:

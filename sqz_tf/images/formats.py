@@ -70,6 +70,39 @@ def extensions() -> frozenset[str]:
     return frozenset(f".{ending}" for name in readable() for ending in FORMATS[name][1].split())
 
 
+_PACKAGES = {"HEIF": "pillow-heif", "AVIF": "pillow-avif-plugin"}
+_BRANDS = {
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIF"),
+}
+_MARKED = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "JPEG2000", "AVIF", "HEIF")  # formats whose first bytes no text has
+
+
+def of_packages() -> dict[str, str]:
+    """Return the endings of formats that a package would have to bring which is not installed, and its name."""
+    lacking = {name: package for name, package in _PACKAGES.items() if name not in readable()}
+    return {f".{ending}": package for name, package in lacking.items() for ending in FORMATS[name][1].split()}
+
+
+def needed(head: bytes) -> str:
+    """Return the package without which a file cannot be read, from its first bytes; nothing if there is none."""
+    name = _BRANDS.get(head[8:12], "") if head[4:8] == b"ftyp" else ""
+    return "" if name in readable() else _PACKAGES.get(name, "")
+
+
+def looks_like(head: bytes, size: int) -> bool:
+    """Tell from a file's first bytes whether it is a picture, whatever its name; sure for formats with a mark alone.
+
+    Args:
+      head: some dozens of bytes.
+      size: of the whole file.
+    """
+    if head.startswith(b"BM"):
+        return int.from_bytes(head[2:6], "little") == size
+    accepts = (Image.OPEN[name][1] for name in _MARKED if name in readable())
+    return any(accept is not None and accept(head) is True for accept in accepts)
+
+
 def cost(image: Image.Image, data: bytes = b"") -> int:
     """Return the bytes that it takes at most to turn an open image into RGB.
 

@@ -29,3 +29,11 @@ def refuse_illegal(names: Sequence[str], where: str, fix: str) -> None:
             expected="names that differ",
             fix=fix,
         )
+
+
+def cases_note(names: Sequence[str]) -> tuple[str, ...]:
+    """Say which classes differ in case alone, which many file systems and readers take for one."""
+    seen: dict[str, str] = {}
+    pairs = [(first, name) for name in names if (first := seen.setdefault(name.casefold(), name)) != name]
+    shown = ", ".join(f"{first} and {second}" for first, second in pairs[:3]) + (", …" if len(pairs) > 3 else "")
+    return (f"classes that differ in case alone are two each: {shown}",) if pairs else ()

@@ -24,9 +24,10 @@ def match_classes(
 ) -> tuple[int, ...]:
     """Return the model's output for each class of the pictures.
 
-    By WordNet id where both sides have one. Else by name: case does not count, spaces and underscores are the same,
-    and of several names of one label, separated by commas, each will do. Where the model's labels are no numbers, all
-    classes are, and none matches by name: by number, which is the output's index.
+    By WordNet id where both sides have one. Else by name: one that is the same to the letter comes first; then case
+    does not count, spaces and underscores are the same, and of several names of one label, separated by commas, each
+    will do. Where the model's labels are no numbers, all classes are, and none matches by name: by number, which is the
+    output's index.
 
     Args:
       classes: names of the pictures' classes.
@@ -58,15 +59,19 @@ class _Names:
     """The outputs that go by a name."""
 
     def __init__(self, labels: Sequence[str]) -> None:
+        self.exact: dict[str, list[int]] = defaultdict(list)
         self.whole: dict[str, list[int]] = defaultdict(list)
         self.parts: dict[str, list[int]] = defaultdict(list)
         for index, label in enumerate(labels):
+            self.exact[unicodedata.normalize("NFC", label)].append(index)
             self.whole[_plain(label)].append(index)
             for part in {_plain(part) for part in label.split(",")}:
                 self.parts[part].append(index)
 
     def outputs(self, name: str) -> list[int]:
         """Return the outputs called so; a folder may put the WordNet id in front."""
+        if found := self.exact.get(unicodedata.normalize("NFC", name)):
+            return found
         for key in (_plain(name), _plain(_WNID_PREFIX.sub("", name))):
             if found := self.whole.get(key) or self.parts.get(key):
                 return found

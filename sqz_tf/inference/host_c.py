@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from converters.compiler import Compilation, analyse, files
+from converters.compiler.front.network import NO_TENSOR
 from sqz_tf.base.errors import SqzError
 
 NAME = "model"
@@ -135,7 +136,6 @@ class _Reader:
 
     def __init__(self, compilation: Compilation, written: bytes) -> None:
         self.program, self.written = compilation.program, written
-        self.channels = {each.tensor: each.channels for each in compilation.graph.maps}
 
     def results(self, traced: int) -> tuple[np.ndarray, dict[int, np.ndarray]]:
         outputs: list[np.ndarray] = []
@@ -171,7 +171,8 @@ class _Reader:
             values = np.frombuffer(b"".join(rows[number]), np.int8).reshape(stream.height, stream.width, -1)
             found[stream.tensor] = values
             for operator in self.program.operators:
-                if operator.output == number and operator.tensor != stream.tensor:
-                    last = operator.channel + self.channels[operator.tensor]
+                if operator.output == number and operator.tensor not in (stream.tensor, NO_TENSOR):
+                    last = operator.channel + operator.kernel.out_channels
                     found[operator.tensor] = values[..., operator.channel : last]
+        found.pop(NO_TENSOR, None)
         return found

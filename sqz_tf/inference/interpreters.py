@@ -84,7 +84,7 @@ def run(
     all_tensors: bool = False,
     tensor_images: int = TENSOR_IMAGES,
 ) -> Result:
-    """Run a model with one input and one output, one image at a time.
+    """Run a model with one input, one image at a time; several outputs are taken one after another, [N, values].
 
     Args:
       model: the `.tflite`, batch 1.
@@ -99,6 +99,8 @@ def run(
     if runtime not in RUNTIMES:
         raise InterpreterError(f"runtime is {runtime!r}", expected=f"one of {', '.join(RUNTIMES)}")
     graph = _read(model)
+    if runtime == "tflm" and len(graph.outputs) > 1:
+        raise InterpreterError(f"the model has {len(graph.outputs)} outputs", expected="one, for tflm")
     _check_inputs(graph, inputs)
     wanted = [index for op in graph.ops for index in op.outputs] if all_tensors else []
     if runtime == COMPILED:
@@ -189,10 +191,10 @@ def _round_up(value: int, step: int) -> int:
 def _read(model: bytes) -> Model:
     with translated(InterpreterError, "the model cannot be read"):
         graph = read_model(model)
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise InterpreterError(
-            f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs", expected="one of each"
-        )
+    if len(graph.inputs) != 1:
+        raise InterpreterError(f"the model has {len(graph.inputs)} inputs", expected="one")
+    if len({each.dtype for each in graph.output_tensors()}) > 1:
+        raise InterpreterError("the model's outputs differ in type", expected="one type for all")
     return graph
 
 
@@ -253,12 +255,13 @@ def _c_compiler() -> None:
 
 def _run_compiled(graph: Model, model: bytes, inputs: np.ndarray, wanted: list[int], tensor_images: int) -> Result:
     _c_compiler()
-    if inputs.dtype != np.int8 or graph.output_tensors()[0].dtype != "int8":
+    first, *others = graph.output_tensors()
+    if inputs.dtype != np.int8 or first.dtype != "int8":
         raise InterpreterError("the model is not int8 at its edges", expected="an int8 model for compiled-c")
     with translated(InterpreterError, "the compiled C cannot run the model", of=(ValueError, host_c.HostError)):
         outputs, tensors = host_c.run(model, inputs, tensor_images if wanted else 0)
     shaped = {index: tensors[index].reshape(-1, *graph.tensor(index).shape[1:]) for index in wanted if index in tensors}
-    return Result(outputs.reshape(-1, *graph.output_tensors()[0].shape[1:]), shaped)
+    return Result(outputs if others else outputs.reshape(-1, *first.shape[1:]), shaped)
 
 
 def _run_images(machine: Apart, inputs: np.ndarray, wanted: list[int], tensor_images: int) -> Result:

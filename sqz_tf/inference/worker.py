@@ -150,10 +150,11 @@ class TfliteEngine:
         return {"inputs": [_port(each) for each in self._inputs], "outputs": [_port(each) for each in self._outputs]}
 
     def run(self, image: np.ndarray) -> np.ndarray:
-        """Return the output [1, ...] for one input [1, ...]."""
+        """Return the output [1, ...] for one input [1, ...]; several one after another, [1, values]."""
         self.interpreter.set_tensor(self._inputs[0]["index"], image)
         self.interpreter.invoke()
-        return self.tensor(self._outputs[0]["index"])
+        found = [self.tensor(each["index"]) for each in self._outputs]
+        return found[0] if len(found) == 1 else np.concatenate([each.reshape(1, -1) for each in found], axis=1)
 
     def tensor(self, index: int) -> np.ndarray:
         """Return a copy of a tensor after `run`."""

@@ -5,8 +5,9 @@ No TensorFlow. Which publishers' files are known is data, `weight_layouts.json`.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -19,11 +20,11 @@ from converters.weights.names import Layout, map_layers, parse_layouts, recognis
 from converters.weights.read import read_weights
 from converters.weights.tensors import ConvWeights, WeightFile
 from sqz_tf.base.errors import translated
-from sqz_tf.base.spec import ModelSpec, PreprocessSpec
-from sqz_tf.network.architecture import layer_shapes
+from sqz_tf.base.spec import LEAST_WIDTH, MOST_WIDTH, ModelSpec, PreprocessSpec
+from sqz_tf.network.architecture import CONV1, layer_shapes
 from sqz_tf.network.weight_files import IMAGENET, SHA256, WeightsError, find
 
-_CLASSES = 1000
+_DIGITS = 5  # of a width, behind the point: 0.5 before 0.48
 _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,64})$")  # as PyTorch names its checkpoints
 
 _DATA = Path(__file__).parent
@@ -38,7 +39,7 @@ class Pretrained:
     `layers`: kernel float32 [H, W, I, O] and bias float32 [O] by our layer names; conv1 takes RGB in units of
     `pixel * preprocess.scale`, normalised by `preprocess.mean` and `std` (nothing is folded in yet).
     `model`: the network they belong to, without batch norm. `licence`: the notice that goes wherever the weights
-    go. `notes`: what a user should know.
+    go. `labels`: names of its outputs, where the file or one beside it has them. `notes`: what a user should know.
     """
 
     layers: dict[str, Layer]
@@ -48,6 +49,7 @@ class Pretrained:
     source: str
     layout: str
     sha256: str
+    labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -56,8 +58,8 @@ def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = Non
 
     Args:
       source: `imagenet` (SqueezeNet v1.0 by Deep Compression) or a path.
-      spec: the network wanted; by default the one the file belongs to, at the size it was published for.
-        Its input size is kept; `classes` may be any number (the file's own head is returned).
+      spec: the network wanted; by default the one the file belongs to, at the size it was published for and as wide
+        as its kernels say. Its input size is kept; `classes` may be any number (the file's own head is returned).
       cache: see `find`.
 
     Raises:
@@ -67,6 +69,7 @@ def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = Non
     with _naming(path):
         weights = read_weights(path, net_layers=_net_layers())
     _check_digest(path, weights)
+    _refuse_normalisation(path, weights)
     with _naming(path):
         layout = recognise(weights, _layouts())
     model = _model(path, weights, layout, spec)
@@ -82,6 +85,7 @@ def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = Non
         source=facts["source"] if source == IMAGENET else str(source),
         layout=layout.name,
         sha256=weights.sha256,
+        labels=_labels(path, weights, model.classes),
         notes=_notes(facts, model),
     )
 
@@ -92,7 +96,7 @@ def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = Non
 def _model(path: Path, weights: WeightFile, layout: Layout, spec: ModelSpec | None) -> ModelSpec:
     facts = layout.facts
     if spec is None:
-        spec = ModelSpec(arch=facts["arch"], input_size=facts["input_size"], bypass=_bypass(weights, facts) or "none")
+        spec = _own_spec(weights, layout)
     if spec.arch != facts["arch"]:
         raise WeightsError(
             f"{path.name} holds {facts['title']}",
@@ -107,9 +111,36 @@ def _model(path: Path, weights: WeightFile, layout: Layout, spec: ModelSpec | No
             f"{path.name} holds a network with {bypass} bypass", expected=spec.bypass, fix=f"use --bypass {bypass}"
         )
     head = _own(weights, layout, "conv10")
-    classes = spec.classes if head is not None and head.bias.size == spec.classes else _CLASSES
+    classes = spec.classes if head is None else head.bias.size
+    if classes < 2:
+        raise WeightsError(f"{path.name} has {classes} output", expected="2 or more, one for each class")
     padding = _conv10_padding(path, head, facts["conv10_padding"])
     return replace(spec, classes=classes, conv10_padding=padding, batch_norm=False)
+
+
+def _own_spec(weights: WeightFile, layout: Layout) -> ModelSpec:
+    """Return the network a file belongs to: as wide as all of its layers say, else as its first one does."""
+    facts = layout.facts
+    spec = ModelSpec(arch=facts["arch"], input_size=facts["input_size"], bypass=_bypass(weights, facts) or "none")
+    first = _own(weights, layout, "conv1")
+    assert first is not None, "it is what layouts are told by"
+    specs = [replace(spec, width=width) for width in _widths(first.bias.size, CONV1[spec.arch][0])] or [spec]
+    return next((each for each in specs if _fits(weights, layout, each)), specs[0])
+
+
+def _widths(outputs: int, filters: int) -> Iterator[float]:
+    """Yield the widths that give a layer of so many filters so many outputs, those with few digits first."""
+    for digits in range(_DIGITS):
+        low, high = ((outputs + side) / filters * 10**digits for side in (-0.5, 0.5))
+        for number in range(math.ceil(low), math.floor(high) + 1):
+            if LEAST_WIDTH <= number / 10**digits <= MOST_WIDTH:
+                yield number / 10**digits
+
+
+def _fits(weights: WeightFile, layout: Layout, spec: ModelSpec) -> bool:
+    """Say whether every layer but the head has the outputs that a spec gives it."""
+    shapes = {theirs: layer_shapes(spec).get(ours) for theirs, ours in layout.layers.items() if ours != "conv10"}
+    return all(name in weights.layers and shape == weights.layers[name].kernel.shape for name, shape in shapes.items())
 
 
 def _own(weights: WeightFile, layout: Layout, ours: str) -> ConvWeights | None:
@@ -163,6 +194,40 @@ def _preprocess(facts: Mapping[str, Any], size: int) -> PreprocessSpec:
     )
 
 
+def _refuse_normalisation(path: Path, weights: WeightFile) -> None:
+    if weights.normalisations:
+        count, first = len(weights.normalisations), weights.normalisations[0]
+        raise WeightsError(
+            f"{path} holds a network with batch normalisation ({count} layers, first {first})",
+            expected="one without, as SqueezeNets are published",
+            fix="fold it into the convolutions first, as torch.onnx.export does in eval mode",
+        )
+
+
+def _labels(path: Path, weights: WeightFile, classes: int) -> tuple[str, ...]:
+    """Return the names of the outputs: those in the file, in FILE.labels.txt or, if as many, in labels.txt beside it.
+
+    Raises:
+      WeightsError: there are more names or fewer than outputs.
+    """
+    beside = path.with_name(f"{path.name}.labels.txt")
+    labels, where = weights.labels, path.name
+    if not labels and beside.is_file():
+        labels, where = _lines(beside), beside.name
+    if labels and len(labels) != classes:
+        raise WeightsError(f"{where} names {len(labels)} classes", expected=f"{classes}, the outputs of {path.name}")
+    others = () if labels else _lines(path.with_name("labels.txt"))
+    return labels or (others if len(others) == classes else ())
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    """Return the lines of a text; none if it is not there."""
+    if not path.is_file():
+        return ()
+    with translated(WeightsError, f"{path} cannot be read", expected="UTF-8 text", of=(OSError, UnicodeDecodeError)):
+        return tuple(path.read_text(encoding="utf-8-sig").splitlines())
+
+
 def _licence(facts: Mapping[str, Any]) -> str:
     head = f"{facts['title']}, from {facts['source']}."
     if not facts["licence"].startswith("BSD-2"):
@@ -172,8 +237,6 @@ def _licence(facts: Mapping[str, Any]) -> str:
 
 def _notes(facts: Mapping[str, Any], model: ModelSpec) -> tuple[str, ...]:
     notes = []
-    if model.classes != _CLASSES:
-        notes.append(f"the head has {model.classes} classes, not ImageNet's {_CLASSES}")
     if model.conv10_padding != facts["conv10_padding"]:
         notes.append(
             f"the file pads conv10 by {model.conv10_padding}, the published network by {facts['conv10_padding']}"
@@ -208,7 +271,8 @@ def _net_layers() -> dict[str, Shape4]:
     """Return the table of layers of the published `.net` file, by its publisher's names."""
     layout = next(layout for layout in _layouts() if "net" in layout.formats)
     shapes = layer_shapes(ModelSpec(arch=layout.facts["arch"]))
-    return {theirs: shapes[ours] for theirs, ours in layout.layers.items()}
+    head = (*shapes["conv10"][:3], 0)  # as many outputs as the file has
+    return {theirs: head if ours == "conv10" else shapes[ours] for theirs, ours in layout.layers.items()}
 
 
 def _naming(path: Path) -> AbstractContextManager[None]:

@@ -101,12 +101,13 @@ def _judging(
     import numpy as np
 
     from sqz_tf.data.dataset import load_for_judging
+    from sqz_tf.data.sources import reading_of
     from sqz_tf.images.find import scan
     from sqz_tf.images.matching import match_classes
     from sqz_tf.parity.artifacts import CheckError, attached_wnids
 
     config = _data_config(artifacts, source, console)
-    found = scan(config.source)
+    found = scan(config.source, reading_of(config))
     if not found.classes:
         raise CheckError(
             f"{config.source} holds {len(found.entries)} pictures without labels",

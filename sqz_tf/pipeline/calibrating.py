@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from sqz_tf.artifact.workspace import Stage
+from sqz_tf.base.errors import ConfigError
 from sqz_tf.data.dataset import load_for_judging, open_cached
+from sqz_tf.images.matching import some
 from sqz_tf.network.pretrained import Pretrained
 from sqz_tf.pipeline.files import read_json, write_json, write_weights
+from sqz_tf.pipeline.head import Kept
 from sqz_tf.pipeline.plan import Plan
 from sqz_tf.pipeline.quantizing import BEFORE, aware, before_tuning, plain_network, read_quantized, rivals
 from sqz_tf.pipeline.run import Made, Material, Run
@@ -25,6 +29,7 @@ from sqz_tf.train.prune import sparsity
 from sqz_tf.train.squeezenet import change_pixels, convolutions, fold, set_layers, squeezenet
 
 CHUNK = 500  # pictures in memory at once
+REORDERED = 0.1  # of the pictures: what another order of the outputs must gain to be believed
 
 
 @dataclass(frozen=True)
@@ -34,16 +39,14 @@ class Pictures:
     Attributes:
       fingerprint: changes when the files do.
       calibration: a folder of pictures to calibrate with, or None for a part of the data that is then not judged.
-      outputs: the network's output for each class of the data.
-      labels: names of the network's outputs.
-      wnids: their WordNet ids.
+      classes: of the pictures.
+      head: which outputs they are, and what all of these are called.
     """
 
     fingerprint: str
     calibration: str | None
-    outputs: Sequence[int]
-    labels: Sequence[str]
-    wnids: Sequence[str] = ()
+    classes: Sequence[str]
+    head: Kept
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def make(run: Run, pretrained: Pretrained, pictures: Pictures) -> Made:
     plan = run.plan
     data = run.first_stage(
         "data",
-        [pictures.fingerprint, plan.data, plan.preprocess, pictures.calibration],
+        [pictures.fingerprint, plan.data, plan.preprocess, pictures.calibration, *_named(pictures.head)],
         lambda out: _load(run, pictures, out),
     )
     work = _Calibrating(run, Material(open_cached(data.folder / "cache"), plan.preprocess), pretrained, pictures)
@@ -117,9 +120,14 @@ def _made(work: _Calibrating, network: Stage, calibrated: Stage, quantized: Stag
         rival_stages=stages,
         trimming=trimming,
         more={"calibration": read_json(calibrated.folder / "calibration.json"), **distilled},
-        attached={"wnids": list(pictures.wnids)} if pictures.wnids else {},
+        attached={"wnids": list(pictures.head.wnids)} if pictures.head.wnids else {},
         calibration=pictures.calibration,
     )
+
+
+def _named(head: Kept) -> list[list[str | int]]:
+    """Return what a head adds to the key of the data; nothing for ImageNet's, whose classes never change."""
+    return [] if head.wnids else [list(head.labels), list(head.outputs)]
 
 
 def _models(work: _Calibrating, calibrated: Path, quantized: Path) -> tuple[Any, Any]:
@@ -131,8 +139,8 @@ def _load(run: Run, pictures: Pictures, out: Path) -> None:
     load_for_judging(
         run.plan.data,
         pictures.calibration,
-        pictures.outputs,
-        pictures.labels,
+        pictures.head.outputs,
+        pictures.head.labels,
         run.plan.preprocess,
         out / "cache",
         run.console.step,
@@ -149,7 +157,33 @@ def _fold(work: _Calibrating, out: Path) -> None:
     write_json(out / "sparsity.json", sparsity(model, [layer.name for layer in convolutions(model)]))
     rows = work.material.dataset.splits["test"]
     chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
-    np.save(out / "scores.npy", np.concatenate([predict(model, work.material.numbers(chunk)) for chunk in chunks]))
+    scores = np.concatenate([predict(model, work.material.numbers(chunk)) for chunk in chunks])
+    if work.pictures.head.assumed:
+        _refuse_other_order(scores, work.material.dataset.labels[rows], work.pictures.classes)
+    np.save(out / "scores.npy", scores)
+
+
+def _refuse_other_order(scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> None:
+    """Refuse weights whose outputs seem to stand for the classes in another order than the one taken for granted.
+
+    Args:
+      scores: [N, classes], of the float network.
+      labels: integers [N].
+
+    Raises:
+      ConfigError: another order makes it right far more often; says which.
+    """
+    counts = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(counts, (labels, scores.argmax(1)), 1)
+    _, best = linear_sum_assignment(counts, maximize=True)
+    gained = counts[np.arange(len(classes)), best].sum() - counts.trace()
+    if gained > REORDERED * len(labels):
+        order = [classes[number] for number in np.argsort(best)]
+        raise ConfigError(
+            f"the weights' outputs do not seem to be {some(classes)} in this order, but {', '.join(order)}",
+            expected="the classes in alphabetical order, or their names beside the weights",
+            fix="write the names into FILE.labels.txt beside the weights, a line for each output",
+        )
 
 
 def _calibrate(work: _Calibrating, network: Path, out: Path, config: QuantizeConfig) -> None:

@@ -14,10 +14,10 @@ from sqz_tf.artifact.workspace import stage_key
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.folders import walk
 from sqz_tf.data.dataset import Summary, summarise
+from sqz_tf.data.sources import reading_of
 from sqz_tf.images.find import ImageSet, scan
-from sqz_tf.images.imagenet_classes import imagenet_classes
-from sqz_tf.images.matching import match_classes
 from sqz_tf.network.pretrained import Pretrained, load
+from sqz_tf.pipeline.head import Kept, Replaced, head_of
 from sqz_tf.pipeline.plan import Options, Plan, make_calibration_plan, make_fine_tune_plan, make_plan
 
 if TYPE_CHECKING:
@@ -56,20 +56,20 @@ class Training:
         width, height = self.summary.median_size
         return {
             "data": f"{self.summary.name}: {self.summary.pictures} pictures, median {width}×{height}",
-            "notes": list(self.summary.notes),
+            "notes": [*self.summary.notes, *(self.pretrained.notes if self.pretrained else ())],
             **foresee(self.plan, self.summary, HEAD_EPOCHS if self.pretrained else 0),
         }
 
 
 @dataclass(frozen=True)
 class Calibrating:
-    """Quantize published weights without training; `outputs` are the network's for each class of the data."""
+    """Quantize published weights without training."""
 
     plan: Plan
     found: ImageSet
     pretrained: Pretrained
     calibration: str | None
-    outputs: Sequence[int]
+    head: Kept
 
     @property
     def pictures(self) -> int:
@@ -83,9 +83,8 @@ class Calibrating:
         pictures = Pictures(
             fingerprint=stage_key(*(_listing(each) for each in (self.plan.data.source, self.calibration) if each)),
             calibration=self.calibration,
-            outputs=self.outputs,
-            labels=[entry.label for entry in imagenet_classes()],
-            wnids=[entry.wnid for entry in imagenet_classes()],
+            classes=self.found.classes,
+            head=self.head,
         )
         return make(run, self.pretrained, pictures)
 
@@ -96,14 +95,14 @@ class Calibrating:
         params = sum(kernel.size + bias.size for kernel, bias in self.pretrained.layers.values())
         return {
             "data": f"{self.plan.data.source}: {pictures} pictures",
-            "classes": [entry.label for entry in imagenet_classes()],
+            "classes": list(self.head.labels),
             "counts": {"calibration": taken, "test": pictures - (0 if self.calibration else taken)},
             "params": params,
             "int8_bytes": params + 100_000,
             "pruned_layers": [],
             "class_weights": "none",
             "seconds": CALIBRATION_SECONDS + 0.2 * pictures,
-            "notes": list(self.found.notes),
+            "notes": [*self.found.notes, *self.pretrained.notes],
         }
 
 
@@ -127,6 +126,8 @@ def execute(job: Job, workspace: Workspace, console: Console, command: Sequence[
 
     use_threads(job.plan.threads)
     workspace.require_space(needed_bytes(job.plan, job.pictures))
+    for note in job.pretrained.notes if job.pretrained else ():
+        console.note(f"note: {note}")
     run = Run(job.plan, workspace, console, tuple(command))
     return publish(run, job.make(run), job.pretrained)
 
@@ -138,42 +139,52 @@ def from_scratch(options: Options) -> Job:
 
 
 def from_weights(options: Options, weights: str, calibration: str | None) -> Job:
-    """Decide what to do with published weights: only quantize for pictures labelled by wnid, fine-tune for others.
+    """Decide what to do with published weights: only quantize if their head can stay, else fine-tune under a new one.
 
     Raises:
       ConfigError: training is forbidden but needed, or allowed but pointless.
     """
     source = Path(options.data.source)
-    found = scan(source) if source.exists() else None
-    if found is not None and found.classes and all(found.wnids or [""]) and found.wnids:
-        _refuse_training(options)
-        pretrained = _loaded(weights, options, options.input_size)
-        plan = make_calibration_plan(options, pretrained.model, pretrained.preprocess)
-        return Calibrating(plan, found, pretrained, calibration, _outputs(found))
-    if options.epochs == 0:
+    found = scan(source, reading_of(options.data)) if source.exists() else None
+    pretrained = _loaded(weights, options, options.input_size)
+    head = head_of(pretrained, found, options.data.source)
+    if isinstance(head, Kept) and found is not None and not (options.epochs and not head.wnids):
+        _refuse_training(options, head)
+        noted = replace(pretrained, notes=(*filter(None, [head.note]), *pretrained.notes))
+        plan = make_calibration_plan(options, noted.model, noted.preprocess)
+        return Calibrating(plan, found, noted, calibration, head)
+    return _fine_tuning(options, weights, calibration, head)
+
+
+def _fine_tuning(options: Options, weights: str, calibration: str | None, head: Kept | Replaced) -> Training:
+    if options.epochs == 0 and isinstance(head, Replaced):
         raise ConfigError(
-            f"--epochs 0 forbids training, but the classes of {options.data.source} are not ImageNet's",
-            expected="folders or labels.csv that name WordNet ids such as n01440764",
-            fix="leave --epochs out to fine-tune",
+            f"--epochs 0 forbids training, but {head.why}",
+            expected=head.expected,
+            fix="leave --epochs out to fine-tune under a new head",
         )
     summary = summarise(options.data)
     if calibration:
         raise ConfigError(
-            "--calibration-data is for pictures labelled by wnid, which are only quantized",
+            "--calibration-data is for weights that keep their head, which are only quantized",
             fix="leave it out: fine-tuning calibrates on its own pictures",
         )
     pretrained = _loaded(weights, options, FINE_TUNE_SIZE if options.input_size is None else options.input_size)
-    return Training(make_fine_tune_plan(options, summary, pretrained.model, pretrained.preprocess), summary, pretrained)
+    why = head.why if isinstance(head, Replaced) else f"--epochs {options.epochs} asks for training"
+    noted = replace(pretrained, notes=(f"{why}: the last layer is replaced and trained", *pretrained.notes))
+    return Training(make_fine_tune_plan(options, summary, noted.model, noted.preprocess), summary, noted)
 
 
-def _refuse_training(options: Options) -> None:
+def _refuse_training(options: Options, head: Kept) -> None:
     """Refuse options that would have no effect: published weights are only quantized for their own classes."""
     given = {name: getattr(options, name) for name in ("epochs", "prune_epochs")}
     useless = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
     if useless:
         raise ConfigError(
-            f"{', '.join(useless)} would train, but pictures labelled by wnid keep the published classes and weights",
-            fix="leave it out, or name the folders otherwise to fine-tune",
+            f"{', '.join(useless)} would train, but these pictures keep the published classes and weights",
+            fix="leave it out, or name the folders otherwise to fine-tune"
+            if head.wnids
+            else "leave it out, or give --epochs, too, to fine-tune under a new head",
         )
 
 
@@ -187,17 +198,6 @@ def _loaded(weights: str, options: Options, size: int | None) -> Pretrained:
         return published
     padding = "same" if size < 64 else "valid"
     return load(weights, replace(published.model, input_size=size, pool_padding=padding))
-
-
-def _outputs(found: ImageSet) -> tuple[int, ...]:
-    classes = imagenet_classes()
-    return match_classes(
-        found.classes,
-        [entry.label for entry in classes],
-        wnids=found.wnids,
-        numbers=found.label_numbers,
-        label_wnids=[entry.wnid for entry in classes],
-    )
 
 
 def _listing(source: str) -> list[tuple[str, int, int]]:

@@ -12,7 +12,7 @@ from sqz_tf.network.pretrained import Pretrained
 from sqz_tf.parity.verdict import ParityReport, judge
 from sqz_tf.pipeline.assemble import Assembled, assemble, describe
 from sqz_tf.pipeline.convert import convert
-from sqz_tf.pipeline.figures import Result, figures, held_out_labels, notes
+from sqz_tf.pipeline.figures import Result, figures, held_out_labels
 from sqz_tf.pipeline.packing import pack, too_much_lost
 from sqz_tf.pipeline.run import Made, Run
 from sqz_tf.report.document import to_json
@@ -25,7 +25,7 @@ MISTAKES_SHOWN = 24
 
 def publish(run: Run, made: Made, pretrained: Pretrained | None) -> tuple[dict[str, Any], Path]:
     """Convert, judge and publish what a recipe made; return the report and the folder it is in."""
-    for note in notes(made, pretrained):
+    for note in made.material.dataset.notes:
         run.console.note(f"note: {note}")
     converted = convert(run, made, pretrained)
     packed = pack(run, made, converted)

@@ -157,6 +157,7 @@ fit._Run._save = save_and_die
 """
 
 
+@pytest.mark.slow
 def test_a_killed_and_resumed_run_gives_the_same_bytes(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "photos"
     arguments: list[str | Path] = ["--data", photos, "--out", out, *BYPASSED]
@@ -177,6 +178,7 @@ def test_bypass_adds_only_add(unbroken: Path) -> None:
     assert "AddAdd" in (unbroken / "tflm" / "op_resolver.h").read_text()
 
 
+@pytest.mark.slow
 def test_powers_of_two_from_pictures_to_verdict(tmp_path: Path) -> None:
     """Bypass, a scale for each channel: everything but the accuracy, which three classes of noise say little about."""
     out = tmp_path / "photos"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,17 @@ from PIL import Image
 from android_demo.tools.build import build
 from converters.tflite.reader import read_model
 from sqz_tf.artifact.manifest import verify_manifest
+from sqz_tf.base.spec import ModelSpec
 from sqz_tf.deploy import android
 from sqz_tf.images.decode import decode
 from sqz_tf.inference.classifier import Classifier
+from sqz_tf.network.architecture import layer_shapes
+from sqz_tf.network.pretrained import _layouts
 from tests.helpers import android_build, android_cases
 from tests.helpers.exports import FILES, MAKES_EXPORTS, export, files, quick_export
-from tests.helpers.needs import dev_data
+from tests.helpers.needs import ROOT, dev_data
 from tests.helpers.shared import shared
+from tests.helpers.weight_files import flat, random_tensors, safetensors_bytes
 
 pytestmark = pytest.mark.training
 
@@ -202,3 +208,45 @@ def test_contradictions_get_one_line(arguments: list[str], words: list[str], sha
     assert len(lines) == 1, done.stderr
     assert all(word in lines[0] for word in words), lines
     assert list(tmp_path.iterdir()) == []
+
+
+# Weights of a person's own ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def own(shapes: Path) -> Path:
+    """Random weights of a narrow network that names the classes of `shapes`, in another order."""
+    layout = next(each for each in _layouts() if each.name == "torchvision-1.1")
+    ours = layer_shapes(ModelSpec(arch="squeezenet-1.1", classes=2, width=0.1))
+    kernels = {theirs: (ours[name][3], ours[name][2], *ours[name][:2]) for theirs, name in layout.layers.items()}
+    path = shapes.parent / "own.safetensors"
+    names = {"class_names": json.dumps(["down", "across"])}
+    path.write_bytes(safetensors_bytes(flat(random_tensors(kernels)), __metadata__=names))
+    return path
+
+
+QUICK = ("--input-size", "48", "--max-drop", "100")
+
+
+@pytest.mark.slow
+def test_a_head_of_the_same_names_is_only_quantized(own: Path, shapes: Path, tmp_path: Path) -> None:
+    done = quick_export("--weights", own, "--data", shapes, "--out", tmp_path / "out", *QUICK)
+    assert "replaced" not in done.stderr
+    assert (tmp_path / "out" / "labels.txt").read_text() == "down\nacross\n"
+    report = report_of(tmp_path / "out")
+    assert (report["model"]["width"], report["model"]["classes"]) == (0.1, 2)
+    assert list(report["training"]) == []
+    assert report["accuracy"]["float"]["n"] > 20
+    done = subprocess.run(
+        [sys.executable, "-m", "sqz_tf.check", str(tmp_path / "out")], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+@pytest.mark.slow
+def test_a_head_asked_to_train_is_replaced_and_said_first(own: Path, shapes: Path, tmp_path: Path) -> None:
+    epochs = ("--epochs", "1", "--prune-epochs", "1", "--quantize-epochs", "1")
+    done = quick_export("--weights", own, "--data", shapes, "--out", tmp_path / "out", *QUICK, *epochs)
+    said = done.stderr.splitlines()
+    assert said[1] == "note: --epochs 1 asks for training: the last layer is replaced and trained", said
+    assert report_of(tmp_path / "out")["data"]["classes"] == ["across", "down"]

@@ -13,6 +13,7 @@ import types
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -329,7 +330,7 @@ def test_mean_and_deviation_are_no_part_of_the_fingerprint(tmp_path: Path) -> No
 # Judging ------------------------------------------------------------------------------------------------------
 
 
-def for_judging(source: Path, calibration: Path | None, cache: Path, **config: int) -> Dataset:
+def for_judging(source: Path, calibration: Path | None, cache: Path, **config: Any) -> Dataset:
     labels = ("x", "a", "y", "b")
     return dataset_module.load_for_judging(
         DataConfig(str(source), **config), str(calibration) if calibration else None, (1, 3), labels, SPEC, cache

@@ -119,7 +119,7 @@ class Simulation:
     def _window(self, operator: prog.Operator, y: int) -> range:
         if operator.yields == prog.WINDOW:
             return range(y, y + 1)
-        first = y * operator.stride_h - operator.pad_top
+        first = y // 2**operator.doublings * operator.stride_h - operator.pad_top
         return range(first, first + operator.rows)
 
     def _read(self, operator: prog.Operator, y: int) -> None:
@@ -158,7 +158,4 @@ class Simulation:
 
 def _slice(operator: prog.Operator, stream: prog.Stream) -> tuple[int, int]:
     """Return the width and channels of what an operator writes."""
-    kernel = operator.kernel
-    if isinstance(kernel, prog.ConvKernel | prog.FullyConnectedKernel):
-        return stream.width, kernel.out_channels
-    return stream.width, kernel.channels if kernel.channels <= stream.channels else stream.channels
+    return stream.width, min(operator.kernel.out_channels, stream.channels)

@@ -397,7 +397,21 @@ void sqz_trace(unsigned stream, unsigned y, const int8_t *row, size_t bytes) {
 
 PORTABLE = (
     *("add", "add_pixels", "average_pool", "connected", "conv", "conv_mean", "depthwise", "extreme", "fully_connected"),
-    *("image", "max_pool", "mean", "mul", "pad", "prelu", "quantize", "reshape", "softmax", "stream", "sub", "table"),
+    *(
+        "image",
+        "log_softmax",
+        "max_pool",
+        "mean",
+        "mul",
+        "pad",
+        "prelu",
+        "quantize",
+        "reshape",
+        "softmax",
+        "stream",
+        "sub",
+        "table",
+    ),
     "transpose",
 )
 

@@ -17,7 +17,17 @@ SPREAD = 40.0  # standard deviation of int8 inputs, weights and outputs
 
 _OPERATORS = schema.BuiltinOperator
 _VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "RESHAPE": 1, "RELU_N1_TO_1": 1}
-_VERSIONS |= {"HARD_SWISH": 1, "PRELU": 1, "SPACE_TO_BATCH_ND": 3, "BATCH_TO_SPACE_ND": 3}
+_VERSIONS |= {
+    "HARD_SWISH": 1,
+    "PRELU": 1,
+    "LOG_SOFTMAX": 2,
+    "TRANSPOSE_CONV": 3,
+    "DEPTH_TO_SPACE": 1,
+    "RESIZE_BILINEAR": 3,
+    "RESIZE_NEAREST_NEIGHBOR": 3,
+    "SPACE_TO_BATCH_ND": 3,
+    "BATCH_TO_SPACE_ND": 3,
+}
 _ACTIVATIONS = schema.ActivationFunctionType
 
 
@@ -48,9 +58,9 @@ class Net:
         self.model.subgraphs, self.model.buffers, self.model.operatorCodes = [self.graph], [schema.BufferT()], []
         self.codes: dict[int, int] = {}
 
-    def bytes(self, output: Map) -> bytes:
-        """Return the `.tflite` that ends with `output`."""
-        self.graph.outputs = [output.index]
+    def bytes(self, *outputs: Map) -> bytes:
+        """Return the `.tflite` that ends with these outputs."""
+        self.graph.outputs = [each.index for each in outputs]
         builder = flatbuffers.Builder(1 << 12)
         builder.Finish(self.model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
@@ -242,10 +252,11 @@ class Net:
         return self.op("AVERAGE_POOL_2D" if average else "MAX_POOL_2D", [x.index], result, options, "Pool2DOptions")
 
     def concat(self, maps: Sequence[Map], axis: int = 3) -> Map:
-        """Add CONCATENATION of channels; all maps have one scale."""
+        """Add CONCATENATION along an axis; all maps have one scale."""
         options = schema.ConcatenationOptionsT()
         options.axis = axis
-        shape = (*maps[0].shape[:-1], sum(each.channels for each in maps))
+        shape = list(maps[0].shape)
+        shape[axis % len(shape)] = sum(each.shape[axis % len(shape)] for each in maps)
         result = self.map(shape, maps[0].scale, maps[0].zero_point)
         return self.op("CONCATENATION", [each.index for each in maps], result, options, "ConcatenationOptions")
 
@@ -299,28 +310,138 @@ class Net:
         result = self.map([x.shape[axis] for axis in axes], x.scale, x.zero_point)
         return self.op("TRANSPOSE", [x.index, order], result, schema.TransposeOptionsT(), "TransposeOptions")
 
-    def reduce(self, operator: str, x: Map, axes: Sequence[int]) -> Map:
-        """Add MEAN or REDUCE_MAX over axes, which stay as sides of 1."""
+    def reduce(self, operator: str, x: Map, axes: Sequence[int], keep_dims: bool = True) -> Map:
+        """Add MEAN or REDUCE_MAX over axes, which stay as sides of 1 with `keep_dims`."""
         options = schema.ReducerOptionsT()
-        options.keepDims = True
+        options.keepDims = keep_dims
         order = self.tensor((len(axes),), "int32", data=np.array(axes, np.int32))
-        shape = [1 if axis in axes else side for axis, side in enumerate(x.shape)]
+        shape = [1 if axis in axes else side for axis, side in enumerate(x.shape) if keep_dims or axis not in axes]
         scale, zero_point = (x.scale / 2, 5) if operator == "MEAN" else (x.scale, x.zero_point)
         result = self.map(shape, scale, zero_point)
         return self.op(operator, [x.index, order], result, options, "ReducerOptions")
 
     def pad(
-        self, x: Map, top: int = 1, bottom: int = 1, left: int = 1, right: int = 1, *, value: int | None = None
+        self,
+        x: Map,
+        top: int = 1,
+        bottom: int = 1,
+        left: int = 1,
+        right: int = 1,
+        *,
+        channels: tuple[int, int] = (0, 0),
+        value: int | None = None,
     ) -> Map:
-        """Add PAD, or PADV2 with the byte `value`."""
-        values = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
-        amounts = self.tensor((4, 2), "int32", data=values)
-        shape = (1, x.shape[1] + top + bottom, x.shape[2] + left + right, x.channels)
+        """Add PAD, or PADV2 with the byte `value`, of as many axes as the map has."""
+        values = np.array([(0, 0), *[(top, bottom), (left, right), channels][4 - len(x.shape) :]], np.int32)
+        amounts = self.tensor(values.shape, "int32", data=values)
+        shape = [side + int(sum(pad)) for side, pad in zip(x.shape, values, strict=True)]
         result = self.map(shape, x.scale, x.zero_point)
         if value is None:
             return self.op("PAD", [x.index, amounts], result, schema.PadOptionsT(), "PadOptions")
         byte = self.tensor((), "int8", (x.scale,), (x.zero_point,), data=np.array(value, np.int8))
         return self.op("PADV2", [x.index, amounts, byte], result, schema.PadV2OptionsT(), "PadV2Options")
+
+    def transposed(
+        self,
+        x: Map,
+        channels: int,
+        kernel: tuple[int, int] = (3, 3),
+        stride: tuple[int, int] = (2, 2),
+        padding: str = "SAME",
+        activation: str = "NONE",
+        *,
+        per_channel: bool = True,
+        bias: bool = True,
+        less: int = 0,
+    ) -> Map:
+        """Add TRANSPOSE_CONV; the output is `less` rows and columns smaller than it could be."""
+        shape, inputs = (channels, *kernel, x.channels), int(np.prod(kernel)) * x.channels
+        scales = self._weight_scales(channels if per_channel else 1, False)
+        sizes = []
+        for side, span, step in zip(x.shape[1:3], kernel, stride, strict=True):
+            largest = side * step if padding == "SAME" else (side - 1) * step + span + step - 1
+            smallest = (side - 1) * step + (1 if padding == "SAME" else span)
+            sizes.append(max(largest - less, smallest))
+        weights = self.tensor(shape, "int8", scales, [0] * len(scales), self._weights(shape, 0))
+        result = self.map((1, *sizes, channels), *self._output_scale(x, scales, inputs, activation, None, False))
+        constants = [self._bias(x, scales, self._biases(channels, inputs))] if bias else []
+        options = schema.TransposeConvOptionsT()
+        options.strideH, options.strideW = stride
+        options.padding = getattr(schema.Padding, padding)
+        options.fusedActivationFunction = getattr(_ACTIVATIONS, activation)
+        given = [self._numbers(result.shape), weights, x.index, *constants]
+        return self.op("TRANSPOSE_CONV", given, result, options, "TransposeConvOptions")
+
+    def blocks(self, operator: str, x: Map, block: int) -> Map:
+        """Add DEPTH_TO_SPACE or SPACE_TO_DEPTH."""
+        _, height, width, channels = x.shape
+        shape = (1, height // block, width // block, channels * block * block)
+        if operator == "DEPTH_TO_SPACE":
+            shape = (1, height * block, width * block, channels // block // block)
+        kind = "DepthToSpace" if operator == "DEPTH_TO_SPACE" else "SpaceToDepth"
+        options = getattr(schema, f"{kind}OptionsT")()
+        options.blockSize = block
+        return self.op(operator, [x.index], self.map(shape, x.scale, x.zero_point), options, f"{kind}Options")
+
+    def resize(
+        self, operator: str, x: Map, size: tuple[int, int], align_corners: bool = False, half_pixels: bool = False
+    ) -> Map:
+        """Add RESIZE_BILINEAR or RESIZE_NEAREST_NEIGHBOR."""
+        kind = "ResizeBilinear" if operator == "RESIZE_BILINEAR" else "ResizeNearestNeighbor"
+        options = getattr(schema, f"{kind}OptionsT")()
+        options.alignCorners, options.halfPixelCenters = align_corners, half_pixels
+        result = self.map((1, *size, x.channels), x.scale, x.zero_point)
+        return self.op(operator, [x.index, self._numbers(size)], result, options, f"{kind}Options")
+
+    def strided_slice(
+        self, x: Map, begin: Sequence[int], end: Sequence[int], step: Sequence[int], shrink: Sequence[int] = ()
+    ) -> Map:
+        """Add STRIDED_SLICE with Python's meaning of negative numbers; an end of 0 is the axis's; `shrink` axes go."""
+        options = schema.StridedSliceOptionsT()
+        options.shrinkAxisMask = sum(1 << axis for axis in shrink)
+        options.endMask = sum(1 << axis for axis, each in enumerate(end) if each == 0)
+        taken = [slice(*each) for each in zip(begin, [each or None for each in end], step, strict=True)]
+        shape = [
+            len(range(*part.indices(size)))
+            for axis, (part, size) in enumerate(zip(taken, x.shape, strict=True))
+            if axis not in shrink
+        ]
+        bounds = [self._numbers(each) for each in (begin, end, step)]
+        result = self.map(shape, x.scale, x.zero_point)
+        return self.op("STRIDED_SLICE", [x.index, *bounds], result, options, "StridedSliceOptions")
+
+    def slice(self, x: Map, begin: Sequence[int], size: Sequence[int]) -> Map:
+        """Add SLICE; a size of -1 is the rest."""
+        shape = [side - first if each == -1 else each for first, each, side in zip(begin, size, x.shape, strict=True)]
+        inputs = [x.index, self._numbers(begin), self._numbers(size)]
+        return self.op("SLICE", inputs, self.map(shape, x.scale, x.zero_point), schema.SliceOptionsT(), "SliceOptions")
+
+    def split(self, x: Map, parts: int | Sequence[int], axis: int) -> list[Map]:
+        """Add SPLIT into equal parts, or SPLIT_V into parts of these sizes."""
+        even = isinstance(parts, int)
+        sizes = [x.shape[axis] // parts] * parts if isinstance(parts, int) else list(parts)
+        shapes = [[*x.shape[:axis], size, *x.shape[axis % len(x.shape) + 1 :]] for size in sizes]
+        results = [self.map(shape, x.scale, x.zero_point) for shape in shapes]
+        where, kind = self._numbers([axis]), "Split" if even else "SplitV"
+        options = getattr(schema, f"{kind}OptionsT")()
+        options.numSplits = len(sizes)
+        inputs = [where, x.index] if even else [x.index, self._numbers(sizes), where]
+        self.op("SPLIT" if even else "SPLIT_V", inputs, results[0], options, f"{kind}Options")
+        self.graph.operators[-1].outputs = [each.index for each in results]
+        return results
+
+    def unpack(self, x: Map, axis: int) -> list[Map]:
+        """Add UNPACK: a map for each index of an axis, which goes."""
+        shape = [*x.shape[:axis], *x.shape[axis + 1 :]]
+        results = [self.map(shape, x.scale, x.zero_point) for _ in range(x.shape[axis])]
+        options = schema.UnpackOptionsT()
+        options.axis, options.num = axis, len(results)
+        self.op("UNPACK", [x.index], results[0], options, "UnpackOptions")
+        self.graph.operators[-1].outputs = [each.index for each in results]
+        return results
+
+    def _numbers(self, values: Sequence[int]) -> int:
+        return self.tensor((len(values),), "int32", data=np.array(values, np.int32))
 
     def mean(
         self, x: Map, *, keep_dims: bool = False, scale: float | None = None, zero_point: int | None = None
@@ -364,6 +485,11 @@ class Net:
         options = schema.SoftmaxOptionsT()
         options.beta = beta
         return self.op("SOFTMAX", [x.index], self.map(x.shape, 1 / 256, -128), options, "SoftmaxOptions")
+
+    def log_softmax(self, x: Map) -> Map:
+        """Add LOG_SOFTMAX."""
+        result = self.map(x.shape, 1 / 16, 127)
+        return self.op("LOG_SOFTMAX", [x.index], result, schema.LogSoftmaxOptionsT(), "LogSoftmaxOptions")
 
     def requantize(self, x: Map, scale: float, zero_point: int, dtype: str = "int8", operator: str = "QUANTIZE") -> Map:
         """Add QUANTIZE, DEQUANTIZE, RELU, RELU6 or RELU_N1_TO_1."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,15 @@ def require(condition: object, reason: str) -> None:
     if os.environ.get("SQZ_TF_REQUIRE_ALL") == "1":
         pytest.fail(f"SQZ_TF_REQUIRE_ALL=1, but {reason}")
     pytest.skip(reason)
+
+
+def quick(every: Iterable[Any], *now: Any) -> list[Any]:
+    """Return parameters of a test: those named as they are, all others left to the slow tests."""
+    marks = pytest.mark.slow
+    return [
+        each if each in now else pytest.param(*(each if isinstance(each, tuple) else [each]), marks=marks)
+        for each in every
+    ]
 
 
 def dev_data(name: str) -> Path:

@@ -588,7 +588,7 @@ def fully_connected(draw: Draw) -> Case:
     return _single(call, inputs, reference(content, inputs.reshape(1, -1)))
 
 
-def softmax(draw: Draw) -> Case:
+def softmax(draw: Draw, logarithm: bool = False) -> Case:
     """SOFTMAX over the channels of one pixel or of several."""
     rng = random_of(draw)
     height, width = (draw(1, 3), draw(1, 3)) if draw(0, 1) else (1, 1)
@@ -596,15 +596,20 @@ def softmax(draw: Draw) -> Case:
     spread = rng.choice([4, 30, 128])
     inputs = np.clip(rng.normal(0, spread, (1, height, width, channels)), -128, 127).astype(np.int8)
     scale, beta = scale_of(rng) * np.float32(rng.choice([1, 8])), float(rng.choice([1.0, 0.5]))
-    content = model(
-        "SOFTMAX",
-        {"beta": beta},
-        [Tensor(inputs.shape, scale, draw(-128, 127))],
-        Tensor(inputs.shape, SOFTMAX_SCALE, SOFTMAX_ZERO_POINT),
-        "SoftmaxOptions",
-    )
-    call = Call("sqz_softmax_row", softmax_params(scale, beta, width, channels), output=1, fires=height)
-    return _single(call, inputs, reference(content, inputs))
+    source = Tensor(inputs.shape, scale, draw(-128, 127))
+    if logarithm:
+        target = Tensor(inputs.shape, 1 / 16, 127)
+        content = model("LOG_SOFTMAX", {}, [source], target, "LogSoftmaxOptions", 2)
+    else:
+        target = Tensor(inputs.shape, SOFTMAX_SCALE, SOFTMAX_ZERO_POINT)
+        content = model("SOFTMAX", {"beta": beta}, [source], target, "SoftmaxOptions")
+    function = "sqz_log_softmax_row" if logarithm else "sqz_softmax_row"
+    params = softmax_params(scale, 1.0 if logarithm else beta, width, channels)
+    return _single(Call(function, params, output=1, fires=height), inputs, reference(content, inputs))
+
+
+def log_softmax(draw: Draw) -> Case:
+    return softmax(draw, logarithm=True)
 
 
 def softmax_params(scale: Any, beta: float, width: int, channels: int) -> tuple[str, dict[str, Any]]:
@@ -623,5 +628,5 @@ def softmax_params(scale: Any, beta: float, width: int, channels: int) -> tuple[
 MAKERS: tuple[Callable[[Draw], Case], ...] = (
     *(convolution, depthwise, convolution_mean, mean),
     *(max_pool_row, max_pool_window, average_pool_row, average_pool_window),
-    *(add, quantize, pad, reshape, fully_connected, softmax),
+    *(add, quantize, pad, reshape, fully_connected, softmax, log_softmax),
 )

@@ -48,8 +48,13 @@ class _Builder:
         x = self._input()
         for _ in range(self.number(1, 5)):
             x = self._part(x)
-        x = self._end(x)
-        return RandomNet(self.net_.bytes(x), tuple(self.told))
+        inside = x
+        outputs = [self._end(x)]
+        for _ in range(self.pick(0, 0, 0, 1, 2)):
+            self.told.append("and")
+            other = self.pick(lambda: inside, lambda: outputs[0], lambda: self._end(inside))
+            outputs.insert(self.number(0, 1), other())
+        return RandomNet(self.net_.bytes(*outputs), tuple(self.told))
 
     def _input(self) -> Map:
         height, width, channels = self.number(1, 14), self.number(1, 11), self.number(1, 5)
@@ -74,7 +79,8 @@ class _Builder:
         parts = [self._conv, self._conv, self._depthwise, self._max_pool, self._average_pool, self._bypass]
         parts += [self._fire, self._branches, self._reduction, self._dense_block, self._pad, self._requantize]
         parts += [self._reshape, self._tall, self._elementwise, self._binary, self._squeeze_excite, self._turn]
-        parts += [self._prelu, self._reduce, self._groups, self._dilated]
+        parts += [self._prelu, self._reduce, self._groups, self._dilated, self._joined, self._pad_channels]
+        parts += [self._sliced, self._split, self._transposed, self._resized, self._blocks]
         part = self.pick(*parts)
         self.told.append(part.__name__.strip("_"))
         return part(x)
@@ -97,7 +103,8 @@ class _Builder:
                 x = self.net_.dense(x, self.number(1, 7))
         if x.channels < 512 and self.pick(True, False):  # of more that are nearly equal TFLite ends the program
             self.told.append("softmax")
-            x = self.net_.softmax(x, self.pick(1.0, 0.5))
+            logarithm = self.pick(False, False, True)
+            x = self.net_.log_softmax(x) if logarithm else self.net_.softmax(x, self.pick(1.0, 0.5))
         if self.pick(False, False, True):
             self.told.append("dequantize")
             x = self.net_.requantize(x, x.scale, x.zero_point, "float32", "DEQUANTIZE")
@@ -211,6 +218,71 @@ class _Builder:
     def _pad(self, x: Map) -> Map:
         return self.net_.pad(x, *(self.number(0, 2) for _ in range(4)), value=self._outside())
 
+    def _pad_channels(self, x: Map) -> Map:
+        sides = (self.number(0, 1), 0, 0, self.number(0, 1))
+        padded = self.net_.pad(x, *sides, channels=(self.number(0, 3), self.number(0, 3)), value=self._outside())
+        return self.net_.conv(padded, self._channels(), (1, 1))
+
+    def _joined(self, x: Map) -> Map:
+        """Concatenate along height or width, two or three maps that differ there."""
+        axis = self.pick(1, 2, -3, -2)
+        stride = {1: (2, 1), 2: (1, 2)}[axis % 4]
+        others = [
+            self.net_.conv(x, x.channels, (3, 3), self.pick((1, 1), stride), out=(x.scale, x.zero_point)),
+            self.net_.pool(x, (2, 2), self.pick((1, 1), stride)),
+        ]
+        maps = [x, *others[: self.number(1, 2)]]
+        return self.net_.concat(maps if self.pick(True, False) else maps[::-1], axis)
+
+    def _sliced(self, x: Map) -> Map:
+        """Take every so many rows, columns and channels between random bounds."""
+        begin, end, step = [0], [0], [1]
+        for size in x.shape[1:]:
+            first = self.number(0, size - 1)
+            last = self.number(first + 1, size)
+            begin.append(self.pick(first, first - size))
+            end.append(0 if last == size else self.pick(last, last - size))
+            step.append(self.number(1, 3))
+        return self.net_.strided_slice(x, begin, end, step)
+
+    def _split(self, x: Map) -> Map:
+        """Split channels, convolve one part, and join them again; or one part alone goes on."""
+        x = self.net_.conv(x, self.pick(4, 6, 8), (1, 1))
+        first = self.number(1, x.channels - 1)
+        a, b = self.net_.split(x, self.pick(2, (first, x.channels - first)), self.pick(3, -1))
+        if self.pick(True, False):
+            return a
+        b = self.net_.conv(b, b.channels, (3, 3), out=(x.scale, x.zero_point))
+        return self.net_.concat(self.pick([a, b], [b, a, a]))
+
+    def _transposed(self, x: Map) -> Map:
+        """Convolve back to a larger map, of at most some 40 rows."""
+        stride = (self.number(1, 3) if x.shape[1] <= 12 else 1, self.number(1, 3) if x.shape[2] <= 12 else 1)
+        kernel = (self.number(1, 5), self.number(1, 5))
+        how = {"per_channel": self.pick(True, False), "bias": self.pick(True, False), "less": self.number(0, 2)}
+        activation = self.pick("NONE", "RELU")
+        return self.net_.transposed(x, self.number(1, 6), kernel, stride, self.pick("SAME", "VALID"), activation, **how)
+
+    def _resized(self, x: Map) -> Map:
+        operator = self.pick("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
+        sizes = [
+            side * self.pick(1, 2, 4) if side <= 10 and self.pick(True, False) else self.number(1, 20)
+            for side in x.shape[1:3]
+        ]
+        align_corners, half_pixels = self.pick((False, False), (False, True), (True, False))
+        return self.net_.resize(operator, x, (sizes[0], sizes[1]), align_corners, half_pixels)
+
+    def _blocks(self, x: Map) -> Map:
+        """Make pixels of channels, or channels of pixels."""
+        block = self.pick(2, 3)
+        if self.pick(True, False):
+            return self.net_.blocks(
+                "DEPTH_TO_SPACE", self.net_.conv(x, block * block * self.number(1, 2), (1, 1)), block
+            )
+        sizes = [max(side // block, 1) * block for side in x.shape[1:3]]
+        x = self.net_.resize("RESIZE_NEAREST_NEIGHBOR", x, (sizes[0], sizes[1]))
+        return self.net_.conv(self.net_.blocks("SPACE_TO_DEPTH", x, block), self._channels(), (1, 1))
+
     def _outside(self) -> int | None:
         """Return the byte of a PADV2, or None for a PAD."""
         return self.number(-128, 127) if self.number(0, 1) else None
@@ -284,7 +356,9 @@ class _Builder:
         return self.net_.conv(x, self._channels(), (1, 1))
 
     def _reduce(self, x: Map) -> Map:
-        return self.net_.reduce(self.pick("MEAN", "REDUCE_MAX"), x, self.pick((1,), (2,), (1, 2)))
+        operator, axes = self.pick("MEAN", "REDUCE_MAX"), self.pick((1,), (2,), (1, 2), (-3,), (-2,))
+        y = self.net_.reduce(operator, x, [axis % 4 for axis in axes], self.pick(True, False))
+        return y if len(y.shape) == 4 else self.net_.reshape(y, 1, *[1] * (4 - len(y.shape)), *y.shape[1:])
 
     def _requantize(self, x: Map) -> Map:
         operator = self.pick("QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1")

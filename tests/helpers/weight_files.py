@@ -77,7 +77,11 @@ ONNX_STORES = ("raw", "typed", "float16", "float16 typed", "double")
 
 
 def onnx_bytes(
-    tensors: Tensors, store: str = "raw", endings: tuple[str, str] = ("_w_0", "_b_0"), additions: int = 0
+    tensors: Tensors,
+    store: str = "raw",
+    endings: tuple[str, str] = ("_w_0", "_b_0"),
+    additions: int = 0,
+    properties: Mapping[str, str] | None = None,
 ) -> bytes:
     """Write a ModelProto: a Conv and a Relu node per layer, all weights as initialisers."""
     classes = onnx.messages()
@@ -98,7 +102,11 @@ def onnx_bytes(
     for number in range(additions):
         node = classes["NodeProto"](op_type=b"Add", name=f"add{number}".encode(), input=[b"map0", b"map1"])
         graph.node.append(node.SerializeToString())
-    return bytes(classes["ModelProto"](ir_version=8, graph=graph.SerializeToString()).SerializeToString())
+    model = classes["ModelProto"](ir_version=8, graph=graph.SerializeToString())
+    for key, value in (properties or {}).items():
+        entry = classes["StringStringEntryProto"](key=key.encode(), value=value.encode())
+        model.metadata_props.append(entry.SerializeToString())
+    return bytes(model.SerializeToString())
 
 
 def attribute(name: str, **values: Any) -> bytes:

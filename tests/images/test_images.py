@@ -362,7 +362,11 @@ def test_scan_class_folders(tmp_path: Path) -> None:
     assert found.classes == ("cat", "dog")
     listed = [(entry.name, entry.label, entry.split) for entry in found.entries]
     assert listed == [("cat/b.webp", 0, None), ("cat/deep/1.JPG", 0, None), ("dog/2.png", 1, None)]
-    assert found.notes == ("2 files are no pictures by their names (2 × .txt): ignored",)
+    assert found.notes == (
+        "hidden, or left by systems and programs (.hidden): left out",
+        "1 pictures lie deeper than their class's own folder (cat/deep): counted to the class",
+        "2 files are no pictures by their names (2 × .txt): ignored",
+    )
     assert found.read(found.entries[0]) == PNG
 
 
@@ -376,7 +380,7 @@ def test_scan_splits_on_top(tmp_path: Path) -> None:
         "Val/a/3.png": "validation",
         "testing/b/4.png": "test",
     }
-    assert found.notes == ("1 pictures lie in no class folder: ignored",)
+    assert found.notes == ("1 pictures in test, which has no class folders: ignored",)
 
 
 def test_scan_takes_a_class_called_train_for_a_class(tmp_path: Path) -> None:
@@ -594,8 +598,8 @@ def test_labels_csv_errors_name_the_line(tmp_path: Path, text: str, message: str
 
 def test_labels_csv_must_be_text(tmp_path: Path) -> None:
     root = with_csv(tmp_path, "")
-    (root / "labels.csv").write_bytes(b"\xff\xfe\x00f")
-    with pytest.raises(DataError, match=r"cannot be read .* expected UTF-8 text"):
+    (root / "labels.csv").write_bytes(b"\xff\xfe\x00f\x00")
+    with pytest.raises(DataError, match=r"cannot be read .*truncated.* expected UTF-8 text"):
         scan(root)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from tests.helpers import c_library as mcu
-from tests.helpers.needs import require
+from tests.helpers.needs import quick, require
 from tests.mcu import test_fast_connected as connected
 from tests.mcu import test_fast_convolutions as convolutions
 from tests.mcu import test_fast_depthwise as depthwise
@@ -50,9 +51,13 @@ def test_clang_executes_hardly_more_than_gcc(target: str, tmp_path: Path) -> Non
     assert ours < MOST[target] * theirs
 
 
-@pytest.mark.parametrize("module", MODULES)
-@pytest.mark.parametrize("flags", ["-O2", pytest.param("-Os", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("target", ["cortex-m4", "cortex-m55"])
+@pytest.mark.parametrize(
+    ("target", "flags", "module"),
+    quick(
+        product(["cortex-m4", "cortex-m55"], ["-O2", "-Os"], MODULES),
+        *(("cortex-m4", "-O2", "convolutions"), ("cortex-m55", "-O2", "depthwise")),
+    ),
+)
 def test_clang_gives_the_same_bytes(target: str, flags: str, module: str, tmp_path: Path) -> None:
     library = mcu.by_clang(target, tmp_path, flags, files=FILES)
     assert mcu.on_board(MODULES[module].batch(target), target, tmp_path, "-O2", library=library) == 0

@@ -14,6 +14,7 @@ from converters.compiler.back.c.weight_layout import Choice, in_dsp_order, lay_o
 from converters.compiler.front.network import Window
 from converters.compiler.middle.program import ConvKernel, Requant
 from tests.helpers import c_library as mcu
+from tests.helpers.needs import quick
 
 pytestmark = pytest.mark.device
 
@@ -21,7 +22,7 @@ PARTS = (
     *("conv_dsp", "conv_odd_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "one_dsp", "sums_dsp"),
     *("conv_four", "conv_mean_four", "tile_plain"),
     *("conv_copied", "conv_mean_copied", "conv_thumb", "conv_mean_thumb", "tile_copied"),
-    *("conv_mve", "conv_odd_mve", "conv_mean_mve", "tile_mve", "window"),
+    *("conv_mve", "conv_odd_mve", "conv_narrow_mve", "conv_short_mve", "conv_mean_mve", "tile_mve", "window"),
     *("conv_packed", "conv_mean_packed", "conv_dsp_packed", "conv_mean_dsp_packed", "conv_mve_packed"),
     *("conv_mean_mve_packed", "unpack"),
     *("conv_dsp_sparse", "conv_mean_dsp_sparse", "tile_dsp_sparse"),
@@ -303,23 +304,34 @@ def test_random_shapes(target: str) -> None:
         np.testing.assert_array_equal(fast, expected, err_msg=f"{shape}")
 
 
-def edge_conv(zero_point: int, relu: bool) -> ConvKernel:
+def edge_conv(zero_point: int, relu: bool, channels: int = 66, inputs: int = 1) -> ConvKernel:
     """Return a convolution whose channels have every shift, multipliers at their ends, and sums that end in halves."""
     shift, multiplier = (
-        table.ravel() for table in np.meshgrid(np.arange(-22, 0), [1 << 30, (1 << 31) - 1, 1518500250])
+        np.resize(table, channels) for table in np.meshgrid(np.arange(-22, 0), [1 << 30, (1 << 31) - 1, 1518500250])
     )
     rng = np.random.default_rng(zero_point + 128)
     half = rng.integers(-200, 200, len(shift)) * (1 << -shift) + (1 << (-shift - 1))
     lowest = zero_point if relu else -128
     return replace(
-        random_conv(0, (1, 1, 1, 0, 1, 256, 1, len(shift))),
-        weights=rng.choice([-1, 1, 2], (len(shift), 1, 1, 1)).astype(np.int8),
+        random_conv(0, (1, 1, 1, 0, 1, 256, inputs, channels)),
+        weights=rng.choice([-1, 1, 2], (channels, 1, 1, inputs)).astype(np.int8),
         bias=np.clip(2 * half, -(1 << 22), 1 << 22).astype(np.int32),
         requant=Requant(multiplier.astype(np.int32), shift.astype(np.int8), zero_point, lowest, 127),
     )
 
 
 EDGES = [(-128, True), (-128, False), (0, True), (0, False), (127, False), (5, True)]
+
+
+FEW = {1: "sqz_conv_narrow_row_mve", 32: "sqz_conv_short_row_mve"}  # inputs
+
+
+@pytest.mark.parametrize("inputs", FEW)
+def test_every_shift_rounds_halves_alike_where_inputs_are_few(inputs: int) -> None:
+    conv = edge_conv(-128, relu=True, channels=68, inputs=inputs)
+    fast = with_expected(conv, "cortex-m55")
+    assert fast.calls[0].kernel == FEW[inputs]
+    np.testing.assert_array_equal(run(fast), fast.expected)
 
 
 @pytest.mark.parametrize("target", SUFFIX)
@@ -349,10 +361,39 @@ def test_sums_beyond_the_shared_halfword_get_the_wide_kernel() -> None:
     np.testing.assert_array_equal(run(fast), fast.expected)
 
 
+NARROW = [  # of 1 x 1 and few channels
+    *((1, 1, 1, 0, 1, 8, 3, 4), (1, 1, 1, 0, 1, 1, 16, 8), (1, 1, 2, 0, 1, 9, 8, 12), (1, 1, 3, 0, 1, 6, 13, 4)),
+    (1, 1, 1, 0, 1, 3, 7, 16),
+]
+SHORT = [  # of 27 and 32 inputs
+    *((3, 3, 2, 1, 1, 12, 3, 8), (3, 3, 1, 0, 1, 7, 3, 4), (1, 9, 1, 4, 1, 5, 3, 12), (3, 3, 1, 2, 2, 6, 3, 4)),
+    *((1, 1, 1, 0, 1, 4, 32, 16), (1, 1, 1, 0, 1, 3, 32, 4), (2, 2, 1, 1, 1, 5, 8, 8)),
+]
+REGISTERS = {**dict.fromkeys(NARROW, "sqz_conv_narrow_row_mve"), **dict.fromkeys(SHORT, "sqz_conv_short_row_mve")}
+
+
+def relu_conv(shape: tuple[int, ...]) -> ConvKernel:
+    """Return a convolution with multipliers and RELU's usual zero point."""
+    conv = random_conv(0, shape)
+    return replace(conv, requant=replace(conv.requant, zero_point=-128, lowest=-128))
+
+
+@pytest.mark.parametrize("shape", REGISTERS)
+def test_few_inputs_get_kernels_of_their_own(shape: tuple[int, ...]) -> None:
+    conv = relu_conv(shape)
+    fast = case(conv, "cortex-m55", margin=5)
+    assert fast.calls[0].kernel == REGISTERS[shape]
+    np.testing.assert_array_equal(run(fast), run(case(conv, "reference", margin=5)))
+    outside = replace(conv, window=replace(conv.window, pad_top=1))
+    np.testing.assert_array_equal(run(case(outside, "cortex-m55")), run(case(outside, "reference")))
+
+
 def batch(target: str) -> list[mcu.Case]:
     """Return cases of every shape."""
     convs = [random_conv(i, shape, i % 3 == 1, i % 4 < 2) for i, shape in enumerate(SHAPES)]
     edges = [with_expected(edge_conv(*each), target, height=1) for each in EDGES]
+    edges += [with_expected(conv, target) for conv in map(relu_conv, REGISTERS)]
+    edges += [with_expected(edge_conv(-128, True, channels=68, inputs=inputs), target, height=1) for inputs in FEW]
     edges.append(with_expected(huge_conv(), target, height=1))
     for i, shape in enumerate(SHAPES):
         conv = sparse_conv(i, shape, i % 3 == 1, i % 4 < 2)
@@ -370,12 +411,10 @@ def without_blocks(i: int, shape: tuple[int, ...]) -> mcu.Case:
     return replace(each, expected=run(case(conv, "reference")))
 
 
-@pytest.mark.parametrize("flags", [("-O2",), ("-Os", "-fno-omit-frame-pointer"), ("-O0",)], ids="".join)
+@pytest.mark.parametrize("flags", quick(["-O2", "-Os -fno-omit-frame-pointer", "-O0"], "-O2"))
 @pytest.mark.parametrize("target", SUFFIX)
-def test_processors_with_the_instructions_give_the_same_bytes(
-    target: str, flags: tuple[str, ...], tmp_path: Path
-) -> None:
-    assert mcu.on_board(batch(target), target, tmp_path, *flags, files=FAST) == 0
+def test_processors_with_the_instructions_give_the_same_bytes(target: str, flags: str, tmp_path: Path) -> None:
+    assert mcu.on_board(batch(target), target, tmp_path, *flags.split(), files=FAST) == 0
 
 
 @pytest.mark.parametrize("flags", ["-O2", pytest.param("-Os", marks=pytest.mark.slow)])
@@ -401,6 +440,6 @@ ARM = ["arm-linux-gnueabihf-gcc", "-O2", "-static", "-mthumb", "-march=armv7-a+f
 EVERYWHERE = {**mcu.OTHERS, "arm": (ARM, ["qemu-arm"])}
 
 
-@pytest.mark.parametrize(("compiler", "emulator"), EVERYWHERE.values(), ids=EVERYWHERE)
+@pytest.mark.parametrize(("compiler", "emulator"), quick(EVERYWHERE.values(), EVERYWHERE["sanitizers"]), ids=EVERYWHERE)
 def test_other_processors_give_the_same_bytes(tmp_path: Path, compiler: list[str], emulator: list[str]) -> None:
     mcu.require_equal([case for target in ALL for case in batch(target)], tmp_path, compiler, emulator, FAST)

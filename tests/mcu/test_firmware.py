@@ -25,7 +25,7 @@ from sqz_tf.deploy.need import Model
 from sqz_tf.deploy.received import FolderError
 from tests.helpers import compiled_stub
 from tests.helpers.int8_networks import Net
-from tests.helpers.needs import dev_data, require
+from tests.helpers.needs import dev_data, quick, require
 from tools.bench_mcu import __main__ as bench
 from tools.bench_mcu import count
 from tools.bench_mcu.coarse import coarse
@@ -346,7 +346,9 @@ def test_a_program_for_size_has_kernels_for_speed(tmp_path: Path) -> None:
     assert taken["-Os"] < 1.03 * taken["-O2"]
 
 
-@pytest.mark.parametrize("name", ["model", "main", "cases", "text", "board", "startup", "null"])  # NULL is a macro
+@pytest.mark.parametrize(
+    "name", quick(["model", "main", "cases", "text", "board", "startup", "null"], "model", "null")
+)  # NULL is a macro
 def test_a_model_may_be_called_like_a_file_of_the_firmware(tmp_path: Path, name: str) -> None:
     (tmp_path / "small.tflite").write_bytes(squeezenet(Graph(32, 0.125, 2, 0)))
     arguments = [str(tmp_path / "small.tflite"), "--out", str(tmp_path / "c"), "--name", name, "--quiet"]

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from converters.compiler.faults import check
 from converters.compiler.front import network as net
-from converters.compiler.limits import LARGEST_STEP
+from converters.compiler.limits import LARGEST_SIDE, LARGEST_STEP
 from converters.tflite.reader import Model, Op, Tensor
 
+CHANNELS = 2  # their place in a shape
 FULL_INTEGER = "convert with a representative_dataset and TFLITE_BUILTINS_INT8"
+
+
+class Step(NamedTuple):
+    """A layer that the file does not have: of its inputs, numbers of `ReadLayer.step`, it makes a map of a shape."""
+
+    kind: net.LayerKind
+    shape: net.Shape
+    reads: tuple[int, ...]
 
 
 class ReadLayer:
@@ -19,6 +29,35 @@ class ReadLayer:
 
     def __init__(self, model: Model, op: Op, where: str, inputs: tuple[net.FeatureMap, ...], output: net.FeatureMap):
         self.model, self.op, self.where, self.inputs, self.output = model, op, where, inputs, output
+        self.seen: dict[int, net.Shape] = {}
+        self.steps: list[Step] = []
+        self.reads: tuple[int, ...] = tuple(range(len(inputs)))
+        self.made = output.shape
+
+    def sees(self, position: int, shape: net.Shape) -> None:
+        """Let the layer read an input reshaped."""
+        self.check(max(shape) <= LARGEST_SIDE, f"{self.inputs[position].name[:80]!r} is too large to be joined so")
+        self.seen[position] = shape
+
+    def step(self, kind: net.LayerKind, shape: net.Shape, *reads: int) -> int:
+        """Let a layer of its own go before, whose output has the layer's scale.
+
+        Args:
+          kind: what it computes.
+          shape: of its output.
+          reads: its inputs: the layer's own by position, and what this returned for other steps.
+
+        Returns:
+          What its output is called in `reads`.
+        """
+        self.check(max(shape) <= LARGEST_SIDE, f"it makes {shape} on its way; expected at most {LARGEST_SIDE} a side")
+        self.steps.append(Step(kind, shape, reads))
+        return len(self.inputs) + len(self.steps) - 1
+
+    def makes(self, shape: net.Shape) -> None:
+        """Let the layer make its output in another shape, of the same bytes; it is reshaped then."""
+        self.check(max(shape) <= LARGEST_SIDE, f"its output {self.output.shape} is too large to be made so")
+        self.made = shape
 
     def check(self, condition: object, message: str) -> None:
         """Raise `Unsupported`, the layer named, unless the condition holds."""
@@ -49,6 +88,14 @@ class ReadLayer:
         """Check that the output has the shape that the options and inputs give."""
         self.check(self.output.shape == expected, f"the output is {self.output.shape}; expected {expected}")
 
+    def side(self, tensor: int, axis: int) -> int:
+        """Return which of height, width and channels an axis of a tensor is: 0, 1 or 2; the batch is refused."""
+        rank = len(self.model.tensors[tensor].shape)
+        self.check(
+            -rank <= axis < rank and axis % rank > 0, f"axis {axis} of {rank}; expected one other than the batch"
+        )
+        return axis % rank + 3 - rank
+
     def has(self, position: int) -> bool:
         """Whether there is an input at `position`; the last ones may be left out."""
         return position < len(self.op.inputs) and self.op.inputs[position] != -1
@@ -78,11 +125,11 @@ class ReadLayer:
         )
         return np.asarray(tensor.data), np.asarray(tensor.scale, np.float64)
 
-    def bias(self, channels: int) -> np.ndarray:
+    def bias(self, channels: int, position: int = 2) -> np.ndarray:
         """Return the biases, int32 [channels]; zeros if the layer has none."""
-        if not self.has(2):
+        if not self.has(position):
             return np.zeros(channels, np.int32)
-        tensor = self.constant(2, "bias", "int32")
+        tensor = self.constant(position, "bias", "int32")
         self.check(tensor.size == channels, f"its bias has shape {tensor.shape}; expected {channels} values")
         return np.asarray(tensor.data).reshape(-1)
 
@@ -114,5 +161,6 @@ def _output_size(padding: str, size: int, span: int, step: int) -> int:
 
 Reader = Callable[[ReadLayer], net.LayerKind]
 COMPUTED = -1
-# Operator → how many inputs are activations (None: all; COMPUTED: those that are no constants), its reader.
-Readers = Mapping[str, tuple[int | None, Reader]]
+# Operator → how many inputs are activations (None: all; COMPUTED: those that are no constants; a tuple: those at these
+# positions), its reader.
+Readers = Mapping[str, tuple[int | tuple[int, ...] | None, Reader]]

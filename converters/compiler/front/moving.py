@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from converters.compiler.front import network as net
-from converters.compiler.front.layer import Readers, ReadLayer
+from converters.compiler.front.layer import CHANNELS, Readers, ReadLayer
 from converters.compiler.limits import LARGEST_STEP
 
 
 def _concatenation(layer: ReadLayer) -> net.Concatenation:
     layer.int8()
     layer.same_quantization()
-    axis = layer.op.options["axis"]
-    rank = len(layer.model.tensors[layer.op.outputs[0]].shape)
-    layer.check(axis in (-1, rank - 1), f"axis {axis}; expected the channels")
     layer.check(layer.activation == "NONE", f"activation {layer.activation}; expected none")
-    layer.shape((*layer.output.shape[:2], sum(each.channels for each in layer.inputs)))
+    side = layer.side(layer.op.outputs[0], layer.op.options["axis"])
     for each in layer.inputs:
-        layer.check(each.shape[:2] == layer.output.shape[:2], f"input {each.name[:80]!r} has shape {each.shape}")
+        fits = _without(each.shape, side) == _without(layer.output.shape, side)
+        layer.check(fits, f"input {each.name[:80]!r} has shape {each.shape}, its output {layer.output.shape}")
+    sizes = [each.shape[side] for each in layer.inputs]
+    layer.check(sum(sizes) == layer.output.shape[side], f"{sizes} do not make {layer.output.shape[side]}")
+    if side < CHANNELS:  # what follows each other in rows, or in the whole map, are channels of wider pixels
+        for position, each in enumerate(layer.inputs):
+            layer.sees(position, _widened(each.shape, side))
+        layer.makes(_widened(layer.output.shape, side))
     return net.Concatenation()
+
+
+def _without(shape: net.Shape, side: int) -> tuple[int, ...]:
+    return shape[:side] + shape[side + 1 :]
+
+
+def _widened(shape: net.Shape, side: int) -> net.Shape:
+    """Return the shape in which a side, and those within it, are channels."""
+    outer, inner = math.prod(shape[:side]), math.prod(shape[side:])
+    return outer, 1, inner
 
 
 def _pad(layer: ReadLayer) -> net.Pad:
     layer.int8()
     layer.same_quantization()
     constant = layer.constant(1, "padding", "int32", "int64")
-    values = np.asarray(constant.data)
-    layer.check(values.shape == (4, 2), f"its padding has shape {values.shape}; expected (4, 2)")
-    layer.check(not values[0].any() and not values[3].any(), "it pads batch or channels; expected height and width")
-    layer.check(((values >= 0) & (values <= LARGEST_STEP)).all(), f"it pads by {values[1:3].tolist()}")
-    top, bottom, left, right = (int(value) for value in values[1:3].ravel())
+    values, rank = np.asarray(constant.data), len(layer.model.tensors[layer.op.inputs[0]].shape)
+    layer.check(values.shape == (rank, 2), f"its padding has shape {values.shape}; expected {(rank, 2)}")
+    layer.check(not values[0].any(), f"it pads the batch by {values[0].tolist()}; expected height, width and channels")
+    layer.check(((values >= 0) & (values <= LARGEST_STEP)).all(), f"it pads by {values[1:].tolist()}")
+    sides = np.zeros((3, 2), np.int64)
+    sides[4 - rank :] = values[1:]
+    (top, bottom), (left, right), (before, after) = ((int(a), int(b)) for a, b in sides)
     (source,) = layer.inputs
-    layer.shape((source.height + top + bottom, source.width + left + right, source.channels))
-    return net.Pad(top, bottom, left, right, _pad_value(layer))
+    grown = (source.height + top + bottom, source.width + left + right, source.channels + before + after)
+    layer.shape(grown)
+    return net.Pad(top, bottom, left, right, _pad_value(layer), before, after)
 
 
 def _pad_value(layer: ReadLayer) -> int:

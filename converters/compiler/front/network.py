@@ -6,9 +6,19 @@ All is frozen; a pass returns a new one. Maps are int8 [height, width, channels]
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+NO_TENSOR = -1  # of a map that the file does not have
+Shape = tuple[int, int, int]  # height, width, channels
+
+
+def shape_of(sides: Sequence[int]) -> Shape:
+    """Return three sides as a shape."""
+    height, width, channels = sides
+    return height, width, channels
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ class FeatureMap:
     zero_point: int
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> Shape:
         """Height, width, channels."""
         return self.height, self.width, self.channels
 
@@ -148,13 +158,32 @@ class Transpose:
 
 @dataclass(frozen=True)
 class Pad:
-    """PAD or PADV2 of height and width with the byte `value`."""
+    """PAD or PADV2 of height, width and channels with the byte `value`."""
 
     top: int
     bottom: int
     left: int
     right: int
     value: int
+    before: int = 0  # channels
+    after: int = 0
+
+
+@dataclass(frozen=True)
+class Slice:
+    """STRIDED_SLICE, SLICE, or a part of SPLIT: every so many rows, columns and channels, from the first wanted on."""
+
+    first: Shape
+    step: Shape
+
+
+@dataclass(frozen=True)
+class Resize:
+    """RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR, with their options."""
+
+    bilinear: bool
+    align_corners: bool
+    half_pixels: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,9 +203,10 @@ class Reshape:
 
 @dataclass(frozen=True)
 class Softmax:
-    """SOFTMAX over the channels."""
+    """SOFTMAX over the channels; LOG_SOFTMAX is its logarithm."""
 
     beta: float
+    logarithm: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,6 +225,8 @@ LayerKind = (
     | Elementwise
     | PRelu
     | Transpose
+    | Slice
+    | Resize
     | Pad
     | FullyConnected
     | Reshape
@@ -216,10 +248,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network; layers in execution order. `views[i]` is the map whose bytes map i has: itself, unless reshaped."""
+    """A network; layers in execution order. `views[i]` is the map whose bytes map i has: itself, unless reshaped.
+
+    `outputs` may name a map twice.
+    """
 
     maps: tuple[FeatureMap, ...]
     layers: tuple[Layer, ...]
     input: int
-    output: int
+    outputs: tuple[int, ...]
     views: tuple[int, ...]

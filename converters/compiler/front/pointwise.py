@@ -64,12 +64,13 @@ def _softmax(layer: ReadLayer) -> net.Softmax:
     layer.int8()
     (source,) = layer.inputs
     layer.shape(source.shape)
-    scale, zero_point = layer.output.scale, layer.output.zero_point
+    logarithm = layer.op.name == "LOG_SOFTMAX"
+    wanted, found = (1 / 16, 127) if logarithm else (1 / 256, -128), (layer.output.scale, layer.output.zero_point)
     layer.check(
-        scale == 1 / 256 and zero_point == -128,
-        f"the output has scale {scale}, zero point {zero_point}; expected 1/256, -128",
+        found == wanted,
+        f"the output has scale {found[0]}, zero point {found[1]}; expected 1/{1 / wanted[0]:g}, {wanted[1]}",
     )
-    return net.Softmax(float(layer.op.options["beta"]))
+    return net.Softmax(float(layer.op.options.get("beta", 1.0)), logarithm)
 
 
 def _requantize(layer: ReadLayer) -> net.Requantize:
@@ -91,6 +92,7 @@ READERS: Readers = {
     "HARD_SWISH": (1, _elementwise),
     "LEAKY_RELU": (1, _elementwise),
     "LOGISTIC": (1, _elementwise),
+    "LOG_SOFTMAX": (1, _softmax),
     "MAXIMUM": (COMPUTED, _binary),
     "MINIMUM": (COMPUTED, _binary),
     "MUL": (COMPUTED, _binary),

@@ -46,8 +46,15 @@ def _reduced(layer: ReadLayer) -> str:
     layer.check(possible, f"it reduces axes {wanted}; expected height, width or both, of {spatial}")
     over = "".join(name for side, name in enumerate("HW") if side in sides or source.shape[side] == 1)
     height, width = ("H" in over, "W" in over)
-    layer.shape((1 if height else source.height, 1 if width else source.width, source.channels))
+    layer.makes((1 if height else source.height, 1 if width else source.width, source.channels))
+    layer.shape(layer.made if layer.op.options["keep_dims"] or rank < 4 else _moved_up(layer.made, sides))
     return over
+
+
+def _moved_up(shape: net.Shape, sides: set[int]) -> net.Shape:
+    """Return a map's shape without the sides that were reduced."""
+    kept = [size for side, size in enumerate(shape) if side not in sides]
+    return net.shape_of([1] * (3 - len(kept)) + kept)
 
 
 READERS: Readers = {

@@ -5,16 +5,26 @@ What cannot be compiled is a ValueError that names the layer, its operator and t
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from converters.compiler.faults import Unsupported, check
-from converters.compiler.front import moving, pointwise, pooling, weighted
+from converters.compiler.front import moving, pointwise, pooling, slicing, upward, weighted
 from converters.compiler.front import network as net
 from converters.compiler.front.dilated import with_dilations
 from converters.compiler.front.layer import COMPUTED, FULL_INTEGER, Readers, ReadLayer
+from converters.compiler.front.slicing import with_parts
 from converters.compiler.limits import LARGEST_SIDE, MOST_LAYERS
 from converters.tflite.reader import Model, Op, Tensor, layer_names, read_model
 
 EDGE_DTYPES = ("int8", "uint8", "float32")
-READERS: Readers = {**weighted.READERS, **pooling.READERS, **moving.READERS, **pointwise.READERS}
+READERS: Readers = {
+    **weighted.READERS,
+    **pooling.READERS,
+    **moving.READERS,
+    **pointwise.READERS,
+    **slicing.READERS,
+    **upward.READERS,
+}
 
 
 def read_graph(data: bytes) -> net.Graph:
@@ -23,11 +33,8 @@ def read_graph(data: bytes) -> net.Graph:
     Raises:
       ValueError: the file is damaged, or holds what cannot be compiled.
     """
-    model = with_dilations(read_model(data))
-    check(
-        len(model.inputs) == 1 and len(model.outputs) == 1,
-        f"the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs; expected one of each",
-    )
+    model = with_parts(with_dilations(read_model(data)))
+    check(len(model.inputs) == 1, f"the model has {len(model.inputs)} inputs; expected one")
     check(
         len(model.ops) <= MOST_LAYERS, f"the model has {len(model.ops):,} operators; expected at most {MOST_LAYERS:,}"
     )
@@ -46,9 +53,10 @@ class _Reader:
         source = self.number(self.model.inputs[0], "the input")
         names = layer_names(self.model)
         named = zip(self.model.ops, names, strict=True)
-        layers = tuple(self.layer(op, name) for op, name in named if not _computes_shape(self.model, op))
-        target = self.number(self.model.outputs[0], "the output")
-        return net.Graph(tuple(self.maps), layers, source, target, tuple(range(len(self.maps))))
+        read = (self.layers(op, name) for op, name in named if not _computes_shape(self.model, op))
+        layers = tuple(layer for some in read for layer in some)
+        targets = tuple(self.number(index, "the output") for index in self.model.outputs)
+        return net.Graph(tuple(self.maps), layers, source, targets, tuple(range(len(self.maps))))
 
     def number(self, index: int, where: str) -> int:
         if index not in self.numbers:
@@ -56,7 +64,8 @@ class _Reader:
             self.maps.append(_feature_map(self.model.tensors[index], where))
         return self.numbers[index]
 
-    def layer(self, op: Op, name: str) -> net.Layer:
+    def layers(self, op: Op, name: str) -> list[net.Layer]:
+        """Return the layer of an operator, and what reshapes its inputs before and its output after it."""
         where = f"layer {name} ({op.name})"
         reader = READERS.get(op.name)
         if reader is None:
@@ -65,18 +74,49 @@ class _Reader:
         halves = any(each >= 0 and self.model.tensors[each].dtype == "float16" for each in op.inputs)
         check(not halves, f"{where} has float16 weights; expected an int8 model: {FULL_INTEGER}")
         taken = _activations(self.model, op, activations)
+        least = max(activations, 1) if isinstance(activations, int) else 1
         check(
-            len(op.outputs) == 1 and taken and min(taken) >= 0 and len(taken) >= max(activations or 1, 1),
+            len(op.outputs) == 1 and taken and min(taken) >= 0 and len(taken) >= least,
             f"{where} has inputs {list(op.inputs)}, outputs {list(op.outputs)}; one is missing or too many",
         )
         inputs = tuple(self.number(index, where) for index in taken)
         output = self.number(op.outputs[0], where)
         layer = ReadLayer(self.model, op, where, tuple(self.maps[i] for i in inputs), self.maps[output])
-        return net.Layer(name, op.name, inputs, output, kind_of(layer))
+        kind = kind_of(layer)
+        before = [self.reshaped(name, number, layer.seen.get(i)) for i, number in enumerate(inputs)]
+        numbers, steps = [each.output for each in before], []
+        for i, step in enumerate(layer.steps):
+            numbers.append(self.like(output, step.shape, net.NO_TENSOR))
+            reads = tuple(numbers[each] for each in step.reads)
+            steps.append(net.Layer(f"{name}_{i}", op.name, reads, numbers[-1], step.kind))
+        made = self.like(output, layer.made)
+        own = net.Layer(name, op.name, tuple(numbers[each] for each in layer.reads), made, kind)
+        after = [] if made == output else [net.Layer(f"{name}_out", "RESHAPE", (made,), output, net.Reshape())]
+        return [*(each for each in before if each.output not in inputs), *steps, own, *after]
+
+    def reshaped(self, name: str, number: int, shape: net.Shape | None) -> net.Layer:
+        """Return what gives a map another shape: nothing, if its output is its input."""
+        output = number if shape is None else self.like(number, shape)
+        return net.Layer(f"{name}_in", "RESHAPE", (number,), output, net.Reshape())
+
+    def like(self, number: int, shape: net.Shape, tensor: int | None = None) -> int:
+        """Return the map with a shape that has another's bytes: itself, if the shape is its own.
+
+        With a `tensor` it is a new map, of the other's scale, with values of its own.
+        """
+        own = self.maps[number]
+        if own.shape == shape and tensor is None:
+            return number
+        height, width, channels = shape
+        index = own.tensor if tensor is None else tensor
+        self.maps.append(replace(own, tensor=index, height=height, width=width, channels=channels))
+        return len(self.maps) - 1
 
 
-def _activations(model: Model, op: Op, activations: int | None) -> tuple[int, ...]:
+def _activations(model: Model, op: Op, activations: int | tuple[int, ...] | None) -> tuple[int, ...]:
     """Return the inputs of an operator that are activations, as `Readers` says."""
+    if isinstance(activations, tuple):
+        return tuple(op.inputs[position] for position in activations if position < len(op.inputs))
     if activations == COMPUTED:
         return tuple(index for index in op.inputs if index < 0 or not model.tensors[index].is_constant)
     return tuple(op.inputs if activations is None else op.inputs[:activations])

@@ -81,7 +81,7 @@ def forward(program: prog.Program, starts: Mapping[int, int]) -> dict[int, Band]
         band = ONE
         if source in starts:
             band = Band(starts[source], starts[source])
-        elif operator.stride_h:
+        elif operator.stride_h and not operator.doublings:
             band = _band(operator, rows.get(source, 1))
             band = band._replace(left_over=late.get(source, 0) if band == ONE and operator.yields == prog.EACH else 0)
         found[i] = band

@@ -81,6 +81,9 @@ STATE_BYTES: dict[type, Callable[[Any], int]] = {
     prog.PoolKernel: _pool_state,
     prog.QuantizeKernel: _nothing,
     prog.ReshapeKernel: _nothing,
+    prog.BilinearKernel: _nothing,
+    prog.NearestKernel: _nothing,
+    prog.SliceKernel: _nothing,
     prog.SoftmaxKernel: _nothing,
 }
 
@@ -116,6 +119,9 @@ OVERWRITES: dict[type, Callable[[Any], bool]] = {
     prog.PoolKernel: _pool_overwrites,
     prog.QuantizeKernel: _always,
     prog.ReshapeKernel: _never,
+    prog.BilinearKernel: _never,
+    prog.NearestKernel: _never,
+    prog.SliceKernel: _never,
     prog.SoftmaxKernel: _never,
 }
 
@@ -153,6 +159,10 @@ def _table(kernel: prog.TableKernel) -> Constants:
     return Constants(scaling=int(kernel.table.nbytes))
 
 
+def _nearest_constants(kernel: prog.NearestKernel) -> Constants:
+    return Constants(scaling=int(kernel.columns.nbytes + (0 if kernel.rows is None else kernel.rows.nbytes)))
+
+
 def _scaling(kernel: prog.MeanKernel | prog.QuantizeKernel) -> Constants:
     return Constants(scaling=kernel.requant.table_bytes)
 
@@ -171,6 +181,9 @@ CONSTANTS: dict[type, Callable[[Any], Constants]] = {
     prog.PoolKernel: _no_constants,
     prog.QuantizeKernel: _scaling,
     prog.ReshapeKernel: _no_constants,
+    prog.BilinearKernel: _no_constants,
+    prog.NearestKernel: _nearest_constants,
+    prog.SliceKernel: _no_constants,
     prog.SoftmaxKernel: _no_constants,
 }
 
@@ -211,5 +224,8 @@ OPERATIONS: dict[type, Callable[[prog.Operator, prog.Stream], int]] = {
     prog.PoolKernel: _window_each_value,
     prog.QuantizeKernel: _one_each_value,
     prog.ReshapeKernel: _one_each_value,
+    prog.BilinearKernel: _one_each_value,
+    prog.NearestKernel: _one_each_value,
+    prog.SliceKernel: _one_each_value,
     prog.SoftmaxKernel: _one_each_value,
 }

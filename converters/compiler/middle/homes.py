@@ -23,7 +23,7 @@ class Homes:
     def __init__(self, graph: net.Graph) -> None:
         self.graph = graph
         reads = [graph.views[each] for layer in graph.layers for each in layer.inputs]
-        self.readers = Counter([*reads, graph.views[graph.output]])
+        self.readers = Counter([*reads, *(graph.views[each] for each in graph.outputs)])
         self.producers = {layer.output: layer for layer in graph.layers}
         self.fused = {layer.inputs[0]: layer for layer in graph.layers if self._is_fused_mean(layer)}
         self.slices = self._slices()
@@ -60,4 +60,8 @@ class Homes:
         return list(zip(layer.inputs, accumulate(sizes, initial=0), strict=False))
 
     def _is_written_for(self, number: int) -> bool:
-        return self.readers[number] == 1 and number in self.producers and self.graph.views[number] == number
+        if self.readers[number] != 1 or number not in self.producers or self.graph.views[number] != number:
+            return False
+        kind = self.producers[number].kind
+        whole_row = isinstance(kind, net.Mean) and kind.over == "H"  # its kernel writes all columns as one pixel
+        return not whole_row or self.graph.maps[number].width == 1

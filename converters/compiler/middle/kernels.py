@@ -13,9 +13,11 @@ import numpy as np
 from converters.compiler.faults import check
 from converters.compiler.front import network as net
 from converters.compiler.limits import LARGEST_STEP
-from converters.compiler.middle import arithmetic, elementwise
+from converters.compiler.middle import arithmetic, elementwise, resizing
 from converters.compiler.middle import program as prog
 from converters.compiler.middle.constant import with_constant_channels
+
+MOST_EXPONENTIALS = (1 << 12) - 1  # of which TFLite's LOG_SOFTMAX makes a sum with 12 integer bits
 
 
 def convolution(kind: net.Convolution, source: net.FeatureMap, target: net.FeatureMap) -> prog.ConvKernel:
@@ -170,6 +172,39 @@ def transpose(kind: net.Transpose, source: net.FeatureMap, target: net.FeatureMa
     return prog.TransposeKernel(target.width, target.channels, (rows, pixels, channels))
 
 
+def part(kind: net.Slice, source: net.FeatureMap, target: net.FeatureMap) -> prog.SliceKernel:
+    """Return the kernel of a slice; it sees one row at a time."""
+    (_, column, channel), (_, columns, channels) = kind.first, kind.step
+    first = column * source.channels + channel
+    return prog.SliceKernel(target.width, target.channels, first, (columns * source.channels, channels))
+
+
+def nearest(
+    kind: net.Resize, source: net.FeatureMap, target: net.FeatureMap
+) -> tuple[prog.NearestKernel, resizing.Seen]:
+    """Return the kernel of RESIZE_NEAREST_NEIGHBOR, and the rows it sees."""
+    rows = resizing.nearest(kind, source.height, target.height)
+    columns = resizing.nearest(kind, source.width, target.width).astype(np.uint16)
+    seen = resizing.seen(rows, rows, source.height)
+    if seen.rows > 1:  # not only repeated
+        _check_rows(source.height)
+        whole = resizing.Seen(0, 0, source.height, True)
+        return prog.NearestKernel(rows.astype(np.uint8), columns, target.width, target.channels), whole
+    return prog.NearestKernel(None, columns, target.width, target.channels), seen
+
+
+def bilinear(
+    kind: net.Resize, source: net.FeatureMap, target: net.FeatureMap
+) -> tuple[prog.BilinearKernel, resizing.Seen]:
+    """Return the kernel of RESIZE_BILINEAR, and the rows it sees."""
+    rows = resizing.axis(kind, source.height, target.height)
+    columns = resizing.axis(kind, source.width, target.width)
+    seen = resizing.seen(*resizing.neighbours(rows, target.height), source.height)
+    _check_rows(seen.rows)
+    how = (seen.doublings, seen.top, seen.whole)
+    return prog.BilinearKernel(rows, columns, target.width, target.channels, *how), seen
+
+
 def _three(values: np.ndarray) -> tuple[int, int, int]:
     a, b, c = (int(value) for value in values)
     return a, b, c
@@ -177,7 +212,8 @@ def _three(values: np.ndarray) -> tuple[int, int, int]:
 
 def pad(kind: net.Pad, source: net.FeatureMap, target: net.FeatureMap) -> prog.PadKernel:
     """Return the kernel of PAD or PADV2."""
-    return prog.PadKernel(source.width, source.channels, target.width, kind.left, kind.value)
+    sides = (kind.before, kind.after)
+    return prog.PadKernel(source.width, source.channels, target.width, kind.left, kind.value, *sides)
 
 
 def copy(source: net.FeatureMap) -> prog.PadKernel:
@@ -186,9 +222,18 @@ def copy(source: net.FeatureMap) -> prog.PadKernel:
 
 
 def reshape(source: net.FeatureMap, target: net.FeatureMap) -> prog.ReshapeKernel:
-    """Return the kernel of a RESHAPE that makes other rows; it sees the whole map."""
+    """Return the kernel of a RESHAPE that makes other rows; it sees the whole map, unless it divides each row."""
+    if doublings(source, target):
+        return prog.ReshapeKernel(target.width, target.channels, target.height // source.height)
     _check_rows(source.height)
     return prog.ReshapeKernel(target.width, target.channels)
+
+
+def doublings(source: net.FeatureMap, target: net.FeatureMap) -> int:
+    """Return how often a map of several rows has twice the rows of another, 0 if its height is no such multiple."""
+    times, rest = divmod(target.height, source.height)
+    power = times.bit_length() - 1
+    return power if source.height > 1 and rest == 0 and times == 1 << power and power < 8 else 0
 
 
 def fully_connected(
@@ -203,9 +248,11 @@ def fully_connected(
 
 
 def softmax(kind: net.Softmax, source: net.FeatureMap) -> prog.SoftmaxKernel:
-    """Return the kernel of SOFTMAX."""
+    """Return the kernel of SOFTMAX or LOG_SOFTMAX."""
     multiplier, shift, diff_min = arithmetic.softmax_scaling(kind.beta, source.scale)
-    return prog.SoftmaxKernel(multiplier, shift, diff_min, source.width, source.channels)
+    most = f"it has {source.channels} channels; expected at most {MOST_EXPONENTIALS}, whose sum fits 32 bits"
+    check(not kind.logarithm or source.channels <= MOST_EXPONENTIALS, most)
+    return prog.SoftmaxKernel(multiplier, shift, diff_min, source.width, source.channels, kind.logarithm)
 
 
 def quantize(kind: net.Requantize, source: net.FeatureMap, target: net.FeatureMap) -> prog.QuantizeKernel:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from converters.compiler.faults import check
 from converters.compiler.front import network as net
+from converters.compiler.limits import LARGEST_SIDE
 from converters.compiler.middle import program as prog
 from converters.compiler.middle.lower import lower
 from converters.compiler.middle.pads import with_folded_pads
@@ -21,10 +22,11 @@ def legalise(graph: net.Graph) -> prog.Program:
     Raises:
       ValueError: a layer cannot be expressed; the message names it.
     """
-    graph = with_int8_edges(graph)
-    graph = with_views(with_reshaped_input(graph))
+    graph = with_reshaped_input(with_int8_edges(without_unread(graph)))
+    results = tuple(graph.maps[each] for each in graph.outputs)
+    graph = with_views(with_one_output(graph))
     graph = with_folded_pads(graph)
-    return lower(without_unread(graph))
+    return lower(without_unread(graph), results)
 
 
 def with_int8_edges(graph: net.Graph) -> net.Graph:
@@ -32,15 +34,22 @@ def with_int8_edges(graph: net.Graph) -> net.Graph:
     readers = [layer for layer in graph.layers if graph.input in layer.inputs]
     if _is_edge(graph, graph.input, readers, ("QUANTIZE",)):
         graph = replace(graph, input=readers[0].output, layers=_without(graph.layers, readers[0]))
-    writers = [layer for layer in graph.layers if layer.output == graph.output]
-    if _is_edge(graph, graph.output, writers, ("QUANTIZE", "DEQUANTIZE")):
-        graph = replace(graph, output=writers[0].inputs[0], layers=_without(graph.layers, writers[0]))
+    for output in dict.fromkeys(graph.outputs):
+        graph = _with_int8_output(graph, output)
     for layer in graph.layers:
         for each in (*layer.inputs, layer.output):
             _check_int8(graph.maps[each], _where(layer))
-    for each in (graph.input, graph.output):
+    for each in (graph.input, *graph.outputs):
         _check_int8(graph.maps[each], "the model")
     return graph
+
+
+def _with_int8_output(graph: net.Graph, output: int) -> net.Graph:
+    writers = [layer for layer in graph.layers if layer.output == output]
+    if not _is_edge(graph, output, writers, ("QUANTIZE", "DEQUANTIZE")):
+        return graph
+    outputs = tuple(writers[0].inputs[0] if each == output else each for each in graph.outputs)
+    return replace(graph, outputs=outputs, layers=_without(graph.layers, writers[0]))
 
 
 def _is_edge(graph: net.Graph, number: int, layers: list[net.Layer], operators: tuple[str, ...]) -> bool:
@@ -86,6 +95,8 @@ READS_ROWS: dict[type, bool] = {
     net.PRelu: True,
     net.Requantize: True,
     net.Reshape: False,
+    net.Resize: True,
+    net.Slice: True,
     net.Softmax: True,
     net.Transpose: True,
 }
@@ -98,6 +109,39 @@ def _bases(graph: net.Graph) -> list[int]:
         if isinstance(layer.kind, net.Reshape):
             bases[layer.output] = bases[layer.inputs[0]]
     return bases
+
+
+def with_one_output(graph: net.Graph) -> net.Graph:
+    """Join several outputs to one row of bytes, in their order: each reshaped to a row, and a concatenation.
+
+    Raises:
+      ValueError: they take more bytes than a row can have.
+    """
+    if len(graph.outputs) == 1:
+        return graph
+    sizes = [graph.maps[each].size for each in graph.outputs]
+    most = f"the model's {len(sizes)} outputs take {sum(sizes):,} bytes; expected at most {LARGEST_SIDE:,} in all"
+    check(sum(sizes) <= LARGEST_SIDE, most)
+    first = len(graph.maps)
+    numbers = range(first, first + len(sizes))
+    rows = [_row_of_bytes(f"output {i}", size) for i, size in enumerate(sizes)]
+    layers = [
+        net.Layer(f"output_{i}", "RESHAPE", (output,), number, net.Reshape())
+        for i, (output, number) in enumerate(zip(graph.outputs, numbers, strict=True))
+    ]
+    joined = net.Layer("outputs", "CONCATENATION", tuple(numbers), first + len(sizes), net.Concatenation())
+    return replace(
+        graph,
+        maps=(*graph.maps, *rows, _row_of_bytes("outputs", sum(sizes))),
+        layers=(*graph.layers, *layers, joined),
+        outputs=(joined.output,),
+        views=(*graph.views, *numbers, joined.output),
+    )
+
+
+def _row_of_bytes(name: str, size: int) -> net.FeatureMap:
+    """Return a map that the file does not have."""
+    return net.FeatureMap(net.NO_TENSOR, name, "int8", 1, 1, size, 1.0, 0)
 
 
 def with_views(graph: net.Graph) -> net.Graph:
@@ -117,7 +161,7 @@ def with_views(graph: net.Graph) -> net.Graph:
 
 def without_unread(graph: net.Graph) -> net.Graph:
     """Drop layers whose output nobody reads."""
-    wanted = {graph.views[graph.output]}
+    wanted = {graph.views[each] for each in graph.outputs}
     kept: list[net.Layer] = []
     for layer in reversed(graph.layers):
         if layer.output in wanted:

@@ -17,13 +17,17 @@ from converters.compiler.middle import program as prog
 from converters.compiler.middle.homes import Homes
 
 
-def lower(graph: net.Graph) -> prog.Program:
+def lower(graph: net.Graph, results: tuple[net.FeatureMap, ...]) -> prog.Program:
     """Return the program of a network whose edges are int8 and whose reshapes are views where that is enough.
+
+    Args:
+      graph: with one output.
+      results: what callers see in that, one after another.
 
     Raises:
       ValueError: a layer cannot be an operator, or there are too many.
     """
-    return _Lowering(graph).program()
+    return _Lowering(graph).program(results)
 
 
 def _rows_of(each: net.FeatureMap) -> prog.Stream:
@@ -39,19 +43,19 @@ class _Lowering:
         self.numbers: dict[int, int] = {}
         self.operators: list[prog.Operator] = []
 
-    def program(self) -> prog.Program:
+    def program(self, results: tuple[net.FeatureMap, ...]) -> prog.Program:
         self._stream(self.graph.input)
         for layer in self.graph.layers:
             try:
                 LOWERINGS[type(layer.kind)](self, layer, layer.kind)
             except ValueError as error:
                 raise Unsupported(f"layer {layer.name} ({layer.operator}): {error}") from error
-        output = self._stream(self.graph.output)
+        output = self._stream(self.graph.outputs[0])
         check(self.operators, "the model computes nothing: its output is its input")
         for name, count in (("streams", len(self.streams)), ("operators", len(self.operators))):
             check(count <= MOST_NUMBERED, f"the model has {count} {name}; expected at most {MOST_NUMBERED}")
-        result = _rows_of(self.graph.maps[self.graph.output])
-        return prog.Program(tuple(self.streams), tuple(self.operators), output, result)
+        seen = tuple(_rows_of(each) for each in results)
+        return prog.Program(tuple(self.streams), tuple(self.operators), output, seen)
 
     def _stream(self, number: int) -> int:
         """Return the stream that a map is, or is a view of."""
@@ -151,6 +155,21 @@ def _transpose(to: _Lowering, layer: net.Layer, kind: net.Transpose) -> None:
     to.add(layer, kernels.transpose(kind, source, target), layer.output, rows=source.height, stride_h=0)
 
 
+def _slice(to: _Lowering, layer: net.Layer, kind: net.Slice) -> None:
+    """A row of the output is complete with the input row that it is taken from: as of a pool that ends there."""
+    source, target = to.maps(layer)
+    rows, stride = kind.first[0] + 1, kind.step[0]
+    last = (target.height - 1) * stride + rows
+    how = {"yields": prog.WINDOW, "rows": rows, "stride_h": stride, "fires": last}
+    to.add(layer, kernels.part(kind, source, target), layer.output, **how)
+
+
+def _resize(to: _Lowering, layer: net.Layer, kind: net.Resize) -> None:
+    kernel, seen = (kernels.bilinear if kind.bilinear else kernels.nearest)(kind, *to.maps(layer))
+    how = {"rows": seen.rows, "stride_h": int(not seen.whole), "pad_top": seen.top, "doublings": seen.doublings}
+    to.add(layer, kernel, layer.output, **how)
+
+
 def _pad(to: _Lowering, layer: net.Layer, kind: net.Pad) -> None:
     source, target = to.maps(layer)
     to.add(layer, kernels.pad(kind, source, target), layer.output, pad_top=kind.top)
@@ -158,7 +177,9 @@ def _pad(to: _Lowering, layer: net.Layer, kind: net.Pad) -> None:
 
 def _reshape(to: _Lowering, layer: net.Layer, kind: net.Reshape) -> None:
     source, target = to.maps(layer)
-    to.add(layer, kernels.reshape(source, target), layer.output, rows=source.height, stride_h=0)
+    power = kernels.doublings(source, target)
+    how = {"doublings": power} if power else {"rows": source.height, "stride_h": 0}
+    to.add(layer, kernels.reshape(source, target), layer.output, **how)
 
 
 def _softmax(to: _Lowering, layer: net.Layer, kind: net.Softmax) -> None:
@@ -183,6 +204,8 @@ LOWERINGS: dict[type, Callable[[_Lowering, net.Layer, Any], None]] = {
     net.PRelu: _prelu,
     net.Requantize: _requantize,
     net.Reshape: _reshape,
+    net.Resize: _resize,
+    net.Slice: _slice,
     net.Softmax: _softmax,
     net.Transpose: _transpose,
 }

@@ -22,6 +22,8 @@ def _with_folded_pad(graph: net.Graph, layer: net.Layer, pads: dict[int, net.Lay
     """Return a layer with as many PADs before it folded in as can be, one after another."""
     while pad := pads.get(layer.inputs[0]):
         assert isinstance(pad.kind, net.Pad)
+        if pad.kind.before or pad.kind.after:
+            break
         maps = (graph.maps[each] for each in (*pad.inputs, layer.inputs[0], layer.output))
         merged = FOLDS[type(layer.kind)](layer.kind, _Padding(pad.kind, *maps))
         if merged is None:
@@ -108,6 +110,8 @@ FOLDS: dict[type, Callable[[Any, _Padding], net.LayerKind | None]] = {
     net.PRelu: _apart,
     net.Requantize: _apart,
     net.Reshape: _apart,
+    net.Resize: _apart,
+    net.Slice: _apart,
     net.Softmax: _apart,
     net.Transpose: _apart,
 }

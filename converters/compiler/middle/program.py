@@ -6,6 +6,7 @@ All is frozen; a pass returns a new one. Rows are int8 [width, channels]; real =
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -186,6 +187,52 @@ class TransposeKernel(_EachChannel):
     steps: tuple[int, int, int]
 
 
+@dataclass(frozen=True)
+class SliceKernel(_EachChannel):
+    """Some pixels and channels of a row: from byte `first` on, a pixel and a channel each so many bytes further."""
+
+    width: int
+    channels: int
+    first: int
+    steps: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class NearestKernel(_EachChannel):
+    """A row of some of a row's pixels.
+
+    `columns` uint16 [width] are their places, `rows` uint8 [height of the output] which of the rows that it sees; None:
+    the only one.
+    """
+
+    rows: np.ndarray | None
+    columns: np.ndarray
+    width: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Place i of an output is i * scale + offset of an input of `size`, in 1 / 1024."""
+
+    scale: int
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class BilinearKernel(_EachChannel):
+    """A row between two rows: it sees all (`whole`), or those from (y >> doublings) - top on."""
+
+    rows: Axis
+    columns: Axis
+    width: int
+    channels: int
+    doublings: int
+    top: int
+    whole: bool
+
+
 @dataclass(frozen=True, eq=False)
 class QuantizeKernel(_EachChannel):
     """A row in another scale."""
@@ -197,22 +244,35 @@ class QuantizeKernel(_EachChannel):
 
 
 @dataclass(frozen=True)
-class PadKernel(_EachChannel):
-    """A row with `value` around it; without padding a copy."""
+class PadKernel:
+    """A row with `value` around it; without padding a copy. `channels` are those of the input."""
 
     in_width: int
     channels: int
     out_width: int
     pad_left: int
     value: int
+    before: int = 0
+    after: int = 0
+
+    @property
+    def out_channels(self) -> int:
+        """Channels that it writes."""
+        return self.before + self.channels + self.after
+
+    @property
+    def pads_channels(self) -> bool:
+        """Whether it adds channels."""
+        return self.before + self.after > 0
 
 
 @dataclass(frozen=True)
 class ReshapeKernel(_EachChannel):
-    """A row of a map whose bytes are those of a map with other rows."""
+    """A row of a map whose bytes are those of a map with other rows, all of which it sees or one with `parts` rows."""
 
     width: int
     channels: int
+    parts: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,13 +289,14 @@ class FullyConnectedKernel:
 
 @dataclass(frozen=True)
 class SoftmaxKernel(_EachChannel):
-    """Softmax over the channels of each pixel of a row."""
+    """Softmax over the channels of each pixel of a row, or its logarithm."""
 
     multiplier: int
     shift: int
     diff_min: int
     width: int
     channels: int
+    logarithm: bool = False
 
 
 Kernel = (
@@ -248,6 +309,9 @@ Kernel = (
     | TableKernel
     | PReluKernel
     | TransposeKernel
+    | SliceKernel
+    | NearestKernel
+    | BilinearKernel
     | QuantizeKernel
     | PadKernel
     | ReshapeKernel
@@ -260,7 +324,7 @@ EACH, WINDOW, LAST = "EACH", "WINDOW", "LAST"  # when an operator's output rows 
 
 @dataclass(frozen=True)
 class Stream:
-    """A feature map as rows; `tensor` is its index in the file, whose values it has."""
+    """A feature map as rows; `tensor` is its index in the file, whose values it has, NO_TENSOR if there is none."""
 
     tensor: int
     name: str
@@ -275,13 +339,18 @@ class Stream:
         """Bytes of one row."""
         return self.width * self.channels
 
+    @property
+    def bytes(self) -> int:
+        """Bytes of all rows."""
+        return self.height * self.row_bytes
+
 
 @dataclass(frozen=True)
 class Operator:
     """What makes rows of a stream; `inputs` and `output` are positions in `Program.streams`.
 
-    Firing y reads input rows y * stride_h - pad_top … + rows - 1 (of one that sees one row at a time: row y). With
-    stride_h 0 all firings read the same rows.
+    Firing y reads input rows (y >> doublings) * stride_h - pad_top … + rows - 1 (of one that sees one row at a time:
+    row y). With stride_h 0 all firings read the same rows.
     """
 
     name: str
@@ -301,6 +370,7 @@ class Operator:
     first_band: int = 1  # in the first one
     left_over: int = 0  # firings that the last band takes too if only so many would be left
     at_once: bool = False  # the kernel makes a band in one call
+    doublings: int = 0  # 2^doublings firings read the same rows
 
     @property
     def rows_at_once(self) -> int:
@@ -317,9 +387,21 @@ class Operator:
 
 @dataclass(frozen=True)
 class Program:
-    """A network as the C library runs it. Stream 0 is the input; `result` is how callers see the stream `output`."""
+    """A network as the C library runs it. Stream 0 is the input; `results` are what callers see in the stream `output`,
+    one after another.
+    """
 
     streams: tuple[Stream, ...]
     operators: tuple[Operator, ...]
     output: int
-    result: Stream
+    results: tuple[Stream, ...]
+
+    @property
+    def result_bytes(self) -> int:
+        """Bytes of all results."""
+        return sum(each.bytes for each in self.results)
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Where each result begins, in bytes."""
+        return tuple(accumulate((each.bytes for each in self.results[:-1]), initial=0))

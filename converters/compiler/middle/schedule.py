@@ -66,7 +66,7 @@ def _readiness(operator: prog.Operator, complete: list[np.ndarray], lag: int) ->
     if operator.yields == prog.WINDOW:
         needed = y + 1 + lag
     else:
-        needed = y * operator.stride_h - operator.pad_top + operator.rows + lag
+        needed = (y >> operator.doublings) * operator.stride_h - operator.pad_top + operator.rows + lag
     needed = np.minimum(needed, len(rows))
     ready = np.where(needed > 0, rows[np.maximum(needed, 1) - 1], 0)
     for other in operator.inputs[1:]:
@@ -108,8 +108,10 @@ def last_readings(operator: prog.Operator, in_height: int) -> np.ndarray:
     stride, top, seen = operator.stride_h, operator.pad_top, operator.rows
     if operator.yields == prog.WINDOW:
         stride, top, seen = 1, 0, 1
-    firing = np.minimum((rows + top) // stride if stride else operator.fires - 1, operator.fires - 1)
-    return np.where(firing * stride - top + seen > rows, firing, -1)
+    several = 1 << operator.doublings
+    latest = ((rows + top) // stride + 1) * several - 1 if stride else operator.fires - 1
+    firing = np.minimum(latest, operator.fires - 1)
+    return np.where(firing // several * stride - top + seen > rows, firing, -1)
 
 
 class _Scheduler:

@@ -87,9 +87,11 @@ def whole_maps(graph: net.Graph) -> tuple[tuple[str, int], ...]:
         born[layer.output] = now
         for index in (*layer.inputs, layer.output):
             dies[own[index]] = now
-    dies[own[graph.output]] = len(graph.layers)
+    for output in graph.outputs:
+        dies[own[output]] = len(graph.layers)
     held = [index for index, owner in own.items() if index == owner]
-    sizes = {index: graph.maps[index].size for index in held}
+    sizes = {index: graph.maps[index].size for index in held if graph.maps[index].tensor != net.NO_TENSOR}
+    held = list(sizes)
     return tuple(
         (layer.name, sum(sizes[index] for index in held if born[index] <= now <= dies[index]))
         for now, layer in enumerate(graph.layers)
@@ -100,6 +102,6 @@ def _owners(graph: net.Graph) -> dict[int, int]:
     """Return for each map the one whose bytes it is."""
     own = {index: index for index in range(len(graph.maps))}
     for layer in graph.layers:
-        if isinstance(layer.kind, net.Reshape):
+        if isinstance(layer.kind, net.Reshape) and graph.maps[layer.inputs[0]].tensor != net.NO_TENSOR:
             own[layer.output] = own[layer.inputs[0]]
     return own

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import sys
-import types
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ from converters.weights import caffemodel, deep_compression, onnx, safetensors, 
 from converters.weights.names import Layout, map_layers, parse_layouts, recognise
 from converters.weights.read import read_weights
 from converters.weights.tensors import ConvWeights, WeightFile
+from tests.helpers.fake_torch import FakeTensor, install_torch, zipped
 from tests.helpers.needs import ROOT, dev_data
 from tests.helpers.weight_files import (
     ONNX_STORES,
@@ -614,50 +612,6 @@ def test_safetensors_faults_are_named(fault: str) -> None:
 
 
 # PyTorch --------------------------------------------------------------------------------------------------------
-
-
-class FakeTensor:
-    """As much of a torch.Tensor as the reader asks for."""
-
-    def __init__(self, values: np.ndarray) -> None:
-        self.values = values
-
-    def is_floating_point(self) -> bool:
-        return self.values.dtype.kind == "f"
-
-    def float(self) -> FakeTensor:
-        return FakeTensor(self.values.astype(np.float32))
-
-    def detach(self) -> FakeTensor:
-        return self
-
-    cpu = detach
-
-    def numpy(self) -> np.ndarray:
-        return self.values
-
-
-def install_torch(monkeypatch: pytest.MonkeyPatch, content: Any) -> list[dict[str, Any]]:
-    """Put a `torch` in place whose `load` returns `content` or raises it; return the options it was called with."""
-    calls: list[dict[str, Any]] = []
-
-    def load(_file: Any, **options: Any) -> Any:
-        calls.append(options)
-        if isinstance(content, Exception):
-            raise content
-        return content
-
-    module = types.ModuleType("torch")
-    module.load = load  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "torch", module)
-    return calls
-
-
-def zipped(content: bytes = b"x" * 1000) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as file:
-        file.writestr("net/data.pkl", content)
-    return out.getvalue()
 
 
 @pytest.mark.parametrize("wrap", ["bare", "state_dict", "module."])

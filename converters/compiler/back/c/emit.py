@@ -64,8 +64,14 @@ def _provenance(plan: Plan, model: bytes) -> dict[str, str]:
         "sha256": hashlib.sha256(model).hexdigest(),
         "bytes": str(len(model)),
         "input": _described(program.streams[0]),
-        "output": _described(program.result),
+        **_outputs(program.results),
     }
+
+
+def _outputs(results: Sequence[prog.Stream]) -> dict[str, str]:
+    if len(results) == 1:
+        return {"output": _described(results[0])}
+    return {f"output {i}": f"{_described(each)}, {each.name[:60]}" for i, each in enumerate(results)}
 
 
 def _described(stream: prog.Stream) -> str:

@@ -20,7 +20,7 @@ def header(plan: Plan, name: str) -> str:
 /* The arena: RAM that the caller owns, aligned to {name.upper()}_ARENA_ALIGN; all state is in it. */
 {c.defines(_constants(plan, name.upper()))}
 
-{c.extern_c(_declarations(name))}"""
+{c.extern_c(_declarations(name, len(plan.schedule.program.results)))}"""
     return c.guarded(f"{name}.h", body, "SQZ_MODEL")
 
 
@@ -32,20 +32,32 @@ def _version_check(name: str) -> str:
 
 def _constants(plan: Plan, macro: str) -> Iterable[tuple[str, str]]:
     program = plan.schedule.program
-    source, target = program.streams[0], program.result
+    source = program.streams[0]
     return [
         (f"{macro}_ARENA_BYTES", f"{plan.arena_bytes}u"),
         (f"{macro}_ARENA_ALIGN", f"{ARENA_ALIGN}u"),
         *_edge(f"{macro}_INPUT", source),
         (f"{macro}_INPUT_ROW_BYTES", f"{source.row_bytes}u"),
-        *_edge(f"{macro}_OUTPUT", target),
-        (f"{macro}_CLASS_COUNT", str(target.channels)),
+        *(_one_output if len(program.results) == 1 else _several_outputs)(program, macro),
     ]
+
+
+def _one_output(program: prog.Program, macro: str) -> list[tuple[str, str]]:
+    (target,) = program.results
+    return [*_edge(f"{macro}_OUTPUT", target), (f"{macro}_CLASS_COUNT", str(target.channels))]
+
+
+def _several_outputs(program: prog.Program, macro: str) -> list[tuple[str, str]]:
+    """Return where each output lies among the bytes that callers get, and what it is."""
+    values = [(f"{macro}_OUTPUT_BYTES", f"{program.result_bytes}u"), (f"{macro}_OUTPUTS", str(len(program.results)))]
+    for i, (offset, target) in enumerate(zip(program.offsets, program.results, strict=True)):
+        values += [(f"{macro}_OUTPUT_{i}_OFFSET", f"{offset}u"), *_edge(f"{macro}_OUTPUT_{i}", target)]
+    return values
 
 
 def _edge(macro: str, stream: prog.Stream) -> list[tuple[str, str]]:
     return [
-        (f"{macro}_BYTES", f"{stream.height * stream.row_bytes}u"),
+        (f"{macro}_BYTES", f"{stream.bytes}u"),
         (f"{macro}_HEIGHT", str(stream.height)),
         (f"{macro}_WIDTH", str(stream.width)),
         (f"{macro}_CHANNELS", str(stream.channels)),
@@ -54,10 +66,11 @@ def _edge(macro: str, stream: prog.Stream) -> list[tuple[str, str]]:
     ]
 
 
-def _declarations(name: str) -> str:
+def _declarations(name: str, outputs: int) -> str:
     macro = name.upper()
+    more = "" if outputs == 1 else f" * Output i lies from output + {macro}_OUTPUT_i_OFFSET on.\n"
     return f"""/* One inference. input: {macro}_INPUT_BYTES, rows of pixels from the top; output: {macro}_OUTPUT_BYTES.
- * Returns SQZ_OK, or the error that a null pointer or a misaligned arena is. */
+{more} * Returns SQZ_OK, or the error that a null pointer or a misaligned arena is. */
 sqz_status {name}_invoke(void *arena, const int8_t *input, int8_t *output);
 
 /* The same row by row, so that the image need not be in RAM: begin, then {macro}_INPUT_HEIGHT rows of

@@ -12,9 +12,12 @@ def label_files(plan: Plan, name: str, labels: Sequence[str]) -> dict[str, str]:
     """Return both files: name → text.
 
     Raises:
-      ValueError: there is not one label for each class.
+      ValueError: there is not one label for each class, or more than one output.
     """
-    classes = plan.schedule.program.result.channels
+    results = plan.schedule.program.results
+    if len(results) > 1:
+        raise ValueError(f"the model has {len(results)} outputs; labels can name the classes of one alone")
+    classes = results[0].channels
     if len(labels) != classes:
         raise ValueError(f"{len(labels)} labels for {classes} classes; expected one for each")
     about = "/* UTF-8; equal names can belong to different classes, so key results by index. */"

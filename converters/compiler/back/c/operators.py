@@ -50,6 +50,7 @@ def coded(plan: Plan, i: int, choice: Choice, tables: Tables) -> CodedOperator:
         "left_over": operator.left_over,
         "at_once": int(operator.at_once),
         "lag": plan.schedule.lag[i],
+        **({"doublings": operator.doublings} if operator.doublings else {}),
     }
     fields = ", ".join(f".{key} = {value}" for key, value in row.items())
     return CodedOperator(

@@ -217,6 +217,25 @@ def _transpose_params(k: prog.TransposeKernel, site: Site) -> Parameters:
     return "sqz_transpose", {**steps, **_pixels(k, site)}
 
 
+def _slice_params(k: prog.SliceKernel, site: Site) -> Parameters:
+    pixel, channel = k.steps
+    return "sqz_slice", {"first": k.first, "pixel_step": pixel, "channel_step": channel, **_pixels(k, site)}
+
+
+def _nearest_params(k: prog.NearestKernel, site: Site) -> Parameters:
+    rows = "NULL" if k.rows is None else site.table("rows", k.rows, "of the input, one a row")
+    columns = site.table("columns", k.columns, "of the input, one a pixel")
+    return "sqz_nearest", {"rows": rows, "columns": columns, **_pixels(k, site)}
+
+
+def _bilinear_params(k: prog.BilinearKernel, site: Site) -> Parameters:
+    rows, columns = (
+        f"{{.scale = {each.scale}, .offset = {each.offset}, .size = {each.size}}}" for each in (k.rows, k.columns)
+    )
+    how = {"doublings": k.doublings, "top": k.top, "whole": int(k.whole)}
+    return "sqz_bilinear", {"rows": rows, "columns": columns, **_pixels(k, site), **how}
+
+
 def _quantize_params(k: prog.QuantizeKernel, site: Site) -> Parameters:
     return "sqz_quantize", {
         "requant": _requant(k.requant, site),
@@ -228,7 +247,7 @@ def _quantize_params(k: prog.QuantizeKernel, site: Site) -> Parameters:
 
 
 def _pad_params(k: prog.PadKernel, site: Site) -> Parameters:
-    return "sqz_pad", {
+    pad: dict[str, object] = {
         "in_width": k.in_width,
         "channels": k.channels,
         "out_width": k.out_width,
@@ -236,10 +255,14 @@ def _pad_params(k: prog.PadKernel, site: Site) -> Parameters:
         "pad_left": k.pad_left,
         "value": k.value,
     }
+    if not k.pads_channels:
+        return "sqz_pad", pad
+    return "sqz_pad_channels", {"pad": _inner(pad), "before": k.before, "after": k.after}
 
 
 def _reshape_params(k: prog.ReshapeKernel, site: Site) -> Parameters:
-    return "sqz_reshape", {"width": k.width, "channels": k.channels, "out_stride": site.out_stride}
+    values: dict[str, object] = {"width": k.width, "channels": k.channels, "out_stride": site.out_stride}
+    return ("sqz_unstack", {"reshape": _inner(values), "mask": k.parts - 1}) if k.parts else ("sqz_reshape", values)
 
 
 def _fully_connected_params(k: prog.FullyConnectedKernel, site: Site) -> Parameters:
@@ -278,5 +301,8 @@ PARAMETERS: dict[type, Callable[[Any, Site], Parameters]] = {
     prog.PadKernel: _pad_params,
     prog.ReshapeKernel: _reshape_params,
     prog.FullyConnectedKernel: _fully_connected_params,
+    prog.BilinearKernel: _bilinear_params,
+    prog.NearestKernel: _nearest_params,
+    prog.SliceKernel: _slice_params,
     prog.SoftmaxKernel: _softmax_params,
 }

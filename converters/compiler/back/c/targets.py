@@ -77,6 +77,18 @@ def _sum(kernel: prog.AddKernel, target: str) -> Choice:
     return Choice(functions[kernel.signs])
 
 
+def _reshape(kernel: prog.ReshapeKernel, target: str) -> Choice:
+    return Choice("sqz_unstack_row" if kernel.parts else "sqz_reshape_row")
+
+
+def _pad(kernel: prog.PadKernel, target: str) -> Choice:
+    return Choice("sqz_pad_channels_row" if kernel.pads_channels else "sqz_pad_row")
+
+
+def _softmax(kernel: prog.SoftmaxKernel, target: str) -> Choice:
+    return Choice("sqz_log_softmax_row" if kernel.logarithm else "sqz_softmax_row")
+
+
 def _always(function: str) -> Callable[[prog.Kernel, str], Choice]:
     """Return what chooses the same function on every target, for a kernel without weights."""
     return lambda kernel, target: Choice(function)
@@ -92,11 +104,14 @@ CHOICES: dict[type, Callable[[Any, str], Choice]] = {
     prog.ConvKernel: _convolution,
     prog.FullyConnectedKernel: connected.lay_out,
     prog.MeanKernel: _always("sqz_mean_row"),
-    prog.PadKernel: _always("sqz_pad_row"),
+    prog.PadKernel: _pad,
     prog.PoolKernel: _pool,
     prog.QuantizeKernel: _always("sqz_quantize_row"),
-    prog.ReshapeKernel: _always("sqz_reshape_row"),
-    prog.SoftmaxKernel: _always("sqz_softmax_row"),
+    prog.ReshapeKernel: _reshape,
+    prog.BilinearKernel: _always("sqz_bilinear_row"),
+    prog.NearestKernel: _always("sqz_nearest_row"),
+    prog.SliceKernel: _always("sqz_slice_row"),
+    prog.SoftmaxKernel: _softmax,
 }
 
 
@@ -118,5 +133,8 @@ COMPRESSED: dict[type, Callable[[Any, str], Choice | None]] = {
     prog.PoolKernel: _never,
     prog.QuantizeKernel: _never,
     prog.ReshapeKernel: _never,
+    prog.BilinearKernel: _never,
+    prog.NearestKernel: _never,
+    prog.SliceKernel: _never,
     prog.SoftmaxKernel: _never,
 }

@@ -171,15 +171,36 @@ def _dsp_two(rows: np.ndarray) -> bytes:
 
 
 def _for_mve(conv: ConvKernel) -> Choice:
-    """For sqz_conv_mve.c."""
+    """For sqz_conv_mve.c and those beside it."""
     rows = conv.rows
     fours, inputs = conv.out_channels // 4 * 4, rows.shape[1]
     records = [record(conv, o, 4, _mve_four(rows[o : o + 4])) for o in range(0, fours, 4)]
     records += [record(conv, o, 1, rows[o].tobytes() + bytes(-inputs % 4)) for o in range(fours, len(rows))]
     read_beyond = 0 if len(rows) > fours else max(0, -inputs % VECTOR - (4 if conv.requant.only_shifts else 20))
+    narrow = _is_narrow(conv)
     function = "sqz_conv_odd_row_mve" if _is_odd(conv) else "sqz_conv_row_mve"
+    function = "sqz_conv_narrow_row_mve" if narrow else "sqz_conv_short_row_mve" if _is_short(conv) else function
     function = "sqz_conv_mean_row_mve" if conv.mean else function
-    return _in_records(function, b"".join(records) + bytes(read_beyond), _mve_scratch(conv))
+    scratch = 0 if narrow else _mve_scratch(conv)
+    return _in_records(function, b"".join(records) + bytes(read_beyond), scratch)
+
+
+def _has_usual_fours(conv: ConvKernel) -> bool:
+    """Whether sums become int8 as in most networks, RELU's zero point being -128, of whole groups of four channels."""
+    to = conv.requant
+    return conv.out_channels % 4 == 0 and not conv.mean and to.zero_point == -128 and not to.only_shifts
+
+
+def _is_short(conv: ConvKernel) -> bool:
+    """Whether sqz_conv_short_mve.c can: a window of two vectors, or of 3 x 3 times 3 channels."""
+    return _has_usual_fours(conv) and conv.rows.shape[1] in (27, 2 * VECTOR)
+
+
+def _is_narrow(conv: ConvKernel) -> bool:
+    """Whether sqz_conv_narrow_mve.c can: a window of 1 x 1, inside the image's width, of at most a vector."""
+    window = conv.window
+    inside = window.kernel_w == 1 and window.pad_left == 0 and (conv.out_width - 1) * window.stride_w < conv.in_width
+    return _has_usual_fours(conv) and inside and window.kernel_h == 1 and conv.in_channels <= VECTOR
 
 
 def _mve_scratch(conv: ConvKernel) -> int:

@@ -1,0 +1,73 @@
+"""Text whose encoding nobody wrote down: guessed by charset-normalizer, among what Windows and DOS have used."""
+
+from __future__ import annotations
+
+import codecs
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from charset_normalizer import from_bytes
+
+LEGACY = ("cp932", "gb18030", "cp949", "big5", "cp866", "cp1251", "cp437", "cp850", "cp1252")
+"""What is tried: Japanese, Chinese, Korean, traditional Chinese, Cyrillic of DOS and Windows, Western of both."""
+_MOST_BYTES = 1 << 16  # looked at
+_COMMON = {"cp932": "shift_jis", "gb18030": "gb2312", "cp949": "euc_kr"}  # without rare characters
+
+
+def is_encoding(name: str) -> bool:
+    """Tell whether text can be read in an encoding of that name."""
+    try:
+        return isinstance(b"a".decode(codecs.lookup(name).name), str)
+    except (LookupError, ValueError, TypeError):
+        return False
+
+
+def guess(texts: Iterable[bytes]) -> str | None:
+    """Return the encoding that the texts are most likely in, UTF-8 if they can be, or None.
+
+    Of what the library finds plausible, that is taken in which every word has letters of one script only and no rare
+    ones.
+    """
+    raw = b"\n".join(_some(sorted(set(texts))))
+    if _decoded(raw, "utf-8") is not None:
+        return "utf-8"
+    found = from_bytes(raw, cp_isolation=list(LEGACY), threshold=0.5, enable_fallback=False)
+    known = {match.encoding: match.chaos for match in found if match.encoding in LEGACY}
+    ranked = [(_oddness(raw, name), round(chaos, 1), LEGACY.index(name), name) for name, chaos in known.items()]
+    return min(ranked)[-1] if ranked else None
+
+
+def _some(texts: list[bytes]) -> Iterator[bytes]:
+    """Yield whole texts, together of no more than is looked at."""
+    left = _MOST_BYTES
+    for text in texts:
+        left -= len(text)
+        if left >= 0:
+            yield text
+
+
+def _decoded(raw: bytes, encoding: str) -> str | None:
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _oddness(raw: bytes, encoding: str) -> int:
+    """Count words that mix scripts or hold signs, and ask whether all characters are common ones."""
+    text = raw.decode(encoding, "replace")
+    rare = encoding in _COMMON and _decoded(raw, _COMMON[encoding]) is None
+    return sum(_odd(word) for word in text.split()) + rare
+
+
+def _odd(word: str) -> bool:
+    scripts = {_script(letter) for letter in word if not (letter.isascii() and not letter.isalpha())}
+    return len(scripts) > 1 or bool(scripts & {"", "HALFWIDTH"})
+
+
+def _script(letter: str) -> str:
+    """Return a letter's script; nothing for a sign."""
+    if unicodedata.category(letter)[0] not in "LMN":
+        return ""
+    first = unicodedata.name(letter, "").partition(" ")[0].partition("-")[0]
+    return "CJK" if first in ("HIRAGANA", "KATAKANA") else first

@@ -1,0 +1,82 @@
+"""What lies among a person's pictures and is not theirs: files that systems, programs and network storage leave."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+_NAMES = frozenset(
+    {
+        # Windows
+        *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "folder.htt"),
+        *("$recycle.bin", "recycler", "recycled", "system volume information"),
+        # macOS, and what its archives hold
+        *("__macosx", "icon\r", "network trash folder", "temporary items"),
+        # network storage: Synology, QNAP, NetApp
+        *("@eadir", "@tmp", "@recycle", "#recycle", "#snapshot", "@recently-snapshot", "~snapshot", "_gsdata_"),
+        # Linux, programs
+        *("lost+found", "__pycache__", "captureone", "picasa.ini"),
+    }
+)
+_ENDINGS = (".lrdata", ".lrlibrary", ".photoslibrary", ".aplibrary", ".cocatalog", ".cosessiondb")
+_THUMBNAILS = frozenset({"thumb", "thumbs", "thumbnail", "thumbnails", "preview", "previews"})
+_AFFIX = re.compile(r"^(thumb|tn|preview|small)[-_ ]|[-_ ](thumb|thumbnail|tn|preview|small)$", re.IGNORECASE)
+_SHOWN = 4
+
+
+def is_clutter(part: str) -> bool:
+    """Tell by the name of a file or folder alone that it is none of the person's: hidden, or left by a program."""
+    plain = part.casefold()
+    return part.startswith(".") or plain in _NAMES or plain.endswith(_ENDINGS)
+
+
+def clutter_in(name: str) -> str | None:
+    """Return the outermost part of a path that is clutter, or None."""
+    return next((part for part in name.rstrip("/").split("/") if is_clutter(part)), None)
+
+
+def clutter_note(left_out: Mapping[str, int]) -> tuple[str, ...]:
+    """Say what was left out, by name and how often."""
+    if not left_out:
+        return ()
+    ordered = sorted(left_out.items(), key=lambda each: (-each[1], each[0]))
+    shown = ", ".join(name if count == 1 else f"{count} × {name}" for name, count in ordered[:_SHOWN])
+    more = ", …" if len(ordered) > _SHOWN else ""
+    return (f"hidden, or left by systems and programs ({shown}{more}): left out",)
+
+
+def thumbnails(names: Iterable[str]) -> dict[str, str]:
+    """Return which pictures are small copies of others, by a folder such as `thumbs` beside the picture of that name.
+
+    Args:
+      names: paths of all pictures.
+
+    Returns:
+      The thumbnails' paths, and for each the folder's name.
+    """
+    names = list(names)
+    suspects = {name: part for name in names if (part := _thumbnail_folder(name))}
+    if not suspects:
+        return {}
+    whole = {posixpath.splitext(name)[0] for name in names if name not in suspects}
+    return {name: part for name, part in suspects.items() if any(each in whole for each in _originals(name, part))}
+
+
+def _thumbnail_folder(name: str) -> str | None:
+    folders = name.split("/")[:-1]
+    return next((part for part in folders if part.casefold().strip("_-") in _THUMBNAILS), None)
+
+
+def _originals(name: str, part: str) -> Iterable[str]:
+    folders = name.split("/")[:-1]
+    folders.remove(part)
+    stem = posixpath.splitext(posixpath.basename(name))[0]
+    return ("/".join([*folders, each]) for each in {stem, _AFFIX.sub("", stem)})
+
+
+def thumbnail_note(found: Mapping[str, str]) -> tuple[str, ...]:
+    """Say which thumbnails were left out."""
+    folders = ", ".join(sorted(Counter(found.values())))
+    return (f"{len(found)} thumbnails of other pictures (in {folders}): left out",) if found else ()

@@ -1,0 +1,285 @@
+"""Classes and splits read from the names of folders; what cannot be told is refused with what was found."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqz_tf.base.errors import DataError
+from sqz_tf.images.split_names import PLAIN, SPLITS, UNLABELLED, resolved, shown, split_of, unusual
+
+NOT_CLASSES = frozenset(
+    {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "data", "jpg", "jpeg", "png", "frames"}
+)
+"""Names of folders that say what files are, not what is on them."""
+_MASKS = frozenset({"mask", "masks", "label", "labels", "annotation", "annotations", "gt", "groundtruth"})
+_BY_SPLITS = "--splits none if the folders on top are the classes, --splits train=FOLDER,test=FOLDER if they are splits"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What folders say: for each labelled picture (split or None, class), the class folders without one, and notes."""
+
+    places: dict[str, tuple[str | None, str]]
+    empty: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Tree:
+    """Folders that hold pictures: how many directly, and which folders inside them do."""
+
+    where: str
+    direct: Counter[str] = field(default_factory=Counter)
+    inner: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def add(self, folder: str, pictures: int) -> None:
+        self.direct[folder] += pictures
+        while folder:
+            folder, _, last = folder.rpartition("/")
+            if last in self.inner[folder]:
+                return
+            self.inner[folder].add(last)
+
+    def within(self, folder: str) -> list[str]:
+        return sorted(self.inner.get(folder, ()))
+
+    def sole(self, folder: str) -> str | None:
+        """Return the one folder in a folder of nothing else, if that has folders with pictures in turn."""
+        names = self.within(folder)
+        if self.direct[folder] or len(names) != 1:
+            return None
+        inside = joined(folder, names[0])
+        return inside if self.within(inside) else None
+
+
+def joined(folder: str, name: str) -> str:
+    """Return the path of what lies in a folder; the root is empty."""
+    return f"{folder}/{name}" if folder else name
+
+
+def read_layout(
+    where: str, pictures: Sequence[str], folders: Iterable[str], said: Mapping[str, str] | None = None
+) -> Layout:
+    """Read labels and splits from folders.
+
+    Args:
+      where: what is read, for messages.
+      pictures: paths below it, with `/` between their parts.
+      folders: all folders below it, for class folders without pictures.
+      said: the split of each folder on top as a person says, empty if those are classes; None to recognise them.
+
+    Raises:
+      DataError: it cannot be told which folders are classes.
+    """
+    tree = _Tree(where)
+    for folder, count in Counter(name.rpartition("/")[0] for name in pictures).items():
+        tree.add(folder, count)
+    base = "" if said == {} else _wrapper(tree, said)
+    notes = [f"the folders are taken from {base}"] if "/" in base else []
+    if said == {}:
+        return _classes(pictures, folders, base, notes)
+    if said:
+        return _splits(tree, pictures, folders, base, _said_splits(tree, base, said), notes)
+    return _recognised(tree, pictures, folders, base, notes)
+
+
+def _wrapper(tree: _Tree, said: Mapping[str, str] | None) -> str:
+    """Follow the one folder around everything down to where there are several, or the one is a split."""
+    base = ""
+    while inside := tree.sole(base):
+        name = inside.rpartition("/")[2]
+        if (said and name in said) or (not said and name.lower() in PLAIN):
+            break
+        base = inside
+    return base
+
+
+def _recognised(tree: _Tree, pictures: Sequence[str], folders: Iterable[str], base: str, notes: list[str]) -> Layout:
+    tops = tree.within(base)
+    kinds = {top: kind for top in tops if (kind := split_of(top))}
+    deep = {top for top in kinds if tree.within(joined(base, top))}
+    others = [top for top in tops if top not in kinds]
+    if deep:
+        _refuse_mixture(tree, deep, others)
+        return _splits(tree, pictures, folders, base, kinds, notes)
+    if kinds:
+        _refuse_flat_splits(tree, kinds, others)
+        notes.append(f"{shown(kinds)} taken for a class: there are pictures and no class folders in it")
+    if inside := _splits_inside(tree, base, tops):
+        return _inside(pictures, base, inside, notes)
+    _refuse_masks(tree, tops)
+    _refuse_same_folders(tree, base, tops)
+    return _classes(pictures, folders, base, notes)
+
+
+def _refuse_mixture(tree: _Tree, deep: set[str], others: list[str]) -> None:
+    if others:
+        raise DataError(
+            f"{tree.where} has {shown(deep)} beside {shown(others)}",
+            expected="either train, val and test or the class folders on top",
+            fix=f"move or rename the others, or give {_BY_SPLITS}",
+        )
+
+
+def _refuse_flat_splits(tree: _Tree, kinds: Mapping[str, str], others: list[str]) -> None:
+    if not others or len(set(kinds.values())) > 1:
+        raise DataError(
+            f"{tree.where} has {shown(kinds)}, which hold pictures and no class folders",
+            expected="a folder for each class in each split, or labels.csv with columns file, label and split",
+            fix="sort the pictures into class folders, or give --splits none if these names are the classes",
+        )
+
+
+def _splits_inside(tree: _Tree, base: str, tops: Sequence[str]) -> dict[str, str]:
+    """Return the splits that every class holds, or nothing."""
+    inside = {top: tree.within(joined(base, top)) for top in tops}
+    names = {name for each in inside.values() for name in each}
+    kinds = {name: kind for name in names if (kind := split_of(name))}
+    if len(set(kinds.values())) < 2:
+        return {}
+    odd = [top for top in tops if not inside[top] or set(inside[top]) - set(kinds) or tree.direct[joined(base, top)]]
+    if odd:
+        raise DataError(
+            f"{tree.where} has {shown(kinds)} inside some folders, but other pictures in {shown(odd)}",
+            expected="the same splits in every class, or one level of class folders",
+            fix=f"sort the others in, or give {_BY_SPLITS}",
+        )
+    return resolved(kinds)
+
+
+def _inside(pictures: Sequence[str], base: str, kinds: Mapping[str, str], notes: list[str]) -> Layout:
+    level = base.count("/") + 1 if base else 0
+    places: dict[str, tuple[str | None, str]] = {}
+    left_out = 0
+    for name in pictures:
+        parts = name.split("/")
+        if len(parts) < level + 3 or kinds[parts[level + 1]] == UNLABELLED:
+            left_out += 1
+        else:
+            places[name] = (kinds[parts[level + 1]], parts[level])
+    notes.append("the splits are taken from inside each class" + _suffix(unusual(kinds)))
+    return Layout(places, notes=(*notes, *_loose_note(left_out), *_deep_note(places, level + 2)))
+
+
+def _suffix(text: str) -> str:
+    return f" ({text})" if text else ""
+
+
+def _refuse_masks(tree: _Tree, tops: Sequence[str]) -> None:
+    plain = {top.casefold().replace("_", "") for top in tops}
+    if plain & _MASKS and plain & NOT_CLASSES and plain <= _MASKS | NOT_CLASSES:
+        raise DataError(
+            f"{tree.where} has {shown(tops)}: pictures and their masks or labels, as for segmentation or detection",
+            expected="a folder for each class",
+            fix="cut the objects out into class folders, or give --splits none if these names are the classes",
+        )
+
+
+def _refuse_same_folders(tree: _Tree, base: str, tops: Sequence[str]) -> None:
+    """Refuse classes that hold the same folders: they may be splits in another language."""
+    inside = {top: set(tree.within(joined(base, top))) for top in tops}
+    inside = {top: names for top, names in inside.items() if names}
+    count = Counter(name for names in inside.values() for name in names)
+    shared = {name for name, times in count.items() if times > 1}
+    if len(inside) > 1 and len(count) > 1 and all(2 * len(names & shared) >= len(names) for names in inside.values()):
+        raise DataError(
+            f"{tree.where} has {shown(inside)}, and the same folders in each of them ({shown(shared)})",
+            expected="class folders on top, or splits that are called train, val and test",
+            fix=f"give {_BY_SPLITS}",
+        )
+
+
+def _classes(pictures: Sequence[str], folders: Iterable[str], base: str, notes: list[str]) -> Layout:
+    return _gathered(pictures, folders, {base: None}, notes)
+
+
+def _said_splits(tree: _Tree, base: str, said: Mapping[str, str]) -> dict[str, str]:
+    tops = tree.within(base)
+    if missing := sorted(set(said) - set(tops)):
+        raise DataError(
+            f"{tree.where} has no folder {shown(missing)} with pictures",
+            expected=f"--splits to name some of {shown(tops, 9)}",
+        )
+    return {top: said.get(top, UNLABELLED) for top in tops}
+
+
+def _splits(
+    tree: _Tree, pictures: Sequence[str], folders: Iterable[str], base: str, kinds: Mapping[str, str], notes: list[str]
+) -> Layout:
+    kinds = resolved(kinds)
+    nodes: dict[str, str | None] = {}
+    for top, kind in kinds.items():
+        node = start = joined(base, top)
+        while inside := tree.sole(node):
+            node = inside
+        if node != start and kind != UNLABELLED:
+            notes.append(f"the classes of {top} are taken from {node}")
+        if kind in SPLITS:
+            nodes[node] = kind
+    used = {top: kind for top, kind in kinds.items() if kind in SPLITS}
+    if text := unusual(used):
+        notes.append(f"folders taken for splits: {text}")
+    aside: set[str] = set()
+    for top in sorted(kinds):
+        within = joined(base, top)
+        if top in used and tree.within(within):
+            continue
+        found = [name for name in pictures if name.startswith(within + "/")]
+        why = "has no class folders" if top in used else "is neither train, validation nor test"
+        notes.append(f"{len(found)} pictures in {top}, which {why}: ignored")
+        aside |= set(found)
+    ours = [name for name in pictures if name not in aside]
+    return _gathered(ours, folders, nodes, notes)
+
+
+def _gathered(
+    pictures: Sequence[str], folders: Iterable[str], nodes: Mapping[str, str | None], notes: list[str]
+) -> Layout:
+    """Take the folders inside each node for classes, and count what lies elsewhere."""
+    places: dict[str, tuple[str | None, str]] = {}
+    deep: list[str] = []
+    for name in pictures:
+        for node, split in nodes.items():
+            parts = name[len(node) + bool(node) :].split("/")
+            if name.startswith(node + "/" if node else "") and len(parts) > 1:
+                places[name] = (split, parts[0])
+                deep += [name] * (len(parts) > 2)
+    places = _same_spelling(places, notes)
+    classes = {label for _, label in places.values()}
+    levels = (name.rpartition("/") for name in folders)
+    empty = {last for folder, _, last in levels if folder in nodes} - classes
+    return Layout(places, tuple(sorted(empty)), (*notes, *_loose_note(len(pictures) - len(places)), *_deep_text(deep)))
+
+
+def _same_spelling(places: dict[str, tuple[str | None, str]], notes: list[str]) -> dict[str, tuple[str | None, str]]:
+    """Give a class that train lacks the name of the one that differs from it in case alone."""
+    ours = {label for split, label in places.values() if split == "train"}
+    if not ours:
+        return places
+    folded = defaultdict(list)
+    for label in ours:
+        folded[label.casefold()].append(label)
+    strangers = {label for _, label in places.values()} - ours
+    renamed = {label: found[0] for label in strangers if len(found := folded[label.casefold()]) == 1}
+    if not renamed:
+        return places
+    pairs = ", ".join(f"{old} for {new}" for old, new in sorted(renamed.items())[:3])
+    notes.append(f"classes that differ from train's in case alone are taken for them: {pairs}")
+    return {name: (split, renamed.get(label, label)) for name, (split, label) in places.items()}
+
+
+def _loose_note(loose: int) -> tuple[str, ...]:
+    return (f"{loose} pictures lie in no class folder: ignored",) if loose else ()
+
+
+def _deep_note(places: Iterable[str], level: int) -> tuple[str, ...]:
+    return _deep_text([name for name in places if name.count("/") > level])
+
+
+def _deep_text(names: Sequence[str]) -> tuple[str, ...]:
+    if not names:
+        return ()
+    where = shown({name.rpartition("/")[0] for name in names}, 2)
+    return (f"{len(names)} pictures lie deeper than their class's own folder ({where}): counted to the class",)

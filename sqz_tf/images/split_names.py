@@ -1,0 +1,97 @@
+"""Which folders are splits by their names: words for train, validation and test, and what people put around them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+from sqz_tf.base.errors import ConfigError
+
+SPLITS = ("train", "validation", "test")
+"""The splits that folders, or a column of labels.csv, may give."""
+UNLABELLED = "unlabelled"
+"""What pictures to predict on are taken for: left out."""
+PLAIN = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""Names that leave no doubt."""
+_WORDS = {
+    **dict.fromkeys(("train", "training", "trn", "trainval"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "devel"), "validation"),
+    **dict.fromkeys(("test", "tests", "testing", "tst", "holdout"), "test"),
+    **dict.fromkeys(("eval", "evaluation"), "eval"),
+    **dict.fromkeys(("pred", "predict", "prediction", "predictions", "unlabelled", "unlabeled"), UNLABELLED),
+}
+_JOINED = re.compile(
+    f"({'|'.join(sorted(_WORDS, key=len, reverse=True))})"
+    "(sets?|datas?|dataset|data_?set|images?|imgs?|pics?|pictures?|photos?|dir|folder|split|samples?|files?)"
+)
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def split_of(name: str) -> str | None:
+    """Return the split that a folder's name tells: one of SPLITS, `eval`, UNLABELLED, or None.
+
+    >>> split_of("seg_train"), split_of("Test_Data"), split_of("01-valid"), split_of("trainset2"), split_of("strain")
+    ('train', 'test', 'validation', 'train', None)
+    """
+    found = {_WORDS.get(word) or _joined(word) for word in _words(name)} - {None}
+    if found == {"train", "validation"}:
+        return "train"
+    return found.pop() if len(found) == 1 else None
+
+
+def _words(name: str) -> list[str]:
+    text = _HUMP.sub(" ", unicodedata.normalize("NFKC", name))
+    return [word.casefold() for word in re.findall(r"[^\W\d_]+", text)]
+
+
+def _joined(word: str) -> str | None:
+    match = _JOINED.fullmatch(word)
+    return _WORDS[match[1]] if match else None
+
+
+def resolved(kinds: Mapping[str, str]) -> dict[str, str]:
+    """Return what each name stands for once all are known: `eval` is test where nothing else is, else validation."""
+    evaluation = "validation" if "test" in kinds.values() else "test"
+    return {name: evaluation if kind == "eval" else kind for name, kind in kinds.items()}
+
+
+def unusual(kinds: Mapping[str, str]) -> str:
+    """Say which names were taken for which split, but for those that leave no doubt."""
+    return ", ".join(f"{name} for {kind}" for name, kind in sorted(kinds.items()) if PLAIN.get(name.lower()) != kind)
+
+
+def parse_splits(text: str) -> dict[str, str] | None:
+    """Read what a person says of the folders on top: `none`, or `train=NAME,test=NAME`; nothing said is None.
+
+    Returns:
+      The split of each folder; empty if the folders on top are the classes.
+
+    Raises:
+      ConfigError: it is neither.
+    """
+    if not text:
+        return None
+    if text == "none":
+        return {}
+    said: dict[str, str] = {}
+    for part in text.split(","):
+        split, equals, name = part.partition("=")
+        split = PLAIN.get(split.strip(), "")
+        if not equals or not split or not name.strip():
+            raise ConfigError(
+                f"--splits has {part!r}",
+                expected="none, or train=FOLDER,validation=FOLDER,test=FOLDER with one or more of them",
+            )
+        said[name.strip().strip("/")] = split
+    return said
+
+
+def shown(names: Iterable[str], most: int = 3) -> str:
+    """Return the first few names in order."""
+    ordered = sorted(names)
+    return ", ".join(ordered[:most]) + (", …" if len(ordered) > most else "")

@@ -1,0 +1,165 @@
+"""Files below one root: a folder, or a zip file that is never unpacked as a whole."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from converters.archive import Archive, ArchiveError
+from sqz_tf.base.encodings import guess, is_encoding
+from sqz_tf.base.errors import ConfigError, DataError
+from sqz_tf.base.folders import read_inside, walk
+from sqz_tf.images.clutter import clutter_in, clutter_note, is_clutter
+
+MAX_ZIP_BYTES = 64 << 30
+"""Largest sum of uncompressed sizes in a zip file."""
+MAX_ZIP_RATIO = 100
+"""Largest ratio of uncompressed size to the zip file's size; pictures hardly shrink, bombs do."""
+_SMALL_ZIP_BYTES = 64 << 20  # below this no ratio is a danger, and drawings of one colour do shrink a lot
+_SHOWN = 3  # names in a note
+
+
+class Store(Protocol):
+    """Files below one root: `names` of files and `folders`, both with `/` between parts; `notes` what is left out."""
+
+    names: tuple[str, ...]
+    folders: set[str]
+    notes: tuple[str, ...]
+
+    def size(self, name: str) -> int:
+        """Return the bytes that `read` will give at most."""
+
+    def read(self, name: str, most: int) -> bytes:
+        """Return a file's bytes, or raise nearly anything if it has more than `most`."""
+
+    def head(self, name: str) -> bytes:
+        """Return the first bytes of a file, some dozens at least if it has them; nothing if it cannot be read."""
+
+
+def open_store(path: Path, zip_encoding: str = "") -> Store:
+    """Open a folder or a `.zip`.
+
+    Args:
+      path: of the folder or file.
+      zip_encoding: of the names in a `.zip` that does not say it; guessed if empty, with a note.
+
+    Raises:
+      DataError: neither, or a zip that is damaged or hostile.
+      ConfigError: there is no such encoding.
+    """
+    if zip_encoding and not is_encoding(zip_encoding):
+        raise ConfigError(f"--zip-encoding is {zip_encoding!r}", expected="an encoding such as cp932, gb18030 or cp866")
+    if not path.exists():
+        raise DataError(f"{path} does not exist", expected="a folder of pictures or a .zip")
+    if path.is_dir():
+        return _Folder(path)
+    if path.suffix.lower() != ".zip":
+        raise DataError(f"{path} is a file", expected="a folder of pictures or a .zip")
+    return _Zip(path, zip_encoding)
+
+
+class _Folder:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        left_out = Counter[str]()
+
+        def skip(name: str) -> bool:
+            left_out[name] += (clutter := is_clutter(name))
+            return clutter
+
+        found = walk(root, skip=skip)
+        self.names, self.folders = found.files, set(found.folders)
+        self.notes = (*found.notes, *clutter_note(+left_out))
+
+    def size(self, name: str) -> int:
+        return os.stat(self.root / name).st_size
+
+    def read(self, name: str, most: int) -> bytes:
+        return read_inside(self.root, name, most)
+
+    def head(self, name: str) -> bytes:
+        try:
+            with open(self.root / name, "rb") as file:
+                return file.read(64)
+        except OSError:
+            return b""
+
+
+class _Zip:
+    def __init__(self, path: Path, encoding: str) -> None:
+        self.archive, notes = _opened(path, encoding)
+        _refuse_bomb(path, self.archive.sizes)
+        kept = sorted(name for name in self.archive.sizes if clutter_in(name) is None)
+        left_out = {_up_to(name, part) for name in self.archive.sizes if (part := clutter_in(name))}
+        self.names = tuple(name for name in kept if not name.endswith("/"))
+        self.folders = {name.rstrip("/") for name in kept if name.endswith("/")}
+        self.folders |= {name.rsplit("/", 1)[0] for name in self.names if "/" in name}
+        self.notes = (*notes, *clutter_note(Counter(name.rsplit("/", 1)[-1] for name in left_out)))
+
+    def size(self, name: str) -> int:
+        return self.archive.sizes[name]
+
+    def read(self, name: str, most: int) -> bytes:
+        return self.archive.read(name, most)
+
+    def head(self, name: str) -> bytes:
+        try:
+            return self.archive.head(name)
+        except ArchiveError:
+            return b""
+
+
+def _up_to(name: str, part: str) -> str:
+    parts = name.split("/")
+    return "/".join(parts[: parts.index(part) + 1])
+
+
+def _opened(path: Path, encoding: str) -> tuple[Archive, tuple[str, ...]]:
+    """Open an archive, its names read as said, or as they most likely are."""
+    archive = _archive(path, encoding or "cp437")
+    if encoding or not archive.unmarked:
+        return archive, ()
+    raw = archive.unmarked
+    guessed = guess(part for name in raw for part in name.split(b"/") if not part.isascii())
+    if guessed not in (None, "cp437"):
+        archive.close()
+        archive = _archive(path, str(guessed))
+    return archive, (_encoding_note(raw, guessed),)
+
+
+def _archive(path: Path, encoding: str) -> Archive:
+    try:
+        return Archive(path, MAX_ZIP_BYTES, encoding)
+    except ArchiveError as error:
+        raise DataError(
+            f"{path} cannot be opened as a zip file ({error})",
+            expected="a whole .zip of pictures",
+            fix="make the zip file again, or unpack it yourself if you trust it and give the folder",
+        ) from error
+
+
+def _encoding_note(raw: tuple[bytes, ...], guessed: str | None) -> str:
+    encoding = guessed or "cp437"
+    folders = sorted({name.decode(encoding).rpartition("/")[0] or name.decode(encoding) for name in raw})
+    shown = ", ".join(folders[:_SHOWN]) + (", …" if len(folders) > _SHOWN else "")
+    how = "are UTF-8 by their bytes" if guessed == "utf-8" else f"are taken for {encoding}"
+    doubt = "" if guessed == "utf-8" else "warning: "
+    return (
+        f"{doubt}names in the zip file do not say their encoding and {how}: {shown}; if they look wrong, "
+        "say it by --zip-encoding"
+    )
+
+
+def _refuse_bomb(path: Path, sizes: Mapping[str, int]) -> None:
+    """Refuse an archive that is far smaller than what it holds: no more than it declares can come out."""
+    total = sum(sizes.values())
+    ratio = total / max(1, path.stat().st_size)
+    if total > _SMALL_ZIP_BYTES and ratio > MAX_ZIP_RATIO:
+        raise DataError(
+            f"{path} unpacks to {total:,} bytes, {ratio:.0f} times its size",
+            expected=f"at most {MAX_ZIP_RATIO} times",
+            fix="unpack it yourself if you trust it, and give the folder",
+        )

@@ -1,0 +1,215 @@
+"""Weights of a person's own: their head is kept, replaced or refused, in every format of weight files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from converters.weights import deep_compression
+from sqz_tf.base.errors import ConfigError, SqzError
+from sqz_tf.base.spec import DataConfig, ModelSpec
+from sqz_tf.network.architecture import layer_shapes
+from sqz_tf.network.pretrained import WeightsError, _layouts, load
+from sqz_tf.pipeline.calibrating import _refuse_other_order
+from sqz_tf.pipeline.job import Calibrating, Job, Training, from_weights
+from sqz_tf.pipeline.plan import Options
+from tests.helpers.fake_torch import FakeTensor, install_torch, zipped
+from tests.helpers.weight_files import (
+    caffemodel_bytes,
+    flat,
+    net_tensors,
+    onnx_bytes,
+    random_tensors,
+    safetensors_bytes,
+)
+
+CLASSES = ("ant", "bee", "cow", "dog", "eel")
+LAYOUT = {"caffemodel": "caffe-1.0", "onnx": "gluon-1.1", "safetensors": "torchvision-1.1", "pth": "torchvision-1.1"}
+FORMATS = ("net", *LAYOUT)
+
+WriteWeights = Callable[..., Path]
+
+
+def tensors(layout: str, outputs: int, width: float) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return random kernels [O, I, H, W] and biases by the publisher's names."""
+    which = next(each for each in _layouts() if each.name == layout)
+    shapes = layer_shapes(ModelSpec(arch=which.facts["arch"], classes=outputs, width=width))
+    ours = {theirs: shapes[name] for theirs, name in which.layers.items()}
+    return random_tensors({name: (shape[3], shape[2], *shape[:2]) for name, shape in ours.items()})
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteWeights:
+    """Write synthetic weights of a SqueezeNet: `names` are put where the format has a place, else beside the file."""
+
+    def written(kind: str, outputs: int = 5, width: float = 0.25, names: Sequence[str] = ()) -> Path:
+        path = tmp_path / f"mine.{kind}"
+        if kind == "net":
+            found = tensors("deep-compression-1.0", outputs, 1.0)
+            data = deep_compression.write(**net_tensors({name: pair[0].shape for name, pair in found.items()}))
+            path.with_name("mine.net.sha256").write_text(hashlib.sha256(data).hexdigest())
+        else:
+            found = tensors(LAYOUT[kind], outputs, width)
+            data = _bytes(kind, found, names, monkeypatch)
+        path.write_bytes(data)
+        if names and kind in ("net", "caffemodel"):
+            path.with_name(f"{path.name}.labels.txt").write_text("\n".join(names) + "\n")
+        return path
+
+    return written
+
+
+def _bytes(kind: str, found: Any, names: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> bytes:
+    if kind == "caffemodel":
+        return caffemodel_bytes(found)
+    if kind == "onnx":
+        return onnx_bytes(found, endings=("_weight", "_bias"), properties={"classes": json.dumps(names)})
+    if kind == "safetensors":
+        return safetensors_bytes(flat(found), __metadata__={"class_names": json.dumps(names)})
+    state = {name: FakeTensor(values) for name, values in flat(found).items()}
+    numbers = {name: number for number, name in enumerate(names)}
+    install_torch(monkeypatch, {"state_dict": state, "class_to_idx": numbers})
+    return zipped()
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Make a folder of a few grey pictures for each class."""
+
+    def made(*classes: str) -> str:
+        folder = tmp_path_factory.mktemp("pictures")
+        for number, name in enumerate(classes):
+            (folder / name).mkdir()
+            for shade in range(8):
+                Image.new("L", (40, 40), 16 * number + shade).save(folder / name / f"{shade}.png")
+        return str(folder)
+
+    return made
+
+
+def job(weights: Path, source: str, **options: Any) -> Job:
+    return from_weights(Options(data=DataConfig(source=source), **options), str(weights), None)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_head_of_another_size_is_replaced_and_said(
+    kind: str, write: WriteWeights, pictures: Callable[..., str]
+) -> None:
+    source = pictures("ant", "bee", "cow")
+    found = job(write(kind), source)
+    assert isinstance(found, Training)
+    assert found.plan.model.classes == 3
+    assert found.plan.model.width == (1.0 if kind == "net" else 0.25)
+    assert found.pretrained is not None
+    assert found.pretrained.notes[0] == (
+        f"the weights have 5 outputs and {source} has 3 classes: the last layer is replaced and trained"
+    )
+    with pytest.raises(ConfigError, match="--epochs 0 forbids training, but the weights have 5 outputs"):
+        job(write(kind), source, epochs=0)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_head_whose_names_match_is_kept_in_its_own_order(
+    kind: str, write: WriteWeights, pictures: Callable[..., str]
+) -> None:
+    found = job(write(kind, names=("Dog", "ant", "eel", "cow", "bee")), pictures(*CLASSES))
+    assert isinstance(found, Calibrating)
+    assert found.head.outputs == (1, 4, 3, 0, 2)
+    assert found.head.labels == ("Dog", "ant", "eel", "cow", "bee")
+    assert not found.head.assumed
+    assert (found.plan.model.classes, found.plan.train.epochs) == (5, 0)
+    assert found.pretrained.layers["conv10"][1].shape == (5,)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_head_without_names_is_taken_in_the_order_of_the_classes_and_said(
+    kind: str, write: WriteWeights, pictures: Callable[..., str]
+) -> None:
+    found = job(write(kind), pictures(*CLASSES), epochs=0)
+    assert isinstance(found, Calibrating)
+    assert (found.head.outputs, found.head.labels, found.head.assumed) == ((0, 1, 2, 3, 4), CLASSES, True)
+    assert "nothing names the weights' 5 outputs: they are taken for ant, bee, cow, …" in found.pretrained.notes[0]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_other_names_replace_the_head(kind: str, write: WriteWeights, pictures: Callable[..., str]) -> None:
+    found = job(write(kind, names=("fox", "ant", "eel", "cow", "bee")), pictures(*CLASSES))
+    assert isinstance(found, Training)
+    assert found.pretrained is not None
+    assert "the weights tell fox, ant, eel, … apart" in found.pretrained.notes[0]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_names_that_are_not_one_for_each_output_are_refused(kind: str, write: WriteWeights) -> None:
+    with pytest.raises(WeightsError, match="names 4 classes; expected 5, the outputs of mine"):
+        load(str(write(kind, names=CLASSES[:4])))
+
+
+def test_labels_beside_the_weights_count_if_there_are_as_many(write: WriteWeights, tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("e\nd\nc\nb\na\n")
+    assert load(str(write("safetensors"))).labels == ("e", "d", "c", "b", "a")
+    assert load(str(write("safetensors", outputs=4))).labels == ()
+    assert load(str(write("safetensors", names=CLASSES))).labels == CLASSES
+
+
+def test_epochs_train_a_head_that_could_stay(write: WriteWeights, pictures: Callable[..., str]) -> None:
+    weights, source = write("safetensors", names=CLASSES), pictures(*CLASSES)
+    found = job(weights, source, epochs=3)
+    assert isinstance(found, Training)
+    assert found.pretrained is not None
+    assert "--epochs 3 asks for training" in found.pretrained.notes[0]
+    with pytest.raises(ConfigError, match=r"--prune-epochs would train.*give --epochs, too"):
+        job(weights, source, prune_epochs=3)
+
+
+def test_a_data_set_asked_for_by_name_is_always_trained(write: WriteWeights) -> None:
+    found = job(write("safetensors", outputs=10), "digits")
+    assert isinstance(found, Training)
+    assert found.pretrained is not None
+    assert "the weights have 10 outputs and digits has classes of its own" in found.pretrained.notes[0]
+
+
+@pytest.mark.parametrize("width", [0.05, 0.1, 0.25, 0.37, 0.5, 0.75, 1.0, 1.5])
+@pytest.mark.parametrize("kind", ["safetensors", "caffemodel"])
+def test_the_width_is_read_off_the_kernels(kind: str, width: float, write: WriteWeights) -> None:
+    found = load(str(write(kind, width=width)))
+    assert {name: kernel.shape for name, (kernel, _) in found.layers.items()} == layer_shapes(found.model)
+    assert found.model.width == pytest.approx(width, abs=0.01)
+    assert found.model.classes == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"features.1.running_mean": 64}, "batch normalisation (1 layers, first features.1); expected one without"),
+        ({"features.3.squeeze.bias": 17}, "layer features.3.squeeze has 17 biases; expected 16"),
+        ({"classifier.1.bias": 1, "classifier.1.weight": (1, 512, 1, 1)}, "has 1 output; expected 2 or more"),
+        ({"features.0.weight": (64, 1, 3, 3)}, "features.0 has a kernel [H, W, I, O] of shape [3, 3, 1, 64]"),
+        ({"features.3.squeeze.weight": (16, 32, 1, 1)}, "[1, 1, 32, 16]; expected [1, 1, 64, 16]"),
+    ],
+    ids=["batch norm", "biases", "one output", "grey", "another metaparameter"],
+)
+def test_variants_that_cannot_be_read_are_refused_by_name(change: dict[str, Any], words: str, tmp_path: Path) -> None:
+    arrays = flat(tensors("torchvision-1.1", 5, 1.0))
+    arrays |= {name: np.zeros(shape, np.float32) for name, shape in change.items()}
+    (tmp_path / "mine.safetensors").write_bytes(safetensors_bytes(arrays))
+    with pytest.raises(SqzError) as refused:
+        load(str(tmp_path / "mine.safetensors"))
+    assert words in str(refused.value)
+    assert "mine.safetensors" in str(refused.value)
+
+
+def test_outputs_in_another_order_are_refused_and_the_order_is_told() -> None:
+    labels = np.repeat(np.arange(3), 10)
+    scores = np.eye(3)[np.array([2, 0, 1])[labels]]  # ant is output 2, bee 0, cow 1
+    with pytest.raises(ConfigError, match="do not seem to be ant, bee, cow in this order, but bee, cow, ant"):
+        _refuse_other_order(scores, labels, CLASSES[:3])
+    _refuse_other_order(np.eye(3)[labels], labels, CLASSES[:3])
+    _refuse_other_order(np.tile([1.0, 0, 0], (30, 1)), labels, CLASSES[:3])
