@@ -6,7 +6,7 @@ import importlib
 import sys
 
 from sqz_tf import __version__
-from sqz_tf.base.console import EXIT_OK, EXIT_USAGE, say_lines, show
+from sqz_tf.base.console import EXIT_OK, EXIT_USAGE, run, say_lines, show
 
 COMMANDS = {
     "export": "train, prune, quantize, convert and prove a SqueezeNet",
@@ -27,8 +27,13 @@ def main(argv: list[str]) -> int:
     if argv and argv[0] in COMMANDS:
         code: int = importlib.import_module(f"sqz_tf.{argv[0]}").main(argv[1:])
         return code
+    return run(lambda: _answer(argv))
+
+
+def _answer(argv: list[str]) -> int:
+    """Say what a line without a command asks for; return the exit code."""
     if argv == ["--version"]:
-        print(f"sqz-tf {__version__}")
+        show(f"sqz-tf {__version__}")
         return EXIT_OK
     asked = argv in ([], ["-h"], ["--help"])
     lines = [f"  {name:<10} {text}" for name, text in COMMANDS.items()]

@@ -105,20 +105,10 @@ def _table(result: dict[str, Any]) -> str:
     return "\n".join([*map(printable, (result["image"], *lines)), ""])
 
 
-def bar(probability: float, encoding: str | None = None) -> str:
-    """Return a bar of BAR characters, in eighths of one, or of `#` where the terminal lacks those.
-
-    Args:
-      probability: in [0, 1]; anything else is cut off.
-      encoding: of what it is printed to; None for standard output.
-    """
+def bar(probability: float) -> str:
+    """Return a bar of BAR characters, in eighths of one, for a probability in [0, 1]; anything else is cut off."""
     eighths = round(8 * BAR * min(1.0, max(0.0, probability)))
-    text = "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
-    try:
-        text.encode(encoding or getattr(sys.stdout, "encoding", None) or "ascii")
-    except UnicodeEncodeError:
-        text = "#" * round(eighths / 8)
-    return f"{text:<{BAR}}"
+    return f"{'█' * (eighths // 8) + ' ▏▎▍▌▋▊▉'[eighths % 8].strip():<{BAR}}"
 
 
 if __name__ == "__main__":

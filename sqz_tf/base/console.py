@@ -10,13 +10,13 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
 from sqz_tf import __version__
+from sqz_tf.base import streams
 from sqz_tf.base.errors import SqzError, first_line
-from sqz_tf.base.text import printable, printable_json, printable_lines, shown_in
+from sqz_tf.base.text import printable, printable_json, printable_lines
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a file that is open already
@@ -30,6 +30,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def,override]
         """Parse as argparse does; an argument that is empty, or no path could hold, is wrong usage."""
+        streams.make_safe()
         args = sys.argv[1:] if args is None else list(args)
         for before, text in zip([self.prog, *args], args, strict=False):
             if fault := _argument_fault(text):
@@ -37,15 +38,20 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def print_help(self, file: Any = None) -> None:
-        """Print the help as standard output's encoding allows."""
-        if file is None:
-            show(self.format_help(), end="")
-        else:
+        """Print the help."""
+        if file is not None:
             super().print_help(file)
+        elif code := shown(self.format_help()):
+            sys.exit(code)
+
+    def error(self, message: str) -> NoReturn:
+        """End as wrong usage does."""
+        self.exit(EXIT_USAGE, f"{self.format_usage()}{self.prog}: error: {message}\n")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """End with a message."""
-        super().exit(status, message and printable_lines(message))
+        say_lines(message or "")
+        sys.exit(status)
 
 
 def _argument_fault(text: str) -> str:
@@ -92,37 +98,58 @@ class Console:
             say(text)
             return
         bar = "━" * round(24 * share)
-        print(f"\r\x1b[2K{bar:<24} {printable(text)}", end="\n" if finished else "", file=sys.stderr, flush=True)
+        _write_note(f"\r\x1b[2K{bar:<24} {printable(text)}" + ("\n" if finished else ""))
         self._moving = not finished
 
     def _end_moving_line(self) -> None:
         if self._moving:
-            print(file=sys.stderr)
+            _write_note("\n")
             self._moving = False
+
+
+class _Version(argparse.Action):
+    """Print the version and end, as argparse's own does, where that can be printed."""
+
+    def __call__(self, parser, namespace, values, option_string=None):  # type: ignore[no-untyped-def]
+        sys.exit(shown(f"sqz-tf {__version__}\n"))
 
 
 def say(line: str, error: bool = False) -> None:
     """Print one line on stderr, whatever is in it; see `printable`."""
-    if sys.stderr:
-        print(f"{_red('error:')} {printable(line)}" if error else printable(line), file=sys.stderr, flush=True)
+    _write_note(f"{_red('error:')} {printable(line)}\n" if error else f"{printable(line)}\n")
 
 
 def show(text: str, end: str = "\n") -> None:
-    """Print lines of text on stdout as its encoding allows, with what a terminal would obey escaped."""
-    if sys.stdout:
-        print(shown_in(printable_lines(text), sys.stdout.encoding), end=end, flush=True)
+    """Print lines of text on stdout, with what a terminal would obey escaped."""
+    print(printable_lines(text), end=end, flush=True)
+
+
+def shown(text: str) -> int:
+    """Print lines of text that end with a line feed on stdout; return the exit code."""
+
+    def work() -> int:
+        show(text, end="")
+        return EXIT_OK
+
+    return run(work)
 
 
 def show_json(text: str) -> None:
     """Print a JSON text on stdout, escaped as JSON does where a terminal would obey it or cannot show it."""
-    if sys.stdout:
-        print(printable_json(text, sys.stdout.encoding))
+    print(printable_json(text, sys.stdout.encoding))
 
 
 def say_lines(text: str) -> None:
     """Print lines of text on stderr; see `printable`."""
-    if sys.stderr:
-        print(printable_lines(text), end="", file=sys.stderr, flush=True)
+    _write_note(printable_lines(text))
+
+
+def _write_note(text: str) -> None:
+    """Write on stderr; where that fails, no note is worth the end of a long job."""
+    try:
+        print(text, end="", file=sys.stderr, flush=True)
+    except OSError:
+        streams.swallow(sys.stderr)
 
 
 def common_options(
@@ -141,7 +168,7 @@ def common_options(
         parser.add_argument("--json", action="store_true", help=json)
     parser.add_argument("--quiet", action="store_true", help=quiet)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    parser.add_argument("--version", action="version", version=f"sqz-tf {__version__}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
 
 
 def reading_options(group: argparse._ActionsContainer) -> None:
@@ -157,7 +184,7 @@ def reading_options(group: argparse._ActionsContainer) -> None:
         "--zip-encoding",
         default="",
         metavar="NAME",
-        help="of names in a .zip that does not say it: cp932, gb18030, cp866, ... (default: guessed, with a warning)",
+        help="of names in a .zip that does not say it: cp932, gb18030 or another (default: guessed, with a warning)",
     )
 
 
@@ -181,18 +208,17 @@ def run(main: Callable[[], int], debug: bool = False, interrupted: str = "interr
     Args:
       interrupted: what to say after Ctrl-C.
     """
+    streams.make_safe()
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
         code = main()
-        if sys.stdout:
-            sys.stdout.flush()  # while a full disk can still be told
+        sys.stdout.flush()  # while a full disk can still be told
         return code
     except KeyboardInterrupt:
         say(interrupted)
         return EXIT_INTERRUPTED
     except Exception as error:
-        with suppress(OSError):  # the place where it is said can be full, too
-            _report(error, debug)
+        _report(error, debug)
         return EXIT_FAILED
     finally:
         signal.signal(signal.SIGTERM, previous)
@@ -212,7 +238,7 @@ def _told(error: Exception) -> str:
     if isinstance(error, SqzError):
         return str(error)
     if isinstance(error, OSError) and not error.filename and error.errno in UNWRITABLE:
-        _drop_output()
+        streams.swallow(sys.stdout)
         return "" if isinstance(error, BrokenPipeError) else f"the output cannot be written ({error.strerror})"
     if isinstance(error, OSError) and error.filename:
         return f"{_name(error.filename)} cannot be used ({error.strerror or error})"
@@ -221,12 +247,6 @@ def _told(error: Exception) -> str:
 
 def _name(path: object) -> str:
     return os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else str(path)
-
-
-def _drop_output() -> None:
-    """Let nothing more be written to stdout, or Python complains once more at its end."""
-    if sys.stdout:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

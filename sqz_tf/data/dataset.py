@@ -7,7 +7,7 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,24 @@ from sqz_tf.base.json_files import load as load_json
 from sqz_tf.base.paths import absolute
 from sqz_tf.base.spec import DataConfig, PreprocessSpec, to_dict
 from sqz_tf.base.text import readable
-from sqz_tf.data.rows import Progress, Rows, content_of, digest_of, fingerprint, size_of, write_images
+from sqz_tf.data.copies import looks_for_copies
+from sqz_tf.data.rows import (
+    Progress,
+    Rows,
+    content_of,
+    digest_of,
+    fingerprint,
+    look_of,
+    map_ordered,
+    size_of,
+    write_images,
+)
 from sqz_tf.data.sources import UNLABELLED, Item, Source, open_source, reading_of
 from sqz_tf.data.splits import SPLITS, check_fractions, counts_by_class, split, spread
+from sqz_tf.images.budget import FILES
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.find import Entry, ImageSet, scan
+from sqz_tf.images.looks import Look
 
 _FORMAT = 2
 _SIZES_SAMPLED = 500
@@ -50,7 +63,8 @@ class Summary:
 
     `sha256` covers every picture's bytes, class and split: what a stage made from them depends on.
     `counts` has, for each of train, calibration, validation and test, the pictures of each class in order of
-    `classes`. `median_size` is (width, height) in pixels, `channels` the natural number of them.
+    `classes`. `median_size` is (width, height) in pixels, `channels` the natural number of them. `copies` has, of the
+    SHA-256 of pictures that look the same, that of the first of them.
     """
 
     name: str
@@ -61,6 +75,7 @@ class Summary:
     licence: str
     sha256: str
     notes: tuple[str, ...] = ()
+    copies: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def pictures(self) -> int:
@@ -109,16 +124,26 @@ def summarise(config: DataConfig) -> Summary:
 def _summarised(config: DataConfig, source: Source) -> Summary:
     rows, sizes = Rows(), []
     step = max(1, source.count // _SIZES_SAMPLED)
-    for position, item in enumerate(source.items()):
-        content = content_of(item)
-        if isinstance(content, ImageError):
-            rows.skip(content)
-            continue
-        rows.add(item, digest_of(content))
-        if position % step == 0:
-            sizes.extend(size_of(content, item.name))
+    looking = source.files and looks_for_copies(source.count)
+
+    def see(numbered: tuple[int, Item]) -> tuple[Item, bytes | ImageError, list[tuple[int, int]], Look | None]:
+        position, item = numbered
+        with FILES.room(item.size()):
+            content = content_of(item)
+            if isinstance(content, ImageError):
+                return item, content, [], None
+            size = size_of(content, item.name) if position % step == 0 else []
+            return item, digest_of(content), size, look_of(content, item.name) if looking else None
+
+    for item, digest, size, seen in map_ordered(see, enumerate(source.items())):
+        if isinstance(digest, ImageError):
+            rows.skip(digest)
+        else:
+            rows.add(item, digest, seen)
+            sizes.extend(size)
     rows.finish(source)
-    splits = split(rows.labels, rows.digests, rows.given, source.classes, config)
+    copies = rows.find_copies()
+    splits = _divided(rows, source, config)
     middle = np.median(np.array(sizes or [(1, 1)]), axis=0)
     return Summary(
         name=source.name,
@@ -129,7 +154,13 @@ def _summarised(config: DataConfig, source: Source) -> Summary:
         licence=source.licence,
         sha256=fingerprint(source.classes, rows, splits),
         notes=rows.notes(source, splits),
+        copies=copies,
     )
+
+
+def _divided(rows: Rows, source: Source, config: DataConfig) -> dict[str, np.ndarray]:
+    together = rows.keys() if source.files else None
+    return split(rows.labels, rows.digests, rows.given, source.classes, config, together)
 
 
 def default_input_size(summary: Summary) -> int:
@@ -145,7 +176,13 @@ def default_input_size(summary: Summary) -> int:
     return 128 if side > 96 else min(128, 16 * -(-3 * side // 32))
 
 
-def load(config: DataConfig, preprocess: PreprocessSpec, cache: Path, progress: Progress | None = None) -> Dataset:
+def load(
+    config: DataConfig,
+    preprocess: PreprocessSpec,
+    cache: Path,
+    progress: Progress | None = None,
+    copies: Mapping[bytes, bytes] | None = None,
+) -> Dataset:
     """Read, preprocess and split a data set, and keep the result in the folder `cache`.
 
     `cache` appears whole or not at all and replaces one that is there. Memory stays bounded: pictures are
@@ -153,6 +190,7 @@ def load(config: DataConfig, preprocess: PreprocessSpec, cache: Path, progress: 
 
     Args:
       progress: called with ("read", pictures done, pictures in all).
+      copies: those of `Summary`, if they are known; else they are looked for.
 
     Raises:
       DataError: the source cannot be read or split, or over MAX_SKIPPED of it is corrupt.
@@ -161,11 +199,16 @@ def load(config: DataConfig, preprocess: PreprocessSpec, cache: Path, progress: 
     """
     check_fractions(config)
     source = open_source(config)
+    looking = copies is None and source.files and looks_for_copies(source.count)
 
     def divide(rows: Rows) -> dict[str, np.ndarray]:
-        return split(rows.labels, rows.digests, rows.given, source.classes, config)
+        if copies is None:
+            rows.find_copies()
+        else:
+            rows.know_copies(copies)
+        return _divided(rows, source, config)
 
-    return _keep(source, divide, config, preprocess, cache, progress)
+    return _keep(source, divide, config, preprocess, cache, progress, looking)
 
 
 def trains_nothing(config: Mapping[str, Any]) -> bool:
@@ -256,11 +299,12 @@ def _keep(
     preprocess: PreprocessSpec,
     cache: Path,
     progress: Progress | None,
+    looking: bool = False,
 ) -> Dataset:
     """Write a source's pictures and their splits into the folder `cache`."""
     need = source.count * preprocess.width * preprocess.height * preprocess.channels
     with noting(source.notes), _replacing(cache, need) as folder:
-        rows = write_images(source, preprocess, folder / "images.npy", progress)
+        rows = write_images(source, preprocess, folder / "images.npy", progress, looking)
         splits = divide(rows)
         index = {"labels": np.array(rows.labels, np.int32), **splits}
         np.savez(folder / "index.npz", **index)  # type: ignore[arg-type]

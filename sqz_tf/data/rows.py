@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,12 +17,14 @@ import numpy as np
 
 from sqz_tf.base.errors import DataError
 from sqz_tf.base.spec import PreprocessSpec, to_dict
+from sqz_tf.data.copies import copy_notes, known_copies, why_not
 from sqz_tf.data.sources import UNLABELLED, Item, Source
 from sqz_tf.data.splits import In, counts_by_class
 from sqz_tf.images import resize
 from sqz_tf.images.budget import FILES
 from sqz_tf.images.decode import ImageError, picture_size
 from sqz_tf.images.given import decoded
+from sqz_tf.images.looks import Look, look
 
 MAX_SKIPPED = 0.05
 """Largest fraction of pictures that may be corrupt."""
@@ -69,12 +71,14 @@ class Rows:
         self.given: list[str | None] = []
         self.names: list[str] = []
         self.errors: list[ImageError] = []
+        self.looks: list[Look | None] = []
         self.copies = 0
         self.judged = 0
         self._seen: dict[bytes, list[tuple[int, str | None]]] = {}
         self._across = Counter[str]()
+        self._known: dict[bytes, bytes] = {}
 
-    def add(self, item: Item, digest: bytes) -> bool:
+    def add(self, item: Item, digest: bytes, look: Look | None = None) -> bool:
         """Keep one picture; False if the same bytes are in the same class and split, or have a label already."""
         seen = self._seen.setdefault(digest, [])
         if (item.label, item.given) in seen:
@@ -90,6 +94,7 @@ class Rows:
         self.digests.append(digest)
         self.given.append(item.given)
         self.names.append(item.name)
+        self.looks.append(look)
         return True
 
     def skip(self, error: ImageError) -> None:
@@ -110,6 +115,24 @@ class Rows:
                 fix="replace or remove them",
             )
 
+    def find_copies(self) -> dict[bytes, bytes]:
+        """Find the pictures that look the same; `keys` knows them from now on."""
+        self._known = known_copies(self.digests, self.looks)
+        return self._known
+
+    def know_copies(self, known: Mapping[bytes, bytes]) -> None:
+        """Take what `find_copies` has found before."""
+        self._known = dict(known)
+
+    def keys(self) -> tuple[bytes, ...]:
+        """Return a key for each row, the same for pictures that look the same."""
+        return tuple(self._known.get(digest, digest) for digest in self.digests)
+
+    def _is_apart(self, splits: dict[str, np.ndarray]) -> bool:
+        """Tell whether no picture is in two of the splits, byte for byte."""
+        held = [{self.digests[row] for row in splits[name].tolist()} for name in ("train", "validation", "test")]
+        return len(set.union(*held)) == sum(map(len, held))
+
     def notes(self, source: Source, splits: dict[str, np.ndarray]) -> tuple[str, ...]:
         """Say what was skipped, doubled, unbalanced or absent."""
         notes = list(source.notes)
@@ -125,10 +148,13 @@ class Rows:
         if self._across["splits"]:
             notes.append(
                 f"warning: {self._across['splits']} pictures are in two of the given splits, byte for byte: "
-                "accuracies may be too high"
+                + ("not trained on" if self._is_apart(splits) else "accuracies may be too high")
             )
         if not source.trains:
             return tuple(notes)
+        if source.files:
+            notes += why_not(source.count)
+            notes += copy_notes(self.keys(), self.digests, self.labels, self.names, splits)
         counts = np.bincount(self.labels, minlength=len(source.classes))
         if counts.min() and counts.max() > 3 * counts.min():
             low, high = int(counts.argmin()), int(counts.argmax())
@@ -150,6 +176,7 @@ class _Decoded:
     digest: bytes
     pixels: np.ndarray | ImageError
     done: bool = False  # preprocessed
+    look: Look | None = None
 
 
 def content_of(item: Item) -> bytes | np.ndarray | ImageError:
@@ -165,6 +192,11 @@ def digest_of(content: bytes | np.ndarray) -> bytes:
     return hashlib.sha256(content if isinstance(content, bytes) else np.ascontiguousarray(content).data).digest()
 
 
+def look_of(content: bytes | np.ndarray, name: str) -> Look | None:
+    """Return what a picture file looks like."""
+    return look(content, name) if isinstance(content, bytes) else None
+
+
 def size_of(content: bytes | np.ndarray, name: str) -> list[tuple[int, int]]:
     """Return (width, height) of a picture in pixels, or nothing of one that cannot be read."""
     if isinstance(content, np.ndarray):
@@ -175,18 +207,20 @@ def size_of(content: bytes | np.ndarray, name: str) -> list[tuple[int, int]]:
         return []
 
 
-def write_images(source: Source, spec: PreprocessSpec, path: Path, progress: Progress | None) -> Rows:
-    """Decode everything into one `.npy` file, row by row, and return what the rows are."""
+def write_images(
+    source: Source, spec: PreprocessSpec, path: Path, progress: Progress | None, looking: bool = False
+) -> Rows:
+    """Decode everything into one `.npy` file, row by row, and return what the rows are, and look like if asked."""
     rows, done = Rows(), 0
     shape = (spec.height, spec.width, spec.channels)
     chunks = _chunks(source.items(), max(1, min(256, _CHUNK_BYTES // math.prod(shape))))
     with open(path, "wb") as file:
         _write_header(file, (source.count, *shape))
-        for chunk in map_ordered(lambda items: _decode_all(items, spec), chunks):
+        for chunk in map_ordered(lambda items: _decode_all(items, spec, looking), chunks):
             for decoded in chunk:
                 if isinstance(decoded.pixels, ImageError):
                     rows.skip(decoded.pixels)
-                elif rows.add(decoded.item, decoded.digest):
+                elif rows.add(decoded.item, decoded.digest, decoded.look):
                     file.write(decoded.pixels.data)
             done += len(chunk)
             if progress:
@@ -203,12 +237,12 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def _decode_all(items: list[Item], spec: PreprocessSpec) -> list[_Decoded]:
+def _decode_all(items: list[Item], spec: PreprocessSpec, looking: bool) -> list[_Decoded]:
     """Read, hash, decode and preprocess; small pictures of one size are resized together."""
     results: list[_Decoded | None] = [None] * len(items)
     groups: dict[tuple[int, ...], list[tuple[int, _Decoded]]] = {}
     for position, item in enumerate(items):
-        found = _decode_one(item, spec)
+        found = _decode_one(item, spec, looking)
         if isinstance(found.pixels, ImageError) or found.done:
             results[position] = found
         else:
@@ -220,15 +254,16 @@ def _decode_all(items: list[Item], spec: PreprocessSpec) -> list[_Decoded]:
     return [result for result in results if result is not None]
 
 
-def _decode_one(item: Item, spec: PreprocessSpec) -> _Decoded:
+def _decode_one(item: Item, spec: PreprocessSpec, looking: bool) -> _Decoded:
     """Read, hash and decode one picture, and preprocess it if it is large, while the budget has room for it."""
     try:
         with FILES.room(item.size()):
             content = item.read()
             digest = digest_of(content)
+            seen = look_of(content, item.name) if looking else None
             with decoded(content, item.name) as pixels:
                 large = pixels.size > _SMALL_PICTURE
-                return _Decoded(item, digest, resize.preprocess(pixels, spec) if large else pixels, large)
+                return _Decoded(item, digest, resize.preprocess(pixels, spec) if large else pixels, large, seen)
     except ImageError as error:
         return _Decoded(item, b"", error)
 

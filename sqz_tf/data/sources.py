@@ -40,7 +40,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Source:
-    """Where pictures come from; `items` may be walked once or more, `count` is their number."""
+    """Where pictures come from; `items` may be walked once or more, `count` is their number.
+
+    `files` are a person's own, among which there may be copies.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -50,6 +53,7 @@ class Source:
     licence: str
     notes: tuple[str, ...] = ()
     trains: bool = True
+    files: bool = False
 
 
 def open_source(config: DataConfig) -> Source:
@@ -90,6 +94,7 @@ def _files(path: Path, reading: Reading) -> Source:
         channels=3,
         licence="pictures of the user",
         notes=found.notes,
+        files=True,
     )
 
 

@@ -8,6 +8,7 @@ sorted by SHA-256, then the first go to test, the next to validation, the rest t
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -38,6 +39,7 @@ def split(
     given: Sequence[str | None],
     classes: Sequence[str],
     config: DataConfig,
+    together: Sequence[bytes] | None = None,
 ) -> dict[str, np.ndarray]:
     """Divide pictures over train, validation and test; draw calibration from train.
 
@@ -46,6 +48,9 @@ def split(
 
     Args:
       labels, digests, given: per picture its class, its SHA-256, and the source's own split or None.
+      together: per picture a key, the same for copies, which stay on one side: those of one class are taken or left
+        as one, and what the source would train on is left out if a copy is held out. A class of too few different
+        pictures is split all the same.
 
     Returns:
       int64 row numbers, in order of digest; those of calibration take one picture of each class in turn.
@@ -54,24 +59,62 @@ def split(
       DataError: a class has too few pictures to be in every split.
     """
     order = sorted(range(len(labels)), key=lambda row: (digests[row], labels[row], given[row] or ""))
+    absent = {name: fraction for name, fraction in _fractions(config, len(labels)).items() if name not in given}
+    part = {row: given[row] or "train" for row in order}
+    if together:
+        part.update(dict.fromkeys(_held_out_too(part, labels, together, 1 + len(absent)), ""))
     pools: list[list[int]] = [[] for _ in classes]
-    part: dict[int, str] = {}
     for row in order:
-        part[row] = given[row] or "train"
         if part[row] == "train":
             pools[labels[row]].append(row)
-    absent = {name: fraction for name, fraction in _fractions(config, len(labels)).items() if name not in given}
     _refuse_small_classes(classes, pools, 1 + len(absent))
     left = []
     for pool in pools:
         counts = _counts(len(pool), list(absent.values()))
-        for name, count in zip(absent, counts, strict=True):
-            part.update(dict.fromkeys(pool[:count], name))
-            pool = pool[count:]
-        left.append(pool)
+        groups = _groups(pool, together, 1 + len(absent))
+        for following, (name, count) in enumerate(zip(absent, counts, strict=True)):
+            taken, groups = _take(groups, count, len(absent) - following)
+            part.update(dict.fromkeys(taken, name))
+        left.append([row for row in pool if part[row] == "train"])
     result = {name: [row for row in order if part[row] == name] for name in SPLITS}
     result["calibration"] = _in_turn(left, config.calibration_images)
     return {name: np.array(rows, np.int64) for name, rows in result.items()}
+
+
+def _held_out_too(part: dict[int, str], labels: Sequence[int], together: Sequence[bytes], least: int) -> list[int]:
+    """Return the rows of given splits whose copies lie in one that judges them, unless train would lose a class."""
+    rank = {"train": 0, "validation": 1, "test": 2}
+    highest: dict[bytes, int] = {}
+    for row, name in part.items():
+        highest[together[row]] = max(rank[name], highest.get(together[row], 0))
+    doubled = {row for row, name in part.items() if rank[name] < highest[together[row]]}
+    trained = Counter(labels[row] for row, name in part.items() if name == "train" and row not in doubled)
+    return [row for row in doubled if part[row] != "train" or trained[labels[row]] >= least]
+
+
+def _groups(pool: Sequence[int], together: Sequence[bytes] | None, least: int) -> list[list[int]]:
+    """Return the rows of one class, copies in one list, in order of their first; each alone if those were too few."""
+    groups: dict[bytes | int, list[int]] = {}
+    for row in pool:
+        groups.setdefault(together[row] if together else row, []).append(row)
+    return list(groups.values()) if len(groups) >= least else [[row] for row in pool]
+
+
+def _take(groups: list[list[int]], count: int, following: int) -> tuple[list[int], list[list[int]]]:
+    """Return the first rows whose copies fit into `count`, and the other groups: one for each that follows at least."""
+    taken: list[int] = []
+    left: list[list[int]] = []
+    most = len(groups) - following
+    for group in groups:
+        if most and len(taken) + len(group) <= count:
+            taken += group
+            most -= 1
+        else:
+            left.append(group)
+    if taken:
+        return taken, left
+    smallest = min(groups, key=len)
+    return smallest, [group for group in groups if group is not smallest]
 
 
 def _counts(pictures: int, fractions: list[float]) -> list[int]:

@@ -73,6 +73,18 @@ def decoding(data: bytes, name: str = "") -> Iterator[np.ndarray]:
         yield pixels
 
 
+def shrunk(data: bytes, name: str, side: int) -> Image.Image:
+    """Decode a picture for its looks alone: upright RGB, side × side pixels; a JPEG is not decoded at its full size.
+
+    Raises:
+      ImageError: as `decode`.
+    """
+    with PIXELS.room(_read_header(data, name, _need)), _open(data, name) as image:
+        image.draft(None, (4 * side, 4 * side))
+        whole = Image.fromarray(_pixels(image, name))
+        return whole.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3)
+
+
 @contextmanager
 def converting(image: Image.Image, name: str) -> Iterator[np.ndarray]:
     """Turn a Pillow image, which may not be decoded yet, into pixels, as `decoding` does.

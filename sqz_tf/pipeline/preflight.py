@@ -13,7 +13,10 @@ from sqz_tf.network.architecture import layer_shapes
 from sqz_tf.parity.verdict import REQUIRE_VARIABLE
 from sqz_tf.pipeline.plan import Plan
 
-PACKAGES = ("tensorflow", "tf_keras", "tensorflow_model_optimization", "threadpoolctl", "matplotlib", "jinja2")
+PACKAGES = (
+    *("tensorflow", "tf_keras", "tensorflow_model_optimization", "threadpoolctl", "matplotlib", "jinja2"),
+    "imagehash",
+)
 RUNTIMES = ("tflite-runtime", "tflm", "compiled-c")  # that the verdict asks besides LiteRT
 CHECKPOINTS = 40  # bytes for each parameter: weights and the optimizer's state, in every stage that trains
 

@@ -65,7 +65,7 @@ class _Training:
 def make(run: Run, summary: Summary, pretrained: Pretrained | None) -> Made:
     """Run or resume every stage up to the quantized network."""
     plan = run.plan
-    data = run.first_stage("data", [summary.sha256, plan.preprocess], lambda out: _load(run, out))
+    data = run.first_stage("data", [summary.sha256, plan.preprocess], lambda out: _load(run, summary, out))
     work = _Training(run, _material(plan, open_cached(data.folder / "cache"), pretrained), pretrained)
     origin = pretrained.sha256 if pretrained else None
     dense = run.stage(
@@ -115,8 +115,8 @@ def _made(work: _Training, dense: Stage, pruned: Stage, quantized: Stage) -> Mad
     )
 
 
-def _load(run: Run, out: Path) -> None:
-    load(run.plan.data, run.plan.preprocess, out / "cache", run.console.step)
+def _load(run: Run, summary: Summary, out: Path) -> None:
+    load(run.plan.data, run.plan.preprocess, out / "cache", run.console.step, summary.copies)
 
 
 def _material(plan: Plan, dataset: Dataset, pretrained: Pretrained | None) -> Material:

@@ -17,7 +17,7 @@ import pytest
 
 from sqz_tf import __main__ as front_door
 from sqz_tf import classify, compile, evaluate, export, flash, pack, unpack
-from sqz_tf.base import console
+from sqz_tf.base import console, streams
 from sqz_tf.base.console import Console, Parser, command, common_options, positive, say, show, show_json
 from sqz_tf.base.errors import DataError
 from sqz_tf.base.text import printable, printable_json, printable_lines, readable
@@ -206,7 +206,7 @@ def raising(error: BaseException) -> Callable[..., int]:
 def test_whatever_is_raised_becomes_one_line(
     error: BaseException, told: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(console, "_drop_output", lambda: None)
+    monkeypatch.setattr(streams, "swallow", lambda stream: None)
     assert command(parsed(), raising(error)) == 1  # type: ignore[arg-type]
     said = capfd.readouterr().err
     assert said.startswith(f"error: {told}")
@@ -297,6 +297,7 @@ def test_json_says_the_same_in_every_encoding(encoding: str, monkeypatch: pytest
     values = {"ä": "鶴 👩 ü", "b": [*ESCAPES.values()]}
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+    streams.make_safe()
     show_json(json.dumps(values, ensure_ascii=False, indent=1))
     show("鶴 ü", end="")
     sys.stdout.flush()

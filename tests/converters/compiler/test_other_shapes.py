@@ -1,4 +1,4 @@
-"""Layers that move bytes to other places: joined, cut, enlarged, blocks, sides that go; every row as the reference's."""
+"""Layers that move bytes to other places: joined, cut, enlarged, blocks, sides that go, as the reference does it."""
 
 from __future__ import annotations
 

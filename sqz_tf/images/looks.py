@@ -1,0 +1,106 @@
+"""What a picture looks like, whatever its size and format: to find copies that were rescaled or encoded again.
+
+A perceptual hash (imagehash) proposes, and a tiny picture in colour confirms: hashes of glyphs and of plain surfaces
+are close to each other without being copies.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from sqz_tf.images.decode import ImageError, shrunk
+
+PACKAGE = "imagehash"
+MOST_PICTURES = 100_000
+"""Pictures among which copies are looked for."""
+_SIDE = 32  # what imagehash's DCT sees
+_TINY = 8
+_MOST_BITS = 8  # of 64 that differ between copies
+_MEAN, _MOST = 3.0, 24  # by which the tiny pictures of copies differ, of 255; measured are 1.9 and 17
+_ROWS = 256  # pictures compared with all others at a time
+_MOST_TRIED = 64  # pictures with a hash like a picture's that are looked at; plain surfaces have thousands
+
+
+@dataclass(frozen=True)
+class Look:
+    """A hash of 64 bits, and a picture of 8 × 8 pixels, uint8 RGB."""
+
+    bits: int
+    tiny: bytes
+
+
+def can_look() -> bool:
+    """Tell whether looks can be compared here."""
+    return importlib.util.find_spec(PACKAGE) is not None
+
+
+def look(data: bytes, name: str = "") -> Look | None:
+    """Return what a picture file looks like; None of one that cannot be decoded."""
+    import imagehash
+
+    try:
+        small = shrunk(data, name, _SIDE)
+    except ImageError:
+        return None
+    bits = np.packbits(imagehash.phash(small).hash.ravel()).tobytes()
+    tiny = small.resize((_TINY, _TINY), Image.Resampling.BOX)
+    return Look(int.from_bytes(bits, "big"), tiny.tobytes())
+
+
+def copies(looks: Sequence[Look | None]) -> dict[int, int]:
+    """Return which pictures are copies of which.
+
+    Args:
+      looks: of all pictures.
+
+    Returns:
+      For each picture that has a copy the first of its copies, all by their positions.
+    """
+    known = [position for position, each in enumerate(looks) if each is not None]
+    if len(known) < 2:
+        return {}
+    chosen = [each for each in looks if each is not None]
+    bits = np.array([each.bits for each in chosen], ">u8").view(np.uint8).reshape(-1, 8)
+    tiny = np.array([np.frombuffer(each.tiny, np.uint8) for each in chosen])
+    leader = list(range(len(chosen)))
+    for a, b in _pairs(bits, tiny):
+        first, second = sorted((_root(leader, a), _root(leader, b)))
+        leader[second] = first
+    roots = [_root(leader, each) for each in range(len(chosen))]
+    times = Counter(roots)
+    return {known[each]: known[root] for each, root in enumerate(roots) if times[root] > 1}
+
+
+def _root(leader: list[int], each: int) -> int:
+    while leader[each] != each:
+        leader[each] = leader[leader[each]]
+        each = leader[each]
+    return each
+
+
+def _pairs(bits: np.ndarray, tiny: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield pairs of copies, each picture with some of those before it.
+
+    Bits as -1 and 1 make of all distances one product of matrices, [rows, 64] by [64, rows before].
+    """
+    signs = np.unpackbits(bits, axis=1).astype(np.float32) * 2 - 1
+    for start in range(0, len(signs), _ROWS):
+        rows = signs[start : start + _ROWS]
+        near = rows @ signs[: start + _ROWS].T >= 64 - 2 * _MOST_BITS
+        near &= np.arange(near.shape[1]) < np.arange(start, start + len(rows))[:, None]
+        if near.any():
+            near &= np.cumsum(near, axis=1) <= _MOST_TRIED
+            found, before = np.nonzero(near)
+            yield from _confirmed(tiny, found + start, before)
+
+
+def _confirmed(tiny: np.ndarray, a: np.ndarray, b: np.ndarray) -> Iterator[tuple[int, int]]:
+    apart = np.abs(tiny[a].astype(np.int16) - tiny[b])
+    alike = (apart.mean(axis=1) <= _MEAN) & (apart.max(axis=1) <= _MOST)
+    return zip(a[alike].tolist(), b[alike].tolist(), strict=True)
