@@ -61,12 +61,17 @@ def test_a_limit_of_others_networks_is_seen_missed(name: str, core: str) -> None
     assert what(replace(row, instructions=most + 1)) == ["instructions, of TFLM + CMSIS-NN's"]
     assert what(replace(row, arena_bytes=row.arena_bytes + 1)) == ["arena + stack, of TFLM's arena"]
     assert what(replace(row, equal=False)) == ["outputs that are not TFLite's"]
+    if core == "cortex-m4" and name in PEERS["limits"]["cycle_share"]:
+        cycles = int(share * NETWORKS[name]["cycles"][core])
+        assert missed(replace(row, cycles=cycles)) == []
+        assert what(replace(row, cycles=cycles + 1)) == ["modelled cycles, of TFLM + CMSIS-NN's at least"]
 
 
 def test_every_network_and_graph_has_limits() -> None:
     limits = PEERS["limits"]
     assert set(limits["share"]) == {*GRAPHS, *NETWORKS}
     assert set(limits["arena_share"]) == set(NETWORKS)
+    assert set(limits["cycle_share"]) | set(PEERS["asked"]["cycle_share"]) == {*GRAPHS, *NETWORKS}
     assert set(limits["ram_kb"]) == {*GRAPHS, "imagenet"}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from tools.bench_mcu.measurement import KB, PEERS, Measurement
 
@@ -48,8 +49,7 @@ def _limits(row: Measurement) -> Iterator[tuple[str, float, float]]:
     """Yield what was measured, its value, and its limit."""
     limits, network = PEERS["limits"], row.graph
     yield "outputs that are not TFLite's", 0 if row.equal else 1, 0
-    if row.instruction_ratio is not None and row.core in limits["share"][network]:
-        yield SHARE, row.instruction_ratio, limits["share"][network][row.core]
+    yield from _shares(row, limits)
     if row.core in limits["instructions"].get(network, {}):
         yield "instructions", row.instructions, limits["instructions"][network][row.core]
     if row.arena_share is not None:
@@ -62,15 +62,17 @@ def _limits(row: Measurement) -> Iterator[tuple[str, float, float]]:
 
 
 def asked(row: Measurement) -> list[Verdict]:
-    """Return a measurement's verdicts on what was asked for beyond the limits: in cycles the same share."""
-    place = f"{row.graph} on {row.core}, asked"
-    beyond, limit = (PEERS[which]["share"].get(row.graph, {}).get(row.core) for which in ("asked", "limits"))
-    verdicts = []
-    if beyond is not None and row.instruction_ratio is not None:
-        verdicts.append(Verdict(place, SHARE, row.instruction_ratio, beyond))
-    if row.cycle_ratio is not None:
-        verdicts.append(Verdict(place, CYCLES, row.cycle_ratio, beyond or limit))
-    return verdicts
+    """Return a measurement's verdicts on what was asked for beyond the limits."""
+    return [Verdict(f"{row.graph} on {row.core}, asked", *each) for each in _shares(row, PEERS["asked"])]
+
+
+def _shares(row: Measurement, limits: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
+    """Yield what is compared with the peer's, its value, and its limit, where there is one."""
+    shares = [(SHARE, row.instruction_ratio, "share"), (CYCLES, row.cycle_ratio, "cycle_share")]
+    for what, value, kind in shares:
+        limit = limits[kind].get(row.graph, {}).get(row.core)
+        if value is not None and limit is not None:
+            yield what, value, limit
 
 
 def missed(row: Measurement) -> list[str]:
