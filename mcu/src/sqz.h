@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define SQZ_FORMAT_VERSION 3 /* of the tables in NAME.c; a generated file checks that it meets its library */
+#define SQZ_FORMAT_VERSION 4 /* of the tables in NAME.c; a generated file checks that it meets its library */
 #define SQZ_ARENA_ALIGN 16   /* every arena starts at a multiple of so many bytes */
 
 /* Every function that can fail returns one of these; 0 is success, failures are negative. */

@@ -48,7 +48,28 @@ static void fours(const sqz_mve_tile *tile) {
     (tile->tail == VECTOR ? short_mve_32 : short_mve_27)(tile);
 }
 
+/* Three rows of nine inputs of two pixels, `step` bytes apart, to places 32 bytes apart. */
+static void copy_nines(int8_t *to, const int8_t *a, const int8_t *b, const int8_t *c, int step) {
+    __asm__ volatile("vctp.8 %[nine]\n\t"
+                     "vpsttt\n\tvldrbt.8 q0, [%[a]]\n\tvldrbt.8 q1, [%[b]]\n\tvldrbt.8 q2, [%[c]]\n\t"
+                     "vpsttt\n\tvstrbt.8 q0, [%[to]]\n\tvstrbt.8 q1, [%[to], #9]\n\tvstrbt.8 q2, [%[to], #18]\n\t"
+                     "add %[a], %[step]\n\tadd %[b], %[step]\n\tadd %[c], %[step]\n\t"
+                     "vpsttt\n\tvldrbt.8 q0, [%[a]]\n\tvldrbt.8 q1, [%[b]]\n\tvldrbt.8 q2, [%[c]]\n\t"
+                     "vpsttt\n\tvstrbt.8 q0, [%[to], #32]\n\tvstrbt.8 q1, [%[to], #41]\n\tvstrbt.8 q2, [%[to], #50]"
+                     : [a] "+r"(a), [b] "+r"(b), [c] "+r"(c)
+                     : [to] "r"(to), [step] "r"(step), [nine] "r"(9)
+                     : "q0", "q1", "q2", "memory");
+}
+
 #else
+
+static void copy_nines(int8_t *to, const int8_t *a, const int8_t *b, const int8_t *c, int step) {
+    for (unsigned i = 0; i < SQZ_MVE_PIXELS; ++i, to += 2 * VECTOR, a += step, b += step, c += step) {
+        memcpy(to, a, 9);
+        memcpy(to + 9, b, 9);
+        memcpy(to + 18, c, 9);
+    }
+}
 
 static int8_t value(const sqz_mve_tile *tile, const int8_t *record, unsigned c, const int8_t *inputs) {
     const int8_t *const weights = sqz_record_weights(record, GROUP);
@@ -69,17 +90,35 @@ static void fours(const sqz_mve_tile *tile) {
 
 #endif
 
+/* The last place of a window, from the image's start of a row, where it and the next pixel's are three whole rows of nine
+ * inputs; negative if there is none. */
+static int last_nines(const sqz_window *window) {
+    const int inside = window->end - window->step - 9, pair = sqz_window_start(window, window->out_width) - 2 * window->step;
+    return window->bytes != 9 ? -1 : inside < pair ? inside : pair;
+}
+
 void sqz_conv_short_row_mve(const void *params, const sqz_rows *rows) {
     const sqz_conv *conv = params;
     int8_t *pixel = rows->out;
     sqz_mve_tile tile;
     sqz_mve_begin(&tile, conv, rows);
+    const sqz_window *window = &tile.window;
+    const int8_t *const *in = window->in;
+    const int last = last_nines(window), step = window->step;
+    const unsigned down = window->row_step, stride = conv->out_stride, width = conv->out_width;
+    int start = sqz_window_start(window, 0);
     tile.record = conv->weights;
     tile.end = tile.record + conv->out_channels / GROUP * tile.four_bytes;
-    for (unsigned x = 0; x < conv->out_width; x += SQZ_MVE_PIXELS, pixel += SQZ_MVE_PIXELS * conv->out_stride) {
-        sqz_mve_fill(&tile, x);
+    tile.inputs[0] = tile.patch;
+    tile.inputs[1] = tile.patch + 2 * VECTOR;
+    for (unsigned x = 0; x < width; x += SQZ_MVE_PIXELS, pixel += 2 * stride, start += 2 * step) {
+        if (start >= 0 && start <= last) {
+            copy_nines(tile.patch, in[0] + start, in[down] + start, in[2 * down] + start, step);
+        } else {
+            sqz_mve_fill(&tile, x);
+        }
         tile.first = pixel;
-        tile.second = x + 1 < conv->out_width ? pixel + conv->out_stride : pixel;
+        tile.second = x + 1 < width ? pixel + stride : pixel;
         fours(&tile);
     }
 }

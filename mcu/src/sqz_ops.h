@@ -59,10 +59,9 @@ typedef void (*sqz_kernel)(const void *params, const sqz_rows *rows);
  *               and a convolution whose only reader is MEAN (its rows are never stored) */
 enum { SQZ_EACH = 0, SQZ_WINDOW = 1, SQZ_LAST = 2 };
 
-/* An operator may fire several times in a step, in bands of `band` firings (the first one of `first_band`, the last
- * of what is left), when the rows of
- * all of them are there. A kernel that makes the band `at_once` is called once for it, for instance to decode its weights
- * only once. */
+/* An operator fires once in a step (`band` 0), or several times, in bands of `band` firings (the first one of `first_band`,
+ * the last of what is left), when the rows of all of them are there. A kernel that makes the band `at_once` is called once for
+ * it, for instance to decode its weights only once. */
 #define SQZ_MOST_BAND 4
 
 typedef struct sqz_op {
@@ -70,13 +69,13 @@ typedef struct sqz_op {
     const void *params;     /* sqz_conv, sqz_pool, … */
     uint32_t scratch;       /* offset in the arena */
     uint32_t state;         /* offset in the arena */
-    uint32_t out_offset;    /* bytes from the row's start to this operator's channel slice */
+    uint16_t out_offset;    /* bytes from the row's start to this operator's channel slice */
     uint16_t fires;
     uint8_t yields;         /* SQZ_EACH, SQZ_WINDOW or SQZ_LAST */
     uint8_t input, input_b; /* streams; input_b is SQZ_NONE unless the operator has two inputs */
     uint8_t output;
     uint8_t kernel_h, stride_h, pad_top; /* stride_h 0: every firing sees the same rows */
-    uint8_t band, first_band; /* 1 to SQZ_MOST_BAND */
+    uint8_t band, first_band; /* 1 to SQZ_MOST_BAND; 0: no bands, and `left_over` and `at_once` are not read */
     uint8_t left_over;      /* firings that the last band takes too if only so many would be left: 0 if it is at_once */
     uint8_t at_once;        /* whether the kernel makes a band */
     uint8_t lag;            /* further input rows to wait for, so that the slices of one row are made in one step */

@@ -14,19 +14,15 @@ _Static_assert(sizeof(void *) <= SQZ_POINTER_BYTES, "sqz needs pointers of at mo
 /* The header: SQZ_HEADER_BYTES of it are used. */
 typedef struct header {
     uint32_t mark;     /* mark_of the model between sqz_begin and sqz_finish */
-    uint16_t counts[]; /* op_count firings, op_count rows of their inputs waited for, stream_count rows complete */
+    uint16_t counts[]; /* stream_count rows complete, op_count firings, op_count rows of their inputs waited for */
 } header;
 
-static uint16_t *fired(void *arena) {
+static uint16_t *complete(void *arena) {
     return ((header *)arena)->counts;
 }
 
 static uint16_t *awaited(const sqz_model *model, void *arena) {
-    return fired(arena) + model->op_count;
-}
-
-static uint16_t *complete(const sqz_model *model, void *arena) {
-    return awaited(model, arena) + model->op_count;
+    return complete(arena) + model->stream_count + model->op_count;
 }
 
 /* What begun arenas of a model are known by. Memory that was never begun holds it by one chance in 2^32. */
@@ -38,141 +34,159 @@ static int8_t *row_of(const sqz_stream *stream, void *arena, unsigned y) {
     return (int8_t *)arena + stream->offset + y % stream->ring_rows * stream->row_bytes;
 }
 
-static void complete_row(const sqz_model *model, void *arena, unsigned stream) {
-    uint16_t *rows = &complete(model, arena)[stream];
+static void complete_rows(const sqz_model *model, void *arena, unsigned stream, unsigned count) {
+    uint16_t *rows = &complete(arena)[stream];
 #if defined(SQZ_TRACE)
     const sqz_stream *s = &model->streams[stream];
-    sqz_trace(stream, *rows, row_of(s, arena, *rows), s->row_bytes);
+    for (unsigned i = 0; i < count; ++i) {
+        sqz_trace(stream, *rows + i, row_of(s, arena, *rows + i), s->row_bytes);
+    }
+#else
+    (void)model;
 #endif
-    ++*rows;
+    *rows = (uint16_t)(*rows + count);
 }
 
 /* The first row of an operator's window in firing y, which may lie above the image. */
-static int first_row(const sqz_op *op, int y) {
+static inline int first_row(const sqz_op *op, int y) {
     return op->yields == SQZ_WINDOW ? y : (y >> op->doublings) * op->stride_h - op->pad_top;
 }
 
-static int window_rows(const sqz_op *op) {
-    return op->yields == SQZ_WINDOW ? 1 : op->kernel_h;
+/* The row behind it. */
+static inline int end_row(const sqz_op *op, int y) {
+    return first_row(op, y) + (op->yields == SQZ_WINDOW ? 1 : op->kernel_h);
 }
 
 /* The end of the band that begins with firing y. */
-static int band_end(const sqz_op *op, int y) {
+static inline int band_end(const sqz_op *op, int y) {
+    if (op->band == 0) {
+        return y + 1;
+    }
     const int end = y == 0 ? op->first_band : y + op->band;
     return end + op->left_over < op->fires ? end : op->fires;
 }
 
 /* The rows of its input that an operator waits for before it fires the band that begins with firing y. */
-static uint16_t rows_for(const sqz_model *model, const sqz_op *op, int y) {
-    const int height = model->streams[op->input].height, last = band_end(op, y) - 1;
-    const int rows = first_row(op, last) + window_rows(op) + op->lag;
+static SQZ_NOINLINE uint16_t rows_for(const sqz_model *model, const sqz_op *op, int y) {
+    const int height = model->streams[op->input].height, rows = end_row(op, band_end(op, y) - 1) + op->lag;
     return (uint16_t)(y == op->fires ? NEVER : rows < 0 ? 0 : rows > height ? height : rows);
 }
 
 /* The output row that streaming pooling completes with input row y, or -1. */
-static int completed_by(const sqz_model *model, const sqz_op *op, int y) {
+static SQZ_NOINLINE int completed_by(const sqz_model *model, const sqz_op *op, int y) {
     const int last = model->streams[op->output].height - 1;
     const int spare = y + 1 + op->pad_top - op->kernel_h; /* input rows beyond the end of window 0 */
-    if (y + 1 == model->streams[op->input].height && spare <= last * op->stride_h) {
+    if (y + 1 == op->fires && spare <= last * op->stride_h) {
         return last;
     }
     return spare >= 0 && spare % op->stride_h == 0 ? spare / op->stride_h : -1;
 }
 
-/* The output row that firing y completes, or -1. */
-static int output_row(const sqz_model *model, const sqz_op *op, int y) {
-    switch (op->yields) {
-    case SQZ_WINDOW:
-        return completed_by(model, op, y);
-    case SQZ_LAST:
-        return y + 1 == op->fires ? 0 : -1;
-    default:
-        return y;
+/* Where firing y writes, or null if it completes no row. */
+static inline int8_t *place_of(const sqz_model *model, void *arena, const sqz_op *op, int y) {
+    int row = y;
+    if (op->yields != SQZ_EACH) {
+        row = op->yields == SQZ_WINDOW ? completed_by(model, op, y) : y + 1 == op->fires ? 0 : -1;
+        if (row < 0) {
+            return NULL;
+        }
     }
+    return row_of(&model->streams[op->output], arena, (unsigned)row) + op->out_offset;
 }
 
-static const int8_t **point_at_rows(const sqz_stream *stream, void *arena, int row, int end, const int8_t **in) {
+/* Points at the rows of a stream from `row` to before `end`, null outside the image. Returns where the next pointer goes. */
+static inline const int8_t **point_at_rows(const sqz_stream *stream, void *arena, int row, int end, const int8_t **in) {
+    const unsigned bytes = stream->row_bytes, height = stream->height;
+    const int8_t *const ring = (int8_t *)arena + stream->offset, *const ring_end = ring + stream->ring_rows * bytes;
     for (; row < 0 && row < end; ++row) {
         *in++ = NULL;
     }
-    const int8_t *const ring = (int8_t *)arena + stream->offset;
-    unsigned at = row < end ? (unsigned)row % stream->ring_rows : 0;
+    const int8_t *at = ring + (unsigned)row % stream->ring_rows * bytes;
     for (; row < end; ++row) {
-        *in++ = row < stream->height ? ring + at * stream->row_bytes : NULL;
-        at = at + 1 == stream->ring_rows ? 0 : at + 1;
+        *in++ = (unsigned)row < height ? at : NULL;
+        at += bytes;
+        if (at == ring_end) {
+            at = ring;
+        }
     }
     return in;
 }
 
-/* Where firing y writes, or null if it completes no row. */
-static int8_t *place_of(const sqz_model *model, void *arena, const sqz_op *op, int y) {
-    const int row = output_row(model, op, y);
-    return row < 0 ? NULL : row_of(&model->streams[op->output], arena, (unsigned)row) + op->out_offset;
+/* Calls an operator's kernel for `count` firings from y on, which write to `outs`. */
+static SQZ_NOINLINE void fire(const sqz_model *model, void *arena, const sqz_op *op, int8_t **outs, int y, int count) {
+    const int8_t *few[SQZ_ROWS_ON_STACK], **in = few;
+    sqz_rows rows;
+    rows.outs = outs;
+    rows.out = outs[count - 1];
+    rows.y = (uint16_t)y;
+    rows.count = (uint16_t)count;
+    rows.state = (int8_t *)arena + op->state;
+    rows.scratch = (int8_t *)arena + op->scratch;
+    const int first = first_row(op, y), end = end_row(op, y + count - 1);
+    if (end - first > SQZ_ROWS_ON_STACK) {
+        in = (const int8_t **)(void *)((int8_t *)rows.scratch - (end - first) * SQZ_POINTER_BYTES);
+    }
+    rows.in = in;
+    in = point_at_rows(&model->streams[op->input], arena, first, end, in);
+    if (op->input_b != SQZ_NONE) {
+        *in = row_of(&model->streams[op->input_b], arena, (unsigned)y);
+    }
+    op->kernel(op->params, &rows);
 }
 
-/* Calls an operator's kernel for the firings from y to `last`, and completes the rows that these have made if no other
- * operator is to add to them. */
-static void fire(const sqz_model *model, void *arena, const sqz_op *op, int y, int last) {
-    const int8_t *few[SQZ_ROWS_ON_STACK], **in = few;
-    int8_t *outs[SQZ_MOST_BAND];
-    const int first = first_row(op, y), end = first_row(op, last) + window_rows(op);
-    if (end - first > SQZ_ROWS_ON_STACK) {
-        in = (const int8_t **)(void *)((int8_t *)arena + op->scratch - (end - first) * SQZ_POINTER_BYTES);
-    }
-    for (int i = y; i <= last; ++i) {
-        outs[i - y] = place_of(model, arena, op, i);
-    }
-    const int8_t **next = point_at_rows(&model->streams[op->input], arena, first, end, in);
-    if (op->input_b != SQZ_NONE) {
-        *next = row_of(&model->streams[op->input_b], arena, (unsigned)y);
-    }
-    const sqz_rows rows = {
-        .in = in,
-        .out = outs[last - y],
-        .scratch = (int8_t *)arena + op->scratch,
-        .state = (int8_t *)arena + op->state,
-        .y = (uint16_t)y,
-        .count = (uint16_t)(last - y + 1),
-        .outs = outs,
-    };
-    op->kernel(op->params, &rows);
-    if (model->streams[op->output].last_producer == op - model->ops) {
-        for (int i = y; i <= last; ++i) {
-            if (outs[i - y]) {
-                complete_row(model, arena, op->output);
-            }
+/* Fires an operator once. Returns how many rows that has made, 0 or 1. */
+static inline unsigned fire_once(const sqz_model *model, void *arena, const sqz_op *op, int y) {
+    int8_t *out = place_of(model, arena, op, y);
+    fire(model, arena, op, &out, y, 1);
+    return out != NULL;
+}
+
+/* Fires a band, which ends before firing `end`. Returns how many rows that has made. */
+static SQZ_NOINLINE unsigned fire_band(const sqz_model *model, void *arena, const sqz_op *op, int y, int end) {
+    int8_t *outs[SQZ_MOST_BAND], **next = outs;
+    unsigned made = 0;
+    for (int i = y; i < end; ++i) {
+        *next = place_of(model, arena, op, i);
+        made += *next != NULL;
+        if (op->at_once && i + 1 < end) {
+            ++next;
+        } else {
+            fire(model, arena, op, outs, op->at_once ? y : i, (int)(next - outs) + 1);
         }
     }
+    return made;
 }
 
-/* Fires a band of an operator, its first input's rows being there. Returns whether the second input's were too. */
-static SQZ_NOINLINE int fire_next(const sqz_model *model, void *arena, const sqz_op *op) {
-    const unsigned i = (unsigned)(op - model->ops);
-    const int y = fired(arena)[i], end = band_end(op, y);
+/* Fires a band of an operator, its first input's rows being there, and completes the rows that it has made if no other
+ * operator is to add to them. Returns whether the second input's rows were there too. */
+static SQZ_NOINLINE int fire_next(const sqz_model *model, void *arena, const sqz_op *op, uint16_t *wanted) {
+    uint16_t *const firings = wanted - model->op_count;
+    const int y = *firings, end = band_end(op, y);
     if (op->input_b != SQZ_NONE) {
         const int height = model->streams[op->input_b].height; /* a map of one row meets all rows */
-        if (complete(model, arena)[op->input_b] < (end < height ? end : height)) {
+        if (complete(arena)[op->input_b] < (end < height ? end : height)) {
             return 0;
         }
     }
-    for (int from = y, to; from < end; from = to) {
-        to = op->at_once ? end : from + 1;
-        fire(model, arena, op, from, to - 1);
+    const unsigned made = op->band == 0 ? fire_once(model, arena, op, y) : fire_band(model, arena, op, y, end);
+    if (model->streams[op->output].last_producer == op - model->ops) {
+        complete_rows(model, arena, op->output, made);
     }
-    fired(arena)[i] = (uint16_t)end;
-    awaited(model, arena)[i] = rows_for(model, op, end);
+    *firings = (uint16_t)end;
+    *wanted = rows_for(model, op, end);
     return 1;
 }
 
 /* One step: offers every operator, in order, one band. Returns whether any took it. Most have nothing to do in most
  * steps, so an offer is one comparison. */
 static int advance(const sqz_model *model, void *arena) {
-    const uint16_t *wanted = awaited(model, arena), *const rows = complete(model, arena);
+    uint16_t *wanted = awaited(model, arena);
+    const uint16_t *const rows = complete(arena);
     const sqz_op *const end = model->ops + model->op_count;
     int any = 0;
     for (const sqz_op *op = model->ops; op < end; ++op, ++wanted) {
         if (rows[op->input] >= *wanted) {
-            any |= fire_next(model, arena, op);
+            any |= fire_next(model, arena, op, wanted);
         }
     }
     return any;
@@ -217,12 +231,12 @@ sqz_status sqz_push_row(const sqz_model *model, void *arena, const int8_t *row) 
         return status;
     }
     const sqz_stream *input = &model->streams[0];
-    const unsigned y = complete(model, arena)[0];
+    const unsigned y = complete(arena)[0];
     if (y >= input->height) {
         return SQZ_ERROR_STATE;
     }
     memcpy(row_of(input, arena, y), row, input->row_bytes);
-    complete_row(model, arena, 0);
+    complete_rows(model, arena, 0, 1);
     (void)advance(model, arena);
     return SQZ_OK;
 }
@@ -233,10 +247,10 @@ sqz_status sqz_finish(const sqz_model *model, void *arena, int8_t *output) {
         return status;
     }
     const sqz_stream *result = &model->streams[model->output];
-    if (complete(model, arena)[0] < model->streams[0].height) {
+    if (complete(arena)[0] < model->streams[0].height) {
         return SQZ_ERROR_STATE;
     }
-    while (complete(model, arena)[model->output] < result->height) {
+    while (complete(arena)[model->output] < result->height) {
         if (!advance(model, arena)) {
             return SQZ_ERROR_STATE; /* the tables are not of one model */
         }

@@ -35,6 +35,31 @@ void sqz_mve_begin(sqz_mve_tile *tile, const sqz_conv *conv, const sqz_rows *row
     }
 }
 
+/* The window from `start` on, which leaves the image. */
+static SQZ_NOINLINE void copy_edge(const sqz_window *window, int start, int8_t *to) {
+    const sqz_conv *conv = window->conv;
+    const int bytes = (int)window->bytes, beyond = start + bytes - conv->in_width * conv->in_channels;
+    const int left = start < 0 ? -start : 0, inside = bytes - left - (beyond < 0 ? 0 : beyond);
+    const int8_t *const *row = window->in;
+    if (inside < bytes || window->end < 0) {
+        sqz_set(to, conv->input_zero_point, window->rows * window->bytes);
+    }
+    for (unsigned i = window->rows; i; --i, row += window->row_step, to += bytes) {
+        if (*row && inside > 0) {
+            sqz_copy(to + left, *row + (start + left), (unsigned)inside);
+        }
+    }
+}
+
+/* That of output pixel x. */
+static void copy_window(const sqz_window *window, unsigned x, int8_t *to) {
+    if (window->conv->dilation_w > 1) {
+        sqz_window_copy(window, x, 0, window->rows, to);
+    } else {
+        copy_edge(window, sqz_window_start(window, x), to);
+    }
+}
+
 void sqz_mve_fill(sqz_mve_tile *tile, unsigned x) {
     const sqz_window *window = &tile->window;
     const unsigned next = x + 1 < window->out_width ? x + 1 : x, bytes = window->bytes, stride = tile->stride;
@@ -44,8 +69,8 @@ void sqz_mve_fill(sqz_mve_tile *tile, unsigned x) {
     tile->inputs[0] = to;
     tile->inputs[1] = to + stride;
     if (!sqz_window_inside(window, start, start + step)) {
-        sqz_window_copy(window, x, 0, window->rows, to);
-        sqz_window_copy(window, next, 0, window->rows, to + stride);
+        copy_window(window, x, to);
+        copy_window(window, next, to + stride);
     } else if (bytes == stride) { /* one run of whole vectors */
         tile->inputs[0] = *row + start;
         tile->inputs[1] = *row + start + step;

@@ -197,7 +197,7 @@ Op = _structure(
     params=c_void_p,
     scratch=c_uint32,
     state=c_uint32,
-    out_offset=c_uint32,
+    out_offset=c_uint16,
     fires=c_uint16,
     yields=c_uint8,
     input=c_uint8,
@@ -255,7 +255,7 @@ class Call:
     kernel_h: int = 1
     stride_h: int = 1
     pad_top: int = 0
-    band: int = 1
+    band: int = 0
     first_band: int = 1
     left_over: int = 0
     at_once: int = 0

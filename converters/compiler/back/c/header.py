@@ -8,7 +8,7 @@ from converters import c_text as c
 from converters.compiler.middle import program as prog
 from converters.compiler.middle.plan import ARENA_ALIGN, Plan
 
-FORMAT_VERSION = 3  # SQZ_FORMAT_VERSION of the library this was written for
+FORMAT_VERSION = 4  # SQZ_FORMAT_VERSION of the library this was written for
 
 
 def header(plan: Plan, name: str) -> str:

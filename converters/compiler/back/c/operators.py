@@ -45,10 +45,7 @@ def coded(plan: Plan, i: int, choice: Choice, tables: Tables) -> CodedOperator:
         "kernel_h": operator.rows,
         "stride_h": operator.stride_h,
         "pad_top": operator.pad_top,
-        "band": operator.band,
-        "first_band": operator.first_band,
-        "left_over": operator.left_over,
-        "at_once": int(operator.at_once),
+        **_band(operator),
         "lag": plan.schedule.lag[i],
         **({"doublings": operator.doublings} if operator.doublings else {}),
     }
@@ -58,6 +55,14 @@ def coded(plan: Plan, i: int, choice: Choice, tables: Tables) -> CodedOperator:
         f"static const {ctype} {name} = {{\n{designated(values)}\n}};",
         f"    {{{fields}}},",
     )
+
+
+def _band(operator: prog.Operator) -> dict[str, object]:
+    if (operator.band, operator.first_band, operator.left_over) == (1, 1, 0):
+        return {"band": 0}
+    at_once = int(operator.at_once)
+    names = ("band", "first_band", "left_over")
+    return {**{name: getattr(operator, name) for name in names}, "at_once": at_once}
 
 
 def _comment(program: prog.Program, i: int) -> str:
