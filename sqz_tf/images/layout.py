@@ -246,8 +246,8 @@ def _gathered(
             if name.startswith(node + "/" if node else "") and len(parts) > 1:
                 places[name] = (split, parts[0])
                 deep += [name] * (len(parts) > 2)
-    places = _same_spelling(places, notes)
     classes = {label for _, label in places.values()}
+    places = _same_spelling(places, notes)
     levels = (name.rpartition("/") for name in folders)
     empty = {last for folder, _, last in levels if folder in nodes} - classes
     return Layout(places, tuple(sorted(empty)), (*notes, *_loose_note(len(pictures) - len(places)), *_deep_text(deep)))
