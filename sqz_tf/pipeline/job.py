@@ -43,6 +43,11 @@ class Training:
         """The number of pictures that are read."""
         return self.summary.pictures
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the pictures before the work begins."""
+        return self.summary.notes
+
     def make(self, run: Run) -> Made:
         """Run or resume the stages up to the quantized network."""
         from sqz_tf.pipeline.training import make
@@ -57,7 +62,7 @@ class Training:
         width, height = self.summary.median_size
         return {
             "data": f"{self.summary.name}: {self.summary.pictures} pictures, median {width}×{height}",
-            "notes": list(self.summary.notes),
+            "notes": list(self.notes),
             **foresee(self.plan, self.summary, HEAD_EPOCHS if self.pretrained else 0),
         }
 
@@ -76,6 +81,11 @@ class Calibrating:
     def pictures(self) -> int:
         """The number of pictures that are read, at most."""
         return len(self.found.entries) + self.plan.data.calibration_images
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the pictures before the work begins."""
+        return self.found.notes
 
     def make(self, run: Run) -> Made:
         """Run or resume the stages up to the quantized network."""
@@ -104,7 +114,7 @@ class Calibrating:
             "pruned_layers": [],
             "class_weights": "none",
             "seconds": CALIBRATION_SECONDS + 0.2 * pictures,
-            "notes": list(self.found.notes),
+            "notes": list(self.notes),
         }
 
 

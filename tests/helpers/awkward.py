@@ -151,7 +151,7 @@ def train_images_with_hyphens(root: Path) -> None:
     two_splits(root, "train-images", "test-images")
 
 
-@case("splits", "cat dog", GIVEN)
+@case("splits", "cat dog", GIVEN, "the folders are taken from images")
 def train_inside_images(root: Path) -> None:
     two_splits(root / "images", "train", "test")
 
@@ -231,6 +231,19 @@ def test_pictures_without_labels(root: Path) -> None:
     fill(root / "test", 5)
 
 
+@case(
+    "splits",
+    "cat dog",
+    TWO,
+    "the classes of abc_train are taken from abc_train/abc_train",
+    "folders taken for splits: abc_test for test, abc_train for train",
+    "3 pictures in abc_test, which has no class folders: ignored",
+)
+def doubled_folders_and_test_pictures_without_labels(root: Path) -> None:
+    classes(root / "abc_train" / "abc_train")
+    fill(root / "abc_test" / "abc_test", 3)
+
+
 @case("splits", "cat dog", (9, 2, 4), "the splits are taken from inside each class")
 def splits_inside_each_class(root: Path) -> None:
     put(root, cat__train=6, dog__train=5, cat__test=2, dog__test=2)
@@ -303,7 +316,7 @@ def conditions_inside_each_class(root: Path) -> None:
     put(root, cat__day=3, cat__night=3, dog__day=3, dog__night=3)
 
 
-@case("not told", "cat dog", TWO, "12 pictures lie deeper", options="--splits none")
+@case("not told", "cat dog", TWO, "warning: 12 pictures lie deeper", options="--splits none")
 def conditions_inside_each_class_as_said(root: Path) -> None:
     conditions_inside_each_class(root)
 
@@ -369,7 +382,7 @@ def pictures_without_folders(root: Path) -> None:
 # Where classes lie ----------------------------------------------------------------------------------------------
 
 
-@case("depth")
+@case("depth", "cat dog", TWO, "the folders are taken from archive")
 def a_folder_around_it(root: Path) -> None:
     classes(root / "archive")
 
@@ -382,6 +395,11 @@ def folders_around_it(root: Path) -> None:
 @case("depth", "cat dog", TWO, "6 pictures lie deeper than their class's own folder (cat/2024, cat/2025)")
 def pictures_deeper_than_their_class(root: Path) -> None:
     put(root, cat__2024=3, cat__2025=3, dog=6)
+
+
+@case("depth", "pets wild", TWO, "warning: 12 pictures lie deeper than their class's own folder (pets/cat, pets/dog")
+def folders_that_may_be_the_classes(root: Path) -> None:
+    put(root, pets__cat=3, pets__dog=3, wild__fox=3, wild__wolf=3)
 
 
 @case("depth", "cat dog", TWO, "3 pictures lie in no class folder: ignored")

@@ -30,8 +30,8 @@ def table(
 
 
 def split_rows(train: str, test: str) -> list[Row]:
-    """Return the rows of `listed` with a third cell, every third one in test."""
-    return [(*row, test if number % 3 == 2 else train) for number, row in enumerate(listed())]
+    """Return the rows of `listed` with a third cell, every other one in test."""
+    return [(*row, test if number % 2 else train) for number, row in enumerate(listed())]
 
 
 @case("labels.csv")
@@ -39,12 +39,12 @@ def a_labels_csv(root: Path) -> None:
     table(root, listed())
 
 
-@case("labels.csv", "cat dog", (6, 2, 4))
+@case("labels.csv", "cat dog", (4, 2, 6))
 def a_split_column(root: Path) -> None:
     table(root, split_rows("train", "test"), "file,label,split")
 
 
-@case("labels.csv", "cat dog", (6, 2, 4), "columns of labels.csv taken by their likeliest sense: Set for split")
+@case("labels.csv", "cat dog", (4, 2, 6), "columns of labels.csv taken by their likeliest sense: Set for split")
 def a_set_column(root: Path) -> None:
     table(root, split_rows("Training", "PublicTest"), "file,label,Set")
 
