@@ -194,7 +194,10 @@ def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> i
         return _dry_run(arguments, options, workspace, console)
     with workspace:
         console.note(f"reading {arguments.data}")
-        report, folder = execute(_job(arguments, options), workspace, console, line)
+        job = _job(arguments, options)
+        for note in job.notes:
+            console.note(f"note: {note}")
+        report, folder = execute(job, workspace, console, line)
     _print_result(report, folder, arguments.json)
     if not report["gate"]["passed"]:
         return EXIT_FAILED

@@ -199,14 +199,15 @@ def command(
       arguments: as parsed, with the options of `common_options`.
       work: does it, and returns the exit code.
     """
-    return run(lambda: work(arguments, Console(arguments.quiet)), arguments.debug, interrupted)
+    return run(lambda: work(arguments, Console(arguments.quiet)), arguments.debug, interrupted, arguments.quiet)
 
 
-def run(main: Callable[[], int], debug: bool = False, interrupted: str = "interrupted") -> int:
+def run(main: Callable[[], int], debug: bool = False, interrupted: str = "interrupted", quiet: bool = False) -> int:
     """Run a command's work; any failure, foreseen or not, becomes one line on stderr and exit code 1.
 
     Args:
       interrupted: what to say after Ctrl-C.
+      quiet: say no notes, not even before an error.
     """
     streams.make_safe()
     previous = signal.signal(signal.SIGTERM, _terminate)
@@ -218,16 +219,16 @@ def run(main: Callable[[], int], debug: bool = False, interrupted: str = "interr
         say(interrupted)
         return EXIT_INTERRUPTED
     except Exception as error:
-        _report(error, debug)
+        _report(error, debug, quiet)
         return EXIT_FAILED
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _report(error: Exception, debug: bool) -> None:
+def _report(error: Exception, debug: bool, quiet: bool) -> None:
     if debug:
         say_lines(traceback.format_exc())
-    for note in getattr(error, "notes", ()):
+    for note in () if quiet else getattr(error, "notes", ()):
         say(f"note: {note}")
     if line := _told(error):
         say(line, error=True)

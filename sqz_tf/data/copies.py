@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -46,29 +46,33 @@ def copy_notes(
     groups: defaultdict[bytes, list[int]] = defaultdict(list)
     for row, key in enumerate(keys):
         groups[key].append(row)
-    several = [rows for rows in groups.values() if len({digests[row] for row in rows}) > 1]
-    apart = [rows for rows in several if len({part[row] for row in rows if row in part}) > 1]
-    left_out = [row for rows in several for row in rows if row not in part]
-    quiet = [rows for rows in several if rows not in apart and all(row in part for row in rows)]
-    mixed = [rows for rows in several if len({labels[row] for row in rows}) > 1]
-    return (
-        *_note(quiet, names, "", "kept on one side of the split"),
-        *_left_out_note(left_out, several, names),
-        *_note(apart, names, "warning: ", "on both sides of the split, so that accuracies may be too high"),
-        *_note(mixed, names, "warning: ", "in another class"),
-    )
+    found: defaultdict[str, list[list[int]]] = defaultdict(list)
+    for rows in groups.values():
+        if len({digests[row] for row in rows}) > 1:
+            found[_outcome(rows, labels, part)].append(rows)
+    return tuple(_said(outcome, found[outcome], names, part) for outcome in _SAID if found[outcome])
 
 
-def _note(groups: Sequence[Sequence[int]], names: Sequence[str], mark: str, what: str) -> tuple[str, ...]:
-    count = sum(len(rows) - 1 for rows in groups)
-    return (f"{mark}{count} pictures look like others ({_example(groups[0], names)}): {what}",) if groups else ()
+_SAID = {
+    "together": "{} pictures look like others ({}): kept on one side of the split",
+    "left out": "warning: {} pictures look like held-out ones ({}): not trained on",
+    "apart": "warning: {} pictures look like others ({}): on both sides of the split, so accuracies may be too high",
+    "mixed": "warning: {} pictures look like others ({}): in another class",
+}
 
 
-def _left_out_note(left_out: Sequence[int], groups: Iterable[Sequence[int]], names: Sequence[str]) -> tuple[str, ...]:
-    if not left_out:
-        return ()
-    rows = next(rows for rows in groups if left_out[0] in rows)
-    return (f"warning: {len(left_out)} pictures look like held-out ones ({_example(rows, names)}): not trained on",)
+def _outcome(rows: Sequence[int], labels: Sequence[int], part: Mapping[int, str]) -> str:
+    if len({labels[row] for row in rows}) > 1:
+        return "mixed"
+    if any(row not in part for row in rows):
+        return "left out"
+    return "apart" if len({part[row] for row in rows}) > 1 else "together"
+
+
+def _said(outcome: str, groups: Sequence[Sequence[int]], names: Sequence[str], part: Mapping[int, str]) -> str:
+    left_out = sum(row not in part for rows in groups for row in rows)
+    count = left_out if outcome == "left out" else sum(len(rows) - 1 for rows in groups)
+    return _SAID[outcome].format(count, _example(groups[0], names))
 
 
 def _example(rows: Sequence[int], names: Sequence[str]) -> str:

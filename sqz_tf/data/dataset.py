@@ -23,7 +23,6 @@ from sqz_tf.data.copies import looks_for_copies
 from sqz_tf.data.rows import (
     Progress,
     Rows,
-    content_of,
     digest_of,
     fingerprint,
     look_of,
@@ -109,7 +108,7 @@ class Dataset:
 def summarise(config: DataConfig) -> Summary:
     """Count classes, pictures and splits; files are read and hashed, and the headers of some are parsed.
 
-    Corrupt pictures are found only by `load`, so its counts may be a little lower.
+    Where copies are not looked for, corrupt pictures are found only by `load`, and its counts may be a little lower.
 
     Raises:
       DataError: the source cannot be read or split.
@@ -128,12 +127,13 @@ def _summarised(config: DataConfig, source: Source) -> Summary:
 
     def see(numbered: tuple[int, Item]) -> tuple[Item, bytes | ImageError, list[tuple[int, int]], Look | None]:
         position, item = numbered
-        with FILES.room(item.size()):
-            content = content_of(item)
-            if isinstance(content, ImageError):
-                return item, content, [], None
-            size = size_of(content, item.name) if position % step == 0 else []
-            return item, digest_of(content), size, look_of(content, item.name) if looking else None
+        try:
+            with FILES.room(item.size()):
+                content = item.read()
+                size = size_of(content, item.name) if position % step == 0 else []
+                return item, digest_of(content), size, look_of(content, item.name) if looking else None
+        except ImageError as error:
+            return item, error, [], None
 
     for item, digest, size, seen in map_ordered(see, enumerate(source.items())):
         if isinstance(digest, ImageError):

@@ -179,21 +179,17 @@ class _Decoded:
     look: Look | None = None
 
 
-def content_of(item: Item) -> bytes | np.ndarray | ImageError:
-    """Return the bytes or pixels of a picture, or why there are none."""
-    try:
-        return item.read()
-    except ImageError as error:
-        return error
-
-
 def digest_of(content: bytes | np.ndarray) -> bytes:
     """Return the SHA-256 of a picture."""
     return hashlib.sha256(content if isinstance(content, bytes) else np.ascontiguousarray(content).data).digest()
 
 
 def look_of(content: bytes | np.ndarray, name: str) -> Look | None:
-    """Return what a picture file looks like."""
+    """Return what a picture file looks like.
+
+    Raises:
+      ImageError: it cannot be decoded.
+    """
     return look(content, name) if isinstance(content, bytes) else None
 
 

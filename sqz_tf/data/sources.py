@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sqz_tf.base.errors import DataError, first_line, noting
+from sqz_tf.base.errors import ConfigError, DataError, first_line, noting
 from sqz_tf.base.paths import absolute
 from sqz_tf.base.spec import DataConfig
 from sqz_tf.data.splits import SPLITS
@@ -59,10 +59,13 @@ class Source:
 def open_source(config: DataConfig) -> Source:
     """Return the pictures of a folder, an archive or a data set that has a name."""
     source = config.source
-    if source in NAMED:
-        return NAMED[source]()
-    if source.startswith("tfds:"):
-        return _tfds(source.removeprefix("tfds:"))
+    if source in NAMED or source.startswith("tfds:"):
+        if config.splits or config.zip_encoding:
+            raise ConfigError(
+                f"--splits and --zip-encoding say nothing of {source}",
+                expected="a folder or .zip of pictures with them",
+            )
+        return NAMED[source]() if source in NAMED else _tfds(source.removeprefix("tfds:"))
     if not os.path.exists(source):
         raise DataError(
             f"there is no data set, folder or file {source!r}",

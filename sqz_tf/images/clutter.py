@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 _NAMES = frozenset(
     {
@@ -26,6 +27,7 @@ _AFFIX = re.compile(r"^(thumb|tn|preview|small)[-_ ]|[-_ ](thumb|thumbnail|tn|pr
 _SHOWN = 4
 
 
+@lru_cache(1 << 16)
 def is_clutter(part: str) -> bool:
     """Tell by the name of a file or folder alone that it is none of the person's: hidden, or left by a program."""
     plain = part.casefold()
@@ -65,8 +67,12 @@ def thumbnails(names: Iterable[str]) -> dict[str, str]:
 
 
 def _thumbnail_folder(name: str) -> str | None:
-    folders = name.split("/")[:-1]
-    return next((part for part in folders if part.casefold().strip("_-") in _THUMBNAILS), None)
+    return _thumbnail_part(name.rpartition("/")[0])
+
+
+@lru_cache(1 << 12)
+def _thumbnail_part(folder: str) -> str | None:
+    return next((part for part in folder.split("/") if part.casefold().strip("_-") in _THUMBNAILS), None)
 
 
 def _originals(name: str, part: str) -> Iterable[str]:

@@ -21,7 +21,7 @@ from sqz_tf.base.errors import DataError
 from sqz_tf.base.units import megabytes
 from sqz_tf.images import tags
 from sqz_tf.images.budget import PIXELS, give_back
-from sqz_tf.images.formats import cost, readable
+from sqz_tf.images.formats import cost, needed, readable
 
 MAX_SIDE = 65_535
 """Longest side of a picture that is decoded, in pixels: what a JPEG can have at most."""
@@ -136,7 +136,17 @@ def _open(data: bytes, name: str) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise _too_large(name, "more pixels than Pillow opens", f"a picture that takes {_BUDGET} at most") from error
     except Exception as error:
+        if package := needed(data[:64]):
+            raise _lacks(name, package) from error
         raise _not_decoded(name, error) from error
+
+
+def _lacks(name: str, package: str) -> ImageError:
+    return ImageError(
+        f"{name or 'the picture'} is in a format that {package} would read, which is not installed",
+        expected="a JPEG, PNG or another format that Pillow reads",
+        fix=f"pip install {package}, or save it as JPEG",
+    )
 
 
 def _size(image: Image.Image, data: bytes, name: str) -> tuple[int, int]:

@@ -177,7 +177,7 @@ def _from_folders(path: Path, store: Store, files: Sorted, said: dict[str, str] 
         notes = (f"it looks like {foreign}",) if foreign else ()
         return ImageSet(path, (), tuple(map(Entry, files.pictures)), notes=notes)
     try:
-        layout = read_layout(str(path), files.pictures, store.folders, said)
+        layout = read_layout(str(path), files.pictures, store.folders, said, wrapped=path.is_file())
     except DataError as error:
         if foreign:
             raise _boxes(path, foreign) from error

@@ -25,8 +25,11 @@ def foreign_format(files: Sorted) -> str:
 def _beside(files: Sorted, ending: str, folders: Sequence[str]) -> bool:
     """Tell whether most pictures have a file of their name and an ending, beside them or in a folder of its own."""
     stems = _stems(name for name in files.others if name.lower().endswith(ending))
+    if not stems:
+        return False
     pictures = _stems(files.pictures)
-    both = {(folder, stem) for folder, stem in stems if stem in {name for _, name in pictures}}
+    known = {stem for _, stem in pictures}
+    both = {(folder, stem) for folder, stem in stems if stem in known}
     near = {(folder, stem) for folder, stem in both if (folder, stem) in pictures}
     apart = {(folder, stem) for folder, stem in both if set(folder.casefold().split("/")) & set(folders)}
     return 2 * len(near | apart) > len(pictures)

@@ -60,7 +60,11 @@ def joined(folder: str, name: str) -> str:
 
 
 def read_layout(
-    where: str, pictures: Sequence[str], folders: Iterable[str], said: Mapping[str, str] | None = None
+    where: str,
+    pictures: Sequence[str],
+    folders: Iterable[str],
+    said: Mapping[str, str] | None = None,
+    wrapped: bool = False,
 ) -> Layout:
     """Read labels and splits from folders.
 
@@ -69,6 +73,7 @@ def read_layout(
       pictures: paths below it, with `/` between their parts.
       folders: all folders below it, for class folders without pictures.
       said: the split of each folder on top as a person says, empty if those are classes; None to recognise them.
+      wrapped: one folder around everything is what a zip file has, and needs no note.
 
     Raises:
       DataError: it cannot be told which folders are classes.
@@ -77,7 +82,7 @@ def read_layout(
     for folder, count in Counter(name.rpartition("/")[0] for name in pictures).items():
         tree.add(folder, count)
     base = "" if said == {} else _wrapper(tree, said)
-    notes = [f"the folders are taken from {base}"] if "/" in base else []
+    notes = [f"the folders are taken from {base}"] if base and not (wrapped and "/" not in base) else []
     if said == {}:
         return _classes(pictures, folders, base, notes)
     if said:
@@ -208,30 +213,40 @@ def _said_splits(tree: _Tree, base: str, said: Mapping[str, str]) -> dict[str, s
 def _splits(
     tree: _Tree, pictures: Sequence[str], folders: Iterable[str], base: str, kinds: Mapping[str, str], notes: list[str]
 ) -> Layout:
+    """Take the folders on top for splits, and what is inside each for its classes."""
     kinds = resolved(kinds)
-    nodes: dict[str, str | None] = {}
-    for top, kind in kinds.items():
-        node = start = joined(base, top)
-        while inside := tree.sole(node):
-            node = inside
-        if node != start and kind != UNLABELLED:
-            notes.append(f"the classes of {top} are taken from {node}")
-        if kind in SPLITS:
-            nodes[node] = kind
     used = {top: kind for top, kind in kinds.items() if kind in SPLITS}
     if text := unusual(used):
         notes.append(f"folders taken for splits: {text}")
-    aside: set[str] = set()
+    nodes: dict[str, str | None] = {}
     for top in sorted(kinds):
         within = joined(base, top)
-        if top in used and tree.within(within):
+        if top in used and _has_classes(tree, top, within):
+            nodes[_innermost(tree, top, within, notes)] = kinds[top]
             continue
-        found = [name for name in pictures if name.startswith(within + "/")]
         why = "has no class folders" if top in used else "is neither train, validation nor test"
-        notes.append(f"{len(found)} pictures in {top}, which {why}: ignored")
-        aside |= set(found)
-    ours = [name for name in pictures if name not in aside]
-    return _gathered(ours, folders, nodes, notes)
+        count = sum(name.startswith(within + "/") for name in pictures)
+        pictures = [name for name in pictures if not name.startswith(within + "/")]
+        notes.append(f"{count} pictures in {top}, which {why}: ignored")
+    return _gathered(pictures, folders, nodes, notes)
+
+
+def _innermost(tree: _Tree, top: str, folder: str, notes: list[str]) -> str:
+    """Follow the one folder inside a split down to its class folders."""
+    node = folder
+    while inside := tree.sole(node):
+        node = inside
+    if node != folder:
+        notes.append(f"the classes of {top} are taken from {node}")
+    return node
+
+
+def _has_classes(tree: _Tree, top: str, folder: str) -> bool:
+    """Tell whether a split holds class folders, and not just one folder that is called like it."""
+    names = tree.within(folder)
+    if len(names) != 1 or tree.within(joined(folder, names[0])):
+        return bool(names)
+    return names != [top] and (split_of(names[0]) is None or split_of(names[0]) != split_of(top))
 
 
 def _gathered(
@@ -246,11 +261,15 @@ def _gathered(
             if name.startswith(node + "/" if node else "") and len(parts) > 1:
                 places[name] = (split, parts[0])
                 deep += [name] * (len(parts) > 2)
-    places = _same_spelling(places, notes)
     classes = {label for _, label in places.values()}
+    places = _same_spelling(places, notes)
     levels = (name.rpartition("/") for name in folders)
     empty = {last for folder, _, last in levels if folder in nodes} - classes
-    return Layout(places, tuple(sorted(empty)), (*notes, *_loose_note(len(pictures) - len(places)), *_deep_text(deep)))
+    return Layout(
+        places,
+        tuple(sorted(empty)),
+        (*notes, *_loose_note(len(pictures) - len(places)), *_deep_text(deep, len(places))),
+    )
 
 
 def _same_spelling(places: dict[str, tuple[str | None, str]], notes: list[str]) -> dict[str, tuple[str | None, str]]:
@@ -278,8 +297,9 @@ def _deep_note(places: Iterable[str], level: int) -> tuple[str, ...]:
     return _deep_text([name for name in places if name.count("/") > level])
 
 
-def _deep_text(names: Sequence[str]) -> tuple[str, ...]:
+def _deep_text(names: Sequence[str], of: int = 0) -> tuple[str, ...]:
+    mark = "warning: " if len(names) == of else ""
     if not names:
         return ()
     where = shown({name.rpartition("/")[0] for name in names}, 2)
-    return (f"{len(names)} pictures lie deeper than their class's own folder ({where}): counted to the class",)
+    return (f"{mark}{len(names)} pictures lie deeper than their class's own folder ({where}): counted to the class",)

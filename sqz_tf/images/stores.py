@@ -92,8 +92,9 @@ class _Zip:
     def __init__(self, path: Path, encoding: str) -> None:
         self.archive, notes = _opened(path, encoding)
         _refuse_bomb(path, self.archive.sizes)
-        kept = sorted(name for name in self.archive.sizes if clutter_in(name) is None)
-        left_out = {_up_to(name, part) for name in self.archive.sizes if (part := clutter_in(name))}
+        clutter = {name: part for name in self.archive.sizes if (part := clutter_in(name))}
+        kept = sorted(name for name in self.archive.sizes if name not in clutter)
+        left_out = {_up_to(name, part) for name, part in clutter.items()}
         self.names = tuple(name for name in kept if not name.endswith("/"))
         self.folders = {name.rstrip("/") for name in kept if name.endswith("/")}
         self.folders |= {name.rsplit("/", 1)[0] for name in self.names if "/" in name}
@@ -134,6 +135,9 @@ def _archive(path: Path, encoding: str) -> Archive:
     try:
         return Archive(path, MAX_ZIP_BYTES, encoding)
     except ArchiveError as error:
+        if isinstance(error.__cause__, UnicodeDecodeError):
+            fix = "give another --zip-encoding, or none to have it guessed"
+            raise DataError(f"{path} holds names that are not {encoding}", fix=fix) from error
         raise DataError(
             f"{path} cannot be opened as a zip file ({error})",
             expected="a whole .zip of pictures",

@@ -42,6 +42,11 @@ class Training:
         """The number of pictures that are read."""
         return self.summary.pictures
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the pictures before the work begins."""
+        return self.summary.notes
+
     def make(self, run: Run) -> Made:
         """Run or resume the stages up to the quantized network."""
         from sqz_tf.pipeline.training import make
@@ -56,7 +61,7 @@ class Training:
         width, height = self.summary.median_size
         return {
             "data": f"{self.summary.name}: {self.summary.pictures} pictures, median {width}×{height}",
-            "notes": [*self.summary.notes, *(self.pretrained.notes if self.pretrained else ())],
+            "notes": [*self.notes, *(self.pretrained.notes if self.pretrained else ())],
             **foresee(self.plan, self.summary, HEAD_EPOCHS if self.pretrained else 0),
         }
 
@@ -75,6 +80,11 @@ class Calibrating:
     def pictures(self) -> int:
         """The number of pictures that are read, at most."""
         return len(self.found.entries) + self.plan.data.calibration_images
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the pictures before the work begins."""
+        return self.found.notes
 
     def make(self, run: Run) -> Made:
         """Run or resume the stages up to the quantized network."""
@@ -102,7 +112,7 @@ class Calibrating:
             "pruned_layers": [],
             "class_weights": "none",
             "seconds": CALIBRATION_SECONDS + 0.2 * pictures,
-            "notes": [*self.found.notes, *self.pretrained.notes],
+            "notes": [*self.notes, *self.pretrained.notes],
         }
 
 

@@ -1,0 +1,358 @@
+"""Awkward data sets of files that are not the person's, of copies and of names; see `tests.helpers.awkward`."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.helpers.awkward import GIVEN, TWO, case, classes, encoded, fill, photograph, picture, put, two_splits, write
+
+LEFT_OUT = "hidden, or left by systems and programs"
+
+
+# Files that are not the person's --------------------------------------------------------------------------------
+
+
+@case("not theirs", "cat dog", TWO, f"{LEFT_OUT} (2 × @eaDir): left out")
+def thumbnails_of_synology(root: Path) -> None:
+    classes(root)
+    for name in ("cat", "dog"):
+        for number in range(6):
+            for size in ("XL", "M"):
+                thumbnail = root / name / "@eaDir" / f"{number}.png" / f"SYNOPHOTO_THUMB_{size}.jpg"
+                write(thumbnail, picture(str(thumbnail), "JPEG"))
+
+
+@case("not theirs", "cat dog", TWO, f"{LEFT_OUT} (2 × .@__thumb): left out")
+def thumbnails_of_qnap(root: Path) -> None:
+    classes(root)
+    for name in ("cat", "dog"):
+        fill(root / name / ".@__thumb", 6)
+
+
+@case("not theirs", "cat dog", TWO, f"{LEFT_OUT} (.thumbnails): left out")
+def thumbnails_of_a_desktop(root: Path) -> None:
+    classes(root)
+    put(root, **{"cat__.thumbnails__normal": 6})
+
+
+@case("not theirs", "cat dog", TWO, "6 thumbnails of other pictures (in thumbs): left out")
+def thumbnails_beside_pictures(root: Path) -> None:
+    classes(root)
+    put(root, cat__thumbs=6)
+
+
+@case("not theirs", "cat dog", TWO, f"{LEFT_OUT} (#recycle, $RECYCLE.BIN, @Recycle): left out")
+def bins(root: Path) -> None:
+    classes(root)
+    put(root, **{"#recycle__cat": 3, "$RECYCLE.BIN__S-1-5": 3, "@Recycle": 2})
+
+
+@case("not theirs", "cat dog", TWO, f"{LEFT_OUT} (2 × desktop.ini, .DS_Store, Thumbs.db): left out")
+def files_of_desktops(root: Path) -> None:
+    classes(root)
+    for name in (".DS_Store", "cat/Thumbs.db", "cat/desktop.ini", "dog/desktop.ini"):
+        write(root / name, b"\0")
+
+
+@case("not theirs", "cat dog", TWO, f"{LEFT_OUT} (._0.png, ._1.png, ._2.png, ._3.png, …): left out")
+def resource_forks(root: Path) -> None:
+    classes(root)
+    for number in range(6):
+        write(root / "cat" / f"._{number}.png", b"\0\5\x16\7")
+
+
+@case("not theirs", "cat dog", TWO, f"{LEFT_OUT} (2 × .ipynb_checkpoints, .git): left out")
+def checkpoints_and_versions(root: Path) -> None:
+    classes(root)
+    put(root, **{"cat__.ipynb_checkpoints": 2, ".ipynb_checkpoints": 1, ".git__objects": 1})
+
+
+@case("not theirs", "cat dog", TWO, f"{LEFT_OUT} (System Volume Information, lost+found): left out")
+def a_whole_disk(root: Path) -> None:
+    classes(root)
+    put(root, **{"lost+found": 2, "System Volume Information": 1})
+
+
+@case("not theirs", "cat dog", TWO, f"{LEFT_OUT} (Catalog Previews.lrdata): left out")
+def previews_of_lightroom(root: Path) -> None:
+    classes(root)
+    put(root, **{"Catalog Previews.lrdata__0__01": 4})
+
+
+@case("not theirs", "cat dog", TWO, "3 files are no pictures by their names (1 × .bak, 1 × .nef, 1 × .thm): ignored")
+def copies_and_raw_pictures_of_cameras(root: Path) -> None:
+    classes(root)
+    write(root / "cat" / "0.png.bak", picture("backup"))
+    write(root / "cat" / "0.nef", encoded(Image.new("RGB", (4, 4)), "TIFF"))
+    write(root / "cat" / "0.thm", picture("film", "JPEG"))
+
+
+@case("not theirs", "cat dog", TWO, f"{LEFT_OUT} (__MACOSX): left out")
+def a_zip_of_a_mac(root: Path) -> Path:
+    classes(root)
+    names = [*packed(root), *((f"__MACOSX/cat/._{n}.png", b"\0\5\x16\7") for n in range(6))]
+    return zipped(root, names)
+
+
+@case("not theirs", "cat dog", TWO, "1 file is no picture by its name (1 × .zip): ignored")
+def a_zip_in_a_zip(root: Path) -> Path:
+    classes(root)
+    inner = zipped(root, packed(root)).read_bytes()
+    return zipped(root, [*packed(root), ("more.zip", inner)])
+
+
+@case(
+    "not theirs", refused="holds no pictures, only 2 × .zip; expected files such as .jpg or .png; unpack the archives"
+)
+def a_zip_for_each_class(root: Path) -> None:
+    for name in ("cat", "dog"):
+        write(root / f"{name}.zip", b"PK\3\4")
+
+
+def packed(root: Path) -> list[tuple[str, bytes]]:
+    """Return what lies below a folder."""
+    paths = sorted(path for path in root.rglob("*") if path.is_file() and path.suffix != ".zip")
+    return [(path.relative_to(root).as_posix(), path.read_bytes()) for path in paths]
+
+
+def zipped(root: Path, files: list[tuple[str, bytes]], change: Callable[[bytes], bytes] = bytes) -> Path:
+    """Write a zip file beside the folder, after a change of its bytes."""
+    path = root.with_name(root.name + "-packed.zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files:
+            archive.writestr(name, data)
+    path.write_bytes(change(path.read_bytes()))
+    return path
+
+
+# Pictures that are odd ------------------------------------------------------------------------------------------
+
+
+@case("odd pictures", "cat dog", (24, 6, 10), "1 pictures skipped: cat/broken.jpg cannot be decoded", labelled=41)
+def a_broken_picture(root: Path) -> None:
+    classes(root, 20)
+    write(root / "cat" / "broken.jpg", b"\xff\xd8\xff nothing")
+
+
+@case("odd pictures", refused="3 of 43 pictures cannot be used: cat/page0.jpg cannot be decoded", labelled=43)
+def pages_of_the_web_for_pictures(root: Path) -> None:
+    classes(root, 20)
+    for number in range(3):
+        write(root / "cat" / f"page{number}.jpg", "<html>404</html>")
+
+
+@case("odd pictures", "cat dog", (6, 4, 4))
+def animations_inks_and_deep_grey(root: Path) -> None:
+    classes(root, 5)
+    frames = [Image.new("P", (9, 9), value) for value in (10, 200)]
+    write(root / "cat" / "moving.gif", encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    write(root / "cat" / "ink.jpg", picture("ink", "JPEG", "CMYK"))
+    deep = np.arange(80, dtype=np.uint16).reshape(8, 10) * 800
+    write(root / "dog" / "deep.png", encoded(Image.fromarray(deep)))
+    write(root / "dog" / "bilevel.tif", picture("bilevel", "TIFF", "1"))
+
+
+# Pictures by their content --------------------------------------------------------------------------------------
+
+
+@case(
+    "content", "cat dog", TWO, "12 files are pictures by their content, not by their names (12 × no extension): taken"
+)
+def jpegs_without_an_ending(root: Path) -> None:
+    for name in ("cat", "dog"):
+        for number in range(6):
+            write(root / name / f"IMG{number}", picture(f"{name}{number}", "JPEG"))
+
+
+@case(
+    "content",
+    "cat dog",
+    TWO,
+    "(1 × .jpg_large, 1 × .txt): taken",
+    "1 file is no picture by its name (1 × .md): ignored",
+)
+def endings_of_other_things(root: Path) -> None:
+    classes(root, 5)
+    write(root / "cat" / "a.jpg_large", picture("large", "JPEG"))
+    write(root / "dog" / "b.txt", picture("text"))
+    write(root / "readme.md", "BM is how bitmaps begin")
+
+
+@case("content")
+def endings_of_other_pictures(root: Path) -> None:
+    for name in ("cat", "dog"):
+        for number, form in enumerate(("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")):
+            write(root / name / f"{number}.jpg", picture(f"{name}{form}", form))
+
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40)
+MISSING = "cannot be read without pillow-heif: pip install pillow-heif"
+
+
+@case("content", refused="holds no pictures, only 12 × .heic", options="")
+def heic_without_its_library(root: Path) -> None:
+    for name in ("cat", "dog"):
+        for number in range(6):
+            write(root / name / f"{number}.heic", HEIC)
+
+
+@case("content", "cat dog", TWO, f"2 × .heic {MISSING}", f"1 × no extension {MISSING}", "(2 × .heic, 1 × no ext")
+def some_heic_without_its_library(root: Path) -> None:
+    classes(root)
+    for name in ("cat/a.heic", "dog/b.HEIC", "dog/c"):
+        write(root / name, HEIC)
+
+
+# Copies ---------------------------------------------------------------------------------------------------------
+
+
+def photographs(root: Path, count: int, names: str = "cat dog") -> None:
+    """Write smooth pictures, which look the same when they are rescaled."""
+    for name in names.split():
+        for number in range(count):
+            write(root / name / f"{number}.png", encoded(photograph(f"{name}{number}")))
+
+
+def small(seed: str) -> bytes:
+    """Return a picture of `photograph` at half its size."""
+    return encoded(photograph(seed).resize((48, 36)), "JPEG", quality=85)
+
+
+@case("copies", "cat dog", (7, 3, 4), "2 pictures look like others (cat/0.png and cat/0_small.jpg): kept on one side")
+def rescaled_copies_in_a_class(root: Path) -> None:
+    photographs(root, 6)
+    for number in (0, 1):
+        write(root / "cat" / f"{number}_small.jpg", small(f"cat{number}"))
+
+
+@case(
+    "copies",
+    "cat dog",
+    (9, 2, 6),
+    "1 pictures look like held-out ones (test/cat/9.jpg and train/cat/0.png): not",
+    labelled=18,
+)
+def an_encoded_copy_in_train_and_test(root: Path) -> None:
+    photographs(root / "train", 6)
+    for name in ("cat", "dog"):
+        for number in (7, 8):
+            write(root / "test" / name / f"{number}.png", encoded(photograph(f"{name}{number}")))
+        number = 0 if name == "cat" else 9
+        write(root / "test" / name / "9.jpg", encoded(photograph(f"{name}{number}"), "JPEG", quality=60))
+
+
+@case(
+    "copies",
+    "cat dog",
+    (9, 2, 6),
+    "1 pictures are in two of the given splits, byte for byte: not trained on",
+    labelled=18,
+)
+def an_exact_copy_in_train_and_test(root: Path) -> None:
+    two_splits(root, "train", "test")
+    write(root / "test" / "cat" / "2.png", (root / "train" / "cat" / "0.png").read_bytes())
+
+
+@case("copies", "cat dog", (6, 3, 4), "1 pictures look like others (cat/0.png and dog/9.jpg): in another class")
+def a_rescaled_copy_in_another_class(root: Path) -> None:
+    photographs(root, 6)
+    write(root / "dog" / "9.jpg", small("cat0"))
+
+
+@case("copies", "cat dog", TWO, "5 pictures look like others (cat/0.png and cat/1.png): on both sides of the split")
+def a_class_of_copies_alone(root: Path) -> None:
+    photographs(root, 6, "dog")
+    for number in range(6):
+        write(root / "cat" / f"{number}.png", encoded(photograph("cat").resize((60 + number, 45))))
+
+
+@case("copies", "cat dog", TWO, "3 exact copies within a class: left out", labelled=15)
+def exact_copies_in_a_class(root: Path) -> None:
+    classes(root)
+    for number in range(3):
+        write(root / "cat" / f"copy{number}.png", (root / "cat" / "0.png").read_bytes())
+
+
+# Names ----------------------------------------------------------------------------------------------------------
+
+
+def foreign_zip(root: Path, encoding: str, *names: str) -> Path:
+    """Write a zip file as an old Windows does: names in its own encoding, and no mark of it."""
+    plain = [f"class{number}" for number in range(len(names))]
+    wide = [name.encode(encoding) for name in names]
+    padded = [(name + "_" * len(raw))[: len(raw)] for name, raw in zip("ABCDEF", wide, strict=False)]
+    files = [
+        (f"{pad}/{n}.png", picture(f"{name}{n}")) for pad, name in zip(padded, plain, strict=True) for n in range(6)
+    ]
+
+    def change(data: bytes) -> bytes:
+        for pad, raw in zip(padded, wide, strict=True):
+            data = data.replace(pad.encode() + b"/", raw + b"/")
+        return data
+
+    return zipped(root, files, change)
+
+
+@case("names", "犬 猫", TWO, "and are taken for cp932: 犬, 猫; if they look wrong, say it by --zip-encoding")
+def a_zip_of_japanese_windows(root: Path) -> Path:
+    return foreign_zip(root, "cp932", "猫", "犬")
+
+
+@case("names", "りんご 表示", TWO, "and are taken for cp932: りんご, 表示;")
+def a_japanese_name_with_a_backslash_in_it(root: Path) -> Path:
+    return foreign_zip(root, "cp932", "表示", "りんご")
+
+
+@case("names", "苹果 香蕉", TWO, "and are taken for gb18030: 苹果, 香蕉;")
+def a_zip_of_chinese_windows(root: Path) -> Path:
+    return foreign_zip(root, "gb18030", "苹果", "香蕉")
+
+
+@case("names", "개 고양이", TWO, "and are taken for cp949: 개, 고양이;")
+def a_zip_of_korean_windows(root: Path) -> Path:
+    return foreign_zip(root, "cp949", "고양이", "개")
+
+
+@case("names", "кошка собака", TWO, "and are taken for cp866: кошка, собака;")
+def a_zip_of_russian_windows(root: Path) -> Path:
+    return foreign_zip(root, "cp866", "кошка", "собака")
+
+
+@case("names", "Käfer Löwe", TWO, "and are taken for cp437: Käfer, Löwe;")
+def a_zip_of_western_windows(root: Path) -> Path:
+    return foreign_zip(root, "cp850", "Käfer", "Löwe")
+
+
+@case("names", "犬 猫", TWO, "do not say their encoding and are UTF-8 by their bytes: 犬, 猫;")
+def a_zip_of_a_mac_without_a_mark(root: Path) -> Path:
+    return foreign_zip(root, "utf-8", "猫", "犬")
+
+
+@case("names", "狗 貓", TWO, options="--zip-encoding big5")
+def a_zip_whose_encoding_is_said(root: Path) -> Path:
+    return foreign_zip(root, "big5", "貓", "狗")
+
+
+@case("names", refused="--zip-encoding is 'klingon'", options="--zip-encoding klingon")
+def an_encoding_that_does_not_exist(root: Path) -> Path:
+    return foreign_zip(root, "cp932", "猫", "犬")
+
+
+@case("names", "A a", TWO, "classes that differ in case alone are two each: A and a")
+def classes_that_differ_in_case(root: Path) -> None:
+    put(root, A=6, a=6)
+
+
+@case("names", "größer grün_blau 🐱", (9, 3, 6))
+def names_of_any_script(root: Path) -> None:
+    put(root, **{"größer": 6, "grün_blau": 6, "🐱": 6})
+
+
+@case("names", "cat dog", GIVEN)
+def splits_in_capitals(root: Path) -> None:
+    two_splits(root, "TRAIN", "Test")

@@ -1,0 +1,193 @@
+"""Awkward data sets whose labels are in a labels.csv; see `tests.helpers.awkward`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.helpers.awkward import GIVEN, TWO, case, fill, flat, two_splits, write
+
+Row = tuple[str, ...]
+
+
+def listed(label: str = "cat", other: str = "dog") -> list[Row]:
+    """Return twelve pictures and their labels."""
+    return [(f"{number}.png", label if number < 6 else other) for number in range(12)]
+
+
+def table(
+    root: Path,
+    rows: Sequence[Row],
+    header: str = "file,label",
+    encoding: str = "utf-8",
+    name: str = "labels.csv",
+    delimiter: str = ",",
+) -> None:
+    """Write twelve pictures into images/, and a table."""
+    fill(root / "images", 12)
+    lines = [header, *(delimiter.join(row) for row in rows)] if header else [delimiter.join(row) for row in rows]
+    write(root / name, "\r\n".join([*lines, ""]).encode(encoding))
+
+
+def split_rows(train: str, test: str) -> list[Row]:
+    """Return the rows of `listed` with a third cell, every other one in test."""
+    return [(*row, test if number % 2 else train) for number, row in enumerate(listed())]
+
+
+@case("labels.csv")
+def a_labels_csv(root: Path) -> None:
+    table(root, listed())
+
+
+@case("labels.csv", "cat dog", (4, 2, 6))
+def a_split_column(root: Path) -> None:
+    table(root, split_rows("train", "test"), "file,label,split")
+
+
+@case("labels.csv", "cat dog", (4, 2, 6), "columns of labels.csv taken by their likeliest sense: Set for split")
+def a_set_column(root: Path) -> None:
+    table(root, split_rows("Training", "PublicTest"), "file,label,Set")
+
+
+@case("labels.csv", refused="line 2 of ", options="")
+def a_split_column_of_numbers(root: Path) -> None:
+    table(root, split_rows("0", "1"), "file,label,split")
+
+
+@case("labels.csv")
+def semicolons(root: Path) -> None:
+    table(root, listed(), "file;label", delimiter=";")
+
+
+@case("labels.csv")
+def semicolons_that_excel_announces(root: Path) -> None:
+    table(root, listed(), "sep=;\r\nfile;label", delimiter=";")
+
+
+@case("labels.csv")
+def tabs(root: Path) -> None:
+    table(root, listed(), "file\tlabel", delimiter="\t")
+
+
+@case("labels.csv")
+def a_mark_of_excel(root: Path) -> None:
+    table(root, listed(), encoding="utf-8-sig")
+
+
+@case("labels.csv", "Käfer Löwe")
+def utf_16(root: Path) -> None:
+    table(root, listed("Käfer", "Löwe"), encoding="utf-16")
+
+
+@case("labels.csv", "Käfer Löwe")
+def utf_16_without_a_mark(root: Path) -> None:
+    table(root, listed("Käfer", "Löwe"), encoding="utf-16-le")
+
+
+@case("labels.csv", "Käfer Löwe", TWO, "is not UTF-8 and taken for cp1252 (Käfer, Löwe)")
+def an_old_windows_table(root: Path) -> None:
+    table(root, listed("Käfer", "Löwe"), "file;label", "cp1252", delimiter=";")
+
+
+@case("labels.csv", "犬 猫", TWO, "is not UTF-8 and taken for cp932 (犬, 猫)")
+def an_old_japanese_table(root: Path) -> None:
+    table(root, listed("猫", "犬"), encoding="cp932")
+
+
+@case("labels.csv", "cat dog", TWO, "2 columns of labels.csv are not known (width, taken by): ignored")
+def columns_nobody_knows(root: Path) -> None:
+    table(root, [(*row, "12", "me") for row in listed()], "file,label,width,taken by")
+
+
+@case("labels.csv", "cat dog", TWO, "taken by their likeliest sense: filename for file, class for label")
+def other_names_of_columns(root: Path) -> None:
+    table(root, listed(), "filename,class")
+
+
+@case("labels.csv", refused="has columns id, breed_name; expected file, label and maybe wnid and split")
+def columns_that_say_nothing(root: Path) -> None:
+    table(root, listed(), "id,breed_name")
+
+
+@case("labels.csv", refused="has columns 0.png, cat; expected file, label and maybe wnid and split; write a first line")
+def no_header(root: Path) -> None:
+    table(root, listed(), "")
+
+
+@case("labels.csv")
+def backslashes(root: Path) -> None:
+    table(root, [(f"images\\{name}", label) for name, label in listed()])
+
+
+@case(
+    "labels.csv",
+    "cat dog",
+    TWO,
+    "12 names in labels.csv are found by their ends only (/home/me/images/0.png as images/0",
+)
+def absolute_paths(root: Path) -> None:
+    table(root, [(f"/home/me/images/{name}", label) for name, label in listed()])
+
+
+@case(
+    "labels.csv", "cat dog", TWO, "12 names in labels.csv are found by their ends only (C:\\me\\0.png as images/0.png)"
+)
+def absolute_paths_of_windows(root: Path) -> None:
+    table(root, [(f"C:\\me\\{name}", label) for name, label in listed()])
+
+
+@case("labels.csv", "cat dog", TWO, "12 names in labels.csv are found by their ends only (0 as images/0.png)")
+def names_without_their_endings(root: Path) -> None:
+    table(root, [(name.removesuffix(".png"), label) for name, label in listed()])
+
+
+@case("labels.csv", refused="names '1.png', which may be a/1.png, b/1.png; expected a picture")
+def names_that_fit_two_pictures(root: Path) -> None:
+    flat(root, "a/1.png", "b/1.png")
+    write(root / "labels.csv", "file,label\n1.png,cat\n")
+
+
+@case("labels.csv", "3 11")
+def labels_that_are_numbers(root: Path) -> None:
+    table(root, listed("11", "03"))
+
+
+@case("labels.csv", "cat dog", TWO, "1 lines of labels.csv name a picture again, with the same label: ignored")
+def a_line_twice(root: Path) -> None:
+    table(root, [*listed(), ("0.png", "cat")])
+
+
+@case("labels.csv", refused="line 14 of ")
+def a_picture_with_two_labels(root: Path) -> None:
+    table(root, [*listed(), ("0.png", "dog")])
+
+
+@case("labels.csv", refused="names 'gone.png'; expected a picture beside it or in images/")
+def a_picture_that_is_missing(root: Path) -> None:
+    table(root, [*listed(), ("gone.png", "cat")])
+
+
+@case("labels.csv", "cat dog", TWO, "4 pictures are not in labels.csv: ignored")
+def pictures_that_are_not_listed(root: Path) -> None:
+    table(root, listed())
+    flat(root, *(f"more/{number}.png" for number in range(4)))
+
+
+@case("labels.csv")
+def a_table_in_capitals(root: Path) -> None:
+    table(root, listed(), name="Labels.CSV")
+
+
+@case("labels.csv", refused="holds 12 pictures without labels", judged=False)
+def a_table_of_another_name(root: Path) -> None:
+    table(root, listed(), name="train.csv")
+    for path in sorted((root / "images").iterdir()):
+        path.rename(root / path.name)
+    (root / "images").rmdir()
+
+
+@case("labels.csv", "cat dog", GIVEN, "splits are taken from the folders that pictures of labels.csv lie in: test for")
+def a_table_of_pictures_in_splits(root: Path) -> None:
+    two_splits(root, "train", "test")
+    paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.png"))
+    write(root / "labels.csv", "file,label\n" + "".join(f"{path},{path.split('/')[1]}\n" for path in paths))
