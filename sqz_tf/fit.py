@@ -20,7 +20,7 @@ from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, Parser, command, 
 from sqz_tf.deploy import footprint
 from sqz_tf.deploy.boards import Board, board_argument, boards
 from sqz_tf.deploy.need import KIB, STACK_KEPT, FitError, Model, Need, Verdict, judge, lacking_of, tflm_need
-from sqz_tf.inference.model_file import contents
+from sqz_tf.inference.model_file import contents, require_int8
 
 HEAD = ["board", "core", "MHz", "RAM", "of KB", "flash", "of KB", "time, estimate", "fits", "TFLM RAM", "flash", "fits"]
 
@@ -225,6 +225,7 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
             show_json(refused_json(model, chosen, tflm, refusal))
         elif tflm:
             show(refused_table(chosen, tflm))
+        require_int8(arguments.model, data)
         raise
     if arguments.json:
         show_json(json.dumps(as_json(model, verdicts, why_not), indent=1, ensure_ascii=False))

@@ -13,7 +13,7 @@ from sqz_tf.artifact.one_file import check_place, write_file
 from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, show, show_json
 from sqz_tf.base.errors import ConfigError, ConversionError, translated
 from sqz_tf.base.spec import PackConfig
-from sqz_tf.inference.model_file import int8_given
+from sqz_tf.inference.model_file import NotInt8Error, model_given, require_int8
 
 EXAMPLES = """\
 examples:
@@ -98,7 +98,11 @@ def _refuse_goals(arguments: argparse.Namespace) -> None:
 
 def _lossless(arguments: argparse.Namespace, console: Console) -> int:
     path = arguments.model / "model_int8.tflite" if arguments.model.is_dir() else arguments.model
-    model = int8_given(path)
+    model = model_given(path)
+    try:
+        require_int8(path, model)
+    except NotInt8Error as error:
+        console.note(f"note: {error.what}; packed as it is, for runtimes that take it, but nothing compiles it")
     with translated(ConversionError, f"{path} cannot be packed"):
         packed = packs.pack(model)
     write_file(arguments.out, packed, packs.is_pack, arguments.overwrite)

@@ -58,7 +58,9 @@ def check_place(path: Path, ours: Callable[[bytes], bool], overwrite: bool) -> N
     """Raise OutputError if `write_file` would refuse what is there."""
     if not os.path.lexists(path):
         return
-    if path.is_symlink() or not path.is_file() or not ours(_beginning(path)):
+    if path.is_symlink():
+        raise OutputError(f"{path} is a link to {os.path.realpath(path)}", fix="give that, or choose another --out")
+    if not path.is_file() or not ours(_beginning(path)):
         raise OutputError(f"{path} exists and was not written by this command", fix="choose another --out")
     if not overwrite:
         raise OutputError(f"{path} exists", fix="add --overwrite to replace it, or choose another --out")

@@ -9,13 +9,14 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
 from sqz_tf import __version__
 from sqz_tf.base import streams
-from sqz_tf.base.errors import SqzError, first_line
+from sqz_tf.base.errors import Note, SqzError, first_line
 from sqz_tf.base.text import printable, printable_json, printable_lines
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -199,7 +200,23 @@ def command(
       arguments: as parsed, with the options of `common_options`.
       work: does it, and returns the exit code.
     """
-    return run(lambda: work(arguments, Console(arguments.quiet)), arguments.debug, interrupted, arguments.quiet)
+    console = Console(arguments.quiet)
+    with warnings.catch_warnings():
+        warnings.simplefilter("once", Note)
+        warnings.showwarning = _noting(console, warnings.showwarning)
+        return run(lambda: work(arguments, console), arguments.debug, interrupted, arguments.quiet)
+
+
+def _noting(console: Console, usual: Callable[..., None]) -> Callable[..., None]:
+    """Return what shows a warning: a note of ours as a note, any other as usual."""
+
+    def shows(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, Note):
+            console.note(f"note: {message}")
+        else:
+            usual(message, category, *place, **more)
+
+    return shows
 
 
 def run(main: Callable[[], int], debug: bool = False, interrupted: str = "interrupted", quiet: bool = False) -> int:
@@ -232,6 +249,8 @@ def _report(error: Exception, debug: bool, quiet: bool) -> None:
         say(f"note: {note}")
     if line := _told(error):
         say(line, error=True)
+    for each in error.lines if isinstance(error, SqzError) else ():
+        say(f"    {each}")
 
 
 def _told(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -13,20 +13,25 @@ class SqzError(Exception):
       what: what happened, with the value received.
       expected: what would have been right; may be empty.
       fix: what to do now; may be empty.
+      lines: what is printed below that, a line each: a program to copy, say.
 
     `notes` are what had been found out before, see `noting`.
     """
 
     notes: tuple[str, ...] = ()
 
-    def __init__(self, what: str, *, expected: str = "", fix: str = "") -> None:
-        self.what, self.expected, self.fix = what, expected, fix
+    def __init__(self, what: str, *, expected: str = "", fix: str = "", lines: Sequence[str] = ()) -> None:
+        self.what, self.expected, self.fix, self.lines = what, expected, fix, tuple(lines)
         parts = [what]
         if expected:
             parts.append(f"expected {expected}")
         if fix:
             parts.append(fix)
         super().__init__("; ".join(parts))
+
+
+class Note(UserWarning):
+    """Something a person should know that ends nothing: a command says it once, a program gets it as a warning."""
 
 
 @contextmanager

@@ -20,7 +20,7 @@ SOURCE_FOLDERS = (".", "src")  # where they are: in a plain folder, in a package
 
 
 def write_folder(folder: Path, files: Mapping[str, str], overwrite: bool = False) -> str | None:
-    """Write files into a new folder, whole or not at all.
+    """Write files into a new folder, whole or not at all; a link stands for what it leads to.
 
     Args:
       folder: where; missing parents are made.
@@ -33,6 +33,7 @@ def write_folder(folder: Path, files: Mapping[str, str], overwrite: bool = False
     Raises:
       OutputError: there is something else, or the disk refuses.
     """
+    folder = absolute(folder)
     with writing(folder):
         replaced = _check_place(folder, overwrite)
         with beside(folder) as place:

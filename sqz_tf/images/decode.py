@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import ExifTags, Image
 
-from sqz_tf.base.errors import DataError
+from sqz_tf.base.errors import DataError, Note
 from sqz_tf.base.units import megabytes
 from sqz_tf.images import tags
 from sqz_tf.images.budget import PIXELS, give_back
@@ -26,6 +26,7 @@ from sqz_tf.images.formats import cost, needed, readable
 MAX_SIDE = 65_535
 """Longest side of a picture that is decoded, in pixels: what a JPEG can have at most."""
 _STRIP = 1 << 18  # pixels turned to RGB at a time
+_SHALLOW_BITS = 14  # a sensor's; 64 of 256 levels
 _LARGE = 64 << 20  # bytes after which the allocator is told to give back what it keeps
 
 # Pillow warns of large pictures and of odd metadata without naming the file; what matters is an ImageError here.
@@ -98,12 +99,34 @@ def converting(image: Image.Image, name: str) -> Iterator[np.ndarray]:
 
 def _pixels(image: Image.Image, name: str) -> np.ndarray:
     try:
+        high_bytes = _keeps_high_bytes(image)
         image.load()
-        return _to_rgb(image)
+        pixels = _to_rgb(image)
+        if high_bytes:
+            _warn_if_shallow(256 * int(pixels.max()) + 255)
+        return pixels
     except ImageError:
         raise
     except Exception as error:  # Pillow's plugins raise nearly anything on garbled files
         raise _not_decoded(name, error) from error
+
+
+def _keeps_high_bytes(image: Image.Image) -> bool:
+    """Say whether a file has 16 bits a colour, of which Pillow takes the upper half."""
+    modes = [str(part) for tile in getattr(image, "tile", ()) for part in np.atleast_1d(np.array(tile[3], object))]
+    return image.mode in ("RGB", "RGBA") and any(";16" in mode for mode in modes)
+
+
+def _warn_if_shallow(largest: int) -> None:
+    """Say so once if 16-bit values up to `largest` fill a quarter of their range at most, as those of sensors do."""
+    bits = largest.bit_length()
+    if 8 < bits <= _SHALLOW_BITS:
+        warnings.warn(
+            f"16-bit pictures hold values up to {2**bits - 1:,} of 65,535, which leaves {2**bits >> 8} of 256 levels; "
+            f"multiply them by {2 ** (16 - bits)} before, unless they are meant to be so dark",
+            Note,
+            stacklevel=2,
+        )
 
 
 def picture_size(data: bytes, name: str = "") -> tuple[int, int]:
@@ -249,6 +272,8 @@ def _grey_scale(image: Image.Image) -> float:
         top = next((most for most in (1.0, 255.0) if float(high) <= most), top)
     if not (float(low) >= 0 and float(high) <= top):  # NaN fails too
         raise ImageError(f"grey values from {low} to {high}", expected="0 to 65535")
+    if top > 255 and np.issubdtype(extremes.dtype, np.integer):
+        _warn_if_shallow(int(high))
     return 255.0 / top
 
 

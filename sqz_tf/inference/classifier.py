@@ -29,7 +29,7 @@ from sqz_tf.images import resize
 from sqz_tf.images.given import Picture, decoded
 from sqz_tf.inference import worker
 from sqz_tf.inference.apart import Apart, NoWorkerError, Worker
-from sqz_tf.inference.model_file import ModelError, ModelFile, read
+from sqz_tf.inference.model_file import ModelError, ModelFile, read, require_int8
 
 DTYPES = ("float32", "int8", "uint8")
 
@@ -94,6 +94,8 @@ class Classifier:
         self._engine = _engine(file, threads, isolated)
         self.runtime = self._engine.package
         self.input, self.output = _ports(self.path, self._engine.ports())
+        if self.input.dtype not in DTYPES:
+            require_int8(self.path, file.content)
         _check_fit(self)
         self._turn = threading.Lock()
 

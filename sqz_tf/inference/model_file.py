@@ -29,6 +29,18 @@ class ModelError(SqzError):
     """The file is no model that can be run here."""
 
 
+class NotInt8Error(ModelError):
+    """The model is sound, but computes in other numbers than int8."""
+
+
+TO_INT8 = (
+    "converter = tf.lite.TFLiteConverter.from_keras_model(model); converter.optimizations = [tf.lite.Optimize.DEFAULT]",
+    "converter.representative_dataset = lambda: ([image[None]] for image in images)  # some 100, as it takes them",
+    "converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]; int8 = converter.convert()",
+)
+"""How TensorFlow makes an int8 `.tflite` of the Keras `model` and pictures [N, H, W, C] float32."""
+
+
 @dataclass(frozen=True)
 class ModelFile:
     """A model's bytes, a label for each output, a WordNet id for each (or none), and how pictures are prepared."""
@@ -48,6 +60,7 @@ def read(path: Path, labels: Sequence[str] | None = None, preprocess: Preprocess
     """
     content = _content(path)
     attached = _attached(path, content)
+    _refuse_undescribed(path, content, attached, labels is not None, preprocess is not None)
     names = tuple(labels) if labels is not None else _labels(path, attached)
     spec, wnids = _preprocess(path, attached, preprocess)
     return ModelFile(path, content, names, _wnids(path, names, wnids), spec)
@@ -83,12 +96,58 @@ def int8_given(path: Path) -> bytes:
 
     Raises:
       DataError: it cannot be read.
+      ModelError: it is a damaged pack, or no int8 model.
+    """
+    content = model_given(path)
+    require_int8(path, content)
+    return content
+
+
+def model_given(path: Path) -> bytes:
+    """Return the `.tflite` of a file that a command was given, as `contents`, in whatever numbers it computes.
+
+    Raises:
+      DataError: it cannot be read.
       ModelError: it is a damaged pack.
     """
     try:
         return contents(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})", expected="an int8 .tflite") from error
+
+
+def require_int8(path: Path, content: bytes) -> None:
+    """Refuse a model that computes in other numbers than int8, whole as it may be.
+
+    One that cannot be read passes: whoever needs it says why. So does one whose layers differ.
+
+    Raises:
+      NotInt8Error: it does; says in which, and how an int8 one is made.
+    """
+    if kind := _other_kind(content):
+        from converters.tflite.precision import KINDS
+
+        beside = path.with_name("model_int8.tflite")
+        raise NotInt8Error(
+            f"{path} is a {kind} model: {KINDS[kind]}",
+            expected="an int8 one",
+            fix=f"give {beside}"
+            if beside.is_file()
+            else "convert it again with pictures as its representative data set:",
+            lines=() if beside.is_file() else TO_INT8,
+        )
+
+
+def _other_kind(content: bytes) -> str:
+    """Return in which numbers a model computes, if they are not int8 and that can be told."""
+    try:
+        from converters.tflite.precision import INT8, MIXED, precision
+        from converters.tflite.reader import read_model
+
+        kind = precision(read_model(content))
+    except (ImportError, ValueError):  # tflite-runtime comes without the schema
+        return ""
+    return "" if kind in (INT8, MIXED) else kind
 
 
 def _is_flatbuffer(data: bytes) -> bool:
@@ -179,17 +238,22 @@ def _attached(path: Path, model: bytes) -> dict[str, bytes]:
         raise _damaged(path, f"its attached files cannot be read: {error}") from error
 
 
-def _undescribed(path: Path, missing: str, argument: str) -> ModelError:
-    return ModelError(
-        f"{path} carries no {missing}",
-        expected="a whole .tflite written by python -m sqz_tf.export",
-        fix=f"copy it again, or give Classifier(…, {argument}=…) for a model from elsewhere",
-    )
+def _refuse_undescribed(
+    path: Path, content: bytes, attached: dict[str, bytes], has_labels: bool, has_preprocess: bool
+) -> None:
+    """Refuse a model from elsewhere unless what it does not carry is given."""
+    needed = {LABELS_FILE: ("labels", has_labels), PREPROCESS_FILE: ("preprocess", has_preprocess)}
+    for name, (argument, given) in needed.items():
+        if not given and name not in attached:
+            kind = _other_kind(content)
+            raise ModelError(
+                f"{path}{f', a {kind} model,' if kind else ''} carries no {name}",
+                expected="a whole .tflite written by python -m sqz_tf.export",
+                fix=f"copy it again, or give Classifier(…, {argument}=…) for a model from elsewhere",
+            )
 
 
 def _labels(path: Path, attached: dict[str, bytes]) -> tuple[str, ...]:
-    if LABELS_FILE not in attached:
-        raise _undescribed(path, LABELS_FILE, "labels")
     try:
         return tuple(attached[LABELS_FILE].decode("utf-8").splitlines())
     except UnicodeDecodeError as error:
@@ -200,9 +264,7 @@ def _preprocess(
     path: Path, attached: dict[str, bytes], given: PreprocessSpec | None
 ) -> tuple[PreprocessSpec, Sequence[str]]:
     """Return how pictures are prepared, and the WordNet ids that may stand in the same file."""
-    if PREPROCESS_FILE not in attached:
-        if given is None:
-            raise _undescribed(path, PREPROCESS_FILE, "preprocess")
+    if given is not None and PREPROCESS_FILE not in attached:
         return given, ()
     try:
         values = parse(attached[PREPROCESS_FILE], dict[str, Any], what=PREPROCESS_FILE)

@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import Empty, Queue
 
 from converters.weights.read import FORMATS
-from sqz_tf.base.errors import SqzError
+from sqz_tf.base.errors import SqzError, translated
 
 IMAGENET = "imagenet"
 FILE_NAME = "compressed_SqueezeNet.net"
@@ -37,6 +37,7 @@ URL_VARIABLE = "SQZ_TF_WEIGHTS_URL"
 TIMEOUT_S = 30.0  # without a byte
 DEADLINE_S = 600.0  # for everything: names, connections, headers and the whole file, from all addresses
 _BLOCK = 1 << 16
+_ELSEWHERE = "set XDG_CACHE_HOME to a folder that can be written"
 
 
 class WeightsError(SqzError):
@@ -61,11 +62,16 @@ def find(source: str, *, cache: Path | None = None) -> Path:
     given = _given_folder()
     if given is not None:
         return given
-    folder = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sqz-tf"
+    folder = cache or _cache()
     path = folder / FILE_NAME
     if path.is_file() and _digest(path) == SHA256:
         return path
     return _download(path)
+
+
+def _cache() -> Path:
+    with translated(WeightsError, "there is no home directory", fix=_ELSEWHERE, of=(RuntimeError,)):
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sqz-tf"
 
 
 def _existing(path: Path) -> Path:
@@ -106,9 +112,7 @@ def _download(path: Path) -> Path:
             _fetch_any(urls, part)
             os.replace(part, path)
     except OSError as error:
-        raise WeightsError(
-            f"{path.parent} cannot be written ({error.strerror or error})", fix="set XDG_CACHE_HOME to another folder"
-        ) from error
+        raise WeightsError(f"{path.parent} cannot be written ({error.strerror or error})", fix=_ELSEWHERE) from error
     return path
 
 

@@ -21,7 +21,7 @@ from sqz_tf.base.errors import SqzError
 from sqz_tf.base.spec import THREADS, PackConfig
 from sqz_tf.data.unlabelled import load_unlabelled
 from sqz_tf.inference.interpreters import run
-from sqz_tf.inference.model_file import LABELS_FILE, contents, read
+from sqz_tf.inference.model_file import LABELS_FILE, int8_given, read
 from sqz_tf.parity.artifacts import Artifacts, as_float, read_artifacts
 from sqz_tf.parity.folder import pictures_of, reference_of
 from sqz_tf.parity.verdict import CHUNK
@@ -77,7 +77,7 @@ def _packed(task: Task, out: Path, overwrite: bool, console: Console) -> dict[st
 def _task(model: Path, data: str | None, config: PackConfig, seed: int, cache: Path, console: Console) -> Task:
     if model.is_dir():
         return _export_task(read_artifacts(model), data, config, seed, cache, console)
-    content = contents(model)
+    content = int8_given(model)
     unlabelled = () if LABELS_FILE not in read_attached(content) else None
     file = read(model, labels=unlabelled)
     assert data is not None
