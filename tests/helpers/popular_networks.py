@@ -319,13 +319,12 @@ def unfused_norms() -> Any:
 
 
 def activations() -> Any:
-    """LeakyReLU, PReLU (one slope a channel, and one a value), ELU, SELU, tanh, softplus."""
+    """LeakyReLU, PReLU (one slope a channel, and one a value), tanh, ReLU6."""
     inputs = _input(16, 16, 2)
     x = layers.LeakyReLU(0.2)(layers.Conv2D(6, 3)(inputs))
     slopes = keras.initializers.RandomUniform(0.1, 0.4, seed=1)
     x = layers.PReLU(slopes, shared_axes=[1, 2])(layers.Conv2D(6, 3)(x))
     x = layers.PReLU(slopes)(layers.Conv2D(4, 3)(x))
-    x = layers.Activation("elu")(layers.Conv2D(4, 1)(x))
     x = layers.Activation("tanh")(layers.Conv2D(4, 1)(x))
     x = layers.Activation("relu6")(layers.Conv2D(4, 1)(x))
     return _classified(inputs, x)

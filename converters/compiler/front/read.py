@@ -12,6 +12,7 @@ from converters.compiler.front import moving, pointwise, pooling, slicing, upwar
 from converters.compiler.front import network as net
 from converters.compiler.front.dilated import with_dilations
 from converters.compiler.front.layer import COMPUTED, FULL_INTEGER, Readers, ReadLayer
+from converters.compiler.front.sizes import is_open, with_sizes
 from converters.compiler.front.slicing import with_parts
 from converters.compiler.limits import LARGEST_SIDE, MOST_LAYERS
 from converters.tflite.reader import Model, Op, Tensor, layer_names, read_model
@@ -33,7 +34,7 @@ def read_graph(data: bytes) -> net.Graph:
     Raises:
       ValueError: the file is damaged, or holds what cannot be compiled.
     """
-    model = with_parts(with_dilations(read_model(data)))
+    model = with_parts(with_dilations(with_sizes(read_model(data))))
     check(len(model.inputs) == 1, f"the model has {len(model.inputs)} inputs; expected one")
     check(
         len(model.ops) <= MOST_LAYERS, f"the model has {len(model.ops):,} operators; expected at most {MOST_LAYERS:,}"
@@ -135,8 +136,8 @@ def _feature_map(tensor: Tensor, where: str) -> net.FeatureMap:
     what = f"{where}: tensor {tensor.name[:80]!r}"
     check(not tensor.is_constant, f"{what} is a constant; expected an activation")
     check(not tensor.is_variable, f"{what} is a variable; state between runs is not supported")
-    fixed = tensor.shape_signature[1:] == tensor.shape[1:]  # the batch, often unknown, is 1
-    check(fixed, f"{what} has dynamic shape {tensor.shape_signature}; expected fixed sizes")
+    fixed = "expected fixed sizes: give every size when you convert, the batch as 1"
+    check(not is_open(tensor), f"{what} has dynamic shape {tensor.shape_signature}; {fixed}")
     check(tensor.dtype in EDGE_DTYPES, f"{what} is {tensor.dtype}; expected int8")
     check(1 <= len(tensor.shape) <= 4, f"{what} has shape {tensor.shape}; expected 1 to 4 dimensions")
     check(tensor.shape[0] == 1, f"{what} has shape {tensor.shape}; expected a batch of 1")
