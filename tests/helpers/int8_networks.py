@@ -291,9 +291,12 @@ class Net:
         return self.tensor(shape, "int8", (scale,), (zero_point,), values)
 
     def elementwise(self, operator: str, x: Map, scale: float, zero_point: int, slope: float = 0.1) -> Map:
-        """Add LOGISTIC, TANH, EXP, HARD_SWISH or LEAKY_RELU."""
+        """Add LOGISTIC, TANH, EXP, HARD_SWISH, ABS, LOG, GELU or LEAKY_RELU."""
         scale, zero_point = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}.get(operator, (scale, zero_point))
         result = self.map(x.shape, scale, zero_point)
+        if operator in ("ABS", "GELU"):
+            kind = f"{operator.capitalize()}Options"
+            return self.op(operator, [x.index], result, getattr(schema, f"{kind}T")(), kind)
         if operator != "LEAKY_RELU":
             return self.op(operator, [x.index], result)
         options = schema.LeakyReluOptionsT()

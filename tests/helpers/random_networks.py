@@ -313,7 +313,7 @@ class _Builder:
         return self.net_.dilated(x, self.number(1, 5), block, self.pick("SAME", "VALID") if fits else "SAME")
 
     def _elementwise(self, x: Map) -> Map:
-        operator = self.pick("LOGISTIC", "TANH", "EXP", "HARD_SWISH", "LEAKY_RELU")
+        operator = self.pick("LOGISTIC", "TANH", "EXP", "HARD_SWISH", "LEAKY_RELU", "ABS", "LOG", "GELU")
         slope = self.pick(0.1, 0.3, 1.7)
         return self.net_.elementwise(operator, x, x.scale * self.pick(0.9, 1.0, 1.7), self.pick(-128, 4), slope)
 

@@ -152,10 +152,14 @@ class Broadcast:
 
 @dataclass(frozen=True)
 class Elementwise:
-    """A function of each value by itself; `slope` is what LEAKY_RELU multiplies negative values by."""
+    """A function of each value by itself.
+
+    `slope` is what LEAKY_RELU multiplies negative values by; `approximate` says that GELU is computed with a tanh.
+    """
 
     operator: str
     slope: float = 0.0
+    approximate: bool = False
 
 
 @dataclass(frozen=True, eq=False)
