@@ -5,6 +5,7 @@ What cannot be compiled is a ValueError that names the layer, its operator and t
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from converters.compiler.faults import Unsupported, check
@@ -139,9 +140,10 @@ def _feature_map(tensor: Tensor, where: str) -> net.FeatureMap:
     fixed = "expected fixed sizes: give every size when you convert, the batch as 1"
     check(not is_open(tensor), f"{what} has dynamic shape {tensor.shape_signature}; {fixed}")
     check(tensor.dtype in EDGE_DTYPES, f"{what} is {tensor.dtype}; expected int8")
-    check(1 <= len(tensor.shape) <= 4, f"{what} has shape {tensor.shape}; expected 1 to 4 dimensions")
+    check(1 <= len(tensor.shape) <= 6, f"{what} has shape {tensor.shape}; expected 1 to 6 dimensions")
     check(tensor.shape[0] == 1, f"{what} has shape {tensor.shape}; expected a batch of 1")
-    height, width, channels = (1, 1, 1, *tensor.shape[1:])[-3:]
+    height, *columns, channels = (1, 1, 1, *tensor.shape[1:])[-max(3, len(tensor.shape) - 1) :]
+    width = math.prod(columns)
     fits = all(1 <= side <= LARGEST_SIDE for side in (height, width, channels))
     check(fits, f"{what} has shape {tensor.shape}; expected sizes from 1 to {LARGEST_SIDE}")
     scale, zero_point = _quantization(tensor, what)

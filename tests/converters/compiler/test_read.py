@@ -55,7 +55,7 @@ TYPES = schema.TensorType
         (_tensor(0, type=TYPES.INT16), "the input: tensor 't0' is int16; expected int8"),
         (_tensor(0, shapeSignature=[-1, -1, 6, 2]), r"dynamic shape \(-1, -1, 6, 2\)"),
         (_shapes(0, [2, 6, 6, 2]), r"'t0' has shape \(2, 6, 6, 2\); expected a batch of 1"),
-        (_shapes(0, [1, 1, 6, 6, 2]), "expected 1 to 4 dimensions"),
+        (_shapes(0, [1, 1, 1, 1, 6, 6, 2]), "expected 1 to 6 dimensions"),
         (_shapes(0, [1, 70_000, 6, 2]), "expected sizes from 1 to 65534"),
         (_shapes(0, [1, 0, 6, 2]), "expected sizes from 1 to 65534"),
         (_tensor(0, scale=[0.1, 0.1], zeroPoint=[0, 0], quantizedDimension=3), "'t0' has 2 scales; expected one"),
