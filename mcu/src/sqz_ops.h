@@ -410,6 +410,14 @@ typedef struct sqz_fully_connected {
 
 SQZ_KERNEL(sqz_fully_connected_row);
 
+/* The same of each pixel of a row (SQZ_EACH): a sequence's steps, say. Height 1, row_bytes those of a pixel. */
+typedef struct sqz_fully_connected_each {
+    sqz_fully_connected pixel;
+    uint16_t width, out_stride;
+} sqz_fully_connected_each;
+
+SQZ_KERNEL(sqz_fully_connected_each_row);
+
 /* For SMLAD, with outputs four together or (_wide) not; for Helium. */
 SQZ_KERNEL(sqz_fully_connected_row_dsp);
 SQZ_KERNEL(sqz_fully_connected_row_dsp_wide);

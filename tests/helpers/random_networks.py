@@ -80,7 +80,7 @@ class _Builder:
         parts += [self._fire, self._branches, self._reduction, self._dense_block, self._pad, self._requantize]
         parts += [self._reshape, self._tall, self._elementwise, self._binary, self._squeeze_excite, self._turn]
         parts += [self._prelu, self._reduce, self._groups, self._dilated, self._joined, self._pad_channels]
-        parts += [self._sliced, self._split, self._transposed, self._resized, self._blocks]
+        parts += [self._sliced, self._split, self._transposed, self._resized, self._blocks, self._each]
         part = self.pick(*parts)
         self.told.append(part.__name__.strip("_"))
         return part(x)
@@ -254,6 +254,10 @@ class _Builder:
             return a
         b = self.net_.conv(b, b.channels, (3, 3), out=(x.scale, x.zero_point))
         return self.net_.concat(self.pick([a, b], [b, a, a]))
+
+    def _each(self, x: Map) -> Map:
+        activation = self.pick("NONE", "RELU")
+        return self.net_.dense(x, self._channels(), activation, per_channel=self.pick(True, False), each=True)
 
     def _transposed(self, x: Map) -> Map:
         """Convolve back to a larger map, of at most some 40 rows."""

@@ -216,6 +216,11 @@ class FullyConnected:
     activation: str
 
 
+@dataclass(frozen=True, eq=False)
+class EachConnected(FullyConnected):
+    """FULLY_CONNECTED of each pixel: weights int8 [O, channels]."""
+
+
 @dataclass(frozen=True)
 class Reshape:
     """RESHAPE, SQUEEZE or EXPAND_DIMS: the same bytes in another shape."""
@@ -251,6 +256,7 @@ LayerKind = (
     | Resize
     | Pad
     | FullyConnected
+    | EachConnected
     | Reshape
     | Softmax
     | Requantize

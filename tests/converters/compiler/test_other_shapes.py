@@ -80,6 +80,8 @@ CHANGES: dict[str, Change] = {
     "unpacked": lambda n, x: n.dense(n.unpack(x, 2)[1], 2),
     "shuffled": shuffled,
     "between_groups": between_groups,
+    "each_step": lambda n, x: n.reshape(n.dense(n.reshape(x, 36, 4), 3, each=True), 1, 36, 3),
+    "each_pixel": lambda n, x: n.conv(n.dense(x, 3, "RELU", each=True), 2),
     "transposed": transposed(),
     "transposed_valid": transposed((3, 3), (2, 2), "VALID", per_channel=False),
     "transposed_narrow": transposed((1, 2), (2, 4), "SAME", bias=False, less=1),

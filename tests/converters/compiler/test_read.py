@@ -76,7 +76,7 @@ TYPES = schema.TensorType
         (_options(fusedActivationFunction=schema.ActivationFunctionType.TANH), "activation TANH is not supported"),
         (
             _operator(schema.BuiltinOperator.ELU),
-            r"layer elu \(ELU\): the operator is not supported; expected ADD, AVERAGE_POOL_2D",
+            r"layer elu \(ELU\): the operator is not supported: .* ReLU, LeakyReLU or GELU; expected ABS, ADD",
         ),
     ],
 )
@@ -148,8 +148,12 @@ def test_sizes_that_follow_from_the_input_need_not_be_in_the_file() -> None:
     net = Net()
     x = net.conv(net.input(6, 6, 1), 4)
     minus, two = (net.tensor((), "int32", data=np.array(value, np.int32)) for value in (-1, 2))
-    batch, shape = net.tensor((), "int32"), net.tensor((3,), "int32")
-    net.op("SHAPE", [x.index], Map(batch, (), 0, 0), schema.ShapeOptionsT(), "ShapeOptions")
+    sizes, batch, shape = net.tensor((4,), "int32"), net.tensor((), "int32"), net.tensor((3,), "int32")
+    net.op("SHAPE", [x.index], Map(sizes, (4,), 0, 0), schema.ShapeOptionsT(), "ShapeOptions")
+    bounds = [net.tensor((1,), "int32", data=np.array([value], np.int32)) for value in (0, 1, 1)]
+    first = schema.StridedSliceOptionsT()
+    first.shrinkAxisMask = 1
+    net.op("STRIDED_SLICE", [sizes, *bounds], Map(batch, (), 0, 0), first, "StridedSliceOptions")
     net.op("PACK", [batch, minus, two], Map(shape, (3,), 0, 0), schema.PackOptionsT(), "PackOptions")
     y = net.op("RESHAPE", [x.index, shape], net.map((1, 1, 2), x.scale, x.zero_point))
     both = net.concat([y, y], axis=1)
