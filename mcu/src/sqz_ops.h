@@ -80,7 +80,7 @@ typedef struct sqz_op {
     uint8_t left_over;      /* firings that the last band takes too if only so many would be left: 0 if it is at_once */
     uint8_t at_once;        /* whether the kernel makes a band */
     uint8_t lag;            /* further input rows to wait for, so that the slices of one row are made in one step */
-    uint8_t doublings;      /* 2^doublings firings see the same rows: those of a firing of that number's share */
+    uint8_t doublings;      /* 2^doublings firings see the same rows: of a map that grows in height; 0 of SQZ_WINDOW */
 } sqz_op;
 
 typedef struct sqz_model {

@@ -211,6 +211,7 @@ Op = _structure(
     left_over=c_uint8,
     at_once=c_uint8,
     lag=c_uint8,
+    doublings=c_uint8,
 )
 Model = _structure(
     "sqz_model",
