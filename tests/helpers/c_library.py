@@ -261,6 +261,7 @@ class Call:
     left_over: int = 0
     at_once: int = 0
     lag: int = 0
+    doublings: int = 0
     out_offset: int = 0
     state: int = 0
     scratch: int = 0
