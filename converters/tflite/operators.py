@@ -15,6 +15,7 @@ _OPTIONS = names(schema.BuiltinOptions)
 
 # Operator → how many inputs it needs and may have; each of these but SPLITTING has one output. Others are not checked.
 INPUTS = {
+    "ABS": (1, 1),
     "ADD": (2, 2),
     "AVERAGE_POOL_2D": (1, 1),
     "BATCH_TO_SPACE_ND": (3, 3),
@@ -26,9 +27,11 @@ INPUTS = {
     "EXP": (1, 1),
     "EXPAND_DIMS": (2, 2),
     "FULLY_CONNECTED": (2, 3),
+    "GELU": (1, 1),
     "HARD_SWISH": (1, 1),
     "LEAKY_RELU": (1, 1),
     "LOGISTIC": (1, 1),
+    "LOG": (1, 1),
     "LOG_SOFTMAX": (1, 1),
     "MAXIMUM": (2, 2),
     "MAX_POOL_2D": (1, 1),
@@ -140,6 +143,10 @@ def _unpack(o: Any, file: File) -> dict[str, Any]:
     return {"axis": o.Axis()}
 
 
+def _gelu(o: Any, file: File) -> dict[str, Any]:
+    return {"approximate": bool(o.Approximate())}
+
+
 def _reshape(o: Any, file: File) -> dict[str, Any]:
     return {"new_shape": tuple(numbers(o, "NewShape", file))}
 
@@ -157,6 +164,7 @@ OPTIONS: dict[str, tuple[str, Callable[[Any, File], dict[str, Any]]]] = {
     "FULLY_CONNECTED": ("FullyConnectedOptions", _fully_connected),
     "MEAN": ("ReducerOptions", _reducer),
     "REDUCE_MAX": ("ReducerOptions", _reducer),
+    "GELU": ("GeluOptions", _gelu),
     "LEAKY_RELU": ("LeakyReluOptions", _slope),
     "SOFTMAX": ("SoftmaxOptions", _softmax),
     "RESHAPE": ("ReshapeOptions", _reshape),

@@ -11,18 +11,18 @@
 #define SQZ_SUM_BITS 12   /* sums of exponentials are Q12.19 */
 
 /* x / 2^exponent for x >= 0 up to the largest, halves up; exponent > 0. */
-static inline uint32_t sqz_divide(int32_t x, int exponent) {
+static uint32_t sqz_divide(int32_t x, int exponent) {
     return ((uint32_t)x + (1u << (exponent - 1))) >> exponent;
 }
 
 /* x * 2^exponent, saturating. */
-static inline int32_t sqz_shift_left(int32_t x, int exponent) {
+static int32_t sqz_shift_left(int32_t x, int exponent) {
     const int32_t limit = INT32_MAX >> exponent;
     return x > limit ? INT32_MAX : x < -limit ? INT32_MIN : x * (1 << exponent);
 }
 
 /* exp(x) for -1/4 <= x < 0, both Q0.31: the series around -1/8. */
-static inline int32_t sqz_exp_of_quarter(int32_t x) {
+static int32_t sqz_exp_of_quarter(int32_t x) {
     const int32_t exp_of_minus_eighth = 1895147668, third = 715827883;
     const int32_t d = x + (1 << 28);
     const int32_t d2 = sqz_high_mul(d, d), d3 = sqz_high_mul(d2, d), d4 = sqz_high_mul(d2, d2);
@@ -31,7 +31,7 @@ static inline int32_t sqz_exp_of_quarter(int32_t x) {
 }
 
 /* exp(x) for x <= 0 in Q5.26; the result is Q0.31. */
-static inline int32_t sqz_exp_of_negative(int32_t x) {
+static int32_t sqz_exp_of_negative(int32_t x) {
     static const int32_t factors[] = {/* exp(-2^k), k = -2...4 */
                                       1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
     const int32_t quarter = 1 << 24;
@@ -50,7 +50,7 @@ static inline int32_t sqz_exp_of_negative(int32_t x) {
 }
 
 /* 1 / (1 + x) for 0 <= x < 1, both Q0.31: three Newton steps from 48/17 - 32/17 d, d = (1 + x) / 2. */
-static inline int32_t sqz_reciprocal(int32_t x) {
+static int32_t sqz_reciprocal(int32_t x) {
     const int32_t d = (int32_t)(((int64_t)x + SQZ_ONE + 1) / 2);
     int32_t r = 1515870810 + sqz_high_mul(d, -1010580540); /* Q2.29 */
     for (int k = 0; k < 3; ++k) {
@@ -61,15 +61,15 @@ static inline int32_t sqz_reciprocal(int32_t x) {
 }
 
 /* What a difference from the largest, no further than diff_min, stands for, in Q5.26. */
-static inline int32_t sqz_scaled_difference(const sqz_softmax *softmax, int difference) {
+static int32_t sqz_scaled_difference(const sqz_softmax *softmax, int difference) {
     return sqz_high_mul(difference * (1 << softmax->shift), softmax->multiplier);
 }
 
-static inline int32_t sqz_exp_of_difference(const sqz_softmax *softmax, int difference) {
+static int32_t sqz_exp_of_difference(const sqz_softmax *softmax, int difference) {
     return sqz_exp_of_negative(sqz_scaled_difference(softmax, difference));
 }
 
-static inline int sqz_largest_of(const int8_t *in, unsigned count) {
+static int sqz_largest_of(const int8_t *in, unsigned count) {
     int largest = in[0];
     for (unsigned c = 1; c < count; ++c) {
         largest = in[c] > largest ? in[c] : largest;

@@ -79,7 +79,7 @@ typedef struct sqz_op {
     uint8_t left_over;      /* firings that the last band takes too if only so many would be left: 0 if it is at_once */
     uint8_t at_once;        /* whether the kernel makes a band */
     uint8_t lag;            /* further input rows to wait for, so that the slices of one row are made in one step */
-    uint8_t doublings;      /* 2^doublings firings see the same rows: those of a firing of that number's share */
+    uint8_t doublings;      /* 2^doublings firings see the same rows: of a map that grows in height; 0 of SQZ_WINDOW */
 } sqz_op;
 
 typedef struct sqz_model {
@@ -412,6 +412,14 @@ typedef struct sqz_fully_connected {
 } sqz_fully_connected;
 
 SQZ_KERNEL(sqz_fully_connected_row);
+
+/* The same of each pixel of a row (SQZ_EACH): a sequence's steps, say. Height 1, row_bytes those of a pixel. */
+typedef struct sqz_fully_connected_each {
+    sqz_fully_connected pixel;
+    uint16_t width, out_stride;
+} sqz_fully_connected_each;
+
+SQZ_KERNEL(sqz_fully_connected_each_row);
 
 /* For SMLAD, with outputs four together or (_wide) not; for Helium. */
 SQZ_KERNEL(sqz_fully_connected_row_dsp);

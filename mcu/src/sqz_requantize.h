@@ -7,7 +7,7 @@
  *
  * Ranges: |x| * 2^shift < 2^31 where shift is positive, else |x| plus the half that rounds, 2^(-shift - 1), and what a
  * zero point adds, 2^7; the compiler proves that no sum of a model leaves them. 0 <= multiplier < 2^31,
- * -31 <= shift <= 30.
+ * -31 <= shift <= 30. Factors of sqz_high_mul may be negative: those of SOFTMAX are.
  * >> of a negative number is taken to be arithmetic, as in every compiler we know; sqz_stream.c asserts it.
  */
 #ifndef SQZ_REQUANTIZE_H
@@ -22,9 +22,9 @@ static inline int32_t sqz_high_mul(int32_t x, int32_t multiplier) {
 #if defined(SQZ_HALVES)
     const int32_t x_high = x >> 16, x_low = x & 0xFFFF, m_high = multiplier >> 16, m_low = multiplier & 0xFFFF;
     const int32_t middle = x_high * m_low + (int32_t)(((uint32_t)x_low * (uint32_t)m_low) >> 16);
-    const uint32_t rest = (uint32_t)(x_low * m_high) + ((uint32_t)middle & 0xFFFFu); /* of the product's bits from 16 on */
-    const int32_t high = x_high * m_high + (middle >> 16) + (int32_t)(rest >> 16);
-    return high * 2 + (int32_t)(((rest & 0xFFFFu) + 0x4000u) >> 15);
+    const int32_t rest = x_low * m_high + (middle & 0xFFFF); /* of the product's bits from 16 on; both may be negative */
+    const int32_t high = x_high * m_high + (middle >> 16) + (rest >> 16);
+    return high * 2 + (((rest & 0xFFFF) + 0x4000) >> 15);
 #else
     return (int32_t)(((int64_t)x * multiplier + (1 << 30)) >> 31);
 #endif

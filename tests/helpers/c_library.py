@@ -211,6 +211,7 @@ Op = _structure(
     left_over=c_uint8,
     at_once=c_uint8,
     lag=c_uint8,
+    doublings=c_uint8,
 )
 Model = _structure(
     "sqz_model",
@@ -260,6 +261,7 @@ class Call:
     left_over: int = 0
     at_once: int = 0
     lag: int = 0
+    doublings: int = 0
     out_offset: int = 0
     state: int = 0
     scratch: int = 0

@@ -291,9 +291,12 @@ class Net:
         return self.tensor(shape, "int8", (scale,), (zero_point,), values)
 
     def elementwise(self, operator: str, x: Map, scale: float, zero_point: int, slope: float = 0.1) -> Map:
-        """Add LOGISTIC, TANH, EXP, HARD_SWISH or LEAKY_RELU."""
+        """Add LOGISTIC, TANH, EXP, HARD_SWISH, ABS, LOG, GELU or LEAKY_RELU."""
         scale, zero_point = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}.get(operator, (scale, zero_point))
         result = self.map(x.shape, scale, zero_point)
+        if operator in ("ABS", "GELU"):
+            kind = f"{operator.capitalize()}Options"
+            return self.op(operator, [x.index], result, getattr(schema, f"{kind}T")(), kind)
         if operator != "LEAKY_RELU":
             return self.op(operator, [x.index], result)
         options = schema.LeakyReluOptionsT()
@@ -464,16 +467,25 @@ class Net:
         return self.op("RESHAPE", [x.index, values], result, options, "ReshapeOptions")
 
     def dense(
-        self, x: Map, channels: int, activation: str = "NONE", *, per_channel: bool = False, dead: bool = False
+        self,
+        x: Map,
+        channels: int,
+        activation: str = "NONE",
+        *,
+        per_channel: bool = False,
+        dead: bool = False,
+        each: bool = False,
     ) -> Map:
-        """Add FULLY_CONNECTED of all values of `x`."""
-        inputs = int(np.prod(x.shape))
+        """Add FULLY_CONNECTED of all values of `x`, or of those of `each` pixel."""
+        inputs = x.channels if each else int(np.prod(x.shape))
         scales = self._weight_scales(channels if per_channel else 1, False)
         weights = self._weights((channels, inputs), 0)
         biases = self._biases(channels, inputs)
         options = schema.FullyConnectedOptionsT()
         options.fusedActivationFunction = getattr(_ACTIVATIONS, activation)
-        result = self.map((1, channels), *self._output_scale(x, scales, inputs, activation, None, False))
+        options.keepNumDims = each
+        shape = (*x.shape[:-1], channels) if each else (1, channels)
+        result = self.map(shape, *self._output_scale(x, scales, inputs, activation, None, False))
         if dead:
             self._kill(x, scales, weights, biases)
         constants = [self.tensor((channels, inputs), "int8", scales, [0] * len(scales), weights)]

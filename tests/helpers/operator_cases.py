@@ -56,7 +56,8 @@ def model(
         for key, value in options.items():
             assert hasattr(op.builtinOptions, key)
             setattr(op.builtinOptions, key, value)
-    code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, name)
+    code.builtinCode = getattr(schema.BuiltinOperator, name)
+    code.deprecatedBuiltinCode = min(code.builtinCode, 127)
     code.version = version
     builder = flatbuffers.Builder(1024)
     builder.Finish(form.Pack(builder), b"TFL3")

@@ -319,13 +319,12 @@ def unfused_norms() -> Any:
 
 
 def activations() -> Any:
-    """LeakyReLU, PReLU (one slope a channel, and one a value), ELU, SELU, tanh, softplus."""
+    """LeakyReLU, PReLU (one slope a channel, and one a value), tanh, ReLU6."""
     inputs = _input(16, 16, 2)
     x = layers.LeakyReLU(0.2)(layers.Conv2D(6, 3)(inputs))
     slopes = keras.initializers.RandomUniform(0.1, 0.4, seed=1)
     x = layers.PReLU(slopes, shared_axes=[1, 2])(layers.Conv2D(6, 3)(x))
     x = layers.PReLU(slopes)(layers.Conv2D(4, 3)(x))
-    x = layers.Activation("elu")(layers.Conv2D(4, 1)(x))
     x = layers.Activation("tanh")(layers.Conv2D(4, 1)(x))
     x = layers.Activation("relu6")(layers.Conv2D(4, 1)(x))
     return _classified(inputs, x)
@@ -406,6 +405,63 @@ def attention() -> Any:
     return _classified(inputs, layers.Multiply()([x, gate]))
 
 
+def sequence() -> Any:
+    """Dense layers on each step, one-dimensional pools and up-sampling."""
+    inputs = _input(24, 3)
+    x = layers.Dense(8, activation="relu")(inputs)
+    x = layers.DepthwiseConv1D(3, padding="same", activation="relu")(x)
+    x = layers.UpSampling1D(2)(layers.MaxPooling1D(2)(x))
+    x = layers.ZeroPadding1D(1)(layers.Cropping1D(2)(x))
+    return _model(inputs, layers.Dense(4, activation="softmax")(layers.TimeDistributed(layers.Dense(6))(x)))
+
+
+def arithmetic() -> Any:
+    """Average, maximum, minimum and difference of maps, and hard activations of Keras."""
+    inputs = _input(16, 16, 2)
+    x, y = (layers.Conv2D(6, 3, activation="relu")(inputs) for _ in range(2))
+    z = layers.Average()([layers.Maximum()([x, y]), layers.Minimum()([x, y]), layers.Subtract()([x, y])])
+    z = layers.Activation("hard_sigmoid")(layers.Conv2D(4, 1)(z))
+    z = layers.ReLU(max_value=1.0)(layers.Conv2D(4, 1)(layers.Cropping2D(1)(z)))
+    z = layers.Activation("gelu")(layers.Conv2D(4, 1)(layers.Permute((2, 1, 3))(z)))
+    return _classified(inputs, z)
+
+
+def squared() -> Any:
+    """Norms of channels, exponentials, roots: what is left of statistics pooling."""
+    inputs = _input(12, 12, 3)
+    x = _conv(inputs, 6)
+    mean = tf.reduce_mean(x, (1, 2), keepdims=True)
+    spread = tf.reduce_mean((x - mean) * (x - mean), (1, 2))
+    x = layers.Concatenate()([layers.Flatten()(mean), spread, tf.abs(layers.Flatten()(mean))])
+    return _model(inputs, layers.Dense(3)(x))
+
+
+def segmented() -> Any:
+    """A network for segmentation whose decoder is resized to the input's size."""
+    inputs = _input(30, 30, 3)
+    x = _conv(_conv(inputs, 8, 3, 2), 12, 3, 2)
+    pooled = tf.image.resize(layers.GlobalAveragePooling2D(keepdims=True)(x), (8, 8))
+    x = layers.Concatenate()([_conv(x, 8, 3, dilation_rate=2), pooled])
+    x = tf.image.resize(layers.Conv2D(3, 1)(x), (30, 30))
+    return _model(inputs, layers.Softmax()(x))
+
+
+def super_resolution() -> Any:
+    inputs = _input(12, 12, 1)
+    x = layers.Conv2D(8, 3, padding="same", activation="tanh")(
+        layers.Conv2D(8, 5, padding="same", activation="tanh")(inputs)
+    )
+    return _model(inputs, tf.nn.depth_to_space(layers.Conv2D(4, 3, padding="same")(x), 2))
+
+
+def focus() -> Any:
+    """YOLO's first layer: four pictures of every second pixel, as channels of one."""
+    inputs = _input(32, 32, 3)
+    parts = [inputs[:, i::2, j::2, :] for j in (0, 1) for i in (0, 1)]
+    x = _conv(layers.Concatenate()(parts), 8, activation="swish")
+    return _classified(inputs, layers.Concatenate()([x, layers.MaxPooling2D(5, 1, padding="same")(x)]))
+
+
 _UINT8, _FLOAT = {"edge": tf.uint8}, {"edge": tf.float32}
 NETWORKS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     each.__name__: (each, how)
@@ -441,5 +497,11 @@ NETWORKS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
         (inception, {"per_tensor": True}),
         (densenet, {}),
         (attention, {}),
+        (sequence, {}),
+        (arithmetic, {}),
+        (squared, {}),
+        (segmented, {}),
+        (super_resolution, {}),
+        (focus, {}),
     )
 }

@@ -80,7 +80,7 @@ class _Builder:
         parts += [self._fire, self._branches, self._reduction, self._dense_block, self._pad, self._requantize]
         parts += [self._reshape, self._tall, self._elementwise, self._binary, self._squeeze_excite, self._turn]
         parts += [self._prelu, self._reduce, self._groups, self._dilated, self._joined, self._pad_channels]
-        parts += [self._sliced, self._split, self._transposed, self._resized, self._blocks]
+        parts += [self._sliced, self._split, self._transposed, self._resized, self._blocks, self._each]
         part = self.pick(*parts)
         self.told.append(part.__name__.strip("_"))
         return part(x)
@@ -255,6 +255,10 @@ class _Builder:
         b = self.net_.conv(b, b.channels, (3, 3), out=(x.scale, x.zero_point))
         return self.net_.concat(self.pick([a, b], [b, a, a]))
 
+    def _each(self, x: Map) -> Map:
+        activation = self.pick("NONE", "RELU")
+        return self.net_.dense(x, self._channels(), activation, per_channel=self.pick(True, False), each=True)
+
     def _transposed(self, x: Map) -> Map:
         """Convolve back to a larger map, of at most some 40 rows."""
         stride = (self.number(1, 3) if x.shape[1] <= 12 else 1, self.number(1, 3) if x.shape[2] <= 12 else 1)
@@ -313,7 +317,7 @@ class _Builder:
         return self.net_.dilated(x, self.number(1, 5), block, self.pick("SAME", "VALID") if fits else "SAME")
 
     def _elementwise(self, x: Map) -> Map:
-        operator = self.pick("LOGISTIC", "TANH", "EXP", "HARD_SWISH", "LEAKY_RELU")
+        operator = self.pick("LOGISTIC", "TANH", "EXP", "HARD_SWISH", "LEAKY_RELU", "ABS", "LOG", "GELU")
         slope = self.pick(0.1, 0.3, 1.7)
         return self.net_.elementwise(operator, x, x.scale * self.pick(0.9, 1.0, 1.7), self.pick(-128, 4), slope)
 

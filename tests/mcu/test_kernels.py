@@ -102,6 +102,12 @@ def test_products_by_halves_of_words_are_the_same() -> None:
     np.testing.assert_array_equal(c.run(case, c.build("-DSQZ_HALVES")), case.expected)
 
 
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_products_by_halves_of_words_may_have_negative_factors(name: str) -> None:
+    for case in (case_of(name, seed) for seed in range(40)):
+        np.testing.assert_array_equal(c.run(case, c.build("-DSQZ_HALVES")), case.expected)
+
+
 def test_the_interpreter_rounds_twice() -> None:
     """Rounding once gives other bytes, so the test above decides between the two."""
     case = near_ties(4000)

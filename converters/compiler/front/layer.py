@@ -95,11 +95,17 @@ class ReadLayer:
 
     def side(self, tensor: int, axis: int) -> int:
         """Return which of height, width and channels an axis of a tensor is: 0, 1 or 2; the batch is refused."""
-        rank = len(self.model.tensors[tensor].shape)
+        rank = self.rank(tensor)
         self.check(
             -rank <= axis < rank and axis % rank > 0, f"axis {axis} of {rank}; expected one other than the batch"
         )
         return axis % rank + 3 - rank
+
+    def rank(self, tensor: int) -> int:
+        """Return how many dimensions a tensor has: no more than a batch, height, width and channels."""
+        shape = self.model.tensors[tensor].shape
+        self.check(len(shape) <= 4, f"it is of {shape}; expected at most 4 dimensions here")
+        return len(shape)
 
     def has(self, position: int) -> bool:
         """Whether there is an input at `position`; the last ones may be left out."""

@@ -42,7 +42,7 @@ def _pad(layer: ReadLayer) -> net.Pad:
     layer.int8()
     layer.same_quantization()
     constant = layer.constant(1, "padding", "int32", "int64")
-    values, rank = np.asarray(constant.data), len(layer.model.tensors[layer.op.inputs[0]].shape)
+    values, rank = np.asarray(constant.data), layer.rank(layer.op.inputs[0])
     layer.check(values.shape == (rank, 2), f"its padding has shape {values.shape}; expected {(rank, 2)}")
     layer.check(not values[0].any(), f"it pads the batch by {values[0].tolist()}; expected height, width and channels")
     layer.check(((values >= 0) & (values <= LARGEST_STEP)).all(), f"it pads by {values[1:].tolist()}")
@@ -76,13 +76,15 @@ def _reshape(layer: ReadLayer) -> net.Reshape:
     return net.Reshape()
 
 
-def _transpose(layer: ReadLayer) -> net.Transpose | net.Reshape:
+def _transpose(layer: ReadLayer) -> net.Transpose | net.Reshape | net.Concatenation:
     """Read a TRANSPOSE of height, width and channels; one that moves sides of one pixel alone leaves the bytes."""
     layer.int8()
     layer.same_quantization()
     (source,) = layer.inputs
-    rank = len(layer.model.tensors[source.tensor].shape)
     order = np.asarray(layer.constant(1, "order of axes", "int32").data).ravel().tolist()
+    if len(layer.model.tensors[source.tensor].shape) == len(order) == 5 and order == [0, 1, 2, 4, 3]:
+        return _shuffled(layer)
+    rank = layer.rank(source.tensor)
     wanted = [axis % rank for axis in order if -rank <= axis < rank]
     known = sorted(wanted) == list(range(rank)) and wanted[0] == 0
     layer.check(known, f"its order of axes is {order}; expected each of {rank} once, the batch first")
@@ -91,6 +93,23 @@ def _transpose(layer: ReadLayer) -> net.Transpose | net.Reshape:
     layer.shape(tuple(source.shape[axis] for axis in axes))
     moved = [axis for axis in axes if source.shape[axis] > 1]
     return net.Reshape() if moved == sorted(moved) else net.Transpose((axes[0], axes[1], axes[2]))
+
+
+def _shuffled(layer: ReadLayer) -> net.Concatenation:
+    """Read the shuffling of channels between groups, [height, width, group, each] to [height, width, each, group].
+
+    Each group is a map of its own, whose values are pixels; they are the channels of one map of so many pixels.
+    """
+    _, height, width, groups, each = layer.model.tensors[layer.op.inputs[0]].shape
+    layer.sees(0, (height, width, groups * each))
+    layer.shape((height, width * each, groups))
+    layer.check(groups <= LARGEST_STEP, f"it has {groups} groups; expected at most {LARGEST_STEP}")
+    parts = []
+    for group in range(groups):
+        taken = layer.step(net.Slice((0, 0, group * each), (1, 1, 1)), (height, width, each), 0)
+        parts.append(layer.step(net.Reshape(), (height, width * each, 1), taken))
+    layer.reads = tuple(parts)
+    return net.Concatenation()
 
 
 READERS: Readers = {

@@ -152,10 +152,14 @@ class Broadcast:
 
 @dataclass(frozen=True)
 class Elementwise:
-    """A function of each value by itself; `slope` is what LEAKY_RELU multiplies negative values by."""
+    """A function of each value by itself.
+
+    `slope` is what LEAKY_RELU multiplies negative values by; `approximate` says that GELU is computed with a tanh.
+    """
 
     operator: str
     slope: float = 0.0
+    approximate: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,6 +216,11 @@ class FullyConnected:
     activation: str
 
 
+@dataclass(frozen=True, eq=False)
+class EachConnected(FullyConnected):
+    """FULLY_CONNECTED of each pixel: weights int8 [O, channels]."""
+
+
 @dataclass(frozen=True)
 class Reshape:
     """RESHAPE, SQUEEZE or EXPAND_DIMS: the same bytes in another shape."""
@@ -247,6 +256,7 @@ LayerKind = (
     | Resize
     | Pad
     | FullyConnected
+    | EachConnected
     | Reshape
     | Softmax
     | Requantize

@@ -70,7 +70,8 @@ def _elementwise(layer: ReadLayer) -> net.Elementwise:
     fixed = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}.get(layer.op.name)
     found = (layer.output.scale, layer.output.zero_point)
     layer.check(fixed in (None, found), f"the output has scale, zero point {found}; expected {fixed}")
-    return net.Elementwise(layer.op.name, float(layer.op.options.get("alpha", 0.0)))
+    options = layer.op.options
+    return net.Elementwise(layer.op.name, float(options.get("alpha", 0.0)), bool(options.get("approximate", False)))
 
 
 def _prelu(layer: ReadLayer) -> net.PRelu:
@@ -105,12 +106,15 @@ def _relu(layer: ReadLayer) -> net.Requantize:
 
 
 READERS: Readers = {
+    "ABS": (1, _elementwise),
     "ADD": (COMPUTED, _binary),
     "DEQUANTIZE": (1, _requantize),
     "EXP": (1, _elementwise),
+    "GELU": (1, _elementwise),
     "HARD_SWISH": (1, _elementwise),
     "LEAKY_RELU": (1, _elementwise),
     "LOGISTIC": (1, _elementwise),
+    "LOG": (1, _elementwise),
     "LOG_SOFTMAX": (1, _softmax),
     "MAXIMUM": (COMPUTED, _binary),
     "MINIMUM": (COMPUTED, _binary),

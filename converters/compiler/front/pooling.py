@@ -43,7 +43,7 @@ def _reduced(layer: ReadLayer) -> str:
     """
     axes = layer.constant(1, "list of axes", "int32")
     (source,) = layer.inputs
-    rank = len(layer.model.tensors[source.tensor].shape)
+    rank = layer.rank(source.tensor)
     wanted = np.asarray(axes.data).ravel().tolist()
     sides = {axis % rank + 3 - rank for axis in wanted if -rank <= axis < rank}
     spatial = list(range(1, rank - 1))

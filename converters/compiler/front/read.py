@@ -5,6 +5,7 @@ What cannot be compiled is a ValueError that names the layer, its operator and t
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from converters.compiler.faults import Unsupported, check
@@ -12,10 +13,22 @@ from converters.compiler.front import moving, pointwise, pooling, slicing, upwar
 from converters.compiler.front import network as net
 from converters.compiler.front.dilated import with_dilations
 from converters.compiler.front.layer import COMPUTED, FULL_INTEGER, Readers, ReadLayer
+from converters.compiler.front.sizes import computes_shape, is_open, with_sizes
 from converters.compiler.front.slicing import with_parts
 from converters.compiler.limits import LARGEST_SIDE, MOST_LAYERS
 from converters.tflite.reader import Model, Op, Tensor, layer_names, read_model
 
+# Operator that is not compiled → what to do about it.
+INSTEAD = {
+    "ARG_MAX": "leave it out of the network, and look for the largest output yourself",
+    "BATCH_MATMUL": "products of two maps are for TFLite Micro (mcu/tflm)",
+    "CUSTOM:TFLite_Detection_PostProcess": "convert the network without it, with boxes and scores as outputs",
+    "ELU": "TFLite computes it in float; train with ReLU, LeakyReLU or GELU",
+    "REDUCE_MIN": "negate before and after a maximum",
+    "SUM": "take the mean, and let the next layer scale it",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "recurrent layers are for TFLite Micro (mcu/tflm); convolutions over time compile",
+    "WHILE": "recurrent layers are for TFLite Micro (mcu/tflm); convolutions over time compile",
+}
 EDGE_DTYPES = ("int8", "uint8", "float32")
 READERS: Readers = {
     **weighted.READERS,
@@ -33,7 +46,7 @@ def read_graph(data: bytes) -> net.Graph:
     Raises:
       ValueError: the file is damaged, or holds what cannot be compiled.
     """
-    model = with_parts(with_dilations(read_model(data)))
+    model = with_parts(with_dilations(with_sizes(read_model(data))))
     check(len(model.inputs) == 1, f"the model has {len(model.inputs)} inputs; expected one")
     check(
         len(model.ops) <= MOST_LAYERS, f"the model has {len(model.ops):,} operators; expected at most {MOST_LAYERS:,}"
@@ -53,7 +66,7 @@ class _Reader:
         source = self.number(self.model.inputs[0], "the input")
         names = layer_names(self.model)
         named = zip(self.model.ops, names, strict=True)
-        read = (self.layers(op, name) for op, name in named if not _computes_shape(self.model, op))
+        read = (self.layers(op, name) for op, name in named if not computes_shape(self.model, op))
         layers = tuple(layer for some in read for layer in some)
         targets = tuple(self.number(index, "the output") for index in self.model.outputs)
         return net.Graph(tuple(self.maps), layers, source, targets, tuple(range(len(self.maps))))
@@ -69,7 +82,9 @@ class _Reader:
         where = f"layer {name} ({op.name})"
         reader = READERS.get(op.name)
         if reader is None:
-            raise Unsupported(f"{where}: the operator is not supported; expected {', '.join(sorted(READERS))}")
+            instead = INSTEAD.get(op.name, "TFLite Micro may run it (mcu/tflm)")
+            known = ", ".join(sorted(READERS))
+            raise Unsupported(f"{where}: the operator is not supported: {instead}; expected {known}")
         activations, kind_of = reader
         halves = any(each >= 0 and self.model.tensors[each].dtype == "float16" for each in op.inputs)
         check(not halves, f"{where} has float16 weights; expected an int8 model: {FULL_INTEGER}")
@@ -124,23 +139,19 @@ def _activations(model: Model, op: Op, activations: int | tuple[int, ...] | None
     return tuple(op.inputs if activations is None else op.inputs[:activations])
 
 
-def _computes_shape(model: Model, op: Op) -> bool:
-    """Whether an operator only computes sizes, for a RESHAPE of an unknown batch; the file has those sizes."""
-    return op.name in ("SHAPE", "STRIDED_SLICE", "PACK") and all(
-        model.tensors[index].dtype == "int32" for index in op.outputs
-    )
-
-
 def _feature_map(tensor: Tensor, where: str) -> net.FeatureMap:
     what = f"{where}: tensor {tensor.name[:80]!r}"
     check(not tensor.is_constant, f"{what} is a constant; expected an activation")
     check(not tensor.is_variable, f"{what} is a variable; state between runs is not supported")
-    fixed = tensor.shape_signature[1:] == tensor.shape[1:]  # the batch, often unknown, is 1
-    check(fixed, f"{what} has dynamic shape {tensor.shape_signature}; expected fixed sizes")
+    fixed = "expected fixed sizes: give every size when you convert, the batch as 1"
+    check(not is_open(tensor), f"{what} has dynamic shape {tensor.shape_signature}; {fixed}")
     check(tensor.dtype in EDGE_DTYPES, f"{what} is {tensor.dtype}; expected int8")
-    check(1 <= len(tensor.shape) <= 4, f"{what} has shape {tensor.shape}; expected 1 to 4 dimensions")
-    check(tensor.shape[0] == 1, f"{what} has shape {tensor.shape}; expected a batch of 1")
-    height, width, channels = (1, 1, 1, *tensor.shape[1:])[-3:]
+    check(1 <= len(tensor.shape) <= 6, f"{what} has shape {tensor.shape}; expected 1 to 6 dimensions")
+    sequence = len(tensor.shape) == 2  # of steps, flattened for a layer that takes each by itself
+    check(sequence or tensor.shape[0] == 1, f"{what} has shape {tensor.shape}; expected a batch of 1")
+    shape = (1, *tensor.shape) if sequence else tensor.shape
+    height, *columns, channels = (1, 1, 1, *shape[1:])[-max(3, len(shape) - 1) :]
+    width = math.prod(columns)
     fits = all(1 <= side <= LARGEST_SIDE for side in (height, width, channels))
     check(fits, f"{what} has shape {tensor.shape}; expected sizes from 1 to {LARGEST_SIDE}")
     scale, zero_point = _quantization(tensor, what)

@@ -121,6 +121,7 @@ def _taken(layer: ReadLayer, parts: list[_Part]) -> net.Slice:
 
 def _sizes(layer: ReadLayer) -> tuple[int, ...]:
     (source,) = layer.inputs
+    layer.rank(source.tensor)
     return layer.model.tensors[source.tensor].shape
 
 

@@ -52,19 +52,25 @@ def _depthwise(layer: ReadLayer) -> net.Convolution:
     return net.Convolution(weights, scale, layer.bias(channels), window, layer.activation, depthwise=True)
 
 
-def _fully_connected(layer: ReadLayer) -> net.FullyConnected:
+def _fully_connected(layer: ReadLayer) -> net.FullyConnected | net.EachConnected:
+    """Read a FULLY_CONNECTED of a picture, or of each step of a sequence: TFLite takes so many values at a time."""
     layer.int8()
     channels = layer.output.channels
     weights, scale = layer.weights(2, 0, channels)
     (source,) = layer.inputs
     form = layer.op.options["weights_format"]
     layer.check(form == "DEFAULT", f"its weights have format {form}; expected DEFAULT")
+    constants = (weights, scale, layer.bias(channels), layer.activation)
+    if weights.shape[1] == source.size:
+        layer.shape((1, 1, channels))
+        return net.FullyConnected(*constants)
     layer.check(
-        weights.shape[1] == source.size,
-        f"its weights take {weights.shape[1]} values, its input has {source.size}; one result a picture is expected",
+        weights.shape[1] == source.channels,
+        f"its weights take {weights.shape[1]} values, its input has {source.size} in pixels of {source.channels}; "
+        "expected those of the picture or of a pixel",
     )
-    layer.shape((1, 1, channels))
-    return net.FullyConnected(weights, scale, layer.bias(channels), layer.activation)
+    layer.shape((*source.shape[:2], channels))
+    return net.EachConnected(*constants)
 
 
 READERS: Readers = {

@@ -5,6 +5,7 @@ A device looks values up; nothing is computed there. Tables are int8 [256], in t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ BYTES = np.arange(256).astype(np.uint8).view(np.int8).astype(np.int64)
 
 
 def table(kind: net.Elementwise, source: net.FeatureMap, target: net.FeatureMap) -> np.ndarray:
-    """Return the table of LOGISTIC, TANH, EXP, HARD_SWISH or LEAKY_RELU between two maps."""
+    """Return the table of an operator of `TABLES` between two maps."""
     return TABLES[kind.operator](kind, source, target)
 
 
@@ -98,8 +99,9 @@ def _in_floats(function: Callable[[np.ndarray], np.ndarray]) -> Callable[..., np
 
     def values(kind: net.Elementwise, source: net.FeatureMap, target: net.FeatureMap) -> np.ndarray:
         real = np.float32(source.scale) * (BYTES - source.zero_point).astype(np.float32)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             steps = function(real) * (np.float32(1) / np.float32(target.scale))
+        steps = np.nan_to_num(steps, nan=-np.inf, posinf=np.inf, neginf=-np.inf)  # a logarithm of less than nothing
         rounded = np.copysign(np.floor(np.abs(steps) + np.float32(0.5)), steps)
         return clamped(rounded + target.zero_point)
 
@@ -108,6 +110,28 @@ def _in_floats(function: Callable[[np.ndarray], np.ndarray]) -> Callable[..., np
 
 def _logistic(real: np.ndarray) -> np.ndarray:
     return np.float32(1) / (np.float32(1) + np.exp(-real))
+
+
+def _gelu(kind: net.Elementwise, source: net.FeatureMap, target: net.FeatureMap) -> np.ndarray:
+    return _in_floats(_gelu_by_tanh if kind.approximate else _gelu_by_erf)(kind, source, target)
+
+
+def _gelu_by_tanh(real: np.ndarray) -> np.ndarray:
+    half, root = np.float32(0.5), np.float32(math.sqrt(2 / math.pi))
+    return half * real * (np.float32(1) + np.tanh(root * (real + np.float32(0.044715) * real**3)))
+
+
+def _gelu_by_erf(real: np.ndarray) -> np.ndarray:
+    """Return x times the normal distribution's integral up to it."""
+    below = [np.float32(math.erfc(value)) for value in (real * np.float32(-math.sqrt(0.5))).tolist()]
+    return np.float32(0.5) * real * np.array(below, np.float32)
+
+
+def _abs(kind: net.Elementwise, source: net.FeatureMap, target: net.FeatureMap) -> np.ndarray:
+    values = np.abs(BYTES - source.zero_point)
+    if source.scale != target.scale:
+        values = scaled(values, float(np.float32(source.scale) / np.float32(target.scale)))
+    return clamped(values + target.zero_point)
 
 
 def _leaky_relu(kind: net.Elementwise, source: net.FeatureMap, target: net.FeatureMap) -> np.ndarray:
@@ -119,8 +143,9 @@ def _hard_swish(kind: net.Elementwise, source: net.FeatureMap, target: net.Featu
     """x * relu6(x + 3) / 6 in int16: the first factor in the output's scale, the second with 15 bits from 0 to 1."""
     fine = np.float32(1 / 128) * np.float32(source.scale)
     to_output, exponent = _int16_multiplier(fine / np.float32(target.scale))
-    if exponent > 0:
-        raise ValueError(f"the output's scale {target.scale} is too small for the input's {source.scale}")
+    if not -15 <= exponent <= 0:  # beyond, TFLite shifts an int16 by more than its bits
+        small = "small" if exponent > 0 else "large"
+        raise ValueError(f"the output's scale {target.scale} is too {small} for the input's {source.scale}")
     to_gate, gate_exponent = _int16_multiplier(fine / np.float32(3 / 32768))
     value = (BYTES - source.zero_point) << 7
     gate = _saturated(value << (gate_exponent - 1)) if gate_exponent > 0 else value
@@ -154,9 +179,12 @@ def _rounded_right(values: np.ndarray, exponent: int) -> np.ndarray:
 
 
 TABLES: dict[str, Callable[[net.Elementwise, net.FeatureMap, net.FeatureMap], np.ndarray]] = {
+    "ABS": _abs,
     "EXP": _in_floats(np.exp),
+    "GELU": _gelu,
     "HARD_SWISH": _hard_swish,
     "LEAKY_RELU": _leaky_relu,
+    "LOG": _in_floats(np.log),
     "LOGISTIC": _in_floats(_logistic),
     "TANH": _in_floats(np.tanh),
 }

@@ -260,6 +260,14 @@ def fully_connected(
     return prog.FullyConnectedKernel(kind.weights, bias, requant, row_bytes, rows.height, target.channels)
 
 
+def each_connected(
+    kind: net.EachConnected, source: net.FeatureMap, target: net.FeatureMap
+) -> prog.FullyConnectedKernel:
+    """Return the kernel of FULLY_CONNECTED of each pixel."""
+    pixel = replace(source, height=1, width=1)
+    return replace(fully_connected(kind, pixel, pixel, replace(target, height=1, width=1)), width=target.width)
+
+
 def softmax(kind: net.Softmax, source: net.FeatureMap) -> prog.SoftmaxKernel:
     """Return the kernel of SOFTMAX or LOG_SOFTMAX."""
     multiplier, shift, diff_min = arithmetic.softmax_scaling(kind.beta, source.scale)

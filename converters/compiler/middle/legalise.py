@@ -89,6 +89,7 @@ READS_ROWS: dict[type, bool] = {
     net.Concatenation: True,
     net.ConstantMap: True,
     net.Convolution: True,
+    net.EachConnected: True,
     net.Elementwise: True,
     net.FullyConnected: False,
     net.Mean: True,

@@ -131,6 +131,12 @@ def _fully_connected(to: _Lowering, layer: net.Layer, kind: net.FullyConnected) 
     to.add(layer, kernel, layer.output, yields=prog.LAST, fires=rows.height, macs=kind.weights.size)
 
 
+def _each_connected(to: _Lowering, layer: net.Layer, kind: net.EachConnected) -> None:
+    source, target = to.maps(layer)
+    macs = kind.weights.size * source.height * source.width
+    to.add(layer, kernels.each_connected(kind, source, target), layer.output, macs=macs)
+
+
 def _binary(to: _Lowering, layer: net.Layer, kind: net.Binary) -> None:
     *sources, target = to.maps(layer)
     if kind.constant is not None:
@@ -208,6 +214,7 @@ LOWERINGS: dict[type, Callable[[_Lowering, net.Layer, Any], None]] = {
     net.Concatenation: _concatenation,
     net.ConstantMap: _constant_map,
     net.Convolution: _convolution,
+    net.EachConnected: _each_connected,
     net.Elementwise: _elementwise,
     net.FullyConnected: _fully_connected,
     net.Mean: _mean,

@@ -104,6 +104,7 @@ FOLDS: dict[type, Callable[[Any, _Padding], net.LayerKind | None]] = {
     net.Concatenation: _apart,
     net.ConstantMap: _apart,
     net.Convolution: _into_convolution,
+    net.EachConnected: _apart,
     net.Elementwise: _apart,
     net.FullyConnected: _apart,
     net.Mean: _into_mean,

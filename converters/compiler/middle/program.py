@@ -288,7 +288,7 @@ class ReshapeKernel(_EachChannel):
 
 @dataclass(frozen=True, eq=False)
 class FullyConnectedKernel:
-    """Sums over rows: weights int8 [O, height * row_bytes]."""
+    """Sums over rows: weights int8 [O, height * row_bytes]; or over each pixel of a row, each of `row_bytes`."""
 
     weights: np.ndarray
     bias: np.ndarray
@@ -296,6 +296,7 @@ class FullyConnectedKernel:
     row_bytes: int
     height: int
     out_channels: int
+    width: int = 0  # pixels of a row; 0: not of each
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,8 +14,8 @@ from tests.helpers.operator_cases import Tensor, model, reference
 
 SHAPE = (1, 1, 1, 256)
 ALL = elementwise.BYTES.astype(np.int8).reshape(SHAPE)
-VERSIONS = {"EXP": 2, "HARD_SWISH": 1, "LEAKY_RELU": 2}
-OPTIONS = {"EXP": "ExpOptions", "LEAKY_RELU": "LeakyReluOptions"}
+VERSIONS = {"ABS": 2, "EXP": 2, "GELU": 2, "HARD_SWISH": 1, "LEAKY_RELU": 2, "LOG": 2}
+OPTIONS = {"ABS": "AbsOptions", "EXP": "ExpOptions", "GELU": "GeluOptions", "LEAKY_RELU": "LeakyReluOptions"}
 
 
 def feature_map(scale: float, zero_point: int) -> net.FeatureMap:
@@ -35,10 +37,12 @@ def test_a_table_is_the_reference_for_all_256_bytes(operator: str) -> None:
         source, target = drawn(rng), drawn(rng)
         target = {"LOGISTIC": feature_map(1 / 256, -128), "TANH": feature_map(1 / 128, 0)}.get(operator, target)
         slope = float(np.float32(rng.choice([0.01, 0.1, 0.3, 1.5, -0.2])))
-        options = {"alpha": slope} if operator == "LEAKY_RELU" else {}
+        approximate = bool(rng.integers(2))
+        options: dict[str, Any] = {"alpha": slope} if operator == "LEAKY_RELU" else {}
+        options |= {"approximate": approximate} if operator == "GELU" else {}
         try:
-            table = elementwise.table(net.Elementwise(operator, slope), source, target)
-        except ValueError:  # HARD_SWISH to a scale that TFLite refuses, too
+            table = elementwise.table(net.Elementwise(operator, slope, approximate), source, target)
+        except ValueError:  # HARD_SWISH to a scale that TFLite refuses, too, or that is out of all proportion
             continue
         kind, version = OPTIONS.get(operator, ""), VERSIONS.get(operator, 3)
         content = model(operator, options, [tensor(source)], tensor(target), kind, version)

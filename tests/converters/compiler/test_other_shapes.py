@@ -56,6 +56,12 @@ def resized(operator: str, size: tuple[int, int], *how: bool) -> Change:
     return lambda n, x: n.conv(n.resize(f"RESIZE_{operator}", x, size, *how), 2)
 
 
+def between_groups(n: Net, x: Map) -> Map:
+    """Shuffle channels as ShuffleNet does."""
+    y = n.transpose(n.reshape(n.conv(x, 6), 1, 6, 6, 2, 3), 0, 1, 2, 4, 3)
+    return n.conv(n.reshape(y, 1, 6, 6, 6), 2)
+
+
 CHANGES: dict[str, Change] = {
     "along_width": lambda n, x: n.conv(n.concat([x, n.pool(x, (2, 2), (1, 2)), x], axis=2), 3),
     "along_height": lambda n, x: n.conv(n.concat([x, n.pool(x, (2, 2), (2, 1))], axis=-3), 3),
@@ -73,6 +79,9 @@ CHANGES: dict[str, Change] = {
     "third_part": lambda n, x: n.conv(n.split(x, (1, 2, 3), 1)[2], 2),
     "unpacked": lambda n, x: n.dense(n.unpack(x, 2)[1], 2),
     "shuffled": shuffled,
+    "between_groups": between_groups,
+    "each_step": lambda n, x: n.reshape(n.dense(n.reshape(x, 36, 4), 3, each=True), 1, 36, 3),
+    "each_pixel": lambda n, x: n.conv(n.dense(x, 3, "RELU", each=True), 2),
     "transposed": transposed(),
     "transposed_valid": transposed((3, 3), (2, 2), "VALID", per_channel=False),
     "transposed_narrow": transposed((1, 2), (2, 4), "SAME", bias=False, less=1),
@@ -122,6 +131,7 @@ def test_transposed_convolutions_use_the_fast_kernels() -> None:
     [
         (lambda n, x: n.strided_slice(x, (0, 3, 0, 0), (0, 2, 0, 0), (1, 1, 1, 1)), "expected sizes from 1"),
         (lambda n, x: n.reduce("MEAN", x, (2, 3)), r"it reduces axes \[2, 3\]; expected height, width or both"),
+        (lambda n, x: n.transpose(n.reshape(x, 1, 6, 6, 2, 2), 0, 1, 3, 2, 4), "expected at most 4 dimensions here"),
         (lambda n, x: n.blocks("SPACE_TO_DEPTH", x, 4), r"\(6, 6, 4\) has no whole blocks of 4"),
     ],
 )

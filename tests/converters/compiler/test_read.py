@@ -55,7 +55,7 @@ TYPES = schema.TensorType
         (_tensor(0, type=TYPES.INT16), "the input: tensor 't0' is int16; expected int8"),
         (_tensor(0, shapeSignature=[-1, -1, 6, 2]), r"dynamic shape \(-1, -1, 6, 2\)"),
         (_shapes(0, [2, 6, 6, 2]), r"'t0' has shape \(2, 6, 6, 2\); expected a batch of 1"),
-        (_shapes(0, [1, 1, 6, 6, 2]), "expected 1 to 4 dimensions"),
+        (_shapes(0, [1, 1, 1, 1, 6, 6, 2]), "expected 1 to 6 dimensions"),
         (_shapes(0, [1, 70_000, 6, 2]), "expected sizes from 1 to 65534"),
         (_shapes(0, [1, 0, 6, 2]), "expected sizes from 1 to 65534"),
         (_tensor(0, scale=[0.1, 0.1], zeroPoint=[0, 0], quantizedDimension=3), "'t0' has 2 scales; expected one"),
@@ -76,7 +76,7 @@ TYPES = schema.TensorType
         (_options(fusedActivationFunction=schema.ActivationFunctionType.TANH), "activation TANH is not supported"),
         (
             _operator(schema.BuiltinOperator.ELU),
-            r"layer elu \(ELU\): the operator is not supported; expected ADD, AVERAGE_POOL_2D",
+            r"layer elu \(ELU\): the operator is not supported: .* ReLU, LeakyReLU or GELU; expected ABS, ADD",
         ),
     ],
 )
@@ -127,3 +127,41 @@ def test_an_unknown_batch_is_one() -> None:
     unknown = edited(_tensor(0, shapeSignature=[-1, 6, 6, 1]), unknown)
     programs = [legalise(read_graph(model)) for model in (known, unknown)]
     assert functions(programs[0]) == functions(programs[1]) == ["CONV_2D", "FULLY_CONNECTED"]
+
+
+def test_a_sequence_is_dilated_as_a_map_of_one_row() -> None:
+    """As the converter writes Conv1D: split into a batch, made a map, convolved, and all of that back."""
+    net = Net()
+    x = net.reshape(net.conv(net.input(6, 4, 2), 3), 1, 24, 3)
+    block, none = (net.tensor(np.shape(values), "int32", data=np.array(values, np.int32)) for values in ([2], [[0, 0]]))
+    split = net.op("SPACE_TO_BATCH_ND", [x.index, block, none], net.map((2, 12, 3), x.scale, x.zero_point))
+    y = net.conv(net.reshape(split, 2, 1, 12, 3), 4, (1, 3), padding="VALID")
+    y = net.reshape(y, 2, 10, 4)
+    joined = net.op("BATCH_TO_SPACE_ND", [y.index, block, none], net.map((1, 20, 4), y.scale, y.zero_point))
+    program = legalise(read_graph(net.bytes(joined)))
+    assert functions(program) == ["CONV_2D", "RESHAPE", "CONV_2D"]
+    assert program.results[0].width == 20
+
+
+def test_sizes_that_follow_from_the_input_need_not_be_in_the_file() -> None:
+    """As of Keras's Reshape((-1, 2)): packed from the batch and constants; what is made of it is open, too."""
+    net = Net()
+    x = net.conv(net.input(6, 6, 1), 4)
+    minus, two = (net.tensor((), "int32", data=np.array(value, np.int32)) for value in (-1, 2))
+    sizes, batch, shape = net.tensor((4,), "int32"), net.tensor((), "int32"), net.tensor((3,), "int32")
+    net.op("SHAPE", [x.index], Map(sizes, (4,), 0, 0), schema.ShapeOptionsT(), "ShapeOptions")
+    bounds = [net.tensor((1,), "int32", data=np.array([value], np.int32)) for value in (0, 1, 1)]
+    first = schema.StridedSliceOptionsT()
+    first.shrinkAxisMask = 1
+    net.op("STRIDED_SLICE", [sizes, *bounds], Map(batch, (), 0, 0), first, "StridedSliceOptions")
+    net.op("PACK", [batch, minus, two], Map(shape, (3,), 0, 0), schema.PackOptionsT(), "PackOptions")
+    y = net.op("RESHAPE", [x.index, shape], net.map((1, 1, 2), x.scale, x.zero_point))
+    both = net.concat([y, y], axis=1)
+    result = net.elementwise("LOGISTIC", both, 0, 0)
+
+    def opened(form: schema.ModelT, graph: schema.SubGraphT) -> None:
+        for each in (y, both, result):
+            graph.tensors[each.index].shape, graph.tensors[each.index].shapeSignature = [1, 1, 2], [-1, -1, 2]
+
+    program = legalise(read_graph(edited(opened, net.bytes(result))))
+    assert (program.results[0].width, program.results[0].channels) == (144, 2)

@@ -16,6 +16,8 @@ from converters.compiler.middle.program import FullyConnectedKernel
 
 def lay_out(kernel: FullyConnectedKernel, target: str) -> Choice:
     """Choose the kernel of a fully connected layer, one of the target's own if FAST has it, and lay out its weights."""
+    if kernel.width:
+        return Choice("sqz_fully_connected_each_row", kernel.weights.reshape(-1))
     return FAST[target](kernel) if target in FAST else Choice("sqz_fully_connected_row", kernel.weights.reshape(-1))
 
 

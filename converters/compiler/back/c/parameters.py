@@ -272,7 +272,7 @@ def _reshape_params(k: prog.ReshapeKernel, site: Site) -> Parameters:
 
 def _fully_connected_params(k: prog.FullyConnectedKernel, site: Site) -> Parameters:
     assert site.choice.weights is not None
-    return "sqz_fully_connected", {
+    values: dict[str, object] = {
         "weights": site.table("weights", site.choice.weights, "x".join(str(n) for n in k.weights.shape)),
         "bias": site.table("bias", k.bias, "input zero point folded in"),
         "requant": _exact_requant(k.requant, site),
@@ -280,6 +280,9 @@ def _fully_connected_params(k: prog.FullyConnectedKernel, site: Site) -> Paramet
         "height": k.height,
         "out_channels": k.out_channels,
     }
+    if not k.width:
+        return "sqz_fully_connected", values
+    return "sqz_fully_connected_each", {"pixel": _inner(values), "width": k.width, "out_stride": site.out_stride}
 
 
 def _softmax_params(k: prog.SoftmaxKernel, site: Site) -> Parameters:
