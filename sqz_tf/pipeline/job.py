@@ -14,6 +14,7 @@ from sqz_tf.artifact.workspace import stage_key
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.folders import walk
 from sqz_tf.data.dataset import Summary, summarise
+from sqz_tf.data.rows import Progress
 from sqz_tf.data.sources import reading_of
 from sqz_tf.images.find import ImageSet, scan
 from sqz_tf.images.imagenet_classes import imagenet_classes
@@ -142,13 +143,13 @@ def execute(job: Job, workspace: Workspace, console: Console, command: Sequence[
     return publish(run, job.make(run), job.pretrained)
 
 
-def from_scratch(options: Options) -> Job:
+def from_scratch(options: Options, progress: Progress | None = None) -> Job:
     """Decide how to train on the data."""
-    summary = summarise(options.data)
+    summary = summarise(options.data, progress)
     return Training(make_plan(options, summary), summary)
 
 
-def from_weights(options: Options, weights: str, calibration: str | None) -> Job:
+def from_weights(options: Options, weights: str, calibration: str | None, progress: Progress | None = None) -> Job:
     """Decide what to do with published weights: only quantize for pictures labelled by wnid, fine-tune for others.
 
     Raises:
@@ -167,7 +168,7 @@ def from_weights(options: Options, weights: str, calibration: str | None) -> Job
             expected="folders or labels.csv that name WordNet ids such as n01440764",
             fix="leave --epochs out to fine-tune",
         )
-    summary = summarise(options.data)
+    summary = summarise(options.data, progress)
     if calibration:
         raise ConfigError(
             "--calibration-data is for pictures labelled by wnid, which are only quantized",
