@@ -194,7 +194,7 @@ def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> i
         return _dry_run(arguments, options, workspace, console)
     with workspace:
         console.note(f"reading {arguments.data}")
-        job = _job(arguments, options)
+        job = _job(arguments, options, console)
         for note in job.notes:
             console.note(f"note: {note}")
         report, folder = execute(job, workspace, console, line)
@@ -230,12 +230,12 @@ def _refuse_other_encodings(line: list[str]) -> None:
             raise ConfigError(f"{text} is not UTF-8", expected="names that the manifest can hold", fix="rename it")
 
 
-def _job(arguments: argparse.Namespace, options: Options) -> Job:
+def _job(arguments: argparse.Namespace, options: Options, console: Console) -> Job:
     from sqz_tf.pipeline.job import from_scratch, from_weights
 
     if arguments.weights:
-        return from_weights(options, arguments.weights, arguments.calibration_data)
-    return from_scratch(options)
+        return from_weights(options, arguments.weights, arguments.calibration_data, console.step)
+    return from_scratch(options, console.step)
 
 
 def _options(arguments: argparse.Namespace) -> Options:
@@ -275,7 +275,7 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
     except OutputError as error:
         console.note(f"note: as it stands nothing could be written: {error}")
     console.note(f"reading {arguments.data}")
-    job = _job(arguments, options)
+    job = _job(arguments, options, console)
     forecast = job.forecast()
     if arguments.json:
         show_json(json.dumps({"plan": job.plan.to_dict(), **forecast}, indent=2, ensure_ascii=False))

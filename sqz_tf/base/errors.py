@@ -35,8 +35,8 @@ class Note(UserWarning):
 
 
 @contextmanager
-def noting(notes: tuple[str, ...]) -> Iterator[None]:
-    """Give an error that is raised inside the block the notes which a person would have read without it."""
+def noting(notes: Sequence[str]) -> Iterator[None]:
+    """Give an error of the block what was noted until then and would have been read without it."""
     try:
         yield
     except SqzError as error:

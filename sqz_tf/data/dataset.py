@@ -23,22 +23,20 @@ from sqz_tf.data.copies import looks_for_copies
 from sqz_tf.data.rows import (
     Progress,
     Rows,
-    digest_of,
+    chunks,
     fingerprint,
-    look_of,
     map_ordered,
-    size_of,
+    see,
     write_images,
 )
 from sqz_tf.data.sources import UNLABELLED, Item, Source, open_source, reading_of
 from sqz_tf.data.splits import SPLITS, check_fractions, counts_by_class, split, spread
-from sqz_tf.images.budget import FILES
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.find import Entry, ImageSet, scan
-from sqz_tf.images.looks import Look
 
 _FORMAT = 2
 _SIZES_SAMPLED = 500
+_SEEN_AT_ONCE = 32  # pictures
 _LONGEST_NAME = 1 << 16  # bytes, on the average
 
 
@@ -105,10 +103,13 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
 
-def summarise(config: DataConfig) -> Summary:
+def summarise(config: DataConfig, progress: Progress | None = None) -> Summary:
     """Count classes, pictures and splits; files are read and hashed, and the headers of some are parsed.
 
     Where copies are not looked for, corrupt pictures are found only by `load`, and its counts may be a little lower.
+
+    Args:
+      progress: called with ("read", pictures done, pictures in all).
 
     Raises:
       DataError: the source cannot be read or split.
@@ -117,30 +118,26 @@ def summarise(config: DataConfig) -> Summary:
     check_fractions(config)
     source = open_source(config)
     with noting(source.notes):
-        return _summarised(config, source)
+        return _summarised(config, source, progress)
 
 
-def _summarised(config: DataConfig, source: Source) -> Summary:
+def _summarised(config: DataConfig, source: Source, progress: Progress | None) -> Summary:
     rows, sizes = Rows(), []
     step = max(1, source.count // _SIZES_SAMPLED)
     looking = source.files and looks_for_copies(source.count)
 
-    def see(numbered: tuple[int, Item]) -> tuple[Item, bytes | ImageError, list[tuple[int, int]], Look | None]:
-        position, item = numbered
-        try:
-            with FILES.room(item.size()):
-                content = item.read()
-                size = size_of(content, item.name) if position % step == 0 else []
-                return item, digest_of(content), size, look_of(content, item.name) if looking else None
-        except ImageError as error:
-            return item, error, [], None
-
-    for item, digest, size, seen in map_ordered(see, enumerate(source.items())):
-        if isinstance(digest, ImageError):
-            rows.skip(digest)
-        else:
-            rows.add(item, digest, seen)
-            sizes.extend(size)
+    numbered = ((item, position % step == 0) for position, item in enumerate(source.items()))
+    done = 0
+    for chunk in map_ordered(lambda items: [see(*each, looking) for each in items], chunks(numbered, _SEEN_AT_ONCE)):
+        for each in chunk:
+            if isinstance(each.digest, ImageError):
+                rows.skip(each.digest)
+            else:
+                rows.add(each.item, each.digest, each.look)
+                sizes.extend(each.size)
+        done += len(chunk)
+        if progress:
+            progress("read", done, source.count)
     rows.finish(source)
     copies = rows.find_copies()
     splits = _divided(rows, source, config)

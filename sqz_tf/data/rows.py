@@ -9,7 +9,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -203,16 +203,37 @@ def size_of(content: bytes | np.ndarray, name: str) -> list[tuple[int, int]]:
         return []
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A picture that was read: its SHA-256 or why there is none, its size and its looks if they were wanted."""
+
+    item: Item
+    digest: bytes | ImageError
+    size: list[tuple[int, int]] = field(default_factory=list)
+    look: Look | None = None
+
+
+def see(item: Item, measured: bool, looking: bool) -> Seen:
+    """Read one picture, and hash it; return its size and looks if they are wanted."""
+    try:
+        with FILES.room(item.size()):
+            content = item.read()
+            size = size_of(content, item.name) if measured else []
+            return Seen(item, digest_of(content), size, look_of(content, item.name) if looking else None)
+    except ImageError as error:
+        return Seen(item, error)
+
+
 def write_images(
     source: Source, spec: PreprocessSpec, path: Path, progress: Progress | None, looking: bool = False
 ) -> Rows:
     """Decode everything into one `.npy` file, row by row, and return what the rows are, and look like if asked."""
     rows, done = Rows(), 0
     shape = (spec.height, spec.width, spec.channels)
-    chunks = _chunks(source.items(), max(1, min(256, _CHUNK_BYTES // math.prod(shape))))
+    pieces = chunks(source.items(), max(1, min(256, _CHUNK_BYTES // math.prod(shape))))
     with open(path, "wb") as file:
         _write_header(file, (source.count, *shape))
-        for chunk in map_ordered(lambda items: _decode_all(items, spec, looking), chunks):
+        for chunk in map_ordered(lambda items: _decode_all(items, spec, looking), pieces):
             for decoded in chunk:
                 if isinstance(decoded.pixels, ImageError):
                     rows.skip(decoded.pixels)
@@ -264,7 +285,8 @@ def _decode_one(item: Item, spec: PreprocessSpec, looking: bool) -> _Decoded:
         return _Decoded(item, b"", error)
 
 
-def _chunks(items: Iterable[In], size: int) -> Iterator[list[In]]:
+def chunks(items: Iterable[In], size: int) -> Iterator[list[In]]:
+    """Yield the values in lists of `size`, the last of what is left."""
     chunk: list[In] = []
     for item in items:
         chunk.append(item)

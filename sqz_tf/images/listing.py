@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import posixpath
@@ -9,9 +10,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
 from sqz_tf.base.encodings import guess
-from sqz_tf.base.errors import DataError
+from sqz_tf.base.errors import DataError, noting
 from sqz_tf.base.text import MOST_DIGITS
 from sqz_tf.images.split_names import UNLABELLED, resolved, shown, split_of
 
@@ -23,6 +25,11 @@ _COLUMNS = {
 }
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _DELIMITERS = ",;\t|"
+_ANNOUNCED = re.compile(r"\"?sep=(.)\"?\s*", re.IGNORECASE)  # Excel's own first line
+_FOREIGN_WORD = re.compile(rb'[^\s,;"/]*[\x80-\xff][^\s,;"/]*')
+_MOST_WORDS = 10_000  # from which an encoding is guessed
+_PIECE = 1 << 20
+_LONGEST_HEADER = 1 << 16
 _EXPECTED = "file, label and maybe wnid and split"
 
 
@@ -48,59 +55,67 @@ def read_listing(where: str, raw: bytes, base: str, pictures: Sequence[str]) -> 
     Raises:
       DataError: it cannot be read, lacks a column, or a line is wrong; says which.
     """
-    text, note = _decoded(where, raw)
+    encoding, note = _encoding(where, raw)
     reader = _Reader(where, _Finder(base, pictures), [note] if note else [])
-    for line, row in _rows(where, text, reader.notes):
-        reader.take(line, row)
-    return reader.finish()
+    with noting(reader.notes):
+        for line, row in _rows(where, io.TextIOWrapper(io.BytesIO(raw), encoding, newline=""), reader.notes):
+            reader.take(line, row)
+        return reader.finish()
 
 
-def _decoded(where: str, raw: bytes) -> tuple[str, str]:
-    """Return the text, and what to say of its encoding."""
-    encoding = next((name for mark, name in _MARKS.items() if raw.startswith(mark)), "") or _unmarked(raw)
-    try:
-        text = raw.decode(encoding or "utf-8")
-    except UnicodeDecodeError as error:
-        fix = "save it as UTF-8"
-        raise DataError(f"{where} cannot be read ({error})", expected="UTF-8 text", fix=fix) from error
-    if encoding in ("", "utf-8", "utf-8-sig", "utf-16") or encoding.startswith("utf-16"):
-        return text, ""
-    odd = shown({word for word in re.findall(r"[^\s,;|\"/]+", text) if not word.isascii()})
-    fix = "if that looks wrong, save it as UTF-8"
-    return text, f"warning: {where} is not UTF-8 and taken for {encoding} ({odd}); {fix}"
-
-
-def _unmarked(raw: bytes) -> str:
-    """Return the encoding of bytes without a mark; nothing for UTF-8, or if it cannot be told."""
+def _encoding(where: str, raw: bytes) -> tuple[str, str]:
+    """Return the encoding of a table, and what to say of it."""
+    if marked := next((name for mark, name in _MARKS.items() if raw.startswith(mark)), ""):
+        return marked, ""
     if raw.count(0) > len(raw) // 4:
-        return "utf-16-le" if raw[1::2].count(0) > raw[::2].count(0) else "utf-16-be"
-    return guess(word for word in re.split(rb'[\s,;"/]+', raw) if not word.isascii()) or ""
+        return ("utf-16-le" if raw[1::2].count(0) > raw[::2].count(0) else "utf-16-be"), ""
+    if _is_utf_8(raw):
+        return "utf-8", ""
+    words = [match[0] for match in islice(_FOREIGN_WORD.finditer(raw), _MOST_WORDS)]
+    encoding = guess(words) or "utf-8"
+    names = shown({word.decode(encoding, "replace") for word in words})
+    fix = "if that looks wrong, save it as UTF-8"
+    return encoding, f"warning: {where} is not UTF-8 and taken for {encoding} ({names}); {fix}"
 
 
-def _rows(where: str, text: str, notes: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Walk the cells of labels.csv by column, with their line numbers."""
-    skipped, delimiter = _delimiter(text)
-    lines = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, delimiter=delimiter)
+def _is_utf_8(raw: bytes) -> bool:
+    pieces = (raw[start : start + _PIECE] for start in range(0, len(raw), _PIECE))
     try:
-        for _ in range(skipped):
-            next(lines, [])
+        for _ in codecs.iterdecode(pieces, "utf-8"):
+            pass
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _rows(where: str, text: io.TextIOWrapper, notes: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Walk the cells of labels.csv by column, with their line numbers."""
+    lines, skipped = None, 0
+    try:
+        first = text.readline(_LONGEST_HEADER)
+        if announced := _ANNOUNCED.fullmatch(first):
+            first, skipped = text.readline(_LONGEST_HEADER), 1
+        delimiter = announced[1] if announced else _delimiter(first)
+        lines = csv.reader(chain([first], text), skipinitialspace=True, delimiter=delimiter)
         columns = _columns(where, [name.strip() for name in next(lines, [])], notes)
         for cells in filter(any, lines):
             row = dict(zip(columns, map(str.strip, cells), strict=False))
+            line = lines.line_num + skipped
             if not row.get("file") or not row.get("label"):
-                raise DataError(f"line {lines.line_num} of {where} lacks a file or a label", expected="both")
-            yield lines.line_num, row
+                raise DataError(f"line {line} of {where} lacks a file or a label", expected="both")
+            yield line, row
     except csv.Error as error:
-        raise DataError(f"line {lines.line_num} of {where} is no CSV ({error})", expected="file,label") from error
+        line = skipped + (lines.line_num if lines else 0)
+        raise DataError(f"line {line} of {where} is no CSV ({error})", expected="file,label") from error
+    except UnicodeDecodeError as error:
+        fix = "save it as UTF-8"
+        raise DataError(f"{where} cannot be read ({error})", expected="UTF-8 text", fix=fix) from error
 
 
-def _delimiter(text: str) -> tuple[int, str]:
-    """Return how many lines come before the header, and what separates cells."""
-    first = text.partition("\n")[0]
-    if match := re.fullmatch(r"\"?sep=(.)\"?\s*", first, re.IGNORECASE):  # Excel's own
-        return 1, match[1]
-    found = {each: len(set(_known([name.strip().strip('"') for name in first.split(each)]))) for each in _DELIMITERS}
-    return 0, max(_DELIMITERS, key=lambda each: (found[each], -_DELIMITERS.index(each)))
+def _delimiter(header: str) -> str:
+    """Return what separates cells: that by which most columns are known."""
+    found = {each: len(_known([name.strip().strip('"') for name in header.split(each)])) for each in _DELIMITERS}
+    return max(_DELIMITERS, key=lambda each: (found[each], -_DELIMITERS.index(each)))
 
 
 def _known(names: Sequence[str]) -> dict[str, int]:

@@ -23,7 +23,7 @@ _SIDE = 32  # what imagehash's DCT sees
 _TINY = 8
 _MOST_BITS = 8  # of 64 that differ between copies
 _MEAN, _MOST = 4.5, 32  # by which the tiny pictures of copies differ, of 255; of photographs by 1.9 and 17 at most
-_ROWS = 256  # pictures compared with all others at a time
+_ROWS = 128  # pictures compared with all others at a time
 _MOST_TRIED = 64  # pictures with a hash like a picture's that are looked at; plain surfaces have thousands
 
 
@@ -92,9 +92,9 @@ def _pairs(bits: np.ndarray, tiny: np.ndarray) -> Iterator[tuple[int, int]]:
     """
     signs = np.unpackbits(bits, axis=1).astype(np.float32) * 2 - 1
     for start in range(0, len(signs), _ROWS):
-        rows = signs[start : start + _ROWS]
-        near = rows @ signs[: start + _ROWS].T >= 64 - 2 * _MOST_BITS
-        near &= np.arange(near.shape[1]) < np.arange(start, start + len(rows))[:, None]
+        end = min(start + _ROWS, len(signs))
+        near = signs[start:end] @ signs[:end].T >= 64 - 2 * _MOST_BITS
+        near[:, start:] = np.tril(near[:, start:], -1)
         if near.any():
             near &= np.cumsum(near, axis=1) <= _MOST_TRIED
             found, before = np.nonzero(near)

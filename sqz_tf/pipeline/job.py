@@ -14,6 +14,7 @@ from sqz_tf.artifact.workspace import stage_key
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.folders import walk
 from sqz_tf.data.dataset import Summary, summarise
+from sqz_tf.data.rows import Progress
 from sqz_tf.data.sources import reading_of
 from sqz_tf.images.find import ImageSet, scan
 from sqz_tf.network.pretrained import Pretrained, load
@@ -142,13 +143,13 @@ def execute(job: Job, workspace: Workspace, console: Console, command: Sequence[
     return publish(run, job.make(run), job.pretrained)
 
 
-def from_scratch(options: Options) -> Job:
+def from_scratch(options: Options, progress: Progress | None = None) -> Job:
     """Decide how to train on the data."""
-    summary = summarise(options.data)
+    summary = summarise(options.data, progress)
     return Training(make_plan(options, summary), summary)
 
 
-def from_weights(options: Options, weights: str, calibration: str | None) -> Job:
+def from_weights(options: Options, weights: str, calibration: str | None, progress: Progress | None = None) -> Job:
     """Decide what to do with published weights: only quantize if their head can stay, else fine-tune under a new one.
 
     Raises:
@@ -163,17 +164,19 @@ def from_weights(options: Options, weights: str, calibration: str | None) -> Job
         noted = replace(pretrained, notes=(*filter(None, [head.note]), *pretrained.notes))
         plan = make_calibration_plan(options, noted.model, noted.preprocess)
         return Calibrating(plan, found, noted, calibration, head)
-    return _fine_tuning(options, weights, calibration, head)
+    return _fine_tuning(options, weights, calibration, head, progress)
 
 
-def _fine_tuning(options: Options, weights: str, calibration: str | None, head: Kept | Replaced) -> Training:
+def _fine_tuning(
+    options: Options, weights: str, calibration: str | None, head: Kept | Replaced, progress: Progress | None
+) -> Training:
     if options.epochs == 0 and isinstance(head, Replaced):
         raise ConfigError(
             f"--epochs 0 forbids training, but {head.why}",
             expected=head.expected,
             fix="leave --epochs out to fine-tune under a new head",
         )
-    summary = summarise(options.data)
+    summary = summarise(options.data, progress)
     if calibration:
         raise ConfigError(
             "--calibration-data is for weights that keep their head, which are only quantized",

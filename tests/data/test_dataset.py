@@ -23,6 +23,7 @@ from PIL import Image
 
 from sqz_tf.base.errors import ConfigError, DataError, OutputError
 from sqz_tf.base.spec import DataConfig, PreprocessSpec
+from sqz_tf.data import copies as copies_module
 from sqz_tf.data import dataset as dataset_module
 from sqz_tf.data import rows as rows_module
 from sqz_tf.data import splits as splits_module
@@ -647,7 +648,8 @@ def test_import_needs_no_training_stack() -> None:
 # Development data ---------------------------------------------------------------------------------------------
 
 
-def test_cifar10_photographs_summary() -> None:
+def test_cifar10_photographs_summary(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies_module, "MOST_PICTURES", 0)  # the test below finds them
     summary = dataset_module.summarise(DataConfig(str(dev_data("cifar10_train.zip"))))
     assert len(summary.classes) == 10
     assert summary.median_size == (32, 32)
@@ -658,6 +660,14 @@ def test_cifar10_photographs_summary() -> None:
         "test": 5_000,
     }
     assert dataset_module.default_input_size(summary) == 48
+
+
+@pytest.mark.slow
+def test_cifar10_has_pictures_that_look_the_same() -> None:
+    summary = dataset_module.summarise(DataConfig(str(dev_data("cifar10_train.zip"))))
+    (note,) = summary.notes
+    assert note.startswith("7 pictures look like others (airplane/2141.jpg and airplane/2862.jpg): kept on one side")
+    assert [sum(summary.counts[name]) for name in ("train", "validation", "test")] == [40_000, 5_000, 5_000]
 
 
 @pytest.mark.slow

@@ -1,0 +1,160 @@
+"""Copies of pictures: found by their looks, never divided by a split, and told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from sqz_tf.base.spec import DataConfig, PreprocessSpec
+from sqz_tf.data import copies as copies_module
+from sqz_tf.data import dataset as dataset_module
+from sqz_tf.data import splits as splits_module
+from sqz_tf.images import looks as looks_module
+from sqz_tf.images.decode import ImageError
+from sqz_tf.images.looks import Look, copies, look
+from tests.helpers.awkward import classes, encoded, photograph, write
+from tests.helpers.awkward_files import photographs, small
+
+SPEC = PreprocessSpec(8, 8)
+
+
+def orientated(image: Image.Image) -> bytes:
+    """Return a picture that lies on its side, and says so."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    return encoded(image.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif, quality=90)
+
+
+COPIES = {
+    "half": lambda image: small("one"),
+    "larger": lambda image: encoded(image.resize((211, 158)), "WEBP"),
+    "stretched": lambda image: encoded(image.resize((90, 90))),
+    "palette": lambda image: encoded(image.quantize(200), "PNG"),
+    "bad JPEG": lambda image: encoded(image, "JPEG", quality=50),
+    "on its side": orientated,
+}
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_a_copy_looks_the_same(kind: str) -> None:
+    original = photograph("one")
+    assert copies([look(encoded(original)), look(COPIES[kind](original))]) == {0: 0, 1: 0}
+
+
+def test_different_pictures_do_not_look_the_same() -> None:
+    rng = np.random.default_rng(1)
+    noise = [Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)) for _ in range(300)]
+    plain = [Image.new("RGB", (9, 9), (value, 255 - value, 90)) for value in range(0, 250, 25)]
+    smooth = [photograph(str(number)) for number in range(100)]
+    assert copies([look(encoded(image)) for image in [*noise, *plain, *smooth]]) == {}
+
+
+def test_plain_surfaces_differ_by_colour_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the tiny picture, the hash takes every plain surface for the same."""
+    red, blue = (look(encoded(Image.new("RGB", (9, 9), colour))) for colour in ("red", "blue"))
+    assert red.bits == blue.bits
+    assert copies([red, blue]) == {}
+    monkeypatch.setattr(looks_module, "_MEAN", 255)
+    monkeypatch.setattr(looks_module, "_MOST", 255)
+    assert copies([red, blue]) == {0: 0, 1: 0}
+
+
+def test_copies_are_found_across_the_pieces_that_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Look | None] = [look(encoded(photograph(str(number)))) for number in range(20)]
+    seen[17], seen[9] = look(small("3")), None
+    monkeypatch.setattr(looks_module, "_ROWS", 4)
+    assert copies(seen) == {3: 3, 17: 3}
+
+
+def test_a_picture_that_cannot_be_decoded_has_no_look() -> None:
+    with pytest.raises(ImageError, match=r"broken\.jpg cannot be decoded"):
+        look(b"\xff\xd8\xff nothing", "broken.jpg")
+
+
+# Splits -----------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(1, 6), min_size=3, max_size=12), min_size=1, max_size=4),
+    st.floats(0.05, 0.4),
+    st.randoms(use_true_random=False),
+)
+def test_no_split_divides_copies(sizes: list[list[int]], test: float, random: object) -> None:
+    """Sizes of the groups of copies in each class, three groups or more."""
+    labels, keys = [], []
+    for label, groups in enumerate(sizes):
+        for number, size in enumerate(groups):
+            labels += [label] * size
+            keys += [f"{label} {number}".encode()] * size
+    digests = [number.to_bytes(4, "big") for number in range(len(labels))]
+    random.shuffle(digests)  # type: ignore[attr-defined]
+    config = DataConfig("x", test)
+    names = [str(number) for number in range(len(sizes))]
+    parts = splits_module.split(labels, digests, [None] * len(labels), names, config, keys)
+    where: dict[bytes, set[str]] = {}
+    for name in ("train", "validation", "test"):
+        assert set(np.asarray(labels)[parts[name]].tolist()) == set(range(len(sizes))), name
+        for row in parts[name].tolist():
+            where.setdefault(keys[row], set()).add(name)
+    assert all(len(names) == 1 for names in where.values())
+    assert sorted(np.concatenate([parts[name] for name in ("train", "validation", "test")])) == list(range(len(labels)))
+
+
+def test_pictures_without_copies_are_split_as_before() -> None:
+    labels = [number % 3 for number in range(90)]
+    digests = [bytes([number * 7 % 256, number]) for number in range(90)]
+    arguments = (labels, digests, [None] * 90, list("abc"), DataConfig("x"))
+    before, after = splits_module.split(*arguments), splits_module.split(*arguments, digests)
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_what_is_held_out_is_not_trained_on_but_a_class_is_not_lost() -> None:
+    labels, given = [0, 0, 0, 0, 1, 1], ["train", "train", "validation", "test", "train", "test"]
+    digests = [bytes([number]) for number in range(6)]
+    keys = [b"a", b"b", b"b", b"a", b"c", b"c"]
+    parts = splits_module.split(labels, digests, given, ["x", "y"], DataConfig("x"), keys)
+    assert {name: rows.tolist() for name, rows in parts.items() if name != "calibration"} == {
+        "train": [0, 1, 4],  # both of x are copies, and so is y's only picture: train keeps its classes
+        "validation": [2],
+        "test": [3, 5],
+    }
+    parts = splits_module.split(
+        [*labels, 0], [*digests, b"9"], [*given, "train"], ["x", "y"], DataConfig("x"), [*keys, b"d"]
+    )
+    assert parts["train"].tolist() == [4, 6]
+
+
+def test_summary_and_load_agree_on_copies(tmp_path: Path) -> None:
+    photographs(tmp_path / "p", 8)
+    for number in range(3):
+        write(tmp_path / "p" / "cat" / f"again{number}.jpg", small(f"cat{number}"))
+    config = DataConfig(str(tmp_path / "p"))
+    summary = dataset_module.summarise(config)
+    assert len(summary.copies) == 6
+    alone = dataset_module.load(config, SPEC, tmp_path / "c1")
+    told = dataset_module.load(config, SPEC, tmp_path / "c2", copies=summary.copies)
+    for found in (alone, told):
+        assert found.notes == summary.notes
+        for name, rows in found.splits.items():
+            assert summary.counts[name] == tuple(np.bincount(found.labels[rows], minlength=2))
+    assert alone.sha256 == told.sha256
+
+
+def test_without_the_library_a_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies_module, "can_look", lambda: False)
+    classes(tmp_path / "p")
+    (note,) = dataset_module.summarise(DataConfig(str(tmp_path / "p"))).notes
+    assert note.startswith("warning: rescaled copies of pictures are not looked for without imagehash")
+
+
+def test_too_many_pictures_are_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies_module, "MOST_PICTURES", 11)
+    classes(tmp_path / "p")
+    (note,) = dataset_module.summarise(DataConfig(str(tmp_path / "p"))).notes
+    assert note == "rescaled copies of pictures are looked for among 11 at most: not here"
