@@ -21,7 +21,7 @@ from tests.helpers.needs import dev_data
 
 
 def network(*layers: tuple[str, str], stored: bool = False) -> Model:
-    """Return a chain of convolutions, each of two dtypes: of what it takes, and of its weights, dequantized if `stored`."""
+    """Return convolutions in a row, each of two dtypes: of what it takes and its weights, dequantized if `stored`."""
     tensors, ops = [Tensor(0, "in", (1, 4, 4, 1), layers[0][0])], []
 
     def add(dtype: str) -> int:
