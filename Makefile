@@ -6,6 +6,7 @@ OUT    ?= build/digits
 STAMP  := $(VENV)/.installed
 EXTRAS := .[train,tflm,dev]# a comma would end an argument of $(call)
 RUNTIME_VENV := .venv-tflite-runtime
+MEDIAPIPE_VENV := .venv-mediapipe
 RUNTIME_PYTHON := $(firstword $(foreach version,3.11 3.10,$(shell command -v python$(version) 2>/dev/null)))
 
 # What a command says is kept in a file and shown only if it fails.
@@ -25,7 +26,7 @@ NAMES := OUT BOARD MODEL ABI IMAGENET WRITE NETWORKS
 $(foreach name,$(NAMES),$(eval override $(name) := $$(value $(name))))
 $(foreach name,$(NAMES),$(eval export GIVEN_$(name) := $$(value $(name))))
 
-.PHONY: help setup tflite-runtime demo lint test test-fast test-slow test-random test-names check bench android mcu fuzz-decoders bench-mcu lock audit clean
+.PHONY: help setup tflite-runtime mediapipe demo lint test test-fast test-slow test-random test-names check bench android mcu fuzz-decoders bench-mcu lock audit clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -49,6 +50,12 @@ tflite-runtime: ## make .venv-tflite-runtime, which lets the parity check includ
 	else $(RUNTIME_PYTHON) -m venv $(RUNTIME_VENV) \
 	  && $(call quietly,$(RUNTIME_VENV)/bin/python -m pip install --retries 10 'tflite-runtime==2.14.0' 'numpy<2' 'pillow>=10.3'); fi
 
+mediapipe: ## make .venv-mediapipe, with which a slow test asks the real MediaPipe Tasks (150 MB)
+	@[ -x $(MEDIAPIPE_VENV)/bin/python ] || $(PYTHON) -m venv $(MEDIAPIPE_VENV)
+	@$(MEDIAPIPE_VENV)/bin/python -c 'import mediapipe' 2>/dev/null \
+	  || { $(call quietly,$(MEDIAPIPE_VENV)/bin/python -m pip install --retries 10 'mediapipe>=0.10'); } \
+	  || { rm -rf $(MEDIAPIPE_VENV); echo "MediaPipe cannot be installed here: its test will be skipped" >&2; }
+
 demo: setup tflite-runtime ## train, compress, convert and prove a SqueezeNet on the built-in digits
 	$(BIN)/python -m sqz_tf.export --data digits --out "$$GIVEN_OUT" --overwrite
 
@@ -64,7 +71,7 @@ test: lint tflite-runtime ## lint, types and all tests but the slow ones
 test-fast: lint ## what a person runs between edits: nothing is trained, emulated, attacked or built for a device
 	$(PYTEST) $(SPREAD) -m "not slow and not training and not device and not attack" --ignore tests/strangers
 
-test-slow: setup tflite-runtime ## the tests that take minutes
+test-slow: setup tflite-runtime mediapipe ## the tests that take minutes
 	$(PYTEST) $(SPREAD) $(DRAWN) -m slow
 
 test-random: setup tflite-runtime ## all tests but the slow ones, in another order each time (SEED=1 repeats one)

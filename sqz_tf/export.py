@@ -185,9 +185,10 @@ def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> i
     options = _options(arguments)
     _refuse_contradictions(arguments)
     _refuse_other_encodings(line)
-    require_tools()
+    require_tools(arguments.pack)
     if arguments.android:
         android.require_demo()
+        android.require_assets()
         android.require_name(out.name)
     workspace = Workspace(out, arguments.overwrite, arguments.resume, note=console.note)
     if arguments.dry_run:
@@ -232,10 +233,15 @@ def _refuse_other_encodings(line: list[str]) -> None:
 
 def _job(arguments: argparse.Namespace, options: Options, console: Console) -> Job:
     from sqz_tf.pipeline.job import from_scratch, from_weights
+    from sqz_tf.pipeline.preflight import require_possible
 
-    if arguments.weights:
-        return from_weights(options, arguments.weights, arguments.calibration_data, console.step)
-    return from_scratch(options, console.step)
+    weights: str | None = arguments.weights
+    if weights:
+        job: Job = from_weights(options, weights, arguments.calibration_data, console.step)
+    else:
+        job = from_scratch(options, console.step)
+    require_possible(job.plan, *job.learnt)
+    return job
 
 
 def _options(arguments: argparse.Namespace) -> Options:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -35,7 +36,7 @@ def default_model(build: Path, environment: Mapping[str, str]) -> tuple[Path, li
 
 
 def _weights(environment: Mapping[str, str]) -> Path | None:
-    cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sqz-tf"
+    cache = Path(environment.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "sqz-tf"
     folders = [Path(environment["SQZ_TF_WEIGHTS"])] if environment.get("SQZ_TF_WEIGHTS") else []
     paths = [folder / WEIGHTS_FILE for folder in (*folders, cache)]
     return next((path for path in paths if path.is_file() and path.stat().st_size > _LARGE), None)

@@ -91,6 +91,22 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def require_short_name(out: Path) -> None:
+    """Make sure that all that stands beside `out` while it is made can be called by its name.
+
+    Raises:
+      OutputError: the longest of these names is too long for the file system.
+    """
+    there = next(parent for parent in out.parents if parent.exists())
+    longest, most = beside(out, REJECTED).name, os.pathconf(there, "PC_NAME_MAX")
+    if len(os.fsencode(longest)) > most:
+        raise OutputError(
+            f"--out has a name of {len(os.fsencode(out.name))} bytes",
+            expected=f"at most {most - len(REJECTED)}: {REJECTED} must fit behind it",
+            fix="choose a shorter one",
+        )
+
+
 def bytes_in(folder: Path) -> int:
     """Return what the files in a folder take, 0 if there is none; links are not followed."""
     files = (os.path.join(place, name) for place, _, names in os.walk(folder) for name in names)

@@ -92,7 +92,7 @@ class Curve:
             raise ConfigError(
                 f"the smallest pack of this network has {least:,} bytes",
                 expected=f"at most {budget:,}",
-                fix="give a larger --budget-kb, or train a narrower network",
+                fix="give a larger --budget-kb (of an export --pack-budget-kb), or train a narrower network",
             )
         price = _bisected(lambda price: size(price) <= budget, FINEST, COARSEST)
         while len((found := self.at(price)).pack) > budget and price < COARSEST:  # fitted biases may take more

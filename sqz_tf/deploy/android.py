@@ -66,6 +66,19 @@ def require_demo() -> None:
         raise OutputError(f"there is no {DEMO}", expected="a checkout of the kit, which has the demo app in it")
 
 
+def require_assets(assets: Path = ASSETS) -> None:
+    """Make sure that the app's assets can be replaced, by what is beside them until they are.
+
+    Raises:
+      OutputError: they cannot.
+    """
+    for place in filter(os.path.lexists, (assets.parent, assets)):
+        if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+            raise OutputError(
+                f"{assets} cannot be written", expected="a folder of this user's", fix="mend it, or leave --android out"
+            )
+
+
 def require_name(name: str) -> None:
     """Make sure that the app can call a model by this name.
 

@@ -97,6 +97,20 @@ def run(model: bytes, inputs: np.ndarray, traced: int = 0) -> tuple[np.ndarray, 
     return _Reader(compilation, written).results(traced)
 
 
+def require_programs() -> None:
+    """Build and run the least program there is, as `run` would build and run a model.
+
+    Raises:
+      HostError: the compiler makes none, or it does not run where temporary files lie.
+      MeasurementError: this machine has no room for it.
+    """
+    with _measuring(), tempfile.TemporaryDirectory(prefix="sqz-tf-") as place:
+        folder = Path(place)
+        (folder / "main.c").write_text("#include <stdio.h>\n#include <string.h>\nint main(void) { return 0; }\n")
+        _call([compiler() or "cc", *FLAGS, "main.c", "-o", "program"], folder, of="a program")
+        _call([str(folder / "program")], folder, of="a program")
+
+
 @contextmanager
 def _measuring() -> Iterator[None]:
     """Tell what this machine refuses from what is wrong with the model: that could not be measured is no difference."""
@@ -118,16 +132,16 @@ def _no_room(why: str) -> MeasurementError:
     )
 
 
-def _call(command: list[str], folder: Path, given: bytes = b"") -> bytes:
+def _call(command: list[str], folder: Path, given: bytes = b"", of: str = "the compiled model") -> bytes:
     try:
         done = subprocess.run(command, cwd=folder, input=given, capture_output=True, check=False, timeout=PATIENCE)
     except subprocess.TimeoutExpired as error:
-        raise HostError(f"{Path(command[0]).name} took over {PATIENCE} s on the compiled model") from error
+        raise HostError(f"{Path(command[0]).name} took over {PATIENCE} s on {of}") from error
     if done.returncode:
         lines = done.stderr.decode(errors="replace").splitlines()
         told = [line for line in lines if os.strerror(errno.ENOSPC) in line]
         said = told or [line for line in lines if "error" in line] or lines or [f"exit code {done.returncode}"]
-        raise HostError(f"{Path(command[0]).name} failed on the compiled model: {said[0][:200]}")
+        raise HostError(f"{Path(command[0]).name} failed on {of}: {said[0][:200]}")
     return done.stdout
 
 

@@ -76,6 +76,33 @@ def _sizes(arch: str, pool_padding: str, size: int) -> list[int] | None:
     return sizes if min(sizes) >= 1 else None
 
 
+def multiplications(spec: ModelSpec) -> int:
+    """Return the multiply-accumulates of one inference."""
+    sides = _sides(spec)
+    return sum(math.prod(shape) * sides[name] ** 2 for name, shape in layer_shapes(spec).items())
+
+
+def feature_values(spec: ModelSpec) -> int:
+    """Return how many numbers all convolutions and concatenations put out."""
+    sides = _sides(spec)
+    own = {name: shape[3] * sides[name] ** 2 for name, shape in layer_shapes(spec).items()}
+    return sum(own.values()) + sum(count for name, count in own.items() if "expand" in name)
+
+
+def _sides(spec: ModelSpec) -> dict[str, int]:
+    """Return the side of the map that each convolution puts out, in pixels."""
+    require_size(spec)
+    waiting = list(_sizes(spec.arch, spec.pool_padding, spec.input_size) or ())
+    side, sides, last = waiting.pop(0), dict[str, int](), ""
+    for name in layer_shapes(spec):
+        part = name.split("_")[0]
+        if sides and part != last and last in POOL_AFTER[spec.arch]:
+            side = waiting.pop(0)
+        sides[name] = side + (2 * spec.conv10_padding if name == "conv10" else 0)
+        last = part
+    return sides
+
+
 def require_size(spec: ModelSpec) -> None:
     """Refuse an input that is too small for the network.
 

@@ -48,6 +48,11 @@ class Training:
         """What a person should know of the pictures before the work begins."""
         return self.summary.notes
 
+    @property
+    def learnt(self) -> tuple[int, int]:
+        """The numbers of pictures that train and that calibrate."""
+        return sum(self.summary.counts["train"]), sum(self.summary.counts["calibration"])
+
     def make(self, run: Run) -> Made:
         """Run or resume the stages up to the quantized network."""
         from sqz_tf.pipeline.training import make
@@ -87,6 +92,13 @@ class Calibrating:
         """What a person should know of the pictures before the work begins."""
         return self.found.notes
 
+    @property
+    def learnt(self) -> tuple[int, int]:
+        """The numbers of pictures that train, none, and that calibrate."""
+        asked = self.plan.data.calibration_images
+        there = len(scan(self.calibration).entries) if self.calibration else len(self.found.entries) // 5
+        return 0, min(asked, there)
+
     def make(self, run: Run) -> Made:
         """Run or resume the stages up to the quantized network."""
         from sqz_tf.pipeline.calibrating import Pictures, make
@@ -101,8 +113,7 @@ class Calibrating:
 
     def forecast(self) -> dict[str, Any]:
         """Return what would be made, and about how long it would take."""
-        pictures, asked = len(self.found.entries), self.plan.data.calibration_images
-        taken = asked if self.calibration else min(asked, pictures // 5)
+        pictures, (_, taken) = len(self.found.entries), self.learnt
         params = sum(kernel.size + bias.size for kernel, bias in self.pretrained.layers.values())
         return {
             "data": f"{self.plan.data.source}: {pictures} pictures",

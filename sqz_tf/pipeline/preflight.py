@@ -1,4 +1,8 @@
-"""What can be refused before the first minute of work is spent: missing packages and runtimes, and too little space."""
+"""What can be refused before the first minute of work is spent.
+
+Missing packages and runtimes, a compiler that makes no programs, too little space, a network or too few pictures that a
+later stage could not take. What is left for later is listed in docs/results.md, each with why it cannot be told here.
+"""
 
 from __future__ import annotations
 
@@ -7,33 +11,115 @@ import math
 import os
 
 from sqz_tf.artifact.disk import NEED_BYTES
-from sqz_tf.base.errors import ConfigError
-from sqz_tf.inference import interpreters
-from sqz_tf.network.architecture import layer_shapes
+from sqz_tf.base.errors import ConfigError, SqzError, translated
+from sqz_tf.base.spec import ModelSpec
+from sqz_tf.base.units import megabytes
+from sqz_tf.compress.job import LEAST
+from sqz_tf.inference import host_c, interpreters, worker
+from sqz_tf.network.architecture import feature_values, layer_shapes, multiplications
 from sqz_tf.parity.verdict import REQUIRE_VARIABLE
 from sqz_tf.pipeline.plan import Plan
 
 PACKAGES = (
     *("tensorflow", "tf_keras", "tensorflow_model_optimization", "threadpoolctl", "matplotlib", "jinja2"),
-    "imagehash",
+    *("imagehash", "ai_edge_litert", "scipy"),
 )
+PACKING = ("zstandard",)
 RUNTIMES = ("tflite-runtime", "tflm", "compiled-c")  # that the verdict asks besides LiteRT
+_OTHER_CC = "name a C compiler that does in CC, or a folder that programs may run in in TMPDIR"
 CHECKPOINTS = 40  # bytes for each parameter: weights and the optimizer's state, in every stage that trains
 
 
-def require_tools() -> None:
-    """Refuse to begin what could not be finished: a package is missing, or a runtime that the verdict must ask.
+MOST_PARAMETERS = 32_000_000  # of which float weights fit into the largest model that any command reads
+MOST_CLASSES = 65_534  # channels of a map in compiled C: uint16
+SECONDS_A_BILLION = 0.5  # of processor time, for multiplications on the slowest interpreter that judges
+LEAST_OTHERS = 5  # pictures, of which one calibrates where no others do
+
+
+def require_tools(packing: bool = False) -> None:
+    """Refuse to begin what could not be finished.
+
+    Args:
+      packing: whether the network is going to be packed.
 
     Raises:
-      ConfigError: names what is missing and how to install it.
+      ConfigError: a package or a runtime that the verdict must ask is missing, or the C compiler makes no programs that
+        run; names it and how to install it.
     """
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    needed = PACKAGES + (PACKING if packing else ())
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(f"{', '.join(missing)} cannot be imported", fix="run: pip install 'sqz-tf[train]'")
+    if interpreters.why_not(interpreters.COMPILED) is None:
+        with translated(ConfigError, "no program can be built to judge the compiled C", fix=_OTHER_CC, of=(SqzError,)):
+            host_c.require_programs()
     if os.environ.get(REQUIRE_VARIABLE) == "1":
         for runtime in RUNTIMES:
             if why := interpreters.why_not(runtime):
                 raise ConfigError(f"{REQUIRE_VARIABLE}=1 asks for {runtime}, which cannot be used: {why}")
+
+
+def require_possible(plan: Plan, train: int, calibration: int) -> None:
+    """Refuse what a stage after the training could not take.
+
+    Args:
+      train: pictures to train on, 0 if nothing is trained.
+      calibration: pictures to calibrate with.
+
+    Raises:
+      ConfigError: the network is too large to be compiled, run or read, or there are too few pictures.
+    """
+    _require_network(plan.model)
+    if not calibration:
+        raise ConfigError(
+            "no picture is left to calibrate with", expected=f"at least {LEAST_OTHERS}, or --calibration-data"
+        )
+    if plan.pack and (train or calibration) < LEAST:
+        raise ConfigError(
+            f"--pack learns from {train or calibration} pictures", expected=f"at least {LEAST}", fix="leave --pack out"
+        )
+    if plan.pack and plan.pack.budget_kb * 1000 > 0 and plan.pack.budget_kb * 1000 < _biases(plan.model):
+        raise ConfigError(
+            f"--pack-budget-kb is {plan.pack.budget_kb:g}, less than the biases of this network take",
+            expected=f"{_biases(plan.model) / 1000:.1f} at the very least",
+            fix="give a larger one, or a smaller --width",
+        )
+    if not train and plan.quantize.epochs and calibration < 2:
+        raise ConfigError(
+            f"--quantize-epochs {plan.quantize.epochs} fine-tunes on {calibration} picture", expected="at least 2"
+        )
+
+
+def _require_network(model: ModelSpec) -> None:
+    parameters, work = _parameters(model), multiplications(model)
+    if parameters > MOST_PARAMETERS:
+        raise ConfigError(
+            f"the network has {parameters:,} parameters", expected=f"at most {MOST_PARAMETERS:,}", fix="lower --width"
+        )
+    if model.classes > MOST_CLASSES:
+        raise ConfigError(f"there are {model.classes:,} classes", expected=f"at most {MOST_CLASSES:,}")
+    seconds = work / 1e9 * SECONDS_A_BILLION
+    if seconds > worker.SECONDS:
+        raise ConfigError(
+            f"one inference is {work / 1e9:.0f} billion multiplications, which take reference kernels about "
+            f"{seconds:.0f} s, and a worker may take {worker.SECONDS}",
+            fix=f"lower --input-size or --width, or set SQZ_TF_WORKER_SECONDS={4 * seconds:.0f}",
+        )
+    if (held := 4 * feature_values(model)) > worker.MEMORY:
+        raise ConfigError(
+            f"the network's maps are {megabytes(held)} of floats, which are compared layer by layer",
+            expected=f"at most {megabytes(worker.MEMORY)}",
+            fix="lower --input-size or --width",
+        )
+
+
+def _parameters(model: ModelSpec) -> int:
+    return sum(math.prod(shape) + shape[3] for shape in layer_shapes(model).values())
+
+
+def _biases(model: ModelSpec) -> int:
+    """Return the outputs of all layers: what a pack takes that holds a byte for each bias and nothing else."""
+    return sum(shape[3] for shape in layer_shapes(model).values())
 
 
 def needed_bytes(plan: Plan, pictures: int) -> int:

@@ -361,6 +361,18 @@ def test_a_link_is_a_persons(model: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "c also holds link" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stands_for_what_it_leads_to(there: bool, model: Path) -> None:
+    Path("elsewhere").mkdir()
+    Path("link").symlink_to("elsewhere/c")
+    if there:
+        assert run(model, "--out", "elsewhere/c") == 0
+    assert run(model, "--out", "link", "--overwrite") == 0
+    assert Path("link").is_symlink()
+    assert [path.name for path in Path("elsewhere").iterdir()] == ["c"]
+    assert list(Path("elsewhere/c").glob("*_weights.c"))
+
+
 def test_an_empty_folder_is_used(model: Path) -> None:
     Path("c").mkdir()
     assert run(model, "--out", "c") == 0

@@ -15,6 +15,7 @@ from sqz_tf import classify, pack, unpack
 from sqz_tf.compress import curve, job
 from sqz_tf.pipeline import packing_files
 from tests.helpers.exports import digits_folder
+from tests.helpers.int8_networks import Net
 
 pytestmark = pytest.mark.training
 
@@ -140,3 +141,11 @@ def test_few_pictures_are_refused(digits: Path, tmp_path: Path, capsys: pytest.C
     Image.new("L", (8, 8)).save(tmp_path / "one.png")
     assert packed(digits / "model_int8.tflite", "--data", tmp_path, "--out", tmp_path / "a.sqz") == 1
     assert "there are 1 pictures to compress with" in capsys.readouterr().err
+
+
+def test_a_link_is_never_written_through(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net = Net()
+    (tmp_path / "m.tflite").write_bytes(net.bytes(net.softmax(net.conv(net.input(4, 4, 1), 3, (4, 4)))))
+    (tmp_path / "link.sqz").symlink_to(tmp_path / "elsewhere.sqz")
+    assert pack.main([str(tmp_path / "m.tflite"), "--out", str(tmp_path / "link.sqz"), "--overwrite"]) == 1
+    assert f"link.sqz is a link to {tmp_path / 'elsewhere.sqz'}; give that" in capsys.readouterr().err

@@ -566,6 +566,17 @@ def test_a_cache_that_cannot_be_made(server: Server, small_file: bytes, tmp_path
         find("imagenet", cache=tmp_path / "file" / "cache")
 
 
+def test_a_person_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(cls: type[Path]) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv(weight_files.FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr(Path, "home", classmethod(homeless))
+    with pytest.raises(WeightsError, match=r"there is no home directory.*set XDG_CACHE_HOME to a folder that can be"):
+        find("imagenet")
+
+
 def test_a_folder_is_looked_into_first(
     server: Server, small_file: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,8 +21,8 @@ from tests.helpers.needs import dev_data
 
 
 def network(*layers: tuple[str, str], stored: bool = False) -> Model:
-    """Return a chain of convolutions, each of two dtypes: of what it takes, and of its weights, dequantized if `stored`."""
-    tensors, ops = [Tensor(0, "in", (1, 4, 4, 1), layers[0][0])], []
+    """Return convolutions in a row, each of two dtypes: of what it takes and its weights, dequantized if `stored`."""
+    tensors, ops = [Tensor(0, "in", (1, 4, 4, 1), layers[0][0])], list[Op]()
 
     def add(dtype: str) -> int:
         tensors.append(Tensor(len(tensors), f"t{len(tensors)}", (1, 4, 4, 1), dtype))
