@@ -38,7 +38,7 @@ CODE_BYTES = {
 PACKED_CODE_BYTES = 3 * KIB  # more, where weights are compressed
 
 
-STACK_BYTES = 1 * KIB
+STACK_BYTES = 5 * KIB // 4
 
 
 STATIC_BYTES = 32  # the firmware's own variables, and what alignment leaves

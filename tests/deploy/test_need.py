@@ -180,12 +180,18 @@ def test_the_stack_bound_does_not_depend_on_the_librarys_names() -> None:
     assert footprint.link(files, "net", "cortex-m4") == footprint.link(plain, "net", "cortex-m4")
 
 
-def test_what_assembly_functions_push_is_known() -> None:
+def test_what_assembly_functions_take_of_the_stack_is_known() -> None:
     text = "".join(path.read_text() for path in sorted((ROOT / "mcu" / "src").glob("*.c")))
     found = {}
-    for name, body in re.findall(r"\bSQZ_NAKED\b.*?void (\w+)\(.*?\{(.*?)^\}", text, re.MULTILINE | re.DOTALL):
-        lists = re.findall(r"(v?)push \{([^}]*)\}", body)
-        found[name] = sum((8 if vector else 4) * _registers(listed) for vector, listed in lists)
+    for each in re.finditer(r"^[^\n]*\bSQZ_NAKED\b[^\n]*?void (\w+)\(.*?\{(.*?)^(?: {4})?\}", text, re.MULTILINE | re.DOTALL):
+        name, body = each.groups()
+        pushed = sum(
+            (8 if vector else 4) * _registers(held) for vector, held in re.findall(r"(v?)push \{(.*?)\}", body)
+        )
+        kept = sum(map(int, re.findall(r"sub sp, #(\d+)", body)))
+        macros = re.findall(r"#define (\w+)\(name\b", text[: each.start()])
+        names = re.findall(rf"^{macros[-1]}\((\w+)", text, re.MULTILINE) if name == "name" else [name]
+        found |= dict.fromkeys(names, pushed + kept)
     assert found == footprint.NAKED
 
 
@@ -338,7 +344,7 @@ def test_a_missing_wheel_is_told(
         ([], 2, "required: model"),
         (["nothing.tflite"], 1, "nothing.tflite cannot be read: No such file"),
         (["GARBAGE"], 1, "the model cannot be read"),
-        (["FLOAT", "--no-tflm"], 1, "the model cannot be compiled"),
+        (["FLOAT", "--no-tflm"], 1, "is a float32 model"),
     ],
 )
 def test_what_cannot_be_judged_is_one_line(
