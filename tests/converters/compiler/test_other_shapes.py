@@ -31,6 +31,18 @@ def anchors(n: Net, x: Map) -> Map:
     return n.concat([n.reshape(x, 1, 72, 2), n.reshape(y, 1, 36, 2)], axis=1)
 
 
+def with_anchors(n: Net, x: Map) -> Map:
+    """Join what is computed with constants on either side."""
+    anchors = [Map(n.constant(x.shape, x.scale, x.zero_point), x.shape, x.scale, x.zero_point) for _ in range(2)]
+    return n.conv(n.concat([anchors[0], x, anchors[1]], axis=2), 2)
+
+
+def packed(n: Net, x: Map) -> Map:
+    """Take three rows apart and put two of them together as channels."""
+    rows = n.unpack(x, 1)
+    return n.dense(n.pack([rows[4], rows[1]], 3), 3)
+
+
 def mean_beside(n: Net, x: Map) -> Map:
     """Return a mean over height of several columns, beside another map."""
     mean = n.reduce("MEAN", x, (1,))
@@ -66,6 +78,8 @@ CHANGES: dict[str, Change] = {
     "along_width": lambda n, x: n.conv(n.concat([x, n.pool(x, (2, 2), (1, 2)), x], axis=2), 3),
     "along_height": lambda n, x: n.conv(n.concat([x, n.pool(x, (2, 2), (2, 1))], axis=-3), 3),
     "anchors": anchors,
+    "with_anchors": with_anchors,
+    "packed": packed,
     "mean_of_width": reduced("MEAN", 2),
     "mean_of_height": reduced("MEAN", 1),
     "maximum_of_width": reduced("REDUCE_MAX", 2),
