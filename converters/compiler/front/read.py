@@ -24,7 +24,7 @@ INSTEAD = {
     "BATCH_MATMUL": "products of two maps are for TFLite Micro (mcu/tflm)",
     "CUSTOM:TFLite_Detection_PostProcess": "convert the network without it, with boxes and scores as outputs",
     "ELU": "TFLite computes it in float; train with ReLU, LeakyReLU or GELU",
-    "REDUCE_MIN": "negate before and after a maximum",
+    "REDUCE_MIN": "take the maximum of what is multiplied by -1",
     "SUM": "take the mean, and let the next layer scale it",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "recurrent layers are for TFLite Micro (mcu/tflm); convolutions over time compile",
     "WHILE": "recurrent layers are for TFLite Micro (mcu/tflm); convolutions over time compile",
