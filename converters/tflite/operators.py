@@ -38,6 +38,7 @@ INPUTS = {
     "MEAN": (2, 2),
     "MINIMUM": (2, 2),
     "MUL": (2, 2),
+    "PACK": (1, None),
     "PAD": (2, 2),
     "PADV2": (3, 3),
     "PRELU": (2, 2),
@@ -174,6 +175,7 @@ OPTIONS: dict[str, tuple[str, Callable[[Any, File], dict[str, Any]]]] = {
     "SPACE_TO_DEPTH": ("SpaceToDepthOptions", _blocks),
     "RESIZE_BILINEAR": ("ResizeBilinearOptions", _resize),
     "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _resize),
+    "PACK": ("PackOptions", _unpack),
     "UNPACK": ("UnpackOptions", _unpack),
 }
 _MAY_LACK_OPTIONS = ("RESHAPE", "ADD", "SUB", "MUL")

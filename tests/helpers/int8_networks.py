@@ -433,6 +433,14 @@ class Net:
         self.graph.operators[-1].outputs = [each.index for each in results]
         return results
 
+    def pack(self, maps: Sequence[Map], axis: int) -> Map:
+        """Add PACK: maps joined along a new axis."""
+        options = schema.PackOptionsT()
+        options.axis, options.valuesCount = axis, len(maps)
+        shape = [*maps[0].shape[:axis], len(maps), *maps[0].shape[axis:]]
+        result = self.map(shape, maps[0].scale, maps[0].zero_point)
+        return self.op("PACK", [each.index for each in maps], result, options, "PackOptions")
+
     def unpack(self, x: Map, axis: int) -> list[Map]:
         """Add UNPACK: a map for each index of an axis, which goes."""
         shape = [*x.shape[:axis], *x.shape[axis + 1 :]]

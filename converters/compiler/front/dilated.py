@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from converters.compiler.front.sequences import SAME_BYTES
 from converters.tflite.reader import Model, Op
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
-_SAME_BYTES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE")
 
 
 def with_dilations(model: Model) -> Model:
@@ -39,9 +39,9 @@ def _before(makers: Mapping[int, Op], after: Op) -> list[Op]:
     while op := makers.get((found[-1] if found else after).inputs[0]):
         found.append(op)
         if op.name == "SPACE_TO_BATCH_ND":
-            kinds = [each.name for each in found[:-1] if each.name not in _SAME_BYTES]
+            kinds = [each.name for each in found[:-1] if each.name not in SAME_BYTES]
             return found if len(kinds) == 1 and kinds[0] in _CONVOLUTIONS else []
-        if op.name not in (*_CONVOLUTIONS, *_SAME_BYTES):
+        if op.name not in (*_CONVOLUTIONS, *SAME_BYTES):
             break
     return []
 

@@ -134,7 +134,9 @@ class ReadLayer:
             tensor.shape[dimension] == channels,
             f"its weights have shape {tensor.shape}, its output {channels} channels",
         )
-        return np.asarray(tensor.data), np.asarray(tensor.scale, np.float64)
+        values = np.asarray(tensor.data)
+        turned = self.op.options.get("turned", False)  # height and width changed places
+        return values.transpose(0, 2, 1, 3) if turned else values, np.asarray(tensor.scale, np.float64)
 
     def bias(self, channels: int, position: int = 2) -> np.ndarray:
         """Return the biases, int32 [channels]; zeros if the layer has none."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from converters.compiler.front import network as net
-from converters.compiler.front.layer import CHANNELS, Readers, ReadLayer
+from converters.compiler.front.layer import CHANNELS, COMPUTED, Readers, ReadLayer
 from converters.compiler.limits import LARGEST_STEP
+from converters.tflite.reader import Tensor
 
 
 def _concatenation(layer: ReadLayer) -> net.Concatenation:
@@ -16,15 +18,53 @@ def _concatenation(layer: ReadLayer) -> net.Concatenation:
     layer.same_quantization()
     layer.check(layer.activation == "NONE", f"activation {layer.activation}; expected none")
     side = layer.side(layer.op.outputs[0], layer.op.options["axis"])
-    for each in layer.inputs:
-        fits = _without(each.shape, side) == _without(layer.output.shape, side)
-        layer.check(fits, f"input {each.name[:80]!r} has shape {each.shape}, its output {layer.output.shape}")
-    sizes = [each.shape[side] for each in layer.inputs]
-    layer.check(sum(sizes) == layer.output.shape[side], f"{sizes} do not make {layer.output.shape[side]}")
-    if side < CHANNELS:  # what follows each other in rows, or in the whole map, are channels of wider pixels
-        for position, each in enumerate(layer.inputs):
-            layer.sees(position, _widened(each.shape, side))
-        layer.makes(_widened(layer.output.shape, side))
+    wide = layer.output.shape if side == CHANNELS else _widened(layer.output.shape, side)
+    reads, total, given = [], 0, iter(enumerate(layer.inputs))
+    for index in layer.op.inputs:
+        tensor = layer.model.tensors[index]
+        position, shape = (None, _shape_of(tensor)) if tensor.is_constant else _next(given)
+        fits = _without(shape, side) == _without(layer.output.shape, side)
+        layer.check(fits, f"input {tensor.name[:80]!r} has shape {shape}, its output {layer.output.shape}")
+        seen = shape if side == CHANNELS else _widened(shape, side)
+        if position is not None:
+            layer.sees(position, seen)
+        reads.append(_constant_part(layer, tensor, seen) if position is None else position)
+        total += shape[side]
+    layer.check(total == layer.output.shape[side], f"its inputs have {total} in all, its output {layer.output.shape}")
+    layer.reads = tuple(reads)
+    layer.makes(wide)  # what follows each other in rows, or in the whole map, are channels of wider pixels
+    return net.Concatenation()
+
+
+def _next(given: Iterator[tuple[int, net.FeatureMap]]) -> tuple[int, net.Shape]:
+    position, each = next(given)
+    return position, each.shape
+
+
+def _shape_of(tensor: Tensor) -> net.Shape:
+    return net.shape_of((1, 1, 1, *tensor.shape)[-3:])
+
+
+def _constant_part(layer: ReadLayer, tensor: Tensor, shape: net.Shape) -> int:
+    """Return the map that a constant of a concatenation becomes, such as a detector's anchors."""
+    found, wanted = (*tensor.scale, *tensor.zero_point), (layer.output.scale, layer.output.zero_point)
+    sound = tensor.data is not None and tensor.dtype == "int8" and found == wanted and tensor.size == math.prod(shape)
+    layer.check(sound, f"its constant {tensor.name[:80]!r} is {tensor.dtype}, {found}; expected int8, {wanted}")
+    return layer.step(net.ConstantMap(np.asarray(tensor.data).reshape(shape)), shape, 0)
+
+
+def _packed(layer: ReadLayer) -> net.Concatenation:
+    """Read a PACK: maps joined along a side that they do not have."""
+    layer.int8()
+    layer.same_quantization()
+    side = layer.side(layer.op.outputs[0], layer.op.options["axis"])
+    sides = list(layer.output.shape)
+    layer.check(sides[side] == len(layer.inputs), f"{len(layer.inputs)} inputs do not make {layer.output.shape}")
+    sides[side] = 1
+    for position, each in enumerate(layer.inputs):
+        layer.check(each.size == math.prod(sides), f"input {each.name[:80]!r} has shape {each.shape}")
+        layer.sees(position, _widened(net.shape_of(sides), side))
+    layer.makes(_widened(layer.output.shape, side))
     return net.Concatenation()
 
 
@@ -113,9 +153,10 @@ def _shuffled(layer: ReadLayer) -> net.Concatenation:
 
 
 READERS: Readers = {
-    "CONCATENATION": (None, _concatenation),
+    "CONCATENATION": (COMPUTED, _concatenation),
     "EXPAND_DIMS": (1, _reshape),
     "PAD": (1, _pad),
+    "PACK": (None, _packed),
     "PADV2": (1, _pad),
     "RESHAPE": (1, _reshape),
     "SQUEEZE": (1, _reshape),

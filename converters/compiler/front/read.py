@@ -13,6 +13,7 @@ from converters.compiler.front import moving, pointwise, pooling, slicing, upwar
 from converters.compiler.front import network as net
 from converters.compiler.front.dilated import with_dilations
 from converters.compiler.front.layer import COMPUTED, FULL_INTEGER, Readers, ReadLayer
+from converters.compiler.front.sequences import with_turned_sequences
 from converters.compiler.front.sizes import computes_shape, is_open, with_sizes
 from converters.compiler.front.slicing import with_parts
 from converters.compiler.limits import LARGEST_SIDE, MOST_LAYERS
@@ -24,7 +25,7 @@ INSTEAD = {
     "BATCH_MATMUL": "products of two maps are for TFLite Micro (mcu/tflm)",
     "CUSTOM:TFLite_Detection_PostProcess": "convert the network without it, with boxes and scores as outputs",
     "ELU": "TFLite computes it in float; train with ReLU, LeakyReLU or GELU",
-    "REDUCE_MIN": "negate before and after a maximum",
+    "REDUCE_MIN": "take the maximum of what is multiplied by -1",
     "SUM": "take the mean, and let the next layer scale it",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "recurrent layers are for TFLite Micro (mcu/tflm); convolutions over time compile",
     "WHILE": "recurrent layers are for TFLite Micro (mcu/tflm); convolutions over time compile",
@@ -46,7 +47,8 @@ def read_graph(data: bytes) -> net.Graph:
     Raises:
       ValueError: the file is damaged, or holds what cannot be compiled.
     """
-    model = with_parts(with_dilations(with_sizes(read_model(data))))
+    model = with_dilations(with_sizes(read_model(data)))
+    model = with_parts(with_turned_sequences(model))
     check(len(model.inputs) == 1, f"the model has {len(model.inputs)} inputs; expected one")
     check(
         len(model.ops) <= MOST_LAYERS, f"the model has {len(model.ops):,} operators; expected at most {MOST_LAYERS:,}"

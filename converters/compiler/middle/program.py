@@ -167,9 +167,7 @@ class TableKernel(_EachChannel):
 
 @dataclass(frozen=True, eq=False)
 class PReluKernel(_EachChannel):
-    """A row of PRELU: `slopes` int8 [channels] or [height, width, channels], less their zero point, multiply what is
-    negative.
-    """
+    """A row of PRELU: `slopes`, int8 [channels] or [height, width, channels], multiply what is negative."""
 
     positive: Requant
     negative: Requant
@@ -311,26 +309,11 @@ class SoftmaxKernel(_EachChannel):
     logarithm: bool = False
 
 
-Kernel = (
-    ConvKernel
-    | PoolKernel
-    | MeanKernel
-    | AddKernel
-    | MulKernel
-    | ExtremeKernel
-    | TableKernel
-    | PReluKernel
-    | ConstantKernel
-    | TransposeKernel
-    | SliceKernel
-    | NearestKernel
-    | BilinearKernel
-    | QuantizeKernel
-    | PadKernel
-    | ReshapeKernel
-    | FullyConnectedKernel
-    | SoftmaxKernel
-)
+_Weighted = ConvKernel | FullyConnectedKernel
+_Gathering = PoolKernel | MeanKernel | SoftmaxKernel
+_Each = AddKernel | MulKernel | ExtremeKernel | TableKernel | PReluKernel | QuantizeKernel
+_Moving = PadKernel | ReshapeKernel | TransposeKernel | SliceKernel | NearestKernel | BilinearKernel | ConstantKernel
+Kernel = _Weighted | _Gathering | _Each | _Moving
 
 EACH, WINDOW, LAST = "EACH", "WINDOW", "LAST"  # when an operator's output rows are complete: see sqz_ops.h
 
@@ -408,11 +391,6 @@ class Program:
     operators: tuple[Operator, ...]
     output: int
     results: tuple[Stream, ...]
-
-    @property
-    def result_bytes(self) -> int:
-        """Bytes of all results."""
-        return sum(each.bytes for each in self.results)
 
     @property
     def offsets(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ import pytest
 
 from converters import compiler
 from converters.compiler.middle import program as prog
-from tests.helpers.compiled_networks import program_of, simple
+from tests.helpers.compiled_networks import functions, program_of, simple
 from tests.helpers.compiled_on_host import SANITIZERS, Program, Reference
 from tests.helpers.int8_networks import Map, Net
 
@@ -25,10 +25,29 @@ def last_step(n: Net, x: Map) -> Map:
     return n.dense(n.strided_slice(n.reshape(x, 1, 36, 4), (0, -1, 0), (0, 0, 0), (1, 1, 1), (1,)), 3)
 
 
+def pooled_sequence(n: Net, x: Map) -> Map:
+    """Pool and convolve a sequence as a map of one column, as Keras does."""
+    x = n.pool(n.reshape(n.reshape(x, 1, 36, 4), 1, 36, 1, 4), (3, 1), (2, 1), average=True)
+    x = n.conv(n.reshape(n.reshape(x, 1, 18, 4), 1, 18, 1, 4), 3, (4, 1), (2, 1))
+    return n.dense(n.reshape(x, 1, 9, 3), 2)
+
+
 def anchors(n: Net, x: Map) -> Map:
     """Return boxes of two scales as one list."""
     y = n.conv(x, 8, (3, 3), (2, 2), out=(x.scale, x.zero_point))
     return n.concat([n.reshape(x, 1, 72, 2), n.reshape(y, 1, 36, 2)], axis=1)
+
+
+def with_anchors(n: Net, x: Map) -> Map:
+    """Join what is computed with constants on either side."""
+    anchors = [Map(n.constant(x.shape, x.scale, x.zero_point), x.shape, x.scale, x.zero_point) for _ in range(2)]
+    return n.conv(n.concat([anchors[0], x, anchors[1]], axis=2), 2)
+
+
+def packed(n: Net, x: Map) -> Map:
+    """Take three rows apart and put two of them together as channels."""
+    rows = n.unpack(x, 1)
+    return n.dense(n.pack([rows[4], rows[1]], 3), 3)
 
 
 def mean_beside(n: Net, x: Map) -> Map:
@@ -66,6 +85,8 @@ CHANGES: dict[str, Change] = {
     "along_width": lambda n, x: n.conv(n.concat([x, n.pool(x, (2, 2), (1, 2)), x], axis=2), 3),
     "along_height": lambda n, x: n.conv(n.concat([x, n.pool(x, (2, 2), (2, 1))], axis=-3), 3),
     "anchors": anchors,
+    "with_anchors": with_anchors,
+    "packed": packed,
     "mean_of_width": reduced("MEAN", 2),
     "mean_of_height": reduced("MEAN", 1),
     "maximum_of_width": reduced("REDUCE_MAX", 2),
@@ -80,6 +101,7 @@ CHANGES: dict[str, Change] = {
     "unpacked": lambda n, x: n.dense(n.unpack(x, 2)[1], 2),
     "shuffled": shuffled,
     "between_groups": between_groups,
+    "pooled_sequence": pooled_sequence,
     "each_step": lambda n, x: n.reshape(n.dense(n.reshape(x, 36, 4), 3, each=True), 1, 36, 3),
     "each_pixel": lambda n, x: n.conv(n.dense(x, 3, "RELU", each=True), 2),
     "transposed": transposed(),
@@ -119,6 +141,15 @@ def test_a_map_of_twice_the_rows_waits_for_no_further_row() -> None:
 
 def _rings(model: bytes) -> list[int]:
     return [each["ring_rows"] for each in compiler.report(compiler.analyse(model))["streams"]]
+
+
+def test_a_long_sequence_is_pooled_without_a_copy() -> None:
+    def build(n: Net) -> Map:
+        x = n.conv(n.input(1, 1000, 2), 3, (1, 5))
+        x = n.pool(n.reshape(n.reshape(x, 1, 1000, 3), 1, 1000, 1, 3), (2, 1), (2, 1))
+        return n.dense(n.reshape(x, 1, 500, 3), 2)
+
+    assert functions(program_of(build)) == ["CONV_2D", "MAX_POOL_2D", "FULLY_CONNECTED"]
 
 
 def test_transposed_convolutions_use_the_fast_kernels() -> None:

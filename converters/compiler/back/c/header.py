@@ -49,7 +49,10 @@ def _one_output(program: prog.Program, macro: str) -> list[tuple[str, str]]:
 
 def _several_outputs(program: prog.Program, macro: str) -> list[tuple[str, str]]:
     """Return where each output lies among the bytes that callers get, and what it is."""
-    values = [(f"{macro}_OUTPUT_BYTES", f"{program.result_bytes}u"), (f"{macro}_OUTPUTS", str(len(program.results)))]
+    values = [
+        (f"{macro}_OUTPUT_BYTES", f"{program.streams[program.output].bytes}u"),
+        (f"{macro}_OUTPUTS", str(len(program.results))),
+    ]
     for i, (offset, target) in enumerate(zip(program.offsets, program.results, strict=True)):
         values += [(f"{macro}_OUTPUT_{i}_OFFSET", f"{offset}u"), *_edge(f"{macro}_OUTPUT_{i}", target)]
     return values

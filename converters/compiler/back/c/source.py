@@ -75,7 +75,7 @@ def _model(plan: Plan, name: str) -> str:
         "op_count": len(program.operators),
         "output": program.output,
         "arena_bytes": f"{name.upper()}_ARENA_BYTES",
-        "output_bytes": program.result_bytes,
+        "output_bytes": program.streams[program.output].bytes,
         "zero_from": plan.zero_from,
         "zero_bytes": plan.zero_bytes,
     }
