@@ -219,7 +219,13 @@ def trainval_and_test(root: Path) -> None:
     two_splits(root, "trainval", "test")
 
 
-@case("splits", "cat dog", (18, 4, 6), "train_1 for train, train_2 for train")
+@case(
+    "splits",
+    "cat dog",
+    (18, 4, 6),
+    "folders taken for splits: train_1 for train, train_2 for train",
+    "train_1, train_2 are train together",
+)
 def train_in_two_parts(root: Path) -> None:
     two_splits(root, "train_1", "test")
     classes(root / "train_2", 5)
@@ -319,6 +325,11 @@ def conditions_inside_each_class(root: Path) -> None:
 @case("not told", "cat dog", TWO, "warning: 12 pictures lie deeper", options="--splits none")
 def conditions_inside_each_class_as_said(root: Path) -> None:
     conditions_inside_each_class(root)
+
+
+@case("not told", refused="has no class folders in cat", options="--splits train=cat")
+def a_class_that_is_said_to_be_a_split(root: Path) -> None:
+    classes(root)
 
 
 @case("not told", refused="has test, train beside extra; expected either")
