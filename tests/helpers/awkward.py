@@ -10,6 +10,7 @@ import io
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -67,12 +68,14 @@ def case(
     return register
 
 
+@lru_cache(4096)
 def picture(seed: str, form: str = "PNG", mode: str = "RGB") -> bytes:
     """Return a small picture that no other seed has."""
     pixels = np.random.default_rng(zlib.crc32(seed.encode())).integers(0, 256, (10, 12, 3), dtype=np.uint8)
     return encoded(Image.fromarray(pixels).convert(mode), form)
 
 
+@lru_cache(512)
 def photograph(seed: str) -> Image.Image:
     """Return a smooth picture of 96 × 72 pixels that no other seed has."""
     pixels = np.random.default_rng(zlib.crc32(seed.encode())).integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -101,7 +104,8 @@ def put(root: Path, **counts: int) -> None:
 def fill(folder: Path, count: int) -> None:
     """Write so many pictures into a folder."""
     for number in range(count):
-        write(folder / f"{number}.png", picture(f"{'/'.join(folder.parts[-3:])}/{number}"))
+        place = folder.as_posix().rpartition("/pictures/")[2] if "pictures" in folder.parts[:-1] else folder.name
+        write(folder / f"{number}.png", picture(f"{place}/{number}"))
 
 
 def classes(root: Path, count: int = 6, names: str = "cat dog") -> None:
