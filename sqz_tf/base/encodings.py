@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator
 
 from charset_normalizer import from_bytes
 
-LEGACY = ("cp932", "gb18030", "cp949", "big5", "cp866", "cp1251", "cp437", "cp850", "cp1252")
-"""What is tried: Japanese, Chinese, Korean, traditional Chinese, Cyrillic of DOS and Windows, Western of both."""
+LEGACY = ("cp932", "gb18030", "cp949", "big5", "cp866", "cp1251", "cp437", "cp850", "cp1252", "cp1250")
+"""What is tried: Japanese, Chinese, Korean, traditional Chinese, Cyrillic of DOS and Windows, Western of both, and last
+Central European, which makes words of Western text that look right."""
 _MOST_BYTES = 1 << 16  # looked at
+_ODD = {"", "HALFWIDTH"}  # signs, and what only terminals used
 _COMMON = {"cp932": "shift_jis", "gb18030": "gb2312", "cp949": "euc_kr"}  # without rare characters
 
 
@@ -32,8 +34,11 @@ def guess(texts: Iterable[bytes]) -> str | None:
     if _decoded(raw, "utf-8") is not None:
         return "utf-8"
     found = from_bytes(raw, cp_isolation=list(LEGACY), threshold=0.5, enable_fallback=False)
-    known = {match.encoding: match.chaos for match in found if match.encoding in LEGACY}
-    ranked = [(_oddness(raw, name), round(chaos, 1), LEGACY.index(name), name) for name, chaos in known.items()]
+    known = {name: match.chaos for match in found for name in match.could_be_from_charset if name in LEGACY}
+    ranked = [
+        (_oddness(raw, name), name == "cp1250", round(chaos, 1), LEGACY.index(name), name)
+        for name, chaos in known.items()
+    ]
     return min(ranked)[-1] if ranked else None
 
 
@@ -54,15 +59,14 @@ def _decoded(raw: bytes, encoding: str) -> str | None:
 
 
 def _oddness(raw: bytes, encoding: str) -> int:
-    """Count words that mix scripts or hold signs, and ask whether all characters are common ones."""
-    text = raw.decode(encoding, "replace")
+    """Count scripts, words that mix them and words with signs, and ask whether all characters are common ones."""
+    words = [_scripts(word) for word in raw.decode(encoding, "replace").split()]
     rare = encoding in _COMMON and _decoded(raw, _COMMON[encoding]) is None
-    return sum(_odd(word) for word in text.split()) + rare
+    return rare + len(set.union(set(), *words)) + sum((len(each) > 1) + bool(each & _ODD) for each in words)
 
 
-def _odd(word: str) -> bool:
-    scripts = {_script(letter) for letter in word if not (letter.isascii() and not letter.isalpha())}
-    return len(scripts) > 1 or bool(scripts & {"", "HALFWIDTH"})
+def _scripts(word: str) -> set[str]:
+    return {_script(letter) for letter in word if not (letter.isascii() and not letter.isalpha())}
 
 
 def _script(letter: str) -> str:

@@ -12,7 +12,7 @@ _NAMES = frozenset(
     {
         # Windows
         *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "folder.htt"),
-        *("$recycle.bin", "recycler", "recycled", "system volume information"),
+        *("$recycle.bin", "system volume information"),
         # macOS, and what its archives hold
         *("__macosx", "icon\r", "network trash folder", "temporary items"),
         # network storage: Synology, QNAP, NetApp

@@ -59,31 +59,25 @@ def decode(data: bytes, name: str = "") -> np.ndarray:
 
 
 @contextmanager
-def decoding(data: bytes, name: str = "") -> Iterator[np.ndarray]:
+def decoding(data: bytes, name: str = "", least: int = 0) -> Iterator[np.ndarray]:
     """Decode as `decode` does, and hold the room that the pixels take until the block ends; they end with it.
+
+    Args:
+      data, name: as `decode`.
+      least: sides in pixels that are enough, so that a JPEG need not be decoded at its full size; 0 for all of it.
 
     Raises:
       ImageError: as `decode`.
     """
     need = _read_header(data, name, _need)
     with PIXELS.room(need), _open(data, name) as image:
+        if least:
+            image.draft(None, (least, least))
         pixels = _pixels(image, name)
         image.close()  # what the decoder holds
         if need > _LARGE:
             give_back()
         yield pixels
-
-
-def shrunk(data: bytes, name: str, side: int) -> Image.Image:
-    """Decode a picture for its looks alone: upright RGB, side × side pixels; a JPEG is not decoded at its full size.
-
-    Raises:
-      ImageError: as `decode`.
-    """
-    with PIXELS.room(_read_header(data, name, _need)), _open(data, name) as image:
-        image.draft(None, (4 * side, 4 * side))
-        whole = Image.fromarray(_pixels(image, name))
-        return whole.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3)
 
 
 @contextmanager

@@ -26,7 +26,9 @@ _COLUMNS = {
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _DELIMITERS = ",;\t|"
 _ANNOUNCED = re.compile(r"\"?sep=(.)\"?\s*", re.IGNORECASE)  # Excel's own first line
-_FOREIGN_WORD = re.compile(rb'[^\s,;"/]*[\x80-\xff][^\s,;"/]*')
+_FOREIGN = re.compile(rb'[\x80-\xff][^\s,;"/]*')
+_SEPARATOR = re.compile(rb'[\s,;"/]')
+_LONGEST_WORD = 200
 _MOST_WORDS = 10_000  # from which an encoding is guessed
 _PIECE = 1 << 20
 _LONGEST_HEADER = 1 << 16
@@ -71,11 +73,18 @@ def _encoding(where: str, raw: bytes) -> tuple[str, str]:
         return ("utf-16-le" if raw[1::2].count(0) > raw[::2].count(0) else "utf-16-be"), ""
     if _is_utf_8(raw):
         return "utf-8", ""
-    words = [match[0] for match in islice(_FOREIGN_WORD.finditer(raw), _MOST_WORDS)]
+    words = [_word(raw, match) for match in islice(_FOREIGN.finditer(raw), _MOST_WORDS)]
     encoding = guess(words) or "utf-8"
     names = shown({word.decode(encoding, "replace") for word in words})
     fix = "if that looks wrong, save it as UTF-8"
     return encoding, f"warning: {where} is not UTF-8 and taken for {encoding} ({names}); {fix}"
+
+
+def _word(raw: bytes, foreign: re.Match[bytes]) -> bytes:
+    """Return the word that a match is the end of; nothing of one that is too long."""
+    start, end = foreign.span()
+    before = _SEPARATOR.split(raw[max(0, start - _LONGEST_WORD) : start])[-1]
+    return before + raw[start:end] if len(before) + end - start < _LONGEST_WORD else b""
 
 
 def _is_utf_8(raw: bytes) -> bool:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from sqz_tf.images.decode import shrunk
+from sqz_tf.images.decode import decoding
+from sqz_tf.images.resize import resize
 
 PACKAGE = "imagehash"
 MOST_PICTURES = 100_000
@@ -48,7 +49,8 @@ def look(data: bytes, name: str = "") -> Look:
     """
     import imagehash
 
-    small = shrunk(data, name, _SIDE)
+    with decoding(data, name, least=4 * _SIDE) as pixels:
+        small = Image.fromarray(resize(pixels, _SIDE, _SIDE))
     bits = np.packbits(imagehash.phash(small).hash.ravel()).tobytes()
     tiny = small.resize((_TINY, _TINY), Image.Resampling.BOX)
     return Look(int.from_bytes(bits, "big"), tiny.tobytes())

@@ -83,6 +83,19 @@ def test_the_corpus_has_enough_of_each_kind() -> None:
     assert min(kinds.values()) >= 3
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_what_was_noted_is_said_before_an_error(
+    quiet: bool, tmp_path: Path, no_training: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = made(CASES["heic_without_its_library"], tmp_path)
+    line = ["--data", str(source), "--dry-run", "--out", str(tmp_path / "out")]
+    assert export.main([*line, "--quiet"] if quiet else line) == 1
+    *notes, error = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: ")
+    assert notes == ([] if quiet else [f"reading {source}", *notes[1:]])
+    assert quiet or any("12 × .heic cannot be read without pillow-heif: pip install pillow-heif" in n for n in notes)
+
+
 # The same through evaluate and classify ---------------------------------------------------------------------------
 
 LABELS = sorted({label for case in CASES.values() for label in case.classes})

@@ -10,6 +10,7 @@ import io
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -67,12 +68,14 @@ def case(
     return register
 
 
+@lru_cache(4096)
 def picture(seed: str, form: str = "PNG", mode: str = "RGB") -> bytes:
     """Return a small picture that no other seed has."""
     pixels = np.random.default_rng(zlib.crc32(seed.encode())).integers(0, 256, (10, 12, 3), dtype=np.uint8)
     return encoded(Image.fromarray(pixels).convert(mode), form)
 
 
+@lru_cache(512)
 def photograph(seed: str) -> Image.Image:
     """Return a smooth picture of 96 × 72 pixels that no other seed has."""
     pixels = np.random.default_rng(zlib.crc32(seed.encode())).integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -101,7 +104,8 @@ def put(root: Path, **counts: int) -> None:
 def fill(folder: Path, count: int) -> None:
     """Write so many pictures into a folder."""
     for number in range(count):
-        write(folder / f"{number}.png", picture(f"{'/'.join(folder.parts[-3:])}/{number}"))
+        place = folder.as_posix().rpartition("/pictures/")[2] if "pictures" in folder.parts[:-1] else folder.name
+        write(folder / f"{number}.png", picture(f"{place}/{number}"))
 
 
 def classes(root: Path, count: int = 6, names: str = "cat dog") -> None:
@@ -219,7 +223,13 @@ def trainval_and_test(root: Path) -> None:
     two_splits(root, "trainval", "test")
 
 
-@case("splits", "cat dog", (18, 4, 6), "train_1 for train, train_2 for train")
+@case(
+    "splits",
+    "cat dog",
+    (18, 4, 6),
+    "folders taken for splits: train_1 for train, train_2 for train",
+    "train_1, train_2 are train together",
+)
 def train_in_two_parts(root: Path) -> None:
     two_splits(root, "train_1", "test")
     classes(root / "train_2", 5)
@@ -319,6 +329,11 @@ def conditions_inside_each_class(root: Path) -> None:
 @case("not told", "cat dog", TWO, "warning: 12 pictures lie deeper", options="--splits none")
 def conditions_inside_each_class_as_said(root: Path) -> None:
     conditions_inside_each_class(root)
+
+
+@case("not told", refused="has no class folders in cat", options="--splits train=cat")
+def a_class_that_is_said_to_be_a_split(root: Path) -> None:
+    classes(root)
 
 
 @case("not told", refused="has test, train beside extra; expected either")

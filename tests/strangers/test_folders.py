@@ -192,6 +192,17 @@ def test_a_labels_csv_of_odd_bytes_is_one_error(tmp_path: Path) -> None:
             scan(root)
 
 
+@pytest.mark.parametrize(
+    "text", [b"\xff" * (4 << 20), b"x" * (4 << 20) + b"\xe9", b"\xe9,x\n" * (1 << 20), b"\0\xd8" * (1 << 20)]
+)
+def test_a_long_labels_csv_is_one_short_error(text: bytes, tmp_path: Path) -> None:
+    root = labelled(tmp_path, "")
+    (root / "labels.csv").write_bytes(text)
+    with pytest.raises(DataError, match=r"labels\.csv") as caught:
+        scan(root)
+    assert len(str(caught.value)) + sum(map(len, caught.value.notes)) < 200_000
+
+
 def test_a_path_with_a_nul_is_an_error_of_one_line() -> None:
     with pytest.raises(DataError, match="does not exist"):
         scan("a\0b")

@@ -186,6 +186,19 @@ def turned(orientation: int) -> Image.Exif:
     return exif
 
 
+@pytest.mark.parametrize("which", ["palette with transparency", "progressive JPEG"])
+def test_a_look_takes_no_more_than_is_held_for_it(which: str, tmp_path: Path) -> None:
+    data = FILES[which]()
+    (tmp_path / "picture").write_bytes(data)
+    with Image.open(io.BytesIO(data)) as image:
+        held = formats.cost(image, data)
+    code = (
+        "import imagehash, scipy.fftpack; from sqz_tf.images.looks import look; before = now('VmRSS')\n"
+        "look(Path(sys.argv[1]).read_bytes())"
+    )
+    assert peak(code, str(tmp_path / "picture")) < held + len(data) + (16 << 20)
+
+
 @pytest.mark.parametrize("which", FILES)
 def test_no_picture_takes_more_than_is_held_for_it(which: str, tmp_path: Path) -> None:
     data = FILES[which]()
