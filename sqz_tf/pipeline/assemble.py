@@ -103,7 +103,10 @@ def _arena(run: Run, made: Made, model: bytes) -> interpreters.ArenaUse | None:
     sample = to_int8(np.asarray(data.images[data.splits["test"][:1]]))
     try:
         return interpreters.arena_bytes(model, sample)
-    except interpreters.Unavailable as error:
+    except (
+        interpreters.Unavailable,
+        interpreters.InterpreterError,
+    ) as error:  # the latter fails an edge of the verdict
         run.console.note(f"note: the arena is not measured: {error}")
         return None
 

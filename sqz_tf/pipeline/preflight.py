@@ -12,20 +12,23 @@ import os
 
 from sqz_tf.artifact.disk import NEED_BYTES
 from sqz_tf.base.errors import ConfigError, SqzError, translated
-from sqz_tf.base.spec import ModelSpec
+from sqz_tf.base.spec import ModelSpec, PackConfig
 from sqz_tf.base.units import megabytes
 from sqz_tf.compress.job import LEAST
 from sqz_tf.inference import host_c, interpreters, worker
 from sqz_tf.network.architecture import feature_values, layer_shapes, multiplications
 from sqz_tf.parity.verdict import REQUIRE_VARIABLE
 from sqz_tf.pipeline.plan import Plan
+from sqz_tf.quantize.schemes.every import SCHEMES
 
 PACKAGES = (
     *("tensorflow", "tf_keras", "tensorflow_model_optimization", "threadpoolctl", "matplotlib", "jinja2"),
     *("imagehash", "ai_edge_litert", "scipy"),
 )
+LATE = ("matplotlib.figure", "jinja2", "scipy.optimize")  # of these, what is imported after the training
 PACKING = ("zstandard",)
 RUNTIMES = ("tflite-runtime", "tflm", "compiled-c")  # that the verdict asks besides LiteRT
+_INSTALL = "run: pip install 'sqz-tf[train]'"
 _OTHER_CC = "name a C compiler that does in CC, or a folder that programs may run in in TMPDIR"
 CHECKPOINTS = 40  # bytes for each parameter: weights and the optimizer's state, in every stage that trains
 
@@ -49,7 +52,10 @@ def require_tools(packing: bool = False) -> None:
     needed = PACKAGES + (PACKING if packing else ())
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
-        raise ConfigError(f"{', '.join(missing)} cannot be imported", fix="run: pip install 'sqz-tf[train]'")
+        raise ConfigError(f"{', '.join(missing)} cannot be imported", fix=_INSTALL)
+    for name in LATE + (PACKING if packing else ()):
+        with translated(ConfigError, f"{name} is there and cannot be imported", fix=_INSTALL, of=(Exception,)):
+            importlib.import_module(name)
     if interpreters.why_not(interpreters.COMPILED) is None:
         with translated(ConfigError, "no program can be built to judge the compiled C", fix=_OTHER_CC, of=(SqzError,)):
             host_c.require_programs()
@@ -74,19 +80,30 @@ def require_possible(plan: Plan, train: int, calibration: int) -> None:
         raise ConfigError(
             "no picture is left to calibrate with", expected=f"at least {LEAST_OTHERS}, or --calibration-data"
         )
-    if plan.pack and (train or calibration) < LEAST:
-        raise ConfigError(
-            f"--pack learns from {train or calibration} pictures", expected=f"at least {LEAST}", fix="leave --pack out"
-        )
-    if plan.pack and plan.pack.budget_kb * 1000 > 0 and plan.pack.budget_kb * 1000 < _biases(plan.model):
-        raise ConfigError(
-            f"--pack-budget-kb is {plan.pack.budget_kb:g}, less than the biases of this network take",
-            expected=f"{_biases(plan.model) / 1000:.1f} at the very least",
-            fix="give a larger one, or a smaller --width",
-        )
+    if plan.pack:
+        _require_pack(plan, plan.pack, train or calibration)
     if not train and plan.quantize.epochs and calibration < 2:
         raise ConfigError(
             f"--quantize-epochs {plan.quantize.epochs} fine-tunes on {calibration} picture", expected="at least 2"
+        )
+
+
+def _require_pack(plan: Plan, pack: PackConfig, pictures: int) -> None:
+    scheme, least = SCHEMES[plan.quantize.scheme], _biases(plan.model)
+    if scheme.operators:  # which rounding has no gradients of
+        raise ConfigError(
+            f"--pack does not round networks of --scheme {scheme.name}, which have {', '.join(scheme.operators)}",
+            fix="leave --pack out, and run python -m sqz_tf.pack OUT --lossless afterwards",
+        )
+    if pictures < LEAST:
+        raise ConfigError(
+            f"--pack learns from {pictures} pictures", expected=f"at least {LEAST}", fix="leave --pack out"
+        )
+    if 0 < 1000 * pack.budget_kb < least:
+        raise ConfigError(
+            f"--pack-budget-kb is {pack.budget_kb:g}, less than a byte for each output of this network's layers",
+            expected=f"{least / 1000:.1f} at the very least",
+            fix="give a larger one, or a smaller --width",
         )
 
 

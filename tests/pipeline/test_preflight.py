@@ -30,6 +30,9 @@ def plan(pack: PackConfig | None = None, **model: Any) -> Plan:
     return replace(made, pack=pack, model=replace(made.model, **model))
 
 
+RISTRETTO = replace(plan(PackConfig()), quantize=replace(plan().quantize, scheme="ristretto", per_channel=None))
+
+
 @pytest.mark.parametrize(
     ("made", "pictures", "words"),
     [
@@ -39,7 +42,12 @@ def plan(pack: PackConfig | None = None, **model: Any) -> Plan:
         (plan(), (0, 0), "no picture is left to calibrate with; expected at least 5, or --calibration-data"),
         (plan(PackConfig()), (9, 20), "--pack learns from 9 pictures; expected at least 10; leave --pack out"),
         (plan(PackConfig()), (0, 9), "--pack learns from 9 pictures"),
-        (plan(PackConfig(budget_kb=1)), (100, 20), "--pack-budget-kb is 1, less than the biases of this network take"),
+        (plan(PackConfig(budget_kb=1)), (100, 20), "--pack-budget-kb is 1, less than a byte for each output"),
+        (
+            RISTRETTO,
+            (100, 20),
+            "--pack does not round networks of --scheme ristretto, which have PADV2; leave --pack out",
+        ),
         (plan(), (0, 1), r"--quantize-epochs \d+ fine-tunes on 1 picture; expected at least 2"),
     ],
 )
@@ -87,6 +95,14 @@ def test_a_package_that_is_needed_late_is_told_at_once(name: str, monkeypatch: p
     monkeypatch.setattr(preflight.importlib.util, "find_spec", lambda each: None if each == name else found(each))
     with pytest.raises(ConfigError, match=f"{name} cannot be imported"):
         preflight.require_tools(packing=True)
+
+
+def test_a_package_that_is_broken_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_package.py").write_text("raise OSError('libfreetype.so.6: cannot open shared object file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(preflight, "LATE", ("broken_package",))
+    with pytest.raises(ConfigError, match="broken_package is there and cannot be imported: libfreetype"):
+        preflight.require_tools()
 
 
 def test_a_name_too_long_for_what_stands_beside_it_is_told_at_once(tmp_path: Path) -> None:
