@@ -17,7 +17,7 @@ from sqz_tf.images.kinds import Sorted, archives_among, count_extensions, others
 from sqz_tf.images.labels import cases_note, refuse_illegal
 from sqz_tf.images.layout import NOT_CLASSES, read_layout
 from sqz_tf.images.listing import read_listing
-from sqz_tf.images.split_names import PLAIN, parse_splits
+from sqz_tf.images.split_names import PLAIN, parse_splits, shown, split_of
 from sqz_tf.images.stores import Store, open_store
 
 _MAX_CSV_BYTES = 64 << 20  # over a million lines
@@ -166,8 +166,16 @@ def _from_csv(path: Path, store: Store, listed: str, pictures: Sequence[str]) ->
         entries=tuple(Entry(name, index[label], found.splits.get(name)) for name, label in sorted(labels.items())),
         wnids=tuple(wnids[label] for label in order) if any(wnids.values()) else _wnids(names),
         label_numbers=tuple(map(int, order)) if numeric else (),
-        notes=(*found.notes, *cases_note(names)),
+        notes=(*found.notes, *_folders_note(labels, listed[: -len(_CSV)]), *cases_note(names)),
     )
+
+
+def _folders_note(names: Iterable[str], base: str) -> tuple[str, ...]:
+    """Say that folders which may be classes are none."""
+    tops = {top for name in names for top, slash, _ in [name.removeprefix(base).partition("/")] if slash}
+    if len(tops) < 2 or all(map(split_of, tops)):
+        return ()
+    return (f"labels are taken from labels.csv, not from the folders ({shown(tops)})",)
 
 
 def _from_folders(path: Path, store: Store, files: Sorted, said: dict[str, str] | None) -> ImageSet:

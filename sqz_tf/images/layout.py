@@ -218,9 +218,6 @@ def _splits(
     used = {top: kind for top, kind in kinds.items() if kind in SPLITS}
     if text := unusual(used):
         notes.append(f"folders taken for splits: {text}")
-    for kind in SPLITS:
-        if len(parts := [top for top in used if used[top] == kind]) > 1:
-            notes.append(f"{shown(parts)} are {kind} together")
     nodes: dict[str, str | None] = {}
     for top in sorted(kinds):
         within = joined(base, top)
@@ -231,6 +228,9 @@ def _splits(
         count = sum(name.startswith(within + "/") for name in pictures)
         pictures = [name for name in pictures if not name.startswith(within + "/")]
         notes.append(f"{count} pictures in {top}, which {why}: ignored")
+    for kind in SPLITS:
+        if len(parts := [node for node in nodes if nodes[node] == kind]) > 1:
+            notes.append(f"{shown(parts)} are {kind} together")
     if not nodes:
         raise DataError(
             f"{tree.where} has no class folders in {shown(used)}", expected="a folder for each class in each split"

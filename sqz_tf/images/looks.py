@@ -22,6 +22,7 @@ MOST_PICTURES = 100_000
 """Pictures among which copies are looked for."""
 _SIDE = 32  # what imagehash's DCT sees
 _TINY = 8
+_LARGE = 512  # pixels
 _MOST_BITS = 8  # of 64 that differ between copies
 _MEAN, _MOST = 4.5, 32  # by which the tiny pictures of copies differ, of 255; of photographs by 1.9 and 17 at most
 _ROWS = 128  # pictures compared with all others at a time
@@ -50,7 +51,9 @@ def look(data: bytes, name: str = "") -> Look:
     import imagehash
 
     with decoding(data, name, least=4 * _SIDE) as pixels:
-        small = Image.fromarray(resize(pixels, _SIDE, _SIDE))
+        if max(pixels.shape) > _LARGE:  # without a copy in Pillow
+            pixels = resize(pixels, 4 * _SIDE, 4 * _SIDE)
+        small = Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     bits = np.packbits(imagehash.phash(small).hash.ravel()).tobytes()
     tiny = small.resize((_TINY, _TINY), Image.Resampling.BOX)
     return Look(int.from_bytes(bits, "big"), tiny.tobytes())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.helpers.awkward import GIVEN, TWO, case, fill, flat, two_splits, write
+from tests.helpers.awkward import GIVEN, TWO, case, classes, fill, flat, two_splits, write
 
 Row = tuple[str, ...]
 
@@ -171,6 +171,14 @@ def a_picture_that_is_missing(root: Path) -> None:
 def pictures_that_are_not_listed(root: Path) -> None:
     table(root, listed())
     flat(root, *(f"more/{number}.png" for number in range(4)))
+
+
+@case("labels.csv", "lynx wolf", TWO, "labels are taken from labels.csv, not from the folders (cat, dog)")
+def a_table_beside_class_folders(root: Path) -> None:
+    classes(root)
+    paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.png"))
+    rows = (f"{path},{'lynx' if path.startswith('cat') else 'wolf'}\n" for path in paths)
+    write(root / "labels.csv", "file,label\n" + "".join(rows))
 
 
 @case("labels.csv")
