@@ -6,8 +6,6 @@ import codecs
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from charset_normalizer import from_bytes
-
 LEGACY = ("cp932", "gb18030", "cp949", "big5", "cp866", "cp1251", "cp437", "cp850", "cp1252", "cp1250")
 """What is tried: Japanese, Chinese, Korean, traditional Chinese, Cyrillic of DOS and Windows, Western of both, and last
 Central European, which makes words of Western text that look right."""
@@ -33,6 +31,8 @@ def guess(texts: Iterable[bytes]) -> str | None:
     raw = b"\n".join(_some(sorted(set(texts))))
     if _decoded(raw, "utf-8") is not None:
         return "utf-8"
+    from charset_normalizer import from_bytes  # only the few need it
+
     found = from_bytes(raw, cp_isolation=list(LEGACY), threshold=0.5, enable_fallback=False)
     known = {name: match.chaos for match in found for name in match.could_be_from_charset if name in LEGACY}
     ranked = [

@@ -22,6 +22,7 @@ LABELS_FILE, PREPROCESS_FILE = "labels.txt", "preprocess.json"
 _LARGEST = 1 << 27  # bytes of a model; the largest SqueezeNet in float has some 5 MB
 _LARGEST_ATTACHED = 16 << 20  # bytes of all attached files; a thousand labels take 20 KB
 _OPERATOR_CODES, _BUFFERS = 1, 4  # positions of these fields in the table Model of TFLite's schema.fbs
+_WEIGHTS = (".onnx", ".pth", ".pt", ".safetensors", ".caffemodel")  # as converters.weights reads them
 _WNID = re.compile(r"n\d{8}")
 
 
@@ -75,6 +76,11 @@ def contents(path: Path) -> bytes:
       OSError: it cannot be read.
       ModelError: it is a damaged pack.
     """
+    if path.is_dir():
+        inside = path / "model_int8.tflite"
+        raise ModelError(
+            f"{path} is a folder", expected="a .tflite or .sqz", fix=f"give {inside}" if inside.is_file() else ""
+        )
     with open(path, "rb") as file:
         data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
@@ -84,11 +90,26 @@ def contents(path: Path) -> bytes:
     from converters import packs  # not for a `.tflite`: it would lengthen every start
 
     if not packs.is_pack(data):
+        _refuse_other_formats(path)
         return data
     try:
         return packs.unpack(data)
     except packs.PackError as error:
         raise ModelError(f"{path} cannot be unpacked: {error}", fix="copy or download it again") from error
+
+
+def _refuse_other_formats(path: Path) -> None:
+    """Refuse a file of another framework by name, with what makes a `.tflite` of it."""
+    ending = path.suffix.lower()
+    if ending in (".keras", ".h5", ".hdf5"):
+        fix = "convert it with TensorFlow, with pictures as its representative data set:"
+        raise NotInt8Error(f"{path} is a Keras model", expected="a .tflite or .sqz", fix=fix, lines=TO_INT8)
+    if ending in _WEIGHTS:
+        raise ModelError(
+            f"{path} holds weights of another framework",
+            expected="a .tflite or .sqz",
+            fix=f"python -m sqz_tf.export --weights {path} takes those of a SqueezeNet",
+        )
 
 
 def int8_given(path: Path) -> bytes:

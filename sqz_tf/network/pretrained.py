@@ -19,6 +19,7 @@ import numpy as np
 from converters.weights.names import Layout, map_layers, parse_layouts, recognise
 from converters.weights.read import read_weights
 from converters.weights.tensors import ConvWeights, WeightFile
+from sqz_tf.artifact.exported import NUMBERS
 from sqz_tf.base.errors import translated
 from sqz_tf.base.spec import LEAST_WIDTH, MOST_WIDTH, ModelSpec, PreprocessSpec
 from sqz_tf.network.architecture import CONV1, layer_shapes
@@ -66,6 +67,12 @@ def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = Non
       WeightsError: no such file, damaged, of another network, or it cannot be downloaded.
     """
     path = find(source, cache=cache)
+    if path.name == NUMBERS:
+        raise WeightsError(
+            f"{path} is what an export made of its own network, pruned, its input scaled",
+            expected="weights as they are published or saved by whoever trained them",
+            fix="export again: stages that stay the same are taken from OUT.work if it is there",
+        )
     with _naming(path):
         weights = read_weights(path, net_layers=_net_layers())
     _check_digest(path, weights)

@@ -11,8 +11,8 @@ import pytest
 from converters.tflite.model import Model, Op, Tensor
 from converters.tflite.precision import INT8, KINDS, MIXED, precision
 from converters.tflite.reader import read_model
+from sqz_tf import classify, evaluate, fit, pack
 from sqz_tf import compile as compile_command
-from sqz_tf import fit, pack
 from sqz_tf.inference import model_file
 from sqz_tf.inference.classifier import Classifier
 from sqz_tf.inference.model_file import TO_INT8, ModelError, NotInt8Error, require_int8
@@ -134,3 +134,32 @@ def test_the_int8_model_of_an_export_is_named(tmp_path: Path, monkeypatch: pytes
         require_int8(tmp_path / "model_f32.tflite", b"")
     assert str(refused.value).endswith(f"give {tmp_path / 'model_int8.tflite'}")
     assert refused.value.lines == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("model.keras", "is a Keras model; expected a .tflite or .sqz; convert it with TensorFlow"),
+        ("model.h5", "is a Keras model"),
+        (
+            "model.onnx",
+            "holds weights of another framework; expected a .tflite or .sqz; python -m sqz_tf.export --weights",
+        ),
+        ("model.pth", "holds weights of another framework"),
+        ("folder", "folder is a folder; expected a .tflite or .sqz; give "),
+    ],
+)
+@pytest.mark.parametrize("command", [compile_command, fit, pack, classify, evaluate], ids=lambda each: each.__name__)
+def test_what_is_no_tflite_is_called_what_it_is(
+    name: str, words: str, command: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if name == "folder":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model_int8.tflite").write_bytes(b"")
+    else:
+        (tmp_path / name).write_bytes(b"PK\x03\x04 something")
+    more = {compile_command: ["--out", "c"], pack: ["--out", "m.sqz"], classify: ["a.png"], evaluate: ["pictures"]}
+    if name == "folder" and command is pack:
+        return  # an export's folder
+    assert command.main([str(tmp_path / name), *more.get(command, [])]) == 1
+    assert words in capsys.readouterr().err
