@@ -7,13 +7,14 @@ Each pass asks a table what to do with a kind of layer or kernel, and tests/conv
 tables that lack one. An operator is added in this order:
 
 - `converters/tflite/operators.py`: its inputs and options in the file;
-- `front/network.py`, and its family (`weighted`, `pooling`, `moving`, `pointwise`): its kind of layer, its reader;
+- `front/network.py`, and its family (`weighted`, `pooling`, `moving`, `slicing`, `upward`, `pointwise`): its kind of
+  layer, its reader;
 - `middle/program.py`, `middle/kernels.py`: its kernel, and the arithmetic of it;
 - `middle/legalise.py`, `middle/pads.py`, `middle/lower.py`: a row for its kind of layer in each;
 - `middle/costs.py`: a row for its kernel in each table;
 - each back end, here `back/c/targets.py` and `back/c/parameters.py` with mcu/src: a row and the function that runs it.
 
-One that is like another (a clamp, a scaling, a move) needs its reader alone.
+One that is like another (a clamp, a scaling, a move), or made of others, needs its reader alone.
 """
 
 from converters.compiler.back.c.names import model_name

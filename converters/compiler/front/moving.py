@@ -1,4 +1,4 @@
-"""Read the operators that only move bytes: concatenation, padding, reshaping."""
+"""Read the operators that only move bytes: concatenation, padding, reshaping, transposing."""
 
 from __future__ import annotations
 
