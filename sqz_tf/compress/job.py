@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sqz_tf.base.errors import DataError
+from sqz_tf.base.spec import LEAST_LEARNT
 from sqz_tf.compress.allocate import factors
 from sqz_tf.compress.augment import copies
 from sqz_tf.compress.curve import PRICES, Curve, Point
@@ -19,7 +20,6 @@ from sqz_tf.compress.tune import Lesson, tuned
 
 HELD_BACK = 5  # one picture in so many chooses and tells; no weight is fitted to it
 MOST_KEPT = 100  # pictures that judge
-LEAST = 10  # pictures that something can be learnt from
 SAMPLES = 800  # pictures, copies among them, that the moments are drawn from
 LESSONS = 1400  # pictures, copies among them, of one epoch of tuning
 BATCH = 20
@@ -63,10 +63,10 @@ class Pictures:
         Raises:
           DataError: there are too few.
         """
-        if len(images) < LEAST:
+        if len(images) < LEAST_LEARNT:
             raise DataError(
                 f"there are {len(images)} pictures to compress with",
-                expected=f"at least {LEAST}, some hundred are good",
+                expected=f"at least {LEAST_LEARNT}, some hundred are good",
             )
         back = np.arange(len(images)) % HELD_BACK == HELD_BACK // 2
         return cls(images[~back], images[back][:MOST_KEPT], mirrored)

@@ -12,9 +12,8 @@ import os
 
 from sqz_tf.artifact.disk import NEED_BYTES
 from sqz_tf.base.errors import ConfigError, SqzError, translated
-from sqz_tf.base.spec import ModelSpec, PackConfig
+from sqz_tf.base.spec import LEAST_LEARNT, ModelSpec, PackConfig
 from sqz_tf.base.units import megabytes
-from sqz_tf.compress.job import LEAST
 from sqz_tf.inference import host_c, interpreters, worker
 from sqz_tf.network.architecture import feature_values, layer_shapes, multiplications
 from sqz_tf.parity.verdict import REQUIRE_VARIABLE
@@ -95,9 +94,9 @@ def _require_pack(plan: Plan, pack: PackConfig, pictures: int) -> None:
             f"--pack does not round networks of --scheme {scheme.name}, which have {', '.join(scheme.operators)}",
             fix="leave --pack out, and run python -m sqz_tf.pack OUT --lossless afterwards",
         )
-    if pictures < LEAST:
+    if pictures < LEAST_LEARNT:
         raise ConfigError(
-            f"--pack learns from {pictures} pictures", expected=f"at least {LEAST}", fix="leave --pack out"
+            f"--pack learns from {pictures} pictures", expected=f"at least {LEAST_LEARNT}", fix="leave --pack out"
         )
     if 0 < 1000 * pack.budget_kb < least:
         raise ConfigError(

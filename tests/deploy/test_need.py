@@ -349,7 +349,7 @@ def test_a_missing_wheel_is_told(
         (["FLOAT", "--no-tflm"], 1, "is a float32 model"),
     ],
 )
-def test_what_cannot_be_judged_is_one_line(
+def test_what_cannot_be_judged_is_told(
     argv: list[str], code: int, message: str, model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "garbage").write_bytes(b"no model at all")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from sqz_tf.inference import worker
 from sqz_tf.network.architecture import feature_values, layer_shapes, multiplications
 from sqz_tf.pipeline import preflight
 from sqz_tf.pipeline.plan import Options, Plan, make_plan
+from tests.helpers.needs import ROOT
 from tests.pipeline.test_plan import summary
 
 
@@ -148,3 +151,12 @@ def test_an_export_asks_before_it_begins(
         assert export.main([*line, *dry]) == 1
         assert "--pack learns from" in capsys.readouterr().err
     assert not (tmp_path / "out.work").exists()
+
+
+def test_nothing_of_tensorflow_is_loaded_to_refuse() -> None:
+    code = (
+        "import sys; from sqz_tf.pipeline import head, job, preflight; preflight.require_tools(packing=True);"
+        "print(*{'tensorflow', 'tf_keras'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == []

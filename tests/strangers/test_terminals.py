@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import cycle, product
 from pathlib import Path
 
@@ -106,12 +107,29 @@ def test_what_is_quick_ends_as_it_should(here: Path) -> None:
     assert "8 x 8 x 3 input" in ended["fit", "ascii", "file"][1]
 
 
+def some(lines: Iterable[str]) -> list[Case]:
+    """Return the cases of lines that take long: every encoding, every sink, not every pair of them."""
+    return [*product(lines, ENCODINGS, SINKS[:1]), *product(lines, ENCODINGS[:1], SINKS[1:])]
+
+
 @pytest.mark.slow
-def test_every_command_before_every_terminal(here: Path) -> None:
-    lines = {**LINES, **WORK, **LONGER}
-    ended = terminals.run(lines, list(product(lines, ENCODINGS, SINKS)), here, whole=True)
+def test_every_quick_line_before_every_terminal(here: Path) -> None:
+    lines = {**LINES, **WORK}
+    ended = terminals.run(lines, list(product(lines, ENCODINGS, SINKS)), here)
     assert len(ended) == len(lines) * len(ENCODINGS) * len(SINKS)
     assert_calm(ended)
+
+
+@pytest.mark.slow
+def test_every_other_line_before_every_terminal(here: Path) -> None:
+    assert_calm(terminals.run(LONGER, some(LONGER), here))
+
+
+@pytest.mark.slow
+def test_the_interpreter_s_own_end_says_nothing(here: Path) -> None:
+    lines = {**LINES, **WORK}
+    in_turn = zip(lines, cycle(product(ENCODINGS[:-1], SINKS)), strict=False)
+    assert_calm(terminals.run(lines, [(line, *terminal) for line, terminal in in_turn], here, whole=True))
 
 
 @pytest.mark.slow
@@ -121,7 +139,6 @@ def test_what_an_export_would_do_before_every_terminal(here: Path) -> None:
         (here / "many" / name).mkdir(parents=True)
         for shade in range(12):
             (here / "many" / name / f"{shade}.png").write_bytes(picture(shade, 128, 64, len(name)))
-    cases = [*product(SLOWEST, ENCODINGS, SINKS[:1]), *product(SLOWEST, ENCODINGS[:1], SINKS[1:])]
-    ended = terminals.run(SLOWEST, cases, here, whole=True)
+    ended = terminals.run(SLOWEST, some(SLOWEST), here, whole=True)
     assert_calm(ended)
     assert "gr\\xfcn, \\u9db4 x" in ended["export --dry-run", "ascii", "file"][1]
