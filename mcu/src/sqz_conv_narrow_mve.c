@@ -31,7 +31,7 @@ AT(record, 24);
 /* On the stack: four biases twice, `at`. r1: inputs, r3: their step, r5: outputs, r7: their step, r9: pairs, r11: 128;
  * q0 to q3: weights, q4: multipliers, q5: shifts. What is negative saturates, however it is rounded. */
 static SQZ_NAKED void narrow_mve_fours(narrow *at __attribute__((unused))) {
-    __asm__("push {r4-r11, lr}\n\tvpush {d8-d15}\n\tsub sp, #36\n\tstr r0, [sp, #32]\n\t"
+    __asm__("push {r4-r11, lr}\n\tvpush {d8-d15}\n\tmov r9, r0\n\tpush {r1-r9}\n\t"
             "ldr r1, [r0, #20]\n\tvctp.8 r1\n\tmov r11, #128\n"
             "1:\tldrd r1, r2, [r0, #20]\n\tldmia r2!, {r4, r6, r8, r10}\n\t"
             "stmia sp, {r4, r6, r8, r10}\n\tstrd r4, r6, [sp, #16]\n\tstrd r8, r10, [sp, #24]\n\t"

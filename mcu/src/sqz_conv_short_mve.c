@@ -26,23 +26,27 @@ AT(inputs, 16);
 /* With `tail` inputs in the second vector, `bias` bytes from a record's biases to its shifts. r1: weights, r3: the last, r5
  * and r7: outputs, r11: 128; q0 and q1: inputs of the first pixel, q2 and q3: of the second. What is negative
  * saturates, however it is rounded. */
-#define FOURS(name, tail, bias)                                                                                        \
-    static SQZ_NAKED void name(const sqz_mve_tile *tile __attribute__((unused))) {                                     \
-        __asm__("push {r4-r11, lr}\n\tvpush {d8-d15}\n\tldmia r0, {r1, r3, r5, r7, r9, r11}\n\t"                      \
-                "vldrb.8 q0, [r9]\n\tvldrb.8 q1, [r9, #16]\n\tvldrb.8 q2, [r11]\n\tvldrb.8 q3, [r11, #16]\n\t"        \
-                "adds r1, #16\n\tadds r3, #16\n\tmov r11, #128\n"                                                    \
-                "1:\t" CHANNELS(16, "vmladav", "q0", "q2") CHANNELS(tail, "vmladava", "q1", "q3")                      \
-                "vldrw.32 q4, [r1, #-" #bias "]\n\tvldrb.s32 q5, [r1], #4\n\t"                                        \
-                "vmov q6[2], q6[0], r0, r4\n\tvmov q6[3], q6[1], r2, r6\n\tvadd.i32 q6, q6, q4\n\t"                  \
-                "vmov q7[2], q7[0], r8, r12\n\tvmov q7[3], q7[1], r10, lr\n\tvadd.i32 q7, q7, q4\n\t"                \
-                "vldrw.32 q4, [r1], #32\n\tvqrdmulh.s32 q6, q6, q4\n\tvqrdmulh.s32 q7, q7, q4\n\t"                   \
-                "vrshl.s32 q6, q6, q5\n\tvrshl.s32 q7, q7, q5\n\tvqmovnb.s32 q6, q6\n\tvqmovnt.s32 q6, q7\n\t"      \
-                "vqmovunb.s16 q6, q6\n\tvadd.i8 q6, q6, r11\n\t"                                                     \
-                "vstrb.32 q6, [r5], #4\n\tvshr.u32 q6, q6, #16\n\tvstrb.32 q6, [r7], #4\n\t"                        \
-                "cmp r1, r3\n\tbne 1b\n\tvpop {d8-d15}\n\tpop {r4-r11, pc}");                                       \
-    }
-FOURS(short_mve_27, 11, 124)
-FOURS(short_mve_32, 16, 144)
+#define FOURS(tail, bias)                                                                                          \
+    "ldmia r0, {r1, r3, r5, r7, r9, r11}\n\t"                                                                      \
+    "vldrb.8 q0, [r9]\n\tvldrb.8 q1, [r9, #16]\n\tvldrb.8 q2, [r11]\n\tvldrb.8 q3, [r11, #16]\n\t"                  \
+    "adds r1, #16\n\tadds r3, #16\n\tmov r11, #128\n"                                                              \
+    "1:\t" CHANNELS(16, "vmladav", "q0", "q2") CHANNELS(tail, "vmladava", "q1", "q3")                              \
+    "vldrw.32 q4, [r1, #-" #bias "]\n\tvldrb.s32 q5, [r1], #4\n\t"                                                \
+    "vmov q6[2], q6[0], r0, r4\n\tvmov q6[3], q6[1], r2, r6\n\tvadd.i32 q6, q6, q4\n\t"                          \
+    "vmov q7[2], q7[0], r8, r12\n\tvmov q7[3], q7[1], r10, lr\n\tvadd.i32 q7, q7, q4\n\t"                        \
+    "vldrw.32 q4, [r1], #32\n\tvqrdmulh.s32 q6, q6, q4\n\tvqrdmulh.s32 q7, q7, q4\n\t"                           \
+    "vrshl.s32 q6, q6, q5\n\tvrshl.s32 q7, q7, q5\n\tvqmovnb.s32 q6, q6\n\tvqmovnt.s32 q6, q7\n\t"              \
+    "vqmovunb.s16 q6, q6\n\tvadd.i8 q6, q6, r11\n\t"                                                             \
+    "vstrb.32 q6, [r5], #4\n\tvshr.u32 q6, q6, #16\n\tvstrb.32 q6, [r7], #4\n\t"                                \
+    "cmp r1, r3\n\tbne 1b\n\tvpop {d8-d15}\n\tpop {r4-r11, pc}"
+
+static SQZ_NAKED void short_mve_27(const sqz_mve_tile *tile __attribute__((unused))) {
+    __asm__("push {r4-r11, lr}\n\tvpush {d8-d15}\n\t" FOURS(11, 124));
+}
+
+static SQZ_NAKED void short_mve_32(const sqz_mve_tile *tile __attribute__((unused))) {
+    __asm__("push {r4-r11, lr}\n\tvpush {d8-d15}\n\t" FOURS(16, 144));
+}
 
 static void fours(const sqz_mve_tile *tile) {
     (tile->tail == VECTOR ? short_mve_32 : short_mve_27)(tile);

@@ -112,46 +112,49 @@ static inline const int8_t **point_at_rows(const sqz_stream *stream, void *arena
     return in;
 }
 
-/* Calls an operator's kernel for `count` firings from y on, which write to `outs`. */
-static SQZ_NOINLINE void fire(const sqz_model *model, void *arena, const sqz_op *op, int8_t **outs, int y, int count) {
+/* Calls an operator's kernel for the firings that `rows` tells, where they write being known. */
+static SQZ_NOINLINE void fire(const sqz_model *model, void *arena, const sqz_op *op, sqz_rows *rows) {
     const int8_t *few[SQZ_ROWS_ON_STACK], **in = few;
-    sqz_rows rows;
-    rows.outs = outs;
-    rows.out = outs[count - 1];
-    rows.y = (uint16_t)y;
-    rows.count = (uint16_t)count;
-    rows.state = (int8_t *)arena + op->state;
-    rows.scratch = (int8_t *)arena + op->scratch;
-    const int first = first_row(op, y), end = end_row(op, y + count - 1);
+    const int y = rows->y, first = first_row(op, y), end = end_row(op, y + rows->count - 1);
+    rows->state = (int8_t *)arena + op->state;
+    rows->scratch = (int8_t *)arena + op->scratch;
     if (end - first > SQZ_ROWS_ON_STACK) {
-        in = (const int8_t **)(void *)((int8_t *)rows.scratch - (end - first) * SQZ_POINTER_BYTES);
+        in = (const int8_t **)(void *)((int8_t *)rows->scratch - (end - first) * SQZ_POINTER_BYTES);
     }
-    rows.in = in;
+    rows->in = in;
     in = point_at_rows(&model->streams[op->input], arena, first, end, in);
     if (op->input_b != SQZ_NONE) {
         *in = row_of(&model->streams[op->input_b], arena, (unsigned)y);
     }
-    op->kernel(op->params, &rows);
+    op->kernel(op->params, rows);
 }
 
 /* Fires an operator once. Returns how many rows that has made, 0 or 1. */
 static inline unsigned fire_once(const sqz_model *model, void *arena, const sqz_op *op, int y) {
-    int8_t *out = place_of(model, arena, op, y);
-    fire(model, arena, op, &out, y, 1);
-    return out != NULL;
+    sqz_rows rows;
+    rows.out = place_of(model, arena, op, y);
+    rows.outs = &rows.out;
+    rows.y = (uint16_t)y;
+    rows.count = 1;
+    fire(model, arena, op, &rows);
+    return rows.out != NULL;
 }
 
 /* Fires a band, which ends before firing `end`. Returns how many rows that has made. */
 static SQZ_NOINLINE unsigned fire_band(const sqz_model *model, void *arena, const sqz_op *op, int y, int end) {
-    int8_t *outs[SQZ_MOST_BAND], **next = outs;
+    int8_t *outs[SQZ_MOST_BAND];
+    sqz_rows rows;
     unsigned made = 0;
-    for (int i = y; i < end; ++i) {
-        *next = place_of(model, arena, op, i);
-        made += *next != NULL;
-        if (op->at_once && i + 1 < end) {
-            ++next;
-        } else {
-            fire(model, arena, op, outs, op->at_once ? y : i, (int)(next - outs) + 1);
+    rows.outs = outs;
+    rows.y = (uint16_t)y;
+    rows.count = 0;
+    for (; y < end; ++y) {
+        rows.out = outs[rows.count++] = place_of(model, arena, op, y);
+        made += rows.out != NULL;
+        if (!op->at_once || y + 1 == end) {
+            fire(model, arena, op, &rows);
+            rows.y = (uint16_t)(y + 1);
+            rows.count = 0;
         }
     }
     return made;
