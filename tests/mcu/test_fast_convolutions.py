@@ -18,7 +18,8 @@ from tests.helpers import c_library as mcu
 pytestmark = pytest.mark.device
 
 PARTS = (
-    *("conv_dsp", "conv_odd_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "one_dsp", "sums_dsp"),
+    *("conv_dsp", "conv_fours_dsp", "conv_nine_dsp", "conv_odd_dsp", "conv_dsp_wide", "conv_mean_dsp"),
+    *("conv_mean_fours_dsp", "tile_dsp", "pairs_dsp", "twos_dsp", "one_dsp", "sums_dsp"),
     *("conv_four", "conv_mean_four", "tile_plain"),
     *("conv_copied", "conv_mean_copied", "conv_thumb", "conv_mean_thumb", "tile_copied"),
     *("conv_mve", "conv_odd_mve", "conv_mean_mve", "tile_mve", "window"),
@@ -272,7 +273,7 @@ def test_zero_blocks_are_left_out_where_that_pays() -> None:
     assert dense.weights is not None
     assert chosen.weights.size == dense.weights.size - 2 * (36 * 8 + 36 * (8 - 12) - 4)
     single = replace(conv, weights=np.where(np.arange(8)[:, None, None, None] % 2, conv.weights, 0))
-    assert sparse.instead(lay_out(single, "cortex-m4"), single).function == "sqz_conv_row_dsp"
+    assert sparse.instead(lay_out(single, "cortex-m4"), single).function == "sqz_conv_fours_row_dsp"
 
 
 def drawn_shape(rng: np.random.Generator) -> tuple[int, ...]:
