@@ -332,6 +332,33 @@ def test_every_shift_rounds_halves_alike(zero_point: int, relu: bool, target: st
     np.testing.assert_array_equal(run(case(conv, target)), expected)
 
 
+@pytest.mark.parametrize(
+    ("shape", "mean", "function"),
+    [
+        ((3, 3, 2, 0, 1, 13, 3, 16), False, "sqz_conv_nine_row_dsp"),
+        ((3, 3, 2, 1, 1, 12, 3, 10), False, "sqz_conv_row_dsp"),
+        ((3, 3, 2, 2, 2, 13, 3, 16), False, "sqz_conv_fours_row_dsp"),
+        ((7, 7, 2, 0, 1, 17, 3, 8), False, "sqz_conv_fours_row_dsp"),
+        ((3, 3, 1, 1, 1, 14, 16, 8), False, "sqz_conv_fours_row_dsp"),
+        ((3, 3, 1, 1, 1, 5, 12, 4), False, "sqz_conv_odd_row_dsp"),
+        ((1, 1, 1, 0, 1, 4, 64, 12), True, "sqz_conv_mean_fours_row_dsp"),
+        ((1, 1, 1, 0, 1, 4, 64, 10), True, "sqz_conv_mean_row_dsp"),
+    ],
+)
+def test_a_shape_has_its_kernel_for_smlad(shape: tuple[int, ...], mean: bool, function: str) -> None:
+    assert lay_out(random_conv(0, shape, mean), "cortex-m4").function == function
+
+
+def test_kernel_rows_outside_the_image_add_the_zero_point_alone() -> None:
+    conv = random_conv(0, (3, 3, 1, 1, 1, 4, 8, 8))
+    each = case(conv, "cortex-m4", height=1)
+    middle = np.zeros((1, 3, 1, 1), np.int8) + np.array([0, 1, 0], np.int8)[:, None, None]
+    alone = replace(conv, weights=conv.weights * middle)
+    outside = conv.input_zero_point * (conv.rows.sum(axis=1) - alone.rows.sum(axis=1))
+    alone = replace(alone, bias=(conv.bias + outside).astype(np.int32))
+    np.testing.assert_array_equal(run(each), run(case(alone, "reference", height=1)))
+
+
 def wide_conv() -> ConvKernel:
     conv = random_conv(1, (3, 3, 1, 1, 1, 3, 60, 6))
     return replace(conv, weights=np.full_like(conv.weights, 127))
