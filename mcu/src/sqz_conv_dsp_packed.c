@@ -5,7 +5,7 @@
 static void put_block(sqz_dsp_tile *tile, const sqz_conv *conv, const int8_t *records, unsigned channels, int8_t *out) {
     for (unsigned x = 0; x < conv->out_width; x += SQZ_DSP_PIXELS, out += SQZ_DSP_PIXELS * conv->out_stride) {
         int8_t *next = x + 1 < conv->out_width ? out + conv->out_stride : out;
-        sqz_dsp_fill(tile, x);
+        sqz_dsp_fill_pair(tile, x);
         tile->record = records;
         sqz_dsp_filled_up(tile, channels, out, next);
     }

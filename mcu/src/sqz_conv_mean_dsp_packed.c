@@ -13,7 +13,7 @@ static void add(int32_t *sums, const int8_t *first, const int8_t *second, unsign
 static void add_block(sqz_dsp_tile *tile, const sqz_conv *conv, const int8_t *records, unsigned channels, int32_t *sums) {
     int8_t first[BLOCK], second[BLOCK], beyond[BLOCK] = {0}; /* what is beyond the row counts nothing */
     for (unsigned x = 0; x < conv->out_width; x += SQZ_DSP_PIXELS) {
-        sqz_dsp_fill(tile, x);
+        sqz_dsp_fill_pair(tile, x);
         tile->record = records;
         for (unsigned o = 0; o < channels; o += BLOCK) {
             const unsigned count = o + BLOCK < channels ? BLOCK : channels - o;

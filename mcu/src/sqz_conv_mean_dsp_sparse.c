@@ -3,5 +3,5 @@
 #include "sqz_tile_dsp_sparse.h"
 
 void sqz_conv_mean_row_dsp_sparse(const void *params, const sqz_rows *rows) {
-    sqz_dsp_mean_row(params, rows, sqz_dsp_sparse_channels);
+    sqz_dsp_mean_row(params, rows, 1, sqz_dsp_sparse_channels);
 }

@@ -1,18 +1,15 @@
-/* CONV_2D for processors with SMLAD where rows have an odd number of pixels: the last is computed alone. Needs
- * kernel rows and channels that make whole groups of four. */
+/* The same as sqz_conv_fours_dsp.c where rows have an odd number of pixels: the last is computed alone. */
 #include "sqz_one_dsp.h"
+#include "sqz_pairs_dsp.h"
 
 void sqz_conv_odd_row_dsp(const void *params, const sqz_rows *rows) {
     const sqz_conv *conv = params;
-    int8_t *pixel = rows->out;
-    unsigned x = 0;
+    const unsigned last = conv->out_width - 1u;
     sqz_dsp_tile tile;
-    sqz_dsp_begin(&tile, conv, rows);
-    for (; x + 1 < conv->out_width; x += SQZ_DSP_PIXELS, pixel += SQZ_DSP_PIXELS * conv->out_stride) {
-        sqz_dsp_fill(&tile, x);
-        tile.record = conv->weights;
-        sqz_dsp_channels(&tile, conv->out_channels, pixel, pixel + conv->out_stride);
+    sqz_dsp_begin(&tile, conv, rows, 0);
+    if (last) {
+        sqz_dsp_put_pairs(&tile, last, rows->out);
     }
     tile.record = conv->weights;
-    sqz_dsp_one(&tile, x, conv->out_channels, pixel);
+    sqz_dsp_one(&tile, last, conv->out_channels, rows->out + (size_t)last * conv->out_stride);
 }

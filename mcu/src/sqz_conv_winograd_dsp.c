@@ -29,15 +29,15 @@ static work make_room(const sqz_conv *conv, unsigned tiles, void *scratch) {
 /* Of tiles from `first` to before `end`, an even number. They are copied together where the weights will be. */
 static void transform_inputs(const sqz_conv *conv, const sqz_rows *rows, const work *at, unsigned first, unsigned end) {
     int8_t *const edge = (int8_t *)at->weights;
+    const unsigned channels = conv->in_channels, bytes = SQZ_IN_COLUMNS * channels;
     uint32_t *to = at->inputs;
-    sqz_window window;
-    sqz_window_begin(&window, conv, rows);
-    window.bytes = SQZ_IN_COLUMNS * conv->in_channels;
-    window.step = (int)(SQZ_TILE_COLUMNS * conv->in_channels);
     for (unsigned tile = first; tile < end; ++tile) {
-        sqz_window_copy(&window, tile, 0, rows->count + 2u, edge);
-        for (unsigned c = 0; c < conv->in_channels; c += 2, to += 2 * SQZ_PRODUCTS) {
-            sqz_winograd_inputs(to, edge + c / 4 * 4, conv->in_channels, c % 4 * 4);
+        for (unsigned y = 0; y < rows->count + 2u; ++y) {
+            const int start = ((int)(SQZ_TILE_COLUMNS * tile) - conv->pad_left) * (int)channels;
+            sqz_window_run(conv, rows->in[y], start, (int)bytes, edge + y * bytes);
+        }
+        for (unsigned c = 0; c < channels; c += 2, to += 2 * SQZ_PRODUCTS) {
+            sqz_winograd_inputs(to, edge + c / 4 * 4, channels, c % 4 * 4);
         }
         to -= tile % 2 ? 1 : 2 * SQZ_PRODUCTS * at->pairs - 1; /* the pair's second tile lies between the first's words */
     }

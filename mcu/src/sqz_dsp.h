@@ -33,6 +33,17 @@ static inline uint32_t sqz_odd_bytes(uint32_t word) {
     return pair;
 }
 
+/* The same, added to the halves of `to`. */
+static inline uint32_t sqz_add_even_bytes(uint32_t to, uint32_t word) {
+    return (uint32_t)__sxtab16((int16x2_t)to, (int8x4_t)word);
+}
+
+static inline uint32_t sqz_add_odd_bytes(uint32_t to, uint32_t word) {
+    uint32_t pair;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(pair) : "r"(to), "r"(word));
+    return pair;
+}
+
 /* Sums and differences of both halves. */
 static inline uint32_t sqz_add2(uint32_t a, uint32_t b) {
     return (uint32_t)__sadd16((int16x2_t)a, (int16x2_t)b);
@@ -67,6 +78,14 @@ static inline uint32_t sqz_sub2(uint32_t a, uint32_t b) {
     return ((a & 0xFFFFu) - (b & 0xFFFFu)) % 0x10000u | ((a >> 16) - (b >> 16)) << 16;
 }
 
+static inline uint32_t sqz_add_even_bytes(uint32_t to, uint32_t word) {
+    return sqz_add2(to, sqz_even_bytes(word));
+}
+
+static inline uint32_t sqz_add_odd_bytes(uint32_t to, uint32_t word) {
+    return sqz_add2(to, sqz_odd_bytes(word));
+}
+
 #endif
 
 static inline uint32_t sqz_times4(uint32_t a) {
@@ -74,25 +93,30 @@ static inline uint32_t sqz_times4(uint32_t a) {
     return sqz_add2(twice, twice);
 }
 
-/* Groups of four inputs of two pixels, at least one, as pairs (0, 2) and (1, 3) of each pixel in turn. */
-#if defined(SQZ_DSP) && defined(__OPTIMIZE__) /* without, too few registers are free */
-static inline uint32_t *sqz_widen(uint32_t *to, const int8_t *first, const int8_t *second, const int8_t *end) {
+/* Groups of four inputs of two pixels, at least one, as pairs (0, 2) and (1, 3) of each pixel in turn; `more`, two int16, is
+ * added to each pair. */
+/* Without optimization, and beside Helium's loops, too few registers are free. */
+#if defined(SQZ_DSP) && defined(__OPTIMIZE__) && !defined(__ARM_FEATURE_MVE)
+static inline uint32_t *sqz_widen(uint32_t *to, const int8_t *first, const int8_t *second, const int8_t *end,
+                                  uint32_t more) {
     __asm__ volatile("1:\tldr r5, [%[first]], #4\n\tldr r6, [%[second]], #4\n\t"
-                     "sxtb16 r3, r5\n\tsxtb16 r4, r6\n\tsxtb16 r5, r5, ror #8\n\tsxtb16 r6, r6, ror #8\n\t"
+                     "sxtab16 r3, %[more], r5\n\tsxtab16 r4, %[more], r6\n\t"
+                     "sxtab16 r5, %[more], r5, ror #8\n\tsxtab16 r6, %[more], r6, ror #8\n\t"
                      "cmp %[first], %[end]\n\tstmia %[to]!, {r3-r6}\n\tbne 1b"
                      : [to] "+r"(to), [first] "+r"(first), [second] "+r"(second)
-                     : [end] "r"(end)
+                     : [end] "r"(end), [more] "r"(more)
                      : "r3", "r4", "r5", "r6", "cc", "memory");
     return to;
 }
 #else
-static inline uint32_t *sqz_widen(uint32_t *to, const int8_t *first, const int8_t *second, const int8_t *end) {
+static inline uint32_t *sqz_widen(uint32_t *to, const int8_t *first, const int8_t *second, const int8_t *end,
+                                  uint32_t more) {
     for (; first != end; first += 4, second += 4) {
         const uint32_t a = sqz_load4(first), b = sqz_load4(second);
-        *to++ = sqz_even_bytes(a);
-        *to++ = sqz_even_bytes(b);
-        *to++ = sqz_odd_bytes(a);
-        *to++ = sqz_odd_bytes(b);
+        *to++ = sqz_add_even_bytes(more, a);
+        *to++ = sqz_add_even_bytes(more, b);
+        *to++ = sqz_add_odd_bytes(more, a);
+        *to++ = sqz_add_odd_bytes(more, b);
     }
     return to;
 }

@@ -12,14 +12,15 @@ static inline void sqz_dsp_add(int32_t *sums, const int8_t *first, const int8_t 
     }
 }
 
-static inline SQZ_CODE void sqz_dsp_mean_row(const sqz_conv_mean *both, const sqz_rows *rows, sqz_dsp_sums channels) {
+static inline SQZ_CODE void sqz_dsp_mean_row(const sqz_conv_mean *both, const sqz_rows *rows, int all_rows,
+                                             sqz_dsp_sums channels) {
     const sqz_conv *conv = &both->conv;
     int8_t first[SQZ_DSP_BLOCK], second[SQZ_DSP_BLOCK];
     int8_t beyond[SQZ_DSP_BLOCK] = {0}; /* what is beyond the row counts nothing */
     sqz_dsp_tile tile;
-    sqz_dsp_begin(&tile, conv, rows);
+    sqz_dsp_begin(&tile, conv, rows, all_rows);
     for (unsigned x = 0; x < conv->out_width; x += SQZ_DSP_PIXELS) {
-        sqz_dsp_fill(&tile, x);
+        sqz_dsp_fill_pair(&tile, x);
         tile.record = conv->weights;
         for (unsigned o = 0; o < conv->out_channels; o += SQZ_DSP_BLOCK) {
             const unsigned count = o + SQZ_DSP_BLOCK < conv->out_channels ? SQZ_DSP_BLOCK : conv->out_channels - o;

@@ -136,6 +136,11 @@ SQZ_KERNEL(sqz_conv_row_dsp);
 SQZ_KERNEL(sqz_conv_row_dsp_wide);
 SQZ_KERNEL(sqz_conv_row_mve);
 
+/* The first of these where the output's channels are groups of four, and where besides the kernel is 3 x 3 over three channels
+ * and not dilated along the width. */
+SQZ_KERNEL(sqz_conv_fours_row_dsp);
+SQZ_KERNEL(sqz_conv_nine_row_dsp);
+
 /* The same where rows have an odd number of pixels, the last of which is computed alone; of whole groups of four channels. */
 SQZ_KERNEL(sqz_conv_odd_row_dsp);
 SQZ_KERNEL(sqz_conv_odd_row_mve);
@@ -197,6 +202,7 @@ SQZ_KERNEL(sqz_conv_mean_four_row);
 SQZ_KERNEL(sqz_conv_mean_copied_row);
 SQZ_KERNEL(sqz_conv_mean_thumb_row);
 SQZ_KERNEL(sqz_conv_mean_row_dsp);
+SQZ_KERNEL(sqz_conv_mean_fours_row_dsp);
 SQZ_KERNEL(sqz_conv_mean_row_mve);
 SQZ_KERNEL(sqz_conv_mean_row_dsp_sparse);
 

@@ -2,7 +2,8 @@
 #ifndef SQZ_PACKED_DSP_H
 #define SQZ_PACKED_DSP_H
 #include "sqz_conv.h"
-#include "sqz_tile_dsp.h"
+#include "sqz_pairs_dsp.h"
+#include "sqz_twos_dsp.h"
 #include "sqz_unpack.h"
 
 /* Make the decoder ready for a band. Returns where a row's patch can lie. */
@@ -15,7 +16,7 @@ static inline void *sqz_dsp_begin_packed(sqz_unpack *unpack, const sqz_conv *con
 static inline void sqz_dsp_begin_row(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_packed *packed,
                                      const sqz_rows *rows, unsigned i, void *patch) {
     const sqz_rows row = {.in = rows->in + i * packed->stride_h, .scratch = patch};
-    sqz_dsp_begin(tile, conv, &row);
+    sqz_dsp_begin(tile, conv, &row, 0);
 }
 
 /* Decode the channels from `first` on, as many as fit the block. Returns how many. */

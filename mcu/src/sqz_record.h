@@ -22,13 +22,25 @@ static inline int32_t sqz_record_bias(const int8_t *record, size_t channel) {
     return (int32_t)sqz_load4(record + 4 * channel);
 }
 
-/* The int8 that a channel's sum, with its bias, becomes. */
-static inline int8_t sqz_record_requantize(const sqz_requant *to, const int8_t *record, size_t channels,
-                                           size_t weight_bytes, size_t channel, int32_t sum) {
-    const int8_t *shifts = record + 4 * channels + weight_bytes, *multipliers = shifts + (channels + 3) / 4 * 4;
-    const int shift = shifts[channel];
+/* The int8 that a channel's sum, with its bias, becomes; the multipliers lie behind the shifts. */
+static inline int8_t sqz_record_scale(const sqz_requant *to, const int8_t *shifts, size_t channels, size_t channel, int shift,
+                                      int32_t sum) {
+    const int8_t *multipliers = shifts + (channels + 3) / 4 * 4;
     const int32_t q =
         to->step ? sqz_multiply(sum, (int32_t)sqz_load4(multipliers + 4 * channel), shift) : sqz_halve(sum, shift);
     return sqz_clamp(q + to->zero_point, to->lowest, to->highest);
+}
+
+static inline int8_t sqz_record_requantize(const sqz_requant *to, const int8_t *record, size_t channels,
+                                           size_t weight_bytes, size_t channel, int32_t sum) {
+    const int8_t *shifts = record + 4 * channels + weight_bytes;
+    return sqz_record_scale(to, shifts, channels, channel, shifts[channel], sum);
+}
+
+/* The same of the records of four channels for SMLAD (sqz_tile_dsp.h). */
+static inline int8_t sqz_four_requantize(const sqz_requant *to, const int8_t *record, size_t weight_bytes, size_t channel,
+                                         int32_t sum) {
+    const int8_t *shifts = sqz_record_weights(record, 4) + weight_bytes;
+    return sqz_record_scale(to, shifts, 4, channel, -1 - shifts[channel], sum);
 }
 #endif

@@ -20,11 +20,9 @@
 
 /* A round is 16 blocks; the code of one is 52 bytes long, and what ends a round 6 more. */
 SQZ_NAKED void sqz_dsp_sparse_fours(sqz_dsp_tile *tile __attribute__((unused))) {
-    __asm__("push {r4-r11, lr}\n\tldmia r0, {r1-r11}\n\tpush {r0-r11}\n\tmov r8, r1\n"
-            "1:\tldmia r8!, {r0, r2, r4, r6, r10}\n\t"
-            "add r2, r0, r2, lsl #8\n\tadd r6, r4, r6, lsl #8\n\t"
-            "mov r1, r0\n\tmov r3, r2\n\tmov r5, r4\n\tmov r7, r6\n\t"
-            "ldr r9, [sp, #8]\n\tadd pc, r10\n\tnop\n"
+    __asm__(SQZ_TILE_TO_STACK
+            "1:\tldmia r8, {r0, r2, r4, r6}\n\tldmia r8!, {r1, r3, r5, r7, r10}\n\t"
+            "add pc, r10\n\tnop\n"
             "2:\t" FIVE_STEPS FIVE_STEPS FIVE_STEPS LAST_STEP "bcc.w 2b\n"
             CHECKED SQZ_PUT_FOURS("r2"));
 }

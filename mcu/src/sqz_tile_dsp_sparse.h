@@ -7,7 +7,7 @@
  */
 #ifndef SQZ_TILE_DSP_SPARSE_H
 #define SQZ_TILE_DSP_SPARSE_H
-#include "sqz_tile_dsp.h"
+#include "sqz_twos_dsp.h"
 
 #define SQZ_SPARSE_NONE 840u /* bytes of code not run where a record has no block: a round's */
 

@@ -129,12 +129,22 @@ static void take_tables(sqz_unpack *unpack, int8_t *record) {
     }
 }
 
+/* The biases of each two channels in one, as sqz_tile_dsp.h says. */
+static void join_biases(int8_t *record) {
+    for (unsigned c = 1; c < 4; c += 2) {
+        sqz_store4(record + 4 * c, (sqz_load4(record + 4 * c) << 8) + sqz_load4(record + 4 * c - 4));
+    }
+}
+
 INLINE void take_groups(sqz_unpack *unpack, unsigned groups, int halves) {
     const unsigned record_bytes = (unsigned)sqz_record_bytes(unpack->to, unpack->group, unpack->weight_bytes);
     int8_t *record = unpack->block;
     for (; groups; --groups, record += record_bytes) {
         int8_t *weights = record + 4 * unpack->group;
         take_tables(unpack, record);
+        if (halves) {
+            join_biases(record);
+        }
         take_quads(unpack, weights, weights + unpack->weight_bytes, halves);
     }
 }

@@ -57,3 +57,9 @@ void sqz_window_copy(const sqz_window *window, unsigned x, unsigned row, unsigne
         }
     }
 }
+
+void sqz_window_run(const sqz_conv *conv, const int8_t *row, int start, int bytes, int8_t *to) {
+    const int row_bytes = conv->in_width * conv->in_channels;
+    const int left = between(0, -start, bytes), right = between(0, start + bytes - row_bytes, bytes - left);
+    copy_run(to, row, start, left, bytes - left - right, right, conv->input_zero_point);
+}

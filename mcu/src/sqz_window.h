@@ -29,4 +29,7 @@ SQZ_CODE void sqz_window_begin(sqz_window *window, const sqz_conv *conv, const s
 
 /* Copy the inputs of output pixel x, of kernel rows `row` to before `end`; those outside the image are the zero point. */
 SQZ_CODE void sqz_window_copy(const sqz_window *window, unsigned x, unsigned row, unsigned end, int8_t *to);
+
+/* Copy a run of bytes of a row, or of none if it is null, from `start` on; those outside the image are the zero point. */
+SQZ_CODE void sqz_window_run(const sqz_conv *conv, const int8_t *row, int start, int bytes, int8_t *to);
 #endif

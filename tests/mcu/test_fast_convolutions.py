@@ -19,7 +19,8 @@ from tests.helpers.needs import quick
 pytestmark = pytest.mark.device
 
 PARTS = (
-    *("conv_dsp", "conv_odd_dsp", "conv_dsp_wide", "conv_mean_dsp", "tile_dsp", "one_dsp", "sums_dsp"),
+    *("conv_dsp", "conv_fours_dsp", "conv_nine_dsp", "conv_odd_dsp", "conv_dsp_wide", "conv_mean_dsp"),
+    *("conv_mean_fours_dsp", "tile_dsp", "pairs_dsp", "twos_dsp", "one_dsp", "sums_dsp"),
     *("conv_four", "conv_mean_four", "tile_plain"),
     *("conv_copied", "conv_mean_copied", "conv_thumb", "conv_mean_thumb", "tile_copied"),
     *("conv_mve", "conv_odd_mve", "conv_narrow_mve", "conv_short_mve", "conv_mean_mve", "tile_mve", "window"),
@@ -273,7 +274,7 @@ def test_zero_blocks_are_left_out_where_that_pays() -> None:
     assert dense.weights is not None
     assert chosen.weights.size == dense.weights.size - 2 * (36 * 8 + 36 * (8 - 12) - 4)
     single = replace(conv, weights=np.where(np.arange(8)[:, None, None, None] % 2, conv.weights, 0))
-    assert sparse.instead(lay_out(single, "cortex-m4"), single).function == "sqz_conv_row_dsp"
+    assert sparse.instead(lay_out(single, "cortex-m4"), single).function == "sqz_conv_fours_row_dsp"
 
 
 def drawn_shape(rng: np.random.Generator) -> tuple[int, ...]:
@@ -341,6 +342,33 @@ def test_every_shift_rounds_halves_alike(zero_point: int, relu: bool, target: st
     expected = run(case(conv, "reference"))
     assert len(np.unique(expected)) > 30
     np.testing.assert_array_equal(run(case(conv, target)), expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "mean", "function"),
+    [
+        ((3, 3, 2, 0, 1, 13, 3, 16), False, "sqz_conv_nine_row_dsp"),
+        ((3, 3, 2, 1, 1, 12, 3, 10), False, "sqz_conv_row_dsp"),
+        ((3, 3, 2, 2, 2, 13, 3, 16), False, "sqz_conv_fours_row_dsp"),
+        ((7, 7, 2, 0, 1, 17, 3, 8), False, "sqz_conv_fours_row_dsp"),
+        ((3, 3, 1, 1, 1, 14, 16, 8), False, "sqz_conv_fours_row_dsp"),
+        ((3, 3, 1, 1, 1, 5, 12, 4), False, "sqz_conv_odd_row_dsp"),
+        ((1, 1, 1, 0, 1, 4, 64, 12), True, "sqz_conv_mean_fours_row_dsp"),
+        ((1, 1, 1, 0, 1, 4, 64, 10), True, "sqz_conv_mean_row_dsp"),
+    ],
+)
+def test_a_shape_has_its_kernel_for_smlad(shape: tuple[int, ...], mean: bool, function: str) -> None:
+    assert lay_out(random_conv(0, shape, mean), "cortex-m4").function == function
+
+
+def test_kernel_rows_outside_the_image_add_the_zero_point_alone() -> None:
+    conv = random_conv(0, (3, 3, 1, 1, 1, 4, 8, 8))
+    each = case(conv, "cortex-m4", height=1)
+    middle = np.zeros((1, 3, 1, 1), np.int8) + np.array([0, 1, 0], np.int8)[:, None, None]
+    alone = replace(conv, weights=conv.weights * middle)
+    outside = conv.input_zero_point * (conv.rows.sum(axis=1) - alone.rows.sum(axis=1))
+    alone = replace(alone, bias=(conv.bias + outside).astype(np.int32))
+    np.testing.assert_array_equal(run(each), run(case(alone, "reference", height=1)))
 
 
 def wide_conv() -> ConvKernel:

@@ -24,7 +24,7 @@ def test_a_channel_without_weights_leaves_its_layer_the_fast_kernel(target: str,
         model = net.bytes(net.conv(net.input(6, 5, 3), 8, dead=True, per_channel=per_channel))
         compilation = compiler.analyse(model, target)
         (choice,), (operator,) = compilation.choices, compilation.program.operators
-        fast = {"cortex-m4": ("sqz_conv_row_dsp", "sqz_conv_odd_row_dsp"), "cortex-m55": ("sqz_conv_odd_row_mve",)}
+        fast = {"cortex-m4": ("sqz_conv_nine_row_dsp", "sqz_conv_odd_row_dsp"), "cortex-m55": ("sqz_conv_odd_row_mve",)}
         assert choice.function in fast[target]
         assert isinstance(operator.kernel, prog.ConvKernel)
         assert len(operator.kernel.requant.shift) == (8 if per_channel else 1)
@@ -67,7 +67,7 @@ def dying(request: pytest.FixtureRequest) -> bytes:
 def test_a_model_with_dead_channels_is_compiled_as_the_converter_writes_it(tmp_path: Path, dying: bytes) -> None:
     biases = [each for each in read_model(dying).tensors if each.dtype == "int32" and each.size > 2]
     assert max(np.max(np.asarray(each.data)) for each in biases) == 2**30, "the converter's limit is met"
-    for target, function in (("generic", "sqz_conv_four_row"), ("cortex-m4", "sqz_conv_row_dsp")):
+    for target, function in (("generic", "sqz_conv_four_row"), ("cortex-m4", "sqz_conv_nine_row_dsp")):
         assert compiler.analyse(dying, target).choices[0].function == function
         program = Program(tmp_path / target, {"net": dying}, target=target, flags=SANITIZERS)
         assert program.compare("net", Reference(dying), 3) == []

@@ -15,10 +15,10 @@ from converters.compiler.middle.program import ConvKernel
 STEPS, STEP_BYTES = 16, 52  # of a round; of code for a block
 NO_BLOCKS = 840  # SQZ_SPARSE_NONE
 INPUT_BYTES = 8  # of a pair of inputs of two pixels
+ROW, MEAN_ROW = "sqz_conv_row_dsp_sparse", "sqz_conv_mean_row_dsp_sparse"
 FUNCTIONS = {
-    "sqz_conv_row_dsp": "sqz_conv_row_dsp_sparse",
-    "sqz_conv_odd_row_dsp": "sqz_conv_row_dsp_sparse",
-    "sqz_conv_mean_row_dsp": "sqz_conv_mean_row_dsp_sparse",
+    **{f"sqz_conv_{shape}row_dsp": ROW for shape in ("", "fours_", "odd_", "nine_")},
+    **{f"sqz_conv_mean_{shape}row_dsp": MEAN_ROW for shape in ("", "fours_")},
 }
 
 # Instructions on a Cortex-M4 for two pixels by four channels: for each pair of inputs with all of them, for each block
@@ -77,7 +77,7 @@ def _sparse_cost(conv: ConvKernel) -> float:
 def _records(conv: ConvKernel) -> bytes:
     """Return the records of fours without their zero blocks, and those of twos."""
     blocks = _blocks(conv)
-    fours = [dense.record(conv, 4 * i, 4, _weights(group)) for i, group in enumerate(blocks)]
+    fours = dense.dsp_fours(conv, [_weights(group) for group in blocks])
     return b"".join([*fours, *dense.dsp_twos(conv, 4 * len(blocks))])
 
 

@@ -17,7 +17,7 @@ from converters.compiler.middle import program as prog
 from converters.compiler.middle.bands import forward, with_bands
 
 TARGETS = ("cortex-m4",)  # whose processors gain by it
-GROWTH, MOST_GROWTH = 1.9, 45 << 10  # of the arena, where no budget is given: so many times, and bytes
+GROWTH, MOST_GROWTH = 1.9, 46 << 10  # of the arena, where no budget is given: so many times, and bytes
 WORTH = 0.003  # of a network's multiplications, in instructions: what RAM is not spent for
 
 

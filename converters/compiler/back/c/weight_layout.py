@@ -6,7 +6,7 @@ sqz_conv_mve.c say why.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -118,6 +118,24 @@ def in_dsp_order(conv: ConvKernel) -> np.ndarray:
     return np.pad(conv.rows, ((0, 0), (0, 1)))[:, _dsp_order(conv)]
 
 
+def centred(conv: ConvKernel) -> ConvKernel:
+    """Return the convolution as records for SMLAD have it: biases are for inputs less what is outside the image, modulo
+    2^32, shifts to the right, less one.
+    """
+    more = conv.input_zero_point * conv.rows.sum(axis=1, dtype=np.int64)
+    requant = replace(conv.requant, shift=-1 - conv.requant.shift)
+    return replace(conv, bias=(conv.bias + more).astype(np.int32), requant=requant)
+
+
+def dsp_fours(conv: ConvKernel, weights: Sequence[bytes]) -> list[bytes]:
+    """Return the records of four channels each with these weights; their biases are together, two by two."""
+    conv = centred(conv)
+    bias, fours = conv.bias.astype(np.int64), 4 * len(weights)
+    bias[1:fours:2] = together(bias[:fours])
+    conv = replace(conv, bias=bias.astype(np.int32))
+    return [record(conv, 4 * i, 4, each) for i, each in enumerate(weights)]
+
+
 def _for_dsp(conv: ConvKernel) -> Choice | None:
     """For sqz_conv_dsp.c; None where there is no kernel for sums that large."""
     rows = in_dsp_order(conv)
@@ -125,19 +143,35 @@ def _for_dsp(conv: ConvKernel) -> Choice | None:
     wide = _is_wide(conv, rows[:fours])
     if wide:
         fours = 0
-    records = [record(conv, o, 4, dsp_four(rows[o : o + 4])) for o in range(0, fours, 4)]
+    records = dsp_fours(conv, [dsp_four(rows[o : o + 4]) for o in range(0, fours, 4)])
     records += dsp_twos(conv, fours)
     if conv.mean and wide:
         return None
-    odd = _is_odd(conv) and conv.window.kernel_w * conv.in_channels % 4 == 0
-    function = "sqz_conv_odd_row_dsp" if odd else "sqz_conv_row_dsp"
-    function = "sqz_conv_mean_row_dsp" if conv.mean else "sqz_conv_row_dsp_wide" if wide else function
-    return _in_records(function, b"".join(records), _dsp_scratch(conv))
+    function = "sqz_conv_row_dsp_wide" if wide else _dsp_function(conv)
+    return _in_records(function, b"".join(records), dsp_scratch(conv))
 
 
-def _dsp_scratch(conv: ConvKernel) -> int:
-    """The patch, and a kernel row of both pixels."""
-    return 4 * len(_dsp_order(conv)) + 2 * conv.window.kernel_w * conv.in_channels
+def _dsp_function(conv: ConvKernel) -> str:
+    """Return the function for a convolution's shape."""
+    mean, fours = "mean_" if conv.mean else "", conv.out_channels % 4 == 0
+    if not fours or conv.mean:
+        return f"sqz_conv_{mean}{'fours_' if fours else ''}row_dsp"
+    if _is_nine(conv):
+        return "sqz_conv_nine_row_dsp"
+    whole = conv.window.kernel_w * conv.in_channels % 4 == 0 and conv.window.dilation_w == 1
+    return "sqz_conv_odd_row_dsp" if conv.out_width % 2 and whole else "sqz_conv_fours_row_dsp"
+
+
+def _is_nine(conv: ConvKernel) -> bool:
+    """Whether the kernel is 3 x 3 over three channels, not dilated along the width."""
+    return conv.weights.shape[1:] == (3, 3, 3) and conv.window.dilation_w == 1
+
+
+def dsp_scratch(conv: ConvKernel) -> int:
+    """Return bytes for the patch, and for what two pixels see of a kernel row, or of three."""
+    window = conv.window
+    seen = window.kernel_w + (window.stride_w if window.dilation_w == 1 else window.kernel_w)
+    return 4 * len(_dsp_order(conv)) + (3 if _is_nine(conv) else 1) * seen * conv.in_channels
 
 
 def _is_wide(conv: ConvKernel, fours: np.ndarray) -> bool:
@@ -148,7 +182,7 @@ def _is_wide(conv: ConvKernel, fours: np.ndarray) -> bool:
 
 def together(rows: np.ndarray) -> np.ndarray:
     """Return channels two by two: 256 * second + first."""
-    return 256 * rows[1::2].astype(np.int32) + rows[::2]
+    return 256 * rows[1::2].astype(np.int64) + rows[::2]
 
 
 def dsp_four(rows: np.ndarray) -> bytes:
@@ -159,6 +193,7 @@ def dsp_four(rows: np.ndarray) -> bytes:
 def dsp_twos(conv: ConvKernel, first: int) -> list[bytes]:
     """Return the records of two channels each from a channel on."""
     rows = in_dsp_order(conv)
+    conv = replace(centred(conv), requant=conv.requant)
     return [record(conv, o, 2, _dsp_two(rows[o : o + 2])) for o in range(first, len(rows), 2)]
 
 
@@ -272,7 +307,9 @@ def _dsp_groups(conv: ConvKernel) -> Groups | None:
     if _is_wide(conv, rows):
         return None
     return _groups(
-        conv, 4, rows.reshape(-1, 2, 2, rows.shape[1] // 2, 2).transpose(0, 3, 1, 4, 2).reshape(len(rows) // 4, -1)
+        centred(conv),
+        4,
+        rows.reshape(-1, 2, 2, rows.shape[1] // 2, 2).transpose(0, 3, 1, 4, 2).reshape(len(rows) // 4, -1),
     )
 
 
@@ -296,6 +333,6 @@ FAST: dict[str, Callable[[ConvKernel], Choice | None]] = {"cortex-m4": _for_dsp,
 Grouping = tuple[str, Callable[[ConvKernel], Groups | None], Callable[[ConvKernel], int]]
 SINGLY: Grouping = ("", _singly, lambda conv: 0)  # in plain C
 GROUPED: dict[str, Grouping] = {
-    "cortex-m4": ("_dsp", _dsp_groups, _dsp_scratch),
+    "cortex-m4": ("_dsp", _dsp_groups, dsp_scratch),
     "cortex-m55": ("_mve", _mve_groups, _mve_scratch),
 }

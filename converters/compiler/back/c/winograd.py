@@ -81,7 +81,7 @@ def gain(operator: prog.Operator, tiles: int) -> float:
 def _direct(conv: prog.ConvKernel) -> float:
     """Return the instructions of one row with all products."""
     inputs = conv.rows.shape[1]
-    return -(-conv.out_width // 2) * (conv.out_channels / 4 * (6 * inputs + 78) + 2.5 * inputs + 40)
+    return -(-conv.out_width // 2) * (conv.out_channels / 4 * (6 * inputs + 69) + 2.25 * inputs + 90)
 
 
 def _in_bands(conv: prog.ConvKernel, at_once: int) -> float:
