@@ -368,7 +368,10 @@ SHORT = [  # of 27 and 32 inputs
     *((3, 3, 2, 1, 1, 12, 3, 8), (3, 3, 1, 0, 1, 7, 3, 4), (1, 9, 1, 4, 1, 5, 3, 12), (3, 3, 1, 2, 2, 6, 3, 4)),
     *((1, 1, 1, 0, 1, 4, 32, 16), (1, 1, 1, 0, 1, 3, 32, 4), (2, 2, 1, 1, 1, 5, 8, 8)),
 ]
-REGISTERS = {**dict.fromkeys(NARROW, "sqz_conv_narrow_row_mve"), **dict.fromkeys(SHORT, "sqz_conv_short_row_mve")}
+REGISTERS: dict[tuple[int, ...], str] = {
+    **dict.fromkeys(NARROW, "sqz_conv_narrow_row_mve"),
+    **dict.fromkeys(SHORT, "sqz_conv_short_row_mve"),
+}
 
 
 def relu_conv(shape: tuple[int, ...]) -> ConvKernel:
