@@ -27,7 +27,7 @@ _Static_assert(offsetof(nine, rows) == 12, "the assembly's rows");
     "add r12, " first ", r1\n\t" FOUR(first, "0") FOUR(first, "4") "ldrsb " ninth ", [" first ", #8]\n\tldrsb " other ", [r12, #8]\n\t"
 
 /* The ninth inputs of rows 0 and 1 make a word, that of row 2 another, whose upper half no weight meets. */
-static SQZ_NAKED void widen(const nine *at __attribute__((unused))) {
+static SQZ_NAKED void nine_dsp_widen(const nine *at __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tldmia r0, {r0-r5}\n\t"
             ROW("r3", "r6", "r7") ROW("r4", "r3", "lr") ROW("r5", "r10", "r11")
             "pkhbt r8, r6, r3, lsl #16\n\tpkhbt r9, r7, lr, lsl #16\n\t"
@@ -41,7 +41,7 @@ static uint32_t two(int a, int b) {
     return (uint16_t)a | (uint32_t)(uint16_t)b << 16;
 }
 
-static void widen(const nine *at) {
+static void nine_dsp_widen(const nine *at) {
     uint32_t *to = at->to;
     for (unsigned y = 0; y < KERNEL_ROWS; ++y) {
         to = sqz_widen(to, at->rows[y], at->rows[y] + at->step, at->rows[y] + 8, at->centre);
@@ -87,7 +87,7 @@ void sqz_conv_nine_row_dsp(const void *params, const sqz_rows *rows) {
         } else {
             copy_edge(&tile, &at, start);
         }
-        widen(&at);
+        nine_dsp_widen(&at);
         start += (int)SQZ_DSP_PIXELS * tile.window.step;
         tile.record = conv->weights;
         tile.first = pixel;

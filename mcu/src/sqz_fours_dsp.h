@@ -24,11 +24,10 @@ AT(relu, 10);
 AT(multipliers, 11);
 AT(record, 12);
 
-/* From the entry, with the tile in r0: its words to the stack. At the start of each record r9 to r11 are patch, skip and
- * before, r8 is the record. */
-#define SQZ_TILE_TO_STACK                                                                      \
-    "push {r4-r11, lr}\n\tpush {r0}\n\tldmia r0, {r1-r12, lr}\n\tpush {r1-r12}\n\t"            \
-    "mov r8, lr\n\tmov r9, r4\n\tmov r10, r5\n\tmov r11, r6\n"
+/* From behind the entry, with the tile in r0: its words to the stack. At the start of each record r9 to r11 are patch, skip and
+ * before, r8 is the record. A function pushes {r4-r11, lr}, then {r0}, and {r1-r12} behind this. */
+#define SQZ_LOAD_TILE "ldmia r0, {r1-r12, lr}\n\t"
+#define SQZ_TILE_LOADED "mov r8, lr\n\tmov r9, r4\n\tmov r10, r5\n\tmov r11, r6\n"
 
 /* Adds one pair of inputs. r10: weights of channels 0 and 1, r11: of 2 and 3; r12, lr: both pixels' inputs. Sums of both
  * pixels, r0, r1: of channel 0, r2, r3: of channels 0 and 1 together; r4 to r7: the same of channels 2 and 3. */

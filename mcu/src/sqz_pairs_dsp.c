@@ -20,7 +20,7 @@ AT(centre, 7);
 
 /* r0: the end of a kernel row, r1: where to, r2: `in`, r7: the first pixel's inputs, r8: row_step, r9: first, r10: step, r11:
  * bytes, r12: rows, lr: centre. */
-static SQZ_NAKED void widen(const in_place *at __attribute__((unused))) {
+static SQZ_NAKED void pairs_dsp_widen(const in_place *at __attribute__((unused))) {
     __asm__("push {r4-r11, lr}\n\tldmia r0, {r1, r2, r8-r12, lr}\n"
             "1:\tldr r7, [r2]\n\tadd r2, r2, r8\n\tadd r7, r7, r9\n\tadd r0, r7, r11\n"
             "2:\tldr r6, [r7, r10]\n\tldr r5, [r7], #4\n\tcmp r7, r0\n\t"
@@ -31,7 +31,7 @@ static SQZ_NAKED void widen(const in_place *at __attribute__((unused))) {
 
 #else
 
-static void widen(const in_place *at) {
+static void pairs_dsp_widen(const in_place *at) {
     uint32_t *to = at->to;
     for (unsigned y = 0; y < at->rows; ++y) {
         const int8_t *const first = at->in[y * at->row_step / sizeof(void *)] + at->first;
@@ -93,7 +93,7 @@ static inline int last_inside(const sqz_window *window) {
 
 static inline void fill(const sqz_dsp_tile *tile, const in_place *at, int last) {
     if (at->first >= 0 && at->first + at->step <= last) {
-        widen(at);
+        pairs_dsp_widen(at);
     } else {
         widen_rest(tile, at->first, at->step);
     }

@@ -49,7 +49,7 @@ void sqz_dsp_begin(sqz_dsp_tile *tile, const sqz_conv *conv, const sqz_rows *row
 #define FOUR_STEPS STEP STEP STEP STEP
 
 SQZ_NAKED void sqz_dsp_fours(sqz_dsp_tile *tile __attribute__((unused))) {
-    __asm__(SQZ_TILE_TO_STACK
+    __asm__("push {r4-r11, lr}\n\tpush {r0}\n\t" SQZ_LOAD_TILE "push {r1-r12}\n\t" SQZ_TILE_LOADED
             "1:\tldmia r8, {r0, r2, r4, r6}\n\tldmia r8!, {r1, r3, r5, r7}\n\t"
             "add r8, r8, r11\n\tadd pc, r10\n\tnop\n"
             "2:\t" FOUR_STEPS FOUR_STEPS FOUR_STEPS FOUR_STEPS

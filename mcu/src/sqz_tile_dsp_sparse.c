@@ -20,7 +20,7 @@
 
 /* A round is 16 blocks; the code of one is 52 bytes long, and what ends a round 6 more. */
 SQZ_NAKED void sqz_dsp_sparse_fours(sqz_dsp_tile *tile __attribute__((unused))) {
-    __asm__(SQZ_TILE_TO_STACK
+    __asm__("push {r4-r11, lr}\n\tpush {r0}\n\t" SQZ_LOAD_TILE "push {r1-r12}\n\t" SQZ_TILE_LOADED
             "1:\tldmia r8, {r0, r2, r4, r6}\n\tldmia r8!, {r1, r3, r5, r7, r10}\n\t"
             "add pc, r10\n\tnop\n"
             "2:\t" FIVE_STEPS FIVE_STEPS FIVE_STEPS LAST_STEP "bcc.w 2b\n"

@@ -161,7 +161,7 @@ CALLS = [("main", "step"), ("step", "a.c:small")]
             "kernel k.c:inner",
             8 + 16 + 50 + 30,
         ),
-        ({"sqz_dsp_fours": "0 bytes (static)"}, [("step", "sqz_dsp_fours")], "sqz_dsp_fours", 8 + 16 + 84),
+        ({"sqz_dsp_fours": "0 bytes (static)"}, [("step", "sqz_dsp_fours")], "sqz_dsp_fours", 8 + 16 + 88),
         ({"z.c:big": "9 bytes (static)"}, [("step", footprint.INDIRECT)], "big", 8 + 16 + 8),  # its namesake is linked
     ],
 )
