@@ -19,8 +19,10 @@
 /* Of a function that must not share the registers of its caller: the caller or the function has a loop that counts. */
 #if defined(__GNUC__)
 #define SQZ_NOINLINE SQZ_CODE __attribute__((noinline))
+#define SQZ_RARELY(condition) __builtin_expect(condition, 0)
 #else
 #define SQZ_NOINLINE
+#define SQZ_RARELY(condition) (condition)
 #endif
 
 /* Of a function that is all assembly. */

@@ -56,8 +56,9 @@ typedef void (*sqz_kernel)(const void *params, const sqz_rows *rows);
  *               row r is complete with input row min(r * stride_h - pad_top + kernel_h, height) - 1, where height is
  *               the input's; no two output rows may be complete with the same input row
  *   SQZ_LAST    it keeps sums in `state` and makes its one output row in the last firing: MEAN, FULLY_CONNECTED,
- *               and a convolution whose only reader is MEAN (its rows are never stored) */
-enum { SQZ_EACH = 0, SQZ_WINDOW = 1, SQZ_LAST = 2 };
+ *               and a convolution whose only reader is MEAN (its rows are never stored)
+ *   SQZ_GROWN   as SQZ_EACH, but 2^doublings firings see the same rows: of a map that grows in height */
+enum { SQZ_EACH = 0, SQZ_WINDOW = 1, SQZ_LAST = 2, SQZ_GROWN = 3 };
 
 /* An operator fires once in a step (`band` 0), or several times, in bands of `band` firings (the first one of `first_band`,
  * the last of what is left), when the rows of all of them are there. A kernel that makes the band `at_once` is called once for
@@ -71,7 +72,7 @@ typedef struct sqz_op {
     uint32_t state;         /* offset in the arena */
     uint16_t out_offset;    /* bytes from the row's start to this operator's channel slice */
     uint16_t fires;
-    uint8_t yields;         /* SQZ_EACH, SQZ_WINDOW or SQZ_LAST */
+    uint8_t yields;         /* SQZ_EACH, SQZ_WINDOW, SQZ_LAST or SQZ_GROWN */
     uint8_t input, input_b; /* streams; input_b is SQZ_NONE unless the operator has two inputs */
     uint8_t output;
     uint8_t kernel_h, stride_h, pad_top; /* stride_h 0: every firing sees the same rows */
@@ -79,7 +80,7 @@ typedef struct sqz_op {
     uint8_t left_over;      /* firings that the last band takes too if only so many would be left: 0 if it is at_once */
     uint8_t at_once;        /* whether the kernel makes a band */
     uint8_t lag;            /* further input rows to wait for, so that the slices of one row are made in one step */
-    uint8_t doublings;      /* 2^doublings firings see the same rows: of a map that grows in height; 0 of SQZ_WINDOW */
+    uint8_t doublings;      /* of SQZ_GROWN: 2^doublings firings see the same rows */
 } sqz_op;
 
 typedef struct sqz_model {

@@ -47,14 +47,20 @@ static void complete_rows(const sqz_model *model, void *arena, unsigned stream, 
     *rows = (uint16_t)(*rows + count);
 }
 
-/* The first row of an operator's window in firing y, which may lie above the image. */
-static inline int first_row(const sqz_op *op, int y) {
-    return op->yields == SQZ_WINDOW ? y : (y >> op->doublings) * op->stride_h - op->pad_top;
-}
+/* The rows of an operator's window in firing y: the first one, which may lie above the image, and the one behind the last. */
+typedef struct span {
+    int first, end;
+} span;
 
-/* The row behind it. */
-static inline int end_row(const sqz_op *op, int y) {
-    return first_row(op, y) + (op->yields == SQZ_WINDOW ? 1 : op->kernel_h);
+static inline span window_of(const sqz_op *op, int y) {
+    if (op->yields == SQZ_WINDOW) {
+        return (span){y, y + 1};
+    }
+    int first = y * op->stride_h - op->pad_top; /* of each firing, so that maps which grow cost the others nothing */
+    if (SQZ_RARELY(op->yields == SQZ_GROWN)) {
+        first = (y >> op->doublings) * op->stride_h - op->pad_top;
+    }
+    return (span){first, first + op->kernel_h};
 }
 
 /* The end of the band that begins with firing y. */
@@ -68,12 +74,15 @@ static inline int band_end(const sqz_op *op, int y) {
 
 /* The rows of its input that an operator waits for before it fires the band that begins with firing y. */
 static SQZ_NOINLINE uint16_t rows_for(const sqz_model *model, const sqz_op *op, int y) {
-    const int height = model->streams[op->input].height, rows = end_row(op, band_end(op, y) - 1) + op->lag;
+    const int height = model->streams[op->input].height, rows = window_of(op, band_end(op, y) - 1).end + op->lag;
     return (uint16_t)(y == op->fires ? NEVER : rows < 0 ? 0 : rows > height ? height : rows);
 }
 
-/* The output row that streaming pooling completes with input row y, or -1. */
+/* The output row that an operator completes which does not make one in every firing, or -1. */
 static SQZ_NOINLINE int completed_by(const sqz_model *model, const sqz_op *op, int y) {
+    if (op->yields != SQZ_WINDOW) {
+        return op->yields == SQZ_GROWN ? y : y + 1 == op->fires ? 0 : -1;
+    }
     const int last = model->streams[op->output].height - 1;
     const int spare = y + 1 + op->pad_top - op->kernel_h; /* input rows beyond the end of window 0 */
     if (y + 1 == op->fires && spare <= last * op->stride_h) {
@@ -86,7 +95,7 @@ static SQZ_NOINLINE int completed_by(const sqz_model *model, const sqz_op *op, i
 static inline int8_t *place_of(const sqz_model *model, void *arena, const sqz_op *op, int y) {
     int row = y;
     if (op->yields != SQZ_EACH) {
-        row = op->yields == SQZ_WINDOW ? completed_by(model, op, y) : y + 1 == op->fires ? 0 : -1;
+        row = completed_by(model, op, y);
         if (row < 0) {
             return NULL;
         }
@@ -98,24 +107,27 @@ static inline int8_t *place_of(const sqz_model *model, void *arena, const sqz_op
 static inline const int8_t **point_at_rows(const sqz_stream *stream, void *arena, int row, int end, const int8_t **in) {
     const unsigned bytes = stream->row_bytes, height = stream->height;
     const int8_t *const ring = (int8_t *)arena + stream->offset, *const ring_end = ring + stream->ring_rows * bytes;
-    for (; row < 0 && row < end; ++row) {
+    const int8_t **const stop = in + (end - row);
+    for (; row < 0 && in != stop; ++row) {
         *in++ = NULL;
     }
     const int8_t *at = ring + (unsigned)row % stream->ring_rows * bytes;
-    for (; row < end; ++row) {
+    for (; in != stop; ++row) {
         *in++ = (unsigned)row < height ? at : NULL;
         at += bytes;
         if (at == ring_end) {
             at = ring;
         }
     }
-    return in;
+    return stop;
 }
 
 /* Calls an operator's kernel for the firings that `rows` tells, where they write being known. */
 static SQZ_NOINLINE void fire(const sqz_model *model, void *arena, const sqz_op *op, sqz_rows *rows) {
     const int8_t *few[SQZ_ROWS_ON_STACK], **in = few;
-    const int y = rows->y, first = first_row(op, y), end = end_row(op, y + rows->count - 1);
+    const int y = rows->y;
+    const span window = window_of(op, y);
+    const int first = window.first, end = window.end + (rows->count - 1) * (op->yields == SQZ_WINDOW ? 1 : op->stride_h);
     rows->state = (int8_t *)arena + op->state;
     rows->scratch = (int8_t *)arena + op->scratch;
     if (end - first > SQZ_ROWS_ON_STACK) {

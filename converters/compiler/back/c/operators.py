@@ -38,7 +38,7 @@ def coded(plan: Plan, i: int, choice: Choice, tables: Tables) -> CodedOperator:
         "state": plan.state_offset[i],
         "out_offset": operator.channel,
         "fires": operator.fires,
-        "yields": f"SQZ_{operator.yields}",
+        "yields": "SQZ_GROWN" if operator.doublings else f"SQZ_{operator.yields}",
         "input": operator.inputs[0],
         "input_b": operator.inputs[1] if len(operator.inputs) > 1 else "SQZ_NONE",
         "output": operator.output,
