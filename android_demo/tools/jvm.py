@@ -66,10 +66,16 @@ def compile_app(core: list[Path], assets: Path, out: Path, cache: Path) -> list[
     return [classes, *core, *jars, api.resolve()]
 
 
-def run_app(classpath: list[Path], cache: Path, properties: Mapping[str, str]) -> int:
-    """Run the app's tests on Robolectric with Android's classes from `cache`; as `run_junit`."""
+def run_app(
+    classpath: list[Path],
+    cache: Path,
+    properties: Mapping[str, str],
+    classes: Sequence[str] = (),
+    libraries: Path | None = None,
+) -> int:
+    """Run the app's tests (default: all) on Robolectric with Android's classes from `cache`; as `run_junit`."""
     found = {"robolectric.offline": "true", "robolectric.dependency.dir": str(cache.resolve())}
-    return run_junit(test_classes(APP_TESTS), classpath, {**found, **properties})
+    return run_junit(classes or test_classes(APP_TESTS), classpath, {**found, **properties}, libraries)
 
 
 def _jar(path: Path, folder: Path) -> Path:

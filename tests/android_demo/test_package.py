@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
 
 from android_demo.tools import jvm, maven, process
 from android_demo.tools.natives import ABIS
-from sqz_tf.base.pixels import to_int8
 from sqz_tf.base.spec import PreprocessSpec
-from sqz_tf.inference import interpreters
 from sqz_tf.inference.classifier import Classifier
 from tests.helpers import android_build, android_cases, android_files, android_natives, colour_network
 from tests.helpers.android_build import CACHE
-from tests.helpers.android_package import Package, small_package
+from tests.helpers.android_package import (
+    SIXTY_FOUR,
+    Asked,
+    Package,
+    asked,
+    assert_exact,
+    assert_fast,
+    packaged,
+    small_package,
+)
+from tests.helpers.exports import digits_folder
 
 pytestmark = pytest.mark.device
-
-SIXTY_FOUR = [name for name, abi in ABIS.items() if abi.tflite]
 
 
 @pytest.fixture(scope="module")
@@ -34,24 +40,6 @@ def package() -> Package:
     android_build.require_android()
     android_natives.require_machines()
     return small_package()
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Inputs int8 [N, h, w, c] and what Python gives: reference kernels, and `sqz_tf.classify`, int8 [N, classes]."""
-
-    inputs: np.ndarray
-    reference: np.ndarray
-    classified: np.ndarray
-
-
-def asked(model: Path, pictures: list[np.ndarray] | list[Path]) -> Asked:
-    classifier = Classifier(model)
-    pixels = np.stack([classifier.pixels(picture) for picture in pictures])
-    steps = classifier.scores(pixels) / classifier.output.scale + classifier.output.zero_point
-    inputs = to_int8(pixels)
-    reference = interpreters.run(model.read_bytes(), inputs, "litert-ref").outputs
-    return Asked(inputs, reference, np.rint(steps).astype(np.int8))
 
 
 @pytest.fixture(scope="module")
@@ -63,29 +51,7 @@ def colours(package: Package) -> Asked:
     return found
 
 
-def assert_near(got: np.ndarray, wanted: np.ndarray) -> None:
-    """Scores within 1/256, and the best class is one of the wanted ones' best."""
-    assert np.abs(got.astype(int) - wanted).max() <= 1
-    best = np.take_along_axis(wanted, got.argmax(1)[:, None], 1)[:, 0]
-    assert (best == wanted.max(1)).all()
-
-
 # Libraries ----------------------------------------------------------------------------------------------------
-
-
-def assert_exact(package: Package, abi: str, given: Asked, page: int = 4096) -> android_natives.Ran:
-    device = package.device(abi)
-    digest = hashlib.sha256(package.model.read_bytes()).hexdigest()
-    ran = device.exact(digest, given.inputs, given.reference.shape[1], page)
-    assert np.array_equal(ran.outputs, given.reference)
-    return ran
-
-
-def assert_fast(package: Package, abi: str, given: Asked, page: int = 4096) -> android_natives.Ran:
-    device = package.device(abi)
-    ran = device.fast(package.model, 1, given.inputs, given.reference.shape[1], page)
-    assert_near(ran.outputs, given.classified)
-    return ran
 
 
 @pytest.mark.parametrize("abi", list(ABIS))
@@ -120,17 +86,33 @@ def test_a_library_for_pages_of_4_kb_does_not_load_on_16_kb(package, colours, tm
         device.fast(package.model, 1, colours.inputs[:1], 4, 16384)
 
 
+@pytest.mark.slow
+def test_six_hundred_digits_get_pythons_answers(package):
+    digits = packaged({"digits": (digits_folder() / "digits" / "model_int8.tflite").read_bytes()})
+    scans = (load_digits().images[:600] * 15.9375).astype(np.uint8)  # 0 to 16
+    given = asked(digits.model, list(scans))
+    for abi in ABIS:
+        assert_exact(digits, abi, given)
+    for abi in SIXTY_FOUR:
+        assert_fast(digits, abi, given)
+
+
 # Class files --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def dex(package: Package, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def core(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return the class path of core and its tests."""
+    return android_build.core(tmp_path_factory.mktemp("core"))
+
+
+@pytest.fixture(scope="module")
+def dex(package: Package, core: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Return the class path of core's tests and, in place of core, the class files that the package's dex gives."""
-    folder = tmp_path_factory.mktemp("dex")
-    tests, _, *libraries = android_build.core(folder / "core")
-    jar = folder / "dex.jar"
+    jar = tmp_path_factory.mktemp("dex") / "dex.jar"
     debian = {**os.environ, "PATH": "/usr/bin:/bin"}  # whose Python has enjarify's modules
     process.run("enjarify", "-o", jar, package.apk, env=debian)
+    tests, _, *libraries = core
     return [tests, jar, *libraries]
 
 
@@ -148,6 +130,32 @@ def test_cores_tests_pass_on_the_dex(dex, tmp_path):
     android_cases.write(tmp_path, [android_cases.pixels_model(spec)], cases)
     classes = [name for name in jvm.test_classes(jvm.CORE_TESTS) if not name.endswith("SameScoresTest")]
     assert jvm.run_junit(classes, dex, properties) > 50
+
+
+def answers(outputs: np.ndarray, classifier: Classifier) -> str:
+    """Return a line for each picture: class and probability of each answer, best first."""
+    reals = (outputs.astype(float) - classifier.output.zero_point) * classifier.output.scale
+    lines = []
+    for row in reals:
+        order = np.argsort(-row, kind="stable")[:5]
+        lines.append(" ".join(f"{index} {float(np.float32(row[index]))!r}" for index in order))
+    return "\n".join([*lines, ""])
+
+
+@pytest.mark.slow
+def test_the_whole_app_answers_as_python_does(package, core, dex, tmp_path):
+    pictures, _ = colour_network.pictures(5, 11)
+    given = asked(package.model, list(pictures))
+    classifier = Classifier(package.model)
+    for number, picture in enumerate(pictures):
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+    (tmp_path / "exact").write_text(answers(given.reference, classifier))
+    (tmp_path / "fast").write_text(answers(given.classified, classifier))
+    compiled = jvm.compile_app(core, package.folder / "assets", maven.empty_folder(tmp_path / "app"), CACHE)
+    classes = ["org.sqztf.demo.KernelsEndToEndTest", "org.sqztf.demo.AppTest"]
+    properties = {"sqz.answers": str(tmp_path)}
+    libraries = package.device("x86_64").folder
+    assert jvm.run_app([dex[1], *compiled], CACHE, properties, classes, libraries) > 30
 
 
 def scored(model: Path, folder: Path, given: Mapping[str, np.ndarray], pictures: list[np.ndarray]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from sqz_tf.artifact.manifest import verify_manifest
 from sqz_tf.deploy import android
 from sqz_tf.images.decode import decode
 from sqz_tf.inference.classifier import Classifier
-from tests.helpers import android_build, android_cases
+from tests.helpers import android_build, android_cases, android_natives, android_package
 from tests.helpers.exports import FILES, MAKES_EXPORTS, export, files, quick_export
 from tests.helpers.needs import dev_data
 from tests.helpers.shared import shared
@@ -126,6 +126,17 @@ def test_the_app_gives_pythons_answers_to_real_photographs(imagenet: Path, tmp_p
     assert len({case.top[0] for case in cases}) > 10
     android_cases.write(tmp_path, [model], cases)
     android_build.run_cases(classpath, tmp_path, "SamePixelsTest", "SameScoresTest")
+
+
+@pytest.mark.slow
+def test_the_package_gives_pythons_answers_to_a_hundred_photographs(imagenet: Path) -> None:
+    android_build.require_android()
+    android_natives.require_machines()
+    package = android_package.packaged({"imagenet": (imagenet / "model_int8.tflite").read_bytes()})
+    given = android_package.asked(package.model, sorted((dev_data("imagenet_dev") / "images").iterdir())[:100])
+    for abi in android_package.SIXTY_FOUR:
+        android_package.assert_exact(package, abi, given)
+        android_package.assert_fast(package, abi, given)
 
 
 def test_the_app_with_this_network_is_small(imagenet: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from tests.helpers.needs import ROOT, require
 SOURCES = ROOT / "tests" / "helpers" / "bionic"
 CROSS = Path("/usr/aarch64-linux-gnu")
 DATA = {"stderr", "__sF"}
+PATIENCE = 3600  # seconds: a hundred large pictures in QEMU
 TOOLS = ("clang", "ld.lld", "nm", "qemu-aarch64", "qemu-arm", "arm-linux-gnueabihf-gcc", "enjarify")
 
 
@@ -95,7 +96,7 @@ class Device:
         program = [*self.runner, *paged, *path, str(self.folder / "drive")]
         command = [*program, *words, str(inputs[0].nbytes), str(classes)]
         environment = {**os.environ, "LD_LIBRARY_PATH": str(self.folder)} if not self.runner else None
-        done = subprocess.run(command, input=inputs.tobytes(), capture_output=True, env=environment, timeout=600)
+        done = subprocess.run(command, input=inputs.tobytes(), capture_output=True, env=environment, timeout=PATIENCE)
         told = done.stderr.decode(errors="replace").strip()
         if done.returncode:
             raise NotRun(f"the program ended with {done.returncode}: {told}")
