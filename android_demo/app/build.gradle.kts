@@ -10,7 +10,7 @@ android {
         targetSdk = libs.versions.compileSdk.get().toInt()
         versionCode = 1
         versionName = "0.1.0"
-        ndk { abiFilters += listOf("arm64-v8a", "x86_64") }
+        ndk { abiFilters += listOf("arm64-v8a", "x86_64", "armeabi-v7a") }
     }
 
     compileOptions {
@@ -21,7 +21,8 @@ android {
     // Models are compressed little, and apps that map them instead of reading them need them stored.
     androidResources { noCompress += "tflite" }
 
-    // Stored as they are, native libraries are aligned to 16 KB pages.
+    // From src/main/jniLibs, which `python -m android_demo.tools --only-bundle` fills. Stored as they are, native libraries
+    // are aligned to 16 KB pages.
     packaging { jniLibs { useLegacyPackaging = false } }
 
     buildTypes {
@@ -41,7 +42,6 @@ val natives: String by rootProject.extra
 
 dependencies {
     implementation(project(":core"))
-    implementation(libs.litert)
     testImplementation(libs.junit)
     testImplementation(libs.robolectric)
     testImplementation(libs.javacpp)

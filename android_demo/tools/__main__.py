@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from android_demo.tools import models
-from android_demo.tools.build import ABIS, build
+from android_demo.tools.build import build, for_gradle
+from android_demo.tools.natives import ABIS
 from android_demo.tools.process import require_tools
 from android_demo.tools.verify import Verdict
 from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, show, show_json
@@ -33,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--abi", action="append", choices=ABIS, help="processors to build for (default: all)")
     parser.add_argument("--out", type=Path, default=Path("build/android"), help="default: build/android")
     parser.add_argument("--assets", type=Path, default=ASSETS, help="the app's assets (default: the app module's)")
-    parser.add_argument("--only-bundle", action="store_true", help="fill the assets and stop; Gradle takes them")
+    parser.add_argument("--only-bundle", action="store_true", help="fill assets and jniLibs for Gradle, and stop")
     common_options(parser, json="print the verdict as JSON")
     return parser
 
@@ -49,8 +50,11 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     exports = arguments.models or [models.make(*models.default_model(Path("build"), os.environ))]
     console.note(f"bundling {', '.join(map(str, exports))}")
     bundle(exports, arguments.assets)
-    if not arguments.only_bundle:
-        verdict = build(arguments.assets, arguments.abi or list(ABIS), arguments.out)
+    abis = arguments.abi or list(ABIS)
+    if arguments.only_bundle:
+        for_gradle(arguments.assets, abis, arguments.out / "maven")
+    else:
+        verdict = build(arguments.assets, abis, arguments.out)
         if arguments.json:
             show_json(json.dumps(verdict.to_dict(), indent=2))
         else:
@@ -61,14 +65,14 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
 def summary(verdict: Verdict, out: Path) -> str:
     """Return the verdict as lines of text."""
     rows = [f"{out / verdict.apk}: {verdict.bytes:,} bytes, signed (v2, v3) with a debug key"]
-    rows += [f"  model {entry['name']}: {entry['bytes']:,} bytes, stored uncompressed" for entry in verdict.models]
     rows += [
-        f"  {lib.path}: {lib.bytes:,} bytes at a multiple of 16 KB; its segments are aligned to "
-        f"{lib.segment_alignment // 1024} KB"
+        f"  model {entry['name']}: {entry['bytes']:,} bytes, {'fast and exact' if entry['exact'] else 'fast'} kernels"
+        for entry in verdict.models
+    ]
+    rows += [
+        f"  {lib.path}: {lib.bytes:,} bytes; segments are aligned to {lib.segment_alignment // 1024} KB"
         for lib in verdict.libraries
     ]
-    if not verdict.fits_16_kb_pages:
-        rows.append("  devices with 16 KB pages need the Gradle build, which has LiteRT's libraries")
     return "\n".join(rows)
 
 

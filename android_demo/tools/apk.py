@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from android_demo.tools.maven import empty_folder
+from android_demo.tools.natives import MIN_SDK, PAGE
 from android_demo.tools.process import FRAMEWORK_RESOURCES, run
 
 APPLICATION = "org.sqztf.demo"
-MIN_SDK, TARGET_SDK = 24, 36
-PAGE = 16 * 1024
-"""Native libraries begin at a multiple of this inside the package, for devices with 16 KB pages."""
+TARGET_SDK = 36
 _ALIGN_FIELD = 0xD935  # the extra field that keeps an entry's alignment when the package is signed
 _DATE = (1980, 1, 1, 0, 0, 0)
 _LOCAL_HEADER = 30  # bytes before the name
@@ -95,23 +93,7 @@ def sign(package: Path, keystore: Path, out: Path) -> Path:
     return out
 
 
-def licences(aars: list[Path]) -> dict[str, bytes]:
-    """Return the licences of Android libraries: path in the package → text."""
-    found: dict[str, bytes] = {}
-    for aar in aars:
-        with zipfile.ZipFile(aar) as archive:
-            if "LICENSE" in archive.namelist():
-                found[f"assets/licences/{aar.stem}.txt"] = archive.read("LICENSE")
-    return found
-
-
-def native_libraries(aars: list[Path], abis: list[str]) -> dict[str, bytes]:
-    """Return the native libraries inside Android libraries: path in the package → bytes."""
-    found: dict[str, bytes] = {}
-    for aar in aars:
-        with zipfile.ZipFile(aar) as archive:
-            for name in archive.namelist():
-                match = re.fullmatch(r"jni/([^/]+)/([^/]+\.so)", name)
-                if match and match.group(1) in abis:
-                    found[f"lib/{match.group(1)}/{match.group(2)}"] = archive.read(name)
-    return dict(sorted(found.items()))
+def licence(aar: Path, name: str) -> dict[str, bytes]:
+    """Return the licence in an Android library: path in the package → text."""
+    with zipfile.ZipFile(aar) as archive:
+        return {f"assets/licences/{name}.txt": archive.read("LICENSE")}

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from pathlib import Path
+from typing import Any
 
 from android_demo.tools import apk, java
 from android_demo.tools.android_api import api_jar
 from android_demo.tools.maven import empty_folder, fetch
-from android_demo.tools.process import BuildError, require_tools
+from android_demo.tools.natives import native_libraries
+from android_demo.tools.process import DEMO, BuildError, require_tools
 from android_demo.tools.verify import Verdict, verify
 from converters.android_assets import FOLDER
+from sqz_tf.base.json_files import parse
 
-DEMO = Path(__file__).resolve().parent.parent
 APP, CORE = DEMO / "app" / "src" / "main", DEMO / "core" / "src" / "main"
-ABIS = ("arm64-v8a", "x86_64")
 APK = "sqz-demo.apk"
 
 
@@ -25,7 +27,7 @@ def build(assets: Path, abis: list[str], out: Path, cache: Path | None = None) -
 
     Args:
       assets: the app's assets, with `models/models.json`.
-      abis: some of ABIS.
+      abis: some of `natives.ABIS`.
       out: what is there already is kept, but for an earlier package.
       cache: folder for artefacts (default: `out/maven`).
 
@@ -40,22 +42,51 @@ def build(assets: Path, abis: list[str], out: Path, cache: Path | None = None) -
         (out / name).unlink(missing_ok=True)
     work = empty_folder(out / "work")
     cache = cache or out / "maven"
-    have = fetch(["api36", "api24", "sniffer", "dex", "app"], cache)
+    have = fetch(["api36", "api24", "sniffer", "dex", "natives", "tensorflow"], cache)
     package, generated = apk.link_resources(APP, assets, version(), work)
-    libraries = [java.classes_of_aar(aar, work) for aar in have["app"]]
     classes = java.compile_for_both(
         java.sources(CORE / "java", APP / "java", generated),
         api_jar(have["api36"][0]),
         api_jar(have["api24"][0]),
         have["sniffer"],
-        libraries,
+        [],
         work,
     )
-    code = java.dex(have["dex"][0], [classes, *libraries], work / "classes.dex")
-    files = {**apk.licences(have["app"]), **apk.native_libraries(have["app"], abis)}
+    code = java.dex(have["dex"][0], [classes], work / "classes.dex")
+    libraries = native_libraries(bundled(assets), abis, have["natives"], work / "natives")
+    files = {**apk.licence(have["tensorflow"][0], "tensorflow"), **libraries.files}
     unsigned = apk.assemble(package, code, files, work / "unsigned.zip")
     signed = apk.sign(unsigned, out / "debug.keystore", work / "signed.zip")
     return _publish(signed, abis, out)
+
+
+def for_gradle(assets: Path, abis: list[str], cache: Path) -> None:
+    """Put the native libraries of bundled models beside the assets, where Gradle's plugin takes them from.
+
+    Args:
+      assets: the app's assets, with `models/models.json`.
+      abis: some of `natives.ABIS`.
+      cache: folder for artefacts.
+
+    Raises:
+      BuildError: a tool or artefact is missing, or something does not compile.
+    """
+    require_tools(["clang", "ld.lld", "javac", "mvn"])
+    jars = fetch(["natives"], cache)["natives"]
+    with tempfile.TemporaryDirectory(prefix="sqz-tf-") as work:
+        libraries = native_libraries(bundled(assets), abis, jars, Path(work) / "natives")
+    folder = empty_folder(assets.with_name("jniLibs"))
+    for path, data in libraries.files.items():
+        target = folder / Path(path).relative_to("lib")
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(data)
+
+
+def bundled(assets: Path) -> dict[str, bytes]:
+    """Return the models in an app's assets: name → bytes of the `.tflite`."""
+    folder = assets / FOLDER
+    listed = parse((folder / "models.json").read_text("utf-8"), dict[str, Any], what="models.json")["models"]
+    return {entry["name"]: (folder / entry["file"]).read_bytes() for entry in listed}
 
 
 def _publish(signed: Path, abis: list[str], out: Path) -> Verdict:

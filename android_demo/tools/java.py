@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from android_demo.tools.maven import empty_folder
+from android_demo.tools.natives import MIN_SDK
 from android_demo.tools.process import BuildError, run
 
 NEWER = "newer"
 """Name of the packages whose classes may call what the oldest Android lacks, behind a look at SDK_INT."""
-MIN_SDK = 24
 TOO_NEW = Path(__file__).with_name("TooNew.java")
-OURS = ("org.sqztf.*", "org.tensorflow.*")
+OURS = ("org.sqztf.*",)
 
 
 def sources(*folders: Path) -> list[Path]:

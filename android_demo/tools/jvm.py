@@ -9,10 +9,10 @@ from pathlib import Path
 
 from android_demo.tools import apk
 from android_demo.tools.android_api import api_jar
-from android_demo.tools.build import APP, CORE, DEMO
+from android_demo.tools.build import APP, CORE
 from android_demo.tools.java import classes_of_aar, compile_java, sources
 from android_demo.tools.maven import fetch
-from android_demo.tools.process import BuildError, require_tools, run
+from android_demo.tools.process import DEMO, BuildError, require_tools, run
 
 APP_TESTS = DEMO / "app" / "src" / "test" / "java"
 CORE_TESTS = DEMO / "core" / "src" / "test" / "java"
@@ -56,8 +56,8 @@ def compile_app(core: list[Path], assets: Path, out: Path, cache: Path) -> list[
       BuildError: a tool or artefact is missing, or something does not compile.
     """
     require_tools()
-    have = fetch(["api36", "app", "robolectric", "device"], cache)
-    jars = [_jar(path.resolve(), out / "libraries") for path in (*have["app"], *have["robolectric"])]
+    have = fetch(["api36", "robolectric", "device"], cache)
+    jars = [_jar(path.resolve(), out / "libraries") for path in have["robolectric"]]
     linked, generated = apk.link_resources(APP, assets, "0", out)
     api = api_jar(have["api36"][0])
     files = sources(APP / "java", APP_TESTS, generated)
@@ -66,10 +66,16 @@ def compile_app(core: list[Path], assets: Path, out: Path, cache: Path) -> list[
     return [classes, *core, *jars, api.resolve()]
 
 
-def run_app(classpath: list[Path], cache: Path, properties: Mapping[str, str]) -> int:
-    """Run the app's tests on Robolectric with Android's classes from `cache`; as `run_junit`."""
+def run_app(
+    classpath: list[Path],
+    cache: Path,
+    properties: Mapping[str, str],
+    classes: Sequence[str] = (),
+    libraries: Path | None = None,
+) -> int:
+    """Run the app's tests (default: all) on Robolectric with Android's classes from `cache`; as `run_junit`."""
     found = {"robolectric.offline": "true", "robolectric.dependency.dir": str(cache.resolve())}
-    return run_junit(test_classes(APP_TESTS), classpath, {**found, **properties})
+    return run_junit(classes or test_classes(APP_TESTS), classpath, {**found, **properties}, libraries)
 
 
 def _jar(path: Path, folder: Path) -> Path:
@@ -95,8 +101,16 @@ def test_classes(folder: Path) -> list[str]:
     return [".".join(path.relative_to(folder).with_suffix("").parts) for path in files]
 
 
-def run_junit(classes: Sequence[str], classpath: Iterable[Path], properties: Mapping[str, str]) -> int:
+def run_junit(
+    classes: Sequence[str], classpath: Iterable[Path], properties: Mapping[str, str], libraries: Path | None = None
+) -> int:
     """Run JUnit tests.
+
+    Args:
+      classes: names of the test classes.
+      classpath: where they and all that they need are.
+      properties: for `System.getProperty`.
+      libraries: folder of native libraries, and of what these need.
 
     Returns:
       how many ran.
@@ -106,7 +120,10 @@ def run_junit(classes: Sequence[str], classpath: Iterable[Path], properties: Map
     """
     defined = [f"-D{key}={value}" for key, value in properties.items()]
     joined = os.pathsep.join(map(str, classpath))
-    shown = run("java", *OPTIONS, *defined, "-cp", joined, "org.junit.runner.JUnitCore", *classes)
+    if libraries is not None:
+        defined.append(f"-Djava.library.path={libraries}")
+    environment = None if libraries is None else {**os.environ, "LD_LIBRARY_PATH": str(libraries)}
+    shown = run("java", *OPTIONS, *defined, "-cp", joined, "org.junit.runner.JUnitCore", *classes, env=environment)
     passed = re.search(r"^OK \((\d+) tests?\)", shown, re.M)
     if passed is None:
         raise BuildError(f"JUnit did not say OK:\n{shown[-2000:]}")

@@ -12,6 +12,8 @@ from sqz_tf.base.errors import SqzError
 DEBIAN_PACKAGES = {
     "aapt": "aapt",
     "aapt2": "aapt",
+    "clang": "clang",
+    "ld.lld": "lld",
     "zipalign": "zipalign",
     "apksigner": "apksigner",
     "java": "openjdk-17-jdk-headless",
@@ -20,6 +22,8 @@ DEBIAN_PACKAGES = {
     "mvn": "maven",
 }
 """Program → Debian package that has it."""
+DEMO = Path(__file__).resolve().parent.parent
+"""The app's folder."""
 FRAMEWORK_RESOURCES = Path("/usr/share/android-framework-res/framework-res.apk")
 """Android's own resources (API 29), from Debian's android-framework-res."""
 

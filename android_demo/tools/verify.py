@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from android_demo.tools.apk import APPLICATION, MIN_SDK, PAGE, TARGET_SDK
+from android_demo.tools.apk import APPLICATION, TARGET_SDK
+from android_demo.tools.natives import ABIS, EXACT, MIN_SDK, PAGE
 from android_demo.tools.process import BuildError, run
 from sqz_tf.base.json_files import parse
 
@@ -38,21 +39,17 @@ class Verdict:
     libraries: list[Library]
     locales: list[str]
 
-    @property
-    def fits_16_kb_pages(self) -> bool:
-        """Whether every native library can be loaded in place on a device with 16 KB pages."""
-        return all(lib.offset % PAGE == 0 and lib.segment_alignment >= PAGE for lib in self.libraries)
-
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {**asdict(self), "fits_16_kb_pages": self.fits_16_kb_pages}
+        return asdict(self)
 
 
 def verify(apk: Path, abis: list[str]) -> Verdict:
     """Check a signed package.
 
     Raises:
-      BuildError: it is not signed, not aligned, misses something, or compresses a model.
+      BuildError: it is not signed, not aligned, misses something, compresses a model, or has a library that
+        a device with 16 KB pages cannot load.
     """
     signature = run("apksigner", "verify", "--verbose", "--min-sdk-version", str(MIN_SDK), apk)
     for scheme in ("v2", "v3"):
@@ -62,9 +59,10 @@ def verify(apk: Path, abis: list[str]) -> Verdict:
     _check_badging(badging)
     with zipfile.ZipFile(apk) as package:
         _expect("classes.dex" in package.namelist(), "no classes.dex")
-        models = _models(package)
+        models = _models(package, abis)
         libraries = [_library(apk, package, info) for info in package.infolist() if info.filename.endswith(".so")]
-    _expect({lib.path.split("/")[1] for lib in libraries} == set(abis), f"native libraries for {abis} expected")
+    wanted = sorted(f"lib/{abi}/{name}" for abi in abis for name in ABIS[abi].libraries)
+    _expect(sorted(lib.path for lib in libraries) == wanted, f"native libraries {wanted} expected")
     locales = re.search(r"^locales: (.*)$", badging, re.M)
     names = [name for name in re.findall(r"'([^']*)'", locales.group(1) if locales else "") if name != "--_--"]
     data = apk.read_bytes()
@@ -88,8 +86,8 @@ def _check_badging(badging: str) -> None:
     _expect("  uses-feature: name='android.hardware.camera" not in badging, "devices without a camera are shut out")
 
 
-def _models(package: zipfile.ZipFile) -> list[dict[str, Any]]:
-    """Return the bundled models after comparing each file with its hash."""
+def _models(package: zipfile.ZipFile, abis: list[str]) -> list[dict[str, Any]]:
+    """Return the bundled models after comparing each file with its hash; `exact`: whether their C is there as well."""
     text = package.read(f"{MODELS}models.json")
     listed: list[dict[str, Any]] = parse(text, dict[str, Any], what="models.json")["models"]
     for entry in listed:
@@ -97,6 +95,7 @@ def _models(package: zipfile.ZipFile) -> list[dict[str, Any]]:
             _expect(hashlib.sha256(package.read(MODELS + file)).hexdigest() == digest, f"{file} has changed")
         stored = package.getinfo(MODELS + entry["file"]).compress_type == zipfile.ZIP_STORED
         _expect(stored, f"{entry['file']} is compressed")
+        entry["exact"] = all(entry["sha256"].encode() in package.read(f"lib/{abi}/{EXACT}") for abi in abis)
     return listed
 
 
@@ -107,14 +106,18 @@ def _library(apk: Path, package: zipfile.ZipFile, info: zipfile.ZipInfo) -> Libr
         name, extra = struct.unpack("<HH", file.read(4))
     offset = info.header_offset + 30 + name + extra
     _expect(offset % PAGE == 0, f"{info.filename} begins at {offset}, no multiple of {PAGE}")
-    return Library(info.filename, info.file_size, offset, segment_alignment(package.read(info)))
+    segments = segment_alignment(package.read(info))
+    _expect(segments >= PAGE, f"the segments of {info.filename} are aligned to {segments}, less than {PAGE}")
+    return Library(info.filename, info.file_size, offset, segments)
 
 
 def segment_alignment(elf: bytes) -> int:
-    """Return the smallest alignment of the loadable segments of a 64-bit little-endian ELF file."""
-    _expect(elf[:6] == b"\x7fELF\x02\x01", "a native library is no 64-bit ELF file")
-    table = struct.unpack_from("<Q", elf, 32)[0]
-    size, count = struct.unpack_from("<HH", elf, 54)
+    """Return the smallest alignment of the loadable segments of a little-endian ELF file."""
+    _expect(elf[:4] == b"\x7fELF" and elf[4] in (1, 2) and elf[5] == 1, "a native library is no little-endian ELF file")
+    wide = elf[4] == 2
+    word, start, sizes, align = ("<Q", 32, 54, 48) if wide else ("<I", 28, 42, 28)
+    table = struct.unpack_from(word, elf, start)[0]
+    size, count = struct.unpack_from("<HH", elf, sizes)
     headers = [table + size * i for i in range(count)]
     loads = [at for at in headers if struct.unpack_from("<I", elf, at)[0] == 1]  # PT_LOAD
-    return int(min(struct.unpack_from("<Q", elf, at + 48)[0] for at in loads))
+    return int(min(struct.unpack_from(word, elf, at + align)[0] for at in loads))

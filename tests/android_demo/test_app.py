@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import io
 import itertools
 import json
 import re
@@ -14,22 +12,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import ExifTags, Image
 
 from android_demo.tools import apk, build, java, jvm, maven, models, process, verify
 from android_demo.tools.__main__ import main
+from android_demo.tools.natives import ABIS
 from converters.android_assets import android_assets
-from converters.tflite import pixels
-from converters.tflite.writer import read_attached
 from sqz_tf import export
 from sqz_tf.base.errors import OutputError
 from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.deploy import android
 from sqz_tf.images.decode import picture_size
 from sqz_tf.pipeline import job
-from tests.helpers import android_build, android_cases, android_photos, colour_network, echo_models
+from tests.helpers import (
+    android_build,
+    android_cases,
+    android_files,
+    android_package,
+    android_photos,
+    colour_network,
+    echo_models,
+)
 from tests.helpers.android_build import CACHE
-from tests.helpers.pixel_inputs import INPUTS
 
 pytestmark = pytest.mark.device
 
@@ -41,7 +44,6 @@ SPECS = (
     PreprocessSpec(19, 20, channels=1, fit="warp"),
 )
 SIZES = ((1, 1), (2, 3), (7, 5), (48, 48), (33, 90), (101, 60), (160, 121), (640, 480), (1, 300))
-BUNDLED = ("model0", "model1.0")
 FORMATS = re.compile(r"%\d\$[.\d]*[a-z]|%%")
 
 
@@ -102,113 +104,10 @@ def test_a_tflite_runtime_on_the_jvm_gives_pythons_bytes_and_answers(core, tmp_p
 # Core on its own ----------------------------------------------------------------------------------------------
 
 
-def odd_models() -> dict[str, bytes]:
-    """Return models whose names begin with what core must say of them."""
-    model, described = echo_models.model, echo_models.described
-    good = described(model())
-    spec = echo_models.SPEC
-    taller = dataclasses.replace(spec, height=2, resize_height=2)
-    latin = model() + zipped({"labels.txt": "café\n".encode("latin-1"), "preprocess.json": b"{}"})
-    cranes = ("red", "crane", "blue", "crane")
-    return {
-        "GOOD-int8": good,
-        "GOOD-uint8": described(model("uint8")),
-        "GOOD-powers_of_two": described(model(source_quantization=(1.0, 0))),
-        "GOOD-two_cranes": described(model(), cranes, wnids=["", "n02012849", "", "n03126707"]),
-        "GOOD-deflated": model() + zipped(read_attached(good), zipfile.ZIP_DEFLATED),
-        "NOT_TFLITE-empty": b"",
-        "NOT_TFLITE-png": echo_models.picture(1, 2, 3),
-        "NOT_QUANTIZED-float": described(model("float32")),
-        "NO_LABELS-plain": model(),
-        "NO_LABELS-none": described(model(), labels=None),
-        "LABEL_COUNT-three_of_four": described(model(), echo_models.LABELS[:3]),
-        "LABEL_COUNT-five_of_four": described(model(), (*echo_models.LABELS, "extra")),
-        "DAMAGED-labels_latin_1": latin,
-        "DAMAGED-two_inputs": described(model(inputs=2)),
-        "DAMAGED-five_channels": described(model(shape=(1, 1, 4, 5))),
-        "DAMAGED-zip_changed": good.replace(b"crane", b"crate"),
-        "PREPROCESS-none": described(model(), preprocess=None),
-        "PREPROCESS-another_size": described(model(), preprocess=taller),
-        "PREPROCESS-no_json": model() + zipped({"labels.txt": b"a\nb\nc\nd\n", "preprocess.json": b"{"}),
-        "PREPROCESS-wnids": described(model(), wnids=["n02012849"]),
-        "PREPROCESS-scale": described(model(source_quantization=(1 / 128, -128))),
-        "PREPROCESS-fit": described(model(), fit="stretch"),
-        **inputs_as_python_reads_them(),
-    }
-
-
-def inputs_as_python_reads_them() -> dict[str, bytes]:
-    """Return a model for each quantization of an input, named by what Python's rule says of it."""
-    models = {}
-    for number, (dtype, scale, zero_point, _) in enumerate(INPUTS):
-        fault = pixels.fault(dtype, scale, zero_point, echo_models.SPEC.scale, alone=True)
-        content = echo_models.model(dtype, source_quantization=(scale, zero_point))
-        models[f"{'PREPROCESS' if fault else 'GOOD'}-input_{number}"] = echo_models.described(content)
-    return models
-
-
-def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
-    whole = io.BytesIO()
-    with zipfile.ZipFile(whole, "w", method) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return whole.getvalue()
-
-
-def turned_photos() -> dict[str, bytes]:
-    """Return pictures whose names begin with their orientation."""
-    image = Image.new("RGB", (16, 8), "orange")
-    photos = {"1-plain.jpg": encoded(image, "JPEG"), "0-plain.gif": encoded(image, "GIF"), "1-empty.jpg": b""}
-    for orientation, (form, endian) in itertools.product(range(1, 9), (("JPEG", "<"), ("PNG", ">"), ("WEBP", "<"))):
-        exif = Image.Exif()
-        exif.endian = endian
-        exif[ExifTags.Base.Make] = "a maker with a long name"
-        exif[ExifTags.Base.Orientation] = orientation
-        photos[f"{orientation}-turned.{form}"] = encoded(image, form, exif=exif)
-    exif[ExifTags.Base.Orientation] = 9
-    photos["1-nonsense.jpg"] = encoded(image, "JPEG", exif=exif)
-    filled = photos["6-turned.JPEG"]
-    photos["6-filled.jpg"] = filled[:2] + b"\xff\xff" + filled[2:]
-    photos["1-far.jpg"] = filled.replace(b"II*\0\x08\0\0\0", b"II*\0\xff\xff\xff\x7f")
-    assert photos["1-far.jpg"] != filled
-    photos["6-behind.png"] = exif_last(photos["6-turned.PNG"])
-    photos["6-behind.webp"] = riff_with(photos["6-turned.WEBP"], b"ABCD" + struct.pack("<I", 600_001) + bytes(600_002))
-    photos["1-endless.png"] = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", 1 << 20, b"IDAT") + bytes((1 << 20) + 4)
-    photos["1-endless.webp"] = b"RIFF\x40\0\0\0WEBPABCD" + struct.pack("<i", -8) + bytes(32)
-    return photos
-
-
-def exif_last(png: bytes) -> bytes:
-    """Return the file with a large chunk of picture data before its eXIf, as writers that append metadata leave it."""
-    start = png.index(b"eXIf") - 4
-    end = start + 12 + struct.unpack_from(">I", png, start)[0]
-    large = struct.pack(">I4s", 600_000, b"IDAT") + bytes(600_004)
-    return png[:start] + png[end:-12] + large + png[start:end] + png[-12:]
-
-
-def riff_with(webp: bytes, chunk: bytes) -> bytes:
-    """Return the file with a chunk more before its EXIF, which WebP puts behind the picture."""
-    at = webp.index(b"EXIF")
-    return webp[:at] + chunk + webp[at:]
-
-
-def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, form, **options)
-    return file.getvalue()
-
-
-def filled(folder: Path, files: dict[str, bytes], ending: str = "") -> str:
-    folder.mkdir()
-    for name, data in files.items():
-        (folder / f"{name}{ending}").write_bytes(data)
-    return str(folder)
-
-
 def test_core_on_its_own(core, tmp_path):
     properties = {
-        "sqz.models": filled(tmp_path / "models", odd_models(), ".tflite"),
-        "sqz.photos": filled(tmp_path / "photos", turned_photos()),
+        "sqz.models": android_files.filled(tmp_path / "models", android_files.odd_models(), ".tflite"),
+        "sqz.photos": android_files.filled(tmp_path / "photos", android_files.turned_photos()),
     }
     classes = [name for name in jvm.test_classes(jvm.CORE_TESTS) if ".Same" not in name]
     assert jvm.run_junit(classes, core, properties) > 45
@@ -221,6 +120,7 @@ import java.nio.*;
 public class Interpreter {
     public static class Options {
         public Options setUseXNNPACK(boolean on) { return this; }
+        public Options setNumThreads(int count) { return this; }
     }
 
     private ByteBuffer tensor;
@@ -297,8 +197,8 @@ def test_the_two_files_to_copy_need_nothing_else(core, tmp_path):
 def test_the_code_in_the_readme_compiles(android_tools, tmp_path):
     source = tmp_path / "Readme.java"
     source.write_text(readme_code())
-    have = maven.fetch(["app", "api36"], CACHE)
-    libraries = [java.classes_of_aar(aar, tmp_path) for aar in have["app"]]
+    have = maven.fetch(["tensorflow", "api36"], CACHE)
+    libraries = [java.classes_of_aar(aar, tmp_path) for aar in have["tensorflow"]]
     classpath = [*libraries, build.api_jar(have["api36"][0])]
     java.compile_java([source, *two_files()], classpath, tmp_path / "readme")
 
@@ -317,17 +217,14 @@ def test_the_code_in_the_readme_answers_for_every_picture(core, tmp_path):
 # The app ------------------------------------------------------------------------------------------------------
 
 
-def export_folder(folder: Path, model: bytes) -> Path:
-    folder.mkdir(parents=True)
-    (folder / "model_int8.tflite").write_bytes(model)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an app's assets with two models."""
     folder = tmp_path_factory.mktemp("bundle")
-    exports = [export_folder(folder / name, android_cases.pixels_model(SPECS[i])) for i, name in enumerate(BUNDLED)]
+    exports = [
+        android_files.export_folder(folder / name, android_cases.pixels_model(SPECS[i]))
+        for i, name in enumerate(android_package.BUNDLED)
+    ]
     android.bundle(exports, folder / "assets")
     return folder / "assets"
 
@@ -365,29 +262,30 @@ def test_every_text_is_there_in_both_languages():
 
 
 @pytest.fixture(scope="module")
-def package(assets, android_tools, tmp_path_factory) -> tuple[Path, verify.Verdict]:
-    out = tmp_path_factory.mktemp("android")
-    return out, build.build(assets, ["arm64-v8a"], out, CACHE)
+def package(android_tools) -> tuple[Path, verify.Verdict]:
+    small = android_package.small_package()
+    return small.folder, verify.verify(small.apk, list(ABIS))
 
 
-def test_the_package_is_signed_aligned_and_holds_the_models(package, assets):
+def test_the_package_is_signed_aligned_and_holds_the_models(package):
     out, verdict = package
     assert {path.name for path in out.iterdir() if path.is_file()} == {"sqz-demo.apk", "report.json", "debug.keystore"}
-    assert [entry["name"] for entry in verdict.models] == list(BUNDLED)
+    assert [(entry["name"], entry["exact"]) for entry in verdict.models] == [("model0", True), ("model1.0", False)]
     assert json.loads((out / "report.json").read_text())["sha256"] == maven.sha256(out / "sqz-demo.apk")
-    assert verdict.bytes < 4_000_000
+    assert verdict.bytes < 26_000_000
     assert verdict.locales == ["ko"]
-    (library,) = verdict.libraries
-    assert (library.path, library.offset % 16384) == ("lib/arm64-v8a/libtensorflowlite_jni.so", 0)
-    assert library.segment_alignment in (4096, 16384)
-    assert verdict.fits_16_kb_pages == (library.segment_alignment == 16384)
+    names = ["libjnitensorflowlite.so", "libsqz_exact.so", "libsqz_fast.so"]
+    wanted = [f"lib/{abi}/{name}" for abi in ("arm64-v8a", "x86_64") for name in names]
+    paths = {library.path for library in verdict.libraries}
+    assert paths == {*wanted, "lib/armeabi-v7a/libsqz_exact.so"}
+    assert {(library.offset % 16384, library.segment_alignment) for library in verdict.libraries} == {(0, 16384)}
     with zipfile.ZipFile(out / "sqz-demo.apk") as archive:
         info = archive.getinfo("assets/models/model0.tflite")
         assert info.compress_type == zipfile.ZIP_STORED
-        assert archive.read(info) == (assets / "models" / "model0.tflite").read_bytes()
+        assert archive.read(info) == (out / "assets" / "models" / "model0.tflite").read_bytes()
         labels = archive.read("assets/models/model0.labels.txt").decode().splitlines()
-        assert labels[:2] == ["pixel 0", "pixel 1"]
-        assert b"Apache License" in archive.read("assets/licences/tensorflow-lite-2.16.1.txt")
+        assert labels == ["blue", "green", "grey", "red"]
+        assert b"Apache License" in archive.read("assets/licences/tensorflow.txt")
 
 
 def repacked(source: Path, target: Path, change: Any) -> Path:
@@ -405,7 +303,7 @@ def repacked(source: Path, target: Path, change: Any) -> Path:
     [
         ("model0.tflite is compressed", "assets/models/model0.tflite", zipfile.ZIP_DEFLATED, None),
         ("model0.labels.txt has changed", "assets/models/model0.labels.txt", zipfile.ZIP_DEFLATED, b"cat\n"),
-        ("is compressed", "lib/arm64-v8a/libtensorflowlite_jni.so", zipfile.ZIP_DEFLATED, None),
+        ("is compressed", "lib/arm64-v8a/libsqz_fast.so", zipfile.ZIP_DEFLATED, None),
     ],
 )
 def test_a_package_that_is_not_right_is_refused(package, tmp_path, fault, entry, method, data):
@@ -419,9 +317,24 @@ def test_a_package_that_is_not_right_is_refused(package, tmp_path, fault, entry,
     changed = repacked(out / "sqz-demo.apk", tmp_path / "changed.zip", change)
     signed = apk.sign(changed, out / "debug.keystore", tmp_path / "signed.apk")
     with pytest.raises(process.BuildError, match=fault):
-        verify.verify(signed, ["arm64-v8a"])
+        verify.verify(signed, list(ABIS))
     with pytest.raises(process.BuildError):
-        verify.verify(changed, ["arm64-v8a"])  # not signed
+        verify.verify(changed, list(ABIS))  # not signed
+
+
+def test_a_library_for_pages_of_4_kb_is_refused(package, tmp_path):
+    out, _ = package
+    (aar, _) = maven.fetch(["tensorflow"], CACHE)["tensorflow"]
+    with zipfile.ZipFile(aar) as archive:
+        old = archive.read("jni/arm64-v8a/libtensorflowlite_jni.so")
+
+    def change(info: zipfile.ZipInfo, content: bytes) -> tuple[str, bytes, int]:
+        return info.filename, old if info.filename.endswith("libsqz_fast.so") else content, info.compress_type
+
+    changed = repacked(out / "sqz-demo.apk", tmp_path / "changed.zip", change)
+    signed = apk.sign(changed, out / "debug.keystore", tmp_path / "signed.apk")
+    with pytest.raises(process.BuildError, match=r"libsqz_fast\.so are aligned to 4096, less than 16384"):
+        verify.verify(signed, list(ABIS))
 
 
 def test_a_package_that_is_not_right_is_not_left(tmp_path, monkeypatch):
@@ -511,25 +424,28 @@ def test_the_command_says_what_is_missing(tmp_path, capsys):
     assert main([str(tmp_path / "nothing"), "--only-bundle", "--assets", str(tmp_path / "assets")]) == 1
     assert "model_int8.tflite; expected an output folder of python -m sqz_tf.export" in capsys.readouterr().err
     assert not (tmp_path / "assets").exists()
-    twins = [str(export_folder(tmp_path / part / "same", b"")) for part in "ab"]
+    twins = [str(android_files.export_folder(tmp_path / part / "same", b"")) for part in "ab"]
     assert main([*twins, "--only-bundle", "--assets", str(tmp_path / "assets")]) == 1
     assert "two folders are called same" in capsys.readouterr().err
 
 
-def test_bundling_replaces_what_was_there(tmp_path):
+def test_bundling_replaces_what_was_there(android_tools, tmp_path):
     first, second = (
-        export_folder(tmp_path / name, echo_models.described(echo_models.model())) for name in ("first", "second")
+        android_files.export_folder(tmp_path / name, echo_models.described(echo_models.model()))
+        for name in ("first", "second")
     )
     (second / "LICENCE.weights.txt").write_text("as it is")
     android.bundle([first], tmp_path / "assets")
-    assert main([str(second), "--only-bundle", "--assets", str(tmp_path / "assets")]) == 0
+    command = [str(second), "--only-bundle", "--abi", "armeabi-v7a", "--assets", str(tmp_path / "assets")]
+    assert main([*command, "--out", str(CACHE.parent)]) == 0
+    assert [path.name for path in (tmp_path / "jniLibs" / "armeabi-v7a").iterdir()] == ["libsqz_exact.so"]
     names = {path.name for path in (tmp_path / "assets" / "models").iterdir()}
     assert names == {"second.tflite", "second.labels.txt", "second.licence.txt", "models.json"}
 
 
 def test_a_bundle_that_cannot_be_written_leaves_the_earlier_one(tmp_path, monkeypatch):
     model = echo_models.described(echo_models.model())
-    android.bundle([export_folder(tmp_path / "first", model)], tmp_path / "assets")
+    android.bundle([android_files.export_folder(tmp_path / "first", model)], tmp_path / "assets")
     write = Path.write_bytes
 
     def full(path: Path, data: bytes) -> int:
@@ -537,7 +453,7 @@ def test_a_bundle_that_cannot_be_written_leaves_the_earlier_one(tmp_path, monkey
             raise OSError(28, "No space left on device")
         return write(path, data)
 
-    second = export_folder(tmp_path / "second", model)
+    second = android_files.export_folder(tmp_path / "second", model)
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OutputError, match="assets cannot be written"):
         android.bundle([second], tmp_path / "assets")
@@ -575,13 +491,24 @@ def test_segment_alignment_is_the_smallest_of_the_loadable_ones():
         struct.pack_into("<I", header, 64 + 56 * i, kind)
         struct.pack_into("<Q", header, 64 + 56 * i + 48, alignment)
     assert verify.segment_alignment(bytes(header)) == 16384
-    with pytest.raises(process.BuildError, match="no 64-bit ELF"):
+    with pytest.raises(process.BuildError, match="no little-endian ELF"):
         verify.segment_alignment(b"MZ" + bytes(100))
+
+
+def test_segments_of_32_bit_libraries_are_read_too():
+    header = bytearray(52 + 2 * 32)
+    header[:6] = b"\x7fELF\x01\x01"
+    struct.pack_into("<I", header, 28, 52)
+    struct.pack_into("<HH", header, 42, 32, 2)
+    for i, alignment in enumerate((16384, 4096)):
+        struct.pack_into("<I", header, 52 + 32 * i, 1)
+        struct.pack_into("<I", header, 52 + 32 * i + 28, alignment)
+    assert verify.segment_alignment(bytes(header)) == 4096
 
 
 @pytest.mark.parametrize("passed", [True, False])
 def test_an_export_is_bundled_if_it_has_passed(tmp_path, monkeypatch, passed):
-    folder = export_folder(tmp_path / "photos", echo_models.described(echo_models.model()))
+    folder = android_files.export_folder(tmp_path / "photos", echo_models.described(echo_models.model()))
     monkeypatch.setattr(job, "execute", lambda *_: ({"gate": {"passed": passed}}, folder))
     monkeypatch.setattr(export, "_job", lambda *_: None)
     monkeypatch.setattr(export, "_print_result", lambda *_: None)

@@ -17,6 +17,7 @@ import org.sqztf.core.Catalog;
 import org.sqztf.core.Classifier;
 import org.sqztf.core.Engine;
 import org.sqztf.core.FrameGate;
+import org.sqztf.core.Kernels;
 import org.sqztf.core.Screen;
 import org.sqztf.core.ScreenState;
 import org.sqztf.core.ScreenState.Message;
@@ -52,13 +53,13 @@ final class Session implements Screen.Effects {
 
     /** What makes engines; tests run another runtime than the phone's. */
     interface Engines {
-        Engine open(byte[] model, int threads, boolean fast);
+        Engine open(byte[] file, SqzModel model, int threads, boolean fast);
     }
 
     static Engines engines = new Engines() {
         @Override
-        public Engine open(byte[] model, int threads, boolean fast) {
-            return new TfliteEngine(model, threads, fast);
+        public Engine open(byte[] file, SqzModel model, int threads, boolean fast) {
+            return Kernels.open(file, model, threads, fast);
         }
     };
 
@@ -214,7 +215,7 @@ final class Session implements Screen.Effects {
         try {
             byte[] file = bundled.read(entry.file);
             SqzModel model = entry.open(file, bundled.read(entry.labelsFile));
-            classifier = new Classifier(model, engines.open(file, threads, fast));
+            classifier = new Classifier(model, engines.open(file, model, threads, fast));
         } catch (SqzModel.ModelException error) {
             why = Message.of(error.fault);
             what = Texts.of(error);
@@ -227,11 +228,12 @@ final class Session implements Screen.Effects {
         }
         final Message fault = why;
         final String detail = what;
+        final boolean runsFast = fault == null && classifier.fast();
         onMain(new Runnable() {
             @Override
             public void run() {
                 if (fault == null) {
-                    screen.modelLoaded(ticket);
+                    screen.modelLoaded(ticket, runsFast);
                 } else {
                     screen.modelFailed(ticket, fault, detail);
                 }

@@ -9,11 +9,11 @@ final class Texts {
 
     /** Return what to say: of the model or photo if there is something, else of the camera; may be empty. */
     static String message(Resources resources, ScreenState state) {
-        if (state.message != null) {
+        int camera = state.source == ScreenState.Source.LIVE ? camera(state.camera) : 0;
+        if (state.message != null && !(state.isNote() && camera != 0)) {
             String text = resources.getString(message(state.message));
             return state.detail.isEmpty() ? text : text + " (" + state.detail + ")";
         }
-        int camera = state.source == ScreenState.Source.LIVE ? camera(state.camera) : 0;
         if (camera != 0) {
             return resources.getString(camera);
         }
@@ -48,6 +48,10 @@ final class Texts {
                 return R.string.message_photo_reduced;
             case PHOTO_READING:
                 return R.string.message_photo_reading;
+            case FAST_ONLY:
+                return R.string.message_fast_only;
+            case EXACT_ONLY:
+                return R.string.message_exact_only;
             default:
                 return R.string.message_photo_unreadable;
         }

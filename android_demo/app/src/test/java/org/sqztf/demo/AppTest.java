@@ -143,12 +143,12 @@ public class AppTest {
         ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class).setup();
         MainActivity activity = controller.get();
         Phone.settle(activity);
-        activity.session().screen.chooseFast(true);
+        activity.session().screen.chooseFast(false);
         activity.session().screen.photo(Phone.PHOTO.toString());
         Bundle saved = new Bundle();
         controller.saveInstanceState(saved).pause().stop().destroy();
         MainActivity next = Robolectric.buildActivity(MainActivity.class).setup(saved).get();
-        assertTrue(state(next).fast);
+        assertFalse(state(next).fast);
         assertEquals(ScreenState.Source.PHOTO, state(next).source);
     }
 

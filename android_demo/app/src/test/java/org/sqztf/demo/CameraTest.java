@@ -140,16 +140,21 @@ public class CameraTest {
     @Test
     public void anEngineWithoutMemoryIsToldAndMayBeTriedAgain() throws Exception {
         MainActivity activity = live();
-        Session.engines = (model, threads, fast) -> new Engine() {
+        Session.engines = (file, model, threads, fast) -> new Engine() {
             @Override
             public void run(ByteBuffer input, ByteBuffer output) {
                 throw new OutOfMemoryError();
             }
 
             @Override
+            public boolean fast() {
+                return fast;
+            }
+
+            @Override
             public void close() {}
         };
-        activity.session().screen.chooseFast(true);
+        activity.session().screen.chooseThreads(state(activity).threads == 1 ? 2 : 1);
         Phone.settle(activity);
         CameraFeed.deliver(new FakeFrame(640, 480, 50), 6, activity);
         Phone.settle(activity);

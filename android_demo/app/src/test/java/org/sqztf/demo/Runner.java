@@ -5,7 +5,7 @@ import org.junit.runners.model.InitializationError;
 import org.robolectric.RobolectricTestRunner;
 import org.robolectric.internal.bytecode.InstrumentationConfiguration;
 
-/** Robolectric, with TFLite's classes left outside: their native library can be loaded once only. */
+/** Robolectric, with the classes of native libraries left outside: these can be loaded once only. */
 public final class Runner extends RobolectricTestRunner {
     public Runner(Class<?> tests) throws InitializationError {
         super(tests);
@@ -14,6 +14,6 @@ public final class Runner extends RobolectricTestRunner {
     @Override
     protected InstrumentationConfiguration createClassLoaderConfig(FrameworkMethod method) {
         return new InstrumentationConfiguration.Builder(super.createClassLoaderConfig(method))
-                .doNotAcquirePackage("org.bytedeco.").build();
+                .doNotAcquirePackage("org.bytedeco.").doNotAcquirePackage("org.sqztf.core.").build();
     }
 }

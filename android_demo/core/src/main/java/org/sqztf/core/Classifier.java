@@ -68,6 +68,11 @@ public final class Classifier {
         return scores;
     }
 
+    /** Tell whether the fast kernels run it. */
+    public boolean fast() {
+        return engine.fast();
+    }
+
     /** Free the engine. */
     public void close() {
         engine.close();

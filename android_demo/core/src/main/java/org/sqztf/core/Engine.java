@@ -2,7 +2,7 @@ package org.sqztf.core;
 
 import java.nio.ByteBuffer;
 
-/** Something that runs a model: TFLite on the phone, another runtime in tests. */
+/** Something that runs a model: {@link FastEngine} or {@link ExactEngine} in the app, another runtime in tests. */
 public interface Engine {
 
     /** The engine failed; other errors are of the picture, not of the model. */
@@ -21,6 +21,9 @@ public interface Engine {
      * @param output direct, one byte for each class; written from its start
      */
     void run(ByteBuffer input, ByteBuffer output);
+
+    /** Tell whether these are the fast kernels, whose rounding is XNNPACK's; otherwise the bytes are the reference's. */
+    boolean fast();
 
     /** Free what the engine holds; it cannot be used afterwards. */
     void close();

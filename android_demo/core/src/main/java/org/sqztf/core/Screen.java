@@ -86,7 +86,7 @@ public final class Screen {
         this.maxThreads = Math.max(1, maxThreads);
         model = Math.max(0, this.models.indexOf(saved.get("model")));
         threads = limited(number(saved.get("threads"), Math.min(4, this.maxThreads)));
-        fast = "true".equals(saved.get("fast"));
+        fast = !"false".equals(saved.get("fast"));
         asked = "true".equals(saved.get("asked"));
         dismissed = "true".equals(saved.get("dismissed"));
         if (saved.get("photo") != null) {
@@ -279,7 +279,7 @@ public final class Screen {
         }
     }
 
-    /** The user has chosen between the kit's own rounding and faster kernels. */
+    /** The user has chosen between fast kernels and those that give a microcontroller's bytes. */
     public void chooseFast(boolean on) {
         if (on != fast) {
             fast = on;
@@ -301,14 +301,22 @@ public final class Screen {
         effects.loadModel(modelTicket, model, threads, fast);
     }
 
-    /** The model can be used. */
-    public void modelLoaded(int ticket) {
+    /**
+     * The model can be used.
+     *
+     * @param runsFast whether the fast kernels run it, which need not be those that were asked for
+     */
+    public void modelLoaded(int ticket, boolean runsFast) {
         if (ticket == modelTicket) {
             modelReady = true;
             if (source == Source.PHOTO) {
                 read();
             } else if (source == Source.FROZEN) {
                 live(); // the frame was classified by another model
+            }
+            if (runsFast != fast) {
+                fast = runsFast;
+                say(fast ? Message.FAST_ONLY : Message.EXACT_ONLY, "");
             }
             show();
         }

@@ -47,7 +47,9 @@ public final class ScreenState {
         PHOTO_UNREADABLE,
         PHOTO_TOO_LARGE,
         PHOTO_REDUCED,
-        PHOTO_READING;
+        PHOTO_READING,
+        FAST_ONLY,
+        EXACT_ONLY;
 
         /** Return what to say of a model that cannot be used. */
         public static Message of(SqzModel.Fault fault) {
@@ -76,7 +78,7 @@ public final class ScreenState {
     public final int threads;
     /** The most threads that can be chosen. */
     public final int maxThreads;
-    /** Whether TFLite's faster kernels (XNNPACK) run, whose rounding differs from the kit's by design. */
+    /** Whether the fast kernels run (XNNPACK), which round as it does; otherwise those of a microcontroller. */
     public final boolean fast;
     /** Best first; empty while nothing has been classified. */
     public final List<SqzModel.Answer> answers;
@@ -107,6 +109,11 @@ public final class ScreenState {
     /** Tell whether the model that was asked for did not load or run. */
     public boolean modelFailed() {
         return !modelReady && message != null && message.compareTo(Message.ENGINE_FAILED) <= 0;
+    }
+
+    /** Tell whether the message is about nothing that went wrong and may give way to another. */
+    public boolean isNote() {
+        return message == Message.FAST_ONLY || message == Message.EXACT_ONLY;
     }
 
     /** Return what the button for trouble does now. */

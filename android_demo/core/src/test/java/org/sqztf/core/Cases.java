@@ -69,7 +69,11 @@ final class Cases {
 
     /** Read the folder that {@link #FOLDER} names. */
     Cases() throws IOException, SqzModel.ModelException {
-        File folder = new File(System.getProperty(FOLDER));
+        this(System.getProperty(FOLDER));
+    }
+
+    /** Read a folder. */
+    Cases(String folder) throws IOException, SqzModel.ModelException {
         try (DataInputStream file =
                 new DataInputStream(new BufferedInputStream(Files.newInputStream(new File(folder, "cases").toPath())))) {
             for (int left = file.readInt(); left > 0; left--) {

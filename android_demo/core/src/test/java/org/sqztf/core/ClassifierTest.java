@@ -20,6 +20,11 @@ public class ClassifierTest {
         }
 
         @Override
+        public boolean fast() {
+            return true;
+        }
+
+        @Override
         public void close() {}
     }
 

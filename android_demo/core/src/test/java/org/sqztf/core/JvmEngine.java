@@ -8,7 +8,12 @@ import org.bytedeco.tensorflowlite.FlatBufferModel;
 import org.bytedeco.tensorflowlite.Interpreter;
 import org.bytedeco.tensorflowlite.InterpreterBuilder;
 
-/** TFLite's own kernels, as the app has them, from TFLite's C++ library for the JVM. */
+/**
+ * TFLite's own kernels on the JVM, where nothing of the package can run.
+ *
+ * <p>They give the reference kernels' bytes on x86-64 Linux. They are not the app's: what it runs is tested with the
+ * package's own libraries.
+ */
 public final class JvmEngine implements Engine {
     private static final int OK = 0;
 
@@ -16,8 +21,11 @@ public final class JvmEngine implements Engine {
     private final FlatBufferModel model;
     private final BuiltinOpResolverWithoutDefaultDelegates resolver;
     private final Interpreter interpreter;
+    private final boolean fast;
 
-    public JvmEngine(byte[] bytes) {
+    /** Load a model; {@code fast} is what {@link #fast} is to say, for tests of the app. */
+    public JvmEngine(byte[] bytes, boolean fast) {
+        this.fast = fast;
         file = new BytePointer(bytes);
         model = FlatBufferModel.BuildFromBuffer(file, bytes.length);
         resolver = new BuiltinOpResolverWithoutDefaultDelegates();
@@ -43,6 +51,11 @@ public final class JvmEngine implements Engine {
 
     private static BytePointer data(org.bytedeco.tensorflowlite.TfLiteTensor tensor) {
         return new BytePointer(tensor.data().data());
+    }
+
+    @Override
+    public boolean fast() {
+        return fast;
     }
 
     @Override

@@ -22,7 +22,7 @@ public class SameScoresTest {
             }
             if (classifiers[one.model] == null) {
                 classifiers[one.model] =
-                        new Classifier(cases.models.get(one.model), new JvmEngine(cases.files.get(one.model)));
+                        new Classifier(cases.models.get(one.model), new JvmEngine(cases.files.get(one.model), false));
             }
             Classifier classifier = classifiers[one.model];
             List<SqzModel.Answer> answers = classifier.classify(one.pixels, one.orientation).answers;

@@ -28,6 +28,7 @@ public class ScreenTest {
     private final List<String> asked = new ArrayList<>();
     private ScreenState shown;
     private int modelTicket;
+    private boolean fastAsked;
     private int photoTicket;
     private Screen screen;
     private String picture = "";
@@ -56,6 +57,7 @@ public class ScreenTest {
         @Override
         public void loadModel(int ticket, int model, int threads, boolean fast) {
             modelTicket = ticket;
+            fastAsked = fast;
             asked.add("load " + model + " " + threads + " " + fast);
         }
 
@@ -96,7 +98,7 @@ public class ScreenTest {
     private void runLive() {
         screen.start(true, true, false);
         screen.cameraRunning();
-        screen.modelLoaded(modelTicket);
+        screen.modelLoaded(modelTicket, fastAsked);
         taken();
     }
 
@@ -105,7 +107,7 @@ public class ScreenTest {
     @Test
     public void theFirstStartAsksForTheCameraAndLoadsTheModel() {
         screen.start(true, false, false);
-        assertEquals(Arrays.asList("load 0 4 false", "permission"), taken());
+        assertEquals(Arrays.asList("load 0 4 true", "permission"), taken());
         assertEquals(Camera.ASKING, shown.camera);
         assertFalse(shown.modelReady);
     }
@@ -156,7 +158,7 @@ public class ScreenTest {
         screen = new Screen(effects, MODELS, 8, screen.save());
         screen.start(true, false, false); // by itself it does not ask
         assertEquals(Camera.RATIONALE, shown.camera);
-        assertEquals(Collections.singletonList("load 0 4 false"), taken());
+        assertEquals(Collections.singletonList("load 0 4 true"), taken());
         screen.act();
         assertEquals(Collections.singletonList("permission"), taken());
         screen.permission(false, false);
@@ -212,7 +214,7 @@ public class ScreenTest {
         screen.photo("content://photo");
         screen.start(true, false, false);
         assertFalse(taken().contains("permission"));
-        screen.modelLoaded(modelTicket);
+        screen.modelLoaded(modelTicket, fastAsked);
         screen.freeze(); // back to the camera
         assertEquals(Arrays.asList("photo content://photo", "permission"), taken());
         assertEquals(Source.LIVE, shown.source);
@@ -226,7 +228,7 @@ public class ScreenTest {
         screen.start(false, false, false);
         assertEquals(Camera.NONE, shown.camera);
         assertEquals(Action.NONE, shown.action());
-        screen.modelLoaded(modelTicket);
+        screen.modelLoaded(modelTicket, fastAsked);
         screen.photo("content://photo");
         screen.result(photoTicket, RESULT);
         assertEquals(ANSWERS, shown.answers);
@@ -285,7 +287,7 @@ public class ScreenTest {
         assertEquals(0, screen.frameTicket());
         screen.cameraRunning();
         assertEquals(0, screen.frameTicket());
-        screen.modelLoaded(modelTicket);
+        screen.modelLoaded(modelTicket, fastAsked);
         assertNotEquals(0, screen.frameTicket());
     }
 
@@ -296,10 +298,10 @@ public class ScreenTest {
         screen.result(old, RESULT);
         assertEquals(ANSWERS, shown.answers);
         screen.chooseModel(1);
-        assertEquals(Arrays.asList("load 1 4 false"), taken());
+        assertEquals(Arrays.asList("load 1 4 true"), taken());
         assertTrue(shown.answers.isEmpty());
         screen.result(old, RESULT);
-        screen.modelLoaded(modelTicket);
+        screen.modelLoaded(modelTicket, fastAsked);
         screen.result(old, RESULT);
         assertTrue(shown.answers.isEmpty());
         screen.result(screen.frameTicket(), RESULT);
@@ -313,10 +315,10 @@ public class ScreenTest {
         int first = modelTicket;
         screen.chooseModel(0);
         screen.modelFailed(first, Message.MODEL_DAMAGED, "");
-        screen.modelLoaded(first);
+        screen.modelLoaded(first, fastAsked);
         assertFalse(shown.modelReady);
         assertEquals(null, shown.message);
-        screen.modelLoaded(modelTicket);
+        screen.modelLoaded(modelTicket, fastAsked);
         assertTrue(shown.modelReady);
         assertEquals(0, shown.model);
     }
@@ -326,12 +328,29 @@ public class ScreenTest {
         runLive();
         screen.chooseThreads(4);
         screen.chooseModel(0);
-        screen.chooseFast(false);
+        screen.chooseFast(true);
         screen.chooseModel(7);
         assertEquals(Collections.emptyList(), taken());
         screen.chooseThreads(99);
-        screen.chooseFast(true);
-        assertEquals(Arrays.asList("load 0 8 false", "load 0 8 true"), taken());
+        screen.chooseFast(false);
+        assertEquals(Arrays.asList("load 0 8 true", "load 0 8 false"), taken());
+    }
+
+    @Test
+    public void kernelsThatAreNotThereAreToldAndNotShownAsRunning() {
+        runLive();
+        screen.chooseFast(false);
+        screen.modelLoaded(modelTicket, true);
+        assertTrue(shown.modelReady);
+        assertTrue(shown.fast);
+        assertEquals(Message.FAST_ONLY, shown.message);
+        assertTrue(shown.isNote());
+        assertFalse(shown.modelFailed());
+        screen.chooseThreads(2);
+        assertEquals(Arrays.asList("load 0 4 false", "load 0 2 true"), taken());
+        screen.modelLoaded(modelTicket, false);
+        assertFalse(shown.fast);
+        assertEquals(Message.EXACT_ONLY, shown.message);
     }
 
     @Test
@@ -345,7 +364,7 @@ public class ScreenTest {
             assertEquals(Action.RETRY_MODEL, shown.action());
             taken();
             screen.act();
-            assertEquals(Arrays.asList("load 0 4 false"), taken());
+            assertEquals(Arrays.asList("load 0 4 true"), taken());
             assertEquals(null, shown.message);
         }
         assertEquals(Message.MODEL_LABELS, Message.of(SqzModel.Fault.LABEL_COUNT));
@@ -433,7 +452,7 @@ public class ScreenTest {
         screen.result(screen.frameTicket(), RESULT);
         screen.freeze();
         screen.chooseModel(1);
-        screen.modelLoaded(modelTicket);
+        screen.modelLoaded(modelTicket, fastAsked);
         assertEquals(Source.LIVE, shown.source);
     }
 
@@ -463,7 +482,7 @@ public class ScreenTest {
         assertEquals(null, shown.message);
         screen.chooseModel(1);
         assertEquals(null, shown.message); // it is the model that is waited for
-        screen.modelLoaded(modelTicket);
+        screen.modelLoaded(modelTicket, fastAsked);
         assertEquals(Message.PHOTO_READING, shown.message);
     }
 
@@ -491,8 +510,8 @@ public class ScreenTest {
         screen.photo("content://a");
         taken();
         screen.chooseModel(1);
-        screen.modelLoaded(modelTicket);
-        assertEquals(Arrays.asList("load 1 4 false", "photo content://a"), taken());
+        screen.modelLoaded(modelTicket, fastAsked);
+        assertEquals(Arrays.asList("load 1 4 true", "photo content://a"), taken());
     }
 
     @Test
@@ -528,14 +547,14 @@ public class ScreenTest {
         runLive();
         screen.chooseModel(1);
         screen.chooseThreads(2);
-        screen.chooseFast(true);
+        screen.chooseFast(false);
         screen.photo("content://a");
         Map<String, String> saved = screen.save();
         taken();
         screen = new Screen(effects, MODELS, 8, saved);
         screen.start(true, true, false);
-        assertEquals(Arrays.asList("load 1 2 true"), taken());
-        screen.modelLoaded(modelTicket);
+        assertEquals(Arrays.asList("load 1 2 false"), taken());
+        screen.modelLoaded(modelTicket, fastAsked);
         assertEquals(Arrays.asList("photo content://a"), taken());
         assertEquals(Source.PHOTO, shown.source);
     }

@@ -1,0 +1,1 @@
+/* jni.h of a JDK includes it and needs nothing of it. */

@@ -1,0 +1,3 @@
+/* A library of Android's that lends its name only. */
+extern const char lends_its_name;
+const char lends_its_name = 1;
