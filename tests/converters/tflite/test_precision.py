@@ -111,6 +111,7 @@ def test_what_tensorflow_writes_is_refused_with_what_to_do(
 
 @pytest.mark.slow
 @pytest.mark.training
+@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")
 def test_the_three_lines_that_are_told_make_what_can_be_compiled(tmp_path: Path) -> None:
     (tmp_path / "m.tflite").write_bytes(converted(INT8))
     assert precision(read_model((tmp_path / "m.tflite").read_bytes())) == INT8
