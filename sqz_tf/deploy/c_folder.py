@@ -33,7 +33,7 @@ def write_folder(folder: Path, files: Mapping[str, str], overwrite: bool = False
     Raises:
       OutputError: there is something else, or the disk refuses.
     """
-    folder = absolute(folder)
+    folder = absolute(folder) if os.path.islink(folder) else folder
     with writing(folder):
         replaced = _check_place(folder, overwrite)
         with beside(folder) as place:

@@ -9,6 +9,7 @@ import re
 import struct
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -510,7 +511,7 @@ def test_segments_of_32_bit_libraries_are_read_too():
 def test_an_export_is_bundled_if_it_has_passed(tmp_path, monkeypatch, passed):
     folder = android_files.export_folder(tmp_path / "photos", echo_models.described(echo_models.model()))
     monkeypatch.setattr(job, "execute", lambda *_: ({"gate": {"passed": passed}}, folder))
-    monkeypatch.setattr(export, "_job", lambda *_: None)
+    monkeypatch.setattr(export, "_job", lambda *_: SimpleNamespace(notes=()))
     monkeypatch.setattr(export, "_print_result", lambda *_: None)
     monkeypatch.setattr(android, "ASSETS", tmp_path / "assets")
     assert export.main(["--android", "--out", str(tmp_path / "out"), "--quiet"]) == (0 if passed else 1)

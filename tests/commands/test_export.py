@@ -172,6 +172,7 @@ def test_a_killed_and_resumed_run_gives_the_same_bytes(photos: Path, tmp_path: P
     assert not (tmp_path / "photos.work").exists()
 
 
+@pytest.mark.slow
 def test_bypass_adds_only_add(unbroken: Path) -> None:
     model = read_model((unbroken / "model_int8.tflite").read_bytes())
     assert set(model.op_names) == {"CONV_2D", "MAX_POOL_2D", "CONCATENATION", "ADD", "MEAN", "SOFTMAX"}
@@ -198,6 +199,7 @@ def test_powers_of_two_from_pictures_to_verdict(tmp_path: Path) -> None:
     assert not any(any(tensor.zero_point) for tensor in model.tensors if tensor.index not in model.outputs)
 
 
+@pytest.mark.slow
 def test_class_names_survive_and_are_escaped(unbroken: Path) -> None:
     assert (unbroken / "labels.txt").read_text().splitlines() == ["<red>", "blue sky", "grün"]
     page = (unbroken / "report.html").read_text()
@@ -205,6 +207,7 @@ def test_class_names_survive_and_are_escaped(unbroken: Path) -> None:
     assert "&lt;red&gt;" in page
 
 
+@pytest.mark.slow
 def test_a_failed_gate_keeps_the_result_aside() -> None:
     folder = refused_folder()
     assert "made to fail" in (folder / "stdout").read_text()
@@ -283,6 +286,7 @@ def test_help_and_version_are_quick_to_load() -> None:
         assert flag in export("--help").stdout
 
 
+@pytest.mark.slow
 def test_pixels_reach_the_model_as_preprocess_makes_them(unbroken: Path, photos: Path) -> None:
     classifier = Classifier(unbroken / "model_int8.tflite")
     picture = decode((photos / "grün" / "0.png").read_bytes())

@@ -69,6 +69,7 @@ def test_without_tflite_micro_an_export_goes_to_its_end(rejected: Path) -> None:
 
 
 @pytest.mark.training
+@pytest.mark.slow
 def test_the_failure_names_pruning_not_quantization(rejected: Path) -> None:
     (failure,) = Export.open(rejected).report["gate"]["failures"]
     assert failure.startswith("float-int8: top-1 falls by")
@@ -76,6 +77,7 @@ def test_the_failure_names_pruning_not_quantization(rejected: Path) -> None:
 
 
 @pytest.mark.training
+@pytest.mark.slow
 def test_a_rejected_result_is_rejected_again(rejected: Path) -> None:
     command = [sys.executable, "-m", "sqz_tf.check", str(rejected), "--json", "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
@@ -86,6 +88,7 @@ def test_a_rejected_result_is_rejected_again(rejected: Path) -> None:
 
 
 @pytest.mark.training
+@pytest.mark.slow
 def test_a_folder_without_the_reference_is_judged_with_a_note(rejected: Path) -> None:
     reference = rejected / REFERENCE
     kept = reference.read_bytes()

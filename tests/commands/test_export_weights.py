@@ -123,6 +123,7 @@ def test_published_zeros_survive(imagenet: Path) -> None:
     assert all(both["tflite"] >= both["pruned"] for both in layers.values())
 
 
+@pytest.mark.slow
 def test_the_app_gives_pythons_answers_to_real_photographs(imagenet: Path, tmp_path: Path) -> None:
     classpath = android_build.core(tmp_path)
     photos = sorted((dev_data("imagenet_dev") / "images").iterdir())[:20]
@@ -145,6 +146,7 @@ def test_the_package_gives_pythons_answers_to_a_hundred_photographs(imagenet: Pa
         android_package.assert_fast(package, abi, given)
 
 
+@pytest.mark.slow
 def test_the_app_with_this_network_is_small(imagenet: Path, tmp_path: Path) -> None:
     android_build.require_android()
     android.bundle([imagenet], tmp_path / "assets")

@@ -103,7 +103,8 @@ def test_with_powers_of_two_the_mean_of_the_scores_gets_all_256_steps() -> None:
     assert found["pool10"][1] < 0.7 * (ranges["pool10"][1] - ranges["pool10"][0]), "no finer than before"
 
 
-@pytest.mark.parametrize("per_channel", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("per_channel", [False, True])
 def test_powers_of_two_survive_a_bypass_and_a_layer_that_is_always_zero(per_channel: bool) -> None:
     model, grid = change_pixels(network("complex"), Pixels(1.0), CENTRED), PowerOfTwoGrid(per_channel)
     dead = model.get_layer("fire6_squeeze1x1")

@@ -24,7 +24,10 @@ def test_a_channel_without_weights_leaves_its_layer_the_fast_kernel(target: str,
         model = net.bytes(net.conv(net.input(6, 5, 3), 8, dead=True, per_channel=per_channel))
         compilation = compiler.analyse(model, target)
         (choice,), (operator,) = compilation.choices, compilation.program.operators
-        fast = {"cortex-m4": ("sqz_conv_nine_row_dsp", "sqz_conv_odd_row_dsp"), "cortex-m55": ("sqz_conv_odd_row_mve",)}
+        fast = {
+            "cortex-m4": ("sqz_conv_nine_row_dsp", "sqz_conv_odd_row_dsp"),
+            "cortex-m55": ("sqz_conv_short_row_mve", "sqz_conv_odd_row_mve"),
+        }
         assert choice.function in fast[target]
         assert isinstance(operator.kernel, prog.ConvKernel)
         assert len(operator.kernel.requant.shift) == (8 if per_channel else 1)
