@@ -136,6 +136,7 @@ def test_the_app_gives_pythons_answers_to_real_photographs(imagenet: Path, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("sizes", [pytest.param(MANY, id="many")], indirect=True)
 def test_the_package_gives_pythons_answers_to_a_hundred_photographs(imagenet: Path) -> None:
     android_build.require_android()
     android_natives.require_machines()

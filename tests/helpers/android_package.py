@@ -22,7 +22,8 @@ from tests.helpers import android_cases, android_files, android_natives, colour_
 from tests.helpers.android_build import CACHE
 from tests.helpers.shared import shared
 
-PARTS = ("android_demo", "converters", "mcu/src", "tests/helpers/android_cases.py")
+PARTS = ("android_demo", "converters", "mcu/src", "tests/helpers/android_cases.py", "tests/helpers/echo_models.py",
+         "tests/helpers/android_package.py")  # fmt: skip
 MACHINES = ("tests/helpers/android_natives.py", "tests/helpers/bionic")
 BUNDLED = ("model0", "model1.0")
 SIXTY_FOUR = [name for name, abi in ABIS.items() if abi.tflite]
@@ -56,22 +57,27 @@ class Package:
         return android_natives.Device(abi, shared(f"device-{abi}", [abi, self.folder.name], make, *MACHINES))
 
 
-def packaged(models: Mapping[str, bytes]) -> Package:
-    """Return a package for all processors with these models; built once for all tests."""
+def packaged(models: Mapping[str, bytes], changing: Sequence[str] = ()) -> Package:
+    """Return a package for all processors with these models; built once for all tests.
+
+    Args:
+      models: name → bytes of a `.tflite`.
+      changing: names of models whose bytes hold the time they were made at.
+    """
 
     def make(folder: Path) -> None:
         exports = [android_files.export_folder(folder / name, model) for name, model in models.items()]
         android.bundle(exports, folder / "assets")
         build.build(folder / "assets", list(ABIS), folder, CACHE)
 
-    made_of = {name: hashlib.sha256(model).hexdigest() for name, model in models.items()}
+    made_of = {name: name in changing or hashlib.sha256(model).hexdigest() for name, model in models.items()}
     return Package(shared("package", made_of, make, *PARTS), tuple(models))
 
 
 def small_package() -> Package:
     """Return the package of most tests: colours, which C exists for, and a model whose scores are its input."""
     echo = android_cases.pixels_model(PreprocessSpec(32, 24, fit="warp", resize_width=40, resize_height=27))
-    return packaged(dict(zip(BUNDLED, (colour_network.net().int8_model, echo), strict=True)))
+    return packaged(dict(zip(BUNDLED, (colour_network.net().int8_model, echo), strict=True)), BUNDLED[1:])
 
 
 @dataclass(frozen=True)
