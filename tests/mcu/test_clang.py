@@ -24,15 +24,8 @@ pytestmark = pytest.mark.device
 MODULES = {"convolutions": convolutions, "depthwise": depthwise, "connected": connected}
 FILES = tuple(sorted({*convolutions.FAST, *depthwise.FILES, *connected.FILES}))
 FAST = (  # assembly that multiplies or widens
-    *(
-        "sqz_dsp_fours",
-        "sqz_dsp_sparse_fours",
-        "pairs_dsp_widen",
-        "nine_dsp_widen",
-        "sqz_dsp_four_sums",
-        "one_dsp_fours",
-    ),
-    *("depthwise_dsp_widen", "depthwise_dsp_unfold", "depthwise_dsp_sums"),
+    *("sqz_dsp_fours", "sqz_dsp_sparse_fours", "sqz_dsp_four_sums", "one_dsp_fours", "depthwise_dsp_sums"),
+    *("pairs_dsp_widen", "nine_dsp_widen", "depthwise_dsp_widen", "depthwise_dsp_unfold"),
 )
 
 
