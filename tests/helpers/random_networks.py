@@ -348,11 +348,12 @@ class _Builder:
         return self.net_.binary(operator, a, b, x, out, self.pick(-128, 3), self.pick("NONE", "RELU", "RELU6"))
 
     def _squeeze_excite(self, x: Map) -> Map:
-        """Scale a map's channels by what its mean says."""
+        """Scale a map's channels by what its mean says; the map may be read again."""
         gate = self.net_.conv(self.net_.reduce("MEAN", x, (1, 2)), x.channels, (1, 1))
         gate = self.net_.elementwise(self.pick("LOGISTIC", "HARD_SWISH"), gate, gate.scale, -128)
         a, b = self.pick((x, gate), (gate, x))
-        return self.net_.binary("MUL", a, b, x, x.scale * gate.scale * 60, self.pick(-128, 3))
+        y = self.net_.binary("MUL", a, b, x, x.scale * gate.scale * 60, self.pick(-128, 3))
+        return self.net_.add(y, x) if self.pick(True, False) else y
 
     def _turn(self, x: Map) -> Map:
         """Transpose, to few channels again."""

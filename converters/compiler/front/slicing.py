@@ -53,10 +53,11 @@ def _strided_slice(layer: ReadLayer) -> net.Slice:
     parts = [_Part(0, 1, size) for size in sizes]
     for axis, (begin, end, step, size) in enumerate(zip(begins, ends, steps, sizes, strict=False)):
         gone = bool(options["shrink_axis_mask"] >> axis & 1)
-        first = None if options["begin_mask"] >> axis & 1 and not gone else begin
+        first = None if options["begin_mask"] >> axis & 1 else begin
         last = None if options["end_mask"] >> axis & 1 else end
         if gone:
-            parts[axis] = _Part(begin + size if begin < 0 else begin, 1, 1, True)
+            place = first or 0
+            parts[axis] = _Part(place + size if place < 0 else place, 1, 1, True)
         else:
             start, stop, _ = slice(first, last, step).indices(size)
             parts[axis] = _Part(start, step, len(range(start, stop, step)))

@@ -12,7 +12,7 @@ import numpy as np
 
 from converters.compiler.faults import check
 from converters.compiler.front import network as net
-from converters.compiler.limits import LARGEST_STEP
+from converters.compiler.limits import LARGEST_SIDE, LARGEST_STEP
 from converters.compiler.middle import arithmetic, elementwise, resizing
 from converters.compiler.middle import program as prog
 from converters.compiler.middle.constant import with_constant_channels
@@ -83,6 +83,8 @@ def mean(kind: net.Mean, source: net.FeatureMap, target: net.FeatureMap) -> prog
     zero_sum = source.zero_point * pixels - kind.value * kind.padding
     requant = _mean_requant(pixels, source, target)
     columns = source.width // width
+    row = columns * source.channels
+    check(row <= LARGEST_SIDE, f"it sums {row:,} values of each row; expected at most {LARGEST_SIDE:,}")
     return prog.MeanKernel(requant, pixels, width, columns * source.channels, zero_sum)
 
 

@@ -139,6 +139,9 @@ def _is_in_place(schedule: Schedule, i: int, operator: prog.Operator, read: int)
     source, target = schedule.lives[read], schedule.lives[operator.output]
     whole_rows = operator.kernel.out_channels == schedule.program.streams[operator.output].channels
     both_transient = source.transient and target.transient and source.dies == i
+    streams = schedule.program.streams
+    if streams[read].row_bytes < streams[operator.output].row_bytes:  # one pixel that meets all: read to the row's end
+        return False
     return both_transient and whole_rows and operator.band == 1 and may_overwrite(operator.kernel)
 
 

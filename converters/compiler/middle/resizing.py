@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from converters.compiler.faults import check
 from converters.compiler.front import network as net
 from converters.compiler.middle import program as prog
 
@@ -29,7 +30,7 @@ def nearest(kind: net.Resize, size: int, target: int) -> np.ndarray:
         scale = np.float32(size - 1) / np.float32(target - 1)
     half = np.float32(0.5)
     at = (np.arange(target, dtype=np.float32) + (half if kind.half_pixels else np.float32(0))) * scale
-    found = np.floor(at + half) if kind.align_corners else np.floor(at)
+    found = np.floor(at.astype(np.float64) + 0.5) if kind.align_corners else np.floor(at)
     return np.clip(found, 0, size - 1).astype(np.int64)
 
 
@@ -38,7 +39,12 @@ def axis(kind: net.Resize, size: int, target: int) -> prog.Axis:
     scale = (UNIT * size + target // 2) // target
     if kind.align_corners and target > 1:
         scale = (UNIT * (size - 1) + (target - 1) // 2) // (target - 1)
-    return prog.Axis(scale, scale // 2 - UNIT // 2 if kind.half_pixels else 0, size)
+    found = prog.Axis(scale, scale // 2 - UNIT // 2 if kind.half_pixels else 0, size)
+    beyond = neighbours(found, target)[0].max() >= size
+    check(
+        not beyond, f"from {size} to {target} TFLite reads beyond the map; expected other sizes, or half_pixel_centers"
+    )
+    return found
 
 
 def neighbours(along: prog.Axis, target: int) -> tuple[np.ndarray, np.ndarray]:

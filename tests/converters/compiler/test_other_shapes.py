@@ -75,6 +75,26 @@ def resized(operator: str, size: tuple[int, int], *how: bool) -> Change:
     return lambda n, x: n.conv(n.resize(f"RESIZE_{operator}", x, size, *how), 2)
 
 
+def gated_beside(n: Net, x: Map) -> Map:
+    """Scale a map by one column, and read both again."""
+    gate = n.requantize(n.reduce("MEAN", x, (2,)), 0.03, 3)
+    return n.conv(n.add(n.binary("MUL", x, gate, x, x.scale / 3), x), 3)
+
+
+def excited_sequence(n: Net, x: Map) -> Map:
+    """Squeeze and excite a sequence, with a bypass."""
+    y = n.conv(n.reshape(x, 1, 1, 36, 4), 4, (1, 3))
+    gate = n.elementwise("LOGISTIC", n.conv(n.reduce("MEAN", y, (1, 2)), 4, (1, 1)), 0, 0)
+    return n.dense(n.add(n.binary("MUL", y, gate, y, y.scale / 2), y), 3)
+
+
+def masked_place(n: Net, x: Map) -> Map:
+    """Take the row that a mask says to begin with, whatever the begin is."""
+    y = n.strided_slice(x, (0, 2, 0, 0), (0, 3, 0, 0), (1, 1, 1, 1), (1,))
+    n.graph.operators[-1].builtinOptions.beginMask = 0b0010
+    return n.dense(y, 3)
+
+
 def between_groups(n: Net, x: Map) -> Map:
     """Shuffle channels as ShuffleNet does."""
     y = n.transpose(n.reshape(n.conv(x, 6), 1, 6, 6, 2, 3), 0, 1, 2, 4, 3)
@@ -114,6 +134,10 @@ CHANGES: dict[str, Change] = {
     "bilinear_some": resized("BILINEAR", (4, 9), True),
     "maximum_of_channels": reduced("REDUCE_MAX", 3),
     "attention": attention,
+    "gated_beside": gated_beside,
+    "excited_sequence": excited_sequence,
+    "masked_place": masked_place,
+    "halves_of_float32": resized("NEAREST_NEIGHBOR", (83, 95), True),
     "turned_rows": lambda n, x: n.conv(n.transpose(x, 0, 1, 3, 2), 2),
     "slope_each": lambda n, x: n.conv(n.prelu(x, n.constant((6, 6, 4), 0.01, 3), x.scale, 4), 2),
     "constant_map": lambda n, x: n.conv(n.binary("SUB", n.constant((1, 6, 6, 4), 0.03, 3), x, x, x.scale * 1.7), 2),
@@ -163,6 +187,11 @@ def test_transposed_convolutions_use_the_fast_kernels() -> None:
         (lambda n, x: n.strided_slice(x, (0, 3, 0, 0), (0, 2, 0, 0), (1, 1, 1, 1)), "expected sizes from 1"),
         (lambda n, x: n.reduce("MEAN", x, (2, 3)), r"it reduces axes \[2, 3\]; expected height, width or both"),
         (lambda n, x: n.transpose(n.reshape(x, 1, 6, 6, 2, 2), 0, 1, 3, 2, 4), "expected at most 4 dimensions here"),
+        (lambda n, x: n.resize("RESIZE_BILINEAR", n.reduce("MEAN", x, (1, 2)), (65, 3)), "1 to 65 TFLite reads beyond"),
+        (
+            lambda n, x: n.reduce("MEAN", n.resize("RESIZE_NEAREST_NEIGHBOR", x, (6, 16500)), (1,)),
+            "it sums 66,000 values",
+        ),
         (lambda n, x: n.blocks("SPACE_TO_DEPTH", x, 4), r"\(6, 6, 4\) has no whole blocks of 4"),
     ],
 )
