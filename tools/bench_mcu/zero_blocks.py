@@ -24,7 +24,7 @@ from tools.bench_mcu.graphs import GRAPHS, squeezenet
 
 CONV_2D = 3
 BOARD = "mps2-an386"
-HEAD = ("net", "weights", "instructions", "of dense", "weights + tables", "code", "RAM in all", "output is TFLite's")
+HEAD = ("net", "weights", "instructions", "of dense", "cycles, modelled, of dense", "weights + tables", "code", "RAM in all", "output is TFLite's")
 
 
 def without_blocks(model: bytes, share: float, skip: int = 0) -> bytes:
@@ -54,8 +54,9 @@ def _smallest(weights: np.ndarray, share: float) -> np.ndarray:
 def row(name: str, each: Measurement, dense: Measurement) -> str:
     """Return a line of the table."""
     ratio, told = f"{each.instructions / dense.instructions:.3f}", "yes" if each.equal else "NO"
+    cycles = f"{each.cycles / dense.cycles:.3f}" if each.cycles and dense.cycles else ""
     sizes = (f"{size:,}" for size in (each.model_bytes, each.code_bytes, each.ram_bytes))
-    return f"| {' | '.join([each.graph, name, f'{each.instructions:,}', ratio, *sizes, told])} |"
+    return f"| {' | '.join([each.graph, name, f'{each.instructions:,}', ratio, cycles, *sizes, told])} |"
 
 
 def build_parser() -> argparse.ArgumentParser:
