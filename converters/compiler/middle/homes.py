@@ -62,6 +62,9 @@ class Homes:
     def _is_written_for(self, number: int) -> bool:
         if self.readers[number] != 1 or number not in self.producers or self.graph.views[number] != number:
             return False
-        kind = self.producers[number].kind
-        whole_row = isinstance(kind, net.Mean) and kind.over == "H"  # its kernel writes all columns as one pixel
-        return not whole_row or self.graph.maps[number].width == 1
+        return self.graph.maps[number].width == 1 or not _writes_whole_rows(self.producers[number].kind)
+
+
+def _writes_whole_rows(kind: net.LayerKind) -> bool:
+    """Whether a kernel leaves no bytes of others between the pixels that it writes."""
+    return isinstance(kind, net.ConstantMap | net.Softmax) or (isinstance(kind, net.Mean) and kind.over == "H")
