@@ -24,7 +24,17 @@ from tools.bench_mcu.graphs import GRAPHS, squeezenet
 
 CONV_2D = 3
 BOARD = "mps2-an386"
-HEAD = ("net", "weights", "instructions", "of dense", "cycles, modelled, of dense", "weights + tables", "code", "RAM in all", "output is TFLite's")
+HEAD = (
+    "net",
+    "weights",
+    "instructions",
+    "of dense",
+    "cycles, modelled, of dense",
+    "weights + tables",
+    "code",
+    "RAM in all",
+    "output is TFLite's",
+)
 
 
 def without_blocks(model: bytes, share: float, skip: int = 0) -> bytes:
