@@ -80,7 +80,7 @@ class _Builder:
         parts += [self._fire, self._branches, self._reduction, self._dense_block, self._pad, self._requantize]
         parts += [self._reshape, self._tall, self._elementwise, self._binary, self._squeeze_excite, self._turn]
         parts += [self._prelu, self._reduce, self._groups, self._dilated, self._joined, self._pad_channels]
-        parts += [self._sliced, self._split, self._transposed, self._resized, self._blocks, self._each]
+        parts += [self._sliced, self._split, self._transposed, self._resized, self._blocks, self._each, self._scores]
         part = self.pick(*parts)
         self.told.append(part.__name__.strip("_"))
         return part(x)
@@ -179,9 +179,12 @@ class _Builder:
 
     def _branch(self, x: Map, like: Map) -> Map:
         out = (like.scale, like.zero_point)
-        kind = self.pick("3x3", "1x1 3x3", "pool 1x1", "5x5", "pad 3x3", "reuse", "two")
+        kind = self.pick("3x3", "1x1 3x3", "pool 1x1", "5x5", "pad 3x3", "reuse", "two", "constant")
         if kind == "reuse":
             return like
+        if kind == "constant":
+            shape = (*like.shape[:3], self.number(1, 3))
+            return Map(self.net_.constant(shape, *out), shape, *out)
         if kind == "1x1 3x3":
             x = self.net_.conv(x, 2, (1, 1))
         elif kind == "pool 1x1":
@@ -193,6 +196,13 @@ class _Builder:
             padded = self.net_.pad(x, value=self._outside())
             return self.net_.conv(padded, self.number(1, 4), kernel, padding="VALID", out=out)
         return self.net_.conv(x, self.number(1, 4), kernel, out=out)
+
+    def _scores(self, x: Map) -> Map:
+        """Concatenate scores of each pixel with another map."""
+        x = self.net_.conv(x, self._channels(), (1, 1))
+        scores = self.net_.softmax(x) if self.pick(True, False) else self.net_.log_softmax(x)
+        other = self.net_.conv(x, self.number(1, 4), out=(scores.scale, scores.zero_point))
+        return self.net_.concat(self.pick([scores, other], [other, scores, other]))
 
     def _reduction(self, x: Map) -> Map:
         """Concatenate two or three branches that halve the map, in different places."""
