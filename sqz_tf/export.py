@@ -240,7 +240,7 @@ def _job(arguments: argparse.Namespace, options: Options, console: Console) -> J
         job: Job = from_weights(options, weights, arguments.calibration_data, console.step)
     else:
         job = from_scratch(options, console.step)
-    require_possible(job.plan, *job.learnt)
+    require_possible(job.plan, *job.learnt, job.held)
     return job
 
 

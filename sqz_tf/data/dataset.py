@@ -30,7 +30,7 @@ from sqz_tf.data.rows import (
     write_images,
 )
 from sqz_tf.data.sources import UNLABELLED, Item, Source, open_source, reading_of
-from sqz_tf.data.splits import SPLITS, check_fractions, counts_by_class, split, spread
+from sqz_tf.data.splits import SPLITS, asked, check_fractions, counts_by_class, split, spread
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.find import Entry, ImageSet, scan
 
@@ -157,7 +157,9 @@ def _summarised(config: DataConfig, source: Source, progress: Progress | None) -
 
 def _divided(rows: Rows, source: Source, config: DataConfig) -> dict[str, np.ndarray]:
     together = rows.keys() if source.files else None
-    return split(rows.labels, rows.digests, rows.given, source.classes, config, together)
+    splits = split(rows.labels, rows.digests, rows.given, source.classes, config, together)
+    rows.asked = asked(rows.labels, rows.given, splits, config)
+    return splits
 
 
 def default_input_size(summary: Summary) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 
 from sqz_tf.base.errors import DataError
 from sqz_tf.base.spec import PreprocessSpec, to_dict
-from sqz_tf.data.copies import copy_notes, known_copies, why_not
+from sqz_tf.data.copies import copy_notes, crowd_notes, crowds, kept_notes, known_copies, why_not
 from sqz_tf.data.sources import UNLABELLED, Item, Source
 from sqz_tf.data.splits import In, counts_by_class
 from sqz_tf.images import resize
@@ -73,6 +73,7 @@ class Rows:
         self.errors: list[ImageError] = []
         self.looks: list[Look | None] = []
         self.copies = 0
+        self.asked: dict[str, int] = {}
         self.judged = 0
         self._seen: dict[bytes, list[tuple[int, str | None]]] = {}
         self._across = Counter[str]()
@@ -125,13 +126,25 @@ class Rows:
         self._known = dict(known)
 
     def keys(self) -> tuple[bytes, ...]:
-        """Return a key for each row, the same for pictures that look the same."""
-        return tuple(self._known.get(digest, digest) for digest in self.digests)
+        """Return a key for each row, the same for pictures that look the same: bytes alone where looks tell nothing."""
+        crowded = self._crowds()
+        return tuple(
+            digest if label in crowded else self._known.get(digest, digest)
+            for digest, label in zip(self.digests, self.labels, strict=True)
+        )
 
-    def _is_apart(self, splits: dict[str, np.ndarray]) -> bool:
-        """Tell whether no picture is in two of the splits, byte for byte."""
+    def _crowds(self) -> dict[int, int]:
+        return crowds([self._known.get(digest, digest) for digest in self.digests], self.digests, self.labels)
+
+    def _across_splits(self, splits: dict[str, np.ndarray]) -> str:
+        """Say what became of pictures that are in two of the given splits, byte for byte."""
         held = [{self.digests[row] for row in splits[name].tolist()} for name in ("train", "validation", "test")]
-        return len(set.union(*held)) == sum(map(len, held))
+        kept = set(np.concatenate([splits[name] for name in ("train", "validation", "test")]).tolist())
+        known = set.union(*held)
+        out = sum(row not in kept and digest in known for row, digest in enumerate(self.digests))
+        told = "not trained on" if out == self._across["splits"] else f"{out} not trained on"
+        apart = len(known) == sum(map(len, held))
+        return told if apart else (f"{out} not trained on, " if out else "") + "accuracies may be too high"
 
     def notes(self, source: Source, splits: dict[str, np.ndarray]) -> tuple[str, ...]:
         """Say what was skipped, doubled, unbalanced or absent."""
@@ -148,13 +161,22 @@ class Rows:
         if self._across["splits"]:
             notes.append(
                 f"warning: {self._across['splits']} pictures are in two of the given splits, byte for byte: "
-                + ("not trained on" if self._is_apart(splits) else "accuracies may be too high")
+                + self._across_splits(splits)
             )
         if not source.trains:
             return tuple(notes)
         if source.files:
             notes += why_not(source.count)
+            notes += crowd_notes(self._crowds(), self.labels, source.classes)
             notes += copy_notes(self.keys(), self.digests, self.labels, self.names, splits)
+            if any(self.given):
+                notes += kept_notes(self.keys(), self.labels, source.classes, splits)
+            notes += [
+                f"warning: {name} has {len(splits[name])} pictures, less than half of the {wanted} asked for: copies "
+                "stay together"
+                for name, wanted in self.asked.items()
+                if 2 * len(splits[name]) < wanted
+            ]
         counts = np.bincount(self.labels, minlength=len(source.classes))
         if counts.min() and counts.max() > 3 * counts.min():
             low, high = int(counts.argmin()), int(counts.argmax())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -49,8 +49,8 @@ def split(
     Args:
       labels, digests, given: per picture its class, its SHA-256, and the source's own split or None.
       together: per picture a key, the same for copies, which stay on one side: those of one class are taken or left
-        as one, and what the source would train on is left out if a copy is held out. A class of too few different
-        pictures is split all the same.
+        as one, and what the source would train on is left out if a copy of the same class is held out, unless more
+        than half of the class would go. A class of too few different pictures is split all the same.
 
     Returns:
       int64 row numbers, in order of digest; those of calibration take one picture of each class in turn.
@@ -82,14 +82,41 @@ def split(
 
 
 def _held_out_too(part: dict[int, str], labels: Sequence[int], together: Sequence[bytes], least: int) -> list[int]:
-    """Return the rows of given splits whose copies lie in one that judges them, unless train would lose a class."""
+    """Return the rows of given splits that are to be left out, unless too little of a class would be left."""
+    doubled = judged_elsewhere(part, labels, together)
+    had = Counter((name, labels[row]) for row, name in part.items())
+    gone = Counter((part[row], labels[row]) for row in doubled)
+
+    def enough(name: str, label: int) -> bool:
+        left = had[name, label] - gone[name, label]
+        return left >= gone[name, label] and (name != "train" or left >= least)
+
+    return [row for row in doubled if enough(part[row], labels[row])]
+
+
+def judged_elsewhere(part: Mapping[int, str], labels: Sequence[int], together: Sequence[bytes]) -> list[int]:
+    """Return the rows that have a copy of the same class in a split that judges theirs.
+
+    Args:
+      part: the split of each row.
+      labels, together: as those of `split`.
+    """
     rank = {"train": 0, "validation": 1, "test": 2}
-    highest: dict[bytes, int] = {}
+    highest: dict[tuple[bytes, int], int] = {}
     for row, name in part.items():
-        highest[together[row]] = max(rank[name], highest.get(together[row], 0))
-    doubled = {row for row, name in part.items() if rank[name] < highest[together[row]]}
-    trained = Counter(labels[row] for row, name in part.items() if name == "train" and row not in doubled)
-    return [row for row in doubled if part[row] != "train" or trained[labels[row]] >= least]
+        key = (together[row], labels[row])
+        highest[key] = max(rank[name], highest.get(key, 0))
+    return [row for row, name in part.items() if rank[name] < highest[together[row], labels[row]]]
+
+
+def asked(
+    labels: Sequence[int], given: Sequence[str | None], splits: Mapping[str, np.ndarray], config: DataConfig
+) -> dict[str, int]:
+    """Return how many pictures the splits that are not given would have if none were copies."""
+    absent = {name: fraction for name, fraction in _fractions(config, len(labels)).items() if name not in given}
+    pools = Counter(labels[row] for name in ("train", *absent) for row in splits[name].tolist())
+    counts = [_counts(pool, list(absent.values())) for pool in pools.values()]
+    return {name: sum(each[position] for each in counts) for position, name in enumerate(absent)}
 
 
 def _groups(pool: Sequence[int], together: Sequence[bytes] | None, least: int) -> list[list[int]]:

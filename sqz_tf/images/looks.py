@@ -66,7 +66,8 @@ def copies(looks: Sequence[Look | None]) -> dict[int, int]:
       looks: of all pictures, where they are known.
 
     Returns:
-      For each picture that has a copy the first of its copies, all by their positions.
+      For each picture that has a copy the first of its copies, all by their positions. All look like that first one:
+      pictures of a film or a fixed camera, each like the one before, make no chain.
     """
     known = [position for position, each in enumerate(looks) if each is not None]
     if len(known) < 2:
@@ -76,22 +77,14 @@ def copies(looks: Sequence[Look | None]) -> dict[int, int]:
     tiny = np.array([np.frombuffer(each.tiny, np.uint8) for each in chosen])
     leader = list(range(len(chosen)))
     for a, b in _pairs(bits, tiny):
-        first, second = sorted((_root(leader, a), _root(leader, b)))
-        leader[second] = first
-    roots = [_root(leader, each) for each in range(len(chosen))]
-    times = Counter(roots)
-    return {known[each]: known[root] for each, root in enumerate(roots) if times[root] > 1}
-
-
-def _root(leader: list[int], each: int) -> int:
-    while leader[each] != each:
-        leader[each] = leader[leader[each]]
-        each = leader[each]
-    return each
+        if leader[a] == a and leader[b] == b:
+            leader[a] = b
+    times = Counter(leader)
+    return {known[each]: known[first] for each, first in enumerate(leader) if times[first] > 1}
 
 
 def _pairs(bits: np.ndarray, tiny: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Yield pairs of copies, each picture with some of those before it.
+    """Yield pairs of copies, each picture with some of those before it, in order of the pictures.
 
     Bits as -1 and 1 make of all distances one product of matrices, [rows, 64] by [64, rows before].
     """

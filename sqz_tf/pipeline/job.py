@@ -53,6 +53,11 @@ class Training:
         """The numbers of pictures that train and that calibrate."""
         return sum(self.summary.counts["train"]), sum(self.summary.counts["calibration"])
 
+    @property
+    def held(self) -> dict[str, int]:
+        """The numbers of pictures of the splits that judge."""
+        return {name: sum(self.summary.counts[name]) for name in ("validation", "test")}
+
     def make(self, run: Run) -> Made:
         """Run or resume the stages up to the quantized network."""
         from sqz_tf.pipeline.training import make
@@ -98,6 +103,11 @@ class Calibrating:
         asked = self.plan.data.calibration_images
         there = len(scan(self.calibration).entries) if self.calibration else len(self.found.entries) // 5
         return 0, min(asked, there)
+
+    @property
+    def held(self) -> dict[str, int]:
+        """The number of pictures that judge."""
+        return {"test": len(self.found.entries) - (0 if self.calibration else self.learnt[1])}
 
     def make(self, run: Run) -> Made:
         """Run or resume the stages up to the quantized network."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+from collections.abc import Mapping
 
 from sqz_tf.artifact.disk import NEED_BYTES
 from sqz_tf.base.errors import ConfigError, SqzError, translated
@@ -64,12 +65,13 @@ def require_tools(packing: bool = False) -> None:
                 raise ConfigError(f"{REQUIRE_VARIABLE}=1 asks for {runtime}, which cannot be used: {why}")
 
 
-def require_possible(plan: Plan, train: int, calibration: int) -> None:
+def require_possible(plan: Plan, train: int, calibration: int, held: Mapping[str, int] | None = None) -> None:
     """Refuse what a stage after the training could not take.
 
     Args:
       train: pictures to train on, 0 if nothing is trained.
       calibration: pictures to calibrate with.
+      held: pictures of each split that judges.
 
     Raises:
       ConfigError: the network is too large to be compiled, run or read, or there are too few pictures.
@@ -79,6 +81,9 @@ def require_possible(plan: Plan, train: int, calibration: int) -> None:
         raise ConfigError(
             "no picture is left to calibrate with", expected=f"at least {LEAST_OTHERS}, or --calibration-data"
         )
+    for name, count in (held or {}).items():
+        if not count:
+            raise ConfigError(f"no picture is left in {name}", expected="at least one", fix=f"add pictures to {name}")
     if plan.pack:
         _require_pack(plan, plan.pack, train or calibration)
     if not train and plan.quantize.epochs and calibration < 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from sqz_tf.base.spec import DataConfig, PreprocessSpec
 from sqz_tf.data import copies as copies_module
 from sqz_tf.data import dataset as dataset_module
 from sqz_tf.data import splits as splits_module
+from sqz_tf.data.rows import Rows
+from sqz_tf.data.sources import Item, Source
 from sqz_tf.images import looks as looks_module
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.looks import Look, copies, look
@@ -125,9 +128,69 @@ def test_what_is_held_out_is_not_trained_on_but_a_class_is_not_lost() -> None:
         "test": [3, 5],
     }
     parts = splits_module.split(
-        [*labels, 0], [*digests, b"9"], [*given, "train"], ["x", "y"], DataConfig("x"), [*keys, b"d"]
+        [*labels, 0, 0],
+        [*digests, b"8", b"9"],
+        [*given, "train", "train"],
+        ["x", "y"],
+        DataConfig("x"),
+        [*keys, b"d", b"e"],
     )
-    assert parts["train"].tolist() == [4, 6]
+    assert parts["train"].tolist() == [4, 6, 7]
+
+
+def test_validation_that_test_has_too_is_kept() -> None:
+    labels, given = [0] * 6, ["train", "train", "validation", "validation", "test", "test"]
+    digests, keys = [bytes([number]) for number in range(6)], [b"a", b"b", b"c", b"d", b"c", b"d"]
+    parts = splits_module.split(labels, digests, given, ["x"], DataConfig("x"), keys)
+    assert parts["validation"].tolist() == [2, 3]
+
+
+def test_pictures_each_like_the_one_before_are_no_chain() -> None:
+    film = [Look(0, bytes([3 * number]) * 192) for number in range(6)]
+    assert copies(film) == {0: 0, 1: 0, 2: 2, 3: 2, 4: 4, 5: 4}
+
+
+def test_many_of_a_class_that_look_the_same_are_not_taken_for_copies() -> None:
+    digests, labels = [bytes([number]) for number in range(20)], [0] * 12 + [1] * 8
+    keys = [b"same"] * 4 + digests[4:12] + [b"alike"] * 3 + digests[15:]
+    assert copies_module.crowds(keys, digests, labels) == {0: 4}
+    assert copies_module.crowds([b"byte for byte"] * 20, [b"byte for byte"] * 20, labels) == {}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 1), st.sampled_from(["train", "validation", "test"]), st.integers(0, 9), st.integers(0, 2)
+        ),
+        min_size=1,
+        max_size=40,
+        unique=True,
+    )
+)
+def test_every_picture_is_in_a_split_or_told(drawn: list[tuple[int, str, int, int]]) -> None:
+    """Pictures by class, given split, what they look like, and encoding."""
+    sure = [(label, split, 100 + label, 9) for label in (0, 1) for split in ("train", "validation", "test")]
+    rows, known = Rows(), {}
+    for number, (label, split, seen, form) in enumerate([*drawn, *sure]):
+        digest = f"{seen} {form} {split if form == 9 else ''}".encode()
+        known[digest] = str(seen).encode() + (split.encode() if form == 9 else b"")
+        rows.add(Item(f"{number}", label, split, None, None), digest)  # type: ignore[arg-type]
+    rows.know_copies(known)
+    parts = splits_module.split(rows.labels, rows.digests, rows.given, ["x", "y"], DataConfig("x"), rows.keys())
+    notes = rows.notes(Source("x", ("x", "y"), len(rows.labels), list, 3, "", files=True), parts)  # type: ignore[arg-type]
+    kept = sum(len(parts[name]) for name in ("train", "validation", "test"))
+    assert len(rows.labels) == kept + sum(map(told, notes))
+    assert all(len(parts[name]) for name in parts)
+
+
+def told(note: str) -> int:
+    """Return how many pictures a note says are left out."""
+    whole = re.search(
+        r"(\d+) pictures (?:are in two of the given splits, byte for byte|look like .*): not trained on", note
+    )
+    some = re.search(r"byte for byte: (\d+) not trained on", note)
+    return int((some or whole or [0, 0])[1])
 
 
 def test_summary_and_load_agree_on_copies(tmp_path: Path) -> None:

@@ -59,6 +59,14 @@ def test_what_no_later_stage_could_take_is_refused(made: Plan, pictures: tuple[i
         preflight.require_possible(made, *pictures)
 
 
+@pytest.mark.parametrize("name", ["validation", "test"])
+def test_a_split_without_pictures_is_refused_by_its_name(name: str) -> None:
+    with pytest.raises(
+        ConfigError, match=f"no picture is left in {name}; expected at least one; add pictures to {name}"
+    ):
+        preflight.require_possible(plan(), 100, 20, {"validation": 5, "test": 5, name: 0})
+
+
 def test_maps_that_no_worker_could_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     preflight.require_possible(plan(input_size=224, width=1.0), 100, 20)
     monkeypatch.setattr(worker, "MEMORY", 4 * feature_values(plan(input_size=224, width=1.0).model) - 1)
