@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,34 +17,47 @@ MAX_DEPTH = 64
 """Folders within folders."""
 MAX_ENTRIES = 1_500_000
 """Files and folders together; ImageNet has 1.3 million."""
-_SHOWN = 3  # links in a note
+_SHOWN = 3  # names in a note
 
 
 @dataclass(frozen=True)
 class Walk:
     """What lies below a folder, sorted, as paths from it with `/` between their parts.
 
-    `outside` are links that lead out of the folder, and where to; `again` are links to folders that are here anyway.
+    `outside` are links that lead out of the folder, and where to, `outer_folders` those of them that are to folders;
+    `again` are links to folders that are here anyway; `nowhere` counts links to nothing, or to themselves.
     """
 
     files: tuple[str, ...]
     folders: tuple[str, ...]
     outside: tuple[tuple[str, str], ...] = ()
     again: tuple[str, ...] = ()
+    outer_folders: tuple[str, ...] = ()
+    nowhere: int = 0
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know of the links that were left out."""
-        return tuple(filter(None, (self._outside_note(), self._again_note())))
+        return tuple(filter(None, (self._outside_note(), self._again_note(), self._nowhere_note())))
 
     def _outside_note(self) -> str:
-        targets = sorted({target for _, target in self.outside})
-        places = ", ".join(targets[:_SHOWN]) + (", …" if len(targets) > _SHOWN else "")
-        count = len(self.outside)
-        return f"{_links(count)} out of the folder, to {places}: left out" if count else ""
+        if not self.outside:
+            return ""
+        places = _some(sorted({target for _, target in self.outside}))
+        text = f"{_links(len(self.outside))} out of the folder, to {places}: left out"
+        if not self.outer_folders:
+            return text
+        return f"warning: {text}; if pictures there are meant, copy the folders in ({_some(self.outer_folders)})"
 
     def _again_note(self) -> str:
         return f"{_links(len(self.again))} to folders that are here already: left out" if self.again else ""
+
+    def _nowhere_note(self) -> str:
+        return f"{_links(self.nowhere)} nowhere: left out" if self.nowhere else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
 
 
 def _links(count: int) -> str:
@@ -76,14 +89,18 @@ class _Walker:
         self.folders: list[str] = []
         self.links: deque[str] = deque()  # to folders; after all folders proper, which they may lead to
         self.outside: list[tuple[str, str]] = []
+        self.outer_folders: list[str] = []
         self.again: list[str] = []
+        self.nowhere = 0
 
     def walk(self) -> Walk:
         self._enter("")
         while self.links:
             self._enter(self.links.popleft())
-        files, folders, again = (tuple(sorted(each)) for each in (self.files, self.folders, self.again))
-        return Walk(files, folders, tuple(sorted(self.outside)), again)
+        files, folders, again, outer = (
+            tuple(sorted(each)) for each in (self.files, self.folders, self.again, self.outer_folders)
+        )
+        return Walk(files, folders, tuple(sorted(self.outside)), again, outer, self.nowhere)
 
     def _enter(self, name: str) -> None:
         waiting = [name]
@@ -120,10 +137,12 @@ class _Walker:
         """Take a link for what it leads to; one that leads nowhere, or to itself, is no file."""
         path = self.root / name
         if not os.path.exists(path):
+            self.nowhere += 1
             return
         target = os.path.realpath(path)
         if not _inside(target, self.real):
             self.outside.append((name, target))
+            self.outer_folders += [name] * os.path.isdir(path)
         elif os.path.isdir(path):
             self.links.append(name)
         elif os.path.isfile(path):

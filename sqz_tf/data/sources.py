@@ -114,10 +114,12 @@ def _refuse_untrainable(path: Path, found: ImageSet) -> None:
             expected="one folder per class, or labels.csv",
         )
     if len(found.classes) == 1:
+        inside = path / found.classes[0]
+        deeper = f", or give {inside} if the classes are in there" if inside.is_dir() else ""
         raise DataError(
             f"{path} has one class only, {found.classes[0]!r}",
             expected="two or more classes",
-            fix=f"add a folder of other pictures, or give {path / found.classes[0]} if the classes are in there",
+            fix=f"add a folder of other pictures{deeper}",
         )
     splits = {entry.split for entry in found.entries}
     if None not in splits and "train" not in splits:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqz_tf.base.errors import DataError
-from sqz_tf.images.split_names import PLAIN, SPLITS, UNLABELLED, resolved, shown, split_of, unusual
+from sqz_tf.images.split_names import PLAIN, SPLITS, UNLABELLED, is_plain, resolved, shown, split_of, unusual
 
 NOT_CLASSES = frozenset(
     {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "data", "jpg", "jpeg", "png", "frames"}
@@ -81,7 +81,7 @@ def read_layout(
     tree = _Tree(where)
     for folder, count in Counter(name.rpartition("/")[0] for name in pictures).items():
         tree.add(folder, count)
-    base = "" if said == {} else _wrapper(tree, said)
+    base = _wrapper(tree, said)
     notes = [f"the folders are taken from {base}"] if base and not (wrapped and "/" not in base) else []
     if said == {}:
         return _classes(pictures, folders, base, notes)
@@ -91,11 +91,11 @@ def read_layout(
 
 
 def _wrapper(tree: _Tree, said: Mapping[str, str] | None) -> str:
-    """Follow the one folder around everything down to where there are several, or the one is a split."""
+    """Follow the one folder around everything down to where there are several, or the one may be a split."""
     base = ""
     while inside := tree.sole(base):
         name = inside.rpartition("/")[2]
-        if (said and name in said) or (not said and name.lower() in PLAIN):
+        if (said and name in said) or (said is None and name.lower() in PLAIN):
             break
         base = inside
     return base
@@ -111,7 +111,7 @@ def _recognised(tree: _Tree, pictures: Sequence[str], folders: Iterable[str], ba
         return _splits(tree, pictures, folders, base, kinds, notes)
     if kinds:
         _refuse_flat_splits(tree, kinds, others)
-        notes.append(f"{shown(kinds)} taken for a class: there are pictures and no class folders in it")
+        notes.append(f"warning: {shown(kinds)} taken for a class: there are pictures and no class folders in it")
     if inside := _splits_inside(tree, base, tops):
         return _inside(pictures, base, inside, notes)
     _refuse_masks(tree, tops)
@@ -129,7 +129,11 @@ def _refuse_mixture(tree: _Tree, deep: set[str], others: list[str]) -> None:
 
 
 def _refuse_flat_splits(tree: _Tree, kinds: Mapping[str, str], others: list[str]) -> None:
-    if not others or len(set(kinds.values())) > 1:
+    """Refuse folders that must be splits, or may well be: classes may be called "test tubes" or "steam train"."""
+    plain = {split_of(top) for top in kinds if is_plain(top)}
+    known = set(kinds.values()) - {UNLABELLED}
+    pair = "train" in plain and bool(plain & {"validation", "test", "eval"})
+    if pair or (not others and (len(known) > 1 or len(kinds) == 1)):
         raise DataError(
             f"{tree.where} has {shown(kinds)}, which hold pictures and no class folders",
             expected="a folder for each class in each split, or labels.csv with columns file, label and split",

@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 
 from sqz_tf.base.encodings import guess
 from sqz_tf.base.errors import DataError, noting
@@ -100,6 +100,7 @@ def _is_utf_8(raw: bytes) -> bool:
 def _rows(where: str, text: io.TextIOWrapper, notes: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Walk the cells of labels.csv by column, with their line numbers."""
     lines, skipped = None, 0
+    long: list[int] = []
     try:
         first = text.readline(_LONGEST_HEADER)
         if announced := _ANNOUNCED.fullmatch(first):
@@ -108,17 +109,33 @@ def _rows(where: str, text: io.TextIOWrapper, notes: list[str]) -> Iterator[tupl
         lines = csv.reader(chain([first], text), skipinitialspace=True, delimiter=delimiter)
         columns = _columns(where, [name.strip() for name in next(lines, [])], notes)
         for cells in filter(any, lines):
-            row = dict(zip(columns, map(str.strip, cells), strict=False))
+            row, more = _row(columns, cells)
             line = lines.line_num + skipped
+            long += [line] * more
             if not row.get("file") or not row.get("label"):
                 raise DataError(f"line {line} of {where} lacks a file or a label", expected="both")
             yield line, row
+        notes += _long_note(long)
     except csv.Error as error:
         line = skipped + (lines.line_num if lines else 0)
         raise DataError(f"line {line} of {where} is no CSV ({error})", expected="file,label") from error
     except UnicodeDecodeError as error:
         fix = "save it as UTF-8"
         raise DataError(f"{where} cannot be read ({error})", expected="UTF-8 text", fix=fix) from error
+
+
+def _row(columns: Sequence[str], cells: Sequence[str]) -> tuple[dict[str, str], bool]:
+    """Return the cells of a line by column, empty where it ends early, and whether it says more than the first line."""
+    row = dict(zip_longest(columns, map(str.strip, cells[: len(columns)]), fillvalue=""))
+    return row, any(map(str.strip, cells[len(columns) :]))
+
+
+def _long_note(lines: Sequence[int]) -> list[str]:
+    if not lines:
+        return []
+    which = ", ".join(map(str, lines[:3])) + (", …" if len(lines) > 3 else "")
+    text = f"warning: {len(lines)} lines of labels.csv have more cells than the first names (line {which})"
+    return [f"{text}: the others are ignored; put a label with a comma in quotes"]
 
 
 def _delimiter(header: str) -> str:
@@ -239,7 +256,8 @@ class _Reader:
             return ""
         kind = split_of(row["split"])
         if kind is None:
-            raise DataError(f"{where} gives split {row['split']!r}", expected="train, validation or test")
+            given = f"gives split {row['split']!r}" if row["split"] else "gives no split"
+            raise DataError(f"{where} {given}", expected="train, validation or test")
         return kind
 
     def finish(self) -> Listing:

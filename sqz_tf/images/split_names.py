@@ -44,6 +44,16 @@ def split_of(name: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
+def is_plain(name: str) -> bool:
+    """Tell whether a name is a split's and nothing more.
+
+    >>> is_plain("Train"), is_plain("test_set"), is_plain("test tubes"), is_plain("steam train")
+    (True, True, False, False)
+    """
+    word = "".join(_words(name))
+    return word in _WORDS or _joined(word) is not None
+
+
 def _words(name: str) -> list[str]:
     text = _HUMP.sub(" ", unicodedata.normalize("NFKC", name))
     return [word.casefold() for word in re.findall(r"[^\W\d_]+", text)]

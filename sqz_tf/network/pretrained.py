@@ -218,7 +218,7 @@ def _labels(path: Path, weights: WeightFile, classes: int) -> tuple[str, ...]:
       WeightsError: there are more names or fewer than outputs.
     """
     beside = path.with_name(f"{path.name}.labels.txt")
-    labels, where = weights.labels, path.name
+    labels, where = tuple(name.strip() for name in weights.labels), path.name
     if not labels and beside.is_file():
         labels, where = _lines(beside), beside.name
     if labels and len(labels) != classes:
@@ -228,11 +228,11 @@ def _labels(path: Path, weights: WeightFile, classes: int) -> tuple[str, ...]:
 
 
 def _lines(path: Path) -> tuple[str, ...]:
-    """Return the lines of a text; none if it is not there."""
+    """Return the lines of a text without blanks around them or empty ones at its end; none if it is not there."""
     if not path.is_file():
         return ()
     with translated(WeightsError, f"{path} cannot be read", expected="UTF-8 text", of=(OSError, UnicodeDecodeError)):
-        return tuple(path.read_text(encoding="utf-8-sig").splitlines())
+        return tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines())
 
 
 def _licence(facts: Mapping[str, Any]) -> str:

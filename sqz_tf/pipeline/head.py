@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqz_tf.base.errors import DataError
 from sqz_tf.images.find import ImageSet
 from sqz_tf.images.imagenet_classes import imagenet_classes
+from sqz_tf.images.labels import refuse_illegal
 from sqz_tf.images.matching import match_classes, some
 from sqz_tf.network.pretrained import Pretrained
 
@@ -47,7 +48,8 @@ def head_of(pretrained: Pretrained, found: ImageSet | None, source: str) -> Kept
       source: what they were asked for as.
 
     Raises:
-      DataError: pictures labelled by wnid are of classes that ImageNet's network does not have.
+      DataError: pictures labelled by wnid are of classes that ImageNet's network does not have, or a name of an output
+        is no legal label.
     """
     imagenet = imagenet_classes()
     outputs = pretrained.model.classes
@@ -67,7 +69,7 @@ def head_of(pretrained: Pretrained, found: ImageSet | None, source: str) -> Kept
         order = some(found.classes)
         note = f"nothing names the weights' {outputs} outputs: they are taken for {order}, in this order"
         return Kept(tuple(range(outputs)), found.classes, note=note, assumed=True)
-    return _by_names(pretrained.labels, found, source)
+    return _by_names(pretrained, found, source)
 
 
 def _imagenet(found: ImageSet) -> Kept:
@@ -76,7 +78,8 @@ def _imagenet(found: ImageSet) -> Kept:
     return Kept(_matched(found, labels, wnids), labels, wnids)
 
 
-def _by_names(labels: tuple[str, ...], found: ImageSet, source: str) -> Kept | Replaced:
+def _by_names(pretrained: Pretrained, found: ImageSet, source: str) -> Kept | Replaced:
+    labels = pretrained.labels
     try:
         outputs = _matched(found, labels, ())
     except DataError:
@@ -84,6 +87,7 @@ def _by_names(labels: tuple[str, ...], found: ImageSet, source: str) -> Kept | R
     if len(set(outputs)) != len(labels):
         why = f"the weights tell {some(labels)} apart, and {source} has {some(found.classes)}"
         return Replaced(why, "the same classes")
+    refuse_illegal(labels, f"the names of {pretrained.source}", "mend the name there")
     return Kept(outputs, labels)
 
 

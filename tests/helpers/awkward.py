@@ -378,6 +378,58 @@ def classes_of_trains(root: Path) -> None:
     put(root, bus=6, freight_train=6, steam_train=6)
 
 
+@case("not told", "sandals test_tubes training_shoes", (9, 3, 6), "warning: test_tubes, training_shoes taken for")
+def classes_of_test_tubes_and_training_shoes(root: Path) -> None:
+    put(root, test_tubes=6, training_shoes=6, sandals=6)
+
+
+@case(
+    "not told", "evening_dress prediction set1 trainers val", (15, 5, 10), "warning: prediction, val taken for a class"
+)
+def classes_of_which_two_are_called_like_splits(root: Path) -> None:
+    put(root, val=6, trainers=6, evening_dress=6, prediction=6, set1=6)
+
+
+@case("not told", "dev development test", (9, 3, 6), "warning: dev, test taken for a class")
+def classes_called_development_dev_and_test(root: Path) -> None:
+    put(root, development=6, dev=6, test=6)
+
+
+@case("not told", "electric_train steam_train", TWO, "warning: electric_train, steam_train taken for a class")
+def classes_of_nothing_but_trains(root: Path) -> None:
+    put(root, steam_train=6, electric_train=6)
+
+
+@case("not told", "test_negative test_positive", TWO, "warning: test_negative, test_positive taken for a class")
+def classes_of_results_of_a_test(root: Path) -> None:
+    put(root, test_positive=6, test_negative=6)
+
+
+@case("not told", "prediction val", TWO, "warning: prediction, val taken for a class")
+def classes_called_val_and_prediction(root: Path) -> None:
+    put(root, val=6, prediction=6)
+
+
+@case("not told", refused="has test_set, training_set, which hold pictures and no class folders")
+def plain_splits_without_classes_beside_another_folder(root: Path) -> None:
+    put(root, training_set=6, test_set=6, extra=6)
+
+
+@case("not told", refused="has train, which hold pictures and no class folders")
+def train_without_classes_alone(root: Path) -> None:
+    put(root, train=6)
+
+
+@case("not told", "test train", TWO, "the folders are taken from archive", options="--splits none")
+def train_and_test_are_the_classes_in_a_folder_around(root: Path) -> None:
+    put(root, archive__train=6, archive__test=6)
+
+
+@case("not told", "cat dog", TWO, "the folders are taken from archive/train", options="--splits none")
+def a_train_folder_around_is_no_split_as_said(root: Path) -> None:
+    classes(root / "archive" / "train")
+
+
 @case("not told", "cat", refused="has one class only, 'cat'", judged=True, labelled=6)
 def one_class_only(root: Path) -> None:
     put(root, cat=6)

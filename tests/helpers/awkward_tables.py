@@ -49,6 +49,33 @@ def a_set_column(root: Path) -> None:
     table(root, split_rows("Training", "PublicTest"), "file,label,Set")
 
 
+@case("labels.csv", refused="line 4 of ")
+def a_line_that_ends_before_its_split(root: Path) -> None:
+    rows = split_rows("train", "test")
+    table(root, [*rows[:2], rows[2][:2], *rows[3:]], "file,label,split")
+
+
+@case("labels.csv", refused="gives no split; expected train, validation or test")
+def an_empty_split(root: Path) -> None:
+    table(root, [*split_rows("train", "test")[:11], ("11.png", "dog", "")], "file,label,split")
+
+
+@case("labels.csv", "cat dog", TWO, "warning: 2 lines of labels.csv have more cells than the first names (line 2, 13)")
+def labels_with_commas(root: Path) -> None:
+    rows = listed()
+    table(root, [(*rows[0], " black"), *rows[1:11], (*rows[11], "brown", "")])
+
+
+@case("labels.csv")
+def empty_cells_at_the_ends_of_lines(root: Path) -> None:
+    table(root, [(*row, "", " ") for row in listed()])
+
+
+@case("labels.csv", "cat dog", TWO, "2 columns of labels.csv are not known (width, taken by): ignored")
+def lines_that_end_before_columns_nobody_knows(root: Path) -> None:
+    table(root, listed(), "file,label,width,taken by")
+
+
 @case("labels.csv", refused="line 2 of ", options="")
 def a_split_column_of_numbers(root: Path) -> None:
     table(root, split_rows("0", "1"), "file,label,split")

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from converters.weights import deep_compression
-from sqz_tf.base.errors import ConfigError, SqzError
+from sqz_tf.base.errors import ConfigError, DataError, SqzError
 from sqz_tf.base.spec import DataConfig, ModelSpec
 from sqz_tf.network.architecture import layer_shapes
 from sqz_tf.network.pretrained import WeightsError, _layouts, load
@@ -126,6 +126,24 @@ def test_a_head_whose_names_match_is_kept_in_its_own_order(
     assert not found.head.assumed
     assert (found.plan.model.classes, found.plan.train.epochs) == (5, 0)
     assert found.pretrained.layers["conv10"][1].shape == (5,)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_blanks_around_names_do_not_count(kind: str, write: WriteWeights) -> None:
+    assert load(str(write(kind, names=(" ant", "bee ", "cow\t", "Dog ", "eel")))).labels == (*CLASSES[:3], "Dog", "eel")
+
+
+def test_empty_lines_after_the_names_do_not_count(write: WriteWeights, tmp_path: Path) -> None:
+    path = write("caffemodel", names=(*CLASSES, "", " ", ""))
+    assert load(str(path)).labels == CLASSES
+
+
+def test_names_that_are_no_labels_are_refused_before_anything_is_done(
+    write: WriteWeights, pictures: Callable[..., str]
+) -> None:
+    weights = write("safetensors", names=("ant, a\nb", *CLASSES[1:]))
+    with pytest.raises(DataError, match=r"in the names of .*mine\.safetensors holds a line break.*mend the name there"):
+        job(weights, pictures(*CLASSES))
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -57,7 +57,24 @@ def test_a_link_out_of_the_folder_is_left_out_with_a_note(tmp_path: Path) -> Non
     assert found.classes == ("a", "b")
     assert [entry.name for entry in found.entries] == ["a/1.png", "b/1.png"]
     places = f"{tmp_path}, {tmp_path / 'outside'}, {tmp_path / 'outside' / '1.png'}"
-    assert found.notes == (f"3 links lead out of the folder, to {places}: left out",)
+    assert found.notes == (
+        f"warning: 3 links lead out of the folder, to {places}: left out; "
+        "if pictures there are meant, copy the folders in (b/up, c)",
+    )
+
+
+def test_a_link_to_a_file_out_of_the_folder_is_no_warning(tmp_path: Path) -> None:
+    tree(tmp_path / "outside", "1.png")
+    data = tree(tmp_path / "data", "a/1.png", "b/1.png")
+    (data / "a" / "2.png").symlink_to(tmp_path / "outside" / "1.png")
+    assert scan(data).notes == (f"1 link leads out of the folder, to {tmp_path}/outside/1.png: left out",)
+
+
+def test_links_that_lead_nowhere_are_counted_in_one_line(tmp_path: Path) -> None:
+    data = tree(tmp_path / "data", "a/1.png", "b/1.png")
+    for number in range(2, 32):
+        (data / "b" / f"{number}.png").symlink_to(f"/gone/{number}.png")
+    assert scan(data).notes == ("30 links lead nowhere: left out",)
 
 
 def test_a_folder_beside_it_whose_name_only_begins_alike_is_outside(tmp_path: Path) -> None:
