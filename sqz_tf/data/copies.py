@@ -21,7 +21,7 @@ def why_not(count: int) -> tuple[str, ...]:
     if not can_look():
         return (
             f"warning: rescaled copies of pictures are not looked for without {PACKAGE}, and the split by content may "
-            f"differ from an export's: pip install {PACKAGE}",
+            f"differ from one made with it: pip install {PACKAGE}",
         )
     if count > MOST_PICTURES:
         return (f"rescaled copies of pictures are looked for among {MOST_PICTURES:,} at most: not here",)

@@ -23,7 +23,7 @@ from sqz_tf.quantize.schemes.every import SCHEMES
 
 PACKAGES = (
     *("tensorflow", "tf_keras", "tensorflow_model_optimization", "threadpoolctl", "matplotlib", "jinja2"),
-    *("imagehash", "ai_edge_litert", "scipy"),
+    *("ai_edge_litert", "scipy"),
 )
 LATE = ("matplotlib.figure", "jinja2", "scipy.optimize")  # of these, what is imported after the training
 PACKING = ("zstandard",)

@@ -116,7 +116,9 @@ def reading(case: Case) -> Reading:
     return Reading(options.get("--splits", ""), options.get("--zip-encoding", ""))
 
 
-ABOUT_LABELS = re.compile(r"pictures look like|exact copies|byte for byte|has no picture of")
+ABOUT_LABELS = re.compile(
+    r"pictures look like|look like held-out|look the same|exact copies|byte for byte|has no picture of"
+)
 """Notes of those who train."""
 
 
