@@ -28,7 +28,7 @@ from sqz_tf.base.console import (
 )
 from sqz_tf.base.errors import ConfigError, OutputError
 from sqz_tf.base.paths import absolute
-from sqz_tf.base.spec import ARCHS, BYPASSES, FITS, PATTERNS, THREADS
+from sqz_tf.base.spec import ARCHS, BYPASSES, COPIES, FITS, PATTERNS, THREADS
 from sqz_tf.base.text import printable, readable
 from sqz_tf.data.sources import NAMES
 from sqz_tf.deploy import android
@@ -80,6 +80,13 @@ def _add_input(group: Any) -> None:
         "top, or with labels.csv (default: digits, which are built in)",
     )
     reading_options(group)
+    group.add_argument(
+        "--copies",
+        choices=COPIES,
+        default="apart",
+        help="of your own pictures those that look the same: kept on one side of the split, or split like others "
+        "(default: apart)",
+    )
     group.add_argument("--input-size", type=int, metavar="PX", help="side of the network's input (default: by data)")
     group.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 RGB (default: by data)")
     group.add_argument("--fit", choices=FITS, help="how pictures become square (default: centre-crop)")
@@ -254,6 +261,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         calibration_images=arguments.calibration_images,
         splits=arguments.splits,
         zip_encoding=arguments.zip_encoding,
+        copies=arguments.copies,
     )
     names = {field.name for field in dataclasses.fields(Options)} - {"data", "pack"}
     pack = PackConfig(arguments.pack_budget_kb or 0.0, arguments.max_drop) if arguments.pack else None

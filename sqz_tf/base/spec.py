@@ -15,6 +15,7 @@ from sqz_tf.base.json_files import typed
 ARCHS = ("squeezenet-1.0", "squeezenet-1.1")
 BYPASSES = ("none", "simple", "complex")
 FITS = ("warp", "centre-crop")
+COPIES = ("apart", "ignore")
 PATTERNS = ("unstructured", "block")  # of zeros
 LEAST_WIDTH, MOST_WIDTH = 0.05, 8
 LEAST_LEARNT = 10  # pictures that a pack can be rounded with
@@ -156,7 +157,8 @@ class DataConfig:
 
     `source`: `digits`, `cifar10`, `tfds:NAME`, a folder or a `.zip`. Fractions of 0 mean the default: a quarter
     for test and 15 % for validation under 10,000 pictures, a tenth each from there on. `splits` and `zip_encoding`
-    say how a folder or `.zip` is to be read (`sqz_tf.images.find.Reading`); empty, that is found out.
+    say how a folder or `.zip` is to be read (`sqz_tf.images.find.Reading`); empty, that is found out. `copies`: keep
+    pictures of it that look the same apart from those that judge, or ignore how they look.
     """
 
     source: str = "digits"
@@ -165,8 +167,10 @@ class DataConfig:
     calibration_images: int = 200
     splits: str = ""
     zip_encoding: str = ""
+    copies: str = "apart"
 
     def __post_init__(self) -> None:
+        one_of("copies", self.copies, COPIES)
         between("test_fraction", self.test_fraction, 0, 0.9)
         between("validation_fraction", self.validation_fraction, 0, 0.9)
         between("calibration_images", self.calibration_images, 1, 100_000)

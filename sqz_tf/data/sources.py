@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class Item:
 class Source:
     """Where pictures come from; `items` may be walked once or more, `count` is their number.
 
-    `files` are a person's own, among which there may be copies.
+    `files` are a person's own, among which copies are looked for.
     """
 
     name: str
@@ -54,6 +54,9 @@ class Source:
     notes: tuple[str, ...] = ()
     trains: bool = True
     files: bool = False
+
+
+_IGNORED = "warning: pictures that look the same are split like others (--copies ignore): accuracies may be too high"
 
 
 def open_source(config: DataConfig) -> Source:
@@ -71,7 +74,8 @@ def open_source(config: DataConfig) -> Source:
             f"there is no data set, folder or file {source!r}",
             expected=f"{', '.join(NAMES)}, a folder of pictures or a .zip",
         )
-    return _files(Path(source), reading_of(config))
+    found = _files(Path(source), reading_of(config))
+    return found if config.copies == "apart" else replace(found, files=False, notes=(*found.notes, _IGNORED))
 
 
 def reading_of(config: DataConfig, labelled: bool = True) -> Reading:

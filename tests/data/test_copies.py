@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from sqz_tf.base.errors import ConfigError
+from sqz_tf.base.spec import COPIES as COPIES_TOLD
 from sqz_tf.base.spec import DataConfig, PreprocessSpec
 from sqz_tf.data import copies as copies_module
 from sqz_tf.data import dataset as dataset_module
@@ -207,6 +209,16 @@ def test_summary_and_load_agree_on_copies(tmp_path: Path) -> None:
         for name, rows in found.splits.items():
             assert summary.counts[name] == tuple(np.bincount(found.labels[rows], minlength=2))
     assert alone.sha256 == told.sha256
+
+
+def test_copies_may_be_ignored(tmp_path: Path) -> None:
+    photographs(tmp_path / "p" / "train", 5)
+    photographs(tmp_path / "p" / "test", 1)
+    apart, ignored = (dataset_module.summarise(DataConfig(str(tmp_path / "p"), copies=each)) for each in COPIES_TOLD)
+    assert (sum(apart.counts["train"]), sum(ignored.counts["train"])) == (6, 8)
+    assert any("(--copies ignore): accuracies may be too high" in note for note in ignored.notes)
+    with pytest.raises(ConfigError, match="copies"):
+        DataConfig(copies="mixed")
 
 
 def test_without_the_library_a_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
