@@ -211,6 +211,25 @@ def test_summary_and_load_agree_on_copies(tmp_path: Path) -> None:
     assert alone.sha256 == told.sha256
 
 
+def test_a_split_of_under_half_of_what_was_asked_is_told(tmp_path: Path) -> None:
+    photographs(tmp_path / "p", 20)
+    for name in ("cat", "dog"):
+        for number in range(20):
+            for size in (48, 64):
+                again = photograph(f"{name}{number}").resize((size, size))
+                write(tmp_path / "p" / name / f"{number}_{size}.png", encoded(again))
+    config = DataConfig(str(tmp_path / "p"), test_fraction=0.05, validation_fraction=0.01)
+    summary = dataset_module.summarise(config)
+    assert not any("less than half" in note for note in summary.notes)
+    rows = Rows()
+    rows.add(Item("a", 0, None, None, None), b"a")  # type: ignore[arg-type]
+    rows.asked = {"test": 1, "validation": 3}
+    one, none = np.zeros(1, np.int64), np.zeros(0, np.int64)
+    splits = {"train": none, "calibration": none, "validation": one, "test": none}
+    told = rows.notes(Source("x", ("x",), 1, list, 3, "", files=True), splits)  # type: ignore[arg-type]
+    assert "warning: validation has 1 pictures, less than half of the 3 asked for: copies stay together" in told
+
+
 def test_copies_may_be_ignored(tmp_path: Path) -> None:
     photographs(tmp_path / "p" / "train", 5)
     photographs(tmp_path / "p" / "test", 1)
