@@ -50,7 +50,7 @@ class _Builder:
             x = self._part(x)
         inside = x
         outputs = [self._end(x)]
-        for _ in range(self.pick(0, 0, 0, 1, 2)):
+        for _ in range(self.pick(0, 0, 0, 1, 2) if math.prod(inside.shape) < 20_000 else 0):  # together in 65,534 bytes
             self.told.append("and")
             other = self.pick(lambda: inside, lambda: outputs[0], lambda: self._end(inside))
             outputs.insert(self.number(0, 1), other())
