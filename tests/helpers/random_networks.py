@@ -87,6 +87,8 @@ class _Builder:
 
     def _end(self, x: Map) -> Map:
         end = self.pick("mean", "mean", "conv mean", "dense", "flatten dense", "map", "mean conv", "flatten")
+        if math.prod(x.shape) > 65_534 and "flatten" in end:  # more than a vector may have
+            end = "mean"
         self.told.append(end)
         if end == "conv mean":
             x = self.net_.conv(x, self._channels(), (1, 1), per_channel=self.pick(True, False))
