@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqz_tf.base.errors import DataError
+from sqz_tf.base.text import some
 
 MAX_DEPTH = 64
 """Folders within folders."""
 MAX_ENTRIES = 1_500_000
 """Files and folders together; ImageNet has 1.3 million."""
-_SHOWN = 3  # names in a note
 
 
 @dataclass(frozen=True)
@@ -43,21 +43,17 @@ class Walk:
     def _outside_note(self) -> str:
         if not self.outside:
             return ""
-        places = _some(sorted({target for _, target in self.outside}))
+        places = some(sorted({target for _, target in self.outside}))
         text = f"{_links(len(self.outside))} out of the folder, to {places}: left out"
         if not self.outer_folders:
             return text
-        return f"warning: {text}; if pictures there are meant, copy the folders in ({_some(self.outer_folders)})"
+        return f"warning: {text}; if pictures there are meant, copy the folders in ({some(self.outer_folders)})"
 
     def _again_note(self) -> str:
         return f"{_links(len(self.again))} to folders that are here already: left out" if self.again else ""
 
     def _nowhere_note(self) -> str:
         return f"{_links(self.nowhere)} nowhere: left out" if self.nowhere else ""
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
 
 
 def _links(count: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 MOST_DIGITS = 18  # of a class's number
 
@@ -36,6 +37,11 @@ def shown_in(text: str, encoding: str | None) -> str:
 def readable(text: str) -> str:
     """Return text that UTF-8 can hold; a file's name in another encoding gets � for what is not."""
     return re.sub("[\ud800-\udfff]", "�", text)
+
+
+def some(texts: Sequence[str], joint: str = ", ", most: int = 3) -> str:
+    """Return the first few texts, joined."""
+    return joint.join(texts[:most]) + (f"{joint}…" if len(texts) > most else "")
 
 
 def is_number(text: str) -> bool:

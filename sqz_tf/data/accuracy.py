@@ -23,6 +23,7 @@ from sqz_tf.artifact.exported import Export
 from sqz_tf.base import stats
 from sqz_tf.base.errors import ConfigError, DataError, SqzError, noting
 from sqz_tf.base.spec import DataConfig, from_dict
+from sqz_tf.base.text import some
 from sqz_tf.data.dataset import load, trains_nothing
 from sqz_tf.data.rows import MAX_SKIPPED, Progress, map_ordered
 from sqz_tf.data.sources import reading_of
@@ -30,7 +31,7 @@ from sqz_tf.data.splits import spread
 from sqz_tf.images.budget import FILES
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.find import Entry, ImageSet, Reading, scan
-from sqz_tf.images.matching import match_classes, some
+from sqz_tf.images.matching import match_classes
 from sqz_tf.inference.classifier import Classifier
 
 SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from converters import labels
 from sqz_tf.base.errors import DataError
+from sqz_tf.base.text import some
 
 
 def refuse_illegal(names: Sequence[str], where: str, fix: str) -> None:
@@ -35,5 +36,5 @@ def cases_note(names: Sequence[str]) -> tuple[str, ...]:
     """Say which classes differ in case alone, which many file systems and readers take for one."""
     seen: dict[str, str] = {}
     pairs = [(first, name) for name in names if (first := seen.setdefault(name.casefold(), name)) != name]
-    shown = ", ".join(f"{first} and {second}" for first, second in pairs[:3]) + (", …" if len(pairs) > 3 else "")
+    shown = some([f"{first} and {second}" for first, second in pairs])
     return (f"classes that differ in case alone are two each: {shown}",) if pairs else ()

@@ -14,7 +14,7 @@ from itertools import chain, islice, zip_longest
 
 from sqz_tf.base.encodings import guess
 from sqz_tf.base.errors import DataError, noting
-from sqz_tf.base.text import MOST_DIGITS
+from sqz_tf.base.text import MOST_DIGITS, some
 from sqz_tf.images.split_names import UNLABELLED, resolved, shown, split_of
 
 _COLUMNS = {
@@ -133,7 +133,7 @@ def _row(columns: Sequence[str], cells: Sequence[str]) -> tuple[dict[str, str], 
 def _long_note(lines: Sequence[int]) -> list[str]:
     if not lines:
         return []
-    which = ", ".join(map(str, lines[:3])) + (", …" if len(lines) > 3 else "")
+    which = some([str(line) for line in lines])
     text = f"warning: {len(lines)} lines of labels.csv have more cells than the first names (line {which})"
     return [f"{text}: the others are ignored; put a label with a comma in quotes"]
 

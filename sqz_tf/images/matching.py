@@ -8,9 +8,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from sqz_tf.base.errors import DataError
-from sqz_tf.base.text import is_number
+from sqz_tf.base.text import is_number, some
 
-SHOWN = 3  # names in a message
 _WNID_PREFIX = re.compile(r"n\d{8}[\s_-]+")
 
 
@@ -108,8 +107,3 @@ def _ambiguous(name: str, outputs: Sequence[int], label_wnids: Sequence[str]) ->
         expected="one",
         fix=by_wnid if len(ids) == len(outputs) else "name every class by its output's index",
     )
-
-
-def some(texts: Sequence[str], joint: str = ", ") -> str:
-    """Return the first few texts, joined."""
-    return joint.join(texts[:SHOWN]) + (f"{joint}…" if len(texts) > SHOWN else "")

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 
 from sqz_tf.base.errors import ConfigError
+from sqz_tf.base.text import some
 
 SPLITS = ("train", "validation", "test")
 """The splits that folders, or a column of labels.csv, may give."""
@@ -103,5 +104,4 @@ def parse_splits(text: str) -> dict[str, str] | None:
 
 def shown(names: Iterable[str], most: int = 3) -> str:
     """Return the first few names in order."""
-    ordered = sorted(names)
-    return ", ".join(ordered[:most]) + (", …" if len(ordered) > most else "")
+    return some(sorted(names), most=most)

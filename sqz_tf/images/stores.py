@@ -12,6 +12,7 @@ from converters.archive import Archive, ArchiveError
 from sqz_tf.base.encodings import guess, is_encoding
 from sqz_tf.base.errors import ConfigError, DataError
 from sqz_tf.base.folders import read_inside, walk
+from sqz_tf.base.text import some
 from sqz_tf.images.clutter import clutter_in, clutter_note, is_clutter
 
 MAX_ZIP_BYTES = 64 << 30
@@ -19,7 +20,6 @@ MAX_ZIP_BYTES = 64 << 30
 MAX_ZIP_RATIO = 100
 """Largest ratio of uncompressed size to the zip file's size; pictures hardly shrink, bombs do."""
 _SMALL_ZIP_BYTES = 64 << 20  # below this no ratio is a danger, and drawings of one colour do shrink a lot
-_SHOWN = 3  # names in a note
 
 
 class Store(Protocol):
@@ -148,11 +148,10 @@ def _archive(path: Path, encoding: str) -> Archive:
 def _encoding_note(raw: tuple[bytes, ...], guessed: str | None) -> str:
     encoding = guessed or "cp437"
     folders = sorted({name.decode(encoding).rpartition("/")[0] or name.decode(encoding) for name in raw})
-    shown = ", ".join(folders[:_SHOWN]) + (", …" if len(folders) > _SHOWN else "")
     how = "are UTF-8 by their bytes" if guessed == "utf-8" else f"are taken for {encoding}"
     doubt = "" if guessed == "utf-8" else "warning: "
     return (
-        f"{doubt}names in the zip file do not say their encoding and {how}: {shown}; if they look wrong, "
+        f"{doubt}names in the zip file do not say their encoding and {how}: {some(folders)}; if they look wrong, "
         "say it by --zip-encoding"
     )
 

@@ -12,8 +12,8 @@ from scipy.optimize import linear_sum_assignment
 
 from sqz_tf.artifact.workspace import Stage
 from sqz_tf.base.errors import ConfigError
+from sqz_tf.base.text import some
 from sqz_tf.data.dataset import load_for_judging, open_cached
-from sqz_tf.images.matching import some
 from sqz_tf.network.pretrained import Pretrained
 from sqz_tf.pipeline.files import read_json, write_json, write_weights
 from sqz_tf.pipeline.head import Kept

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqz_tf.base.errors import DataError
+from sqz_tf.base.text import some
 from sqz_tf.images.find import ImageSet
 from sqz_tf.images.imagenet_classes import imagenet_classes
 from sqz_tf.images.labels import refuse_illegal
-from sqz_tf.images.matching import match_classes, some
+from sqz_tf.images.matching import match_classes
 from sqz_tf.network.pretrained import Pretrained
 
 
