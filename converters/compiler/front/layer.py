@@ -96,10 +96,14 @@ class ReadLayer:
     def side(self, tensor: int, axis: int) -> int:
         """Return which of height, width and channels an axis of a tensor is: 0, 1 or 2; the batch is refused."""
         rank = self.rank(tensor)
+        return self.axis(axis, rank) + 3 - rank
+
+    def axis(self, axis: int, rank: int) -> int:
+        """Return an axis counted from the first one on; the batch is refused."""
         self.check(
             -rank <= axis < rank and axis % rank > 0, f"axis {axis} of {rank}; expected one other than the batch"
         )
-        return axis % rank + 3 - rank
+        return axis % rank
 
     def rank(self, tensor: int) -> int:
         """Return how many dimensions a tensor has: no more than a batch, height, width and channels."""

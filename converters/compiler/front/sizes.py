@@ -25,7 +25,11 @@ def with_sizes(model: Model) -> Model:
     """Return a model whose activations have fixed shapes where those follow from the others; the rest is left."""
     found = _Sizes(model)
     for op in model.ops:
-        if len(op.outputs) == 1 and -1 in model.tensors[op.outputs[0]].shape_signature:
+        if len(op.outputs) != 1:
+            continue
+        if computes_shape(model, op):
+            found.compute(op)
+        elif -1 in model.tensors[op.outputs[0]].shape_signature:
             found.follow(op)
     return replace(model, tensors=tuple(found.tensors))
 
@@ -36,11 +40,11 @@ def is_open(tensor: Tensor) -> bool:
 
 
 class _Sizes:
-    """The tensors as far as their shapes are known, and what makes each."""
+    """The tensors as far as their shapes are known, and the numbers of shapes that operators compute."""
 
     def __init__(self, model: Model) -> None:
         self.tensors = list(model.tensors)
-        self.makers = {index: op for op in model.ops for index in op.outputs}
+        self.numbers: dict[int, list[int]] = {}
 
     def follow(self, op: Op) -> None:
         """Give an operator's output the shape that follows from its inputs."""
@@ -67,23 +71,30 @@ class _Sizes:
             return _joined([each.shape for each in given], op.options["axis"])
         return None
 
+    def compute(self, op: Op) -> None:
+        """Find the numbers that an operator makes of shapes; those of its inputs were found before."""
+        if not op.inputs or min(op.inputs) < 0:
+            return
+        found = self._shape_read(op.inputs[0]) if op.name == "SHAPE" else self._computed(op)
+        if found is not None and len(found) <= LARGEST_SHAPE:
+            self.numbers[op.outputs[0]] = found
+
+    def _shape_read(self, index: int) -> list[int] | None:
+        return None if is_open(self.tensors[index]) else list(self.tensors[index].shape)
+
+    def _computed(self, op: Op) -> list[int] | None:
+        parts = [self.value(each) for each in op.inputs]
+        known = [part for part in parts if part is not None]
+        return COMPUTED[op.name](op, known) if len(known) == len(parts) else None
+
     def value(self, index: int) -> list[int] | None:
         """Return the numbers of a shape, constant or computed from shapes; None where they do not follow."""
-        tensor, maker = self.tensors[index], self.makers.get(index)
+        tensor = self.tensors[index]
         if tensor.size > LARGEST_SHAPE or tensor.dtype not in INTEGERS:
             return None
         if tensor.data is not None:
             return [int(each) for each in np.asarray(tensor.data).ravel()]
-        if maker is None or not maker.inputs or min(maker.inputs) < 0:
-            return None
-        if maker.name == "SHAPE":
-            shaped = self.tensors[maker.inputs[0]]
-            return None if is_open(shaped) else list(shaped.shape)
-        parts = [self.value(each) for each in maker.inputs]
-        compute = COMPUTED.get(maker.name)
-        if compute is None or any(part is None for part in parts):
-            return None
-        return compute(maker, [part for part in parts if part is not None])
+        return self.numbers.get(index)
 
 
 def _packed(op: Op, parts: Sequence[list[int]]) -> list[int] | None:
@@ -91,6 +102,8 @@ def _packed(op: Op, parts: Sequence[list[int]]) -> list[int] | None:
 
 
 def _gathered(op: Op, parts: Sequence[list[int]]) -> list[int] | None:
+    if len(parts) < 2:
+        return None
     values, places = parts[:2]
     return [values[place] for place in places] if all(0 <= place < len(values) for place in places) else None
 
@@ -100,6 +113,8 @@ def _multiplied(op: Op, parts: Sequence[list[int]]) -> list[int] | None:
 
 
 def _sliced(op: Op, parts: Sequence[list[int]]) -> list[int] | None:
+    if len(parts) != 4:
+        return None
     values, begin, end, step = parts
     if not len(begin) == len(end) == len(step) == 1 or step[0] < 1:
         return None

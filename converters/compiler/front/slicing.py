@@ -76,7 +76,7 @@ def _split(layer: ReadLayer) -> net.Slice:
     """Read a part of a SPLIT into equal parts, its axis first, or of a SPLIT_V, its sizes and axis last."""
     sizes, part, name = _sizes(layer), layer.op.options["part"], layer.op.name
     (axis,) = _only(layer, _numbers(layer, 0 if name == "SPLIT" else 2, "axis"))
-    axis = _axis(layer, axis, len(sizes))
+    axis = layer.axis(axis, len(sizes))
     if name == "SPLIT":
         wanted = [sizes[axis] // layer.op.options["parts"]] * layer.op.options["parts"]
     else:
@@ -91,7 +91,7 @@ def _split(layer: ReadLayer) -> net.Slice:
 
 def _unpack(layer: ReadLayer) -> net.Slice:
     sizes = _sizes(layer)
-    axis = _axis(layer, layer.op.options["axis"], len(sizes))
+    axis = layer.axis(layer.op.options["axis"], len(sizes))
     parts = [_Part(0, 1, size) for size in sizes]
     parts[axis] = _Part(layer.op.options["part"], 1, 1, True)
     return _taken(layer, parts)
@@ -134,11 +134,6 @@ def _numbers(layer: ReadLayer, position: int, what: str) -> list[int]:
 def _only(layer: ReadLayer, values: list[int]) -> list[int]:
     layer.check(len(values) == 1, f"it has {len(values)} axes; expected one")
     return values
-
-
-def _axis(layer: ReadLayer, axis: int, rank: int) -> int:
-    layer.check(-rank <= axis < rank and axis % rank > 0, f"axis {axis} of {rank}; expected one other than the batch")
-    return axis % rank
 
 
 READERS: Readers = {
