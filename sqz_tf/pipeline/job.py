@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +46,8 @@ class Training:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of the pictures before the work begins."""
-        return self.summary.notes
+        """What a person should know before the work begins."""
+        return (*self.summary.notes, *(self.pretrained.notes if self.pretrained else ()))
 
     @property
     def learnt(self) -> tuple[int, int]:
@@ -72,7 +73,7 @@ class Training:
         width, height = self.summary.median_size
         return {
             "data": f"{self.summary.name}: {self.summary.pictures} pictures, median {width}×{height}",
-            "notes": [*self.notes, *(self.pretrained.notes if self.pretrained else ())],
+            "notes": list(self.notes),
             **foresee(self.plan, self.summary, HEAD_EPOCHS if self.pretrained else 0),
         }
 
@@ -94,14 +95,15 @@ class Calibrating:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of the pictures before the work begins."""
-        return self.found.notes
+        """What a person should know before the work begins."""
+        return (*self.found.notes, *self.pretrained.notes)
 
-    @property
+    @cached_property
     def learnt(self) -> tuple[int, int]:
         """The numbers of pictures that train, none, and that calibrate."""
-        asked = self.plan.data.calibration_images
-        there = len(scan(self.calibration).entries) if self.calibration else len(self.found.entries) // 5
+        asked, there = self.plan.data.calibration_images, len(self.found.entries) // 5
+        if self.calibration:
+            there = len(scan(self.calibration, reading_of(self.plan.data, labelled=False)).entries)
         return 0, min(asked, there)
 
     @property
@@ -123,18 +125,17 @@ class Calibrating:
 
     def forecast(self) -> dict[str, Any]:
         """Return what would be made, and about how long it would take."""
-        pictures, (_, taken) = len(self.found.entries), self.learnt
         params = sum(kernel.size + bias.size for kernel, bias in self.pretrained.layers.values())
         return {
-            "data": f"{self.plan.data.source}: {pictures} pictures",
+            "data": f"{self.plan.data.source}: {len(self.found.entries)} pictures",
             "classes": list(self.head.labels),
-            "counts": {"calibration": taken, "test": pictures - (0 if self.calibration else taken)},
+            "counts": {"calibration": self.learnt[1], **self.held},
             "params": params,
             "int8_bytes": params + 100_000,
             "pruned_layers": [],
             "class_weights": "none",
-            "seconds": CALIBRATION_SECONDS + 0.2 * pictures,
-            "notes": [*self.notes, *self.pretrained.notes],
+            "seconds": CALIBRATION_SECONDS + 0.2 * len(self.found.entries),
+            "notes": list(self.notes),
         }
 
 
@@ -158,10 +159,12 @@ def execute(job: Job, workspace: Workspace, console: Console, command: Sequence[
 
     use_threads(job.plan.threads)
     workspace.require_space(needed_bytes(job.plan, job.pictures))
-    for note in job.pretrained.notes if job.pretrained else ():
-        console.note(f"note: {note}")
     run = Run(job.plan, workspace, console, tuple(command))
-    return publish(run, job.make(run), job.pretrained)
+    made = job.make(run)
+    for note in made.material.dataset.notes:
+        if note not in job.notes:  # those were said before the work began
+            console.note(f"note: {note}")
+    return publish(run, made, job.pretrained)
 
 
 def from_scratch(options: Options, progress: Progress | None = None) -> Job:
@@ -178,35 +181,34 @@ def from_weights(options: Options, weights: str, calibration: str | None, progre
     """
     source = Path(options.data.source)
     found = scan(source, reading_of(options.data)) if source.exists() else None
-    pretrained = _loaded(weights, options, options.input_size)
-    head = head_of(pretrained, found, options.data.source)
+    published = _published(weights, options)
+    head = head_of(published, found, options.data.source)
     if isinstance(head, Kept) and found is not None and not (options.epochs and not head.wnids):
         _refuse_training(options, head)
+        pretrained = _sized(weights, published, options.input_size)
         noted = replace(pretrained, notes=(*filter(None, [head.note]), *pretrained.notes))
         plan = make_calibration_plan(options, noted.model, noted.preprocess)
         return Calibrating(plan, found, noted, calibration, head)
-    return _fine_tuning(options, weights, calibration, head, progress)
+    _refuse_fine_tuning(options, calibration, head)
+    pretrained = _sized(weights, published, FINE_TUNE_SIZE if options.input_size is None else options.input_size)
+    why = head.why if isinstance(head, Replaced) else f"--epochs {options.epochs} asks for training"
+    noted = replace(pretrained, notes=(f"{why}: the last layer is replaced and trained", *pretrained.notes))
+    summary = summarise(options.data, progress)
+    return Training(make_fine_tune_plan(options, summary, noted.model, noted.preprocess), summary, noted)
 
 
-def _fine_tuning(
-    options: Options, weights: str, calibration: str | None, head: Kept | Replaced, progress: Progress | None
-) -> Training:
+def _refuse_fine_tuning(options: Options, calibration: str | None, head: Kept | Replaced) -> None:
     if options.epochs == 0 and isinstance(head, Replaced):
         raise ConfigError(
             f"--epochs 0 forbids training, but {head.why}",
             expected=head.expected,
             fix="leave --epochs out to fine-tune under a new head",
         )
-    summary = summarise(options.data, progress)
     if calibration:
         raise ConfigError(
             "--calibration-data is for weights that keep their head, which are only quantized",
             fix="leave it out: fine-tuning calibrates on its own pictures",
         )
-    pretrained = _loaded(weights, options, FINE_TUNE_SIZE if options.input_size is None else options.input_size)
-    why = head.why if isinstance(head, Replaced) else f"--epochs {options.epochs} asks for training"
-    noted = replace(pretrained, notes=(f"{why}: the last layer is replaced and trained", *pretrained.notes))
-    return Training(make_fine_tune_plan(options, summary, noted.model, noted.preprocess), summary, noted)
 
 
 def _refuse_training(options: Options, head: Kept) -> None:
@@ -222,12 +224,18 @@ def _refuse_training(options: Options, head: Kept) -> None:
         )
 
 
-def _loaded(weights: str, options: Options, size: int | None) -> Pretrained:
+def _published(weights: str, options: Options) -> Pretrained:
+    """Return the weights as they are published; another architecture than the one asked for is refused."""
     published = load(weights)
     if options.arch not in (None, published.model.arch):
         raise ConfigError(
             f"--arch {options.arch} does not fit the weights", expected=published.model.arch, fix="leave --arch out"
         )
+    return published
+
+
+def _sized(weights: str, published: Pretrained, size: int | None) -> Pretrained:
+    """Return the same weights for an input of another size."""
     if size is None or size == published.model.input_size:
         return published
     padding = "same" if size < 64 else "valid"

@@ -25,8 +25,6 @@ MISTAKES_SHOWN = 24
 
 def publish(run: Run, made: Made, pretrained: Pretrained | None) -> tuple[dict[str, Any], Path]:
     """Convert, judge and publish what a recipe made; return the report and the folder it is in."""
-    for note in made.material.dataset.notes:
-        run.console.note(f"note: {note}")
     converted = convert(run, made, pretrained)
     packed = pack(run, made, converted)
     started = time.monotonic()
