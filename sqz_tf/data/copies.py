@@ -9,6 +9,7 @@ import numpy as np
 
 from sqz_tf.data.splits import judged_elsewhere
 from sqz_tf.images.looks import MOST_PICTURES, PACKAGE, Look, can_look, copies
+from sqz_tf.images.split_names import SPLITS
 
 
 def looks_for_copies(count: int) -> bool:
@@ -66,11 +67,11 @@ def kept_notes(
     keys: Sequence[bytes], labels: Sequence[int], classes: Sequence[str], splits: Mapping[str, np.ndarray]
 ) -> tuple[str, ...]:
     """Say what of given splits has copies in one that judges it, and is kept because too little would be left."""
-    part = {row: name for name in _PARTS for row in splits[name].tolist()}
+    part = {row: name for name in SPLITS for row in splits[name].tolist()}
     had = Counter((name, labels[row]) for row, name in part.items())
     doubled = Counter((part[row], labels[row]) for row in judged_elsewhere(part, labels, keys))
     lines = []
-    for split in _PARTS:
+    for split in SPLITS:
         shown = [
             f"{count} of {had[name, label]} of {classes[label]}"
             for (name, label), count in sorted(doubled.items())
@@ -89,9 +90,6 @@ def _listed(shown: Sequence[str]) -> str:
     return ", ".join(shown[:3]) + more
 
 
-_PARTS = ("train", "validation", "test")
-
-
 def copy_notes(
     keys: Sequence[bytes],
     digests: Sequence[bytes],
@@ -100,7 +98,7 @@ def copy_notes(
     splits: Mapping[str, np.ndarray],
 ) -> tuple[str, ...]:
     """Say which pictures look the same though their bytes differ, and where they went."""
-    part = {row: name for name in _PARTS for row in splits[name].tolist()}
+    part = {row: name for name in SPLITS for row in splits[name].tolist()}
     held = {digests[row] for row in part}
     groups: defaultdict[bytes, list[int]] = defaultdict(list)
     for row, key in enumerate(keys):

@@ -25,6 +25,7 @@ from sqz_tf.images.budget import FILES
 from sqz_tf.images.decode import ImageError, picture_size
 from sqz_tf.images.given import decoded
 from sqz_tf.images.looks import Look, look
+from sqz_tf.images.split_names import SPLITS
 
 MAX_SKIPPED = 0.05
 """Largest fraction of pictures that may be corrupt."""
@@ -138,8 +139,8 @@ class Rows:
 
     def _across_splits(self, splits: dict[str, np.ndarray]) -> str:
         """Say what became of pictures that are in two of the given splits, byte for byte."""
-        held = [{self.digests[row] for row in splits[name].tolist()} for name in ("train", "validation", "test")]
-        kept = set(np.concatenate([splits[name] for name in ("train", "validation", "test")]).tolist())
+        held = [{self.digests[row] for row in splits[name].tolist()} for name in SPLITS]
+        kept = set(np.concatenate([splits[name] for name in SPLITS]).tolist())
         known = set.union(*held)
         out = sum(row not in kept and digest in known for row, digest in enumerate(self.digests))
         told = "not trained on" if out == self._across["splits"] else f"{out} not trained on"
@@ -168,9 +169,10 @@ class Rows:
         if source.files:
             notes += why_not(source.count)
             notes += crowd_notes(self._crowds(), self.labels, source.classes)
-            notes += copy_notes(self.keys(), self.digests, self.labels, self.names, splits)
+            keys = self.keys()
+            notes += copy_notes(keys, self.digests, self.labels, self.names, splits)
             if any(self.given):
-                notes += kept_notes(self.keys(), self.labels, source.classes, splits)
+                notes += kept_notes(keys, self.labels, source.classes, splits)
             notes += [
                 f"warning: {name} has {len(splits[name])} pictures, less than half of the {wanted} asked for: copies "
                 "stay together"

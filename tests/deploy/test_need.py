@@ -183,17 +183,13 @@ def test_the_stack_bound_does_not_depend_on_the_librarys_names() -> None:
 def test_what_assembly_functions_take_of_the_stack_is_known() -> None:
     text = "".join(path.read_text() for path in sorted((ROOT / "mcu" / "src").glob("*.c")))
     found: dict[str, int] = {}
-    for each in re.finditer(
-        r"^[^\n]*\bSQZ_NAKED\b[^\n]*?void (\w+)\(.*?\{(.*?)^(?: {4})?\}", text, re.MULTILINE | re.DOTALL
-    ):
+    for each in re.finditer(r"^[^\n]*\bSQZ_NAKED\b[^\n]*?void (\w+)\(.*?\{(.*?)^\}", text, re.MULTILINE | re.DOTALL):
         name, body = each.groups()
         pushed = sum(
             (8 if vector else 4) * _registers(held) for vector, held in re.findall(r"(v?)push \{(.*?)\}", body)
         )
         kept = sum(map(int, re.findall(r"sub sp, #(\d+)", body)))
-        macros = re.findall(r"#define (\w+)\(name\b", text[: each.start()])
-        names = re.findall(rf"^{macros[-1]}\((\w+)", text, re.MULTILINE) if name == "name" else [name]
-        found |= dict.fromkeys(names, pushed + kept)
+        found[name] = pushed + kept
     assert found == footprint.NAKED
 
 
