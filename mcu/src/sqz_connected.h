@@ -50,4 +50,14 @@ static inline void sqz_connected_put(const sqz_fully_connected *fc, const sqz_ro
         sums[o] = sum;
     }
 }
+
+/* Runs the kernel of one pixel for each of a row, as if it were the only row of a map. */
+static inline void sqz_connected_each(const void *params, const sqz_rows *rows, sqz_kernel pixel) {
+    const sqz_fully_connected_each *each = params;
+    const int8_t *in = rows->in[0];
+    sqz_rows one = {.in = &in, .out = rows->out, .scratch = rows->scratch};
+    for (unsigned x = 0; x < each->width; ++x, in += each->pixel.row_bytes, one.out += each->out_stride) {
+        pixel(&each->pixel, &one);
+    }
+}
 #endif

@@ -10,3 +10,7 @@ void sqz_fully_connected_row(const void *params, const sqz_rows *rows) {
         sqz_connected_put(fc, rows, o, sqz_dot(rows->in[0], weights, fc->row_bytes), &factor);
     }
 }
+
+void sqz_fully_connected_each_row(const void *params, const sqz_rows *rows) {
+    sqz_connected_each(params, rows, sqz_fully_connected_row);
+}

@@ -35,3 +35,11 @@ void sqz_fully_connected_row_dsp(const void *params, const sqz_rows *rows) {
 void sqz_fully_connected_row_dsp_wide(const void *params, const sqz_rows *rows) {
     add_row(params, rows, 0);
 }
+
+void sqz_fully_connected_each_row_dsp(const void *params, const sqz_rows *rows) {
+    sqz_connected_each(params, rows, sqz_fully_connected_row_dsp);
+}
+
+void sqz_fully_connected_each_row_dsp_wide(const void *params, const sqz_rows *rows) {
+    sqz_connected_each(params, rows, sqz_fully_connected_row_dsp_wide);
+}

@@ -432,6 +432,9 @@ SQZ_KERNEL(sqz_fully_connected_each_row);
 SQZ_KERNEL(sqz_fully_connected_row_dsp);
 SQZ_KERNEL(sqz_fully_connected_row_dsp_wide);
 SQZ_KERNEL(sqz_fully_connected_row_mve);
+SQZ_KERNEL(sqz_fully_connected_each_row_dsp);
+SQZ_KERNEL(sqz_fully_connected_each_row_dsp_wide);
+SQZ_KERNEL(sqz_fully_connected_each_row_mve);
 
 /* SOFTMAX over the channels of each pixel; output scale 1 / 256, zero point -128. LOG_SOFTMAX of at most 4095 channels;
  * output scale 1 / 16, zero point 127. multiplier, shift and diff_min as

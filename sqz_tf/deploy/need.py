@@ -59,7 +59,6 @@ INSTRUCTIONS_PER_MAC = {
     "sqz_conv_row": PORTABLE,
     "sqz_conv_mean_row": PORTABLE,
     "sqz_conv_four_row": TILED,
-    "sqz_conv_mean_four_row": TILED,
     "sqz_conv_row_dsp_sparse": SPARSE,
     "sqz_conv_mean_row_dsp_sparse": SPARSE,
     "sqz_fully_connected_row": PORTABLE,
@@ -279,8 +278,8 @@ class Model:
 
 def per_mac(function: str, target: str) -> tuple[float, float]:
     """Return the instructions of a multiply-accumulate, from and to, in a function on a target."""
-    own = PLAIN.get(target, {}).get(function.replace("_mean_four", "_four"))
-    return own or INSTRUCTIONS_PER_MAC.get(function, FAST[target])
+    like = function.replace("_mean_four", "_four").replace("_each_row", "_row")
+    return PLAIN.get(target, {}).get(like) or INSTRUCTIONS_PER_MAC.get(like, FAST[target])
 
 
 def edge_bytes(program: Program) -> int:

@@ -180,6 +180,7 @@ FullyConnected = _structure(
     height=c_uint16,
     out_channels=c_uint16,
 )
+FullyConnectedEach = _structure("sqz_fully_connected_each", pixel=FullyConnected, width=c_uint16, out_stride=c_uint16)
 Softmax = _structure(
     "sqz_softmax", multiplier=c_int32, diff_min=c_int32, shift=c_uint8, width=c_uint16, channels=c_uint16
 )
@@ -229,7 +230,7 @@ STRUCTURES = (
     ConvWinograd,
     *(Packed, ConvPacked, ConvMeanPacked),
     *(Requant, ExactRequant, Conv, ConvMean, Pool, Mean, Second, Add, Mul, Extreme, Table, PRelu, Transpose),
-    *(Quantize, Pad, Reshape, FullyConnected, Softmax),
+    *(Quantize, Pad, Reshape, FullyConnected, FullyConnectedEach, Softmax),
     *(Stream, Op, Model),
 )
 PARAMS = {structure.__name__: structure for structure in STRUCTURES}

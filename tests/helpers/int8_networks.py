@@ -483,16 +483,18 @@ class Net:
         per_channel: bool = False,
         dead: bool = False,
         each: bool = False,
+        so_many: int = 0,
     ) -> Map:
-        """Add FULLY_CONNECTED of all values of `x`, or of those of `each` pixel."""
-        inputs = x.channels if each else int(np.prod(x.shape))
+        """Add FULLY_CONNECTED of all values of `x`, of those of `each` pixel, or of `so_many` at a time."""
+        size = int(np.prod(x.shape))
+        inputs = x.channels if each else so_many or size
         scales = self._weight_scales(channels if per_channel else 1, False)
         weights = self._weights((channels, inputs), 0)
         biases = self._biases(channels, inputs)
         options = schema.FullyConnectedOptionsT()
         options.fusedActivationFunction = getattr(_ACTIVATIONS, activation)
         options.keepNumDims = each
-        shape = (*x.shape[:-1], channels) if each else (1, channels)
+        shape = (*x.shape[:-1], channels) if each else (size // inputs, channels)
         result = self.map(shape, *self._output_scale(x, scales, inputs, activation, None, False))
         if dead:
             self._kill(x, scales, weights, biases)

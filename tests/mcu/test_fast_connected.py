@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from converters.compiler.back.c.connected import lay_out
+from converters.compiler.back.c.weight_layout import Choice
 from converters.compiler.middle import arithmetic
 from converters.compiler.middle.program import ExactRequant, FullyConnectedKernel
 from tests.helpers import c_library as mcu
@@ -51,6 +53,8 @@ def case(kernel: FullyConnectedKernel, target: str) -> mcu.Case:
         "height": kernel.height,
         "out_channels": kernel.out_channels,
     }
+    if kernel.width:
+        return of_each(kernel, choice, fields)
     call = mcu.Call(
         choice.function,
         ("sqz_fully_connected", fields),
@@ -62,6 +66,17 @@ def case(kernel: FullyConnectedKernel, target: str) -> mcu.Case:
     )
     streams = (kernel.height, kernel.row_bytes, 1), (1, kernel.out_channels, 1)
     return mcu.Case(streams, (call,), values, np.zeros((1, kernel.out_channels), np.int8))
+
+
+def of_each(kernel: FullyConnectedKernel, choice: Choice, fields: dict[str, Any]) -> mcu.Case:
+    """Return the layer of each pixel of two rows."""
+    taken, made = kernel.width * kernel.row_bytes, kernel.width * kernel.out_channels
+    values = np.random.default_rng(2).integers(-128, 128, (1, 2, taken, 1)).astype(np.int8)
+    each = {"pixel": fields, "width": kernel.width, "out_stride": kernel.out_channels}
+    call = mcu.Call(
+        choice.function, ("sqz_fully_connected_each", each), output=1, fires=2, scratch=choice.scratch_bytes
+    )
+    return mcu.Case(((2, taken, 1), (2, made, 2)), (call,), values, np.zeros((1, 2 * made), np.int8))
 
 
 def run(each: mcu.Case) -> np.ndarray:
@@ -81,6 +96,15 @@ def test_fast_layers_equal_the_portable_one(shape: tuple[int, int, int], seed: i
     fast, expected = case(kernel, target), run(case(kernel, "generic"))
     assert fast.calls[0].kernel == FUNCTION[target]
     assert expected.size < 100 or len(np.unique(expected)) > 30
+    np.testing.assert_array_equal(run(fast), expected)
+
+
+@pytest.mark.parametrize("target", FUNCTION)
+@pytest.mark.parametrize("shape", [(1, 640, 12), (1, 21, 7), (1, 1, 1)])
+def test_fast_layers_of_each_pixel_equal_the_portable_one(shape: tuple[int, int, int], target: str) -> None:
+    kernel = replace(connection(1, shape), width=5)
+    fast, expected = case(kernel, target), run(case(kernel, "generic"))
+    assert fast.calls[0].kernel == FUNCTION[target].replace("_row", "_each_row")
     np.testing.assert_array_equal(run(fast), expected)
 
 
@@ -116,7 +140,8 @@ def test_rounding_is_exact_beside_halves() -> None:
 
 def batch(target: str) -> list[mcu.Case]:
     kernels = [connection(seed, shape) for shape in SHAPES for seed in range(3)]
-    return [with_expected(kernel, target) for kernel in (*kernels, large())]
+    each = [replace(connection(seed, (1, 21, 7)), width=5) for seed in range(3)]
+    return [with_expected(kernel, target) for kernel in (*kernels, *each, large())]
 
 
 @pytest.mark.slow

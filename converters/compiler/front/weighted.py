@@ -64,12 +64,15 @@ def _fully_connected(layer: ReadLayer) -> net.FullyConnected | net.EachConnected
     if weights.shape[1] == source.size:
         layer.shape((1, 1, channels))
         return net.FullyConnected(*constants)
+    taken = weights.shape[1]
     layer.check(
-        weights.shape[1] == source.channels,
-        f"its weights take {weights.shape[1]} values, its input has {source.size} in pixels of {source.channels}; "
-        "expected those of the picture or of a pixel",
+        source.size % taken == 0 and layer.output.size == source.size // taken * channels,
+        f"its weights take {taken} values and make {channels}, its input has {source.size}, its output "
+        f"{layer.output.size}; expected a multiple of each",
     )
-    layer.shape((*source.shape[:2], channels))
+    steps = source.shape[:2] if taken == source.channels else (1, source.size // taken)
+    layer.sees(0, (*steps, taken))
+    layer.makes((*steps, channels))
     return net.EachConnected(*constants)
 
 

@@ -6,6 +6,7 @@ mcu/src/sqz_fully_connected_dsp.c and sqz_fully_connected_mve.c say what they as
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,9 +17,11 @@ from converters.compiler.middle.program import FullyConnectedKernel
 
 def lay_out(kernel: FullyConnectedKernel, target: str) -> Choice:
     """Choose the kernel of a fully connected layer, one of the target's own if FAST has it, and lay out its weights."""
-    if kernel.width:
-        return Choice("sqz_fully_connected_each_row", kernel.weights.reshape(-1))
-    return FAST[target](kernel) if target in FAST else Choice("sqz_fully_connected_row", kernel.weights.reshape(-1))
+    plain = Choice("sqz_fully_connected_row", kernel.weights.reshape(-1))
+    choice = FAST[target](kernel) if target in FAST else plain
+    if not kernel.width:
+        return choice
+    return replace(choice, function=choice.function.replace("connected_row", "connected_each_row"))
 
 
 def _for_dsp(kernel: FullyConnectedKernel) -> Choice:
