@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.int8_networks import Net
 from tests.helpers.needs import ROOT, dev_data, require
 from tools.bench_mcu import __main__ as bench
 from tools.bench_mcu.graphs import GRAPHS, squeezenet
@@ -155,3 +156,16 @@ def test_imagenet_keeps_to_its_instructions_and_ram(tmp_path: Path) -> None:
     told = {verdict.what: verdict for verdict in verdicts(row)}
     for name in ("outputs that are not TFLite's", "instructions", "RAM KB"):
         assert told[name].kept, told[name]
+
+
+# Layers ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_layers_whose_last_rows_nobody_reads_are_counted(tmp_path: Path) -> None:
+    net = Net()
+    x = net.conv(net.conv(net.input(8, 8, 3), 4), 4)
+    x = net.dense(net.conv(x, 4, (1, 1), (3, 3), padding="VALID"), 3)
+    row = bench.measure("unread", net.bytes(x), "mps2-an386", tmp_path)
+    assert len(row.layers) == 4
+    assert all(taken > macs / 2 for taken, macs in row.layers.values())

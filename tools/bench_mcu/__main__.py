@@ -95,7 +95,8 @@ def _layers(compilation: Compilation, counts: count.Counts, program: Path) -> di
     operators = schedule.program.operators
     pairs = zip(operators, schedule.fires_in, strict=True)
     calls = [sorted(set(steps)) if each.at_once else steps for each, steps in pairs]
-    firings = sorted((step, i) for i, steps in enumerate(calls) for step in steps)
+    # The inference ends with the step that completes its outputs: later rows are never made.
+    firings = sorted((step, i) for i, steps in enumerate(calls) for step in steps)[: len(totals) - 1]
     spent = [0] * len(operators)
     for (_, operator), start, end in zip(firings, totals[:-1], totals[1:], strict=True):
         spent[operator] += end - start
