@@ -10,6 +10,13 @@
 #pragma GCC optimize("O2")
 #endif
 
+/* Before functions that run once a row or seldom, or gain nothing by -O2: those that follow are compiled for size. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define SQZ_FOR_SIZE _Pragma("GCC optimize(\"Os\")")
+#else
+#define SQZ_FOR_SIZE
+#endif
+
 #if defined(SQZ_CODE_SECTION) && defined(__GNUC__)
 #define SQZ_CODE __attribute__((section(SQZ_CODE_SECTION)))
 #else

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+SQZ_FOR_SIZE
+
 #define GROUP 4u
 
 /* Where what is worked on lies. */

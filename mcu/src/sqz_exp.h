@@ -7,6 +7,8 @@
 #define SQZ_EXP_H
 #include "sqz_requantize.h"
 
+SQZ_FOR_SIZE
+
 #define SQZ_ONE INT32_MAX /* 1 in Q0.31, as near as it comes */
 #define SQZ_SUM_BITS 12   /* sums of exponentials are Q12.19 */
 

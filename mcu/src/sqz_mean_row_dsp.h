@@ -4,6 +4,8 @@
 #include "sqz_conv.h"
 #include "sqz_row_dsp.h"
 
+SQZ_FOR_SIZE
+
 #define SQZ_DSP_BLOCK 64u /* channels; a multiple of four */
 
 static inline void sqz_dsp_add(int32_t *sums, const int8_t *first, const int8_t *second, unsigned channels) {

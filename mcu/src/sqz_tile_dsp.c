@@ -1,6 +1,8 @@
 #include "sqz_tile_dsp.h"
 #include "sqz_fours_dsp.h"
 
+SQZ_FOR_SIZE
+
 /* Of the code of sqz_dsp_fours. */
 #define STEPS 16u /* in a round */
 #define STEP_BYTES 48u
