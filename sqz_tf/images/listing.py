@@ -74,7 +74,8 @@ def _encoding(where: str, raw: bytes) -> tuple[str, str]:
     if _is_utf_8(raw):
         return "utf-8", ""
     words = [_word(raw, match) for match in islice(_FOREIGN.finditer(raw), _MOST_WORDS)]
-    encoding = guess(words) or "utf-8"
+    guessed = guess(words)
+    encoding = guessed.encoding if guessed else "utf-8"
     names = shown({word.decode(encoding, "replace") for word in words})
     fix = "if that looks wrong, save it as UTF-8"
     return encoding, f"warning: {where} is not UTF-8 and taken for {encoding} ({names}); {fix}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from converters.archive import Archive, ArchiveError
-from sqz_tf.base.encodings import guess, is_encoding
+from sqz_tf.base.encodings import Guess, guess, is_encoding
 from sqz_tf.base.errors import ConfigError, DataError
 from sqz_tf.base.folders import read_inside, walk
 from sqz_tf.base.text import some
@@ -124,11 +124,12 @@ def _opened(path: Path, encoding: str) -> tuple[Archive, tuple[str, ...]]:
     if encoding or not archive.unmarked:
         return archive, ()
     raw = archive.unmarked
-    guessed = guess(part for name in raw for part in name.split(b"/") if not part.isascii())
-    if guessed not in (None, "cp437"):
+    parts = sorted({part for name in raw for part in name.split(b"/") if not part.isascii()})
+    guessed = guess(parts) or Guess("cp437")
+    if guessed.encoding != "cp437":
         archive.close()
-        archive = _archive(path, str(guessed))
-    return archive, (_encoding_note(raw, guessed),)
+        archive = _archive(path, guessed.encoding)
+    return archive, (_encoding_note(raw, parts[0], guessed),)
 
 
 def _archive(path: Path, encoding: str) -> Archive:
@@ -145,14 +146,15 @@ def _archive(path: Path, encoding: str) -> Archive:
         ) from error
 
 
-def _encoding_note(raw: tuple[bytes, ...], guessed: str | None) -> str:
-    encoding = guessed or "cp437"
+def _encoding_note(raw: tuple[bytes, ...], example: bytes, guessed: Guess) -> str:
+    encoding = guessed.encoding
     folders = sorted({name.decode(encoding).rpartition("/")[0] or name.decode(encoding) for name in raw})
-    how = "are UTF-8 by their bytes" if guessed == "utf-8" else f"are taken for {encoding}"
-    doubt = "" if guessed == "utf-8" else "warning: "
+    sure = encoding == "utf-8"
+    how = "are UTF-8 by their bytes" if sure else f"are taken for {encoding}"
+    others = ", ".join(f"{other}: {example.decode(other, 'replace')}" for other in guessed.others)
     return (
-        f"{doubt}names in the zip file do not say their encoding and {how}: {some(folders)}; if they look wrong, "
-        "say it by --zip-encoding"
+        f"{'' if sure else 'warning: '}names in the zip file do not say their encoding and {how}: {some(folders)}; if "
+        f"they look wrong, say it by --zip-encoding" + (f" ({others})" if others else "")
     )
 
 

@@ -408,6 +408,41 @@ def a_zip_whose_encoding_is_said(root: Path) -> Path:
     return foreign_zip(root, "big5", "貓", "狗")
 
 
+@case("names", "kočka želva", TWO, "and are taken for cp852: kočka, želva; if they look wrong, say it by")
+def a_zip_of_czech_windows(root: Path) -> Path:
+    return foreign_zip(root, "cp852", "kočka", "želva")
+
+
+@case("names", "γάτα σκύλος", TWO, "and are taken for cp737: γάτα, σκύλος;")
+def a_zip_of_greek_windows(root: Path) -> Path:
+    return foreign_zip(root, "cp737", "σκύλος", "γάτα")
+
+
+@case("names", "חתול כלב", TWO, "and are taken for cp862: חתול, כלב;")
+def a_zip_of_hebrew_windows(root: Path) -> Path:
+    return foreign_zip(root, "cp862", "כלב", "חתול")
+
+
+@case("names", "ağaç kuş", TWO, "and are taken for cp857: ağaç, kuş;")
+def a_zip_of_turkish_windows(root: Path) -> Path:
+    return foreign_zip(root, "cp857", "kuş", "ağaç")
+
+
+@case("names", "สุนัข แมว", TWO, "and are taken for cp874: สุนัข, แมว;")
+def a_zip_of_thai_windows(root: Path) -> Path:
+    return foreign_zip(root, "cp874", "แมว", "สุนัข")
+
+
+@case("names", "睬 群", TWO, "taken for gb18030: 睬, 群; if they look wrong, say it by --zip-encoding (cp949: ")
+def a_zip_of_narrow_japanese_letters(root: Path) -> Path:
+    return foreign_zip(root, "cp932", "ﾈｺ", "ｲﾇ")
+
+
+@case("names", "ｲﾇ ﾈｺ", TWO, options="--zip-encoding cp932")
+def a_zip_of_narrow_japanese_letters_as_said(root: Path) -> Path:
+    return foreign_zip(root, "cp932", "ﾈｺ", "ｲﾇ")
+
+
 @case("names", refused="--zip-encoding is 'klingon'", options="--zip-encoding klingon")
 def an_encoding_that_does_not_exist(root: Path) -> Path:
     return foreign_zip(root, "cp932", "猫", "犬")
