@@ -57,13 +57,17 @@ def test_no_picture_is_left_out_without_a_line(folders: list[list[str]], said: d
         ("none", {}),
         ("train=A", {"A": "train"}),
         ("train = A b , val=C/,test=d", {"A b": "train", "C": "validation", "d": "test"}),
+        (" NONE", {}),
+        ("TRAIN=A,Test=B", {"A": "train", "B": "test"}),
+        ("train=cats, dogs,test=a=b,c", {"cats, dogs": "train", "a=b,c": "test"}),
+        ("train=A,train=B", {"A": "train", "B": "train"}),
     ],
 )
 def test_what_a_person_says_of_splits(text: str, found: dict[str, str] | None) -> None:
     assert parse_splits(text) == found
 
 
-@pytest.mark.parametrize("text", ["all", "train", "train=", "=A", "calibration=A", "train=A,", "none,train=A"])
+@pytest.mark.parametrize("text", ["all", "train", "train=", "=A", "calibration=A", "none,train=A", "train=A,test=A"])
 def test_what_says_nothing_of_splits_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"--splits has .* expected none, or train=FOLDER"):
         parse_splits(text)
