@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import ExifTags, Image
 
+from converters import lfs
 from sqz_tf.base.errors import DataError, Note
 from sqz_tf.base.units import megabytes
 from sqz_tf.images import tags
@@ -25,6 +26,8 @@ from sqz_tf.images.formats import cost, needed, readable
 
 MAX_SIDE = 65_535
 """Longest side of a picture that is decoded, in pixels: what a JPEG can have at most."""
+REPLACE = "replace or remove it"
+"""What to do about a picture that is damaged."""
 _STRIP = 1 << 18  # pixels turned to RGB at a time
 _SHALLOW_BITS = 14  # a sensor's; 64 of 256 levels
 _LARGE = 64 << 20  # bytes after which the allocator is told to give back what it keeps
@@ -146,6 +149,8 @@ def _read_header(data: bytes, name: str, read: Callable[[Image.Image, bytes, str
 def _open(data: bytes, name: str) -> Image.Image:
     if not data:
         raise ImageError(f"{name or 'the picture'} is an empty file", expected="a picture")
+    if lfs.is_pointer(data):
+        raise ImageError(f"{name or 'the picture'} is a git-LFS pointer", expected="the picture", fix=lfs.PULL)
     try:
         if not tags.are_sound(data):
             raise ValueError("its tags stand for more bytes than it has")
@@ -199,7 +204,7 @@ def _not_decoded(name: str, error: Exception) -> ImageError:
     return ImageError(
         f"{name or 'the picture'} cannot be decoded ({reason})",
         expected="a whole picture file",
-        fix="replace or remove it",
+        fix=REPLACE,
     )
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from converters import lfs
 from converters.archive import Archive, ArchiveError
 from sqz_tf.base.encodings import Guess, guess, is_encoding
-from sqz_tf.base.errors import ConfigError, DataError
+from sqz_tf.base.errors import ConfigError, DataError, translated
 from sqz_tf.base.folders import read_inside, walk
 from sqz_tf.base.text import some
 from sqz_tf.images.clutter import clutter_in, clutter_note, is_clutter
@@ -56,9 +58,36 @@ def open_store(path: Path, zip_encoding: str = "") -> Store:
         raise DataError(f"{path} does not exist", expected="a folder of pictures or a .zip")
     if path.is_dir():
         return _Folder(path)
-    if path.suffix.lower() != ".zip":
-        raise DataError(f"{path} is a file", expected="a folder of pictures or a .zip")
+    _refuse_other_files(path)
     return _Zip(path, zip_encoding)
+
+
+_ARCHIVES = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"(\xb5/\xfd": "zstd",
+    b"7z\xbc\xaf'\x1c": "7z",
+    b"Rar!": "RAR",
+}
+"""What archives begin with; a tar file has its mark further on."""
+_TAR = slice(257, 262)
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Refuse a file that is no `.zip`, by what it is."""
+    with translated(DataError, f"{path} cannot be read", of=(OSError,)), open(path, "rb") as file:
+        head = file.read(_TAR.stop)
+    wanted = "a folder of pictures or a .zip"
+    if lfs.is_pointer(head):
+        raise DataError(f"{path} is a git-LFS pointer", expected=wanted, fix=lfs.PULL)
+    known = [kind for mark, kind in _ARCHIVES.items() if head.startswith(mark)]
+    if kind := "tar" if head[_TAR] == b"ustar" else "".join(known):
+        raise DataError(f"{path} is a {kind} archive", expected=wanted, fix="unpack it first, and give the folder")
+    if path.suffix.lower() != ".zip":
+        fix = "call it .zip" if head.startswith(b"PK\3\4") else ""
+        fix = f"give {path.parent}, which it lies in" if path.suffix.lower() == ".csv" else fix
+        raise DataError(f"{path} is a file", expected=wanted, fix=fix)
 
 
 class _Folder:
@@ -71,21 +100,32 @@ class _Folder:
             return clutter
 
         found = walk(root, skip=skip)
-        self.names, self.folders = found.files, set(found.folders)
+        self._stored = {_in_utf_8(name): name for name in found.files}
+        self.names, self.folders = tuple(sorted(self._stored)), set(map(_in_utf_8, found.folders))
         self.notes = (*found.notes, *clutter_note(+left_out))
 
     def size(self, name: str) -> int:
-        return os.stat(self.root / name).st_size
+        return os.stat(self.root / self._stored[name]).st_size
 
     def read(self, name: str, most: int) -> bytes:
-        return read_inside(self.root, name, most)
+        return read_inside(self.root, self._stored[name], most)
 
     def head(self, name: str) -> bytes:
         try:
-            with open(self.root / name, "rb") as file:
+            with open(self.root / self._stored[name], "rb") as file:
                 return file.read(64)
         except OSError:
             return b""
+
+
+def _in_utf_8(name: str) -> str:
+    """Return a file's name read as UTF-8 if it can be, whatever encoding the system's language has names in."""
+    if sys.getfilesystemencoding() == "utf-8":
+        return name
+    try:
+        return os.fsencode(name).decode()
+    except UnicodeError:
+        return name
 
 
 class _Zip:

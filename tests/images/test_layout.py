@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +16,7 @@ from sqz_tf.base.errors import ConfigError, DataError
 from sqz_tf.images.clutter import thumbnails
 from sqz_tf.images.layout import read_layout
 from sqz_tf.images.split_names import parse_splits, split_of
+from tests.helpers.awkward import fill
 
 NAMES = {
     "train": "train TRAIN Training seg_train 01_train train-images TrainData trainset train2017 Train (1)",
@@ -83,3 +88,18 @@ def test_thumbnails_are_those_whose_pictures_are_there() -> None:
         "cat/2.jpg",
     ]
     assert sorted(thumbnails(names)) == ["cat/Thumbnails/tn_1.jpg", "cat/thumbs/1.png", "thumbs/cat/1.jpg"]
+
+
+@pytest.mark.parametrize("encoding", ["C", "C of old Pythons"])
+def test_names_are_read_as_utf_8_whatever_language_the_system_speaks(encoding: str, tmp_path: Path) -> None:
+    for name in ("grün", "猫"):
+        fill(tmp_path / "größe" / name, 1)
+    old = {"PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"} if encoding != "C" else {}
+    program = (
+        "import sys; from sqz_tf.images.find import scan; found = scan(sys.argv[1]); "
+        "print(ascii(found.classes), [len(found.read(entry)) > 99 for entry in found.entries])"
+    )
+    environment = {**os.environ, **old, "LC_ALL": "C", "LANG": "C"}
+    line = [sys.executable, "-c", program, str(tmp_path / "größe")]
+    out = subprocess.run(line, env=environment, check=True, capture_output=True, text=True).stdout
+    assert out == ascii(("grün", "猫")) + " [True, True]\n"
