@@ -30,6 +30,7 @@ REPLACE = "replace or remove it"
 """What to do about a picture that is damaged."""
 _STRIP = 1 << 18  # pixels turned to RGB at a time
 _SHALLOW_BITS = 14  # a sensor's; 64 of 256 levels
+_SMALL_FILE = 1 << 20  # bytes
 _LARGE = 64 << 20  # bytes after which the allocator is told to give back what it keeps
 
 # Pillow warns of large pictures and of odd metadata without naming the file; what matters is an ImageError here.
@@ -72,8 +73,8 @@ def decoding(data: bytes, name: str = "", least: int = 0) -> Iterator[np.ndarray
     Raises:
       ImageError: as `decode`.
     """
-    need = _read_header(data, name, _need)
-    with PIXELS.room(need), _open(data, name) as image:
+    need, opened = _ready(data, name)
+    with PIXELS.room(need), opened or _open(data, name) as image:
         if least:
             image.draft(None, (least, least))
         pixels = _pixels(image, name)
@@ -144,6 +145,17 @@ def _read_header(data: bytes, name: str, read: Callable[[Image.Image, bytes, str
     """Open, read and close one file at a time: some formats take memory when they are opened."""
     with _ONE_HEADER, _open(data, name) as image:
         return read(image, data, name)
+
+
+def _ready(data: bytes, name: str) -> tuple[int, Image.Image | None]:
+    """Return the bytes that decoding takes, and the file opened if it is a small JPEG, which takes none before that."""
+    with _ONE_HEADER:
+        image = _open(data, name)
+        need = _need(image, data, name)
+        if image.format == "JPEG" and len(data) <= _SMALL_FILE:
+            return need, image
+        image.close()
+        return need, None
 
 
 def _open(data: bytes, name: str) -> Image.Image:
