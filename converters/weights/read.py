@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from converters import lfs
 from converters.weights import caffemodel, deep_compression, onnx, safetensors, torch_file
 from converters.weights.tensors import MAX_BYTES, Shape, WeightFile
 
@@ -41,6 +42,8 @@ def read_weights(
     """
     file_format = file_format or _format_of(source)
     data = source if isinstance(source, bytes) else _bytes(Path(source))
+    if lfs.is_pointer(data):
+        raise ValueError(f"it is a git-LFS pointer; expected the weights themselves: {lfs.PULL}")
     if file_format == "net":
         if net_layers is None:
             raise ValueError("a .net file names no layers; expected the table of layers with it")

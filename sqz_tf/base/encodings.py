@@ -1,17 +1,38 @@
-"""Text whose encoding nobody wrote down: guessed by charset-normalizer, among what Windows and DOS have used."""
+"""Text whose encoding nobody wrote down: guessed among what Windows and DOS have used, and what else it may be."""
 
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
-LEGACY = ("cp932", "gb18030", "cp949", "big5", "cp866", "cp1251", "cp437", "cp850", "cp1252", "cp1250")
-"""What is tried: Japanese, Chinese, Korean, traditional Chinese, Cyrillic of DOS and Windows, Western of both, and last
-Central European, which makes words of Western text that look right."""
+LEGACY = (
+    *("cp932", "gb18030", "cp949", "big5", "cp866", "cp1251", "cp437", "cp850", "cp1252", "cp852", "cp1250"),
+    *("cp857", "cp1254", "cp737", "cp1253", "cp862", "cp1255", "cp720", "cp1256", "cp874", "cp775", "cp1257"),
+)
+"""What is tried, the likelier first: Japanese, Chinese, Korean, traditional Chinese; of DOS and Windows in turn
+Cyrillic, Western, Central European, Turkish, Greek, Hebrew, Arabic, Thai (both) and Baltic."""
 _MOST_BYTES = 1 << 16  # looked at
-_ODD = {"", "HALFWIDTH"}  # signs, and what only terminals used
+_MOST_OTHERS = 4
 _COMMON = {"cp932": "shift_jis", "gb18030": "gb2312", "cp949": "euc_kr"}  # without rare characters
+_WORD = re.compile(r"[^\x00-@\[-`{-\x7f]+")  # ASCII letters, and all that is not ASCII
+_ALPHABETS = tuple(
+    frozenset(letters)
+    for letters in (
+        *("äöüß", "äöüåé", "æøåé", "àâæçèéêëîïôœùû", "àèéìíòóù", "áéíñóúü", "àáâãçéêíóôõúü", "àçèéíïòóúü", "éëï"),
+        *("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "čćđšž", "ăâîșțşţ", "ëç"),
+        *("çğıöşüâîû", "ąčęėįšųūž", "āčēģīķļņšūž", "äõöüšž"),
+    )
+)
+"""Letters that are not ASCII, of each language: German, Swedish, Danish, French, Italian, Spanish, Portuguese, Catalan,
+Dutch; Polish, Czech, Slovak, Hungarian, Croatian, Romanian, Albanian; Turkish, Lithuanian, Latvian, Estonian."""
+_VOWELS = {"CYRILLIC": frozenset("аеёиоуыэюяіїєў"), "GREEK": frozenset("αεηιουωάέήίόύώϊϋΐΰ")}
+_STRESSED = frozenset("άέήίόύώΐΰ")  # of which a word has one at most
+_NEVER_FIRST = frozenset("ъьыς")
+_ONLY_LAST = frozenset("ςךםןףץة")
 
 
 def is_encoding(name: str) -> bool:
@@ -22,24 +43,38 @@ def is_encoding(name: str) -> bool:
         return False
 
 
-def guess(texts: Iterable[bytes]) -> str | None:
+@dataclass(frozen=True)
+class Guess:
+    """The encoding that texts are most likely in, and others that make other, likely words of them, the best first."""
+
+    encoding: str
+    others: tuple[str, ...] = ()
+
+
+def guess(texts: Iterable[bytes]) -> Guess | None:
     """Return the encoding that the texts are most likely in, UTF-8 if they can be, or None.
 
-    Of what the library finds plausible, that is taken in which every word has letters of one script only and no rare
-    ones.
+    That one is taken whose words are most like words: letters of one script and of one language, capitals in front,
+    vowels where the script has them, no signs and no rare characters.
     """
     raw = b"\n".join(_some(sorted(set(texts))))
     if _decoded(raw, "utf-8") is not None:
-        return "utf-8"
+        return Guess("utf-8")
+    read = {name: text for name in LEGACY if (text := _decoded(raw, name)) is not None}
+    chaos = _chaos(raw, list(read))
+    oddness = {name: _oddness(raw, name, text) for name, text in read.items()}
+    ranked = sorted(read, key=lambda name: (oddness[name], chaos.get(name, 1.0), LEGACY.index(name)))
+    first_of = {read[name]: name for name in reversed(ranked)}
+    likely = [name for name in ranked if first_of[read[name]] == name and oddness[name] < 2 + oddness[ranked[0]]]
+    return Guess(likely[0], tuple(likely[1 : 1 + _MOST_OTHERS])) if likely else None
+
+
+def _chaos(raw: bytes, names: list[str]) -> dict[str, float]:
+    """Return in tenths how little like text charset-normalizer finds what the encodings make of bytes."""
     from charset_normalizer import from_bytes  # only the few need it
 
-    found = from_bytes(raw, cp_isolation=list(LEGACY), threshold=0.5, enable_fallback=False)
-    known = {name: match.chaos for match in found for name in match.could_be_from_charset if name in LEGACY}
-    ranked = [
-        (_oddness(raw, name), name == "cp1250", round(chaos, 1), LEGACY.index(name), name)
-        for name, chaos in known.items()
-    ]
-    return min(ranked)[-1] if ranked else None
+    found = from_bytes(raw, cp_isolation=names, threshold=0.5, enable_fallback=False)
+    return {name: round(match.chaos, 1) for match in found for name in match.could_be_from_charset}
 
 
 def _some(texts: list[bytes]) -> Iterator[bytes]:
@@ -58,20 +93,45 @@ def _decoded(raw: bytes, encoding: str) -> str | None:
         return None
 
 
-def _oddness(raw: bytes, encoding: str) -> int:
-    """Count scripts, words that mix them and words with signs, and ask whether all characters are common ones."""
-    words = [_scripts(word) for word in raw.decode(encoding, "replace").split()]
+def _oddness(raw: bytes, encoding: str, text: str) -> int:
+    """Count what is odd in a text: words that are none, letters that no one language has, rare characters."""
+    words = [word for word in set(_WORD.findall(text)) if not word.isascii()]
+    scripts = set().union(*map(_scripts, words))
     rare = encoding in _COMMON and _decoded(raw, _COMMON[encoding]) is None
-    return rare + len(set.union(set(), *words)) + sum((len(each) > 1) + bool(each & _ODD) for each in words)
+    odd = rare + ("HALFWIDTH" in scripts) + (encoding == "cp949" and "CJK" in scripts)
+    return odd + len(scripts) + _foreign(words) + sum(map(_odd_word, words))
+
+
+def _foreign(words: Sequence[str]) -> int:
+    """Count the Latin letters that the language which has most of them lacks."""
+    letters = {letter for word in words for letter in word.lower() if not letter.isascii()}
+    latin = {letter for letter in letters if _script(letter) == "LATIN"}
+    return min(len(latin - alphabet) for alphabet in _ALPHABETS)
+
+
+def _odd_word(word: str) -> int:
+    scripts = _scripts(word)
+    small = word.lower()
+    vowels = _VOWELS.get(next(iter(scripts), ""), frozenset())
+    return (
+        (len(scripts) > 1)
+        + ("" in scripts)
+        + any(a.islower() and b.isupper() and not b.isascii() for a, b in pairwise(word))
+        + (len(word) > 2 and bool(vowels) and not vowels & set(small))
+        + (len(word) > 2 and scripts == {"LATIN"} and not any(map(str.isascii, word)))
+        + (small[0] in _NEVER_FIRST or unicodedata.category(word[0])[0] == "M")
+        + (sum(letter in _STRESSED for letter in small) > 1)
+        + any(letter in _ONLY_LAST for letter in word[:-1])
+    )
 
 
 def _scripts(word: str) -> set[str]:
-    return {_script(letter) for letter in word if not (letter.isascii() and not letter.isalpha())}
+    return {_script(letter) for letter in word}
 
 
 def _script(letter: str) -> str:
     """Return a letter's script; nothing for a sign."""
-    if unicodedata.category(letter)[0] not in "LMN":
+    if unicodedata.category(letter)[0] not in "LMN" or letter in "ªº":
         return ""
     first = unicodedata.name(letter, "").partition(" ")[0].partition("-")[0]
     return "CJK" if first in ("HIRAGANA", "KATAKANA") else first

@@ -160,10 +160,11 @@ def read_inside(folder: Path, name: str, most: int) -> bytes:
     Raises:
       OSError: it cannot be read, is no file, lies outside by way of a link, or has more bytes.
     """
-    path = folder / name
-    if not _inside(os.path.realpath(path), os.path.realpath(folder)):
-        raise OSError(f"it is a link out of the folder, to {os.path.realpath(path)}")
-    if not path.is_file():
+    path = os.path.join(folder, name)
+    place = os.path.realpath(path)
+    if not _inside(place, os.path.realpath(folder)):
+        raise OSError(f"it is a link out of the folder, to {place}")
+    if not os.path.isfile(place):
         raise OSError("it is no file")
     with open(path, "rb") as file:
         data = file.read(most + 1)

@@ -25,7 +25,7 @@ from sqz_tf.base.errors import ConfigError, DataError, SqzError, noting
 from sqz_tf.base.spec import DataConfig, from_dict
 from sqz_tf.base.text import some
 from sqz_tf.data.dataset import load, trains_nothing
-from sqz_tf.data.rows import MAX_SKIPPED, Progress, map_ordered
+from sqz_tf.data.rows import Progress, map_ordered, refuse_many
 from sqz_tf.data.sources import reading_of
 from sqz_tf.data.splits import spread
 from sqz_tf.images.budget import FILES
@@ -102,7 +102,7 @@ def _count(classifier: Classifier, pictures: Pictures, progress: Progress | None
     while chunk := list(islice(pictures.items, BATCH)):
         good = [(output, pixels) for output, pixels in chunk if not isinstance(pixels, ImageError)]
         skipped += [error for _, error in chunk if isinstance(error, ImageError)]
-        _refuse_many(skipped, pictures.total)
+        refuse_many(skipped, pictures.total)
         if good:
             truth = np.array([output for output, _ in good], np.int64)
             scores = classifier.scores(np.stack([pixels for _, pixels in good]))
@@ -114,15 +114,6 @@ def _count(classifier: Classifier, pictures: Pictures, progress: Progress | None
             progress("evaluate", n + len(skipped), pictures.total)
     accuracy = stats.Accuracy(right1 / n, right5 / n, n, stats.wilson_interval(right1, n))
     return Evaluation(accuracy, len(skipped), len(seen), pictures.notes + _skipped_note(skipped))
-
-
-def _refuse_many(skipped: Sequence[ImageError], total: int) -> None:
-    if len(skipped) > MAX_SKIPPED * total:
-        raise DataError(
-            f"{len(skipped)} of {total} pictures cannot be used: {some([error.what for error in skipped], '; ')}",
-            expected=f"at most {MAX_SKIPPED:.0%}",
-            fix="replace or remove them",
-        )
 
 
 def _skipped_note(skipped: Sequence[ImageError]) -> tuple[str, ...]:

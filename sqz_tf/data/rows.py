@@ -17,12 +17,13 @@ import numpy as np
 
 from sqz_tf.base.errors import DataError
 from sqz_tf.base.spec import PreprocessSpec, to_dict
+from sqz_tf.base.text import some
 from sqz_tf.data.copies import copy_notes, crowd_notes, crowds, kept_notes, known_copies, why_not
 from sqz_tf.data.sources import UNLABELLED, Item, Source
 from sqz_tf.data.splits import In, counts_by_class
 from sqz_tf.images import resize
 from sqz_tf.images.budget import FILES
-from sqz_tf.images.decode import ImageError, picture_size
+from sqz_tf.images.decode import REPLACE, ImageError, picture_size
 from sqz_tf.images.given import decoded
 from sqz_tf.images.looks import Look, look
 from sqz_tf.images.split_names import SPLITS
@@ -61,6 +62,25 @@ def fingerprint(
     pixels = preprocess and to_dict(replace(preprocess, mean=(), std=()))
     everything = {"classes": list(classes), "rows": lines, "preprocess": pixels}
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+
+
+def refuse_many(errors: Sequence[ImageError], total: int) -> None:
+    """Refuse pictures of which too many cannot be used, with what helps most of those.
+
+    Args:
+      errors: of the pictures that cannot.
+      total: number of all pictures.
+
+    Raises:
+      DataError: they are over MAX_SKIPPED.
+    """
+    if len(errors) > MAX_SKIPPED * total:
+        ((fix, _),) = Counter(error.fix for error in errors).most_common(1)
+        raise DataError(
+            f"{len(errors)} of {total} pictures cannot be used: {some([error.what for error in errors], '; ')}",
+            expected=f"at most {MAX_SKIPPED:.0%}",
+            fix="replace or remove them" if fix in ("", REPLACE) else fix,
+        )
 
 
 class Rows:
@@ -109,13 +129,7 @@ class Rows:
         Raises:
           DataError: over MAX_SKIPPED of the pictures were skipped.
         """
-        if len(self.errors) > MAX_SKIPPED * source.count:
-            shown = "; ".join(error.what for error in self.errors[:3])
-            raise DataError(
-                f"{len(self.errors)} of {source.count} pictures cannot be used: {shown}",
-                expected=f"at most {MAX_SKIPPED:.0%}",
-                fix="replace or remove them",
-            )
+        refuse_many(self.errors, source.count)
 
     def find_copies(self) -> dict[bytes, bytes]:
         """Find the pictures that look the same; `keys` knows them from now on."""

@@ -129,8 +129,8 @@ def _refuse_untrainable(path: Path, found: ImageSet) -> None:
     if None not in splits and "train" not in splits:
         raise DataError(
             f"{path} has no train folder beside {', '.join(sorted(map(str, splits)))}",
-            expected="train",
-            fix="give --splits none if the folders on top are the classes, or --splits train=FOLDER",
+            expected="pictures to train on",
+            fix="give the folder that has train, too, or --splits none to train on these, or --splits train=FOLDER",
         )
 
 

@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import ExifTags, Image
 
+from converters import lfs
 from sqz_tf.base.errors import DataError, Note
 from sqz_tf.base.units import megabytes
 from sqz_tf.images import tags
@@ -25,8 +26,11 @@ from sqz_tf.images.formats import cost, needed, readable
 
 MAX_SIDE = 65_535
 """Longest side of a picture that is decoded, in pixels: what a JPEG can have at most."""
+REPLACE = "replace or remove it"
+"""What to do about a picture that is damaged."""
 _STRIP = 1 << 18  # pixels turned to RGB at a time
 _SHALLOW_BITS = 14  # a sensor's; 64 of 256 levels
+_SMALL_FILE = 1 << 20  # bytes
 _LARGE = 64 << 20  # bytes after which the allocator is told to give back what it keeps
 
 # Pillow warns of large pictures and of odd metadata without naming the file; what matters is an ImageError here.
@@ -69,8 +73,8 @@ def decoding(data: bytes, name: str = "", least: int = 0) -> Iterator[np.ndarray
     Raises:
       ImageError: as `decode`.
     """
-    need = _read_header(data, name, _need)
-    with PIXELS.room(need), _open(data, name) as image:
+    need, opened = _ready(data, name)
+    with PIXELS.room(need), opened or _open(data, name) as image:
         if least:
             image.draft(None, (least, least))
         pixels = _pixels(image, name)
@@ -143,9 +147,22 @@ def _read_header(data: bytes, name: str, read: Callable[[Image.Image, bytes, str
         return read(image, data, name)
 
 
+def _ready(data: bytes, name: str) -> tuple[int, Image.Image | None]:
+    """Return the bytes that decoding takes, and the file opened if it is a small JPEG, which takes none before that."""
+    with _ONE_HEADER:
+        image = _open(data, name)
+        need = _need(image, data, name)
+        if image.format == "JPEG" and len(data) <= _SMALL_FILE:
+            return need, image
+        image.close()
+        return need, None
+
+
 def _open(data: bytes, name: str) -> Image.Image:
     if not data:
         raise ImageError(f"{name or 'the picture'} is an empty file", expected="a picture")
+    if lfs.is_pointer(data):
+        raise ImageError(f"{name or 'the picture'} is a git-LFS pointer", expected="the picture", fix=lfs.PULL)
     try:
         if not tags.are_sound(data):
             raise ValueError("its tags stand for more bytes than it has")
@@ -199,7 +216,7 @@ def _not_decoded(name: str, error: Exception) -> ImageError:
     return ImageError(
         f"{name or 'the picture'} cannot be decoded ({reason})",
         expected="a whole picture file",
-        fix="replace or remove it",
+        fix=REPLACE,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from converters import lfs
 from sqz_tf.base.errors import DataError, noting
 from sqz_tf.base.text import is_number
 from sqz_tf.images.budget import MAX_FILE_BYTES
@@ -107,7 +108,8 @@ def scan(path: Path | str, reading: Reading = Reading()) -> ImageSet:
         base = _wrapper(store.names, pictures)
         listed = _listed_at(store.names, base) if reading.labelled and said is None else None
         others = [name for name in files.others if name != listed]
-        notes = (*store.notes, *files.notes, *thumbnail_note(small), *others_note(others))
+        told = [name for name in others if name not in files.unread]
+        notes = (*store.notes, *files.notes, *thumbnail_note(small), *others_note(told))
     with noting(notes):
         _refuse_nothing(path, pictures, others)
         if not reading.labelled:
@@ -152,6 +154,8 @@ def _from_csv(path: Path, store: Store, listed: str, pictures: Sequence[str]) ->
         raw = store.read(listed, _MAX_CSV_BYTES)
     except (OSError, ValueError) as error:
         raise DataError(f"{where} cannot be read ({error})", expected="UTF-8 text") from error
+    if lfs.is_pointer(raw):
+        raise DataError(f"{where} is a git-LFS pointer", expected="the table", fix=lfs.PULL)
     found = read_listing(where, raw, listed[: -len(_CSV)], pictures)
     labels, wnids = found.labels, found.wnids
     numeric = all(map(is_number, wnids))

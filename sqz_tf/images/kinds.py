@@ -20,11 +20,15 @@ _ARCHIVES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".x
 
 @dataclass(frozen=True)
 class Sorted:
-    """Paths of pictures, and of files that are none, in order; and what to say of both."""
+    """Paths of pictures, and of files that are none, in order; and what to say of both.
+
+    `unread` are those of `others` that a package would read which is not installed, as `notes` say.
+    """
 
     pictures: tuple[str, ...]
     others: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    unread: frozenset[str] = frozenset()
 
 
 def extension(name: str) -> str:
@@ -36,13 +40,13 @@ def sort_files(store: Store) -> Sorted:
     """Tell pictures from other files."""
     endings = extensions()
     lacking = of_packages()
-    by_content, missing, pictures, others = [], Counter[tuple[str, str]](), [], []
+    by_content, missing, pictures, others = [], dict[str, tuple[str, str]](), [], []
     for name in store.names:
         ending = extension(name)
         if ending in endings:
             pictures.append(name)
         elif ending in lacking:
-            missing[ending, lacking[ending]] += 1
+            missing[name] = ending, lacking[ending]
             others.append(name)
         elif ending not in _NEVER and looks_like(head := store.head(name), store.size(name)):
             pictures.append(name)
@@ -50,8 +54,9 @@ def sort_files(store: Store) -> Sorted:
         else:
             others.append(name)
             if ending not in _NEVER and (package := needed(head)):
-                missing[ending, package] += 1
-    return Sorted(tuple(pictures), tuple(others), (*_content_note(by_content), *_missing_note(missing)))
+                missing[name] = ending, package
+    notes = (*_content_note(by_content), *_missing_note(Counter(missing.values())))
+    return Sorted(tuple(pictures), tuple(others), notes, frozenset(missing))
 
 
 def _content_note(names: Sequence[str]) -> tuple[str, ...]:

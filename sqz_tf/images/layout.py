@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqz_tf.base.errors import DataError
-from sqz_tf.images.split_names import PLAIN, SPLITS, UNLABELLED, is_plain, resolved, shown, split_of, unusual
+from sqz_tf.images.split_names import (
+    SPLITS,
+    UNLABELLED,
+    folded,
+    is_plain,
+    may_be_split,
+    resolved,
+    shown,
+    split_of,
+    unusual,
+)
 
 NOT_CLASSES = frozenset(
     {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "data", "jpg", "jpeg", "png", "frames"}
@@ -82,7 +93,7 @@ def read_layout(
     for folder, count in Counter(name.rpartition("/")[0] for name in pictures).items():
         tree.add(folder, count)
     base = _wrapper(tree, said)
-    notes = [f"the folders are taken from {base}"] if base and not (wrapped and "/" not in base) else []
+    notes = _wrapper_note(base) if base and not (wrapped and "/" not in base) else []
     if said == {}:
         return _classes(pictures, folders, base, notes)
     if said:
@@ -95,10 +106,17 @@ def _wrapper(tree: _Tree, said: Mapping[str, str] | None) -> str:
     base = ""
     while inside := tree.sole(base):
         name = inside.rpartition("/")[2]
-        if (said and name in said) or (said is None and name.lower() in PLAIN):
+        if (said and folded(name) in map(folded, said)) or (said is None and split_of(name) and is_plain(name)):
             break
         base = inside
     return base
+
+
+def _wrapper_note(base: str) -> list[str]:
+    """Say which folder around everything was walked through, and whether all may be but one split."""
+    if any((split_of(name) or "train") != "train" for name in base.split("/")):
+        return [f"warning: the folders are taken from {base}, which may hold pictures to test on alone"]
+    return [f"the folders are taken from {base}"]
 
 
 def _recognised(tree: _Tree, pictures: Sequence[str], folders: Iterable[str], base: str, notes: list[str]) -> Layout:
@@ -116,6 +134,7 @@ def _recognised(tree: _Tree, pictures: Sequence[str], folders: Iterable[str], ba
         return _inside(pictures, base, inside, notes)
     _refuse_masks(tree, tops)
     _refuse_same_folders(tree, base, tops)
+    _refuse_foreign_splits(tree, base, kinds, others)
     return _classes(pictures, folders, base, notes)
 
 
@@ -138,6 +157,20 @@ def _refuse_flat_splits(tree: _Tree, kinds: Mapping[str, str], others: list[str]
             f"{tree.where} has {shown(kinds)}, which hold pictures and no class folders",
             expected="a folder for each class in each split, or labels.csv with columns file, label and split",
             fix="sort the pictures into class folders, or give --splits none if these names are the classes",
+        )
+
+
+def _refuse_foreign_splits(tree: _Tree, base: str, kinds: Mapping[str, str], others: Sequence[str]) -> None:
+    """Refuse folders that look like splits in another language, or that one which holds all class folders."""
+    holding = [top for top in others if len(tree.within(joined(base, top))) > 1 and not tree.direct[joined(base, top)]]
+    foreign = [top for top in others if may_be_split(top)]
+    if (len(others) == len(holding) == 1 and kinds) or (
+        len(others) == len(foreign) > 0 and len(kinds) + len(others) > 1
+    ):
+        raise DataError(
+            f"{tree.where} has {shown([*kinds, *others])}, which may be splits",
+            expected="train, validation or test as their names, or a folder for each class",
+            fix=f"give {_BY_SPLITS}",
         )
 
 
@@ -187,11 +220,17 @@ def _refuse_masks(tree: _Tree, tops: Sequence[str]) -> None:
 
 
 def _refuse_same_folders(tree: _Tree, base: str, tops: Sequence[str]) -> None:
-    """Refuse classes that hold the same folders: they may be splits in another language."""
+    """Refuse classes that hold the same folders: they may be splits in another language.
+
+    Folders that are numbers or dates, in classes whose names are not numbered, are counted to the classes.
+    """
     inside = {top: set(tree.within(joined(base, top))) for top in tops}
     inside = {top: names for top, names in inside.items() if names}
     count = Counter(name for names in inside.values() for name in names)
     shared = {name for name, times in count.items() if times > 1}
+    numbered = len({re.sub(r"\d+", "", top) for top in tops}) < len(tops)
+    if not numbered and not any(any(map(str.isalpha, name)) for name in shared):
+        return
     if len(inside) > 1 and len(count) > 1 and all(2 * len(names & shared) >= len(names) for names in inside.values()):
         raise DataError(
             f"{tree.where} has {shown(inside)}, and the same folders in each of them ({shown(shared)})",
@@ -205,13 +244,16 @@ def _classes(pictures: Sequence[str], folders: Iterable[str], base: str, notes: 
 
 
 def _said_splits(tree: _Tree, base: str, said: Mapping[str, str]) -> dict[str, str]:
+    """Return the splits of the folders on top, whose names may be spelt in another case or form of Unicode."""
     tops = tree.within(base)
-    if missing := sorted(set(said) - set(tops)):
+    spelt = {folded(top): top for top in tops} | {top: top for top in tops}
+    kinds = {spelt.get(name) or spelt.get(folded(name), name): kind for name, kind in said.items()}
+    if missing := sorted(set(kinds) - set(tops)):
         raise DataError(
             f"{tree.where} has no folder {shown(missing)} with pictures",
             expected=f"--splits to name some of {shown(tops, 9)}",
         )
-    return {top: said.get(top, UNLABELLED) for top in tops}
+    return {top: kinds.get(top, UNLABELLED) for top in tops}
 
 
 def _splits(
@@ -279,7 +321,7 @@ def _gathered(
     return Layout(
         places,
         tuple(sorted(empty)),
-        (*notes, *_loose_note(len(pictures) - len(places)), *_deep_text(deep, len(places))),
+        (*notes, *_loose_note(len(pictures) - len(places)), *_deep_text(deep, places)),
     )
 
 
@@ -308,9 +350,22 @@ def _deep_note(places: Iterable[str], level: int) -> tuple[str, ...]:
     return _deep_text([name for name in places if name.count("/") > level])
 
 
-def _deep_text(names: Sequence[str], of: int = 0) -> tuple[str, ...]:
-    mark = "warning: " if len(names) == of else ""
+def _deep_text(names: Sequence[str], places: Mapping[str, tuple[str | None, str]] | None = None) -> tuple[str, ...]:
+    """Say which pictures lie deeper, with a warning if a class has no others, in folders that may be classes."""
     if not names:
         return ()
-    where = shown({name.rpartition("/")[0] for name in names}, 2)
-    return (f"{mark}{len(names)} pictures lie deeper than their class's own folder ({where}): counted to the class",)
+    folders = {name.rpartition("/")[0] for name in names}
+    all_deep = places is not None and (len(names) == len(places) or _only_folders(names, places))
+    mark = "warning: " if all_deep else ""
+    where = f"({shown(folders, 2)})"
+    return (f"{mark}{len(names)} pictures lie deeper than their class's own folder {where}: counted to the class",)
+
+
+def _only_folders(names: Sequence[str], places: Mapping[str, tuple[str | None, str]]) -> bool:
+    """Tell whether all pictures of a class lie in folders inside it, in several."""
+    deep = set(names)
+    own = {label for name, (_, label) in places.items() if name not in deep}
+    inside = defaultdict(set)
+    for name in names:
+        inside[places[name][1]].add(name.rpartition("/")[0])
+    return any(len(inside[label]) > 1 for label in set(inside) - own)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import posixpath
@@ -12,26 +11,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice, zip_longest
 
-from sqz_tf.base.encodings import guess
 from sqz_tf.base.errors import DataError, noting
 from sqz_tf.base.text import MOST_DIGITS, some
 from sqz_tf.images.split_names import UNLABELLED, resolved, shown, split_of
+from sqz_tf.images.table_text import encoding_of, text_of
 
 _COLUMNS = {
-    "file": "file filename file_name image image_name img path filepath file_path image_path picture id image_id",
-    "label": "label class class_name category label_name",
+    "file": "file filename file_name image image_name img path filepath file_path image_path picture filepaths "
+    "external_id id image_id",
+    "label": "label class class_name category label_name labels",
     "wnid": "wnid synset",
-    "split": "split subset set partition",
+    "split": "split",
+    "subset": "subset set partition data_set dataset_split data_split ml_use usage phase",
 }
-_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+"""Names of columns. `subset` is a split if its cells say so; `split` has to be."""
 _DELIMITERS = ",;\t|"
 _ANNOUNCED = re.compile(r"\"?sep=(.)\"?\s*", re.IGNORECASE)  # Excel's own first line
-_FOREIGN = re.compile(rb'[\x80-\xff][^\s,;"/]*')
-_SEPARATOR = re.compile(rb'[\s,;"/]')
-_LONGEST_WORD = 200
-_MOST_WORDS = 10_000  # from which an encoding is guessed
-_PIECE = 1 << 20
 _LONGEST_HEADER = 1 << 16
+_MOST_CLASSES = 10_000
+_MOST_ABOVE = 10  # lines among which the one that names the columns is looked for
 _EXPECTED = "file, label and maybe wnid and split"
 
 
@@ -57,71 +55,93 @@ def read_listing(where: str, raw: bytes, base: str, pictures: Sequence[str]) -> 
     Raises:
       DataError: it cannot be read, lacks a column, or a line is wrong; says which.
     """
-    encoding, note = _encoding(where, raw)
+    encoding, note = encoding_of(where, raw)
     reader = _Reader(where, _Finder(base, pictures), [note] if note else [])
     with noting(reader.notes):
-        for line, row in _rows(where, io.TextIOWrapper(io.BytesIO(raw), encoding, newline=""), reader.notes):
-            reader.take(line, row)
-        return reader.finish()
+        try:
+            for line, row in _rows(where, text_of(raw, encoding), reader):
+                reader.take(line, row)
+            found = reader.finish()
+        except DataError as error:
+            if _lists_classes(raw, encoding):
+                raise _class_list(where) from error
+            raise
+        if len(set(found.labels.values())) == len(found.labels) < len(pictures) and _lists_classes(raw, encoding):
+            raise _class_list(where)
+        return found
 
 
-def _encoding(where: str, raw: bytes) -> tuple[str, str]:
-    """Return the encoding of a table, and what to say of it."""
-    if marked := next((name for mark, name in _MARKS.items() if raw.startswith(mark)), ""):
-        return marked, ""
-    if raw.count(0) > len(raw) // 4:
-        return ("utf-16-le" if raw[1::2].count(0) > raw[::2].count(0) else "utf-16-be"), ""
-    if _is_utf_8(raw):
-        return "utf-8", ""
-    words = [_word(raw, match) for match in islice(_FOREIGN.finditer(raw), _MOST_WORDS)]
-    encoding = guess(words) or "utf-8"
-    names = shown({word.decode(encoding, "replace") for word in words})
-    fix = "if that looks wrong, save it as UTF-8"
-    return encoding, f"warning: {where} is not UTF-8 and taken for {encoding} ({names}); {fix}"
-
-
-def _word(raw: bytes, foreign: re.Match[bytes]) -> bytes:
-    """Return the word that a match is the end of; nothing of one that is too long."""
-    start, end = foreign.span()
-    before = _SEPARATOR.split(raw[max(0, start - _LONGEST_WORD) : start])[-1]
-    return before + raw[start:end] if len(before) + end - start < _LONGEST_WORD else b""
-
-
-def _is_utf_8(raw: bytes) -> bool:
-    pieces = (raw[start : start + _PIECE] for start in range(0, len(raw), _PIECE))
+def _lists_classes(raw: bytes, encoding: str) -> bool:
+    """Tell whether a table has a line for each class, with its number, rather than one for each picture."""
+    text = text_of(raw, encoding)
     try:
-        for _ in codecs.iterdecode(pieces, "utf-8"):
-            pass
-    except UnicodeDecodeError:
+        delimiter = _delimiter(text.readline(_LONGEST_HEADER))
+        rows = list(islice(filter(any, csv.reader(text, delimiter=delimiter)), _MOST_CLASSES))
+    except (csv.Error, ValueError):
         return False
-    return True
+    columns = [[cell.strip() for cell in each] for each in zip(*rows, strict=False) if len(set(each)) == len(each) > 1]
+    numbers = [each for each in columns if all(map(str.isdecimal, each))]
+    files = [each for each in columns if all("." in cell or "/" in cell for cell in each)]
+    return not files and 0 < len(numbers) < len(columns)
 
 
-def _rows(where: str, text: io.TextIOWrapper, notes: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def _class_list(where: str) -> DataError:
+    return DataError(
+        f"{where} names classes by their numbers, and no pictures",
+        expected="a line for each picture, with its file and label",
+        fix="call it classes.csv, which is not read; where folders are called by the numbers, so are the classes",
+    )
+
+
+def _rows(where: str, text: io.TextIOWrapper, reader: _Reader) -> Iterator[tuple[int, dict[str, str]]]:
     """Walk the cells of labels.csv by column, with their line numbers."""
-    lines, skipped = None, 0
+    lines, above = None, 0
     long: list[int] = []
     try:
-        first = text.readline(_LONGEST_HEADER)
-        if announced := _ANNOUNCED.fullmatch(first):
-            first, skipped = text.readline(_LONGEST_HEADER), 1
-        delimiter = announced[1] if announced else _delimiter(first)
-        lines = csv.reader(chain([first], text), skipinitialspace=True, delimiter=delimiter)
-        columns = _columns(where, [name.strip() for name in next(lines, [])], notes)
+        first, delimiter, above = _header(text, reader.notes)
+        lines = csv.reader(chain(first, text), skipinitialspace=True, delimiter=delimiter)
+        names = [name.strip() for name in next(lines, [])]
+        columns = _columns(where, names, reader.notes)
+        reader.subset = dict(zip(columns, names, strict=True)).get("subset", "")
         for cells in filter(any, lines):
             row, more = _row(columns, cells)
-            line = lines.line_num + skipped
+            line = lines.line_num + above
+            if cells[0].startswith("#") and not reader.finder.find(row.get("file", "")):
+                reader.remarks += 1
+                continue
             long += [line] * more
             if not row.get("file") or not row.get("label"):
                 raise DataError(f"line {line} of {where} lacks a file or a label", expected="both")
             yield line, row
-        notes += _long_note(long)
+        reader.notes += _long_note(long)
     except csv.Error as error:
-        line = skipped + (lines.line_num if lines else 0)
+        line = above + (lines.line_num if lines else 0)
         raise DataError(f"line {line} of {where} is no CSV ({error})", expected="file,label") from error
     except UnicodeDecodeError as error:
         fix = "save it as UTF-8"
         raise DataError(f"{where} cannot be read ({error})", expected="UTF-8 text", fix=fix) from error
+
+
+def _header(text: io.TextIOWrapper, notes: list[str]) -> tuple[list[str], str, int]:
+    """Find the line that names the columns, below titles, remarks and empty lines.
+
+    Returns:
+      That line and those below it that were read, what separates its cells, and the number of lines above it.
+    """
+    read = [line for line in (text.readline(_LONGEST_HEADER) for _ in range(_MOST_ABOVE)) if line]
+    announced = _ANNOUNCED.fullmatch(read[0]) if read else None
+    told = [at for at, line in enumerate(read) if line.strip() and not (announced and at == 0)]
+    plain = [line.lstrip("# ") for line in read]
+    names = [at for at in told if _names_columns(plain[at], announced[1] if announced else _delimiter(plain[at]))]
+    at = min(names, default=min((at for at in told if not read[at].startswith("#")), default=len(read)))
+    if above := [read[each].strip() for each in told if each < at]:
+        notes.append(f"{len(above)} lines above the columns of labels.csv ({some(above, most=2)}): ignored")
+    first = plain[at : at + 1]
+    return first + read[at + 1 :], announced[1] if announced else _delimiter("".join(first)), at
+
+
+def _names_columns(line: str, delimiter: str) -> bool:
+    return {"file", "label"} <= set(_known([name.strip().strip('"') for name in line.split(delimiter)]))
 
 
 def _row(columns: Sequence[str], cells: Sequence[str]) -> tuple[dict[str, str], bool]:
@@ -162,7 +182,10 @@ def _columns(where: str, names: list[str], notes: list[str]) -> list[str]:
             fix="write a first line that names the columns" if headless else "",
         )
     kinds = {position: kind for kind, position in found.items()}
-    renamed = [f"{names[at]} for {kind}" for at, kind in sorted(kinds.items()) if names[at].lower() != kind]
+    if "split" in found:
+        kinds.pop(found.get("subset", -1), None)
+    others = sorted((at, kind) for at, kind in kinds.items() if kind != "subset")
+    renamed = [f"{names[at]} for {kind}" for at, kind in others if names[at].lower() != kind]
     if renamed:
         notes.append(f"columns of labels.csv taken by their likeliest sense: {', '.join(renamed)}")
     ignored = [name or "(no name)" for at, name in enumerate(names) if at not in kinds]
@@ -226,6 +249,9 @@ class _Reader:
     wnids: dict[str, str] = field(default_factory=dict)
     again: int = 0
     unlabelled: int = 0
+    remarks: int = 0
+    subset: str = ""
+    no_splits: dict[str, DataError] = field(default_factory=dict)
 
     def take(self, line: int, row: Mapping[str, str]) -> None:
         """Take one line."""
@@ -252,18 +278,23 @@ class _Reader:
         return found[0]
 
     def _kind(self, where: str, row: Mapping[str, str]) -> str:
-        if "split" not in row:
-            return ""
-        kind = split_of(row["split"])
-        if kind is None:
-            given = f"gives split {row['split']!r}" if row["split"] else "gives no split"
-            raise DataError(f"{where} {given}", expected="train, validation or test")
-        return kind
+        cell = row.get("split", row.get("subset"))
+        kind = "" if cell is None else split_of(cell)
+        if cell is None or kind is not None:
+            return kind or ""
+        given = f"gives split {cell!r}" if cell else "gives no split"
+        error = DataError(f"{where} {given}", expected="train, validation or test")
+        if "split" in row:
+            raise error
+        self.no_splits.setdefault(cell, error)
+        return ""
 
     def finish(self) -> Listing:
         """Return what was read, with notes."""
         if not self.labels:
             raise DataError(f"{self.where} lists nothing", expected="one line a picture")
+        if self.no_splits and (self.kinds or self.unlabelled):
+            raise next(iter(self.no_splits.values()))
         if len({wnid for wnid in self.wnids.values() if wnid}) < sum(map(bool, self.wnids.values())):
             raise DataError(f"{self.where} gives one wnid to two labels", expected="one each")
         stands = resolved({kind: kind for kind in self.kinds.values()})
@@ -289,6 +320,15 @@ class _Reader:
     def _say(self) -> None:
         if self.again:
             self.notes.append(f"{self.again} lines of labels.csv name a picture again, with the same label: ignored")
+        if self.remarks:
+            self.notes.append(f"{self.remarks} lines of labels.csv begin with #: ignored")
+        if self.no_splits:
+            self.notes.append(
+                f"warning: the column {self.subset} of labels.csv holds no train, validation or test "
+                f"({shown(self.no_splits)}): ignored"
+            )
+        elif self.subset:
+            self.notes.append(f"the splits are taken from the column {self.subset} of labels.csv")
         if self.unlabelled:
             self.notes.append(f"{self.unlabelled} lines of labels.csv are to be predicted: ignored")
         if self.finder.guessed:

@@ -30,6 +30,13 @@ _JOINED = re.compile(
     f"({'|'.join(sorted(_WORDS, key=len, reverse=True))})"
     "(sets?|datas?|dataset|data_?set|images?|imgs?|pics?|pictures?|photos?|dir|folder|split|samples?|files?)"
 )
+_FOREIGN = re.compile(
+    "entrenamiento|prueba|validaci[oó]n|entra[iî]nement|apprentissage|essai|treino|treinamento|teste|valida[cç][aã]o|"
+    "addestramento|validazione|training.*|pr[uü]f.*|validierung.*|lern.*|egitim|eğitim|doğrulama|trening.*|uczenie|"
+    "обучени.*|обучающ.*|тренировочн.*|тест.*|валидаци.*|проверочн.*|.*(训练|測試|测试|验证|訓練|驗證|学習|検証|テスト|"
+    "학습|훈련|시험|테스트|검증).*"
+)
+_NEXT_SPLIT = re.compile(f",(?=\\s*(?:{'|'.join(PLAIN)})\\s*=)", re.IGNORECASE)  # a folder's name may have commas
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -53,6 +60,15 @@ def is_plain(name: str) -> bool:
     """
     word = "".join(_words(name))
     return word in _WORDS or _joined(word) is not None
+
+
+def may_be_split(name: str) -> bool:
+    """Tell whether a name has a word for a split in some other language: a reason to ask, not to take it for one.
+
+    >>> may_be_split("Entrenamiento"), may_be_split("测试集"), may_be_split("cat")
+    (True, True, False)
+    """
+    return any(_FOREIGN.fullmatch(word) for word in _words(name))
 
 
 def _words(name: str) -> list[str]:
@@ -87,19 +103,23 @@ def parse_splits(text: str) -> dict[str, str] | None:
     """
     if not text:
         return None
-    if text == "none":
+    if text.strip().lower() == "none":
         return {}
     said: dict[str, str] = {}
-    for part in text.split(","):
-        split, equals, name = part.partition("=")
-        split = PLAIN.get(split.strip(), "")
-        if not equals or not split or not name.strip():
+    for part in _NEXT_SPLIT.split(text):
+        word, equals, name = part.partition("=")
+        split, name = PLAIN.get(word.strip().lower(), ""), name.strip().strip("/")
+        if not equals or not split or not name or said.setdefault(name, split) != split:
             raise ConfigError(
                 f"--splits has {part!r}",
                 expected="none, or train=FOLDER,validation=FOLDER,test=FOLDER with one or more of them",
             )
-        said[name.strip().strip("/")] = split
     return said
+
+
+def folded(name: str) -> str:
+    """Return a name without case and in one form of Unicode."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def shown(names: Iterable[str], most: int = 3) -> str:

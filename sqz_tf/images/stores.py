@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from converters import lfs
 from converters.archive import Archive, ArchiveError
-from sqz_tf.base.encodings import guess, is_encoding
-from sqz_tf.base.errors import ConfigError, DataError
+from sqz_tf.base.encodings import Guess, guess, is_encoding
+from sqz_tf.base.errors import ConfigError, DataError, translated
 from sqz_tf.base.folders import read_inside, walk
 from sqz_tf.base.text import some
 from sqz_tf.images.clutter import clutter_in, clutter_note, is_clutter
@@ -56,9 +58,36 @@ def open_store(path: Path, zip_encoding: str = "") -> Store:
         raise DataError(f"{path} does not exist", expected="a folder of pictures or a .zip")
     if path.is_dir():
         return _Folder(path)
-    if path.suffix.lower() != ".zip":
-        raise DataError(f"{path} is a file", expected="a folder of pictures or a .zip")
+    _refuse_other_files(path)
     return _Zip(path, zip_encoding)
+
+
+_ARCHIVES = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"(\xb5/\xfd": "zstd",
+    b"7z\xbc\xaf'\x1c": "7z",
+    b"Rar!": "RAR",
+}
+"""What archives begin with; a tar file has its mark further on."""
+_TAR = slice(257, 262)
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Refuse a file that is no `.zip`, by what it is."""
+    with translated(DataError, f"{path} cannot be read", of=(OSError,)), open(path, "rb") as file:
+        head = file.read(_TAR.stop)
+    wanted = "a folder of pictures or a .zip"
+    if lfs.is_pointer(head):
+        raise DataError(f"{path} is a git-LFS pointer", expected=wanted, fix=lfs.PULL)
+    known = [kind for mark, kind in _ARCHIVES.items() if head.startswith(mark)]
+    if kind := "tar" if head[_TAR] == b"ustar" else "".join(known):
+        raise DataError(f"{path} is a {kind} archive", expected=wanted, fix="unpack it first, and give the folder")
+    if path.suffix.lower() != ".zip":
+        fix = "call it .zip" if head.startswith(b"PK\3\4") else ""
+        fix = f"give {path.parent}, which it lies in" if path.suffix.lower() == ".csv" else fix
+        raise DataError(f"{path} is a file", expected=wanted, fix=fix)
 
 
 class _Folder:
@@ -71,21 +100,32 @@ class _Folder:
             return clutter
 
         found = walk(root, skip=skip)
-        self.names, self.folders = found.files, set(found.folders)
+        self._stored = {_in_utf_8(name): name for name in found.files}
+        self.names, self.folders = tuple(sorted(self._stored)), set(map(_in_utf_8, found.folders))
         self.notes = (*found.notes, *clutter_note(+left_out))
 
     def size(self, name: str) -> int:
-        return os.stat(self.root / name).st_size
+        return os.stat(self.root / self._stored[name]).st_size
 
     def read(self, name: str, most: int) -> bytes:
-        return read_inside(self.root, name, most)
+        return read_inside(self.root, self._stored[name], most)
 
     def head(self, name: str) -> bytes:
         try:
-            with open(self.root / name, "rb") as file:
+            with open(self.root / self._stored[name], "rb") as file:
                 return file.read(64)
         except OSError:
             return b""
+
+
+def _in_utf_8(name: str) -> str:
+    """Return a file's name read as UTF-8 if it can be, whatever encoding the system's language has names in."""
+    if sys.getfilesystemencoding() == "utf-8":
+        return name
+    try:
+        return os.fsencode(name).decode()
+    except UnicodeError:
+        return name
 
 
 class _Zip:
@@ -124,11 +164,12 @@ def _opened(path: Path, encoding: str) -> tuple[Archive, tuple[str, ...]]:
     if encoding or not archive.unmarked:
         return archive, ()
     raw = archive.unmarked
-    guessed = guess(part for name in raw for part in name.split(b"/") if not part.isascii())
-    if guessed not in (None, "cp437"):
+    parts = sorted({part for name in raw for part in name.split(b"/") if not part.isascii()})
+    guessed = guess(parts) or Guess("cp437")
+    if guessed.encoding != "cp437":
         archive.close()
-        archive = _archive(path, str(guessed))
-    return archive, (_encoding_note(raw, guessed),)
+        archive = _archive(path, guessed.encoding)
+    return archive, (_encoding_note(raw, parts[0], guessed),)
 
 
 def _archive(path: Path, encoding: str) -> Archive:
@@ -145,14 +186,15 @@ def _archive(path: Path, encoding: str) -> Archive:
         ) from error
 
 
-def _encoding_note(raw: tuple[bytes, ...], guessed: str | None) -> str:
-    encoding = guessed or "cp437"
+def _encoding_note(raw: tuple[bytes, ...], example: bytes, guessed: Guess) -> str:
+    encoding = guessed.encoding
     folders = sorted({name.decode(encoding).rpartition("/")[0] or name.decode(encoding) for name in raw})
-    how = "are UTF-8 by their bytes" if guessed == "utf-8" else f"are taken for {encoding}"
-    doubt = "" if guessed == "utf-8" else "warning: "
+    sure = encoding == "utf-8"
+    how = "are UTF-8 by their bytes" if sure else f"are taken for {encoding}"
+    others = ", ".join(f"{other}: {example.decode(other, 'replace')}" for other in guessed.others)
     return (
-        f"{doubt}names in the zip file do not say their encoding and {how}: {some(folders)}; if they look wrong, "
-        "say it by --zip-encoding"
+        f"{'' if sure else 'warning: '}names in the zip file do not say their encoding and {how}: {some(folders)}; if "
+        f"they look wrong, say it by --zip-encoding" + (f" ({others})" if others else "")
     )
 
 

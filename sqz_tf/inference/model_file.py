@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from converters import lfs
 from converters.archive import Archive, ArchiveError, is_archive
 from sqz_tf.base.errors import DataError, SqzError
 from sqz_tf.base.json_files import parse, typed
@@ -90,7 +91,7 @@ def contents(path: Path) -> bytes:
     from converters import packs  # not for a `.tflite`: it would lengthen every start
 
     if not packs.is_pack(data):
-        _refuse_other_formats(path)
+        _refuse_other_formats(path, data)
         return data
     try:
         return packs.unpack(data)
@@ -98,8 +99,10 @@ def contents(path: Path) -> bytes:
         raise ModelError(f"{path} cannot be unpacked: {error}", fix="copy or download it again") from error
 
 
-def _refuse_other_formats(path: Path) -> None:
+def _refuse_other_formats(path: Path, data: bytes) -> None:
     """Refuse a file of another framework by name, with what makes a `.tflite` of it."""
+    if lfs.is_pointer(data):
+        raise ModelError(f"{path} is a git-LFS pointer", expected="a .tflite or .sqz", fix=lfs.PULL)
     ending = path.suffix.lower()
     if ending in (".keras", ".h5", ".hdf5"):
         fix = "convert it with TensorFlow, with pictures as its representative data set:"

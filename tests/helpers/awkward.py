@@ -284,6 +284,36 @@ def classes_in_small_letters_in_test(root: Path) -> None:
     put(root, train__Cat=6, train__Dog=6, test__cat=3, test__dog=3)
 
 
+@case(
+    "splits",
+    "cat dog",
+    (0, 0, 12),
+    "the folders are taken from dataset",
+    "folders taken for splits: test_set for test",
+    refused="has no train folder beside test; expected pictures to train on",
+    judged=True,
+)
+def a_test_set_folder_alone_in_a_folder(root: Path) -> None:
+    classes(root / "dataset" / "test_set")
+
+
+@case("splits", "cat dog", TWO, "the folders are taken from dataset/test_set, which may", options="--splits none")
+def a_test_set_folder_alone_as_said(root: Path) -> None:
+    classes(root / "dataset" / "test_set")
+
+
+@case("splits", "cat dog", TWO, "warning: the folders are taken from pets_test, which may hold pictures to test on")
+def a_folder_around_that_is_called_like_a_test(root: Path) -> None:
+    classes(root / "pets_test")
+
+
+@case(
+    "splits", "cat dog", TWO, "folders taken for splits: training_set for train", "the folders are taken from dataset"
+)
+def a_training_set_folder_alone_in_a_folder(root: Path) -> None:
+    classes(root / "dataset" / "training_set")
+
+
 # What names do not tell -----------------------------------------------------------------------------------------
 
 
@@ -308,6 +338,46 @@ def splits_in_spanish(root: Path) -> None:
 )
 def splits_in_spanish_as_said(root: Path) -> None:
     splits_in_spanish(root)
+
+
+@case(
+    "not told",
+    "cat dog",
+    GIVEN,
+    "cats,_dogs for train, prueba for test",
+    options="--splits TRAIN=cats,_Dogs,Test=PRUEBA",
+)
+def splits_of_other_case_and_with_a_comma_as_said(root: Path) -> None:
+    two_splits(root, "cats,_dogs", "prueba")
+
+
+@case("not told", refused="has entrenamiento, test, which may be splits; expected train, validation or test")
+def splits_in_spanish_of_which_test_has_no_classes(root: Path) -> None:
+    classes(root / "entrenamiento")
+    fill(root / "test", 4)
+
+
+@case(
+    "not told",
+    "cat dog",
+    TWO,
+    "folders taken for splits: entrenamiento for train",
+    "4 pictures in test, which has no class",
+    options="--splits train=entrenamiento,test=test",
+)
+def splits_in_spanish_of_which_test_has_no_classes_as_said(root: Path) -> None:
+    splits_in_spanish_of_which_test_has_no_classes(root)
+
+
+@case("not told", refused="has 测试集, 训练集, which may be splits")
+def splits_in_chinese_without_classes(root: Path) -> None:
+    put(root, 训练集=6, 测试集=6)
+
+
+@case("not told", refused="has entrenamiento, prueba, which may be splits")
+def splits_in_spanish_of_which_one_has_no_classes(root: Path) -> None:
+    classes(root / "entrenamiento")
+    fill(root / "prueba", 4)
 
 
 @case("not told", refused="has no folder train with pictures", options="--splits train=train")
@@ -462,6 +532,21 @@ def folders_around_it(root: Path) -> None:
 @case("depth", "cat dog", TWO, "6 pictures lie deeper than their class's own folder (cat/2024, cat/2025)")
 def pictures_deeper_than_their_class(root: Path) -> None:
     put(root, cat__2024=3, cat__2025=3, dog=6)
+
+
+@case("depth", "cat dog", TWO, "warning: 12 pictures lie deeper than their class's own folder (cat/2023, cat/2024")
+def years_in_every_class(root: Path) -> None:
+    put(root, cat__2023=3, cat__2024=3, dog__2023=3, dog__2024=3)
+
+
+@case("depth", "cat dog", (10, 3, 5), "warning: 12 pictures lie deeper than their class's own folder (cat/01, cat/02")
+def sessions_in_every_class_beside_pictures(root: Path) -> None:
+    put(root, cat__01=3, cat__02=3, dog__01=3, dog__02=3, dog=6)
+
+
+@case("depth", refused="and the same folders in each of them (0, 1)")
+def numbers_as_classes_in_numbered_parts(root: Path) -> None:
+    put(root, part1__0=3, part1__1=3, part2__0=3, part2__1=3)
 
 
 @case("depth", "pets wild", TWO, "warning: 12 pictures lie deeper than their class's own folder (pets/cat, pets/dog")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -201,11 +202,96 @@ def heic_without_its_library(root: Path) -> None:
             write(root / name / f"{number}.heic", HEIC)
 
 
-@case("content", "cat dog", TWO, f"2 × .heic {MISSING}", f"1 × no extension {MISSING}", "(2 × .heic, 1 × no ext")
+@case("content", "cat dog", TWO, f"2 × .heic {MISSING}", f"1 × no extension {MISSING}")
 def some_heic_without_its_library(root: Path) -> None:
     classes(root)
     for name in ("cat/a.heic", "dog/b.HEIC", "dog/c"):
         write(root / name, HEIC)
+
+
+@case("content", refused="0.jpg is in a format that pillow-heif would read", labelled=12)
+def heic_that_is_called_jpg(root: Path) -> None:
+    for name in ("cat", "dog"):
+        for number in range(6):
+            write(root / name / f"{number}.jpg", HEIC + bytes([number]))
+
+
+@case("content", refused="expected at most 5%; pip install pillow-heif, or save it as JPEG", labelled=12)
+def heic_that_is_called_jpg_and_what_to_do(root: Path) -> None:
+    heic_that_is_called_jpg(root)
+
+
+def pointer(number: int) -> str:
+    """Return what git-LFS leaves for a file."""
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{number:064x}\nsize 12345\n"
+
+
+@case("content", refused="12 of 12 pictures cannot be used: cat/0.jpg is a git-LFS pointer; ")
+def pointers_of_git_lfs(root: Path) -> None:
+    for name in ("cat", "dog"):
+        for number in range(6):
+            write(root / name / f"{number}.jpg", pointer(number + 10 * (name == "cat")))
+
+
+@case("content", refused="expected at most 5%; run `git lfs pull` where it lies, or download the file itself")
+def pointers_of_git_lfs_and_what_to_do(root: Path) -> None:
+    pointers_of_git_lfs(root)
+
+
+@case("content", refused="labels.csv is a git-LFS pointer; expected the table; run `git lfs pull`")
+def a_table_that_is_a_pointer(root: Path) -> None:
+    classes(root)
+    write(root / "labels.csv", pointer(1))
+
+
+def file_beside(root: Path, name: str, data: bytes | str) -> Path:
+    """Write one file to give as the data set."""
+    path = root.with_name(name)
+    write(path, data)
+    return path
+
+
+@case("archives", refused="data.zip is a git-LFS pointer; expected a folder of pictures or a .zip; run `git lfs pull`")
+def a_zip_that_is_a_pointer(root: Path) -> Path:
+    return file_beside(root, "data.zip", pointer(1))
+
+
+@case("archives", refused="data.tar.gz is a gzip archive; expected a folder of pictures or a .zip; unpack it first")
+def a_tar_gz(root: Path) -> Path:
+    classes(root)
+    with tarfile.open(root.with_name("data.tar.gz"), "w:gz") as archive:
+        archive.add(root, "data")
+    return root.with_name("data.tar.gz")
+
+
+@case("archives", refused="data.tar is a tar archive; expected a folder of pictures or a .zip; unpack it first")
+def a_tar(root: Path) -> Path:
+    classes(root)
+    with tarfile.open(root.with_name("data.tar"), "w") as archive:
+        archive.add(root, "data")
+    return root.with_name("data.tar")
+
+
+@case("archives", refused="data.rar is a RAR archive; expected a folder of pictures or a .zip; unpack it first")
+def a_rar(root: Path) -> Path:
+    return file_beside(root, "data.rar", b"Rar!\x1a\7\1\0")
+
+
+@case("archives", refused="data.zip is a 7z archive; expected a folder of pictures or a .zip; unpack it first")
+def a_7z_that_is_called_zip(root: Path) -> Path:
+    return file_beside(root, "data.zip", b"7z\xbc\xaf'\x1c\0\4")
+
+
+@case("archives", refused="download is a file; expected a folder of pictures or a .zip; call it .zip")
+def a_zip_without_an_ending(root: Path) -> Path:
+    classes(root)
+    return zipped(root, packed(root)).rename(root.with_name("download"))
+
+
+@case("archives", refused="labels.csv is a file; expected a folder of pictures or a .zip; give ")
+def a_table_in_place_of_its_folder(root: Path) -> Path:
+    classes(root)
+    return file_beside(root, "labels.csv", "file,label\n")
 
 
 # Copies ---------------------------------------------------------------------------------------------------------
@@ -406,6 +492,41 @@ def a_zip_of_a_mac_without_a_mark(root: Path) -> Path:
 @case("names", "狗 貓", TWO, options="--zip-encoding big5")
 def a_zip_whose_encoding_is_said(root: Path) -> Path:
     return foreign_zip(root, "big5", "貓", "狗")
+
+
+@case("names", "kočka želva", TWO, "and are taken for cp852: kočka, želva; if they look wrong, say it by")
+def a_zip_of_czech_windows(root: Path) -> Path:
+    return foreign_zip(root, "cp852", "kočka", "želva")
+
+
+@case("names", "γάτα σκύλος", TWO, "and are taken for cp737: γάτα, σκύλος;")
+def a_zip_of_greek_windows(root: Path) -> Path:
+    return foreign_zip(root, "cp737", "σκύλος", "γάτα")
+
+
+@case("names", "חתול כלב", TWO, "and are taken for cp862: חתול, כלב;")
+def a_zip_of_hebrew_windows(root: Path) -> Path:
+    return foreign_zip(root, "cp862", "כלב", "חתול")
+
+
+@case("names", "ağaç kuş", TWO, "and are taken for cp857: ağaç, kuş;")
+def a_zip_of_turkish_windows(root: Path) -> Path:
+    return foreign_zip(root, "cp857", "kuş", "ağaç")
+
+
+@case("names", "สุนัข แมว", TWO, "and are taken for cp874: สุนัข, แมว;")
+def a_zip_of_thai_windows(root: Path) -> Path:
+    return foreign_zip(root, "cp874", "แมว", "สุนัข")
+
+
+@case("names", "睬 群", TWO, "taken for gb18030: 睬, 群; if they look wrong, say it by --zip-encoding (cp949: ")
+def a_zip_of_narrow_japanese_letters(root: Path) -> Path:
+    return foreign_zip(root, "cp932", "ﾈｺ", "ｲﾇ")
+
+
+@case("names", "ｲﾇ ﾈｺ", TWO, options="--zip-encoding cp932")
+def a_zip_of_narrow_japanese_letters_as_said(root: Path) -> Path:
+    return foreign_zip(root, "cp932", "ﾈｺ", "ｲﾇ")
 
 
 @case("names", refused="--zip-encoding is 'klingon'", options="--zip-encoding klingon")

@@ -44,7 +44,7 @@ def a_split_column(root: Path) -> None:
     table(root, split_rows("train", "test"), "file,label,split")
 
 
-@case("labels.csv", "cat dog", (4, 2, 6), "columns of labels.csv taken by their likeliest sense: Set for split")
+@case("labels.csv", "cat dog", (4, 2, 6), "the splits are taken from the column Set of labels.csv")
 def a_set_column(root: Path) -> None:
     table(root, split_rows("Training", "PublicTest"), "file,label,Set")
 
@@ -226,3 +226,74 @@ def a_table_of_pictures_in_splits(root: Path) -> None:
     two_splits(root, "train", "test")
     paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.png"))
     write(root / "labels.csv", "file,label\n" + "".join(f"{path},{path.split('/')[1]}\n" for path in paths))
+
+
+@case(
+    "labels.csv", "cat dog", TWO, "warning: the column set of labels.csv holds no train, validation or test (A, B): ig"
+)
+def a_set_column_that_means_something_else(root: Path) -> None:
+    table(root, split_rows("A", "B"), "file,label,set")
+
+
+@case("labels.csv", refused="gives split 'A'; expected train, validation or test")
+def a_subset_column_that_means_a_split_in_some_lines(root: Path) -> None:
+    table(root, [*split_rows("train", "test")[:11], ("11.png", "dog", "A")], "file,label,subset")
+
+
+@case("labels.csv", "cat dog", (4, 2, 6), "1 columns of labels.csv are not known (set): ignored")
+def a_split_column_beside_a_set_column(root: Path) -> None:
+    table(root, [(*row, "A") for row in split_rows("train", "test")], "file,label,split,set")
+
+
+@case("labels.csv", "cat dog", (4, 2, 6), "path for file", "the splits are taken from the column ml_use of labels.csv")
+def a_table_of_a_cloud(root: Path) -> None:
+    rows = [(kind, f"images/{name}", label) for name, label, kind in split_rows("TRAINING", "TEST")]
+    table(root, rows, "ml_use,path,label")
+
+
+@case("labels.csv", refused="names classes by their numbers, and no pictures; expected a line for each picture")
+def a_list_of_classes(root: Path) -> None:
+    classes(root, names="0 1")
+    write(root / "labels.csv", "id,name\n0,cat\n1,dog\n")
+
+
+@case("labels.csv", refused="call it classes.csv, which is not read; where folders are called by the numbers, so are")
+def a_list_of_classes_as_signs_have_it(root: Path) -> None:
+    classes(root / "DATA", names="0 1")
+    write(root / "DATA" / "labels.csv", "ClassId,Name\n0,Speed limit (5km/h)\n1,Stop\n")
+
+
+@case("labels.csv", refused="names classes by their numbers, and no pictures; expected a line for each picture")
+def a_list_of_classes_whose_numbers_are_names_of_pictures(root: Path) -> None:
+    fill(root / "images", 12)
+    write(root / "labels.csv", "id,class\n0,cat\n1,dog\n2,fox\n")
+
+
+@case("labels.csv")
+def empty_lines_above_and_between(root: Path) -> None:
+    table(root, [*listed()[:6], ("", ""), *listed()[6:]], "\r\n  \r\nfile,label")
+
+
+@case("labels.csv", "cat dog", TWO, "2 lines above the columns of labels.csv (# of May, My pictures,): ignored")
+def a_remark_and_a_title_above(root: Path) -> None:
+    table(root, listed(), "# of May\r\n\r\nMy pictures,\r\nfile,label")
+
+
+@case("labels.csv", "cat dog", TWO, "2 lines of labels.csv begin with #: ignored")
+def remarks_between(root: Path) -> None:
+    table(root, [("# cats",), *listed()[:6], ("#5.png", "dog"), *listed()[6:]])
+
+
+@case("labels.csv")
+def columns_behind_a_number_sign(root: Path) -> None:
+    table(root, listed(), "# file, label")
+
+
+@case("labels.csv", "Käfer Löwe")
+def utf_32(root: Path) -> None:
+    table(root, listed("Käfer", "Löwe"), encoding="utf-32")
+
+
+@case("labels.csv", "Käfer Löwe")
+def utf_32_without_a_mark(root: Path) -> None:
+    table(root, listed("Käfer", "Löwe"), encoding="utf-32-be")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +16,7 @@ from sqz_tf.base.errors import ConfigError, DataError
 from sqz_tf.images.clutter import thumbnails
 from sqz_tf.images.layout import read_layout
 from sqz_tf.images.split_names import parse_splits, split_of
+from tests.helpers.awkward import fill
 
 NAMES = {
     "train": "train TRAIN Training seg_train 01_train train-images TrainData trainset train2017 Train (1)",
@@ -57,13 +62,17 @@ def test_no_picture_is_left_out_without_a_line(folders: list[list[str]], said: d
         ("none", {}),
         ("train=A", {"A": "train"}),
         ("train = A b , val=C/,test=d", {"A b": "train", "C": "validation", "d": "test"}),
+        (" NONE", {}),
+        ("TRAIN=A,Test=B", {"A": "train", "B": "test"}),
+        ("train=cats, dogs,test=a=b,c", {"cats, dogs": "train", "a=b,c": "test"}),
+        ("train=A,train=B", {"A": "train", "B": "train"}),
     ],
 )
 def test_what_a_person_says_of_splits(text: str, found: dict[str, str] | None) -> None:
     assert parse_splits(text) == found
 
 
-@pytest.mark.parametrize("text", ["all", "train", "train=", "=A", "calibration=A", "train=A,", "none,train=A"])
+@pytest.mark.parametrize("text", ["all", "train", "train=", "=A", "calibration=A", "none,train=A", "train=A,test=A"])
 def test_what_says_nothing_of_splits_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"--splits has .* expected none, or train=FOLDER"):
         parse_splits(text)
@@ -79,3 +88,18 @@ def test_thumbnails_are_those_whose_pictures_are_there() -> None:
         "cat/2.jpg",
     ]
     assert sorted(thumbnails(names)) == ["cat/Thumbnails/tn_1.jpg", "cat/thumbs/1.png", "thumbs/cat/1.jpg"]
+
+
+@pytest.mark.parametrize("encoding", ["C", "C of old Pythons"])
+def test_names_are_read_as_utf_8_whatever_language_the_system_speaks(encoding: str, tmp_path: Path) -> None:
+    for name in ("grün", "猫"):
+        fill(tmp_path / "größe" / name, 1)
+    old = {"PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"} if encoding != "C" else {}
+    program = (
+        "import sys; from sqz_tf.images.find import scan; found = scan(sys.argv[1]); "
+        "print(ascii(found.classes), [len(found.read(entry)) > 99 for entry in found.entries])"
+    )
+    environment = {**os.environ, **old, "LC_ALL": "C", "LANG": "C"}
+    line = [sys.executable, "-c", program, str(tmp_path / "größe")]
+    out = subprocess.run(line, env=environment, check=True, capture_output=True, text=True).stdout
+    assert out == ascii(("grün", "猫")) + " [True, True]\n"
