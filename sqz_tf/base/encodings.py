@@ -11,6 +11,8 @@ LEGACY = ("cp932", "gb18030", "cp949", "big5", "cp866", "cp1251", "cp437", "cp85
 Central European, which makes words of Western text that look right."""
 _MOST_BYTES = 1 << 16  # looked at
 _ODD = {"", "HALFWIDTH"}  # signs, and what only terminals used
+_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_PIECE = 1 << 20
 _COMMON = {"cp932": "shift_jis", "gb18030": "gb2312", "cp949": "euc_kr"}  # without rare characters
 
 
@@ -20,6 +22,25 @@ def is_encoding(name: str) -> bool:
         return isinstance(b"a".decode(codecs.lookup(name).name), str)
     except (LookupError, ValueError, TypeError):
         return False
+
+
+def told(raw: bytes) -> str | None:
+    """Return the encoding that a text itself tells: by its mark, by the zeros of UTF-16, or as it can be UTF-8."""
+    if marked := next((name for mark, name in _MARKS.items() if raw.startswith(mark)), None):
+        return marked
+    if raw.count(0) > len(raw) // 4:
+        return "utf-16-le" if raw[1::2].count(0) > raw[::2].count(0) else "utf-16-be"
+    return "utf-8" if _is_utf_8(raw) else None
+
+
+def _is_utf_8(raw: bytes) -> bool:
+    pieces = (raw[start : start + _PIECE] for start in range(0, len(raw), _PIECE))
+    try:
+        for _ in codecs.iterdecode(pieces, "utf-8"):
+            pass
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def guess(texts: Iterable[bytes]) -> str | None:

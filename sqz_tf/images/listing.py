@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import posixpath
@@ -12,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice, zip_longest
 
-from sqz_tf.base.encodings import guess
+from sqz_tf.base.encodings import guess, told
 from sqz_tf.base.errors import DataError, noting
 from sqz_tf.base.text import MOST_DIGITS, some
 from sqz_tf.images.split_names import UNLABELLED, resolved, shown, split_of
@@ -23,14 +22,12 @@ _COLUMNS = {
     "wnid": "wnid synset",
     "split": "split subset set partition",
 }
-_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _DELIMITERS = ",;\t|"
 _ANNOUNCED = re.compile(r"\"?sep=(.)\"?\s*", re.IGNORECASE)  # Excel's own first line
 _FOREIGN = re.compile(rb'[\x80-\xff][^\s,;"/]*')
 _SEPARATOR = re.compile(rb'[\s,;"/]')
 _LONGEST_WORD = 200
 _MOST_WORDS = 10_000  # from which an encoding is guessed
-_PIECE = 1 << 20
 _LONGEST_HEADER = 1 << 16
 _EXPECTED = "file, label and maybe wnid and split"
 
@@ -67,12 +64,8 @@ def read_listing(where: str, raw: bytes, base: str, pictures: Sequence[str]) -> 
 
 def _encoding(where: str, raw: bytes) -> tuple[str, str]:
     """Return the encoding of a table, and what to say of it."""
-    if marked := next((name for mark, name in _MARKS.items() if raw.startswith(mark)), ""):
-        return marked, ""
-    if raw.count(0) > len(raw) // 4:
-        return ("utf-16-le" if raw[1::2].count(0) > raw[::2].count(0) else "utf-16-be"), ""
-    if _is_utf_8(raw):
-        return "utf-8", ""
+    if found := told(raw):
+        return found, ""
     words = [_word(raw, match) for match in islice(_FOREIGN.finditer(raw), _MOST_WORDS)]
     encoding = guess(words) or "utf-8"
     names = shown({word.decode(encoding, "replace") for word in words})
@@ -85,16 +78,6 @@ def _word(raw: bytes, foreign: re.Match[bytes]) -> bytes:
     start, end = foreign.span()
     before = _SEPARATOR.split(raw[max(0, start - _LONGEST_WORD) : start])[-1]
     return before + raw[start:end] if len(before) + end - start < _LONGEST_WORD else b""
-
-
-def _is_utf_8(raw: bytes) -> bool:
-    pieces = (raw[start : start + _PIECE] for start in range(0, len(raw), _PIECE))
-    try:
-        for _ in codecs.iterdecode(pieces, "utf-8"):
-            pass
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _rows(where: str, text: io.TextIOWrapper, notes: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
