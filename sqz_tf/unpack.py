@@ -13,7 +13,7 @@ from sqz_tf.artifact.one_file import write_file
 from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, show, show_json
 from sqz_tf.base.errors import DataError, translated
 from sqz_tf.base.text import printable
-from sqz_tf.inference.model_file import contents
+from sqz_tf.inference.model_file import contents, refuse_foreign
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -72,6 +72,7 @@ def _unpacked(path: Path) -> bytes:
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})", expected="a .sqz file") from error
     if not packs.is_pack(data):
+        refuse_foreign(path, expected="a .sqz")
         raise DataError(f"{path} is no .sqz file", expected="what python -m sqz_tf.pack wrote")
     with translated(DataError, f"{path} cannot be unpacked", fix="copy or download it again"):
         return packs.unpack(data)

@@ -166,7 +166,10 @@ def _numbers(tensor_name: str, layer: str, tensors: Mapping[str, Any]) -> np.nda
         raise ValueError(f"layer {layer} takes {tensor_name}, which is not stored; expected it among the initialisers")
     tensor = tensors[tensor_name]
     if tensor.data_location == _EXTERNAL:
-        raise ValueError(f"layer {layer} keeps {tensor_name} in another file; expected one self-contained file")
+        raise ValueError(
+            f"layer {layer} keeps {tensor_name} in another file; expected one self-contained file: "
+            "onnx.save(onnx.load(FILE), 'whole.onnx'), with that other file beside it"
+        )
     if tensor.data_type not in _FLOATS:
         raise ValueError(
             f"layer {layer} has {tensor_name} of data type {tensor.data_type}; expected float32 (1), float16 (10) or "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from converters import lfs
+from converters import foreign
 from converters.weights import caffemodel, deep_compression, onnx, safetensors, torch_file
 from converters.weights.tensors import MAX_BYTES, Shape, WeightFile
 
@@ -18,6 +18,21 @@ FORMATS = {
     ".pt": "torch",
 }
 """File name endings, and the format each stands for."""
+_TOLD = {foreign.TORCH: "torch", foreign.SAFETENSORS: "safetensors"}
+"""Formats that a file's beginning tells, whatever its name ends in."""
+_KERNELS = (
+    "save its kernels [O, I, H, W] and biases as .safetensors under torchvision's names (features.0.weight and so on)"
+)
+_CONVERTED = "give the weights that it was made of; python -m sqz_tf.compile and others take it as it is"
+_ADVICE = {
+    **foreign.REMEDIES,
+    foreign.KERAS: _KERNELS,
+    foreign.HDF5: _KERNELS,
+    foreign.NUMPY: _KERNELS,
+    foreign.TORCHSCRIPT: "save its tensors: torch.save(torch.jit.load(FILE).state_dict(), 'weights.pth')",
+    foreign.TFLITE: _CONVERTED,
+    foreign.SQZ: _CONVERTED,
+}
 _READERS: dict[str, Callable[[bytes], WeightFile]] = {
     "caffemodel": caffemodel.read,
     "onnx": onnx.read,
@@ -33,17 +48,17 @@ def read_weights(
 
     Args:
       source: a path, or the file's bytes.
-      file_format: `net`, `caffemodel`, `onnx`, `safetensors` or `torch`; by default what the path ends in.
+      file_format: `net`, `caffemodel`, `onnx`, `safetensors` or `torch`; by default as its beginning or its
+        name says.
       net_layers: for `net`, which names no layers: kernel shape [H, W, I, O] by name, in the file's order.
 
     Raises:
-      ValueError: unknown format, or the file is damaged; says where, what was received and what was expected.
+      ValueError: unknown format, another kind of file, or it is damaged; says where, what was received and what was
+        expected.
       OSError: the path cannot be read.
     """
     file_format = file_format or _format_of(source)
     data = source if isinstance(source, bytes) else _bytes(Path(source))
-    if lfs.is_pointer(data):
-        raise ValueError(f"it is a git-LFS pointer; expected the weights themselves: {lfs.PULL}")
     if file_format == "net":
         if net_layers is None:
             raise ValueError("a .net file names no layers; expected the table of layers with it")
@@ -54,12 +69,16 @@ def read_weights(
 
 
 def _format_of(source: Path | str | bytes) -> str:
+    """Return a file's format, by its beginning if that tells, else by its name."""
     if isinstance(source, bytes):
         raise ValueError("bytes came without a format; expected its name with them")
+    expected, found = f"expected one of {', '.join(FORMATS)}", foreign.kind(Path(source))
+    if found and found not in _TOLD:
+        raise ValueError("; ".join(filter(None, [f"it is {foreign.WHAT[found]}", expected, _ADVICE.get(found)])))
     suffix = Path(source).suffix.lower()
-    if suffix not in FORMATS:
-        raise ValueError(f"{source} ends in {suffix or 'nothing'}; expected one of {', '.join(FORMATS)}")
-    return FORMATS[suffix]
+    if not found and suffix not in FORMATS:
+        raise ValueError(f"its name ends in {suffix or 'nothing'}; {expected}")
+    return _TOLD.get(found) or FORMATS[suffix]
 
 
 def _bytes(path: Path) -> bytes:

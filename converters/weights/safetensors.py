@@ -59,7 +59,10 @@ def read_tensors(data: bytes) -> dict[str, np.ndarray]:
         position = end
     if position != len(data) - start:
         last = spans[-1][2] if spans else "the header"
-        raise ValueError(f"the data have {len(data) - start} bytes; expected {position} up to the end of {last}")
+        raise ValueError(
+            f"the data have {len(data) - start} bytes; expected {position} up to the end of {last} "
+            "(the file is cut short or damaged)"
+        )
     arrays = {name: _array(name, header[name], data[start + begin : start + end]) for begin, end, name in spans}
     return {name: arrays[name] for name in header}
 

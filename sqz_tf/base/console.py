@@ -137,7 +137,7 @@ def shown(text: str) -> int:
 
 def show_json(text: str) -> None:
     """Print a JSON text on stdout, escaped as JSON does where a terminal would obey it or cannot show it."""
-    print(printable_json(text, sys.stdout.encoding))
+    print(printable_json(text, getattr(sys.stdout, "encoding", None)))
 
 
 def say_lines(text: str) -> None:
@@ -149,7 +149,7 @@ def _write_note(text: str) -> None:
     """Write on stderr; where that fails, no note is worth the end of a long job."""
     try:
         print(text, end="", file=sys.stderr, flush=True)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: it has been closed
         streams.swallow(sys.stderr)
 
 
@@ -275,7 +275,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and stream.isatty()
+    return bool(getattr(stream, "isatty", bool)())
 
 
 def _red(text: str) -> str:

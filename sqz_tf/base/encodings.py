@@ -17,6 +17,14 @@ LEGACY = (
 Cyrillic, Western, Central European, Turkish, Greek, Hebrew, Arabic, Thai (both) and Baltic."""
 _MOST_BYTES = 1 << 16  # looked at
 _MOST_OTHERS = 4
+_MARKS = {
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+_PIECE = 1 << 20
 _COMMON = {"cp932": "shift_jis", "gb18030": "gb2312", "cp949": "euc_kr"}  # without rare characters
 _WORD = re.compile(r"[^\x00-@\[-`{-\x7f]+")  # ASCII letters, and all that is not ASCII
 _ALPHABETS = tuple(
@@ -41,6 +49,27 @@ def is_encoding(name: str) -> bool:
         return isinstance(b"a".decode(codecs.lookup(name).name), str)
     except (LookupError, ValueError, TypeError):
         return False
+
+
+def told(raw: bytes) -> str | None:
+    """Return the encoding that a text itself tells: by its mark, by its zeros, or as it can be UTF-8."""
+    if marked := next((name for mark, name in _MARKS.items() if raw.startswith(mark)), None):
+        return marked
+    if raw.count(0) > 5 * len(raw) // 8:
+        return "utf-32-be" if raw.startswith(b"\0") else "utf-32-le"
+    if raw.count(0) > len(raw) // 4:
+        return "utf-16-le" if raw[1::2].count(0) > raw[::2].count(0) else "utf-16-be"
+    return "utf-8" if _is_utf_8(raw) else None
+
+
+def _is_utf_8(raw: bytes) -> bool:
+    pieces = (raw[start : start + _PIECE] for start in range(0, len(raw), _PIECE))
+    try:
+        for _ in codecs.iterdecode(pieces, "utf-8"):
+            pass
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

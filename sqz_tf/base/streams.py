@@ -6,6 +6,7 @@ import codecs
 import io
 import os
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 HANDLER = "sqz-tf-plain"
@@ -52,17 +53,26 @@ def make_safe() -> None:
     """
     codecs.register_error(HANDLER, plain)
     _fill_gaps()
-    sys.stdout, sys.stderr = sys.stdout or _nothing(), sys.stderr or _nothing()
+    sys.stdout, sys.stderr = (each if _is_open(each) else _nothing() for each in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=HANDLER)
 
 
 def swallow(stream: TextIO) -> None:
-    """Let nothing more be written to a standard stream, or Python complains once more at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+    """Let nothing more be written to a standard stream, or Python complains once more at its end.
+
+    One that has no number, as a program that calls a command may give it, is left alone.
+    """
+    with suppress(OSError, ValueError, AttributeError):
+        number = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+
+
+def _is_open(stream: TextIO | None) -> bool:
+    return stream is not None and not getattr(stream, "closed", False)
 
 
 def _fill_gaps() -> None:

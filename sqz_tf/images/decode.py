@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import ExifTags, Image
 
-from converters import lfs
+from converters import foreign
 from sqz_tf.base.errors import DataError, Note
 from sqz_tf.base.units import megabytes
 from sqz_tf.images import tags
@@ -161,8 +161,12 @@ def _ready(data: bytes, name: str) -> tuple[int, Image.Image | None]:
 def _open(data: bytes, name: str) -> Image.Image:
     if not data:
         raise ImageError(f"{name or 'the picture'} is an empty file", expected="a picture")
-    if lfs.is_pointer(data):
-        raise ImageError(f"{name or 'the picture'} is a git-LFS pointer", expected="the picture", fix=lfs.PULL)
+    if foreign.is_pointer(data):
+        raise ImageError(
+            f"{name or 'the picture'} is {foreign.LEFT}",
+            expected="the picture",
+            fix=foreign.PULL,
+        )
     try:
         if not tags.are_sound(data):
             raise ValueError("its tags stand for more bytes than it has")

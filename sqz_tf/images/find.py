@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from converters import lfs
+from converters import foreign
 from sqz_tf.base.errors import DataError, noting
 from sqz_tf.base.text import is_number
 from sqz_tf.images.budget import MAX_FILE_BYTES
@@ -154,8 +154,8 @@ def _from_csv(path: Path, store: Store, listed: str, pictures: Sequence[str]) ->
         raw = store.read(listed, _MAX_CSV_BYTES)
     except (OSError, ValueError) as error:
         raise DataError(f"{where} cannot be read ({error})", expected="UTF-8 text") from error
-    if lfs.is_pointer(raw):
-        raise DataError(f"{where} is a git-LFS pointer", expected="the table", fix=lfs.PULL)
+    if foreign.is_pointer(raw):
+        raise DataError(f"{where} is {foreign.LEFT}", expected="the table", fix=foreign.PULL)
     found = read_listing(where, raw, listed[: -len(_CSV)], pictures)
     labels, wnids = found.labels, found.wnids
     numeric = all(map(is_number, wnids))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from converters import lfs
+from converters import foreign
 from converters.archive import Archive, ArchiveError
 from sqz_tf.base.encodings import Guess, guess, is_encoding
 from sqz_tf.base.errors import ConfigError, DataError, translated
@@ -79,8 +79,8 @@ def _refuse_other_files(path: Path) -> None:
     with translated(DataError, f"{path} cannot be read", of=(OSError,)), open(path, "rb") as file:
         head = file.read(_TAR.stop)
     wanted = "a folder of pictures or a .zip"
-    if lfs.is_pointer(head):
-        raise DataError(f"{path} is a git-LFS pointer", expected=wanted, fix=lfs.PULL)
+    if foreign.is_pointer(head):
+        raise DataError(f"{path} is {foreign.LEFT}", expected=wanted, fix=foreign.PULL)
     known = [kind for mark, kind in _ARCHIVES.items() if head.startswith(mark)]
     if kind := "tar" if head[_TAR] == b"ustar" else "".join(known):
         raise DataError(f"{path} is a {kind} archive", expected=wanted, fix="unpack it first, and give the folder")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converters import lfs
+from converters import foreign
 from converters.archive import Archive, ArchiveError, is_archive
 from sqz_tf.base.errors import DataError, SqzError
 from sqz_tf.base.json_files import parse, typed
@@ -24,6 +24,8 @@ _LARGEST = 1 << 27  # bytes of a model; the largest SqueezeNet in float has some
 _LARGEST_ATTACHED = 16 << 20  # bytes of all attached files; a thousand labels take 20 KB
 _OPERATOR_CODES, _BUFFERS = 1, 4  # positions of these fields in the table Model of TFLite's schema.fbs
 _WEIGHTS = (".onnx", ".pth", ".pt", ".safetensors", ".caffemodel")  # as converters.weights reads them
+_OF_KERAS = (foreign.KERAS, foreign.HDF5, foreign.SAVED_MODEL)
+_OF_WEIGHTS = (foreign.TORCH, foreign.TORCHSCRIPT, foreign.SAFETENSORS)
 _WNID = re.compile(r"n\d{8}")
 
 
@@ -78,6 +80,7 @@ def contents(path: Path) -> bytes:
       ModelError: it is a damaged pack.
     """
     if path.is_dir():
+        refuse_foreign(path)
         inside = path / "model_int8.tflite"
         raise ModelError(
             f"{path} is a folder", expected="a .tflite or .sqz", fix=f"give {inside}" if inside.is_file() else ""
@@ -91,7 +94,7 @@ def contents(path: Path) -> bytes:
     from converters import packs  # not for a `.tflite`: it would lengthen every start
 
     if not packs.is_pack(data):
-        _refuse_other_formats(path, data)
+        refuse_foreign(path)
         return data
     try:
         return packs.unpack(data)
@@ -99,20 +102,25 @@ def contents(path: Path) -> bytes:
         raise ModelError(f"{path} cannot be unpacked: {error}", fix="copy or download it again") from error
 
 
-def _refuse_other_formats(path: Path, data: bytes) -> None:
-    """Refuse a file of another framework by name, with what makes a `.tflite` of it."""
-    if lfs.is_pointer(data):
-        raise ModelError(f"{path} is a git-LFS pointer", expected="a .tflite or .sqz", fix=lfs.PULL)
-    ending = path.suffix.lower()
-    if ending in (".keras", ".h5", ".hdf5"):
+def refuse_foreign(path: Path, expected: str = "a .tflite or .sqz") -> None:
+    """Refuse a file that is told to be something else, with what makes of it what was expected.
+
+    Raises:
+      OSError: it cannot be read.
+      ModelError: it is.
+    """
+    found = foreign.kind(path)
+    if found in _OF_KERAS:
         fix = "convert it with TensorFlow, with pictures as its representative data set:"
-        raise NotInt8Error(f"{path} is a Keras model", expected="a .tflite or .sqz", fix=fix, lines=TO_INT8)
-    if ending in _WEIGHTS:
+        raise NotInt8Error(f"{path} is {foreign.WHAT[found]}", expected=expected, fix=fix, lines=TO_INT8)
+    if found in _OF_WEIGHTS or (not found and path.suffix.lower() in _WEIGHTS):
         raise ModelError(
             f"{path} holds weights of another framework",
-            expected="a .tflite or .sqz",
+            expected=expected,
             fix=f"python -m sqz_tf.export --weights {path} takes those of a SqueezeNet",
         )
+    if found:
+        raise ModelError(f"{path} is {foreign.WHAT[found]}", expected=expected, fix=foreign.REMEDIES.get(found, ""))
 
 
 def int8_given(path: Path) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -20,11 +21,15 @@ from converters.weights.names import Layout, map_layers, parse_layouts, recognis
 from converters.weights.read import read_weights
 from converters.weights.tensors import ConvWeights, WeightFile
 from sqz_tf.artifact.exported import NUMBERS
-from sqz_tf.base.errors import translated
+from sqz_tf.base.encodings import guess, told
+from sqz_tf.base.errors import Note, translated
 from sqz_tf.base.spec import LEAST_WIDTH, MOST_WIDTH, ModelSpec, PreprocessSpec
+from sqz_tf.base.text import some
 from sqz_tf.network.architecture import CONV1, layer_shapes
 from sqz_tf.network.weight_files import IMAGENET, SHA256, WeightsError, find
 
+_MOST_NAMES = 1 << 20  # bytes of all names
+_A_LINE_EACH = "a line of text for each output"
 _DIGITS = 5  # of a width, behind the point: 0.5 before 0.48
 _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,64})$")  # as PyTorch names its checkpoints
 
@@ -231,8 +236,33 @@ def _lines(path: Path) -> tuple[str, ...]:
     """Return the lines of a text without blanks around them or empty ones at its end; none if it is not there."""
     if not path.is_file():
         return ()
-    with translated(WeightsError, f"{path} cannot be read", expected="UTF-8 text", of=(OSError, UnicodeDecodeError)):
-        return tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines())
+    with translated(WeightsError, f"{path} cannot be read", of=(OSError,)), path.open("rb") as file:
+        raw = file.read(_MOST_NAMES + 1)
+    if len(raw) > _MOST_NAMES:
+        raise WeightsError(f"{path} has over {_MOST_NAMES:,} bytes", expected=_A_LINE_EACH, fix="move it elsewhere")
+    text = _text(path, raw)
+    return tuple(line.strip() for line in text.rstrip().splitlines())
+
+
+def _text(path: Path, raw: bytes) -> str:
+    """Return a text, in whatever encoding; says so of one that is guessed."""
+    known = told(raw)
+    guessed = None if known else guess(raw.splitlines())
+    encoding = known or (guessed.encoding if guessed else "utf-8")
+    with translated(
+        WeightsError, f"{path} is no text", expected=_A_LINE_EACH, fix="save it as UTF-8", of=(UnicodeDecodeError,)
+    ):
+        text = raw.decode(encoding)
+    if "\0" in text:
+        raise WeightsError(f"{path} is no text", expected=_A_LINE_EACH, fix="move it elsewhere")
+    if not known:
+        shown = some([line for line in text.splitlines() if not line.isascii()])
+        warnings.warn(
+            f"warning: {path} is not UTF-8 and taken for {encoding} ({shown}); if that looks wrong, save it as UTF-8",
+            Note,
+            stacklevel=2,
+        )
+    return text
 
 
 def _licence(facts: Mapping[str, Any]) -> str:
@@ -295,7 +325,8 @@ def _check_digest(path: Path, weights: WeightFile) -> None:
     beside = path.with_name(path.name + ".sha256")
     named = _DIGEST_IN_NAME.search(path.stem)
     if beside.is_file():
-        words = beside.read_bytes()[:1024].decode("ascii", "replace").split()
+        with translated(WeightsError, f"{beside} cannot be read", of=(OSError,)), beside.open("rb") as file:
+            words = file.read(1024).decode("ascii", "replace").split()
         stated, where = (words[0].lower() if words else ""), beside.name
         right = weights.sha256 == stated
     elif named:

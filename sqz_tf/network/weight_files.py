@@ -77,9 +77,8 @@ def _cache() -> Path:
 def _existing(path: Path) -> Path:
     if path.is_file():
         return path
-    raise WeightsError(
-        f"there is no weight file {path}", expected=f"`{IMAGENET}` or a file ending in {', '.join(FORMATS)}"
-    )
+    what = f"{path} is a folder" if path.is_dir() else f"there is no weight file {path}"
+    raise WeightsError(what, expected=f"`{IMAGENET}` or a file ending in {', '.join(FORMATS)}")
 
 
 def _given_folder() -> Path | None:

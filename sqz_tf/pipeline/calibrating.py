@@ -15,6 +15,7 @@ from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.text import some
 from sqz_tf.data.dataset import load_for_judging, open_cached
 from sqz_tf.network.pretrained import Pretrained
+from sqz_tf.pipeline.doubts import doubts
 from sqz_tf.pipeline.files import read_json, write_json, write_weights
 from sqz_tf.pipeline.head import Kept
 from sqz_tf.pipeline.plan import Plan
@@ -29,6 +30,10 @@ from sqz_tf.train.prune import sparsity
 from sqz_tf.train.squeezenet import change_pixels, convolutions, fold, set_layers, squeezenet
 
 CHUNK = 500  # pictures in memory at once
+_KEPT = "the weights' last layer, which is kept,"
+_NEW_HEAD = (
+    "its outputs may be other classes, or take pictures prepared otherwise; --epochs N (30, say) replaces and trains it"
+)
 REORDERED = 0.1  # of the pictures: what another order of the outputs must gain to be believed
 
 
@@ -79,6 +84,7 @@ def make(run: Run, pretrained: Pretrained, pictures: Pictures) -> Made:
     )
     work = _Calibrating(run, Material(open_cached(data.folder / "cache"), plan.preprocess), pretrained, pictures)
     network = run.stage("float", [plan.model, pretrained.sha256], lambda out: _fold(work, out), needs=[data])
+    doubted = doubts(run, work.material, network.folder, _KEPT, _NEW_HEAD)
     calibrating = replace(plan.quantize, epochs=0)
     calibrated = run.stage(
         "calibrated",
@@ -94,10 +100,10 @@ def make(run: Run, pretrained: Pretrained, pictures: Pictures) -> Made:
             lambda out: _distil(work, network.folder, calibrated.folder, out),
             needs=[calibrated],
         )
-    return _made(work, network, calibrated, quantized)
+    return _made(work, network, calibrated, quantized, doubted)
 
 
-def _made(work: _Calibrating, network: Stage, calibrated: Stage, quantized: Stage) -> Made:
+def _made(work: _Calibrating, network: Stage, calibrated: Stage, quantized: Stage, doubted: tuple[str, ...]) -> Made:
     plan, pictures = work.plan, work.pictures
     others, stages, trimming = rivals(
         work.run,
@@ -122,6 +128,7 @@ def _made(work: _Calibrating, network: Stage, calibrated: Stage, quantized: Stag
         more={"calibration": read_json(calibrated.folder / "calibration.json"), **distilled},
         attached={"wnids": list(pictures.head.wnids)} if pictures.head.wnids else {},
         calibration=pictures.calibration,
+        notes=doubted,
     )
 
 

@@ -93,7 +93,7 @@ def figures(result: Result) -> dict[str, Any]:
 
 def notes(made: Made, pretrained: Pretrained | None) -> list[str]:
     """Return what a person should know of the data and the weights."""
-    return [*made.material.dataset.notes, *(pretrained.notes if pretrained else ())]
+    return [*made.notes, *made.material.dataset.notes, *(pretrained.notes if pretrained else ())]
 
 
 def held_out_labels(data: Dataset) -> np.ndarray:

@@ -128,6 +128,7 @@ class Made:
       more: further sections of report.json.
       attached: what `preprocess.json` inside each `.tflite` holds besides the preprocessing.
       calibration: pictures that calibrated, if they are not the data's own.
+      notes: what was found out on the way and a person should know.
     """
 
     material: Material
@@ -144,6 +145,7 @@ class Made:
     more: dict[str, Any] = field(default_factory=dict)
     attached: dict[str, Any] = field(default_factory=dict)
     calibration: str | None = None
+    notes: tuple[str, ...] = ()
 
     def preprocessing(self) -> dict[str, Any]:
         """Return the whole content of `preprocess.json`."""

@@ -14,6 +14,7 @@ from sqz_tf.base.pixels import Pixels
 from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.data.dataset import Dataset, Summary, load, open_cached
 from sqz_tf.network.pretrained import Pretrained
+from sqz_tf.pipeline.doubts import doubts
 from sqz_tf.pipeline.files import read_json, read_weights, write_json, write_weights
 from sqz_tf.pipeline.plan import Plan
 from sqz_tf.pipeline.quantizing import BEFORE, aware, before_tuning, read_quantized, rivals
@@ -33,6 +34,7 @@ HEAD_EPOCHS = 15
 HEAD_RATE = 3e-3
 SCALE_IMAGES = 64
 STATISTICS_IMAGES = 2000
+_MORE = "look whether the labels fit the pictures; more --epochs, pictures or --width may help"
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def make(run: Run, summary: Summary, pretrained: Pretrained | None) -> Made:
         needs=[data],
         resumable=True,
     )
+    doubted = doubts(run, work.material, dense.folder, "the trained network", _MORE)
     pruned = run.stage("pruned", plan.prune, lambda out: _prune(work, dense.folder, out), needs=[dense], resumable=True)
     quantized = run.stage(
         "quantized",
@@ -83,10 +86,10 @@ def make(run: Run, summary: Summary, pretrained: Pretrained | None) -> Made:
         needs=[pruned],
         resumable=True,
     )
-    return _made(work, dense, pruned, quantized)
+    return _made(work, dense, pruned, quantized, doubted)
 
 
-def _made(work: _Training, dense: Stage, pruned: Stage, quantized: Stage) -> Made:
+def _made(work: _Training, dense: Stage, pruned: Stage, quantized: Stage, doubted: tuple[str, ...]) -> Made:
     plan, scale = work.plan, work.material.preprocess.scale
     others, stages, trimming = rivals(
         work.run,
@@ -112,6 +115,7 @@ def _made(work: _Training, dense: Stage, pruned: Stage, quantized: Stage) -> Mad
         rivals=(*others, *before_tuning(quantized, plan.quantize, plan.model, scale)),
         rival_stages=stages,
         trimming=trimming,
+        notes=doubted,
     )
 
 

@@ -250,6 +250,7 @@ QUICK = ("--input-size", "48", "--max-drop", "100")
 def test_a_head_of_the_same_names_is_only_quantized(own: Path, shapes: Path, tmp_path: Path) -> None:
     done = quick_export("--weights", own, "--data", shapes, "--out", tmp_path / "out", *QUICK)
     assert "replaced" not in done.stderr
+    assert "note: warning: the weights' last layer, which is kept, is right on" in done.stderr  # they are random
     assert (tmp_path / "out" / "labels.txt").read_text() == "down\nacross\n"
     report = report_of(tmp_path / "out")
     assert (report["model"]["width"], report["model"]["classes"]) == (0.1, 2)

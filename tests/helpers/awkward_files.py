@@ -226,19 +226,25 @@ def pointer(number: int) -> str:
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{number:064x}\nsize 12345\n"
 
 
-@case("content", refused="12 of 12 pictures cannot be used: cat/0.jpg is a git-LFS pointer; ")
+@case(
+    "content",
+    refused="12 of 12 pictures cannot be used: cat/0.jpg is a pointer of Git LFS, which stands for the file; ",
+)
 def pointers_of_git_lfs(root: Path) -> None:
     for name in ("cat", "dog"):
         for number in range(6):
             write(root / name / f"{number}.jpg", pointer(number + 10 * (name == "cat")))
 
 
-@case("content", refused="expected at most 5%; run `git lfs pull` where it lies, or download the file itself")
+@case("content", refused="expected at most 5%; fetch the file itself with: git lfs pull")
 def pointers_of_git_lfs_and_what_to_do(root: Path) -> None:
     pointers_of_git_lfs(root)
 
 
-@case("content", refused="labels.csv is a git-LFS pointer; expected the table; run `git lfs pull`")
+@case(
+    "content",
+    refused="labels.csv is a pointer of Git LFS, which stands for the file; expected the table; fetch the file itself",
+)
 def a_table_that_is_a_pointer(root: Path) -> None:
     classes(root)
     write(root / "labels.csv", pointer(1))
@@ -251,7 +257,10 @@ def file_beside(root: Path, name: str, data: bytes | str) -> Path:
     return path
 
 
-@case("archives", refused="data.zip is a git-LFS pointer; expected a folder of pictures or a .zip; run `git lfs pull`")
+@case(
+    "archives",
+    refused="data.zip is a pointer of Git LFS, which stands for the file; expected a folder of",
+)
 def a_zip_that_is_a_pointer(root: Path) -> Path:
     return file_beside(root, "data.zip", pointer(1))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from sqz_tf.base.spec import DataConfig, ModelSpec
 from sqz_tf.network.architecture import layer_shapes
 from sqz_tf.network.pretrained import WeightsError, _layouts, load
 from sqz_tf.pipeline.calibrating import _refuse_other_order
+from sqz_tf.pipeline.doubts import no_more_than_a_guess
 from sqz_tf.pipeline.job import Calibrating, Job, Training, from_weights
 from sqz_tf.pipeline.plan import Options
 from tests.helpers.fake_torch import FakeTensor, install_torch, zipped
@@ -177,6 +180,41 @@ def test_labels_beside_the_weights_count_if_there_are_as_many(write: WriteWeight
     assert load(str(write("safetensors", names=CLASSES))).labels == CLASSES
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252", "cp1251", "cp932"])
+@pytest.mark.parametrize("where", ["labels.txt", "mine.safetensors.labels.txt"])
+def test_labels_beside_the_weights_are_read_in_whatever_encoding(
+    where: str, encoding: str, write: WriteWeights, tmp_path: Path
+) -> None:
+    names = {"cp1251": ("жук", "кошка", "собака", "утка", "ёж"), "cp932": ("犬", "ねこ", "うま", "とり", "へび")}.get(
+        encoding, ("Käfer", "Kühe", "Ameisen", "Hündin", "Bär")
+    )
+    (tmp_path / where).write_bytes("\n".join(names).encode(encoding))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert load(str(write("safetensors"))).labels == names
+    notes = [str(each.message) for each in said]
+    assert len(notes) == encoding.startswith("cp")
+    assert all(f"{where} is not UTF-8 and taken for {encoding}" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"ant\n" * 300_000, "has over 1,048,576 bytes; expected a line of text for each output; move it elsewhere"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is no text"),
+        (b"\xff\xfea", "is no text"),
+    ],
+    ids=["huge", "a picture", "half a character"],
+)
+@pytest.mark.parametrize("where", ["labels.txt", "mine.safetensors.labels.txt"])
+def test_what_is_no_text_beside_the_weights_is_refused_by_name(
+    where: str, content: bytes, words: str, write: WriteWeights, tmp_path: Path
+) -> None:
+    (tmp_path / where).write_bytes(content)
+    with pytest.raises(WeightsError, match=f"{where} {words}"):
+        load(str(write("safetensors")))
+
+
 def test_epochs_train_a_head_that_could_stay(write: WriteWeights, pictures: Callable[..., str]) -> None:
     weights, source = write("safetensors", names=CLASSES), pictures(*CLASSES)
     found = job(weights, source, epochs=3)
@@ -231,3 +269,24 @@ def test_outputs_in_another_order_are_refused_and_the_order_is_told() -> None:
         _refuse_other_order(scores, labels, CLASSES[:3])
     _refuse_other_order(np.eye(3)[labels], labels, CLASSES[:3])
     _refuse_other_order(np.tile([1.0, 0, 0], (30, 1)), labels, CLASSES[:3])
+
+
+@pytest.mark.parametrize(
+    ("answers", "labels", "told"),
+    [
+        (
+            [0, 1, 2] * 10,
+            [0] * 10 + [1] * 10 + [2] * 10,
+            "right on 12 of 30 held-out pictures, hardly more than guesses",
+        ),
+        ([0] * 30, [0] * 24 + [1] * 3 + [2] * 3, r"\(always ant: 80.0%\)"),
+        ([1] * 30, [0] * 15 + [2] * 15, r"\(by lot: 33.3%\)"),
+        ([0] * 10 + [1] * 10 + [2] * 10, [0] * 10 + [1] * 10 + [2] * 10, ""),
+        ([0] * 28 + [1] * 2, [0] * 30, ""),
+    ],
+    ids=["by lot", "one answer to all", "classes that are not there", "right", "right, one class"],
+)
+def test_a_network_that_guesses_is_told(answers: list[int], labels: list[int], told: str) -> None:
+    said = no_more_than_a_guess(np.eye(3)[answers], np.array(labels), CLASSES[:3])
+    assert bool(said) == bool(told)
+    assert re.search(told, said)

@@ -681,8 +681,9 @@ def test_the_ending_of_the_name_decides_the_format(tmp_path: Path) -> None:
 
 
 def test_the_front_door_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match=r"ends in \.h5; expected one of \.net, \.caffemodel"):
-        read_weights("weights.h5")
+    (tmp_path / "weights.bin").write_bytes(b"\0")
+    with pytest.raises(ValueError, match=r"ends in \.bin; expected one of \.net, \.caffemodel"):
+        read_weights(tmp_path / "weights.bin")
     with pytest.raises(ValueError, match="without a format"):
         read_weights(b"")
     with pytest.raises(ValueError, match="format is 'keras'"):
@@ -691,7 +692,7 @@ def test_the_front_door_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.M
         read_weights(net_bytes(), "net")
     with pytest.raises(FileNotFoundError):
         read_weights(tmp_path / "absent.net")
-    (tmp_path / "large.onnx").write_bytes(b"0123456789")
+    (tmp_path / "large.onnx").write_bytes(b"\x08\x08\0\0\0\0\0\0\0\0")
     monkeypatch.setattr("converters.weights.read.MAX_BYTES", 9)
     with pytest.raises(ValueError, match="has 10 bytes; expected at most 9"):
         read_weights(tmp_path / "large.onnx")
