@@ -29,6 +29,7 @@ from tests.helpers import (
     android_cases,
     android_files,
     android_package,
+    android_packs,
     android_photos,
     colour_network,
     echo_models,
@@ -108,6 +109,7 @@ def test_a_tflite_runtime_on_the_jvm_gives_pythons_bytes_and_answers(core, tmp_p
 def test_core_on_its_own(core, tmp_path):
     properties = {
         "sqz.models": android_files.filled(tmp_path / "models", android_files.odd_models(), ".tflite"),
+        "sqz.packs": android_packs.write(tmp_path / "packs", 60),
         "sqz.photos": android_files.filled(tmp_path / "photos", android_files.turned_photos()),
     }
     classes = [name for name in jvm.test_classes(jvm.CORE_TESTS) if ".Same" not in name]

@@ -43,6 +43,7 @@ public final class ScreenState {
         MODEL_NOT_QUANTIZED,
         MODEL_LABELS,
         MODEL_PREPROCESS,
+        MODEL_TOO_LARGE,
         ENGINE_FAILED,
         PHOTO_UNREADABLE,
         PHOTO_TOO_LARGE,
@@ -63,6 +64,8 @@ public final class ScreenState {
                     return MODEL_LABELS;
                 case PREPROCESS:
                     return MODEL_PREPROCESS;
+                case TOO_LARGE:
+                    return MODEL_TOO_LARGE;
                 default:
                     return MODEL_DAMAGED;
             }
