@@ -11,6 +11,7 @@ from converters import packs
 from converters.packs import general
 from converters.packs.locate import locate
 from converters.packs.parts import Kind
+from sqz_tf.base.spec import PreprocessSpec
 from tests.helpers import damaged_packs, echo_models
 from tests.helpers.int8_networks import Net, squeezenet
 from tests.helpers.needs import ROOT
@@ -49,6 +50,23 @@ def write(folder: Path, mutants: int, seed: int = 0) -> str:
     (folder / "claims.pack").write_bytes(damaged_packs.sealed(claims, *sections))
     bomb = general._lzma(bytes(UNPACKED), 3, 0, 0)
     (folder / "bomb.pack").write_bytes(damaged_packs.with_section(sample, Kind.GRAPH, bomb, general.LZMA))
+    return str(folder)
+
+
+def write_own(folder: Path) -> str:
+    """Write a model that says how many pictures it got right, its pack, and one that does not say; return the folder."""
+    folder.mkdir()
+    spec = PreprocessSpec(8, 8, channels=1, fit="warp")
+    labels = [f"pixel {i}" for i in range(64)]
+    model = echo_models.model(shape=(1, 8, 8, 1))
+    own = echo_models.described(model, labels, spec, top1=0.8125)
+    files = {
+        "own.tflite": own,
+        "own.sqz": packs.pack(own),
+        "other.tflite": echo_models.described(model, labels, spec),
+    }
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
     return str(folder)
 
 

@@ -27,7 +27,7 @@ public final class Catalog {
             labelsSha256 = text(values, "labels_sha256");
         }
 
-        private static String text(Map<String, Object> values, String key) {
+        static String text(Map<String, Object> values, String key) {
             Object value = values.get(key);
             if (!(value instanceof String) || ((String) value).isEmpty()) {
                 throw new IllegalArgumentException(key + " is " + value + ", expected a text");

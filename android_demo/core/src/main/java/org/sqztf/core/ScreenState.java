@@ -44,6 +44,7 @@ public final class ScreenState {
         MODEL_LABELS,
         MODEL_PREPROCESS,
         MODEL_TOO_LARGE,
+        MODEL_UNREADABLE,
         ENGINE_FAILED,
         PHOTO_UNREADABLE,
         PHOTO_TOO_LARGE,
@@ -74,7 +75,7 @@ public final class ScreenState {
 
     public final Source source;
     public final Camera camera;
-    /** Names of the bundled models, and which of them is chosen. */
+    /** Names of the models, and which of them is chosen. */
     public final List<String> models;
     public final int model;
     public final boolean modelReady;

@@ -109,6 +109,8 @@ public final class SqzModel {
     public final List<String> labels;
     /** One WordNet id for each output, empty where there is none; or an empty list. */
     public final List<String> wnids;
+    /** Which fraction of pictures held out was told right when it was exported, 0 to 1; NaN where it does not say. */
+    public final double top1;
 
     /**
      * Read a model.
@@ -136,6 +138,7 @@ public final class SqzModel {
         resizeWidth = side(preprocess, "resize_width", width);
         resizeHeight = side(preprocess, "resize_height", height);
         wnids = wnids(preprocess);
+        top1 = fraction(preprocess.get("top1"));
         checkPixels(preprocess);
     }
 
@@ -262,6 +265,14 @@ public final class SqzModel {
                     key + " is " + value + "; expected an integer from " + least + " to " + LARGEST_SIDE);
         }
         return (int) number;
+    }
+
+    private static double fraction(Object value) throws ModelException {
+        double number = value == null ? Double.NaN : value instanceof Double ? (Double) value : -1;
+        if (number < 0 || number > 1) {
+            throw new ModelException(Fault.PREPROCESS, "top1 is " + value + "; expected a number from 0 to 1");
+        }
+        return number;
     }
 
     private List<String> wnids(Map<String, Object> preprocess) throws ModelException {
