@@ -29,6 +29,7 @@ from tests.helpers import (
     android_cases,
     android_files,
     android_package,
+    android_packs,
     android_photos,
     colour_network,
     echo_models,
@@ -108,6 +109,8 @@ def test_a_tflite_runtime_on_the_jvm_gives_pythons_bytes_and_answers(core, tmp_p
 def test_core_on_its_own(core, tmp_path):
     properties = {
         "sqz.models": android_files.filled(tmp_path / "models", android_files.odd_models(), ".tflite"),
+        "sqz.packs": android_packs.write(tmp_path / "packs", 60),
+        "sqz.own": android_packs.write_own(tmp_path / "own"),
         "sqz.photos": android_files.filled(tmp_path / "photos", android_files.turned_photos()),
     }
     classes = [name for name in jvm.test_classes(jvm.CORE_TESTS) if ".Same" not in name]
@@ -241,7 +244,11 @@ def test_the_app_on_old_and_new_android(core, assets, android_tools, tmp_path):
     (tmp_path / "screens").mkdir()
     android_photos.write(tmp_path / "photos")
     classpath = jvm.compile_app(core, assets, maven.empty_folder(tmp_path / "app"), CACHE)
-    properties = {"sqz.pictures": str(tmp_path / "photos"), "sqz.screens": str(tmp_path / "screens")}
+    properties = {
+        "sqz.pictures": str(tmp_path / "photos"),
+        "sqz.screens": str(tmp_path / "screens"),
+        "sqz.own": android_packs.write_own(tmp_path / "own"),
+    }
     assert jvm.run_app(classpath, CACHE, properties) >= 35
     sizes = {path.stem: picture_size(path.read_bytes()) for path in (tmp_path / "screens").iterdir()}
     assert sizes["photo-en"] == (822, 1782)

@@ -28,6 +28,7 @@ import org.sqztf.demo.newer.Insets30;
 public final class MainActivity extends Activity implements Session.Shell, CameraFeed.Listener {
     private static final int ASK_CAMERA = 1;
     private static final int CHOOSE_PHOTO = 2;
+    private static final int CHOOSE_MODEL = 3;
     private static final String SAVED = "screen";
 
     private Session session;
@@ -70,6 +71,13 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
             @Override
             public void onClick(View button) {
                 choosePhoto();
+            }
+        });
+        final OwnModels own = new OwnModels(this, session, CHOOSE_MODEL);
+        findViewById(R.id.own_models).setOnClickListener(new View.OnClickListener() {
+            @Override
+            public void onClick(View button) {
+                own.show();
             }
         });
         keepClear(findViewById(R.id.root));
@@ -199,16 +207,17 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
         super.onActivityResult(request, result, data);
         if (request == CHOOSE_PHOTO && result == RESULT_OK && data != null && data.getData() != null) {
             session.screen.photo(data.getData().toString());
+        } else if (request == CHOOSE_MODEL && result == RESULT_OK && data != null && data.getData() != null) {
+            session.openModel(data.getData());
         }
     }
 
-    @SuppressWarnings("deprecation")
     private void takeShared(Intent intent) {
-        boolean again = (intent.getFlags() & Intent.FLAG_ACTIVITY_LAUNCHED_FROM_HISTORY) != 0; // shared long ago
-        Object shared = Intent.ACTION_SEND.equals(intent.getAction()) && !again
-                ? intent.getParcelableExtra(Intent.EXTRA_STREAM) : null;
-        if (shared instanceof Uri) {
-            session.screen.photo(shared.toString());
+        Given given = Given.of(intent);
+        if (given != null && given.model) {
+            session.openModel(given.uri);
+        } else if (given != null) {
+            session.screen.photo(given.uri.toString());
         }
     }
 

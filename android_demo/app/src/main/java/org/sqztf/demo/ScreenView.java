@@ -142,7 +142,11 @@ final class ScreenView {
 
     /** Select what has changed only: a spinner tells of a choice later, and frames shown meanwhile must not undo it. */
     private void select(ScreenState state) {
-        if (shown == null || shown.model != state.model) {
+        boolean others = shown != null && !shown.models.equals(state.models);
+        if (others) {
+            fill(models, state.models);
+        }
+        if (others || shown == null || shown.model != state.model) {
             models.setSelection(state.model);
         }
         if (shown == null || shown.threads != state.threads) {
