@@ -47,10 +47,9 @@ static void transform_inputs(const sqz_conv *conv, const sqz_rows *rows, const w
 
 /* Outputs. */
 
-static sqz_winograd_tile tile_of(const sqz_conv *conv, const sqz_winograd_scale *scale) {
+static sqz_winograd_tile tile_of(const sqz_conv *conv) {
     const sqz_requant *to = &conv->requant;
     return (sqz_winograd_tile){
-        .scale = scale,
         .usual = to->zero_point == -128,
         .third = SQZ_THIRD,
         .stride = conv->out_stride,
@@ -114,7 +113,8 @@ static void put_four(const sqz_conv *conv, const sqz_rows *rows, const work *at,
 static void put_tiles(const sqz_conv *conv, const sqz_rows *rows, const work *at, unsigned first, unsigned end) {
     const size_t bytes = 18 * at->pairs, record_bytes = sqz_record_bytes(&conv->requant, GROUP, GROUP * bytes);
     sqz_winograd_scale scale[GROUP];
-    sqz_winograd_tile to = tile_of(conv, scale);
+    sqz_winograd_tile to = tile_of(conv);
+    to.scale = scale;
     for (unsigned o = 0; o < conv->out_channels; ++o) {
         const int8_t *const record = conv->weights + o / GROUP * record_bytes;
         const unsigned i = o % GROUP;
