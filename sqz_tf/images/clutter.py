@@ -19,6 +19,7 @@ _NAMES = frozenset(
         *("@eadir", "@tmp", "@recycle", "#recycle", "#snapshot", "@recently-snapshot", "~snapshot", "_gsdata_"),
         # Linux, programs
         *("lost+found", "__pycache__", "captureone", "picasa.ini"),
+        *("node_modules", "site-packages", "venv", "wandb", "mlruns", "lightning_logs"),
     }
 )
 _ENDINGS = (".lrdata", ".lrlibrary", ".photoslibrary", ".aplibrary", ".cocatalog", ".cosessiondb")

@@ -13,6 +13,7 @@ from sqz_tf.base.text import is_number
 from sqz_tf.images.budget import MAX_FILE_BYTES
 from sqz_tf.images.clutter import thumbnail_note, thumbnails
 from sqz_tf.images.decode import ImageError
+from sqz_tf.images.doubts import class_notes
 from sqz_tf.images.foreign import foreign_format
 from sqz_tf.images.kinds import Sorted, archives_among, count_extensions, others_note, sort_files
 from sqz_tf.images.labels import cases_note, refuse_illegal
@@ -170,7 +171,7 @@ def _from_csv(path: Path, store: Store, listed: str, pictures: Sequence[str]) ->
         entries=tuple(Entry(name, index[label], found.splits.get(name)) for name, label in sorted(labels.items())),
         wnids=tuple(wnids[label] for label in order) if any(wnids.values()) else _wnids(names),
         label_numbers=tuple(map(int, order)) if numeric else (),
-        notes=(*found.notes, *_folders_note(labels, listed[: -len(_CSV)]), *cases_note(names)),
+        notes=(*found.notes, *_folders_note(labels, listed[: -len(_CSV)]), *cases_note(names), *class_notes(names)),
     )
 
 
@@ -206,7 +207,7 @@ def _from_folders(path: Path, store: Store, files: Sorted, said: dict[str, str] 
         entries=tuple(Entry(name, index[label], split) for name, (split, label) in layout.places.items()),
         wnids=_wnids(classes),
         empty_classes=layout.empty,
-        notes=(*layout.notes, *cases_note(classes)),
+        notes=(*layout.notes, *cases_note(classes), *class_notes(classes)),
     )
 
 

@@ -224,7 +224,7 @@ def _refuse_same_folders(tree: _Tree, base: str, tops: Sequence[str]) -> None:
 
     Folders that are numbers or dates, in classes whose names are not numbered, are counted to the classes.
     """
-    inside = {top: set(tree.within(joined(base, top))) for top in tops}
+    inside = {top: set(tree.within(_innermost(tree, top, joined(base, top), []))) for top in tops}
     inside = {top: names for top, names in inside.items() if names}
     count = Counter(name for names in inside.values() for name in names)
     shared = {name for name, times in count.items() if times > 1}
@@ -299,6 +299,8 @@ def _has_classes(tree: _Tree, top: str, folder: str) -> bool:
     names = tree.within(folder)
     if len(names) != 1 or tree.within(joined(folder, names[0])):
         return bool(names)
+    if names[0].casefold() in NOT_CLASSES:
+        return False
     return names != [top] and (split_of(names[0]) is None or split_of(names[0]) != split_of(top))
 
 
@@ -355,17 +357,13 @@ def _deep_text(names: Sequence[str], places: Mapping[str, tuple[str | None, str]
     if not names:
         return ()
     folders = {name.rpartition("/")[0] for name in names}
-    all_deep = places is not None and (len(names) == len(places) or _only_folders(names, places))
-    mark = "warning: " if all_deep else ""
+    mark = "warning: " if places and _only_folders(names, places) else ""
     where = f"({shown(folders, 2)})"
     return (f"{mark}{len(names)} pictures lie deeper than their class's own folder {where}: counted to the class",)
 
 
 def _only_folders(names: Sequence[str], places: Mapping[str, tuple[str | None, str]]) -> bool:
-    """Tell whether all pictures of a class lie in folders inside it, in several."""
+    """Tell whether all pictures of a class lie in folders inside it that say more than that they hold pictures."""
     deep = set(names)
     own = {label for name, (_, label) in places.items() if name not in deep}
-    inside = defaultdict(set)
-    for name in names:
-        inside[places[name][1]].add(name.rpartition("/")[0])
-    return any(len(inside[label]) > 1 for label in set(inside) - own)
+    return any(places[name][1] not in own and name.split("/")[-2].casefold() not in NOT_CLASSES for name in names)
