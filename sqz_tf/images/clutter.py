@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 _NAMES = frozenset(
@@ -25,6 +25,7 @@ _NAMES = frozenset(
 _ENDINGS = (".lrdata", ".lrlibrary", ".photoslibrary", ".aplibrary", ".cocatalog", ".cosessiondb")
 _THUMBNAILS = frozenset({"thumb", "thumbs", "thumbnail", "thumbnails", "preview", "previews"})
 _AFFIX = re.compile(r"^(thumb|tn|preview|small)[-_ ]|[-_ ](thumb|thumbnail|tn|preview|small)$", re.IGNORECASE)
+_MASK = re.compile(r"(.+)[-_ ](masks?|seg|segmentation|gt|groundtruth)([-_ ]?\d+)?", re.IGNORECASE)
 _SHOWN = 4
 
 
@@ -87,3 +88,19 @@ def thumbnail_note(found: Mapping[str, str]) -> tuple[str, ...]:
     """Say which thumbnails were left out."""
     folders = ", ".join(sorted(Counter(found.values())))
     return (f"{len(found)} thumbnails of other pictures (in {folders}): left out",) if found else ()
+
+
+def masks_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Return which pictures are masks of others, by names such as `1_mask.png` beside `1.png`.
+
+    Args:
+      names: paths of all pictures.
+    """
+    stems = {posixpath.splitext(name)[0]: name for name in names}
+    found = ((name, _MASK.fullmatch(stem)) for stem, name in stems.items())
+    return tuple(name for name, match in found if match and match[1] in stems)
+
+
+def mask_note(found: Sequence[str]) -> tuple[str, ...]:
+    """Say which masks were left out."""
+    return (f"warning: {len(found)} pictures are called masks of others ({found[0]}): left out",) if found else ()

@@ -14,7 +14,7 @@ _CAMERA = re.compile(r"\d{3}[a-z_]{5}")  # 100CANON, 101_PANA
 _DATE = re.compile(r"(19|20)\d\d([-_. ]?[01]\d([-_. ]?[0-3]\d)?)?")
 _ADDED = " - (?:copy|kopie|copie|copia|副本)|のコピー|[ _-](?:copy|aug|augmented|backup|bak|old|resized|cropped)"
 _COPY = re.compile(rf"(?:copy[ _]of|kopie[ _]von|copi[ea][ _]de)[ _](.+)|(.+?)(?:{_ADDED})?(?: ?\(\d+\))?")
-_NO_LABEL = frozenset(("unlabelled", "unlabeled", "unsup", "nan", "null", "n/a", "undefined", "?", "no_label"))
+_NO_LABEL = frozenset(("unlabelled", "unlabeled", "unsup", "nan", "null", "n/a", "undefined", "?", "-1", "no_label"))
 _JOINTS = re.compile(r"\s*[|;,+&]\s*")
 
 

@@ -144,6 +144,52 @@ def a_part_without_labels_beside_the_classes(root: Path) -> None:
     put(root, train__neg=6, train__pos=6, train__unsup=8, test__neg=2, test__pos=2)
 
 
+@case(
+    "published", refused="fold1, fold2, each with splits, and the same folders in them (cat, dog); expected one set of"
+)
+def folds_with_splits_in_each(root: Path) -> None:
+    for name in ("fold1", "fold2"):
+        two_splits(root / name, "train", "test")
+
+
+@case("published", "cat dog", (8, 6, 4), "the folders are taken from train")
+def train_and_val_inside_train(root: Path) -> None:
+    two_splits(root / "train", "train", "val")
+
+
+@case("published", refused="has splits inside train; expected one level of splits, and class folders in them; move")
+def train_and_val_inside_train_beside_test(root: Path) -> None:
+    two_splits(root / "train", "train", "val")
+    classes(root / "test", 3)
+
+
+@case("published", "benign malignant", TWO, "warning: 12 pictures are called masks of others (benign/b (0)_mask.png)")
+def masks_beside_pictures(root: Path) -> None:
+    for name in ("benign", "malignant"):
+        flat(root, *(f"{name}/{name[0]} ({number}){mask}.png" for number in range(6) for mask in ("", "_mask")))
+
+
+@case("published", refused="has gtFine, leftImg8bit: pictures and their masks or labels")
+def pictures_of_streets_and_what_is_on_them(root: Path) -> None:
+    for name in ("leftImg8bit", "gtFine"):
+        for part in ("train", "val"):
+            put(root, **{f"{name}__{part}__aachen": 3, f"{name}__{part}__bochum": 3})
+
+
+@case("published", refused="has HR, LR: pictures and their masks or labels")
+def pictures_and_what_is_to_become_of_them(root: Path) -> None:
+    put(root, LR=4, HR=4)
+
+
+@case("published", refused="has JPEGImages, SegmentationClass, SegmentationObject: pictures and their masks")
+def a_whole_challenge(root: Path) -> None:
+    place = root / "VOCdevkit" / "VOC2012"
+    put(place, JPEGImages=4, SegmentationClass=2, SegmentationObject=2)
+    write(place / "ImageSets" / "Main" / "train.txt", "0")
+    for number in range(4):
+        write(place / "Annotations" / f"{number}.xml", "<annotation/>")
+
+
 # As programs export them --------------------------------------------------------------------------------------------
 
 
@@ -216,6 +262,21 @@ def samples_with_their_class_in_front_of_their_names(root: Path) -> None:
 @case("exported", refused="has testing, training, which hold pictures and no class folders")
 def labels_in_the_names_of_files_of_both_splits(root: Path) -> None:
     flat(root, *(f"{part}/cat.{number}.jpg" for part in ("training", "testing") for number in range(4)))
+
+
+@case(
+    "exported", "day night", TWO, "warning: it looks like a YOLO data set (boxes in .txt): the folders are", ".txt): ig"
+)
+def boxes_beside_pictures_in_folders(root: Path) -> None:
+    put(root, day=6, night=6)
+    for name in ("day", "night"):
+        for number in range(6):
+            write(root / name / f"{number}.txt", "0 0.5 0.5 0.2 0.2\n")
+
+
+@case("exported", "-1 0 1", (6, 3, 3), "warning: -1 may have no label: taken for a class")
+def a_number_for_what_has_no_label(root: Path) -> None:
+    table(root, [(f"{number}.png", str(number // 4 - 1)) for number in range(12)])
 
 
 # As people gather them ----------------------------------------------------------------------------------------------
