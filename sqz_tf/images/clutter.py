@@ -25,7 +25,7 @@ _NAMES = frozenset(
 _ENDINGS = (".lrdata", ".lrlibrary", ".photoslibrary", ".aplibrary", ".cocatalog", ".cosessiondb")
 _THUMBNAILS = frozenset({"thumb", "thumbs", "thumbnail", "thumbnails", "preview", "previews"})
 _AFFIX = re.compile(r"^(thumb|tn|preview|small)[-_ ]|[-_ ](thumb|thumbnail|tn|preview|small)$", re.IGNORECASE)
-_MASK = re.compile(r"(.+)[-_ ](masks?|seg|segmentation|gt|groundtruth)([-_ ]?\d+)?", re.IGNORECASE)
+_MASK = re.compile(r"[-_ ](masks?|seg|segmentation|gt|groundtruth)([-_ ]?\d+)?\.[^./]*$", re.IGNORECASE)
 _SHOWN = 4
 
 
@@ -96,9 +96,12 @@ def masks_of(names: Iterable[str]) -> tuple[str, ...]:
     Args:
       names: paths of all pictures.
     """
-    stems = {posixpath.splitext(name)[0]: name for name in names}
-    found = ((name, _MASK.fullmatch(stem)) for stem, name in stems.items())
-    return tuple(name for name, match in found if match and match[1] in stems)
+    names = list(names)
+    suspects = {name: name[: match.start()] for name in names if (match := _MASK.search(name))}
+    if not suspects:
+        return ()
+    stems = {posixpath.splitext(name)[0] for name in names}
+    return tuple(name for name, stem in suspects.items() if stem in stems)
 
 
 def mask_note(found: Sequence[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ _DATE = re.compile(r"(19|20)\d\d([-_. ]?[01]\d([-_. ]?[0-3]\d)?)?")
 _ADDED = " - (?:copy|kopie|copie|copia|副本)|のコピー|[ _-](?:copy|aug|augmented|backup|bak|old|resized|cropped)"
 _COPY = re.compile(rf"(?:copy[ _]of|kopie[ _]von|copi[ea][ _]de)[ _](.+)|(.+?)(?:{_ADDED})?(?: ?\(\d+\))?")
 _NO_LABEL = frozenset(("unlabelled", "unlabeled", "unsup", "nan", "null", "n/a", "undefined", "?", "-1", "no_label"))
+_BAR = re.compile("[|;]")
 _JOINTS = re.compile(r"\s*[|;,+&]\s*")
 
 
@@ -56,10 +57,25 @@ def _is_copy(name: str, names: dict[str, str]) -> bool:
 
 
 def _joint(names: Sequence[str]) -> list[str]:
-    """Return the classes that are made of others: all parts of one are parts of another class, or one itself."""
-    parts = {name: [part for part in _JOINTS.split(name) if part] for name in names}
-    times = Counter(part for each in parts.values() for part in set(each))
-    joint = [name for name, each in parts.items() if len(each) > 1 and any(times[part] > 1 for part in each)]
+    """Return the classes that seem to be made of others: of parts that are, or are in, other classes.
+
+    One such part is enough between bars and semicolons; of commas and blanks, which names have, it must be all.
+    """
     known = {name.casefold() for name in names}
-    words = [name for name in names if len(each := name.casefold().split()) > 1 and all(part in known for part in each)]
-    return sorted({*joint, *words})
+    times = Counter(part for name in known for part in set(_parts(name)))
+    return sorted(name for name in names if _of_parts(name, times) or _of_words(name.casefold(), known))
+
+
+def _of_parts(name: str, times: Counter[str]) -> bool:
+    parts = _parts(name.casefold())
+    again = sum(times[part] > 1 for part in parts)
+    return len(parts) > 1 and (again == len(parts) or (again > 0 and bool(_BAR.search(name))))
+
+
+def _of_words(name: str, known: set[str]) -> bool:
+    words = name.split()
+    return len(words) > 1 and known.issuperset(words)
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in _JOINTS.split(name) if part]
