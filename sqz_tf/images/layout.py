@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqz_tf.base.errors import DataError
 from sqz_tf.images.split_names import (
@@ -292,7 +292,10 @@ def _splits(
         raise DataError(
             f"{tree.where} has no class folders in {shown(used)}", expected="a folder for each class in each split"
         )
-    return _gathered(pictures, folders, nodes, notes)
+    layout = _gathered(pictures, folders, nodes, notes)
+    named = sorted({label for _, label in layout.places.values() if is_plain(label) and split_of(label) != UNLABELLED})
+    doubt = (f"warning: {shown(named)} inside splits taken for a class",) if named else ()
+    return replace(layout, notes=(*layout.notes, *doubt))
 
 
 def _innermost(tree: Tree, top: str, folder: str, notes: list[str]) -> str:
