@@ -235,7 +235,8 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
 def _refuse_other_encodings(line: list[str]) -> None:
     for text in line:
         if readable(text) != text:
-            raise ConfigError(f"{text} is not UTF-8", expected="names that the manifest can hold", fix="rename it")
+            fix = "rename it, or set LC_ALL=C.UTF-8 if the system's language has another encoding"
+            raise ConfigError(f"{text} is not UTF-8", expected="names that the manifest can hold", fix=fix)
 
 
 def _job(arguments: argparse.Namespace, options: Options, console: Console) -> Job:

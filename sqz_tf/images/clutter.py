@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 _NAMES = frozenset(
@@ -19,11 +19,14 @@ _NAMES = frozenset(
         *("@eadir", "@tmp", "@recycle", "#recycle", "#snapshot", "@recently-snapshot", "~snapshot", "_gsdata_"),
         # Linux, programs
         *("lost+found", "__pycache__", "captureone", "picasa.ini"),
+        *("node_modules", "site-packages", "venv", "wandb", "mlruns", "lightning_logs"),
     }
 )
 _ENDINGS = (".lrdata", ".lrlibrary", ".photoslibrary", ".aplibrary", ".cocatalog", ".cosessiondb")
 _THUMBNAILS = frozenset({"thumb", "thumbs", "thumbnail", "thumbnails", "preview", "previews"})
 _AFFIX = re.compile(r"^(thumb|tn|preview|small)[-_ ]|[-_ ](thumb|thumbnail|tn|preview|small)$", re.IGNORECASE)
+_MASK_WORDS = ("mask", "seg", "gt", "groundtruth")
+_MASK = re.compile(r"[-_ ](masks?|seg|segmentation|gt|groundtruth)([-_ ]?\d+)?\.[^./]*$", re.IGNORECASE)
 _SHOWN = 4
 
 
@@ -86,3 +89,23 @@ def thumbnail_note(found: Mapping[str, str]) -> tuple[str, ...]:
     """Say which thumbnails were left out."""
     folders = ", ".join(sorted(Counter(found.values())))
     return (f"{len(found)} thumbnails of other pictures (in {folders}): left out",) if found else ()
+
+
+def masks_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Return which pictures are masks of others, by names such as `1_mask.png` beside `1.png`.
+
+    Args:
+      names: paths of all pictures.
+    """
+    names = list(names)
+    text = "\n".join(names).lower()
+    if not any(word in text for word in _MASK_WORDS):  # quickly, of a million names
+        return ()
+    suspects = {name: name[: match.start()] for name in names if (match := _MASK.search(name))}
+    stems = {posixpath.splitext(name)[0] for name in names}
+    return tuple(name for name, stem in suspects.items() if stem in stems)
+
+
+def mask_note(found: Sequence[str]) -> tuple[str, ...]:
+    """Say which masks were left out."""
+    return (f"warning: {len(found)} pictures are called masks of others ({found[0]}): left out",) if found else ()

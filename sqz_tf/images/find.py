@@ -11,12 +11,13 @@ from converters import foreign
 from sqz_tf.base.errors import DataError, noting
 from sqz_tf.base.text import is_number
 from sqz_tf.images.budget import MAX_FILE_BYTES
-from sqz_tf.images.clutter import thumbnail_note, thumbnails
+from sqz_tf.images.clutter import mask_note, masks_of, thumbnail_note, thumbnails
 from sqz_tf.images.decode import ImageError
+from sqz_tf.images.doubts import class_notes
 from sqz_tf.images.foreign import foreign_format
 from sqz_tf.images.kinds import Sorted, archives_among, count_extensions, others_note, sort_files
 from sqz_tf.images.labels import cases_note, refuse_illegal
-from sqz_tf.images.layout import NOT_CLASSES, read_layout
+from sqz_tf.images.layout import MASKS, NOT_CLASSES, read_layout
 from sqz_tf.images.listing import read_listing
 from sqz_tf.images.split_names import PLAIN, parse_splits, shown, split_of
 from sqz_tf.images.stores import Store, open_store
@@ -103,13 +104,13 @@ def scan(path: Path | str, reading: Reading = Reading()) -> ImageSet:
     store = open_store(path, reading.zip_encoding)
     with noting(store.notes):
         files = sort_files(store)
-        small = thumbnails(files.pictures)
-        pictures = tuple(name for name in files.pictures if name not in small)
+        small, masks = thumbnails(files.pictures), masks_of(files.pictures)
+        pictures = tuple(name for name in files.pictures if name not in small and name not in masks)
         base = _wrapper(store.names, pictures)
         listed = _listed_at(store.names, base) if reading.labelled and said is None else None
         others = [name for name in files.others if name != listed]
         told = [name for name in others if name not in files.unread]
-        notes = (*store.notes, *files.notes, *thumbnail_note(small), *others_note(told))
+        notes = (*store.notes, *files.notes, *thumbnail_note(small), *mask_note(masks), *others_note(told))
     with noting(notes):
         _refuse_nothing(path, pictures, others)
         if not reading.labelled:
@@ -170,7 +171,7 @@ def _from_csv(path: Path, store: Store, listed: str, pictures: Sequence[str]) ->
         entries=tuple(Entry(name, index[label], found.splits.get(name)) for name, label in sorted(labels.items())),
         wnids=tuple(wnids[label] for label in order) if any(wnids.values()) else _wnids(names),
         label_numbers=tuple(map(int, order)) if numeric else (),
-        notes=(*found.notes, *_folders_note(labels, listed[: -len(_CSV)]), *cases_note(names)),
+        notes=(*found.notes, *_folders_note(labels, listed[: -len(_CSV)]), *cases_note(names), *class_notes(names)),
     )
 
 
@@ -195,8 +196,9 @@ def _from_folders(path: Path, store: Store, files: Sorted, said: dict[str, str] 
             raise _boxes(path, foreign) from error
         raise
     classes = tuple(sorted({label for _, label in layout.places.values()}))
-    if foreign and said is None and {name.casefold() for name in classes} <= NOT_CLASSES | set(PLAIN):
+    if foreign and said is None and {name.casefold() for name in classes} <= NOT_CLASSES | MASKS | set(PLAIN):
         raise _boxes(path, foreign)
+    boxes = (f"warning: it looks like {foreign}: the folders are taken for classes",) if foreign else ()
     with noting(layout.notes):
         refuse_illegal(classes, str(path), "rename the folder")
     index = {name: position for position, name in enumerate(classes)}
@@ -206,7 +208,7 @@ def _from_folders(path: Path, store: Store, files: Sorted, said: dict[str, str] 
         entries=tuple(Entry(name, index[label], split) for name, (split, label) in layout.places.items()),
         wnids=_wnids(classes),
         empty_classes=layout.empty,
-        notes=(*layout.notes, *cases_note(classes)),
+        notes=(*layout.notes, *boxes, *cases_note(classes), *class_notes(classes)),
     )
 
 

@@ -17,9 +17,15 @@ def foreign_format(files: Sorted) -> str:
         return "a COCO data set (annotations in .json)"
     if _beside(files, ".xml", ("annotations", "xmls")):
         return "a Pascal VOC data set (boxes in .xml)"
-    if _beside(files, ".txt", ("labels",)):
+    if _beside(files, ".txt", ("labels",)) or _has_yolo_list(files.others):
         return "a YOLO data set (boxes in .txt)"
     return ""
+
+
+def _has_yolo_list(others: Sequence[str]) -> bool:
+    """Tell whether some pictures have boxes, and a file says of which classes."""
+    lists = any(posixpath.basename(name).lower() in ("data.yaml", "dataset.yaml", "_darknet.labels") for name in others)
+    return lists and any("labels" in name.split("/")[:-1] and name.endswith(".txt") for name in others)
 
 
 def _beside(files: Sorted, ending: str, folders: Sequence[str]) -> bool:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqz_tf.base.text import some
 from sqz_tf.images.formats import extensions, looks_like, needed, of_packages
 from sqz_tf.images.stores import Store
 
@@ -15,6 +16,7 @@ _RAW = "nef nrw cr2 cr3 crw dng arw srf sr2 orf rw2 raf pef srw x3f 3fr iiq mos 
 _COPIES = "bak old orig tmp part crdownload download jpg_original thm mov mp4 avi"
 """Copies that programs leave; films, and their thumbnails."""
 _NEVER = frozenset(f".{ending}" for ending in f"{_RAW} {_COPIES} zip rar 7z tar gz tgz csv json xml db psd".split())
+_TABLES = frozenset({".csv", ".tsv"})
 _ARCHIVES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz"})
 
 
@@ -76,8 +78,10 @@ def others_note(others: Sequence[str]) -> tuple[str, ...]:
     """Say which files are ignored."""
     if not others:
         return ()
+    tables = [name for name in others if extension(name) in _TABLES]
+    unread = f"; no table but a labels.csv on top is read, so not {some(tables, most=2)}" if tables else ""
     noun = "file is no picture by its name" if len(others) == 1 else "files are no pictures by their names"
-    return (f"{len(others)} {noun} ({count_extensions(others)}): ignored",)
+    return (f"{len(others)} {noun} ({count_extensions(others)}): ignored{unread}",)
 
 
 def count_extensions(names: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from sqz_tf.base.errors import DataError
 from sqz_tf.images.split_names import (
@@ -19,12 +19,20 @@ from sqz_tf.images.split_names import (
     split_of,
     unusual,
 )
+from sqz_tf.images.tree import Tree, joined
 
 NOT_CLASSES = frozenset(
     {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "data", "jpg", "jpeg", "png", "frames"}
 )
 """Names of folders that say what files are, not what is on them."""
-_MASKS = frozenset({"mask", "masks", "label", "labels", "annotation", "annotations", "gt", "groundtruth"})
+MASKS = frozenset(
+    (
+        *("mask", "masks", "label", "labels", "annotation", "annotations", "xmls", "gt", "groundtruth", "gtfine", "hr"),
+        *("trimaps", "target", "targets", "segmentation", "segmentations", "segmentationclass", "segmentationobject"),
+    )
+)
+"""Names of folders that hold, without blanks and lines, what belongs to the pictures of another."""
+_PICTURES = NOT_CLASSES | {"input", "inputs", "original", "originals", "leftimg8bit", "lr"}
 _BY_SPLITS = "--splits none if the folders on top are the classes, --splits train=FOLDER,test=FOLDER if they are splits"
 
 
@@ -35,39 +43,6 @@ class Layout:
     places: dict[str, tuple[str | None, str]]
     empty: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-@dataclass
-class _Tree:
-    """Folders that hold pictures: how many directly, and which folders inside them do."""
-
-    where: str
-    direct: Counter[str] = field(default_factory=Counter)
-    inner: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-
-    def add(self, folder: str, pictures: int) -> None:
-        self.direct[folder] += pictures
-        while folder:
-            folder, _, last = folder.rpartition("/")
-            if last in self.inner[folder]:
-                return
-            self.inner[folder].add(last)
-
-    def within(self, folder: str) -> list[str]:
-        return sorted(self.inner.get(folder, ()))
-
-    def sole(self, folder: str) -> str | None:
-        """Return the one folder in a folder of nothing else, if that has folders with pictures in turn."""
-        names = self.within(folder)
-        if self.direct[folder] or len(names) != 1:
-            return None
-        inside = joined(folder, names[0])
-        return inside if self.within(inside) else None
-
-
-def joined(folder: str, name: str) -> str:
-    """Return the path of what lies in a folder; the root is empty."""
-    return f"{folder}/{name}" if folder else name
 
 
 def read_layout(
@@ -89,7 +64,7 @@ def read_layout(
     Raises:
       DataError: it cannot be told which folders are classes.
     """
-    tree = _Tree(where)
+    tree = Tree(where)
     for folder, count in Counter(name.rpartition("/")[0] for name in pictures).items():
         tree.add(folder, count)
     base = _wrapper(tree, said)
@@ -101,12 +76,14 @@ def read_layout(
     return _recognised(tree, pictures, folders, base, notes)
 
 
-def _wrapper(tree: _Tree, said: Mapping[str, str] | None) -> str:
+def _wrapper(tree: Tree, said: Mapping[str, str] | None) -> str:
     """Follow the one folder around everything down to where there are several, or the one may be a split."""
     base = ""
     while inside := tree.sole(base):
         name = inside.rpartition("/")[2]
-        if (said and folded(name) in map(folded, said)) or (said is None and split_of(name) and is_plain(name)):
+        if said and folded(name) in map(folded, said):
+            break
+        if said is None and split_of(name) and is_plain(name) and not _all_splits(tree, inside):
             break
         base = inside
     return base
@@ -119,18 +96,21 @@ def _wrapper_note(base: str) -> list[str]:
     return [f"the folders are taken from {base}"]
 
 
-def _recognised(tree: _Tree, pictures: Sequence[str], folders: Iterable[str], base: str, notes: list[str]) -> Layout:
+def _recognised(tree: Tree, pictures: Sequence[str], folders: Iterable[str], base: str, notes: list[str]) -> Layout:
     tops = tree.within(base)
     kinds = {top: kind for top in tops if (kind := split_of(top))}
     deep = {top for top in kinds if tree.within(joined(base, top))}
     others = [top for top in tops if top not in kinds]
     if deep:
         _refuse_mixture(tree, deep, others)
+        _refuse_nested(tree, [top for top in deep if _all_splits(tree, joined(base, top))])
         return _splits(tree, pictures, folders, base, kinds, notes)
     if kinds:
         _refuse_flat_splits(tree, kinds, others)
         notes.append(f"warning: {shown(kinds)} taken for a class: there are pictures and no class folders in it")
     if inside := _splits_inside(tree, base, tops):
+        _refuse_masks(tree, tops)
+        _refuse_several_sets(tree, base, tops)
         return _inside(pictures, base, inside, notes)
     _refuse_masks(tree, tops)
     _refuse_same_folders(tree, base, tops)
@@ -138,7 +118,7 @@ def _recognised(tree: _Tree, pictures: Sequence[str], folders: Iterable[str], ba
     return _classes(pictures, folders, base, notes)
 
 
-def _refuse_mixture(tree: _Tree, deep: set[str], others: list[str]) -> None:
+def _refuse_mixture(tree: Tree, deep: set[str], others: list[str]) -> None:
     if others:
         raise DataError(
             f"{tree.where} has {shown(deep)} beside {shown(others)}",
@@ -147,7 +127,38 @@ def _refuse_mixture(tree: _Tree, deep: set[str], others: list[str]) -> None:
         )
 
 
-def _refuse_flat_splits(tree: _Tree, kinds: Mapping[str, str], others: list[str]) -> None:
+def _all_splits(tree: Tree, folder: str) -> bool:
+    """Tell whether the folders in a folder are several splits and nothing else."""
+    kinds = [split_of(name) for name in tree.within(folder)]
+    return None not in kinds and len(set(kinds)) > 1
+
+
+def _refuse_nested(tree: Tree, nested: Sequence[str]) -> None:
+    if nested:
+        raise DataError(
+            f"{tree.where} has splits inside {shown(nested)}",
+            expected="one level of splits, and class folders in them",
+            fix="move those inside beside the others",
+        )
+
+
+def _refuse_several_sets(tree: Tree, base: str, tops: Sequence[str]) -> None:
+    """Refuse folders with splits inside that hold the same class folders in turn: folds, domains."""
+    count = Counter(name for top in tops for name in _within_splits(tree, joined(base, top)))
+    shared = {name for name, times in count.items() if times > 1}
+    if len(shared) > 1 and 2 * len(shared) >= len(count):
+        raise DataError(
+            f"{tree.where} has {shown(tops)}, each with splits, and the same folders in them ({shown(shared)})",
+            expected="one set of splits, and class folders in them",
+            fix=f"give one of them, such as {tree.where}/{joined(base, tops[0])}",
+        )
+
+
+def _within_splits(tree: Tree, folder: str) -> set[str]:
+    return {name for split in tree.within(folder) for name in tree.within(joined(folder, split))}
+
+
+def _refuse_flat_splits(tree: Tree, kinds: Mapping[str, str], others: list[str]) -> None:
     """Refuse folders that must be splits, or may well be: classes may be called "test tubes" or "steam train"."""
     plain = {split_of(top) for top in kinds if is_plain(top)}
     known = set(kinds.values()) - {UNLABELLED}
@@ -160,7 +171,7 @@ def _refuse_flat_splits(tree: _Tree, kinds: Mapping[str, str], others: list[str]
         )
 
 
-def _refuse_foreign_splits(tree: _Tree, base: str, kinds: Mapping[str, str], others: Sequence[str]) -> None:
+def _refuse_foreign_splits(tree: Tree, base: str, kinds: Mapping[str, str], others: Sequence[str]) -> None:
     """Refuse folders that look like splits in another language, or that one which holds all class folders."""
     holding = [top for top in others if len(tree.within(joined(base, top))) > 1 and not tree.direct[joined(base, top)]]
     foreign = [top for top in others if may_be_split(top)]
@@ -174,7 +185,7 @@ def _refuse_foreign_splits(tree: _Tree, base: str, kinds: Mapping[str, str], oth
         )
 
 
-def _splits_inside(tree: _Tree, base: str, tops: Sequence[str]) -> dict[str, str]:
+def _splits_inside(tree: Tree, base: str, tops: Sequence[str]) -> dict[str, str]:
     """Return the splits that every class holds, or nothing."""
     inside = {top: tree.within(joined(base, top)) for top in tops}
     names = {name for each in inside.values() for name in each}
@@ -209,9 +220,9 @@ def _suffix(text: str) -> str:
     return f" ({text})" if text else ""
 
 
-def _refuse_masks(tree: _Tree, tops: Sequence[str]) -> None:
-    plain = {top.casefold().replace("_", "") for top in tops}
-    if plain & _MASKS and plain & NOT_CLASSES and plain <= _MASKS | NOT_CLASSES:
+def _refuse_masks(tree: Tree, tops: Sequence[str]) -> None:
+    plain = {re.sub("[-_ ]", "", top.casefold()) for top in tops}
+    if plain & MASKS and plain & _PICTURES and plain <= MASKS | _PICTURES:
         raise DataError(
             f"{tree.where} has {shown(tops)}: pictures and their masks or labels, as for segmentation or detection",
             expected="a folder for each class",
@@ -219,12 +230,12 @@ def _refuse_masks(tree: _Tree, tops: Sequence[str]) -> None:
         )
 
 
-def _refuse_same_folders(tree: _Tree, base: str, tops: Sequence[str]) -> None:
+def _refuse_same_folders(tree: Tree, base: str, tops: Sequence[str]) -> None:
     """Refuse classes that hold the same folders: they may be splits in another language.
 
     Folders that are numbers or dates, in classes whose names are not numbered, are counted to the classes.
     """
-    inside = {top: set(tree.within(joined(base, top))) for top in tops}
+    inside = {top: set(tree.within(_innermost(tree, top, joined(base, top), []))) for top in tops}
     inside = {top: names for top, names in inside.items() if names}
     count = Counter(name for names in inside.values() for name in names)
     shared = {name for name, times in count.items() if times > 1}
@@ -243,7 +254,7 @@ def _classes(pictures: Sequence[str], folders: Iterable[str], base: str, notes: 
     return _gathered(pictures, folders, {base: None}, notes)
 
 
-def _said_splits(tree: _Tree, base: str, said: Mapping[str, str]) -> dict[str, str]:
+def _said_splits(tree: Tree, base: str, said: Mapping[str, str]) -> dict[str, str]:
     """Return the splits of the folders on top, whose names may be spelt in another case or form of Unicode."""
     tops = tree.within(base)
     spelt = {folded(top): top for top in tops} | {top: top for top in tops}
@@ -257,7 +268,7 @@ def _said_splits(tree: _Tree, base: str, said: Mapping[str, str]) -> dict[str, s
 
 
 def _splits(
-    tree: _Tree, pictures: Sequence[str], folders: Iterable[str], base: str, kinds: Mapping[str, str], notes: list[str]
+    tree: Tree, pictures: Sequence[str], folders: Iterable[str], base: str, kinds: Mapping[str, str], notes: list[str]
 ) -> Layout:
     """Take the folders on top for splits, and what is inside each for its classes."""
     kinds = resolved(kinds)
@@ -281,10 +292,13 @@ def _splits(
         raise DataError(
             f"{tree.where} has no class folders in {shown(used)}", expected="a folder for each class in each split"
         )
-    return _gathered(pictures, folders, nodes, notes)
+    layout = _gathered(pictures, folders, nodes, notes)
+    named = sorted({label for _, label in layout.places.values() if is_plain(label) and split_of(label) != UNLABELLED})
+    doubt = (f"warning: {shown(named)} inside splits taken for a class",) if named else ()
+    return replace(layout, notes=(*layout.notes, *doubt))
 
 
-def _innermost(tree: _Tree, top: str, folder: str, notes: list[str]) -> str:
+def _innermost(tree: Tree, top: str, folder: str, notes: list[str]) -> str:
     """Follow the one folder inside a split down to its class folders."""
     node = folder
     while inside := tree.sole(node):
@@ -294,11 +308,13 @@ def _innermost(tree: _Tree, top: str, folder: str, notes: list[str]) -> str:
     return node
 
 
-def _has_classes(tree: _Tree, top: str, folder: str) -> bool:
+def _has_classes(tree: Tree, top: str, folder: str) -> bool:
     """Tell whether a split holds class folders, and not just one folder that is called like it."""
     names = tree.within(folder)
     if len(names) != 1 or tree.within(joined(folder, names[0])):
         return bool(names)
+    if names[0].casefold() in NOT_CLASSES:
+        return False
     return names != [top] and (split_of(names[0]) is None or split_of(names[0]) != split_of(top))
 
 
@@ -355,17 +371,13 @@ def _deep_text(names: Sequence[str], places: Mapping[str, tuple[str | None, str]
     if not names:
         return ()
     folders = {name.rpartition("/")[0] for name in names}
-    all_deep = places is not None and (len(names) == len(places) or _only_folders(names, places))
-    mark = "warning: " if all_deep else ""
+    mark = "warning: " if places and _only_folders(names, places) else ""
     where = f"({shown(folders, 2)})"
     return (f"{mark}{len(names)} pictures lie deeper than their class's own folder {where}: counted to the class",)
 
 
 def _only_folders(names: Sequence[str], places: Mapping[str, tuple[str | None, str]]) -> bool:
-    """Tell whether all pictures of a class lie in folders inside it, in several."""
+    """Tell whether all pictures of a class lie in folders inside it that say more than that they hold pictures."""
     deep = set(names)
     own = {label for name, (_, label) in places.items() if name not in deep}
-    inside = defaultdict(set)
-    for name in names:
-        inside[places[name][1]].add(name.rpartition("/")[0])
-    return any(len(inside[label]) > 1 for label in set(inside) - own)
+    return any(places[name][1] not in own and name.split("/")[-2].casefold() not in NOT_CLASSES for name in names)

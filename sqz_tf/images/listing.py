@@ -27,6 +27,7 @@ _COLUMNS = {
 """Names of columns. `subset` is a split if its cells say so; `split` has to be."""
 _DELIMITERS = ",;\t|"
 _ANNOUNCED = re.compile(r"\"?sep=(.)\"?\s*", re.IGNORECASE)  # Excel's own first line
+_BOX = re.compile(r"((bbox|roi)[-_. ]?)?[xy][-_]?(min|max|center|[12])|(bbox|roi).*")
 _LONGEST_HEADER = 1 << 16
 _MOST_CLASSES = 10_000
 _MOST_ABOVE = 10  # lines among which the one that names the columns is looked for
@@ -189,6 +190,9 @@ def _columns(where: str, names: list[str], notes: list[str]) -> list[str]:
     if renamed:
         notes.append(f"columns of labels.csv taken by their likeliest sense: {', '.join(renamed)}")
     ignored = [name or "(no name)" for at, name in enumerate(names) if at not in kinds]
+    boxes = [name for name in ignored if _BOX.fullmatch(name.lower())]
+    if boxes:
+        notes.append(f"warning: labels.csv gives boxes ({some(boxes)}): its labels are taken for whole pictures")
     if ignored:
         notes.append(f"{len(ignored)} columns of labels.csv are not known ({', '.join(ignored[:5])}): ignored")
     return [kinds.get(at, f"\0{at}") for at in range(len(names))]
@@ -343,6 +347,12 @@ class _Reader:
 
 def _label(where: str, text: str) -> str:
     """Return a label, a number without leading zeros."""
+    if text[0] in "[{" and text[-1] in "]}" and '"' in text:
+        raise DataError(
+            f"{where} has JSON for a label ({text[:40]}…)",
+            expected="the name of a class",
+            fix="write the answer alone into the column",
+        )
     if not text.isdecimal():
         return text
     if len(text) > MOST_DIGITS:

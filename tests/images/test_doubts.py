@@ -1,0 +1,58 @@
+"""Which names of classes are doubted, and which are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from sqz_tf.images.clutter import masks_of
+from sqz_tf.images.doubts import class_notes
+
+DOUBTED = [
+    (["part_1", "part_2"], "part_1, part_2 may be parts"),
+    (["100CANON", "101_PANA"], "100CANON, 101_PANA may be parts"),
+    (["2023", "2024-05", "2024.05.01"], "may be parts"),
+    (["cat", "Copy of cat"], "Copy of cat may be copies"),
+    (["cat", "Cat - Kopie (2)"], "Cat - Kopie (2) may be copies"),
+    (["cat", "cat (1)", "cat_backup"], "cat (1), cat_backup may be copies"),
+    (["cat", "Unlabeled"], "Unlabeled may have no label"),
+    (["cat", "cat|dog"], "cat|dog may be several labels"),
+    (["cat", "dog", "cat, dog"], "cat, dog may be several labels"),
+    (["cat", "dog", "cat dog"], "cat dog may be several labels"),
+]
+PLAIN = [
+    ["class1", "class2"],
+    ["s1", "s2", "s40"],
+    ["n01440764", "n01443537"],
+    ["0", "1", "2", "10"],
+    ["red apple", "green apple", "red pear"],
+    ["Pepper,_bell___healthy", "Pepper,_bell___spot", "Corn_(maize)___healthy"],
+    ["maillot", "maillot, tank suit"],
+    ["copy", "old", "cat_old"],
+    ["C", "C+", "A+"],
+    ["cat"],
+]
+
+
+@pytest.mark.parametrize(("names", "part"), DOUBTED)
+def test_names_that_may_be_no_classes_are_doubted_in_one_line(names: list[str], part: str) -> None:
+    (note,) = class_notes(names)
+    assert note.startswith("warning: ")
+    assert part in note
+
+
+@pytest.mark.parametrize("names", PLAIN)
+def test_names_of_plain_classes_are_not_doubted(names: list[str]) -> None:
+    assert class_notes(names) == ()
+
+
+def test_masks_are_those_whose_pictures_are_there() -> None:
+    names = [
+        "a/1.png",
+        "a/1_mask.png",
+        "a/1_mask_2.PNG",
+        "a/1-seg.jpg",
+        "b/1_mask.png",
+        "a/with_mask.png",
+        "a/mask.png",
+    ]
+    assert masks_of(names) == ("a/1_mask.png", "a/1_mask_2.PNG", "a/1-seg.jpg")
