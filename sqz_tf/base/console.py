@@ -262,6 +262,10 @@ def _told(error: Exception) -> str:
         return "" if isinstance(error, BrokenPipeError) else f"the output cannot be written ({error.strerror})"
     if isinstance(error, OSError) and error.filename:
         return f"{_name(error.filename)} cannot be used ({error.strerror or error})"
+    if isinstance(error, OSError) and error.strerror:
+        return f"the system refuses: {error.strerror}"  # no folder for temporary files, no further process
+    if isinstance(error, MemoryError):
+        return f"there is too little memory ({first_line(error)})"
     return f"unforeseen {type(error).__name__}: {first_line(error)[:300]}; {REPORT}"
 
 
