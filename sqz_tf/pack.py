@@ -77,11 +77,11 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.lossless or not (is_export or arguments.data):
         _refuse_goals(arguments)
         return _lossless(arguments, console)
+    given = {"budget_kb": arguments.budget_kb, "max_drop": arguments.max_drop, "epochs": arguments.tune_epochs}
+    config = PackConfig(**{name: value for name, value in given.items() if value is not None})
     _ = Export.open(arguments.model) if is_export else int8_given(arguments.model)  # before TensorFlow is there
     from sqz_tf.pipeline.packing_files import pack_files
 
-    given = {"budget_kb": arguments.budget_kb, "max_drop": arguments.max_drop, "epochs": arguments.tune_epochs}
-    config = PackConfig(**{name: value for name, value in given.items() if value is not None})
     figures = pack_files(
         arguments.model, arguments.data, config, arguments.seed, arguments.out, arguments.overwrite, console
     )

@@ -50,6 +50,7 @@ def test_an_error_that_says_nothing_is_called_by_its_name() -> None:
     [
         (FileNotFoundError(errno.ENOENT, "No usable temporary directory found"), "the system refuses: No usable temp"),
         (OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)), "the system refuses: Resource temporarily unavailable"),
+        (RuntimeError("can't start new thread"), "the system refuses: no further thread can be started"),
         (MemoryError("Unable to allocate 3 GiB"), "there is too little memory (Unable to allocate 3 GiB)"),
         (OSError(errno.EACCES, "Permission denied", "a.txt"), "a.txt cannot be used (Permission denied)"),
         (ZeroDivisionError("ours"), "unforeseen ZeroDivisionError: ours; run it again with --debug"),

@@ -144,6 +144,17 @@ def test_a_name_too_long_for_what_stands_beside_it_is_told_at_once(tmp_path: Pat
         Workspace(tmp_path / ("x" * (longest + 1))).check()
 
 
+def test_a_place_that_cannot_be_written_is_told_without_trying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(
+        OutputError, match=r"cannot write .*/file/a/out \(.*/file is no folder\); expected a place this user"
+    ):
+        Workspace(tmp_path / "file" / "a" / "out").check()
+    monkeypatch.setattr(os, "access", lambda place, mode: place != tmp_path)
+    with pytest.raises(OutputError, match=r"cannot write .*/a/out \(Permission denied\)"):
+        Workspace(tmp_path / "a" / "out").check()
+
+
 def test_assets_that_cannot_be_replaced_are_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "main").mkdir()
     android.require_assets(tmp_path / "main" / "assets")
