@@ -74,13 +74,15 @@ def is_pointer(data: bytes) -> bool:
 
 
 def kind(path: Path) -> str:
-    """Tell what a file or folder is; an empty string if that cannot be told.
+    """Tell what a plain file or a folder is; an empty string if that cannot be told, or of a pipe.
 
     Raises:
       OSError: it cannot be read.
     """
     if path.is_dir():
         return SAVED_MODEL if (path / "saved_model.pb").is_file() else ""
+    if not path.is_file():
+        return ""
     with path.open("rb") as file:
         head = file.read(_HEAD)
     found = _kind_of_zip(path) if head.startswith(b"PK") else _kind_of(head)

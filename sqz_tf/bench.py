@@ -12,7 +12,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, positive, show, show_json
+from sqz_tf.base.console import (
+    EXIT_OK,
+    Console,
+    Parser,
+    command,
+    common_options,
+    positive,
+    show,
+    show_json,
+    thread_count,
+)
 from sqz_tf.base.errors import DataError, translated
 from sqz_tf.base.json_files import JsonError, load, typed
 from sqz_tf.inference.latency import Latency, measure
@@ -45,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m sqz_tf.bench", description=__doc__)
     parser.add_argument("folder", type=Path, help="an export's output folder")
     parser.add_argument("--runs", type=positive, default=200, help="timed runs of each model (default: 200)")
-    parser.add_argument("--threads", type=positive, nargs="+", default=[1, 2], help="default: 1 2")
+    parser.add_argument("--threads", type=thread_count, nargs="+", default=[1, 2], help="default: 1 2")
     common_options(parser, json="print JSON alone", quiet="no notes")
     return parser
 

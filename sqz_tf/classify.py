@@ -18,6 +18,7 @@ from sqz_tf.base.console import (
     say,
     show,
     show_json,
+    thread_count,
 )
 from sqz_tf.base.errors import SqzError
 from sqz_tf.base.text import printable
@@ -47,7 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("pictures", nargs="+", metavar="IMG", help="a picture: JPEG, PNG, WebP, TIFF, GIF and others")
     parser.add_argument("--top", type=positive, default=5, metavar="N", help="answers a picture (default: 5)")
-    parser.add_argument("--threads", type=positive, metavar="N", help="processors to use (default: 1)")
+    parser.add_argument("--threads", type=thread_count, metavar="N", help="processors to use (default: 1)")
     common_options(parser, quiet="no notes")
     return parser
 

@@ -16,6 +16,7 @@ from sqz_tf.base.console import (
     reading_options,
     show,
     show_json,
+    thread_count,
 )
 from sqz_tf.data.accuracy import SPLITS, Evaluation, evaluate
 from sqz_tf.images.find import Reading
@@ -52,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="at most N pictures, evenly spread (default: all)")
     reading_options(parser)
-    parser.add_argument("--threads", type=positive, metavar="N", help="processors for the network (default: 1)")
+    parser.add_argument("--threads", type=thread_count, metavar="N", help="processors for the network (default: 1)")
     common_options(parser)
     return parser
 

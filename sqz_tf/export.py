@@ -191,7 +191,7 @@ def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> i
     out = absolute(arguments.out or Path("build") / _default_name(arguments.data))
     options = _options(arguments)
     _refuse_contradictions(arguments)
-    _refuse_other_encodings(line)
+    _refuse_other_encodings([*line, str(out)])
     require_tools(arguments.pack)
     if arguments.android:
         android.require_demo()

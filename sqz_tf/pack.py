@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from converters import packs
-from sqz_tf.artifact.one_file import check_place, write_file
+from sqz_tf.artifact.exported import Export
+from sqz_tf.artifact.one_file import check_place, refuse_input, write_file
 from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, show, show_json
 from sqz_tf.base.errors import ConfigError, ConversionError, translated
 from sqz_tf.base.spec import PackConfig
-from sqz_tf.inference.model_file import NotInt8Error, model_given, require_int8
+from sqz_tf.inference.model_file import NotInt8Error, int8_given, model_given, require_int8
 
 EXAMPLES = """\
 examples:
@@ -70,15 +71,17 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:
+    refuse_input(arguments.out, arguments.model)
     check_place(arguments.out, packs.is_pack, arguments.overwrite)
     is_export = arguments.model.is_dir()
     if arguments.lossless or not (is_export or arguments.data):
         _refuse_goals(arguments)
         return _lossless(arguments, console)
-    from sqz_tf.pipeline.packing_files import pack_files
-
     given = {"budget_kb": arguments.budget_kb, "max_drop": arguments.max_drop, "epochs": arguments.tune_epochs}
     config = PackConfig(**{name: value for name, value in given.items() if value is not None})
+    _ = Export.open(arguments.model) if is_export else int8_given(arguments.model)  # before TensorFlow is there
+    from sqz_tf.pipeline.packing_files import pack_files
+
     figures = pack_files(
         arguments.model, arguments.data, config, arguments.seed, arguments.out, arguments.overwrite, console
     )

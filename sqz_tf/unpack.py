@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from converters import packs
-from sqz_tf.artifact.one_file import write_file
+from sqz_tf.artifact.one_file import refuse_input, write_file
 from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, show, show_json
 from sqz_tf.base.errors import DataError, translated
 from sqz_tf.base.text import printable
@@ -41,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:
+    refuse_input(arguments.out, arguments.pack)
     model = _for_tflm(arguments.pack, console) if arguments.tflm else _unpacked(arguments.pack)
     write_file(arguments.out, model, lambda beginning: beginning[4:8] == b"TFL3", arguments.overwrite)
     console.note(f"{arguments.pack}: {len(model):,} bytes")

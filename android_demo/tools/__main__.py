@@ -11,10 +11,10 @@ from pathlib import Path
 from android_demo.tools import models
 from android_demo.tools.build import build, for_gradle
 from android_demo.tools.natives import ABIS
-from android_demo.tools.process import require_tools
+from android_demo.tools.process import ALL, FOR_GRADLE, require_tools
 from android_demo.tools.verify import Verdict
 from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, show, show_json
-from sqz_tf.deploy.android import ASSETS, bundle
+from sqz_tf.deploy.android import ASSETS, bundle, require_assets
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -45,8 +45,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:
-    if not arguments.only_bundle:
-        require_tools()  # before an export is made for minutes
+    require_tools(FOR_GRADLE if arguments.only_bundle else ALL)  # before an export is made for minutes
+    require_assets(arguments.assets)
     exports = arguments.models or [models.make(*models.default_model(Path("build"), os.environ))]
     console.note(f"bundling {', '.join(map(str, exports))}")
     bundle(exports, arguments.assets)

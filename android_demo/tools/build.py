@@ -13,7 +13,7 @@ from android_demo.tools import apk, java
 from android_demo.tools.android_api import api_jar
 from android_demo.tools.maven import empty_folder, fetch
 from android_demo.tools.natives import native_libraries
-from android_demo.tools.process import DEMO, BuildError, require_tools
+from android_demo.tools.process import DEMO, FOR_GRADLE, BuildError, require_tools
 from android_demo.tools.verify import Verdict, verify
 from converters.android_assets import FOLDER
 from sqz_tf.base.json_files import parse
@@ -71,7 +71,7 @@ def for_gradle(assets: Path, abis: list[str], cache: Path) -> None:
     Raises:
       BuildError: a tool or artefact is missing, or something does not compile.
     """
-    require_tools(["clang", "ld.lld", "javac", "mvn"])
+    require_tools(FOR_GRADLE)
     jars = fetch(["natives"], cache)["natives"]
     with tempfile.TemporaryDirectory(prefix="sqz-tf-") as work:
         libraries = native_libraries(bundled(assets), abis, jars, Path(work) / "natives")

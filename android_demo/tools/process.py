@@ -22,6 +22,8 @@ DEBIAN_PACKAGES = {
     "mvn": "maven",
 }
 """Program → Debian package that has it."""
+ALL = tuple(DEBIAN_PACKAGES)
+FOR_GRADLE = ("clang", "ld.lld", "javac", "mvn")
 DEMO = Path(__file__).resolve().parent.parent
 """The app's folder."""
 FRAMEWORK_RESOURCES = Path("/usr/share/android-framework-res/framework-res.apk")

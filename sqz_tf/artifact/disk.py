@@ -107,6 +107,19 @@ def require_short_name(out: Path) -> None:
         )
 
 
+def require_place(out: Path) -> None:
+    """Make sure that something can be made where `out` shall be, as far as that can be told without trying.
+
+    Raises:
+      OutputError: what is there already is no folder, or not this user's to write in.
+    """
+    there = next(parent for parent in out.parents if os.path.lexists(parent))
+    if not there.is_dir():
+        raise _refused(out, NotADirectoryError(errno.ENOTDIR, f"{there} is no folder"))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _refused(out, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
 def bytes_in(folder: Path) -> int:
     """Return what the files in a folder take, 0 if there is none; links are not followed."""
     files = (os.path.join(place, name) for place, _, names in os.walk(folder) for name in names)

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from converters import foreign
 from sqz_tf.artifact.manifest import MANIFEST, verify_manifest
 from sqz_tf.base.errors import ConfigError, SqzError
 from sqz_tf.base.json_files import parse
@@ -124,13 +125,17 @@ class Export:
         return verify_manifest(self.folder)
 
     def _bytes(self, name: str) -> bytes:
+        path = self.folder / name
         try:
-            return (self.folder / name).read_bytes()
+            found, content = foreign.kind(path), path.read_bytes()
         except OSError as error:
+            why = f"{error.filename or path} cannot be read ({error.strerror})"
             raise ExportError(
-                f"{error.filename or self.folder / name} cannot be read ({error.strerror})",
-                expected="a folder that an export wrote",
+                f"{self.folder} is a file" if self.folder.is_file() else why, expected="a folder that an export wrote"
             ) from error
+        if fix := foreign.REMEDIES.get(found):
+            raise ExportError(f"{path} is {foreign.WHAT[found]}", expected="what an export wrote", fix=fix)
+        return content
 
     def _json(self, name: str) -> dict[str, Any]:
         try:

@@ -66,6 +66,12 @@ def check_place(path: Path, ours: Callable[[bytes], bool], overwrite: bool) -> N
         raise OutputError(f"{path} exists", fix="add --overwrite to replace it, or choose another --out")
 
 
+def refuse_input(path: Path, given: Path) -> None:
+    """Raise OutputError if what is written would take the place of what is read."""
+    if path.exists() and given.exists() and path.samefile(given):
+        raise OutputError(f"{path} is the file that is read", fix="choose another --out")
+
+
 def _beginning(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(BEGINNING)

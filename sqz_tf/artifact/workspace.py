@@ -35,6 +35,7 @@ from sqz_tf.artifact.disk import (
     is_work,
     make_parents,
     remove_empty,
+    require_place,
     require_short_name,
     take_lock,
 )
@@ -241,6 +242,7 @@ class Workspace:
           OutputError: the result could not be put at `out`.
         """
         require_short_name(self.out)
+        require_place(self.out)
         if os.path.ismount(self.out):
             raise OutputError(f"--out {self.out} is a mount point", fix=f"use a folder in it: --out {self.out}/result")
         self._check_out()

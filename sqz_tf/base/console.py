@@ -22,6 +22,7 @@ from sqz_tf.base.text import printable, printable_json, printable_lines
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a file that is open already
 MOST = 1_000_000_000  # of anything counted on a command line
+MOST_THREADS = 1024
 PLAIN_SECONDS = 10.0  # between two progress lines where there is no terminal
 REPORT = "run it again with --debug and report what that prints to the maintainers, see SECURITY.md"
 
@@ -262,6 +263,12 @@ def _told(error: Exception) -> str:
         return "" if isinstance(error, BrokenPipeError) else f"the output cannot be written ({error.strerror})"
     if isinstance(error, OSError) and error.filename:
         return f"{_name(error.filename)} cannot be used ({error.strerror or error})"
+    if isinstance(error, OSError) and error.strerror:
+        return f"the system refuses: {error.strerror}"  # no folder for temporary files, no further process
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return "the system refuses: no further thread can be started"
+    if isinstance(error, MemoryError):
+        return f"there is too little memory ({first_line(error)})"
     return f"unforeseen {type(error).__name__}: {first_line(error)[:300]}; {REPORT}"
 
 
@@ -283,11 +290,16 @@ def _red(text: str) -> str:
     return text if plain else f"\x1b[31m{text}\x1b[0m"
 
 
-def positive(text: str) -> int:
+def positive(text: str, most: int = MOST) -> int:
     """Read a command line's integer from 1."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is too small: expected at least 1")
-    if value > MOST:
-        raise argparse.ArgumentTypeError(f"{value} is too large: expected at most {MOST}")
+    if value > most:
+        raise argparse.ArgumentTypeError(f"{value} is too large: expected at most {most}")
     return value
+
+
+def thread_count(text: str) -> int:
+    """Read a command line's number of threads: more than a machine has harm every program on it."""
+    return positive(text, MOST_THREADS)

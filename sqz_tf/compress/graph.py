@@ -126,6 +126,8 @@ def _faults(model: Model) -> Iterator[str]:
     outputs = model.output_tensors()
     if len(outputs) != 1 or len(model.inputs) != 1 or outputs[0].size < 2:
         yield f"{len(model.inputs)} inputs and {len(outputs)} outputs of {outputs[0].size} values"
+    if not any(op.name in WEIGHTED for op in model.ops):
+        yield "no layer with weights"
     for op in model.ops:
         if op.name == SOFTMAX and op is not model.ops[-1]:
             yield f"operator {op.name} before its end"

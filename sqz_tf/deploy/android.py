@@ -12,6 +12,7 @@ from sqz_tf.artifact.exported import INT8, LICENCE
 from sqz_tf.base.errors import OutputError, translated
 from sqz_tf.base.folders import read_inside
 from sqz_tf.base.paths import absolute
+from sqz_tf.inference.model_file import refuse_foreign
 
 DEMO = Path(__file__).resolve().parents[2] / "android_demo"
 ASSETS = DEMO / "app" / "src" / "main" / "assets"
@@ -97,6 +98,7 @@ def _files(exports: Sequence[Path]) -> dict[str, bytes]:
             raise OutputError(f"two folders are called {name}", expected="different names: the app shows them")
         if not path.is_file():
             raise OutputError(f"there is no {path}", expected="an output folder of python -m sqz_tf.export")
+        refuse_foreign(path, expected="what an export wrote")
         models[name] = _read(export, INT8, _MOST_MODEL)
     with translated(OutputError, "the app cannot take the models", fix="export them again"):
         files = android_assets(models)

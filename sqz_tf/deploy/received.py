@@ -33,6 +33,11 @@ def name_of(folder: Path) -> str:
     Raises:
       FolderError: it holds none, several, or one whose name the compiler gives to none.
     """
+    if not folder.is_dir():
+        raise FolderError(
+            f"{folder} is a file" if folder.exists() else f"there is no folder {folder}",
+            expected="a folder that python -m sqz_tf.compile wrote",
+        )
     names = sorted(path.name.removesuffix(WEIGHTS) for path in folder.glob(f"*{WEIGHTS}"))
     if len(names) != 1:
         package = any((folder / "src").glob(f"*{WEIGHTS}"))

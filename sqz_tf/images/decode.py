@@ -97,16 +97,23 @@ def converting(image: Image.Image, name: str) -> Iterator[np.ndarray]:
 
 def _pixels(image: Image.Image, name: str) -> np.ndarray:
     try:
+        _warn_of_frames(image)
         high_bytes = _keeps_high_bytes(image)
         image.load()
-        pixels = _to_rgb(image)
+        pixels = _to_rgb(image, name)
         if high_bytes:
-            _warn_if_shallow(256 * int(pixels.max()) + 255)
+            _warn_if_shallow(256 * int(pixels.max()) + 255)  # of 0 to 255 nothing is left to tell them from black
         return pixels
     except ImageError:
         raise
     except Exception as error:  # Pillow's plugins raise nearly anything on garbled files
         raise _not_decoded(name, error) from error
+
+
+def _warn_of_frames(image: Image.Image) -> None:
+    """Say so once if there are further pictures in a file; the second one in a phone's JPEG is for its own viewer."""
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        warnings.warn("some pictures hold several frames or pages, of which the first is used", Note, stacklevel=2)
 
 
 def _keeps_high_bytes(image: Image.Image) -> bool:
@@ -117,8 +124,8 @@ def _keeps_high_bytes(image: Image.Image) -> bool:
 
 def _warn_if_shallow(largest: int) -> None:
     """Say so once if 16-bit values up to `largest` fill a quarter of their range at most, as those of sensors do."""
-    bits = largest.bit_length()
-    if 8 < bits <= _SHALLOW_BITS:
+    bits = max(8, largest.bit_length())
+    if largest > 0 and bits <= _SHALLOW_BITS:
         warnings.warn(
             f"16-bit pictures hold values up to {2**bits - 1:,} of 65,535, which leaves {2**bits >> 8} of 256 levels; "
             f"multiply them by {2 ** (16 - bits)} before, unless they are meant to be so dark",
@@ -248,12 +255,12 @@ def _lying(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return pixels[::down, ::right]
 
 
-def _to_rgb(image: Image.Image) -> np.ndarray:
+def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
     """Return an image as upright RGB; strip by strip, so that nothing but the result is ever held whole."""
     orientation, (width, height) = _orientation(image), image.size
     upright = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
     lying = _lying(upright, orientation)
-    scale = _grey_scale(image) if _is_deep(image) else None
+    scale = _grey_scale(image, name) if _is_deep(image) else None
     for strip, rows in _strips(image):
         lying[rows] = _plain_rgb(strip) if scale is None else _scaled(strip, scale)
     return upright
@@ -278,7 +285,7 @@ def _is_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I") or image.mode == "F"
 
 
-def _grey_scale(image: Image.Image) -> float:
+def _grey_scale(image: Image.Image, name: str) -> float:
     """Return what deep grey is multiplied by: integers span 0…65535; floats the smallest of 1, 255, 65535 that fits."""
     extremes = np.array([(values.min(), values.max()) for values in map(np.asarray, _images(image))])
     low, high = extremes.min(), extremes.max()  # NaN if any is
@@ -286,7 +293,11 @@ def _grey_scale(image: Image.Image) -> float:
     if np.issubdtype(extremes.dtype, np.floating):
         top = next((most for most in (1.0, 255.0) if float(high) <= most), top)
     if not (float(low) >= 0 and float(high) <= top):  # NaN fails too
-        raise ImageError(f"grey values from {low} to {high}", expected="0 to 65535")
+        raise ImageError(
+            f"{name or 'the picture'} has grey values from {low} to {high}",
+            expected="0 to 65535, or fractions from 0 to 1",
+            fix="scale them before",
+        )
     if top > 255 and np.issubdtype(extremes.dtype, np.integer):
         _warn_if_shallow(int(high))
     return 255.0 / top

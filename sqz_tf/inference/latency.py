@@ -13,6 +13,7 @@ from sqz_tf.artifact.exported import FLOAT, INT8
 from sqz_tf.base.errors import SqzError, translated
 from sqz_tf.base.pixels import to_int8
 from sqz_tf.inference import interpreters
+from sqz_tf.inference.model_file import contents
 
 WARM_UP = 5
 
@@ -53,9 +54,10 @@ def measure(folder: Path, runs: int, threads: int) -> list[Latency]:
 def _prepared(path: Path, threads: int) -> Callable[[], float]:
     """Return what runs a model once and returns its milliseconds."""
     try:
-        model = path.read_bytes()
+        model = contents(path)
     except OSError as error:
-        raise SqzError(f"{path} cannot be read: {error.strerror}", fix="give the folder an export wrote") from error
+        what = f"{path.parent} is a file" if path.parent.is_file() else f"{path} cannot be read: {error.strerror}"
+        raise SqzError(what, fix="give the folder an export wrote") from error
     with translated(SqzError, f"{path} cannot be timed", of=(ValueError, TypeError)):  # TypeError: no dtype of NumPy's
         source = read_model(model).input_tensors()[0]
         image = _noise(source.shape, np.dtype(source.dtype))

@@ -77,7 +77,7 @@ def contents(path: Path) -> bytes:
 
     Raises:
       OSError: it cannot be read.
-      ModelError: it is a damaged pack.
+      ModelError: it is a damaged pack, a `.tflite` that is cut off, or something else.
     """
     if path.is_dir():
         refuse_foreign(path)
@@ -90,6 +90,7 @@ def contents(path: Path) -> bytes:
     if len(data) > _LARGEST:
         raise ModelError(f"{path} is larger than {_LARGEST:,} bytes", expected="a .tflite or .sqz of this kit")
     if _is_flatbuffer(data):
+        _refuse_cut(path, data)
         return data
     from converters import packs  # not for a `.tflite`: it would lengthen every start
 
@@ -103,7 +104,7 @@ def contents(path: Path) -> bytes:
 
 
 def refuse_foreign(path: Path, expected: str = "a .tflite or .sqz") -> None:
-    """Refuse a file that is told to be something else, with what makes of it what was expected.
+    """Refuse a file that is told to be neither a `.tflite` nor a pack, with what makes of it what was expected.
 
     Raises:
       OSError: it cannot be read.
@@ -119,7 +120,7 @@ def refuse_foreign(path: Path, expected: str = "a .tflite or .sqz") -> None:
             expected=expected,
             fix=f"python -m sqz_tf.export --weights {path} takes those of a SqueezeNet",
         )
-    if found:
+    if found and found not in (foreign.TFLITE, foreign.SQZ):
         raise ModelError(f"{path} is {foreign.WHAT[found]}", expected=expected, fix=foreign.REMEDIES.get(found, ""))
 
 
@@ -199,9 +200,12 @@ def _content(path: Path) -> bytes:
             expected="a FlatBuffer with identifier TFL3",
             fix="give model_f32.tflite, model_int8.tflite or model_uint8.tflite of an output folder, or a .sqz",
         )
+    return model
+
+
+def _refuse_cut(path: Path, model: bytes) -> None:
     if not _is_whole(model):
         raise _damaged(path, f"cut off at {len(model):,} bytes")
-    return model
 
 
 def _beginning(data: bytes) -> str:

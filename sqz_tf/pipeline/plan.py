@@ -59,6 +59,7 @@ class Options:
         QuantizeConfig(scheme=self.scheme, epochs=_given(self.quantize_epochs, 1))
         CheckConfig(max_drop=self.max_drop)
         between("threads", self.threads, 1, 1024)
+        between("seed", self.seed, 0, LARGEST_SEED)
         ModelSpec(input_size=_given(self.input_size, 224), width=_given(self.width, 1.0), bypass=self.bypass)
 
 
@@ -79,8 +80,6 @@ class Plan:
 
     def __post_init__(self) -> None:
         require_size(self.model)
-        if not 0 <= self.seed <= LARGEST_SEED:
-            raise ConfigError(f"seed is {self.seed}", expected=f"a number from 0 to {LARGEST_SEED}")
         if self.train.epochs and self.prune.sparsity and not self.prune.epochs:
             raise ConfigError("0 pruning epochs reach no sparsity", fix="use --sparsity 0, or --prune-epochs 5 or more")
 

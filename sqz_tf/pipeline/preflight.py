@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Mapping
 
+from converters.compiler.back.c import library
 from sqz_tf.artifact.disk import NEED_BYTES
 from sqz_tf.base.errors import ConfigError, SqzError, translated
 from sqz_tf.base.spec import LEAST_LEARNT, ModelSpec, PackConfig
@@ -25,7 +26,12 @@ PACKAGES = (
     *("tensorflow", "tf_keras", "tensorflow_model_optimization", "threadpoolctl", "matplotlib", "jinja2"),
     *("ai_edge_litert", "scipy"),
 )
-LATE = ("matplotlib.figure", "jinja2", "scipy.optimize")  # of these, what is imported after the training
+LATE = (
+    "matplotlib.figure",
+    "jinja2",
+    "scipy.optimize",
+    "ai_edge_litert.interpreter",
+)  # of these, what is imported after the training
 PACKING = ("zstandard",)
 RUNTIMES = ("tflite-runtime", "tflm", "compiled-c")  # that the verdict asks besides LiteRT
 _INSTALL = "run: pip install 'sqz-tf[train]'"
@@ -56,6 +62,8 @@ def require_tools(packing: bool = False) -> None:
     for name in LATE + (PACKING if packing else ()):
         with translated(ConfigError, f"{name} is there and cannot be imported", fix=_INSTALL, of=(Exception,)):
             importlib.import_module(name)
+    with translated(ConfigError, "models cannot be compiled to C"):
+        library.root()
     if interpreters.why_not(interpreters.COMPILED) is None:
         with translated(ConfigError, "no program can be built to judge the compiled C", fix=_OTHER_CC, of=(SqzError,)):
             host_c.require_programs()

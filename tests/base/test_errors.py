@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
+from sqz_tf.base.console import run
 from sqz_tf.base.errors import ConversionError, DataError, first_line, translated
 
 
@@ -39,3 +43,24 @@ def test_which_errors_are_translated_can_be_said() -> None:
 def test_an_error_that_says_nothing_is_called_by_its_name() -> None:
     assert first_line(ValueError()) == "ValueError"
     assert first_line(ValueError("\nfirst\nsecond")) == "first"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FileNotFoundError(errno.ENOENT, "No usable temporary directory found"), "the system refuses: No usable temp"),
+        (OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)), "the system refuses: Resource temporarily unavailable"),
+        (RuntimeError("can't start new thread"), "the system refuses: no further thread can be started"),
+        (MemoryError("Unable to allocate 3 GiB"), "there is too little memory (Unable to allocate 3 GiB)"),
+        (OSError(errno.EACCES, "Permission denied", "a.txt"), "a.txt cannot be used (Permission denied)"),
+        (ZeroDivisionError("ours"), "unforeseen ZeroDivisionError: ours; run it again with --debug"),
+    ],
+)
+def test_what_the_system_refuses_is_no_fault_of_the_program(
+    error: Exception, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> int:
+        raise error
+
+    assert run(work) == 1
+    assert capsys.readouterr().err.startswith(f"error: {said}")

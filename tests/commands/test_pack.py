@@ -13,7 +13,9 @@ from converters import packs
 from converters.tflite.reader import read_model, weight_zero_fraction
 from sqz_tf import classify, pack, unpack
 from sqz_tf.compress import curve, job
+from sqz_tf.compress.graph import Graph, GraphError
 from sqz_tf.pipeline import packing_files
+from tests.helpers import echo_models
 from tests.helpers.exports import digits_folder
 from tests.helpers.int8_networks import Net
 
@@ -149,3 +151,32 @@ def test_a_link_is_never_written_through(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "link.sqz").symlink_to(tmp_path / "elsewhere.sqz")
     assert pack.main([str(tmp_path / "m.tflite"), "--out", str(tmp_path / "link.sqz"), "--overwrite"]) == 1
     assert f"link.sqz is a link to {tmp_path / 'elsewhere.sqz'}; give that" in capsys.readouterr().err
+
+
+def test_what_is_read_is_never_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net = Net()
+    model = net.bytes(net.softmax(net.conv(net.input(4, 4, 1), 3, (4, 4))))
+    (tmp_path / "m.tflite").write_bytes(model)
+    (tmp_path / "m.sqz").write_bytes(packs.pack(model))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for line in (["m.sqz", "--out", "m.sqz"], ["m.sqz", "--data", "pictures", "--out", "./m.sqz"]):
+        assert packed(*[tmp_path / word if word.endswith("sqz") else word for word in line], "--overwrite") == 1
+        assert "m.sqz is the file that is read; choose another --out" in capsys.readouterr().err
+    given = str(tmp_path / "m.tflite")
+    assert unpack.main([given, "--tflm", "--out", given, "--overwrite"]) == 1
+    assert "m.tflite is the file that is read" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_file_that_is_cut_off_is_not_packed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net = Net()
+    model = net.bytes(net.softmax(net.conv(net.input(4, 4, 1), 30, (4, 4))))
+    (tmp_path / "m.tflite").write_bytes(model[: len(model) // 2])
+    assert packed(tmp_path / "m.tflite", "--out", tmp_path / "m.sqz") == 1
+    assert "m.tflite is damaged (cut off at" in capsys.readouterr().err
+    assert not (tmp_path / "m.sqz").exists()
+
+
+def test_a_model_without_weights_cannot_be_rounded(tmp_path: Path) -> None:
+    with pytest.raises(GraphError, match=r"the .tflite has no layer with weights; .* pack it with --lossless"):
+        Graph.read(echo_models.model())

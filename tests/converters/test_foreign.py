@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
+import os
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +17,9 @@ import pytest
 from converters import foreign
 from sqz_tf import bench, check, classify, evaluate, export, fit, flash, pack, unpack
 from sqz_tf import compile as compile_command
+from sqz_tf.base.errors import SqzError
+from sqz_tf.deploy import android
+from tests.helpers import echo_models
 from tests.helpers.weight_files import TINY, flat, onnx, onnx_bytes, random_tensors, safetensors_bytes
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
@@ -175,3 +180,34 @@ def test_content_counts_more_than_the_name(tmp_path: Path, refused: Callable[[st
     assert "the file lacks fire2/expand3x3" in refused("export", tmp_path / "pytorch_model.bin")  # it has been read
     (tmp_path / "weights").mkdir()
     assert "weights is a folder; expected" in refused("export", tmp_path / "weights")
+
+
+@pytest.mark.parametrize("name", ["model_int8.tflite", "model_f32.tflite"])
+def test_pointers_in_an_export_s_folder_are_named(
+    name: str, tmp_path: Path, refused: Callable[[str, Path], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "manifest.json").write_text(json.dumps({"config": {"preprocess": {"width": 4, "height": 1}}}))
+    for each in ("model_f32.tflite", "model_int8.tflite", "model_uint8.tflite"):
+        (folder / each).write_bytes(POINTER if each == name else echo_models.described(echo_models.model()))
+    words = [f"{name} is a pointer of Git LFS", "git lfs pull"]
+    for command in ("check", "bench"):
+        said = refused(command, folder)
+        assert all(word in said for word in words), said
+    if name == "model_int8.tflite":
+        with pytest.raises(SqzError, match="a pointer of Git LFS"):
+            android.bundle([folder], tmp_path / "assets")
+
+
+@pytest.mark.parametrize("command", FOLDERS)
+def test_a_file_in_place_of_a_folder_is_called_a_file(
+    command: str, tmp_path: Path, refused: Callable[[str, Path], str]
+) -> None:
+    (tmp_path / "m.tflite").write_bytes(echo_models.model())
+    assert "m.tflite is a file; " in refused(command, tmp_path / "m.tflite")
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert foreign.kind(tmp_path / "pipe") == ""

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from sqz_tf import classify
-from sqz_tf.images.decode import decode
+from sqz_tf.images.decode import ImageError, decode
 from tests.helpers.echo_models import described, model
 
 
@@ -35,7 +35,7 @@ def saved(values: np.ndarray, kind: str) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize(("largest", "levels"), [(1023, 4), (4095, 16), (16383, 64), (65535, 0), (255, 0), (0, 0)])
+@pytest.mark.parametrize(("largest", "levels"), [(1023, 4), (4095, 16), (16383, 64), (65535, 0), (255, 1)])
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "colour"])
 def test_pictures_of_16_bits_that_use_few_are_noted(kind: str, largest: int, levels: int) -> None:
     values = np.linspace(0, largest, 48).astype(np.uint16).reshape(4, 12)
@@ -46,6 +46,34 @@ def test_pictures_of_16_bits_that_use_few_are_noted(kind: str, largest: int, lev
     assert len(told) == bool(levels)
     wanted = f"values up to {largest:,} of 65,535, which leaves {levels} of 256 levels"
     assert all(wanted in str(each.message) for each in told)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_a_black_picture_of_16_bits_is_only_black(kind: str) -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert not decode(saved(np.zeros((4, 12), np.uint16), kind)).any()
+    assert not told
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PNG", "MPO"])
+@pytest.mark.parametrize("frames", [1, 3])
+def test_frames_and_pages_that_are_left_out_are_noted(kind: str, frames: int) -> None:
+    first, *more = (Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")[:frames])
+    out = io.BytesIO()
+    first.save(out, kind, save_all=True, append_images=more)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert decode(out.getvalue())[0, 0].argmax() == 0
+    assert [str(each.message) for each in told] == (
+        ["some pictures hold several frames or pages, of which the first is used"] * (frames > 1 and kind != "MPO")
+    )
+
+
+def test_grey_that_has_no_scale_is_refused_by_name() -> None:
+    values = np.linspace(-1, 1, 48, dtype=np.float32).reshape(4, 12)
+    with pytest.raises(ImageError, match=r"heights.tif has grey values from -1.0 to 1.0; expected 0 to 65535, or frac"):
+        decode(saved(values, "TIFF"), "heights.tif")
 
 
 def test_a_command_notes_the_depth_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

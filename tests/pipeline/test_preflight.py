@@ -116,12 +116,43 @@ def test_a_package_that_is_broken_is_told_at_once(tmp_path: Path, monkeypatch: p
         preflight.require_tools()
 
 
+def test_a_missing_c_library_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> Path:
+        raise ValueError("the C library is missing: expected mcu/src; install sqz-tf again")
+
+    monkeypatch.setattr(preflight.library, "root", missing)
+    with pytest.raises(ConfigError, match="models cannot be compiled to C: the C library is missing"):
+        preflight.require_tools()
+
+
+def test_a_folder_whose_name_no_json_can_hold_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / os.fsdecode(b"gr\xfc\xdfe")
+    place.mkdir()
+    monkeypatch.chdir(place)
+    assert export.main(["--out", "out"]) == 1
+    assert "is not UTF-8; expected names that the manifest can hold" in capsys.readouterr().err
+    assert not list(place.iterdir())
+
+
 def test_a_name_too_long_for_what_stands_beside_it_is_told_at_once(tmp_path: Path) -> None:
     longest = os.pathconf(tmp_path, "PC_NAME_MAX") - len(REJECTED)
     with Workspace(tmp_path / ("x" * longest)):
         pass
     with pytest.raises(OutputError, match=f"a name of {longest + 1} bytes; expected at most {longest}"):
         Workspace(tmp_path / ("x" * (longest + 1))).check()
+
+
+def test_a_place_that_cannot_be_written_is_told_without_trying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(
+        OutputError, match=r"cannot write .*/file/a/out \(.*/file is no folder\); expected a place this user"
+    ):
+        Workspace(tmp_path / "file" / "a" / "out").check()
+    monkeypatch.setattr(os, "access", lambda place, mode: place != tmp_path)
+    with pytest.raises(OutputError, match=r"cannot write .*/a/out \(Permission denied\)"):
+        Workspace(tmp_path / "a" / "out").check()
 
 
 def test_assets_that_cannot_be_replaced_are_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,7 +193,7 @@ def raising(error: BaseException) -> Callable[..., int]:
     [
         (ValueError("odd\nand more"), "unforeseen ValueError: odd; run it again with --debug"),
         (KeyError("a"), "unforeseen KeyError: 'a';"),
-        (MemoryError(), "unforeseen MemoryError: MemoryError;"),
+        (MemoryError(), "there is too little memory (MemoryError)"),
         (RecursionError("deep"), "unforeseen RecursionError: deep;"),
         (AssertionError(), "unforeseen AssertionError"),
         (UnicodeEncodeError("ascii", "ä", 0, 1, "no"), "unforeseen UnicodeEncodeError"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from itertools import cycle, product
 from pathlib import Path
@@ -12,6 +13,7 @@ from sqz_tf.__main__ import COMMANDS
 from sqz_tf.artifact.exported import FLOAT, INT8
 from tests.helpers import terminals
 from tests.helpers.echo_models import described, model, picture
+from tests.helpers.exports import BYPASSED, refused_folder
 from tests.helpers.int8_networks import Net
 from tests.helpers.needs import require
 from tests.helpers.terminals import ENCODINGS, SINKS, Case, Ended
@@ -53,6 +55,8 @@ LONGER = {
     "flash": ["sqz_tf.flash", "größe", "--board", "host", "--out", "größe×"],
 }
 SLOWEST = {"export --dry-run": ["sqz_tf.export", "--data", "many", "--out", "größe×", "--dry-run"]}
+IN_TURN = list(zip(cycle(ENCODINGS[:-1]), SINKS, strict=False))
+"""Every sink, each before another encoding than the one before it."""
 FAULTS = ("Traceback", "Exception ignored", "unforeseen", "UnicodeEncodeError")
 
 
@@ -139,6 +143,19 @@ def test_what_an_export_would_do_before_every_terminal(here: Path) -> None:
         (here / "many" / name).mkdir(parents=True)
         for shade in range(12):
             (here / "many" / name / f"{shade}.png").write_bytes(picture(shade, 128, 64, len(name)))
-    ended = terminals.run(SLOWEST, some(SLOWEST), here, whole=True)
+    ended = terminals.run(SLOWEST, [(name, *each) for name in SLOWEST for each in IN_TURN], here, whole=True)
     assert_calm(ended)
     assert "gr\\xfcn, \\u9db4 x" in ended["export --dry-run", "ascii", "file"][1]
+
+
+@pytest.mark.slow
+@pytest.mark.training
+def test_a_whole_export_before_every_terminal(here: Path) -> None:
+    refused, lines = refused_folder(), {}
+    for number, _ in enumerate(IN_TURN):  # each goes on from the stages of one that has trained, and publishes
+        shutil.copytree(refused / "photos.work", here / f"größe×{number}.work")
+        pictures = ["--data", str(refused / "pictures" / "photos"), "--out", f"größe×{number}"]
+        lines[str(number)] = ["sqz_tf.export", *pictures, *(word for word in BYPASSED if word != "--quiet")]
+    ended = terminals.run(lines, [(str(number), *each) for number, each in enumerate(IN_TURN)], here, whole=True)
+    assert_calm(ended)
+    assert all((here / f"größe×{name}" / "manifest.json").is_file() for name in lines)
