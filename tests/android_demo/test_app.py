@@ -117,6 +117,12 @@ def test_core_on_its_own(core, tmp_path):
     assert jvm.run_junit(classes, core, properties) > 45
 
 
+@pytest.mark.slow
+def test_thousands_of_damaged_packs_are_judged_as_python_does(core, tmp_path):
+    properties = {"sqz.packs": android_packs.write(tmp_path / "packs", 2000, seed=1), "sqz.effort": "1000"}
+    assert jvm.run_junit(["org.sqztf.core.SqzPackTest"], core, properties) >= 8
+
+
 INTERPRETER = """package org.tensorflow.lite;
 import java.nio.*;
 
