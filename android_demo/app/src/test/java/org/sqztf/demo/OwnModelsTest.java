@@ -152,6 +152,9 @@ public class OwnModelsTest {
         refuse(activity, Arrays.copyOf(whole, whole.length - 1), Message.MODEL_LABELS);
         refuse(activity, Arrays.copyOf(pack, pack.length - 1), Message.MODEL_DAMAGED);
         refuse(activity, new byte[ModelStore.LARGEST + 1], Message.MODEL_TOO_LARGE);
+        activity.session().openModel(Uri.fromFile(new File(System.getProperty("sqz.own"), "own.tflite")));
+        Phone.settle(activity);
+        assertEquals(Message.MODEL_UNREADABLE, state(activity).message);
         assertEquals(before, chosen(activity));
         assertTrue(state(activity).modelReady);
         assertTrue(activity.session().ownModels().isEmpty());
