@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from converters.tflite import pixels
+from converters.tflite import pixels, writer
 from converters.tflite.writer import read_attached
 from tests.helpers import echo_models
 from tests.helpers.pixel_inputs import INPUTS
@@ -47,6 +47,7 @@ def odd_models() -> dict[str, bytes]:
         "DAMAGED-zip_changed": good.replace(b"crane", b"crate"),
         "GOOD-among_others_of_1600_MB": bomb(),
         "TOO_LARGE-labels": model() + zipped({"labels.txt": b"a" * (1 << 20) + b"b"}, zipfile.ZIP_DEFLATED),
+        "DAMAGED-accuracy": writer.with_accuracy(good, 1.5, 4),
         "DAMAGED-labels_twice": model() + zipped_twice(read_attached(good)),
         "PREPROCESS-none": described(model(), preprocess=None),
         "PREPROCESS-another_size": described(model(), preprocess=taller),

@@ -11,35 +11,42 @@ from converters import packs
 from converters.packs import general
 from converters.packs.locate import locate
 from converters.packs.parts import Kind
+from converters.tflite.writer import with_accuracy
 from sqz_tf.base.spec import PreprocessSpec
 from tests.helpers import damaged_packs, echo_models
 from tests.helpers.int8_networks import Net, squeezenet
 from tests.helpers.needs import ROOT
+from tests.helpers.shared import shared
 from tests.helpers.small_weights import small
 
 KEPT = ROOT / "tests" / "converters" / "packs" / "version_1.sqz"
 SAMPLE = "every_coder"
+FEW = 60  # damaged packs
 CLAIMED = 64 << 20
 UNPACKED = 8 << 20
 
 
-def write(folder: Path, mutants: int, seed: int = 0) -> str:
+def few() -> str:
+    """Return the folder of packs that most tests read, made once for all of them."""
+    sources = ("converters", "tests/helpers/android_packs.py", "tests/helpers/damaged_packs.py")
+    return str(shared("android-packs", FEW, lambda folder: write(folder, FEW), *sources))
+
+
+def write(folder: Path, mutants: int, seed: int = 0) -> None:
     """Write a pack of each model and the model itself, damaged packs with Python's verdict, and two that ask for much.
 
     Args:
-      folder: made.
+      folder: made unless it is there.
       mutants: how many damaged packs.
       seed: of what is damaged.
-
-    Returns:
-      The folder's name.
     """
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     kept = KEPT.read_bytes()
-    found = {**{name: packs.pack(model) for name, model in models().items()}, "version_1": kept}
+    known = {**models(), "version_1": packs.unpack(kept)}
+    found = {name: kept if name == "version_1" else packs.pack(model) for name, model in known.items()}
     for name, pack in found.items():
         (folder / f"{name}.sqz").write_bytes(pack)
-        (folder / f"{name}.tflite").write_bytes(packs.unpack(pack))
+        (folder / f"{name}.tflite").write_bytes(known[name])  # what unpack gives, as tests/converters/packs holds
     sample = found[SAMPLE]
     judged = [
         struct.pack(">?i", _good(pack), len(pack)) + pack for pack in damaged_packs.mutants(sample, mutants, seed)
@@ -50,16 +57,15 @@ def write(folder: Path, mutants: int, seed: int = 0) -> str:
     (folder / "claims.pack").write_bytes(damaged_packs.sealed(claims, *sections))
     bomb = general._lzma(bytes(UNPACKED), 3, 0, 0)
     (folder / "bomb.pack").write_bytes(damaged_packs.with_section(sample, Kind.GRAPH, bomb, general.LZMA))
-    return str(folder)
 
 
 def write_own(folder: Path) -> str:
-    """Write a model that says how many pictures it got right, its pack, and one that does not say; return the folder."""
+    """Write a model that tells its accuracy, its pack, and one that does not tell it; return the folder."""
     folder.mkdir()
     spec = PreprocessSpec(8, 8, channels=1, fit="warp")
     labels = [f"pixel {i}" for i in range(64)]
     model = echo_models.model(shape=(1, 8, 8, 1))
-    own = echo_models.described(model, labels, spec, top1=0.8125)
+    own = with_accuracy(echo_models.described(model, labels, spec), 0.8125, 400)
     files = {
         "own.tflite": own,
         "own.sqz": packs.pack(own),

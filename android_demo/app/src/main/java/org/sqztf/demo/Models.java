@@ -47,12 +47,21 @@ final class Models {
         }
     }
 
+    private static ModelStore shared; // one for the process: an activity that ends may still be writing
+
     final Bundled bundled;
     final ModelStore own;
 
     Models(Context context) {
         bundled = new Bundled(context.getAssets());
-        own = new ModelStore(new File(context.getFilesDir(), "models"));
+        own = store(new File(context.getFilesDir(), "models"));
+    }
+
+    private static synchronized ModelStore store(File folder) {
+        if (shared == null || !shared.isIn(folder)) {
+            shared = new ModelStore(folder);
+        }
+        return shared;
     }
 
     /** Return the names of all, no two alike. */
@@ -107,12 +116,13 @@ final class Models {
     /**
      * Read a model from another app, run it once, and keep it.
      *
-     * @param uri a {@code content:} address
+     * @param uri an address; only {@code content:} is opened, since a file's could be this app's own
      * @param engines what it is run with; a file that ends the process is not kept
      * @return its name
      */
     String add(ContentResolver resolver, Uri uri, Session.Engines engines) throws RefusedException {
-        try (InputStream stream = resolver.openInputStream(uri)) {
+        boolean content = ContentResolver.SCHEME_CONTENT.equals(uri.getScheme());
+        try (InputStream stream = content ? resolver.openInputStream(uri) : null) {
             if (stream == null) {
                 throw new FileNotFoundException(uri.toString());
             }

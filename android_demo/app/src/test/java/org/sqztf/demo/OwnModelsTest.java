@@ -85,7 +85,7 @@ public class OwnModelsTest {
     }
 
     @Test
-    public void aSharedPackIsKeptUsedAndThereAfterTheProcessHasEnded() throws Exception {
+    public void aSharedPackIsKeptUsedAndThereTheNextTime() throws Exception {
         MainActivity activity = start(send(put("birds.sqz", file(SAMPLE + ".sqz"))));
         assertEquals("birds", chosen(activity));
         assertTrue(state(activity).detail, state(activity).modelReady);
@@ -152,6 +152,9 @@ public class OwnModelsTest {
         refuse(activity, Arrays.copyOf(whole, whole.length - 1), Message.MODEL_LABELS);
         refuse(activity, Arrays.copyOf(pack, pack.length - 1), Message.MODEL_DAMAGED);
         refuse(activity, new byte[ModelStore.LARGEST + 1], Message.MODEL_TOO_LARGE);
+        activity.session().openModel(Uri.fromFile(new File(System.getProperty("sqz.own"), "own.tflite")));
+        Phone.settle(activity);
+        assertEquals(Message.MODEL_UNREADABLE, state(activity).message);
         assertEquals(before, chosen(activity));
         assertTrue(state(activity).modelReady);
         assertTrue(activity.session().ownModels().isEmpty());

@@ -41,6 +41,7 @@ final class SqzLanes {
 
     /** Return the next symbol of a context, by the table's shares. */
     int symbol(Table table, int context) throws SqzModel.ModelException {
+        table.share(context);
         int slot = (int) states[lane] & WHOLE - 1;
         int low = context * (table.symbols + 1);
         int first = low;
@@ -96,6 +97,8 @@ final class SqzLanes {
         private final int belief;
         private final boolean ordered;
         private final long[] near; // of the context that is shared out
+        private final int[] shared; // the run that a context's shares are of
+        private int runs;
         private int seen;
 
         /**
@@ -112,18 +115,22 @@ final class SqzLanes {
             this.ordered = ordered;
             counts = new int[prior.length];
             near = new long[symbols];
+            shared = new int[prior.length / symbols];
             edges = new int[prior.length / symbols * (symbols + 1)];
         }
 
-        /** Make the shares for a run; return how many symbols it has, if there are so many. */
+        /** Begin a run, whose shares follow from what was learned; return how many symbols it has, if there are so many. */
         int run(int lanes) {
-            for (int context = 0; context < prior.length / symbols; context++) {
-                share(context);
-            }
+            runs++;
             return lanes * Math.max(1, Math.min(seen >> 4, LONGEST_RUN) / lanes);
         }
 
+        /** Make the shares of a context, unless it has them in this run. */
         private void share(int context) {
+            if (shared[context] == runs) {
+                return;
+            }
+            shared[context] = runs;
             long sum = 0;
             for (int s = 0; s < symbols; s++) {
                 int at = context * symbols + s;
@@ -144,7 +151,7 @@ final class SqzLanes {
             }
         }
 
-        /** Count a symbol; the shares follow with the next run. */
+        /** Count a symbol of a run that has ended. */
         void learn(int context, int symbol) {
             counts[context * symbols + symbol] += STEP;
             seen++;

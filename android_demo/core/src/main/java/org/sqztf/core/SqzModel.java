@@ -90,7 +90,7 @@ public final class SqzModel {
         }
     }
 
-    /** Bytes of {@code labels.txt} and of {@code preprocess.json} at most: a thousand classes take 40 KB. */
+    /** Bytes of each file that is read from the zip, at most: labels of a thousand classes take 40 KB. */
     public static final int LARGEST_ATTACHED = 1 << 20;
     private static final int LARGEST_SIDE = 4096;
 
@@ -138,7 +138,7 @@ public final class SqzModel {
         resizeWidth = side(preprocess, "resize_width", width);
         resizeHeight = side(preprocess, "resize_height", height);
         wnids = wnids(preprocess);
-        top1 = fraction(preprocess.get("top1"));
+        top1 = top1(attached);
         checkPixels(preprocess);
     }
 
@@ -242,10 +242,14 @@ public final class SqzModel {
         if (data == null) {
             throw new ModelException(Fault.PREPROCESS, "the model carries no preprocess.json");
         }
+        return json(data, "preprocess.json");
+    }
+
+    private static Map<String, Object> json(byte[] data, String name) throws ModelException {
         try {
-            return Json.object(Json.parse(text(data, "preprocess.json")));
+            return Json.object(Json.parse(text(data, name)));
         } catch (IllegalArgumentException error) {
-            throw new ModelException(Fault.PREPROCESS, "preprocess.json: " + error.getMessage());
+            throw new ModelException(Fault.PREPROCESS, name + ": " + error.getMessage());
         }
     }
 
@@ -267,10 +271,12 @@ public final class SqzModel {
         return (int) number;
     }
 
-    private static double fraction(Object value) throws ModelException {
-        double number = value == null ? Double.NaN : value instanceof Double ? (Double) value : -1;
+    private static double top1(Map<String, byte[]> attached) throws ModelException {
+        byte[] data = attached.get("accuracy.json");
+        Object value = data == null ? (Object) Double.NaN : json(data, "accuracy.json").get("top1");
+        double number = value instanceof Double ? (Double) value : -1;
         if (number < 0 || number > 1) {
-            throw new ModelException(Fault.PREPROCESS, "top1 is " + value + "; expected a number from 0 to 1");
+            throw new ModelException(Fault.DAMAGED, "top1 is " + value + "; expected a number from 0 to 1");
         }
         return number;
     }
@@ -412,9 +418,9 @@ public final class SqzModel {
         }
     }
 
-    /** The two files in the zip at the end of a {@code .tflite} that are needed here; others stay packed. */
+    /** The files in the zip at the end of a {@code .tflite} that are read here; others stay packed. */
     private static final class Attached {
-        private static final List<String> NEEDED = Arrays.asList("labels.txt", "preprocess.json");
+        private static final List<String> NEEDED = Arrays.asList("labels.txt", "preprocess.json", "accuracy.json");
         private static final int END_BYTES = 22;
         private static final int ENTRY_BYTES = 46;
         private static final int LOCAL_BYTES = 30;

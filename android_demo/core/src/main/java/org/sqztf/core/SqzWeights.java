@@ -24,6 +24,7 @@ final class SqzWeights {
         {0, 1, 3}, {1, 0, 3}, {1, 1, 2}, {1, -1, 2}, {0, 2, 1}, {2, 0, 1}, {1, 2, 1}, {1, -2, 1}
     };
     private static final int SIGNS = 9; // contexts of a sign
+    private static final byte NONE = -1; // where a weight has no sign
     private static final int TOKENS = 32;
     /** The first magnitude of each token, and how many digits are added; the last three are not used. */
     private static final int[] FIRST = {
@@ -197,16 +198,16 @@ final class SqzWeights {
     }
 
     private void readTokens() throws SqzModel.ModelException {
-        int left = 0;
-        for (int place = 0; place < tokens.length; place++) {
-            if (left == 0) {
-                left = magnitudes.run(coder.lanes);
-                coder.begin();
+        int end = 0;
+        for (int start = 0; start < tokens.length; start = end) {
+            end = Math.min(tokens.length, start + magnitudes.run(coder.lanes));
+            coder.begin();
+            for (int place = start; place < end; place++) {
+                tokens[place] = (byte) coder.symbol(magnitudes, levels[place]);
             }
-            left--;
-            int token = coder.symbol(magnitudes, levels[place]);
-            tokens[place] = (byte) token;
-            magnitudes.learn(levels[place], token);
+            for (int place = start; place < end; place++) {
+                magnitudes.learn(levels[place], tokens[place]);
+            }
         }
     }
 
@@ -225,24 +226,29 @@ final class SqzWeights {
     }
 
     private void readSigns(int y, int x) throws SqzModel.ModelException {
-        int left = 0;
-        for (int place = 0; place < tokens.length; place++) {
-            int at = at(place / inner, y, x, place % inner);
-            if (layer[at] == 0) {
-                continue;
+        int end = 0;
+        for (int start = 0; start < tokens.length; start = end) {
+            int left = signs.run(coder.lanes);
+            coder.begin();
+            for (end = start; end < tokens.length && left > 0; end++) {
+                int at = at(end / inner, y, x, end % inner);
+                tokens[end] = NONE;
+                if (layer[at] != 0) {
+                    left--;
+                    tokens[end] = (byte) coder.symbol(signs, signContext(end));
+                    layer[at] *= (short) ((tokens[end] != 0) != (leans[end] < 0) ? -1 : 1);
+                }
             }
-            if (left == 0) {
-                left = signs.run(coder.lanes);
-                coder.begin();
-            }
-            left--;
-            int context = Math.min(Math.abs(leans[place]), SIGNS - 1);
-            int against = coder.symbol(signs, context);
-            signs.learn(context, against);
-            if ((against != 0) != (leans[place] < 0)) {
-                layer[at] = (short) -layer[at];
+            for (int place = start; place < end; place++) {
+                if (tokens[place] != NONE) {
+                    signs.learn(signContext(place), tokens[place]);
+                }
             }
         }
+    }
+
+    private int signContext(int place) {
+        return Math.min(Math.abs(leans[place]), SIGNS - 1);
     }
 
     private void put(SqzPack.Part part, byte[] model) {
