@@ -260,8 +260,11 @@ def test_an_unknown_board_is_wrong_usage(folder: Path, capsys: pytest.CaptureFix
 
 
 def test_a_folder_without_a_model_and_another_model_are_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(FolderError, match=r"holds no compiled models; .*compile it with"):
+    with pytest.raises(FolderError, match=r"there is no folder .*/nowhere; expected a folder that"):
         firmware.header(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FolderError, match=r"holds no compiled models; .*compile it with"):
+        firmware.header(tmp_path / "empty")
     compiled_stub.write(tmp_path / "package" / "src")
     with pytest.raises(FolderError, match=r"package holds no compiled models; .*; give .*/package/src$"):
         firmware.header(tmp_path / "package")
@@ -514,7 +517,7 @@ def test_what_cannot_be_read_is_one_line(folder: Path, capsys: pytest.CaptureFix
     model.write_bytes(compiled_stub.CONTENT)  # the digest in the header is right, and yet it is no model
     assert flash.main([str(folder), "--board", "host", "--model", str(model)]) == 1
     said = capsys.readouterr().err.splitlines()[-1]
-    assert said.startswith("error: the model cannot be read: ")
+    assert said == f"error: {model} is text; expected a .tflite or .sqz"
     assert said.endswith("; give the .tflite it was compiled from")
     (folder / "stub.h").write_bytes(b"\xff")
     with pytest.raises(FolderError, match=r"stub\.h cannot be read: .*; compile the model again"):
