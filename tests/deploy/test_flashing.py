@@ -269,7 +269,7 @@ def test_a_folder_without_a_model_and_another_model_are_refused(folder: Path, tm
     with pytest.raises(FolderError, match=r"package holds no compiled models; .*; give .*/package/src$"):
         firmware.header(tmp_path / "package")
     other = tmp_path / "other.tflite"
-    other.write_bytes(b"another model")
+    other.write_bytes(b"\0another model")
     with pytest.raises(FirmwareError, match=r"stub was not compiled from .*other\.tflite"):
         flashing.given(folder, [], other)
 
@@ -517,7 +517,7 @@ def test_what_cannot_be_read_is_one_line(folder: Path, capsys: pytest.CaptureFix
     model.write_bytes(compiled_stub.CONTENT)  # the digest in the header is right, and yet it is no model
     assert flash.main([str(folder), "--board", "host", "--model", str(model)]) == 1
     said = capsys.readouterr().err.splitlines()[-1]
-    assert said == f"error: {model} is text; expected a .tflite or .sqz"
+    assert said.startswith("error: the model cannot be read: ")
     assert said.endswith("; give the .tflite it was compiled from")
     (folder / "stub.h").write_bytes(b"\xff")
     with pytest.raises(FolderError, match=r"stub\.h cannot be read: .*; compile the model again"):
