@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
@@ -30,10 +30,12 @@ REPORT = "run it again with --debug and report what that prints to the maintaine
 class Parser(argparse.ArgumentParser):
     """A command line's parser, which refuses what no argument can be and says so without obeying escape codes."""
 
+    given: Sequence[str] = ()
+
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def,override]
         """Parse as argparse does; an argument that is empty, or no path could hold, is wrong usage."""
         streams.make_safe()
-        args = sys.argv[1:] if args is None else list(args)
+        args = self.given = sys.argv[1:] if args is None else list(args)
         for before, text in zip([self.prog, *args], args, strict=False):
             if fault := _argument_fault(text):
                 self.error(f"argument {text!r:.60} after {before} {fault}")
@@ -47,8 +49,10 @@ class Parser(argparse.ArgumentParser):
             sys.exit(code)
 
     def error(self, message: str) -> NoReturn:
-        """End as wrong usage does."""
-        self.exit(EXIT_USAGE, f"{self.format_usage()}{self.prog}: error: {message}\n")
+        """End as wrong usage does; of a file whose name begins like an option, say how it is given."""
+        file = next((text for text in self.given if text.startswith("-") and os.path.lexists(text)), "")
+        fix = f"; if {file} is a file, write ./{file}" if file else ""
+        self.exit(EXIT_USAGE, f"{self.format_usage()}{self.prog}: error: {message}{fix}\n")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """End with a message."""

@@ -295,7 +295,7 @@ def test_a_split_of_what_does_not_exist_is_an_error(here, capsys):
 def test_a_bad_model_is_told_before_the_data_is_read(here, capsys):
     Path("model.tflite").write_text("a text file")
     assert main(["model.tflite", "data"]) == 1
-    assert capsys.readouterr().err.startswith("error: model.tflite is no .tflite file")
+    assert capsys.readouterr().err.startswith("error: model.tflite is text; expected a .tflite")
 
 
 def test_a_zip_that_points_outside_is_refused(here, capsys):

@@ -260,13 +260,16 @@ def test_an_unknown_board_is_wrong_usage(folder: Path, capsys: pytest.CaptureFix
 
 
 def test_a_folder_without_a_model_and_another_model_are_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(FolderError, match=r"holds no compiled models; .*compile it with"):
+    with pytest.raises(FolderError, match=r"there is no folder .*/nowhere; expected a folder that"):
         firmware.header(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FolderError, match=r"holds no compiled models; .*compile it with"):
+        firmware.header(tmp_path / "empty")
     compiled_stub.write(tmp_path / "package" / "src")
     with pytest.raises(FolderError, match=r"package holds no compiled models; .*; give .*/package/src$"):
         firmware.header(tmp_path / "package")
     other = tmp_path / "other.tflite"
-    other.write_bytes(b"another model")
+    other.write_bytes(b"\0another model")
     with pytest.raises(FirmwareError, match=r"stub was not compiled from .*other\.tflite"):
         flashing.given(folder, [], other)
 

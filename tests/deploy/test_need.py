@@ -342,15 +342,22 @@ def test_a_missing_wheel_is_told(
         ([], 2, "required: model"),
         (["nothing.tflite"], 1, "nothing.tflite cannot be read: No such file"),
         (["GARBAGE"], 1, "the model cannot be read"),
+        (["TEXT"], 1, "text is text; expected a .tflite or .sqz"),
         (["FLOAT", "--no-tflm"], 1, "is a float32 model"),
     ],
 )
 def test_what_cannot_be_judged_is_told(
     argv: list[str], code: int, message: str, model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "garbage").write_bytes(b"no model at all")
+    (tmp_path / "garbage").write_bytes(b"\0no model at all")
+    (tmp_path / "text").write_bytes(b"no model at all")
     (tmp_path / "float").write_bytes(echo_models.model("float32"))
-    places = {"MODEL": model_file, "GARBAGE": tmp_path / "garbage", "FLOAT": tmp_path / "float"}
+    places = {
+        "MODEL": model_file,
+        "GARBAGE": tmp_path / "garbage",
+        "TEXT": tmp_path / "text",
+        "FLOAT": tmp_path / "float",
+    }
     result, out, err = run([str(places.get(word, word)) for word in argv], capsys)
     assert (result, out) == (code, "")
     assert message in err

@@ -243,8 +243,9 @@ def test_a_batch_that_does_not_fit_is_refused(batch, colours):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "it is empty.*TFL3"),
-        (b"hello, this is a text file renamed", "begins with b'hello, this '.*expected a FlatBuffer"),
+        (b"", "is an empty file; expected a .tflite"),
+        (b"hello, this is a text file renamed", "is text; expected a .tflite"),
+        (b"\0hello, this is a file renamed", "begins with b'.*hello, thi.*expected a FlatBuffer"),
         (b"PK\x03\x04" + bytes(100), "no .tflite"),
         (b"\x10\0\0\0TFL3", "damaged"),
         (b"\xff\xff\xff\xffTFL3" + bytes(100), "damaged"),
@@ -264,7 +265,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
 def test_a_file_cut_anywhere_is_refused(write):
     content = colour_network.net().int8_model
     for length in range(0, len(content), 61):
-        with pytest.raises(ModelError, match=r"damaged|no \.tflite|carries no"):
+        with pytest.raises(ModelError, match=r"damaged|empty|no \.tflite|carries no"):
             load(write, content[:length])
 
 

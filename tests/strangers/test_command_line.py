@@ -323,3 +323,14 @@ def test_streams_that_are_closed_or_narrow_are_no_failure(here: Path) -> None:
     for arguments in (["--help"], ["export", "--help"], ["fit", "--help"], ["grün"]):
         done = run(*arguments, PYTHONIOENCODING="ascii")
         assert b"Traceback" not in done.stderr, done.stderr
+
+
+def test_a_file_called_like_an_option_gets_a_hint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-m.tflite").write_bytes(b"")
+    with pytest.raises(SystemExit) as ended:
+        classify.main(["-m.tflite", "a.png"])
+    assert ended.value.code == 2
+    assert "required: IMG; if -m.tflite is a file, write ./-m.tflite\n" in capfd.readouterr().err
