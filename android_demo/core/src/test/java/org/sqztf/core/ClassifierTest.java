@@ -52,7 +52,7 @@ public class ClassifierTest {
             }
 
             @Override
-            public void read(int x, int y, int dx, int dy, int count, int[] rgb) {
+            public void read(int x, int y, int count, int[] rgb) {
                 throw new IllegalStateException("the bitmap is recycled");
             }
         };
