@@ -22,6 +22,7 @@ import java.util.Arrays;
 import org.sqztf.core.FrameSize;
 import org.sqztf.core.Orientation;
 import org.sqztf.core.ScreenState.Camera;
+import org.sqztf.core.Zoom;
 
 /** The live camera: shows its picture on a surface and hands frames out. Called from the main thread. */
 final class CameraFeed implements SurfaceHolder.Callback {
@@ -50,7 +51,20 @@ final class CameraFeed implements SurfaceHolder.Callback {
     private CameraDevice device;
     private ImageReader reader;
     private Size size;
+    private CameraControls controls;
+    private CameraCaptureSession session;
     private boolean configured;
+    private final Runnable freeFocus = new Runnable() {
+        @Override
+        public void run() {
+            if (controls != null) {
+                controls.focusFreely();
+                repeat();
+            }
+        }
+    };
+    private static final long FOCUSED_MILLIS = 4000; // a point stays in focus that long
+
     private volatile int opening; // counts openings, so that callbacks of one that was closed are told apart
 
     CameraFeed(Context context, SurfaceHolder holder, AspectLayout box, Listener listener) {
@@ -105,9 +119,97 @@ final class CameraFeed implements SurfaceHolder.Callback {
         return Orientation.ofCamera(sensorDegrees, displayDegrees, front);
     }
 
+    // What can be set while it runs --------------------------------------------------------------------------
+
+    /** Return how far the camera is zoomed in; null where it is closed. */
+    Zoom zoom() {
+        return controls == null ? null : controls.zoom;
+    }
+
+    boolean hasTorch() {
+        return controls != null && controls.hasTorch();
+    }
+
+    boolean torch() {
+        return controls != null && controls.torch();
+    }
+
+    /** Turn the torch on or off. */
+    void torch(boolean on) {
+        if (controls != null) {
+            controls.torch(on);
+            repeat();
+        }
+    }
+
+    /** Zoom in by a factor; 0 goes to the next of a few factors. */
+    void zoomBy(float factor) {
+        if (controls == null) {
+            return;
+        }
+        if (factor == 0) {
+            controls.zoom.next();
+        } else {
+            controls.zoom.by(factor);
+        }
+        repeat();
+    }
+
+    /**
+     * Focus on a point of the upright picture for a while.
+     *
+     * @param x 0 to 1 from its left
+     * @param y 0 to 1 from its top
+     * @return whether the camera can
+     */
+    boolean focus(float x, float y) {
+        if (session == null || !controls.canFocus()) {
+            return false;
+        }
+        controls.focusOn(x, y, orientation(), size.getWidth(), size.getHeight());
+        main.removeCallbacks(freeFocus);
+        main.postDelayed(freeFocus, FOCUSED_MILLIS);
+        repeat();
+        try {
+            CaptureRequest.Builder builder = builder();
+            if (controls.startFocus(builder)) {
+                session.capture(builder.build(), null, main);
+            }
+            return true;
+        } catch (CameraAccessException | IllegalArgumentException | IllegalStateException error) {
+            return false; // the camera goes on as it was; if it is lost it says so itself
+        }
+    }
+
+    private void repeat() {
+        if (session == null) {
+            return;
+        }
+        try {
+            CaptureRequest.Builder builder = builder();
+            controls.fill(builder);
+            session.setRepeatingRequest(builder.build(), null, main);
+        } catch (CameraAccessException error) {
+            stopped(opening, reason(error.getReason()));
+        } catch (IllegalArgumentException | IllegalStateException error) {
+            stopped(opening, Camera.FAILED);
+        }
+    }
+
+    private CaptureRequest.Builder builder() throws CameraAccessException {
+        CaptureRequest.Builder builder = device.createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW);
+        for (Surface surface : Arrays.asList(holder.getSurface(), reader.getSurface())) {
+            builder.addTarget(surface);
+        }
+        return builder;
+    }
+
     /** Close whatever is open. */
     void close() {
         opening++;
+        main.removeCallbacks(freeFocus);
+        controls = null;
+        session = null;
         if (device != null) {
             device.close();
             device = null;
@@ -155,6 +257,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
         if (size == null) {
             throw new IllegalStateException("the camera delivers no YUV frames");
         }
+        controls = new CameraControls(camera);
         Integer sensor = camera.get(CameraCharacteristics.SENSOR_ORIENTATION);
         Integer facing = camera.get(CameraCharacteristics.LENS_FACING);
         sensorDegrees = sensor == null ? 0 : sensor;
@@ -217,6 +320,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
     @Override
     public void surfaceDestroyed(SurfaceHolder destroyed) {
         configured = false;
+        session = null;
     }
 
     private void stopped(int number, Camera why) {
@@ -302,31 +406,19 @@ final class CameraFeed implements SurfaceHolder.Callback {
         }
 
         @Override
-        public void onConfigured(CameraCaptureSession session) {
+        public void onConfigured(CameraCaptureSession made) {
             if (number != opening || device == null) {
                 return;
             }
-            try {
-                session.setRepeatingRequest(request(), null, main);
+            session = made;
+            repeat();
+            if (number == opening) {
                 listener.onRunning();
-            } catch (CameraAccessException error) {
-                stopped(number, reason(error.getReason()));
-            } catch (IllegalArgumentException | IllegalStateException error) {
-                stopped(number, Camera.FAILED);
             }
-        }
-
-        private CaptureRequest request() throws CameraAccessException {
-            CaptureRequest.Builder builder = device.createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW);
-            for (Surface surface : Arrays.asList(holder.getSurface(), reader.getSurface())) {
-                builder.addTarget(surface);
-            }
-            builder.set(CaptureRequest.CONTROL_AF_MODE, CaptureRequest.CONTROL_AF_MODE_CONTINUOUS_PICTURE);
-            return builder.build();
         }
 
         @Override
-        public void onConfigureFailed(CameraCaptureSession session) {
+        public void onConfigureFailed(CameraCaptureSession failed) {
             stopped(number, Camera.FAILED);
         }
     }

@@ -23,6 +23,7 @@ import java.util.HashMap;
 import java.util.Map;
 import org.sqztf.core.ScreenState;
 import org.sqztf.demo.newer.Insets30;
+import org.sqztf.demo.newer.Photos33;
 
 /** The one screen: passes what happens to {@link Session}, and carries out what only an activity can. */
 public final class MainActivity extends Activity implements Session.Shell, CameraFeed.Listener {
@@ -111,8 +112,8 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
     }
 
     @Override
-    protected void onResume() {
-        super.onResume();
+    protected void onStart() { // in split screen Android before 10 pauses the app that is not touched
+        super.onStart();
         session.attach(this);
         Handler main = new Handler(Looper.getMainLooper());
         manager().registerAvailabilityCallback(cameras, main);
@@ -122,11 +123,11 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
     }
 
     @Override
-    protected void onPause() {
+    protected void onStop() {
         manager().unregisterAvailabilityCallback(cameras);
         displayManager().unregisterDisplayListener(displays);
         session.screen.stop();
-        super.onPause();
+        super.onStop();
     }
 
     @Override
@@ -186,12 +187,20 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
     // Photos -------------------------------------------------------------------------------------------------
 
     private void choosePhoto() {
-        Intent choose = new Intent(Intent.ACTION_GET_CONTENT).setType("image/*").addCategory(Intent.CATEGORY_OPENABLE);
-        try {
-            startActivityForResult(choose, CHOOSE_PHOTO);
-        } catch (ActivityNotFoundException error) { // what the screen says stays true
-            Toast.makeText(this, R.string.message_no_gallery, Toast.LENGTH_LONG).show();
+        for (Intent choose : choosers()) {
+            try {
+                startActivityForResult(choose, CHOOSE_PHOTO);
+                return;
+            } catch (ActivityNotFoundException error) {
+                continue; // the next
+            }
         }
+        Toast.makeText(this, R.string.message_no_gallery, Toast.LENGTH_LONG).show(); // what the screen says stays true
+    }
+
+    private static Intent[] choosers() {
+        Intent files = new Intent(Intent.ACTION_GET_CONTENT).setType("image/*").addCategory(Intent.CATEGORY_OPENABLE);
+        return Build.VERSION.SDK_INT >= 33 ? new Intent[] {Photos33.picker(), files} : new Intent[] {files};
     }
 
     @Override
@@ -202,12 +211,9 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
         }
     }
 
-    @SuppressWarnings("deprecation")
     private void takeShared(Intent intent) {
-        boolean again = (intent.getFlags() & Intent.FLAG_ACTIVITY_LAUNCHED_FROM_HISTORY) != 0; // shared long ago
-        Object shared = Intent.ACTION_SEND.equals(intent.getAction()) && !again
-                ? intent.getParcelableExtra(Intent.EXTRA_STREAM) : null;
-        if (shared instanceof Uri) {
+        Uri shared = Shared.photo(intent);
+        if (shared != null) {
             session.screen.photo(shared.toString());
         }
     }

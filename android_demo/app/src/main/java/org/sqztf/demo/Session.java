@@ -22,6 +22,7 @@ import org.sqztf.core.Screen;
 import org.sqztf.core.ScreenState;
 import org.sqztf.core.ScreenState.Message;
 import org.sqztf.core.SqzModel;
+import org.sqztf.core.Strikes;
 import org.sqztf.core.YuvFrame;
 
 /**
@@ -63,6 +64,7 @@ final class Session implements Screen.Effects {
         }
     };
 
+    private static final int BAD_FRAMES = 15; // borne in a row: half a second
     private static final int FRAMES = 3; // being classified, shown, and on its way to being shown
 
     final Screen screen;
@@ -71,6 +73,7 @@ final class Session implements Screen.Effects {
     private final ExecutorService worker = Executors.newSingleThreadExecutor();
     private final Handler main = new Handler(Looper.getMainLooper());
     private final FrameGate gate = new FrameGate();
+    private final Strikes badFrames = new Strikes(BAD_FRAMES); // on the camera's thread only
     private final ArrayBlockingQueue<Frame> spare = new ArrayBlockingQueue<>(FRAMES);
     private volatile int wanted; // the ticket of frames that are wanted, 0 for none
     private Classifier classifier; // on the worker's thread only
@@ -135,6 +138,7 @@ final class Session implements Screen.Effects {
         }
         try {
             copy(given, frame, orientation);
+            badFrames.good();
             worker.execute(new Runnable() {
                 @Override
                 public void run() {
@@ -148,7 +152,10 @@ final class Session implements Screen.Effects {
                 | OutOfMemoryError error) {
             spare.add(frame);
             gate.leave();
-            cameraFailed(); // its frames are shorter than it says, or too large
+            if (badFrames.fault()) { // it is shorter than it says, or too large
+                badFrames.good();
+                cameraFailed();
+            }
         }
     }
 
@@ -249,15 +256,15 @@ final class Session implements Screen.Effects {
     }
 
     private void classifyStill(final int ticket, String uri) {
-        try {
-            final Stills.Photo photo = Stills.read(context.getContentResolver(), Uri.parse(uri));
+        try (Stills.Photo photo = Stills.read(context.getContentResolver(), Uri.parse(uri))) {
             final Bitmap shown = Stills.shown(photo.bitmap, photo.orientation);
-            final Classifier.Result result = classifier == null ? null
-                    : classifier.classify(new BitmapPixels(photo.bitmap), photo.orientation);
+            final String reducedFrom = photo.reducedFrom;
+            final Classifier.Result result =
+                    classifier == null ? null : classifier.classify(photo.pixels, photo.orientation);
             onMain(new Runnable() {
                 @Override
                 public void run() {
-                    showPhoto(ticket, shown, photo.reducedFrom, result);
+                    showPhoto(ticket, shown, reducedFrom, result);
                 }
             });
         } catch (Stills.PhotoException error) {

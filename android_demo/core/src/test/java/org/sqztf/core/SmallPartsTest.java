@@ -83,6 +83,9 @@ public class SmallPartsTest {
         assertEquals(0, PhotoSize.step(100_000, 100_000));
         assertEquals(0, PhotoSize.step(-1, -1));
         assertEquals(0, PhotoSize.step(0, 5));
+        assertEquals(8, PhotoSize.shownStep(16_320, 12_240, 1280));
+        assertEquals(1, PhotoSize.shownStep(2559, 1, 1280));
+        assertEquals(2, PhotoSize.shownStep(1, 2560, 1280));
     }
 
     @Test
