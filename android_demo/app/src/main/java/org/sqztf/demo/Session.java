@@ -13,6 +13,8 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
+import org.sqztf.core.BenchJob;
+import org.sqztf.core.BenchState;
 import org.sqztf.core.Catalog;
 import org.sqztf.core.Classifier;
 import org.sqztf.core.Engine;
@@ -44,6 +46,8 @@ final class Session implements Screen.Effects {
         void closeCamera();
 
         void show(ScreenState state, Bitmap still);
+
+        void showBench(BenchState state);
     }
 
     /** A frame on its way from the camera to the screen. */
@@ -77,7 +81,10 @@ final class Session implements Screen.Effects {
     private final ArrayBlockingQueue<Frame> spare = new ArrayBlockingQueue<>(FRAMES);
     private volatile int wanted; // the ticket of frames that are wanted, 0 for none
     private Classifier classifier; // on the worker's thread only
+    private byte[] file; // on the worker's thread only: of the classifier's model
     private Frame shownFrame;
+    private BenchJob job;
+    private BenchState bench;
     private Bitmap still;
     private Shell shell;
     private boolean closed;
@@ -115,6 +122,7 @@ final class Session implements Screen.Effects {
     /** End for good. */
     void close() {
         shell = null;
+        stopBench();
         closed = true;
         worker.execute(new Runnable() {
             @Override
@@ -220,7 +228,7 @@ final class Session implements Screen.Effects {
         Message why = null;
         String what = "";
         try {
-            byte[] file = bundled.read(entry.file);
+            file = bundled.read(entry.file);
             SqzModel model = entry.open(file, bundled.read(entry.labelsFile));
             classifier = new Classifier(model, engines.open(file, model, threads, fast));
         } catch (SqzModel.ModelException error) {
@@ -285,6 +293,71 @@ final class Session implements Screen.Effects {
                 screen.photoFailed(ticket, why, what);
             }
         });
+    }
+
+    // The benchmark ------------------------------------------------------------------------------------------
+
+    /** Show the benchmark, of the model that is loaded. */
+    void openBench() {
+        bench = BenchState.nothing();
+    }
+
+    boolean benchOpen() {
+        return bench != null;
+    }
+
+    /** Return what was measured; null while the benchmark is closed. */
+    BenchState bench() {
+        return bench;
+    }
+
+    void closeBench() {
+        stopBench();
+        bench = null;
+    }
+
+    void stopBench() {
+        if (job != null) {
+            job.stop();
+        }
+    }
+
+    /** Measure the model that is loaded. */
+    void startBench() {
+        final int threads = screen.state().threads;
+        stopBench();
+        job = new BenchJob(new BenchJob.Loaded() {
+            @Override
+            public SqzModel model() {
+                return classifier == null ? null : classifier.model;
+            }
+
+            @Override
+            public Engine open(boolean fast) {
+                return engines.open(file, classifier.model, threads, fast);
+            }
+        }, new BenchJob.Watcher() {
+            @Override
+            public void changed(final BenchState state) {
+                onMain(new Runnable() {
+                    @Override
+                    public void run() {
+                        showBench(state);
+                    }
+                });
+            }
+        });
+        worker.execute(job);
+    }
+
+    private void showBench(BenchState state) {
+        if (bench == null) {
+            return; // closed meanwhile
+        }
+        bench = state;
+        if (shell != null) {
+            shell.showBench(state);
+        }
     }
 
     // Back on the main thread --------------------------------------------------------------------------------

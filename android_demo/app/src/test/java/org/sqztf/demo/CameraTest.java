@@ -200,14 +200,14 @@ public class CameraTest {
         MainActivity activity = live();
         CameraFeed.deliver(new FakeFrame(640, 480, 200), 6, activity);
         Phone.settle(activity);
-        activity.findViewById(R.id.freeze).performClick();
+        activity.findViewById(R.id.primary).performClick();
         ImageView still = activity.findViewById(R.id.still);
         assertEquals(View.VISIBLE, still.getVisibility());
         Bitmap shown = Phone.still(activity);
         assertEquals(Arrays.asList(480, 640), Arrays.asList(shown.getWidth(), shown.getHeight()));
         assertEquals(0xFFC8C8C8, shown.getPixel(100, 100));
-        Phone.screenshot(activity, "frozen");
-        activity.findViewById(R.id.freeze).performClick();
+        Phone.screenshot(activity.getWindow().getDecorView(), "frozen");
+        activity.findViewById(R.id.primary).performClick();
         assertEquals(View.GONE, still.getVisibility());
         assertNull(Phone.still(activity));
     }

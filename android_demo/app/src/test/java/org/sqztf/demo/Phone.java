@@ -103,8 +103,7 @@ final class Phone {
     }
 
     /** Write what the screen shows as a PNG file, if a folder for it is named. */
-    static Bitmap screenshot(MainActivity activity, String name) throws IOException {
-        View root = activity.getWindow().getDecorView();
+    static Bitmap screenshot(View root, String name) throws IOException {
         Bitmap bitmap = Bitmap.createBitmap(root.getWidth(), root.getHeight(), Bitmap.Config.ARGB_8888);
         root.draw(new Canvas(bitmap));
         String folder = System.getProperty("sqz.screens");

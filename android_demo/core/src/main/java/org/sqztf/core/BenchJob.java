@@ -4,10 +4,13 @@ import java.nio.ByteBuffer;
 import java.util.Random;
 
 /** Times a model with both kinds of kernels, one after the other, on a made-up frame of a camera held upright. */
-public final class BenchJob {
+public final class BenchJob implements Runnable {
 
-    /** Makes engines. */
-    public interface Opener {
+    /** What is timed; asked on the thread that times. */
+    public interface Loaded {
+        /** Return the model; null where none is loaded. */
+        SqzModel model();
+
         /** Return an engine; its {@link Engine#fast} tells whether it is of the kind that was asked for. */
         Engine open(boolean fast);
     }
@@ -21,15 +24,13 @@ public final class BenchJob {
     private static final int HEIGHT = 480;
     private static final int LYING = 6; // as a phone's camera delivers frames
 
-    private final SqzModel model;
-    private final Opener opener;
+    private final Loaded loaded;
     private final Watcher watcher;
     private volatile boolean stopped;
     private BenchState state = BenchState.nothing();
 
-    public BenchJob(SqzModel model, Opener opener, Watcher watcher) {
-        this.model = model;
-        this.opener = opener;
+    public BenchJob(Loaded loaded, Watcher watcher) {
+        this.loaded = loaded;
         this.watcher = watcher;
     }
 
@@ -38,11 +39,11 @@ public final class BenchJob {
         stopped = true;
     }
 
-    /** Do it. */
+    @Override
     public void run() {
-        YuvFrame frame = frame();
         try {
-            for (int kind = BenchState.FAST; kind <= BenchState.EXACT && !stopped; kind++) {
+            YuvFrame frame = frame();
+            for (int kind = BenchState.FAST; kind <= BenchState.EXACT && !stopped && loaded.model() != null; kind++) {
                 time(kind, frame);
             }
             tell(state.ended());
@@ -53,13 +54,13 @@ public final class BenchJob {
     }
 
     private void time(final int kind, final YuvFrame frame) {
-        Engine engine = opener.open(kind == BenchState.FAST);
+        Engine engine = loaded.open(kind == BenchState.FAST);
         try {
             if (engine.fast() != (kind == BenchState.FAST)) {
                 tell(state.without(kind));
                 return;
             }
-            final Classifier classifier = new Classifier(model, engine);
+            final Classifier classifier = new Classifier(loaded.model(), engine);
             tell(state.at(kind, 0, Bench.WARM_UP + Bench.RUNS));
             Latency.Summary[] times = Bench.time(new Bench.Run() {
                 @Override

@@ -46,13 +46,32 @@ public class BenchTest {
         };
     }
 
+    /** Makes engines. */
+    private interface Opener {
+        Engine open(boolean fast);
+    }
+
+    private BenchJob job(Opener opener, BenchJob.Watcher watcher) {
+        return new BenchJob(new BenchJob.Loaded() {
+            @Override
+            public SqzModel model() {
+                return model;
+            }
+
+            @Override
+            public Engine open(boolean fast) {
+                return opener.open(fast);
+            }
+        }, watcher);
+    }
+
     private BenchState last() {
         return seen.get(seen.size() - 1);
     }
 
     @Test
     public void bothKindsAreTimed() {
-        new BenchJob(model, fast -> engine(fast, null), seen::add).run();
+        job(fast -> engine(fast, null), seen::add).run();
         assertNotNull(last().times(BenchState.FAST));
         assertEquals(Bench.RUNS, last().times(BenchState.EXACT)[Latency.TOTAL].runs);
         assertTrue(last().ratio() > 0);
@@ -64,7 +83,7 @@ public class BenchTest {
 
     @Test
     public void aKindThatIsNotThereIsTold() {
-        new BenchJob(model, fast -> engine(true, null), seen::add).run();
+        job(fast -> engine(true, null), seen::add).run();
         assertTrue(last().absent(BenchState.EXACT));
         assertNull(last().times(BenchState.EXACT));
         assertFalse(last().absent(BenchState.FAST));
@@ -74,16 +93,24 @@ public class BenchTest {
 
     @Test
     public void anEngineThatFailsIsToldAndClosed() {
-        new BenchJob(model, fast -> engine(fast, new IllegalStateException("no memory")), seen::add).run();
+        job(fast -> engine(fast, new IllegalStateException("no memory")), seen::add).run();
         assertEquals("no memory", last().fault);
         assertFalse(last().hasResult());
         assertEquals(1, closed);
     }
 
     @Test
+    public void withoutAModelNothingIsTimed() {
+        model = null;
+        job(fast -> engine(fast, null), seen::add).run();
+        assertFalse(last().hasResult());
+        assertEquals("", last().fault);
+    }
+
+    @Test
     public void stoppingKeepsWhatWasMeasured() {
         BenchJob[] job = new BenchJob[1];
-        job[0] = new BenchJob(model, fast -> engine(fast, null), state -> {
+        job[0] = job(fast -> engine(fast, null), state -> {
             seen.add(state);
             if (state.running == BenchState.EXACT && state.done == 3) {
                 job[0].stop();
