@@ -1,6 +1,7 @@
 package org.sqztf.demo;
 
 import android.app.Activity;
+import android.content.res.ColorStateList;
 import android.content.res.Resources;
 import android.graphics.Bitmap;
 import android.graphics.drawable.Drawable;
@@ -84,6 +85,7 @@ final class ScreenView {
         String said = Texts.message(resources, state);
         boolean beside = state.hasPicture();
         showText(message, beside ? "" : said);
+        message.setTextColor(activity.getColor(state.isTrouble() ? R.color.stage_trouble : R.color.on_stage));
         showText(note, beside ? said : "");
         note.setTextColor(activity.getColor(state.isTrouble() ? R.color.trouble : R.color.quiet));
         empty.setVisibility(beside ? View.GONE : View.VISIBLE);
@@ -106,8 +108,21 @@ final class ScreenView {
             primaryLabel = label;
         }
         primary.setEnabled(does != ScreenState.Primary.FREEZE || state.latency != null);
+        showRank(state.action() == ScreenState.Action.NONE);
         primary.setAlpha(primary.isEnabled() ? 1 : 0.6f);
-        photo.setVisibility(does == ScreenState.Primary.PHOTO ? View.GONE : View.VISIBLE);
+        photo.setVisibility(does == ScreenState.Primary.PHOTO ? View.INVISIBLE : View.VISIBLE);
+    }
+
+    /** Let the largest button stand back where another is what is wanted first. */
+    private void showRank(boolean first) {
+        if (primary.isActivated() == first) {
+            return;
+        }
+        primary.setActivated(first);
+        int colour = activity.getColor(first ? R.color.on_accent : R.color.on_tonal);
+        primary.setBackgroundResource(first ? R.drawable.button_main : R.drawable.button_tonal);
+        primary.setTextColor(colour);
+        primary.setCompoundDrawableTintList(ColorStateList.valueOf(colour));
     }
 
     private void showPicture(ScreenState state, Bitmap picture) {

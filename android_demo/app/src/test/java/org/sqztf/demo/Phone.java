@@ -106,13 +106,17 @@ final class Phone {
     static Bitmap screenshot(View root, String name) throws IOException {
         Bitmap bitmap = Bitmap.createBitmap(root.getWidth(), root.getHeight(), Bitmap.Config.ARGB_8888);
         root.draw(new Canvas(bitmap));
+        write(bitmap, name);
+        return bitmap;
+    }
+
+    static void write(Bitmap bitmap, String name) throws IOException {
         String folder = System.getProperty("sqz.screens");
         if (folder != null) {
             try (FileOutputStream file = new FileOutputStream(new File(folder, name + ".png"))) {
                 bitmap.compress(Bitmap.CompressFormat.PNG, 100, file);
             }
         }
-        return bitmap;
     }
 
     /** Visits every view that is shown. */

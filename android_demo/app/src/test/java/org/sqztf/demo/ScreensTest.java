@@ -12,8 +12,11 @@ import static org.robolectric.Shadows.shadowOf;
 import android.Manifest;
 import android.graphics.Bitmap;
 import android.graphics.BitmapFactory;
+import android.graphics.Canvas;
 import android.graphics.Rect;
 import android.graphics.RectF;
+import android.graphics.drawable.AdaptiveIconDrawable;
+import android.graphics.drawable.Drawable;
 import android.os.Looper;
 import android.util.Size;
 import android.util.TypedValue;
@@ -147,15 +150,43 @@ public class ScreensTest {
 
     @Test
     public void aScreenThatAsksForTheCamera() throws Exception {
+        Phone.addCamera();
         for (float scale : new float[] {1, 2}) {
             RuntimeEnvironment.setQualifiers("ko-w411dp-h891dp-port-night-xhdpi");
             RuntimeEnvironment.setFontScale(scale);
-            Phone.addCamera();
             MainActivity activity = Robolectric.buildActivity(MainActivity.class).setup().get();
             activity.onRequestPermissionsResult(1, new String[] {Manifest.permission.CAMERA}, new int[] {-1});
             Phone.settle(activity);
             check(activity, scale > 1 ? "asking-ko-large" : "asking-ko");
         }
+    }
+
+    @Test
+    public void aBenchmarkThatIsDone() throws Exception {
+        for (String qualifiers : new String[] {
+            "en-w411dp-h891dp-port-notnight-xhdpi", "ko-w411dp-h891dp-port-night-xhdpi"}) {
+            RuntimeEnvironment.setQualifiers(qualifiers);
+            MainActivity activity = Robolectric.buildActivity(MainActivity.class).setup().get();
+            Phone.settle(activity);
+            activity.findViewById(R.id.controls).performClick();
+            ShadowDialog.getLatestDialog().findViewById(R.id.benchmark).performClick();
+            ShadowDialog.getLatestDialog().findViewById(R.id.run).performClick();
+            Phone.settle(activity);
+            check("benchmark-" + qualifiers.substring(0, 2));
+        }
+    }
+
+    @Test
+    public void theLauncherIconIsDrawnInEveryShape() throws Exception {
+        Drawable icon = Phone.application().getDrawable(R.mipmap.icon);
+        assertTrue(icon instanceof AdaptiveIconDrawable);
+        Bitmap drawn = Bitmap.createBitmap(216, 216, Bitmap.Config.ARGB_8888);
+        icon.setBounds(0, 0, 216, 216);
+        icon.draw(new Canvas(drawn));
+        assertTrue(colours(drawn) > 10);
+        Phone.write(drawn, "icon");
+        Drawable themed = ((AdaptiveIconDrawable) icon).getMonochrome();
+        assertNotNull(themed);
     }
 
     @Test
