@@ -14,6 +14,7 @@ import android.content.pm.ActivityInfo;
 import android.content.pm.PackageManager;
 import android.os.Build;
 import android.os.Bundle;
+import android.os.Looper;
 import android.provider.Settings;
 import android.util.Size;
 import android.view.View;
@@ -174,6 +175,7 @@ public class AppTest {
         String text = sent.getStringExtra(Intent.EXTRA_TEXT);
         assertTrue(text, text.contains(state(activity).models.get(0)) && text.contains("p90"));
         page.cancel();
+        shadowOf(Looper.getMainLooper()).idle();
         assertFalse(controller.get().session().benchOpen());
     }
 
@@ -187,6 +189,7 @@ public class AppTest {
         ShadowDialog.getLatestDialog().findViewById(R.id.benchmark).performClick();
         assertEquals(ScreenState.Camera.OFF, state(activity).camera);
         ShadowDialog.getLatestDialog().cancel();
+        shadowOf(Looper.getMainLooper()).idle();
         assertEquals(ScreenState.Camera.OPENING, state(activity).camera);
     }
 

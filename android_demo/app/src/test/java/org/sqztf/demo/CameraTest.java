@@ -206,7 +206,9 @@ public class CameraTest {
         Bitmap shown = Phone.still(activity);
         assertEquals(Arrays.asList(480, 640), Arrays.asList(shown.getWidth(), shown.getHeight()));
         assertEquals(0xFFC8C8C8, shown.getPixel(100, 100));
-        Phone.screenshot(activity.getWindow().getDecorView(), "frozen");
+        View decor = activity.getWindow().getDecorView();
+        Phone.screenshot(decor, "frozen");
+        assertEquals(Collections.<String>emptyList(), Accessible.faults(decor));
         activity.findViewById(R.id.primary).performClick();
         assertEquals(View.GONE, still.getVisibility());
         assertNull(Phone.still(activity));
