@@ -19,6 +19,8 @@ final class ModelChoices implements ModelList {
         while (place.getChildCount() < state.models.size()) {
             addRow(place, place.getChildCount());
         }
+        int left = state.models.size();
+        place.removeViews(left, place.getChildCount() - left);
         for (int i = 0; i < state.models.size(); i++) {
             RadioButton row = (RadioButton) place.getChildAt(i);
             row.setText(state.models.get(i));

@@ -27,6 +27,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.Before;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -206,6 +207,7 @@ public class CameraTest {
         Bitmap shown = Phone.still(activity);
         assertEquals(Arrays.asList(480, 640), Arrays.asList(shown.getWidth(), shown.getHeight()));
         assertEquals(0xFFC8C8C8, shown.getPixel(100, 100));
+        Phone.settle(activity); // it is laid out anew
         View decor = activity.getWindow().getDecorView();
         Phone.screenshot(decor, "frozen");
         assertEquals(Collections.<String>emptyList(), Accessible.faults(decor));
@@ -301,6 +303,56 @@ public class CameraTest {
         feed.close();
         shadowOf(Looper.getMainLooper()).idle();
         assertEquals(Collections.singletonList("running"), told);
+    }
+
+    @Test
+    public void aRunningCameraZoomsFocusesAndLights() {
+        Phone.addAbleCamera();
+        CameraFeed feed = feed();
+        assertFalse(feed.focus(0.5f, 0.5f)); // closed
+        feed.torch(true);
+        feed.zoomBy(2);
+        assertFalse(feed.torch());
+        feed.open(0);
+        shadowOf(Looper.getMainLooper()).idle();
+        feed.torch(true);
+        feed.zoomBy(3);
+        assertTrue(feed.torch());
+        assertEquals(3, feed.zoom().factor(), 0);
+        assertTrue(feed.focus(0.5f, 0.5f));
+        shadowOf(Looper.getMainLooper()).idleFor(5, TimeUnit.SECONDS); // it focuses by itself again
+        assertEquals(Collections.singletonList("running"), told);
+        feed.close();
+        assertFalse(feed.hasTorch());
+    }
+
+    @Test
+    public void torchAndZoomHaveButtonsWhereTheCameraHasThem() throws Exception {
+        Phone.addAbleCamera();
+        Phone.allowCamera();
+        MainActivity activity = Robolectric.buildActivity(MainActivity.class).setup().get();
+        Phone.settle(activity);
+        View torch = activity.findViewById(R.id.torch);
+        assertEquals(View.GONE, torch.getVisibility()); // nothing is seen yet
+        activity.onRunning();
+        assertEquals(View.VISIBLE, torch.getVisibility());
+        assertFalse(torch.isSelected());
+        torch.performClick();
+        assertTrue(torch.isSelected());
+        assertEquals(activity.getString(R.string.zoom, 1f), Phone.text(activity, R.id.zoom));
+        activity.findViewById(R.id.zoom).performClick();
+        assertEquals(activity.getString(R.string.zoom, 2f), Phone.text(activity, R.id.zoom));
+        Phone.settle(activity); // they are laid out
+        assertEquals(Collections.<String>emptyList(), Accessible.faults(activity.getWindow().getDecorView()));
+        activity.session().screen.photo(Phone.PHOTO.toString());
+        assertEquals(View.GONE, torch.getVisibility());
+    }
+
+    @Test
+    public void aCameraWithoutThemHasNone() throws Exception {
+        MainActivity activity = live();
+        assertEquals(View.GONE, activity.findViewById(R.id.torch).getVisibility());
+        assertEquals(View.GONE, activity.findViewById(R.id.zoom).getVisibility());
     }
 
     @Test
