@@ -30,6 +30,7 @@ from converters.tflite.metadata import LABELS_FILE, PREPROCESS_FILE, metadata
 from converters.tflite.pixels import Reading, reading
 from converters.tflite.reader import CONVOLUTIONS, Model, read_model
 
+ACCURACY_FILE = "accuracy.json"
 METADATA_NAME = b"TFLITE_METADATA"
 UINT8_OFFSET = 128
 LARGEST_ATTACHED = 16 << 20  # labels and settings are kilobytes; a zip bomb is not unpacked
@@ -240,6 +241,26 @@ def _biases(info: Model) -> set[int]:
     return {index for index in biases - others if info.tensors[index].dtype == "int32"}
 
 
+def with_accuracy(model: bytes, top1: float, pictures: int) -> bytes:
+    """Append `accuracy.json` to the files attached to a model; nothing else of it changes.
+
+    Args:
+      model: a `.tflite` with attached files, without this one.
+      top1: fraction of pictures that it tells right, 0 to 1.
+      pictures: how many those were.
+    """
+    whole = io.BytesIO(model)
+    with zipfile.ZipFile(whole, "a", zipfile.ZIP_STORED) as archive:
+        archive.writestr(_entry(ACCURACY_FILE), json.dumps({"pictures": pictures, "top1": top1}) + "\n")
+    return whole.getvalue()
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, ZIP_DATE)
+    entry.create_system, entry.external_attr = 3, 0o644 << 16  # as on Unix, wherever this runs
+    return entry
+
+
 def read_attached(model: bytes) -> dict[str, bytes]:
     """Return the files in the zip appended to a `.tflite`: name → bytes; empty if there is none.
 
@@ -272,7 +293,5 @@ def with_attached(model: bytes, files: Mapping[str, bytes]) -> bytes:
     whole.seek(0, io.SEEK_END)
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:
         for name, data in files.items():
-            entry = zipfile.ZipInfo(name, ZIP_DATE)
-            entry.create_system, entry.external_attr = 3, 0o644 << 16  # as on Unix, wherever this runs
-            archive.writestr(entry, data)
+            archive.writestr(_entry(name), data)
     return whole.getvalue()

@@ -10,7 +10,7 @@ import numpy as np
 
 from converters.tflite.edit import add_buffer, drop_unused_buffers, pack, unpack
 from converters.tflite.reader import read_model
-from converters.tflite.writer import read_attached, with_attached
+from converters.tflite.writer import ACCURACY_FILE, read_attached, with_attached
 from sqz_tf.base.errors import ConversionError
 from sqz_tf.compress.graph import SOFTMAX, as_stored
 from sqz_tf.compress.rounding import Rounded
@@ -20,7 +20,7 @@ LARGEST_BIAS = 1 << 30
 
 
 def rewritten(content: bytes, layers: Mapping[int, Rounded]) -> bytes:
-    """Return the model with other weights; what was appended to it (labels, preprocessing) is kept.
+    """Return the model with other weights; what was appended to it (labels, preprocessing) is kept but its accuracy.
 
     Args:
       content: int8 `.tflite`.
@@ -42,7 +42,7 @@ def rewritten(content: bytes, layers: Mapping[int, Rounded]) -> bytes:
         values = _bias_integers(layer.bias, units, float(graph.tensors[op.outputs[0]].quantization.scale[0]))
         _put(model, bias, values, units.astype(np.float32))
     drop_unused_buffers(model)
-    attached = read_attached(content)
+    attached = {name: data for name, data in read_attached(content).items() if name != ACCURACY_FILE}
     return with_attached(pack(model), attached) if attached else pack(model)
 
 

@@ -17,6 +17,7 @@ import pytest
 from android_demo.tools import apk, build, java, jvm, maven, models, process, verify
 from android_demo.tools.__main__ import main
 from android_demo.tools.natives import ABIS
+from android_demo.tools.screens import compose
 from converters.android_assets import android_assets
 from sqz_tf import export
 from sqz_tf.base.errors import OutputError
@@ -29,6 +30,7 @@ from tests.helpers import (
     android_cases,
     android_files,
     android_package,
+    android_packs,
     android_photos,
     colour_network,
     echo_models,
@@ -109,10 +111,18 @@ def test_a_tflite_runtime_on_the_jvm_gives_pythons_bytes_and_answers(core, tmp_p
 def test_core_on_its_own(core, tmp_path):
     properties = {
         "sqz.models": android_files.filled(tmp_path / "models", android_files.odd_models(), ".tflite"),
+        "sqz.packs": android_packs.write(tmp_path / "packs", 60),
+        "sqz.own": android_packs.write_own(tmp_path / "own"),
         "sqz.photos": android_files.filled(tmp_path / "photos", android_files.turned_photos()),
     }
     classes = [name for name in jvm.test_classes(jvm.CORE_TESTS) if ".Same" not in name]
     assert jvm.run_junit(classes, core, properties) > 45
+
+
+@pytest.mark.slow
+def test_thousands_of_damaged_packs_are_judged_as_python_does(core, tmp_path):
+    properties = {"sqz.packs": android_packs.write(tmp_path / "packs", 2000, seed=1), "sqz.effort": "1000"}
+    assert jvm.run_junit(["org.sqztf.core.SqzPackTest"], core, properties) >= 8
 
 
 INTERPRETER = """package org.tensorflow.lite;
@@ -242,11 +252,23 @@ def test_the_app_on_old_and_new_android(core, assets, android_tools, tmp_path):
     (tmp_path / "screens").mkdir()
     android_photos.write(tmp_path / "photos")
     classpath = jvm.compile_app(core, assets, maven.empty_folder(tmp_path / "app"), CACHE)
-    properties = {"sqz.pictures": str(tmp_path / "photos"), "sqz.screens": str(tmp_path / "screens")}
+    properties = {
+        "sqz.pictures": str(tmp_path / "photos"),
+        "sqz.screens": str(tmp_path / "screens"),
+        "sqz.own": android_packs.write_own(tmp_path / "own"),
+    }
     assert jvm.run_app(classpath, CACHE, properties) >= 90
     sizes = {path.stem: picture_size(path.read_bytes()) for path in (tmp_path / "screens").iterdir()}
     assert sizes["photo-en"] == (822, 1782)
-    wanted = {"photo-ko-dark", "photo-ko-large-sheet", "photo-en-landscape-dark", "photo-rtl", "photo-en-tablet", "photo-en-split"}
+    wanted = {
+        "photo-ko-dark",
+        "photo-ko-large-sheet",
+        "photo-en-landscape-dark",
+        "photo-rtl",
+        "photo-en-tablet",
+        "photo-en-split",
+    }
+    compose(tmp_path / "screens", tmp_path / "sheet.png")  # all that the README's sheet shows are there
     assert {*wanted, "no-camera-small", "asking-ko-large", "live-en", "frozen", "benchmark-ko", "icon"} <= set(sizes)
 
 

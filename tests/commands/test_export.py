@@ -120,7 +120,7 @@ def test_the_input_is_the_raw_pixel(digits: Path) -> None:
 def test_a_classifier_needs_the_file_alone(digits: Path, tmp_path: Path) -> None:
     moved = tmp_path / "only.tflite"
     moved.write_bytes((digits / "model_int8.tflite").read_bytes())
-    assert set(read_attached(moved.read_bytes())) == {"labels.txt", "preprocess.json"}
+    assert set(read_attached(moved.read_bytes())) == {"labels.txt", "preprocess.json", "accuracy.json"}
     from sklearn.datasets import load_digits
 
     found = load_digits()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from converters.tflite.reader import Tensor, read_model
-from converters.tflite.writer import read_attached
+from converters.tflite.writer import ACCURACY_FILE, read_attached, with_accuracy
 from sqz_tf.compress import graph as graph_module
 from sqz_tf.compress.allocate import LIMITS, factors
 from sqz_tf.compress.distance import distance, divergence, int8_logits
@@ -105,6 +105,12 @@ def test_only_weights_change_in_the_file(network: Network, layers: dict[int, Lay
             assert a.scale == b.scale
             assert bytes_of(a) == bytes_of(b)
     assert read_attached(written) == read_attached(network.int8)
+
+
+def test_a_rounded_network_does_not_tell_the_accuracy_of_the_one_before(network: Network) -> None:
+    told = with_accuracy(network.int8, 0.5, 10)
+    assert ACCURACY_FILE in read_attached(told)
+    assert ACCURACY_FILE not in read_attached(rewritten(told, {}))
 
 
 def test_fine_rounding_is_near_float_and_coarse_is_farther(network: Network, layers: dict[int, Layer]) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import io
 import itertools
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from PIL import ExifTags, Image
 
-from converters.tflite import pixels
+from converters.tflite import pixels, writer
 from converters.tflite.writer import read_attached
 from tests.helpers import echo_models
 from tests.helpers.pixel_inputs import INPUTS
@@ -43,6 +45,10 @@ def odd_models() -> dict[str, bytes]:
         "DAMAGED-two_inputs": described(model(inputs=2)),
         "DAMAGED-five_channels": described(model(shape=(1, 1, 4, 5))),
         "DAMAGED-zip_changed": good.replace(b"crane", b"crate"),
+        "GOOD-among_others_of_1600_MB": bomb(),
+        "TOO_LARGE-labels": model() + zipped({"labels.txt": b"a" * (1 << 20) + b"b"}, zipfile.ZIP_DEFLATED),
+        "DAMAGED-accuracy": writer.with_accuracy(good, 1.5, 4),
+        "DAMAGED-labels_twice": model() + zipped_twice(read_attached(good)),
         "PREPROCESS-none": described(model(), preprocess=None),
         "PREPROCESS-another_size": described(model(), preprocess=taller),
         "PREPROCESS-no_json": model() + zipped({"labels.txt": b"a\nb\nc\nd\n", "preprocess.json": b"{"}),
@@ -68,6 +74,28 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
     with zipfile.ZipFile(whole, "w", method) as archive:
         for name, data in files.items():
             archive.writestr(name, data)
+    return whole.getvalue()
+
+
+def zipped_twice(files: dict[str, bytes]) -> bytes:
+    """Return a zip with two members of each name."""
+    whole = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(whole, "w") as archive:
+        warnings.simplefilter("ignore")
+        for name, data in [*files.items(), *files.items()]:
+            archive.writestr(name, data)
+    return whole.getvalue()
+
+
+def bomb() -> bytes:
+    """Return a good model of 18 KB whose zip holds 100 more files of 16 MB each, which share their bytes."""
+    whole = io.BytesIO(echo_models.described(echo_models.model()))
+    with zipfile.ZipFile(whole, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("0", bytes(16 << 20))
+        for number in range(1, 100):
+            again = copy.copy(archive.filelist[-1])
+            again.filename = f"{number}"
+            archive.filelist.append(again)
     return whole.getvalue()
 
 

@@ -22,6 +22,7 @@ from converters.tflite.writer import (
     read_attached,
     strip_metadata,
     to_uint8_twin,
+    with_accuracy,
     with_metadata,
 )
 from tests.helpers import keras_models as tiny
@@ -388,6 +389,18 @@ def test_metadata_is_for_pictures() -> None:
 
     with pytest.raises(ValueError, match="1 inputs and 2 outputs; expected one of each"):
         describe(edited(two_outputs))
+
+
+def test_accuracy_is_attached_and_nothing_else_changes() -> None:
+    model = tiny.described_model()
+    told = with_accuracy(model, 0.8125, 400)
+    files = read_attached(told)
+    assert json.loads(files.pop("accuracy.json")) == {"pictures": 400, "top1": 0.8125}
+    assert files == read_attached(model)
+    with zipfile.ZipFile(io.BytesIO(model)) as archive:
+        assert told[: archive.start_dir] == model[: archive.start_dir]
+    assert len(told) < len(model) + 200
+    assert told == with_accuracy(model, 0.8125, 400)
 
 
 def test_a_damaged_attachment_is_an_error() -> None:

@@ -29,6 +29,7 @@ public final class MainActivity extends Activity
         implements Session.Shell, CameraFeed.Listener, BenchPage.Host {
     private static final int ASK_CAMERA = 1;
     private static final int CHOOSE_PHOTO = 2;
+    private static final int CHOOSE_MODEL = 3;
     private static final String SAVED = "screen";
     private static final String SHEET = "sheet";
 
@@ -73,10 +74,16 @@ public final class MainActivity extends Activity
         feed = new CameraFeed(this, preview.getHolder(), box, this);
         finder = new Viewfinder(this, feed);
         bench = new BenchPage(this, this);
-        sheet = new Sheet(this, session.screen, new ModelChoices(session.screen), new Runnable() {
+        final OwnModels own = new OwnModels(this, session, CHOOSE_MODEL);
+        sheet = new Sheet(this, session.screen, new ModelChoices(session.screen), new Sheet.Host() {
             @Override
-            public void run() {
-                openBench();
+            public void openOwnModels() {
+                own.show();
+            }
+
+            @Override
+            public void openBench() {
+                MainActivity.this.openBench();
             }
         });
         Bars.keepClear(findViewById(R.id.root));
@@ -250,13 +257,17 @@ public final class MainActivity extends Activity
         super.onActivityResult(request, result, data);
         if (request == CHOOSE_PHOTO && result == RESULT_OK && data != null && data.getData() != null) {
             session.screen.photo(data.getData().toString());
+        } else if (request == CHOOSE_MODEL && result == RESULT_OK && data != null && data.getData() != null) {
+            session.openModel(data.getData());
         }
     }
 
     private void takeShared(Intent intent) {
-        Uri shared = Shared.photo(intent);
-        if (shared != null) {
-            session.screen.photo(shared.toString());
+        Given given = Given.of(intent);
+        if (given != null && given.model) {
+            session.openModel(given.uri);
+        } else if (given != null) {
+            session.screen.photo(given.uri.toString());
         }
     }
 

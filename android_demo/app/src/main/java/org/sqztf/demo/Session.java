@@ -7,6 +7,7 @@ import android.os.Handler;
 import android.os.Looper;
 import java.io.IOException;
 import java.nio.BufferUnderflowException;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ExecutionException;
@@ -15,11 +16,11 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import org.sqztf.core.BenchJob;
 import org.sqztf.core.BenchState;
-import org.sqztf.core.Catalog;
 import org.sqztf.core.Classifier;
 import org.sqztf.core.Engine;
 import org.sqztf.core.FrameGate;
 import org.sqztf.core.Kernels;
+import org.sqztf.core.ModelStore;
 import org.sqztf.core.Screen;
 import org.sqztf.core.ScreenState;
 import org.sqztf.core.ScreenState.Message;
@@ -73,7 +74,7 @@ final class Session implements Screen.Effects {
 
     final Screen screen;
     private final Context context;
-    private final Bundled bundled;
+    private final Models models;
     private final ExecutorService worker = Executors.newSingleThreadExecutor();
     private final Handler main = new Handler(Looper.getMainLooper());
     private final FrameGate gate = new FrameGate();
@@ -91,13 +92,14 @@ final class Session implements Screen.Effects {
 
     Session(Context context, Map<String, String> saved) {
         this.context = context.getApplicationContext();
-        bundled = new Bundled(this.context.getAssets());
+        models = new Models(this.context);
         for (int i = 0; i < FRAMES; i++) {
             spare.add(new Frame());
         }
-        screen = new Screen(this, bundled.names(), Runtime.getRuntime().availableProcessors(), saved);
-        if (!bundled.fault.isEmpty()) {
-            screen.noModels(bundled.fault);
+        List<String> names = models.names();
+        screen = new Screen(this, names, Runtime.getRuntime().availableProcessors(), saved);
+        if (names.isEmpty()) {
+            screen.noModels(models.bundled.fault);
         }
     }
 
@@ -194,6 +196,69 @@ final class Session implements Screen.Effects {
         });
     }
 
+    // The user's own models ----------------------------------------------------------------------------------
+
+    /** Return the user's own models, to be shown. */
+    List<ModelStore.Own> ownModels() {
+        return models.own.list();
+    }
+
+    /** Read a model from another app, keep it and use it. */
+    void openModel(final Uri uri) {
+        worker.execute(new Runnable() {
+            @Override
+            public void run() {
+                try {
+                    modelsChanged(models.add(context.getContentResolver(), uri, engines));
+                } catch (Models.RefusedException error) {
+                    modelRefused(error.why, Texts.of(error));
+                }
+            }
+        });
+    }
+
+    /** Use one of the user's own models. */
+    void useModel(ModelStore.Own own) {
+        screen.chooseModel(screen.state().models.indexOf(own.name));
+    }
+
+    /** Remove one of the user's own models; where it was used, the first is from now on. */
+    void removeModel(final ModelStore.Own own) {
+        worker.execute(new Runnable() {
+            @Override
+            public void run() {
+                try {
+                    models.own.remove(own);
+                    modelsChanged(null);
+                } catch (IOException error) {
+                    modelRefused(Message.MODEL_UNREADABLE, Texts.of(error));
+                }
+            }
+        });
+    }
+
+    /** Tell the screen which models there are; use the one that is named, or go on with the one of before. */
+    private void modelsChanged(final String chosen) {
+        onMain(new Runnable() {
+            @Override
+            public void run() {
+                ScreenState state = screen.state();
+                List<String> names = models.names();
+                String before = state.models.isEmpty() ? null : state.models.get(state.model);
+                screen.modelsChanged(names, names.indexOf(chosen == null ? before : chosen));
+            }
+        });
+    }
+
+    private void modelRefused(final Message why, final String what) {
+        onMain(new Runnable() {
+            @Override
+            public void run() {
+                screen.modelRefused(why, what);
+            }
+        });
+    }
+
     // On the worker's thread ---------------------------------------------------------------------------------
 
     private void classifyFrame(final int ticket, final Frame frame) {
@@ -223,14 +288,14 @@ final class Session implements Screen.Effects {
         });
     }
 
-    private void load(final int ticket, Catalog.Entry entry, int threads, boolean fast) {
+    private void load(final int ticket, Models.Source source, int threads, boolean fast) {
         closeClassifier();
         Message why = null;
         String what = "";
         try {
-            file = bundled.read(entry.file);
-            SqzModel model = entry.open(file, bundled.read(entry.labelsFile));
-            classifier = new Classifier(model, engines.open(file, model, threads, fast));
+            Models.Opened found = source.open();
+            file = found.file;
+            classifier = new Classifier(found.model, engines.open(file, found.model, threads, fast));
         } catch (SqzModel.ModelException error) {
             why = Message.of(error.fault);
             what = Texts.of(error);
@@ -419,11 +484,12 @@ final class Session implements Screen.Effects {
     }
 
     @Override
-    public void loadModel(final int ticket, final int model, final int threads, final boolean fast) {
+    public void loadModel(final int ticket, int model, final int threads, final boolean fast) {
+        final Models.Source source = models.named(screen.state().models.get(model));
         worker.execute(new Runnable() {
             @Override
             public void run() {
-                load(ticket, bundled.entries.get(model), threads, fast);
+                load(ticket, source, threads, fast);
             }
         });
     }

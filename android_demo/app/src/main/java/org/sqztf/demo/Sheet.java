@@ -15,19 +15,26 @@ import org.sqztf.core.ScreenState;
 
 /** The controls: which model, which kernels, how many threads. It comes up from the bottom. */
 final class Sheet {
+    /** Who opens what can be opened from it; it is closed by then. */
+    interface Host {
+        void openOwnModels();
+
+        void openBench();
+    }
+
     private static final int WIDEST = 640; // dp
 
     private final Activity activity;
     private final Screen screen;
     private final ModelList models;
-    private final Runnable benchmark;
+    private final Host host;
     private Dialog dialog;
 
-    Sheet(Activity activity, Screen screen, ModelList models, Runnable benchmark) {
+    Sheet(Activity activity, Screen screen, ModelList models, Host host) {
         this.activity = activity;
         this.screen = screen;
         this.models = models;
-        this.benchmark = benchmark;
+        this.host = host;
     }
 
     boolean isOpen() {
@@ -98,7 +105,14 @@ final class Sheet {
             @Override
             public void onClick(View view) {
                 close();
-                benchmark.run();
+                host.openBench();
+            }
+        });
+        find(R.id.own_models).setOnClickListener(new View.OnClickListener() {
+            @Override
+            public void onClick(View view) {
+                close();
+                host.openOwnModels();
             }
         });
     }

@@ -124,7 +124,7 @@ final class Stills {
     }
 
     private static InputStream open(ContentResolver resolver, Uri uri) throws IOException {
-        if (!Shared.isContent(uri)) {
+        if (!Given.isContent(uri)) {
             throw new IOException(uri.getScheme() + ":");
         }
         InputStream stream = resolver.openInputStream(uri);

@@ -1,7 +1,10 @@
 package org.sqztf.demo;
 
+import android.content.Context;
 import android.content.res.Resources;
+import android.text.format.Formatter;
 import org.sqztf.core.Latency;
+import org.sqztf.core.ModelStore;
 import org.sqztf.core.ScreenState;
 
 /** Words for what the screen says. */
@@ -91,6 +94,15 @@ final class Texts {
         return said == null || said.isEmpty() ? error.getClass().getSimpleName() : said;
     }
 
+    /** Return what a list says of one of the user's own models: size, accuracy, kernels. */
+    static String of(Context context, ModelStore.Own model) {
+        Resources resources = context.getResources();
+        String right = Double.isNaN(model.top1) ? resources.getString(R.string.own_top1_unknown)
+                : resources.getString(R.string.own_top1, 100 * model.top1);
+        return resources.getString(R.string.own_model, Formatter.formatShortFileSize(context, model.bytes),
+                model.classes, right);
+    }
+
     private static int message(ScreenState.Message message) {
         switch (message) {
             case NO_MODEL:
@@ -105,6 +117,10 @@ final class Texts {
                 return R.string.message_labels;
             case MODEL_PREPROCESS:
                 return R.string.message_preprocess;
+            case MODEL_TOO_LARGE:
+                return R.string.message_too_large;
+            case MODEL_UNREADABLE:
+                return R.string.message_unreadable;
             case ENGINE_FAILED:
                 return R.string.message_engine;
             case PHOTO_TOO_LARGE:

@@ -76,19 +76,25 @@ public class OtherAppsTest {
         Intent send = new Intent(Intent.ACTION_SEND).setType("image/*");
         assertEquals(ScreenState.Source.LIVE, opened(send).source);
         assertEquals(ScreenState.Source.LIVE, opened(sent(send.putExtra(Intent.EXTRA_STREAM, "text"))).source);
-        assertNull(Shared.photo(new Intent(Intent.ACTION_SEND).putExtra(Intent.EXTRA_STREAM, new Intent())));
+        assertNull(Given.of(new Intent(Intent.ACTION_SEND).putExtra(Intent.EXTRA_STREAM, new Intent())));
     }
 
     @Test
     public void onlyWhatOtherAppsProvideIsOpened() throws Exception {
         Phone.needModels(1);
-        assertTrue(Shared.isContent(Phone.PHOTO));
+        assertTrue(Given.isContent(Phone.PHOTO));
         for (String address : new String[] {
             "file:///data/data/org.sqztf.demo/databases/private", "android.resource://org.sqztf.demo/raw/x", "relative"}) {
             Uri uri = Uri.parse(address);
-            assertFalse(Shared.isContent(uri));
+            assertFalse(Given.isContent(uri));
             Shadows.shadowOf(Phone.application().getContentResolver()).registerInputStream(uri, null);
-            ScreenState state = opened(new Intent(Intent.ACTION_SEND).putExtra(Intent.EXTRA_STREAM, uri));
+            Intent send = new Intent(Intent.ACTION_SEND).setType("image/*").putExtra(Intent.EXTRA_STREAM, uri);
+            MainActivity activity = Robolectric.buildActivity(MainActivity.class, send).setup().get();
+            Phone.settle(activity);
+            assertEquals(ScreenState.Source.LIVE, activity.session().screen.state().source);
+            activity.session().screen.photo(address); // as a chooser that is another app might answer
+            Phone.settle(activity);
+            ScreenState state = activity.session().screen.state();
             assertEquals(ScreenState.Message.PHOTO_UNREADABLE, state.message);
             assertEquals(uri.getScheme() + ":", state.detail);
         }

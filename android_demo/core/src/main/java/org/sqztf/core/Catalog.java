@@ -27,7 +27,7 @@ public final class Catalog {
             labelsSha256 = text(values, "labels_sha256");
         }
 
-        private static String text(Map<String, Object> values, String key) {
+        static String text(Map<String, Object> values, String key) {
             Object value = values.get(key);
             if (!(value instanceof String) || ((String) value).isEmpty()) {
                 throw new IllegalArgumentException(key + " is " + value + ", expected a text");
@@ -94,12 +94,17 @@ public final class Catalog {
 
     /** Return the SHA-256 of some bytes in hexadecimal. */
     public static String sha256(byte[] data) {
+        StringBuilder text = new StringBuilder();
+        for (byte value : sha256().digest(data)) {
+            text.append(Character.forDigit(value >> 4 & 0xF, 16)).append(Character.forDigit(value & 0xF, 16));
+        }
+        return text.toString();
+    }
+
+    /** Return what makes SHA-256. */
+    static MessageDigest sha256() {
         try {
-            StringBuilder text = new StringBuilder();
-            for (byte value : MessageDigest.getInstance("SHA-256").digest(data)) {
-                text.append(Character.forDigit(value >> 4 & 0xF, 16)).append(Character.forDigit(value & 0xF, 16));
-            }
-            return text.toString();
+            return MessageDigest.getInstance("SHA-256");
         } catch (NoSuchAlgorithmException error) {
             throw new IllegalStateException(error); // every Java has it
         }

@@ -52,7 +52,7 @@ public final class Screen {
     public static final int LATENCY_RUNS = 100;
 
     private final Effects effects;
-    private final List<String> models;
+    private List<String> models;
     private final int maxThreads;
     private final Latency latency = new Latency(LATENCY_RUNS);
 
@@ -78,7 +78,7 @@ public final class Screen {
     /**
      * Begin with a live camera and the first model.
      *
-     * @param models names of the bundled models
+     * @param models names of the models that there are
      * @param maxThreads the most threads that can be chosen, at least 1
      * @param saved what {@link #save} returned before the app was ended, or an empty map
      */
@@ -270,6 +270,33 @@ public final class Screen {
             load();
             show();
         }
+    }
+
+    /**
+     * There are other models than before: one was opened or removed.
+     *
+     * @param names all of them, no two alike
+     * @param chosen which is used from now on
+     */
+    public void modelsChanged(List<String> names, int chosen) {
+        String before = models.isEmpty() ? "" : models.get(model);
+        models = new ArrayList<>(names);
+        model = Math.max(0, Math.min(chosen, models.size() - 1));
+        if (models.isEmpty()) {
+            modelReady = false;
+            modelTicket++;
+            forget();
+            say(Message.NO_MODEL, "");
+        } else if (!models.get(model).equals(before) || !modelReady) {
+            load();
+        }
+        show();
+    }
+
+    /** A file was opened that is no model to keep; the model of before stays. */
+    public void modelRefused(Message why, String what) {
+        say(why, what);
+        show();
     }
 
     /** The user has chosen how many threads run the model. */

@@ -53,6 +53,8 @@ public final class ScreenState {
         MODEL_NOT_QUANTIZED,
         MODEL_LABELS,
         MODEL_PREPROCESS,
+        MODEL_TOO_LARGE,
+        MODEL_UNREADABLE,
         ENGINE_FAILED,
         PHOTO_UNREADABLE,
         PHOTO_TOO_LARGE,
@@ -73,6 +75,8 @@ public final class ScreenState {
                     return MODEL_LABELS;
                 case PREPROCESS:
                     return MODEL_PREPROCESS;
+                case TOO_LARGE:
+                    return MODEL_TOO_LARGE;
                 default:
                     return MODEL_DAMAGED;
             }
@@ -81,7 +85,7 @@ public final class ScreenState {
 
     public final Source source;
     public final Camera camera;
-    /** Names of the bundled models, and which of them is chosen. */
+    /** Names of the models, and which of them is chosen. */
     public final List<String> models;
     public final int model;
     public final boolean modelReady;

@@ -33,7 +33,8 @@ public final class SqzModel {
         NOT_QUANTIZED,
         NO_LABELS,
         LABEL_COUNT,
-        PREPROCESS
+        PREPROCESS,
+        TOO_LARGE
     }
 
     /** A file that cannot be used; the message says what was received and what was expected. */
@@ -89,7 +90,8 @@ public final class SqzModel {
         }
     }
 
-    private static final int LARGEST_ATTACHED = 16 << 20;
+    /** Bytes of each file that is read from the zip, at most: labels of a thousand classes take 40 KB. */
+    public static final int LARGEST_ATTACHED = 1 << 20;
     private static final int LARGEST_SIDE = 4096;
 
     public final Port input;
@@ -107,6 +109,8 @@ public final class SqzModel {
     public final List<String> labels;
     /** One WordNet id for each output, empty where there is none; or an empty list. */
     public final List<String> wnids;
+    /** Which fraction of pictures held out was told right when it was exported, 0 to 1; NaN where it does not say. */
+    public final double top1;
 
     /**
      * Read a model.
@@ -134,6 +138,7 @@ public final class SqzModel {
         resizeWidth = side(preprocess, "resize_width", width);
         resizeHeight = side(preprocess, "resize_height", height);
         wnids = wnids(preprocess);
+        top1 = top1(attached);
         checkPixels(preprocess);
     }
 
@@ -237,10 +242,14 @@ public final class SqzModel {
         if (data == null) {
             throw new ModelException(Fault.PREPROCESS, "the model carries no preprocess.json");
         }
+        return json(data, "preprocess.json");
+    }
+
+    private static Map<String, Object> json(byte[] data, String name) throws ModelException {
         try {
-            return Json.object(Json.parse(text(data, "preprocess.json")));
+            return Json.object(Json.parse(text(data, name)));
         } catch (IllegalArgumentException error) {
-            throw new ModelException(Fault.PREPROCESS, "preprocess.json: " + error.getMessage());
+            throw new ModelException(Fault.PREPROCESS, name + ": " + error.getMessage());
         }
     }
 
@@ -260,6 +269,16 @@ public final class SqzModel {
                     key + " is " + value + "; expected an integer from " + least + " to " + LARGEST_SIDE);
         }
         return (int) number;
+    }
+
+    private static double top1(Map<String, byte[]> attached) throws ModelException {
+        byte[] data = attached.get("accuracy.json");
+        Object value = data == null ? (Object) Double.NaN : json(data, "accuracy.json").get("top1");
+        double number = value instanceof Double ? (Double) value : -1;
+        if (number < 0 || number > 1) {
+            throw new ModelException(Fault.DAMAGED, "top1 is " + value + "; expected a number from 0 to 1");
+        }
+        return number;
     }
 
     private List<String> wnids(Map<String, Object> preprocess) throws ModelException {
@@ -399,8 +418,9 @@ public final class SqzModel {
         }
     }
 
-    /** The files in the zip at the end of a {@code .tflite}. */
+    /** The files in the zip at the end of a {@code .tflite} that are read here; others stay packed. */
     private static final class Attached {
+        private static final List<String> NEEDED = Arrays.asList("labels.txt", "preprocess.json", "accuracy.json");
         private static final int END_BYTES = 22;
         private static final int ENTRY_BYTES = 46;
         private static final int LOCAL_BYTES = 30;
@@ -439,12 +459,28 @@ public final class SqzModel {
                 if (data.getInt(at) != 0x02014B50) {
                     throw new IndexOutOfBoundsException("no entry at " + at);
                 }
-                int name = data.getShort(at + 28) & 0xFFFF;
-                files.put(new String(bytes(data, at + ENTRY_BYTES, name), StandardCharsets.UTF_8),
-                        content(data, at, base));
-                at += ENTRY_BYTES + name + (data.getShort(at + 30) & 0xFFFF) + (data.getShort(at + 32) & 0xFFFF);
+                int length = data.getShort(at + 28) & 0xFFFF;
+                String name = needed(data, at + ENTRY_BYTES, length);
+                if (name != null && files.put(name, content(data, at, base)) != null) {
+                    throw new ModelException(Fault.DAMAGED, "two attached files are called " + name);
+                }
+                at += ENTRY_BYTES + length + (data.getShort(at + 30) & 0xFFFF) + (data.getShort(at + 32) & 0xFFFF);
             }
             return files;
+        }
+
+        /** Return the name of an entry if its file is needed, else null. */
+        private static String needed(ByteBuffer data, int at, int length) {
+            for (String name : NEEDED) {
+                boolean same = length == name.length();
+                for (int i = 0; same && i < length; i++) {
+                    same = data.get(at + i) == name.charAt(i);
+                }
+                if (same) {
+                    return name;
+                }
+            }
+            return null;
         }
 
         private static byte[] content(ByteBuffer data, int entry, int base)
@@ -455,12 +491,12 @@ public final class SqzModel {
             int start = local + LOCAL_BYTES + (data.getShort(local + 26) & 0xFFFF)
                     + (data.getShort(local + 28) & 0xFFFF);
             if (size < 0 || size > LARGEST_ATTACHED) {
-                throw new ModelException(Fault.DAMAGED, "an attached file claims " + size + " bytes");
+                throw new ModelException(Fault.TOO_LARGE, "an attached file has " + (size & 0xFFFFFFFFL)
+                        + " bytes; expected at most " + LARGEST_ATTACHED);
             }
-            byte[] content = bytes(data, start, packed);
-            if (data.getShort(entry + 10) != 0) {
-                content = inflated(content, size);
-            }
+            check(data, start, packed);
+            byte[] content = data.getShort(entry + 10) != 0 ? inflated(data.array(), start, packed, size)
+                    : Arrays.copyOfRange(data.array(), start, start + Math.min(packed, size));
             CRC32 sum = new CRC32();
             sum.update(content, 0, content.length);
             if (content.length != size || (int) sum.getValue() != data.getInt(entry + 16)) {
@@ -469,17 +505,16 @@ public final class SqzModel {
             return content;
         }
 
-        private static byte[] bytes(ByteBuffer data, int start, int length) {
+        private static void check(ByteBuffer data, int start, int length) {
             if (start < 0 || length < 0 || length > data.capacity() - start) {
                 throw new IndexOutOfBoundsException(length + " bytes at " + start);
             }
-            return Arrays.copyOfRange(data.array(), start, start + length);
         }
 
-        private static byte[] inflated(byte[] packed, int size) throws DataFormatException {
+        private static byte[] inflated(byte[] file, int start, int packed, int size) throws DataFormatException {
             Inflater inflater = new Inflater(true);
             try {
-                inflater.setInput(packed);
+                inflater.setInput(file, start, packed);
                 byte[] content = new byte[size];
                 int got = inflater.inflate(content);
                 return Arrays.copyOf(content, got);

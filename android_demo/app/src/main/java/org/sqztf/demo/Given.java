@@ -1,0 +1,46 @@
+package org.sqztf.demo;
+
+import android.content.ContentResolver;
+import android.content.Intent;
+import android.net.Uri;
+
+/** What another app hands to this one: a photo or a model. Only {@code content:} is opened, whatever an intent says. */
+final class Given {
+    final Uri uri;
+    /** Whether it is opened as a model, otherwise as a photo. */
+    final boolean model;
+
+    private Given(Uri uri, boolean model) {
+        this.uri = uri;
+        this.model = model;
+    }
+
+    /** Return what an intent brings, or null for nothing that is opened. */
+    static Given of(Intent intent) {
+        try {
+            boolean again = (intent.getFlags() & Intent.FLAG_ACTIVITY_LAUNCHED_FROM_HISTORY) != 0; // given long ago
+            Object uri = again ? null : address(intent);
+            if (!(uri instanceof Uri) || !isContent((Uri) uri)) {
+                return null;
+            }
+            String type = intent.getType();
+            return new Given((Uri) uri, Intent.ACTION_VIEW.equals(intent.getAction())
+                    || type == null || !type.startsWith("image/"));
+        } catch (RuntimeException error) { // extras of classes that are not here, or of other kinds
+            return null;
+        }
+    }
+
+    @SuppressWarnings("deprecation")
+    private static Object address(Intent intent) {
+        if (Intent.ACTION_SEND.equals(intent.getAction())) {
+            return intent.getParcelableExtra(Intent.EXTRA_STREAM);
+        }
+        return Intent.ACTION_VIEW.equals(intent.getAction()) ? intent.getData() : null;
+    }
+
+    /** Tell whether another app provides what is behind an address: a file's could be this app's own. */
+    static boolean isContent(Uri uri) {
+        return ContentResolver.SCHEME_CONTENT.equals(uri.getScheme());
+    }
+}

@@ -1,0 +1,167 @@
+package org.sqztf.demo;
+
+import android.content.ContentResolver;
+import android.content.Context;
+import android.database.Cursor;
+import android.net.Uri;
+import android.provider.OpenableColumns;
+import java.io.File;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.List;
+import org.sqztf.core.Catalog;
+import org.sqztf.core.Classifier;
+import org.sqztf.core.ModelStore;
+import org.sqztf.core.ScreenState.Message;
+import org.sqztf.core.SqzModel;
+import org.sqztf.core.SqzPicture;
+
+/** All models: those bundled with the app, then the user's own, which are kept in the app's files. */
+final class Models {
+
+    /** A model's bytes and what it says of itself. */
+    static final class Opened {
+        final byte[] file;
+        final SqzModel model;
+
+        Opened(byte[] file, SqzModel model) {
+            this.file = file;
+            this.model = model;
+        }
+    }
+
+    /** A model that can be opened, whatever is opened or removed meanwhile. */
+    interface Source {
+        Opened open() throws IOException, SqzModel.ModelException;
+    }
+
+    /** A file that is no model to keep. */
+    static final class RefusedException extends Exception {
+        private static final long serialVersionUID = 1L;
+        final Message why;
+
+        RefusedException(Message why, Throwable cause) {
+            super(Texts.of(cause));
+            this.why = why;
+        }
+    }
+
+    final Bundled bundled;
+    final ModelStore own;
+
+    Models(Context context) {
+        bundled = new Bundled(context.getAssets());
+        own = new ModelStore(new File(context.getFilesDir(), "models"));
+    }
+
+    /** Return the names of all, no two alike. */
+    List<String> names() {
+        List<String> names = bundled.names();
+        for (ModelStore.Own each : own.list()) {
+            names.add(each.name);
+        }
+        return names;
+    }
+
+    /** Return the model of a name. */
+    Source named(final String name) {
+        for (Catalog.Entry entry : bundled.entries) {
+            if (entry.name.equals(name)) {
+                return bundled(entry);
+            }
+        }
+        for (ModelStore.Own entry : own.list()) {
+            if (entry.name.equals(name)) {
+                return own(entry);
+            }
+        }
+        return new Source() {
+            @Override
+            public Opened open() throws IOException {
+                throw new FileNotFoundException(name + " was removed");
+            }
+        };
+    }
+
+    private Source bundled(final Catalog.Entry entry) {
+        return new Source() {
+            @Override
+            public Opened open() throws IOException, SqzModel.ModelException {
+                byte[] file = bundled.read(entry.file);
+                return new Opened(file, entry.open(file, bundled.read(entry.labelsFile)));
+            }
+        };
+    }
+
+    private Source own(final ModelStore.Own entry) {
+        return new Source() {
+            @Override
+            public Opened open() throws IOException, SqzModel.ModelException {
+                byte[] file = own.open(entry);
+                return new Opened(file, new SqzModel(file));
+            }
+        };
+    }
+
+    /**
+     * Read a model from another app, run it once, and keep it.
+     *
+     * @param uri an address; only {@code content:} is opened, since a file's could be this app's own
+     * @param engines what it is run with; a file that ends the process is not kept
+     * @return its name
+     */
+    String add(ContentResolver resolver, Uri uri, Session.Engines engines) throws RefusedException {
+        try (InputStream stream = Given.isContent(uri) ? resolver.openInputStream(uri) : null) {
+            if (stream == null) {
+                throw new FileNotFoundException(uri.toString());
+            }
+            ModelStore.Candidate found = ModelStore.read(name(resolver, uri), stream);
+            for (Catalog.Entry entry : bundled.entries) {
+                if (entry.sha256.equals(found.sha256)) {
+                    return entry.name;
+                }
+            }
+            tryOut(found, engines);
+            return own.keep(found, bundled.names()).name;
+        } catch (SqzModel.ModelException error) {
+            throw new RefusedException(Message.of(error.fault), error);
+        } catch (IOException | RuntimeException error) { // providers are other apps: they throw what they like
+            throw new RefusedException(Message.MODEL_UNREADABLE, error);
+        } catch (OutOfMemoryError error) {
+            throw new RefusedException(Message.MODEL_TOO_LARGE, error);
+        }
+    }
+
+    private static void tryOut(ModelStore.Candidate found, Session.Engines engines) throws RefusedException {
+        Classifier classifier = null;
+        try {
+            classifier = new Classifier(found.model, engines.open(found.file, found.model, 1, true));
+            classifier.classify(SqzPicture.of(new int[1], 1, 1), 1);
+        } catch (RuntimeException | LinkageError error) {
+            throw new RefusedException(Message.ENGINE_FAILED, error);
+        } finally {
+            if (classifier != null) {
+                classifier.close();
+            }
+        }
+    }
+
+    /** Return the name that the other app gives a file. */
+    private static String name(ContentResolver resolver, Uri uri) {
+        try (Cursor row = resolver.query(uri, new String[] {OpenableColumns.DISPLAY_NAME}, null, null, null)) {
+            String name = row != null && row.moveToFirst() ? row.getString(0) : null;
+            if (name != null) {
+                return name;
+            }
+        } catch (RuntimeException error) { // providers are other apps; the address has a name, too
+            return last(uri);
+        }
+        return last(uri);
+    }
+
+    private static String last(Uri uri) {
+        String name = uri.getLastPathSegment();
+        return name == null ? "" : name.substring(name.lastIndexOf('/') + 1);
+    }
+}

@@ -1,0 +1,91 @@
+package org.sqztf.core;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertNull;
+import static org.junit.Assert.assertTrue;
+
+import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import org.junit.Test;
+import org.sqztf.core.ScreenState.Message;
+
+/** What the screen does when models come and go. */
+public class ScreenModelsTest {
+    private final List<Object> loaded = new ArrayList<>(); // tickets and models
+    private final Screen screen = new Screen(effects(), Arrays.asList("a", "b"), 4, Collections.<String, String>emptyMap());
+
+    private Screen.Effects effects() {
+        return (Screen.Effects) Proxy.newProxyInstance(getClass().getClassLoader(), new Class<?>[] {Screen.Effects.class},
+                (proxy, method, arguments) -> {
+                    if (method.getName().equals("loadModel")) {
+                        loaded.addAll(Arrays.asList(arguments).subList(0, 2));
+                    }
+                    return null;
+                });
+    }
+
+    private void start() {
+        screen.start(false, false, false);
+        screen.modelLoaded(1, true);
+    }
+
+    @Test
+    public void aModelThatWasOpenedIsLoaded() {
+        start();
+        screen.modelsChanged(Arrays.asList("a", "b", "own"), 2);
+        assertEquals(Arrays.asList(1, 0, 2, 2), loaded);
+        assertFalse(screen.state().modelReady);
+        screen.modelLoaded(2, true);
+        assertTrue(screen.state().modelReady);
+        assertEquals("own", screen.save().get("model"));
+    }
+
+    @Test
+    public void whereTheModelInUseStaysNothingIsLoaded() {
+        start();
+        ScreenState before = screen.state();
+        screen.modelsChanged(Arrays.asList("x", "a"), 1);
+        assertTrue(screen.state().modelReady);
+        assertEquals(1, screen.state().model);
+        assertEquals(Arrays.asList(1, 0), loaded);
+        assertEquals(Arrays.asList("a", "b"), before.models);
+    }
+
+    @Test
+    public void afterTheModelInUseTheFirstIsLoaded() {
+        start();
+        screen.chooseModel(1);
+        screen.modelsChanged(Arrays.asList("a"), -1);
+        screen.modelLoaded(2, true); // b, which is gone
+        assertFalse(screen.state().modelReady);
+        screen.modelLoaded(3, true);
+        assertTrue(screen.state().modelReady);
+        assertEquals(Arrays.asList(1, 0, 2, 1, 3, 0), loaded);
+    }
+
+    @Test
+    public void withoutAnyModelThatIsToldUntilOneComes() {
+        start();
+        screen.modelsChanged(Collections.<String>emptyList(), -1);
+        assertEquals(Message.NO_MODEL, screen.state().message);
+        screen.modelLoaded(1, true);
+        assertFalse(screen.state().modelReady);
+        screen.modelsChanged(Arrays.asList("own"), 0);
+        screen.modelLoaded(3, true);
+        assertNull(screen.state().message);
+        assertTrue(screen.state().modelReady);
+    }
+
+    @Test
+    public void aFileThatIsNoModelIsToldAndTheModelStays() {
+        start();
+        screen.modelRefused(Message.MODEL_DAMAGED, "why");
+        assertEquals(Message.MODEL_DAMAGED, screen.state().message);
+        assertTrue(screen.state().modelReady);
+        assertEquals(ScreenState.Action.NONE, screen.state().action());
+    }
+}
