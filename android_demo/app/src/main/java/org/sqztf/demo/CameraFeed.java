@@ -8,7 +8,6 @@ import android.hardware.camera2.CameraCaptureSession;
 import android.hardware.camera2.CameraCharacteristics;
 import android.hardware.camera2.CameraDevice;
 import android.hardware.camera2.CameraManager;
-import android.hardware.camera2.CaptureRequest;
 import android.hardware.camera2.params.StreamConfigurationMap;
 import android.media.Image;
 import android.media.ImageReader;
@@ -52,7 +51,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
     private ImageReader reader;
     private Size size;
     private CameraControls controls;
-    private CameraCaptureSession session;
+    private CameraRequests requests; // null while none runs
     private boolean configured;
     private final Runnable freeFocus = new Runnable() {
         @Override
@@ -163,7 +162,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
      * @return whether the camera can
      */
     boolean focus(float x, float y) {
-        if (session == null || !controls.canFocus()) {
+        if (requests == null || !controls.canFocus()) {
             return false;
         }
         controls.focusOn(x, y, orientation(), size.getWidth(), size.getHeight());
@@ -171,10 +170,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
         main.postDelayed(freeFocus, FOCUSED_MILLIS);
         repeat();
         try {
-            CaptureRequest.Builder builder = builder();
-            if (controls.startFocus(builder)) {
-                session.capture(builder.build(), null, main);
-            }
+            requests.focus();
             return true;
         } catch (CameraAccessException | IllegalArgumentException | IllegalStateException error) {
             return false; // the camera goes on as it was; if it is lost it says so itself
@@ -182,13 +178,11 @@ final class CameraFeed implements SurfaceHolder.Callback {
     }
 
     private void repeat() {
-        if (session == null) {
+        if (requests == null) {
             return;
         }
         try {
-            CaptureRequest.Builder builder = builder();
-            controls.fill(builder);
-            session.setRepeatingRequest(builder.build(), null, main);
+            requests.repeat();
         } catch (CameraAccessException error) {
             stopped(opening, reason(error.getReason()));
         } catch (IllegalArgumentException | IllegalStateException error) {
@@ -196,20 +190,12 @@ final class CameraFeed implements SurfaceHolder.Callback {
         }
     }
 
-    private CaptureRequest.Builder builder() throws CameraAccessException {
-        CaptureRequest.Builder builder = device.createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW);
-        for (Surface surface : Arrays.asList(holder.getSurface(), reader.getSurface())) {
-            builder.addTarget(surface);
-        }
-        return builder;
-    }
-
     /** Close whatever is open. */
     void close() {
         opening++;
         main.removeCallbacks(freeFocus);
         controls = null;
-        session = null;
+        requests = null;
         if (device != null) {
             device.close();
             device = null;
@@ -320,7 +306,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
     @Override
     public void surfaceDestroyed(SurfaceHolder destroyed) {
         configured = false;
-        session = null;
+        requests = null;
     }
 
     private void stopped(int number, Camera why) {
@@ -410,7 +396,8 @@ final class CameraFeed implements SurfaceHolder.Callback {
             if (number != opening || device == null) {
                 return;
             }
-            session = made;
+            requests = new CameraRequests(device, made, controls,
+                    Arrays.asList(holder.getSurface(), reader.getSurface()), main);
             repeat();
             if (number == opening) {
                 listener.onRunning();

@@ -92,8 +92,8 @@ public final class MainActivity extends Activity
         if (saved != null && saved.getBoolean(SHEET)) {
             sheet.open();
         }
-        if (session.benchOpen()) {
-            bench.open(session.screen.state(), session.bench());
+        if (session.bench.isOpen()) {
+            bench.open(session.screen.state(), session.bench.state());
         }
         if (fresh && saved == null) {
             takeShared(getIntent());
@@ -317,8 +317,8 @@ public final class MainActivity extends Activity
 
     private void openBench() {
         session.screen.stop();
-        session.openBench();
-        bench.open(session.screen.state(), session.bench());
+        session.bench.open();
+        bench.open(session.screen.state(), session.bench.state());
     }
 
     @Override
@@ -328,12 +328,12 @@ public final class MainActivity extends Activity
 
     @Override
     public void stop() {
-        session.stopBench();
+        session.bench.stop();
     }
 
     @Override
     public void closed() {
-        session.closeBench();
+        session.bench.close();
         begin();
     }
 

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
@@ -73,6 +74,7 @@ final class Session implements Screen.Effects {
     private static final int FRAMES = 3; // being classified, shown, and on its way to being shown
 
     final Screen screen;
+    final Benchmark bench;
     private final Context context;
     private final Models models;
     private final ExecutorService worker = Executors.newSingleThreadExecutor();
@@ -84,8 +86,6 @@ final class Session implements Screen.Effects {
     private Classifier classifier; // on the worker's thread only
     private byte[] file; // on the worker's thread only: of the classifier's model
     private Frame shownFrame;
-    private BenchJob job;
-    private BenchState bench;
     private Bitmap still;
     private Shell shell;
     private boolean closed;
@@ -97,6 +97,19 @@ final class Session implements Screen.Effects {
             spare.add(new Frame());
         }
         List<String> names = models.names();
+        bench = new Benchmark(worker, new Executor() {
+            @Override
+            public void execute(Runnable action) {
+                onMain(action);
+            }
+        }, new Benchmark.Listener() {
+            @Override
+            public void changed(BenchState state) {
+                if (shell != null) {
+                    shell.showBench(state);
+                }
+            }
+        });
         screen = new Screen(this, names, Runtime.getRuntime().availableProcessors(), saved);
         if (names.isEmpty()) {
             screen.noModels(models.bundled.fault);
@@ -124,7 +137,7 @@ final class Session implements Screen.Effects {
     /** End for good. */
     void close() {
         shell = null;
-        stopBench();
+        bench.stop();
         closed = true;
         worker.execute(new Runnable() {
             @Override
@@ -362,36 +375,10 @@ final class Session implements Screen.Effects {
 
     // The benchmark ------------------------------------------------------------------------------------------
 
-    /** Show the benchmark, of the model that is loaded. */
-    void openBench() {
-        bench = BenchState.nothing();
-    }
-
-    boolean benchOpen() {
-        return bench != null;
-    }
-
-    /** Return what was measured; null while the benchmark is closed. */
-    BenchState bench() {
-        return bench;
-    }
-
-    void closeBench() {
-        stopBench();
-        bench = null;
-    }
-
-    void stopBench() {
-        if (job != null) {
-            job.stop();
-        }
-    }
-
     /** Measure the model that is loaded. */
     void startBench() {
         final int threads = screen.state().threads;
-        stopBench();
-        job = new BenchJob(new BenchJob.Loaded() {
+        bench.start(new BenchJob.Loaded() {
             @Override
             public SqzModel model() {
                 return classifier == null ? null : classifier.model;
@@ -401,28 +388,7 @@ final class Session implements Screen.Effects {
             public Engine open(boolean fast) {
                 return engines.open(file, classifier.model, threads, fast);
             }
-        }, new BenchJob.Watcher() {
-            @Override
-            public void changed(final BenchState state) {
-                onMain(new Runnable() {
-                    @Override
-                    public void run() {
-                        showBench(state);
-                    }
-                });
-            }
         });
-        worker.execute(job);
-    }
-
-    private void showBench(BenchState state) {
-        if (bench == null) {
-            return; // closed meanwhile
-        }
-        bench = state;
-        if (shell != null) {
-            shell.showBench(state);
-        }
     }
 
     // Back on the main thread --------------------------------------------------------------------------------

@@ -163,7 +163,7 @@ public class AppTest {
         Dialog page = ShadowDialog.getLatestDialog();
         page.findViewById(R.id.run).performClick();
         Phone.settle(activity);
-        BenchState measured = activity.session().bench();
+        BenchState measured = activity.session().bench.state();
         assertEquals("", measured.fault);
         assertTrue(measured.times(BenchState.FAST)[Latency.TOTAL].runs >= Latency.FEWEST);
         assertTrue(measured.ratio() > 0);
@@ -176,7 +176,7 @@ public class AppTest {
         assertTrue(text, text.contains(state(activity).models.get(0)) && text.contains("p90"));
         page.cancel();
         shadowOf(Looper.getMainLooper()).idle();
-        assertFalse(controller.get().session().benchOpen());
+        assertFalse(controller.get().session().bench.isOpen());
     }
 
     @Test

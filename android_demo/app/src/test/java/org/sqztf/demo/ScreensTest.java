@@ -73,7 +73,7 @@ public class ScreensTest {
         check(name + "-sheet");
         ShadowDialog.getLatestDialog().findViewById(R.id.benchmark).performClick();
         ShadowDialog.getLatestDialog().findViewById(R.id.run).performClick();
-        session.stopBench();
+        session.bench.stop();
         Phone.settle(activity);
         check(name + "-benchmark");
     }
