@@ -18,7 +18,6 @@ import android.util.Size;
 import android.view.Surface;
 import android.view.SurfaceHolder;
 import java.util.Arrays;
-import org.sqztf.core.FrameSize;
 import org.sqztf.core.Orientation;
 import org.sqztf.core.ScreenState.Camera;
 import org.sqztf.core.Zoom;
@@ -74,16 +73,6 @@ final class CameraFeed implements SurfaceHolder.Callback {
         holder.addCallback(this);
     }
 
-    /** Tell whether the device has a camera. */
-    static boolean any(Context context) {
-        CameraManager manager = (CameraManager) context.getSystemService(Context.CAMERA_SERVICE);
-        try {
-            return manager.getCameraIdList().length > 0;
-        } catch (CameraAccessException | RuntimeException error) {
-            return false;
-        }
-    }
-
     /**
      * Open the camera that looks away from the user, or any. Frames come when the surface is there too.
      *
@@ -94,7 +83,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
         displayDegrees = degrees;
         int number = ++opening;
         try {
-            String id = choose();
+            String id = Cameras.choose(manager);
             if (id == null) {
                 stopped(number, Camera.NONE);
                 return;
@@ -225,21 +214,9 @@ final class CameraFeed implements SurfaceHolder.Callback {
         thread.quitSafely();
     }
 
-    private String choose() throws CameraAccessException {
-        String any = null;
-        for (String id : manager.getCameraIdList()) {
-            Integer facing = manager.getCameraCharacteristics(id).get(CameraCharacteristics.LENS_FACING);
-            if (facing != null && facing == CameraCharacteristics.LENS_FACING_BACK) {
-                return id;
-            }
-            any = any == null ? id : any;
-        }
-        return any;
-    }
-
     private void prepare(CameraCharacteristics camera, int number) {
         StreamConfigurationMap map = camera.get(CameraCharacteristics.SCALER_STREAM_CONFIGURATION_MAP);
-        size = map == null ? null : smallest(map.getOutputSizes(ImageFormat.YUV_420_888));
+        size = map == null ? null : Cameras.smallest(map.getOutputSizes(ImageFormat.YUV_420_888));
         if (size == null) {
             throw new IllegalStateException("the camera delivers no YUV frames");
         }
@@ -255,18 +232,6 @@ final class CameraFeed implements SurfaceHolder.Callback {
         thread.start();
         reader = ImageReader.newInstance(size.getWidth(), size.getHeight(), ImageFormat.YUV_420_888, 2);
         reader.setOnImageAvailableListener(new Frames(number), new Handler(thread.getLooper()));
-    }
-
-    private static Size smallest(Size[] sizes) {
-        int count = sizes == null ? 0 : sizes.length;
-        int[] widths = new int[count];
-        int[] heights = new int[count];
-        for (int i = 0; i < count; i++) {
-            widths[i] = sizes[i].getWidth();
-            heights[i] = sizes[i].getHeight();
-        }
-        int chosen = FrameSize.choose(widths, heights, FrameSize.WANTED);
-        return chosen < 0 ? null : sizes[chosen];
     }
 
     /** Start the session once the camera is open and the surface has the size of its frames. */

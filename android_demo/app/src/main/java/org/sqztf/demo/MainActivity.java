@@ -188,7 +188,7 @@ public final class MainActivity extends Activity
     }
 
     private void begin() {
-        session.screen.start(CameraFeed.any(this), permitted(),
+        session.screen.start(Cameras.any(this), permitted(),
                 shouldShowRequestPermissionRationale(Manifest.permission.CAMERA));
     }
 

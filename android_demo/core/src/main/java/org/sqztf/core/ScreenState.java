@@ -135,10 +135,10 @@ public final class ScreenState {
 
     /** Tell whether what is said went wrong; all else is said in a neutral colour. */
     public boolean isTrouble() {
-        if (message == null) {
+        if (message == null || isNote()) { // a note gives way to what the camera has to say
             return source == Source.LIVE && camera == Camera.FAILED;
         }
-        return !isNote() && message != Message.PHOTO_READING && message != Message.PHOTO_REDUCED;
+        return message != Message.PHOTO_READING && message != Message.PHOTO_REDUCED;
     }
 
     /** Tell whether there is a picture to look at: the camera's or one that stands still. */

@@ -80,7 +80,11 @@ public final class SqzPicture {
         int first = 0;
         for (int y = down.begin(0); y < down.end(model.height - 1); y++) {
             rows.read(box[1] + y, box[0], box[2], line);
-            resizeRow();
+            if (model.channels == 1) {
+                resizeGreyRow();
+            } else {
+                resizeColourRow();
+            }
             first = addRow(y, first);
         }
     }
@@ -248,14 +252,6 @@ public final class SqzPicture {
         }
         if (down.inputs != height || down.outputs != model.resizeHeight) {
             down = new Taps(height, model.resizeHeight, (model.resizeHeight - model.height) / 2, model.height);
-        }
-    }
-
-    private void resizeRow() {
-        if (model.channels == 1) {
-            resizeGreyRow();
-        } else {
-            resizeColourRow();
         }
     }
 

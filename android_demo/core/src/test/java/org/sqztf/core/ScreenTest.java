@@ -460,8 +460,15 @@ public class ScreenTest {
         assertTrue(shown.isTrouble());
         screen.chooseFast(false);
         screen.modelLoaded(modelTicket, true);
-        screen.freeze(); // back to the camera, with a note on the kernels
+        screen.freeze(); // back to the camera
         assertFalse(shown.isTrouble());
+        screen.cameraRunning();
+        screen.chooseFast(false);
+        screen.modelLoaded(modelTicket, true);
+        assertTrue(shown.isNote());
+        assertFalse(shown.isTrouble());
+        screen.cameraStopped(Camera.FAILED);
+        assertTrue(shown.isTrouble());
         screen.chooseThreads(2);
         screen.modelFailed(modelTicket, Message.MODEL_DAMAGED, "");
         assertTrue(shown.isTrouble());
