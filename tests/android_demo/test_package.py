@@ -17,7 +17,14 @@ from android_demo.tools import jvm, maven, process
 from android_demo.tools.natives import ABIS
 from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.inference.classifier import Classifier
-from tests.helpers import android_build, android_cases, android_files, android_natives, colour_network
+from tests.helpers import (
+    android_build,
+    android_cases,
+    android_files,
+    android_natives,
+    android_packs,
+    colour_network,
+)
 from tests.helpers.android_build import CACHE
 from tests.helpers.android_package import (
     SIXTY_FOUR,
@@ -119,6 +126,8 @@ def dex(package: Package, core: list[Path], tmp_path_factory: pytest.TempPathFac
 def test_cores_tests_pass_on_the_dex(dex, tmp_path):
     properties = {
         "sqz.models": android_files.filled(tmp_path / "models", android_files.odd_models(), ".tflite"),
+        "sqz.packs": android_packs.few(),
+        "sqz.own": android_packs.write_own(tmp_path / "own"),
         "sqz.photos": android_files.filled(tmp_path / "photos", android_files.turned_photos()),
         "sqz.cases": str(tmp_path),
     }

@@ -16,31 +16,37 @@ from sqz_tf.base.spec import PreprocessSpec
 from tests.helpers import damaged_packs, echo_models
 from tests.helpers.int8_networks import Net, squeezenet
 from tests.helpers.needs import ROOT
+from tests.helpers.shared import shared
 from tests.helpers.small_weights import small
 
 KEPT = ROOT / "tests" / "converters" / "packs" / "version_1.sqz"
 SAMPLE = "every_coder"
+FEW = 60  # damaged packs
 CLAIMED = 64 << 20
 UNPACKED = 8 << 20
 
 
-def write(folder: Path, mutants: int, seed: int = 0) -> str:
+def few() -> str:
+    """Return the folder of packs that most tests read, made once for all of them."""
+    sources = ("converters", "tests/helpers/android_packs.py", "tests/helpers/damaged_packs.py")
+    return str(shared("android-packs", FEW, lambda folder: write(folder, FEW), *sources))
+
+
+def write(folder: Path, mutants: int, seed: int = 0) -> None:
     """Write a pack of each model and the model itself, damaged packs with Python's verdict, and two that ask for much.
 
     Args:
-      folder: made.
+      folder: made unless it is there.
       mutants: how many damaged packs.
       seed: of what is damaged.
-
-    Returns:
-      The folder's name.
     """
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     kept = KEPT.read_bytes()
-    found = {**{name: packs.pack(model) for name, model in models().items()}, "version_1": kept}
+    known = {**models(), "version_1": packs.unpack(kept)}
+    found = {name: kept if name == "version_1" else packs.pack(model) for name, model in known.items()}
     for name, pack in found.items():
         (folder / f"{name}.sqz").write_bytes(pack)
-        (folder / f"{name}.tflite").write_bytes(packs.unpack(pack))
+        (folder / f"{name}.tflite").write_bytes(known[name])  # what unpack gives, as tests/converters/packs holds
     sample = found[SAMPLE]
     judged = [
         struct.pack(">?i", _good(pack), len(pack)) + pack for pack in damaged_packs.mutants(sample, mutants, seed)
@@ -51,7 +57,6 @@ def write(folder: Path, mutants: int, seed: int = 0) -> str:
     (folder / "claims.pack").write_bytes(damaged_packs.sealed(claims, *sections))
     bomb = general._lzma(bytes(UNPACKED), 3, 0, 0)
     (folder / "bomb.pack").write_bytes(damaged_packs.with_section(sample, Kind.GRAPH, bomb, general.LZMA))
-    return str(folder)
 
 
 def write_own(folder: Path) -> str:

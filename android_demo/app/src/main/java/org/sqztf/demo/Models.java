@@ -47,12 +47,21 @@ final class Models {
         }
     }
 
+    private static ModelStore shared; // one for the process: an activity that ends may still be writing
+
     final Bundled bundled;
     final ModelStore own;
 
     Models(Context context) {
         bundled = new Bundled(context.getAssets());
-        own = new ModelStore(new File(context.getFilesDir(), "models"));
+        own = store(new File(context.getFilesDir(), "models"));
+    }
+
+    private static synchronized ModelStore store(File folder) {
+        if (shared == null || !shared.isIn(folder)) {
+            shared = new ModelStore(folder);
+        }
+        return shared;
     }
 
     /** Return the names of all, no two alike. */

@@ -218,6 +218,7 @@ final class Session implements Screen.Effects {
 
     /** Read a model from another app, keep it and use it. */
     void openModel(final Uri uri) {
+        screen.modelReading();
         worker.execute(new Runnable() {
             @Override
             public void run() {

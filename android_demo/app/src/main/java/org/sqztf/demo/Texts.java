@@ -129,6 +129,8 @@ final class Texts {
                 return R.string.message_photo_reduced;
             case PHOTO_READING:
                 return R.string.message_photo_reading;
+            case MODEL_READING:
+                return R.string.message_model_reading;
             case FAST_ONLY:
                 return R.string.message_fast_only;
             case EXACT_ONLY:

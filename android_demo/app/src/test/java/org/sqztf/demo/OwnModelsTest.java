@@ -86,7 +86,7 @@ public class OwnModelsTest {
     }
 
     @Test
-    public void aSharedPackIsKeptUsedAndThereAfterTheProcessHasEnded() throws Exception {
+    public void aSharedPackIsKeptUsedAndThereTheNextTime() throws Exception {
         MainActivity activity = start(send(put("birds.sqz", file(SAMPLE + ".sqz"))));
         assertEquals("birds", chosen(activity));
         assertTrue(state(activity).detail, state(activity).modelReady);

@@ -130,6 +130,11 @@ public final class ModelStore {
         }
     }
 
+    /** Tell whether the models are those of a folder. */
+    public boolean isIn(File folder) {
+        return this.folder.equals(folder);
+    }
+
     /** Return the models that are kept, in the order in which they came. */
     public synchronized List<Own> list() {
         return Collections.unmodifiableList(new ArrayList<>(models));

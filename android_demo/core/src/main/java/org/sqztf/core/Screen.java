@@ -289,7 +289,15 @@ public final class Screen {
             say(Message.NO_MODEL, "");
         } else if (!models.get(model).equals(before) || !modelReady) {
             load();
+        } else if (message == Message.MODEL_READING) {
+            say(null, "");
         }
+        show();
+    }
+
+    /** A file is being opened as a model; followed by {@link #modelsChanged} or {@link #modelRefused}. */
+    public void modelReading() {
+        say(Message.MODEL_READING, "");
         show();
     }
 

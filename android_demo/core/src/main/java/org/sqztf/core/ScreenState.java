@@ -60,6 +60,7 @@ public final class ScreenState {
         PHOTO_TOO_LARGE,
         PHOTO_REDUCED,
         PHOTO_READING,
+        MODEL_READING,
         FAST_ONLY,
         EXACT_ONLY;
 

@@ -48,11 +48,13 @@ public class ScreenModelsTest {
     public void whereTheModelInUseStaysNothingIsLoaded() {
         start();
         ScreenState before = screen.state();
+        screen.modelReading();
         screen.modelsChanged(Arrays.asList("x", "a"), 1);
         assertTrue(screen.state().modelReady);
         assertEquals(1, screen.state().model);
         assertEquals(Arrays.asList(1, 0), loaded);
         assertEquals(Arrays.asList("a", "b"), before.models);
+        assertNull(screen.state().message);
     }
 
     @Test
@@ -83,6 +85,8 @@ public class ScreenModelsTest {
     @Test
     public void aFileThatIsNoModelIsToldAndTheModelStays() {
         start();
+        screen.modelReading();
+        assertEquals(Message.MODEL_READING, screen.state().message);
         screen.modelRefused(Message.MODEL_DAMAGED, "why");
         assertEquals(Message.MODEL_DAMAGED, screen.state().message);
         assertTrue(screen.state().modelReady);
