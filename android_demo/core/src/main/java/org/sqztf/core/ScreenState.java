@@ -139,7 +139,7 @@ public final class ScreenState {
         if (message == null || isNote()) { // a note gives way to what the camera has to say
             return source == Source.LIVE && camera == Camera.FAILED;
         }
-        return message != Message.PHOTO_READING && message != Message.PHOTO_REDUCED;
+        return message != Message.MODEL_READING && message != Message.PHOTO_READING && message != Message.PHOTO_REDUCED;
     }
 
     /** Tell whether there is a picture to look at: the camera's or one that stands still. */
