@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 OUT    ?= build/digits
-STAMP  := $(VENV)/.installed
+# One that is a link belongs to another checkout and is used as it is: setting it up would turn that one to this checkout.
+LINKED := $(shell [ -L "$(VENV)" ] && [ -x "$(BIN)/python" ] && echo yes)
+STAMP  := $(if $(LINKED),,$(VENV)/.installed)
 EXTRAS := .[train,tflm,dev]# a comma would end an argument of $(call)
 RUNTIME_VENV := .venv-tflite-runtime
 MEDIAPIPE_VENV := .venv-mediapipe
@@ -33,7 +35,7 @@ help: ## list the commands
 
 setup: $(STAMP) ## make .venv with everything in it
 
-$(STAMP): pyproject.toml $(LOCK)
+$(VENV)/.installed: pyproject.toml $(LOCK)
 	$(PYTHON) -m venv $(VENV)
 	@$(call quietly,$(BIN)/python -m pip install --upgrade pip)
 ifdef LOCK

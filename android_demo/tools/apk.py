@@ -13,6 +13,7 @@ from android_demo.tools.process import FRAMEWORK_RESOURCES, run
 
 APPLICATION = "org.sqztf.demo"
 TARGET_SDK = 36
+PLATFORM_VERSION = "16"  # of Android, whose API 36 the sources are compiled against; Debian's resources are those of 29
 _ALIGN_FIELD = 0xD935  # the extra field that keeps an entry's alignment when the package is signed
 _DATE = (1980, 1, 1, 0, 0, 0)
 _LOCAL_HEADER = 30  # bytes before the name
@@ -35,6 +36,7 @@ def link_resources(app: Path, assets: Path, version: str, work: Path) -> tuple[P
     linked, generated = work / "linked.zip", empty_folder(work / "generated")
     run("aapt2", "link", "-I", FRAMEWORK_RESOURCES, "--manifest", manifest, "-A", assets, "--java", generated,
         "--auto-add-overlay", "--min-sdk-version", str(MIN_SDK), "--target-sdk-version", str(TARGET_SDK),
+        "--compile-sdk-version-code", str(TARGET_SDK), "--compile-sdk-version-name", PLATFORM_VERSION,
         "--version-code", "1", "--version-name", version, "-o", linked, compiled)  # fmt: skip
     return linked, generated
 

@@ -16,7 +16,8 @@ from android_demo.tools.process import DEMO, BuildError, require_tools, run
 
 APP_TESTS = DEMO / "app" / "src" / "test" / "java"
 CORE_TESTS = DEMO / "core" / "src" / "test" / "java"
-OPTIONS = ("-Xmx1g", "-XX:TieredStopAtLevel=1")  # most of the time goes into loading Android's classes once
+OPTIONS = ("-Xmx1g", "-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=128m")
+"""Most of the time goes into loading Android's classes once; their code does not fit into the usual 48 MB."""
 
 
 def compile_core(out: Path, cache: Path) -> list[Path]:

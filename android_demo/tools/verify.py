@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from android_demo.tools.apk import APPLICATION, TARGET_SDK
+from android_demo.tools.apk import APPLICATION, PLATFORM_VERSION, TARGET_SDK
 from android_demo.tools.natives import ABIS, EXACT, MIN_SDK, PAGE
 from android_demo.tools.process import BuildError, run
 from sqz_tf.base.json_files import parse
@@ -79,6 +79,7 @@ def _check_badging(badging: str) -> None:
         f"package: name='{APPLICATION}'",
         f"sdkVersion:'{MIN_SDK}'",
         f"targetSdkVersion:'{TARGET_SDK}'",
+        f"compileSdkVersion='{TARGET_SDK}' compileSdkVersionCodename='{PLATFORM_VERSION}'",
         f"launchable-activity: name='{APPLICATION}.MainActivity'",
         "uses-permission: name='android.permission.CAMERA'",
     ):

@@ -17,6 +17,7 @@ import pytest
 from android_demo.tools import apk, build, java, jvm, maven, models, process, verify
 from android_demo.tools.__main__ import main
 from android_demo.tools.natives import ABIS
+from android_demo.tools.screens import compose
 from converters.android_assets import android_assets
 from sqz_tf import export
 from sqz_tf.base.errors import OutputError
@@ -46,6 +47,7 @@ SPECS = (
     PreprocessSpec(19, 20, channels=1, fit="warp"),
 )
 SIZES = ((1, 1), (2, 3), (7, 5), (48, 48), (33, 90), (101, 60), (160, 121), (640, 480), (1, 300))
+WITHOUT_WORDS = {"percent", "zoom", "benchmark_time"}
 FORMATS = re.compile(r"%\d\$[.\d]*[a-z]|%%")
 
 
@@ -256,10 +258,19 @@ def test_the_app_on_old_and_new_android(core, assets, android_tools, tmp_path):
         "sqz.screens": str(tmp_path / "screens"),
         "sqz.own": android_packs.write_own(tmp_path / "own"),
     }
-    assert jvm.run_app(classpath, CACHE, properties) >= 35
+    assert jvm.run_app(classpath, CACHE, properties) >= 90
     sizes = {path.stem: picture_size(path.read_bytes()) for path in (tmp_path / "screens").iterdir()}
     assert sizes["photo-en"] == (822, 1782)
-    assert {"photo-ko-dark", "photo-ko-large", "photo-en-landscape-dark", "no-camera-small", "frozen"} <= set(sizes)
+    wanted = {
+        "photo-ko-dark",
+        "photo-ko-large-sheet",
+        "photo-en-landscape-dark",
+        "photo-rtl",
+        "photo-en-tablet",
+        "photo-en-split",
+    }
+    compose(tmp_path / "screens", tmp_path / "sheet.png")  # all that the README's sheet shows are there
+    assert {*wanted, "no-camera-small", "asking-ko-large", "live-en", "frozen", "benchmark-ko", "icon"} <= set(sizes)
 
 
 def test_every_text_is_there_in_both_languages():
@@ -270,7 +281,7 @@ def test_every_text_is_there_in_both_languages():
     assert english.keys() == korean.keys()
     for name, text in english.items():
         assert sorted(FORMATS.findall(text)) == sorted(FORMATS.findall(korean[name])), name
-        assert re.search("[가-힣]", korean[name]) or name == "percent"
+        assert re.search("[가-힣]", korean[name]) or name in WITHOUT_WORDS
 
 
 # The package --------------------------------------------------------------------------------------------------
@@ -367,9 +378,12 @@ def test_a_package_that_is_not_right_is_not_left(tmp_path, monkeypatch):
 
 def test_a_device_without_camera_is_not_shut_out():
     badging = """package: name='org.sqztf.demo'\nsdkVersion:'24'\ntargetSdkVersion:'36'
+compileSdkVersion='36' compileSdkVersionCodename='16'
 launchable-activity: name='org.sqztf.demo.MainActivity'\nuses-permission: name='android.permission.CAMERA'
 """
     verify._check_badging(badging + "  uses-feature-not-required: name='android.hardware.camera'\n")
+    with pytest.raises(process.BuildError, match="badging lacks compileSdkVersion='36'"):
+        verify._check_badging(badging.replace("compileSdkVersion='36'", "compileSdkVersion='29'"))
     with pytest.raises(process.BuildError, match="without a camera are shut out"):
         verify._check_badging(badging + "  uses-feature: name='android.hardware.camera'\n")
 

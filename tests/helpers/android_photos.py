@@ -20,6 +20,7 @@ _TURN = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+TWENTY = (3888, 5184)
 HUGE = (16_400, 12_300)
 
 
@@ -66,6 +67,7 @@ def write(folder: Path) -> None:
         "palette.png": encoded(image.quantize(16), "PNG"),
         "transparent.png": encoded(Image.new("RGBA", (40, 40), (255, 0, 0, 90)), "PNG"),
         "large.jpg": encoded(image.resize((3000, 2250)), "JPEG"),
+        "6-twenty.jpg": turned(image.resize(TWENTY), 6, "JPEG"),
         "huge.jpg": encoded(Image.new("L", HUGE, 128), "JPEG", quality=5),
         "cut.jpg": photo[: len(photo) // 3],
         "garbage.jpg": photo[:300] + bytes(500),

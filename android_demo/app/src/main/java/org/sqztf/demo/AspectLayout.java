@@ -22,6 +22,14 @@ public final class AspectLayout extends FrameLayout {
         }
     }
 
+    int ratioWidth() {
+        return ratioWidth;
+    }
+
+    int ratioHeight() {
+        return ratioHeight;
+    }
+
     @Override
     protected void onMeasure(int widthSpec, int heightSpec) {
         int width = MeasureSpec.getSize(widthSpec);

@@ -6,7 +6,6 @@ import org.sqztf.core.SqzPicture;
 /** The pixels of a bitmap, transparency laid on white. */
 final class BitmapPixels implements SqzPicture.Pixels {
     private final Bitmap bitmap;
-    private int[] backwards = new int[0];
 
     BitmapPixels(Bitmap bitmap) {
         this.bitmap = bitmap;
@@ -23,19 +22,10 @@ final class BitmapPixels implements SqzPicture.Pixels {
     }
 
     @Override
-    public void read(int x, int y, int dx, int dy, int count, int[] rgb) {
-        boolean forwards = dx + dy > 0;
-        if (!forwards && backwards.length < count) {
-            backwards = new int[count];
-        }
-        int[] to = forwards ? rgb : backwards;
-        if (dx != 0) {
-            bitmap.getPixels(to, 0, count, forwards ? x : x - count + 1, y, count, 1);
-        } else {
-            bitmap.getPixels(to, 0, 1, x, forwards ? y : y - count + 1, 1, count);
-        }
+    public void read(int x, int y, int count, int[] rgb) {
+        bitmap.getPixels(rgb, 0, count, x, y, count, 1);
         for (int i = 0; i < count; i++) {
-            rgb[i] = SqzPicture.onWhite(forwards ? rgb[i] : backwards[count - 1 - i]);
+            rgb[i] = SqzPicture.onWhite(rgb[i]);
         }
     }
 }

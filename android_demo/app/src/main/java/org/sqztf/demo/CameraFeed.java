@@ -8,7 +8,6 @@ import android.hardware.camera2.CameraCaptureSession;
 import android.hardware.camera2.CameraCharacteristics;
 import android.hardware.camera2.CameraDevice;
 import android.hardware.camera2.CameraManager;
-import android.hardware.camera2.CaptureRequest;
 import android.hardware.camera2.params.StreamConfigurationMap;
 import android.media.Image;
 import android.media.ImageReader;
@@ -19,9 +18,9 @@ import android.util.Size;
 import android.view.Surface;
 import android.view.SurfaceHolder;
 import java.util.Arrays;
-import org.sqztf.core.FrameSize;
 import org.sqztf.core.Orientation;
 import org.sqztf.core.ScreenState.Camera;
+import org.sqztf.core.Zoom;
 
 /** The live camera: shows its picture on a surface and hands frames out. Called from the main thread. */
 final class CameraFeed implements SurfaceHolder.Callback {
@@ -50,7 +49,20 @@ final class CameraFeed implements SurfaceHolder.Callback {
     private CameraDevice device;
     private ImageReader reader;
     private Size size;
+    private CameraControls controls;
+    private CameraRequests requests; // null while none runs
     private boolean configured;
+    private final Runnable freeFocus = new Runnable() {
+        @Override
+        public void run() {
+            if (controls != null) {
+                controls.focusFreely();
+                repeat();
+            }
+        }
+    };
+    private static final long FOCUSED_MILLIS = 4000; // a point stays in focus that long
+
     private volatile int opening; // counts openings, so that callbacks of one that was closed are told apart
 
     CameraFeed(Context context, SurfaceHolder holder, AspectLayout box, Listener listener) {
@@ -59,16 +71,6 @@ final class CameraFeed implements SurfaceHolder.Callback {
         this.box = box;
         this.listener = listener;
         holder.addCallback(this);
-    }
-
-    /** Tell whether the device has a camera. */
-    static boolean any(Context context) {
-        CameraManager manager = (CameraManager) context.getSystemService(Context.CAMERA_SERVICE);
-        try {
-            return manager.getCameraIdList().length > 0;
-        } catch (CameraAccessException | RuntimeException error) {
-            return false;
-        }
     }
 
     /**
@@ -81,7 +83,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
         displayDegrees = degrees;
         int number = ++opening;
         try {
-            String id = choose();
+            String id = Cameras.choose(manager);
             if (id == null) {
                 stopped(number, Camera.NONE);
                 return;
@@ -105,9 +107,84 @@ final class CameraFeed implements SurfaceHolder.Callback {
         return Orientation.ofCamera(sensorDegrees, displayDegrees, front);
     }
 
+    // What can be set while it runs --------------------------------------------------------------------------
+
+    /** Return how far the camera is zoomed in; null where it is closed. */
+    Zoom zoom() {
+        return controls == null ? null : controls.zoom;
+    }
+
+    boolean hasTorch() {
+        return controls != null && controls.hasTorch();
+    }
+
+    boolean torch() {
+        return controls != null && controls.torch();
+    }
+
+    /** Turn the torch on or off. */
+    void torch(boolean on) {
+        if (controls != null) {
+            controls.torch(on);
+            repeat();
+        }
+    }
+
+    /** Zoom in by a factor; 0 goes to the next of a few factors. */
+    void zoomBy(float factor) {
+        if (controls == null) {
+            return;
+        }
+        if (factor == 0) {
+            controls.zoom.next();
+        } else {
+            controls.zoom.by(factor);
+        }
+        repeat();
+    }
+
+    /**
+     * Focus on a point of the upright picture for a while.
+     *
+     * @param x 0 to 1 from its left
+     * @param y 0 to 1 from its top
+     * @return whether the camera can
+     */
+    boolean focus(float x, float y) {
+        if (requests == null || !controls.canFocus()) {
+            return false;
+        }
+        controls.focusOn(x, y, orientation(), size.getWidth(), size.getHeight());
+        main.removeCallbacks(freeFocus);
+        main.postDelayed(freeFocus, FOCUSED_MILLIS);
+        repeat();
+        try {
+            requests.focus();
+            return true;
+        } catch (CameraAccessException | IllegalArgumentException | IllegalStateException error) {
+            return false; // the camera goes on as it was; if it is lost it says so itself
+        }
+    }
+
+    private void repeat() {
+        if (requests == null) {
+            return;
+        }
+        try {
+            requests.repeat();
+        } catch (CameraAccessException error) {
+            stopped(opening, reason(error.getReason()));
+        } catch (IllegalArgumentException | IllegalStateException error) {
+            stopped(opening, Camera.FAILED);
+        }
+    }
+
     /** Close whatever is open. */
     void close() {
         opening++;
+        main.removeCallbacks(freeFocus);
+        controls = null;
+        requests = null;
         if (device != null) {
             device.close();
             device = null;
@@ -137,24 +214,13 @@ final class CameraFeed implements SurfaceHolder.Callback {
         thread.quitSafely();
     }
 
-    private String choose() throws CameraAccessException {
-        String any = null;
-        for (String id : manager.getCameraIdList()) {
-            Integer facing = manager.getCameraCharacteristics(id).get(CameraCharacteristics.LENS_FACING);
-            if (facing != null && facing == CameraCharacteristics.LENS_FACING_BACK) {
-                return id;
-            }
-            any = any == null ? id : any;
-        }
-        return any;
-    }
-
     private void prepare(CameraCharacteristics camera, int number) {
         StreamConfigurationMap map = camera.get(CameraCharacteristics.SCALER_STREAM_CONFIGURATION_MAP);
-        size = map == null ? null : smallest(map.getOutputSizes(ImageFormat.YUV_420_888));
+        size = map == null ? null : Cameras.smallest(map.getOutputSizes(ImageFormat.YUV_420_888));
         if (size == null) {
             throw new IllegalStateException("the camera delivers no YUV frames");
         }
+        controls = new CameraControls(camera);
         Integer sensor = camera.get(CameraCharacteristics.SENSOR_ORIENTATION);
         Integer facing = camera.get(CameraCharacteristics.LENS_FACING);
         sensorDegrees = sensor == null ? 0 : sensor;
@@ -166,18 +232,6 @@ final class CameraFeed implements SurfaceHolder.Callback {
         thread.start();
         reader = ImageReader.newInstance(size.getWidth(), size.getHeight(), ImageFormat.YUV_420_888, 2);
         reader.setOnImageAvailableListener(new Frames(number), new Handler(thread.getLooper()));
-    }
-
-    private static Size smallest(Size[] sizes) {
-        int count = sizes == null ? 0 : sizes.length;
-        int[] widths = new int[count];
-        int[] heights = new int[count];
-        for (int i = 0; i < count; i++) {
-            widths[i] = sizes[i].getWidth();
-            heights[i] = sizes[i].getHeight();
-        }
-        int chosen = FrameSize.choose(widths, heights, FrameSize.WANTED);
-        return chosen < 0 ? null : sizes[chosen];
     }
 
     /** Start the session once the camera is open and the surface has the size of its frames. */
@@ -217,6 +271,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
     @Override
     public void surfaceDestroyed(SurfaceHolder destroyed) {
         configured = false;
+        requests = null;
     }
 
     private void stopped(int number, Camera why) {
@@ -302,31 +357,20 @@ final class CameraFeed implements SurfaceHolder.Callback {
         }
 
         @Override
-        public void onConfigured(CameraCaptureSession session) {
+        public void onConfigured(CameraCaptureSession made) {
             if (number != opening || device == null) {
                 return;
             }
-            try {
-                session.setRepeatingRequest(request(), null, main);
+            requests = new CameraRequests(device, made, controls,
+                    Arrays.asList(holder.getSurface(), reader.getSurface()), main);
+            repeat();
+            if (number == opening) {
                 listener.onRunning();
-            } catch (CameraAccessException error) {
-                stopped(number, reason(error.getReason()));
-            } catch (IllegalArgumentException | IllegalStateException error) {
-                stopped(number, Camera.FAILED);
             }
-        }
-
-        private CaptureRequest request() throws CameraAccessException {
-            CaptureRequest.Builder builder = device.createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW);
-            for (Surface surface : Arrays.asList(holder.getSurface(), reader.getSurface())) {
-                builder.addTarget(surface);
-            }
-            builder.set(CaptureRequest.CONTROL_AF_MODE, CaptureRequest.CONTROL_AF_MODE_CONTINUOUS_PICTURE);
-            return builder.build();
         }
 
         @Override
-        public void onConfigureFailed(CameraCaptureSession session) {
+        public void onConfigureFailed(CameraCaptureSession failed) {
             stopped(number, Camera.FAILED);
         }
     }

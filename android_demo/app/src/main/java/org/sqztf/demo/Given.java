@@ -20,7 +20,7 @@ final class Given {
         try {
             boolean again = (intent.getFlags() & Intent.FLAG_ACTIVITY_LAUNCHED_FROM_HISTORY) != 0; // given long ago
             Object uri = again ? null : address(intent);
-            if (!(uri instanceof Uri) || !ContentResolver.SCHEME_CONTENT.equals(((Uri) uri).getScheme())) {
+            if (!(uri instanceof Uri) || !isContent((Uri) uri)) {
                 return null;
             }
             String type = intent.getType();
@@ -37,5 +37,10 @@ final class Given {
             return intent.getParcelableExtra(Intent.EXTRA_STREAM);
         }
         return Intent.ACTION_VIEW.equals(intent.getAction()) ? intent.getData() : null;
+    }
+
+    /** Tell whether another app provides what is behind an address: a file's could be this app's own. */
+    static boolean isContent(Uri uri) {
+        return ContentResolver.SCHEME_CONTENT.equals(uri.getScheme());
     }
 }

@@ -17,23 +17,28 @@ import android.os.Looper;
 import android.provider.Settings;
 import android.view.SurfaceView;
 import android.view.View;
-import android.view.WindowInsets;
 import android.widget.Toast;
 import java.util.HashMap;
 import java.util.Map;
+import org.sqztf.core.BenchState;
 import org.sqztf.core.ScreenState;
-import org.sqztf.demo.newer.Insets30;
+import org.sqztf.demo.newer.Photos33;
 
 /** The one screen: passes what happens to {@link Session}, and carries out what only an activity can. */
-public final class MainActivity extends Activity implements Session.Shell, CameraFeed.Listener {
+public final class MainActivity extends Activity
+        implements Session.Shell, CameraFeed.Listener, BenchPage.Host {
     private static final int ASK_CAMERA = 1;
     private static final int CHOOSE_PHOTO = 2;
     private static final int CHOOSE_MODEL = 3;
     private static final String SAVED = "screen";
+    private static final String SHEET = "sheet";
 
     private Session session;
     private ScreenView view;
     private CameraFeed feed;
+    private Viewfinder finder;
+    private Sheet sheet;
+    private BenchPage bench;
     private final CameraManager.AvailabilityCallback cameras = new CameraManager.AvailabilityCallback() {
         @Override
         public void onCameraAvailable(String id) {
@@ -63,27 +68,78 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
         if (fresh) {
             session = new Session(this, restored(saved));
         }
-        view = new ScreenView(this, session.screen);
+        view = new ScreenView(this);
         SurfaceView preview = ScreenView.find(this, R.id.preview);
         AspectLayout box = ScreenView.find(this, R.id.preview_box);
         feed = new CameraFeed(this, preview.getHolder(), box, this);
-        findViewById(R.id.photo).setOnClickListener(new View.OnClickListener() {
-            @Override
-            public void onClick(View button) {
-                choosePhoto();
-            }
-        });
+        finder = new Viewfinder(this, feed);
+        bench = new BenchPage(this, this);
         final OwnModels own = new OwnModels(this, session, CHOOSE_MODEL);
-        findViewById(R.id.own_models).setOnClickListener(new View.OnClickListener() {
+        sheet = new Sheet(this, session.screen, new ModelChoices(session.screen), new Sheet.Host() {
             @Override
-            public void onClick(View button) {
+            public void openOwnModels() {
                 own.show();
             }
+
+            @Override
+            public void openBench() {
+                MainActivity.this.openBench();
+            }
         });
-        keepClear(findViewById(R.id.root));
+        Bars.keepClear(findViewById(R.id.root));
+        listen();
+        show(session.screen.state(), null);
+        if (saved != null && saved.getBoolean(SHEET)) {
+            sheet.open();
+        }
+        if (session.bench.isOpen()) {
+            bench.open(session.screen.state(), session.bench.state());
+        }
         if (fresh && saved == null) {
             takeShared(getIntent());
         }
+    }
+
+    private void listen() {
+        onClick(R.id.primary, new Runnable() {
+            @Override
+            public void run() {
+                if (session.screen.state().primary() == ScreenState.Primary.PHOTO) {
+                    choosePhoto();
+                } else {
+                    session.screen.freeze();
+                }
+            }
+        });
+        onClick(R.id.action, new Runnable() {
+            @Override
+            public void run() {
+                session.screen.act();
+            }
+        });
+        onClick(R.id.photo, new Runnable() {
+            @Override
+            public void run() {
+                choosePhoto();
+            }
+        });
+        Runnable open = new Runnable() {
+            @Override
+            public void run() {
+                sheet.open();
+            }
+        };
+        onClick(R.id.controls, open);
+        onClick(R.id.model, open);
+    }
+
+    private void onClick(int id, final Runnable action) {
+        findViewById(id).setOnClickListener(new View.OnClickListener() {
+            @Override
+            public void onClick(View view) {
+                action.run();
+            }
+        });
     }
 
     @Override
@@ -111,6 +167,7 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
             screen.putString(value.getKey(), value.getValue());
         }
         out.putBundle(SAVED, screen);
+        out.putBoolean(SHEET, sheet.isOpen());
     }
 
     @Override
@@ -119,26 +176,34 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
     }
 
     @Override
-    protected void onResume() {
-        super.onResume();
+    protected void onStart() { // in split screen Android before 10 pauses the app that is not touched
+        super.onStart();
         session.attach(this);
         Handler main = new Handler(Looper.getMainLooper());
         manager().registerAvailabilityCallback(cameras, main);
         displayManager().registerDisplayListener(displays, main);
-        session.screen.start(CameraFeed.any(this), permitted(),
+        if (!bench.isOpen()) { // which has the processor for itself
+            begin();
+        }
+    }
+
+    private void begin() {
+        session.screen.start(Cameras.any(this), permitted(),
                 shouldShowRequestPermissionRationale(Manifest.permission.CAMERA));
     }
 
     @Override
-    protected void onPause() {
+    protected void onStop() {
         manager().unregisterAvailabilityCallback(cameras);
         displayManager().unregisterDisplayListener(displays);
         session.screen.stop();
-        super.onPause();
+        super.onStop();
     }
 
     @Override
     protected void onDestroy() {
+        sheet.close();
+        bench.dismiss();
         session.attach(null);
         if (!isChangingConfigurations()) {
             session.close();
@@ -168,38 +233,23 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
         return checkSelfPermission(Manifest.permission.CAMERA) == PackageManager.PERMISSION_GRANTED;
     }
 
-    /** Keep what can be read and touched clear of the system's bars and of cutouts. */
-    private static void keepClear(View root) {
-        root.setOnApplyWindowInsetsListener(new View.OnApplyWindowInsetsListener() {
-            @Override
-            public WindowInsets onApplyWindowInsets(View view, WindowInsets insets) {
-                int[] covered = covered(insets);
-                view.setPadding(covered[0], covered[1], covered[2], covered[3]);
-                return insets;
-            }
-        });
-    }
-
-    @SuppressWarnings("deprecation")
-    private static int[] covered(WindowInsets insets) {
-        if (Build.VERSION.SDK_INT >= 30) {
-            return Insets30.covered(insets);
-        }
-        return new int[] {
-            insets.getSystemWindowInsetLeft(), insets.getSystemWindowInsetTop(),
-            insets.getSystemWindowInsetRight(), insets.getSystemWindowInsetBottom()
-        };
-    }
-
     // Photos -------------------------------------------------------------------------------------------------
 
     private void choosePhoto() {
-        Intent choose = new Intent(Intent.ACTION_GET_CONTENT).setType("image/*").addCategory(Intent.CATEGORY_OPENABLE);
-        try {
-            startActivityForResult(choose, CHOOSE_PHOTO);
-        } catch (ActivityNotFoundException error) { // what the screen says stays true
-            Toast.makeText(this, R.string.message_no_gallery, Toast.LENGTH_LONG).show();
+        for (Intent choose : choosers()) {
+            try {
+                startActivityForResult(choose, CHOOSE_PHOTO);
+                return;
+            } catch (ActivityNotFoundException error) {
+                continue; // the next
+            }
         }
+        Toast.makeText(this, R.string.message_no_gallery, Toast.LENGTH_LONG).show(); // what the screen says stays true
+    }
+
+    private static Intent[] choosers() {
+        Intent files = new Intent(Intent.ACTION_GET_CONTENT).setType("image/*").addCategory(Intent.CATEGORY_OPENABLE);
+        return Build.VERSION.SDK_INT >= 33 ? new Intent[] {Photos33.picker(), files} : new Intent[] {files};
     }
 
     @Override
@@ -259,6 +309,37 @@ public final class MainActivity extends Activity implements Session.Shell, Camer
     @Override
     public void show(ScreenState state, Bitmap still) {
         view.show(state, still);
+        sheet.show(state);
+        finder.show(state.source == ScreenState.Source.LIVE && state.camera == ScreenState.Camera.RUNNING);
+    }
+
+    // The benchmark ------------------------------------------------------------------------------------------
+
+    private void openBench() {
+        session.screen.stop();
+        session.bench.open();
+        bench.open(session.screen.state(), session.bench.state());
+    }
+
+    @Override
+    public void start() {
+        session.startBench();
+    }
+
+    @Override
+    public void stop() {
+        session.bench.stop();
+    }
+
+    @Override
+    public void closed() {
+        session.bench.close();
+        begin();
+    }
+
+    @Override
+    public void showBench(BenchState state) {
+        bench.show(state);
     }
 
     // What the camera tells ----------------------------------------------------------------------------------

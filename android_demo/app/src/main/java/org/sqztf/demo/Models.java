@@ -121,8 +121,7 @@ final class Models {
      * @return its name
      */
     String add(ContentResolver resolver, Uri uri, Session.Engines engines) throws RefusedException {
-        boolean content = ContentResolver.SCHEME_CONTENT.equals(uri.getScheme());
-        try (InputStream stream = content ? resolver.openInputStream(uri) : null) {
+        try (InputStream stream = Given.isContent(uri) ? resolver.openInputStream(uri) : null) {
             if (stream == null) {
                 throw new FileNotFoundException(uri.toString());
             }

@@ -11,9 +11,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
+import org.sqztf.core.BenchJob;
+import org.sqztf.core.BenchState;
 import org.sqztf.core.Classifier;
 import org.sqztf.core.Engine;
 import org.sqztf.core.FrameGate;
@@ -23,6 +26,7 @@ import org.sqztf.core.Screen;
 import org.sqztf.core.ScreenState;
 import org.sqztf.core.ScreenState.Message;
 import org.sqztf.core.SqzModel;
+import org.sqztf.core.Strikes;
 import org.sqztf.core.YuvFrame;
 
 /**
@@ -44,6 +48,8 @@ final class Session implements Screen.Effects {
         void closeCamera();
 
         void show(ScreenState state, Bitmap still);
+
+        void showBench(BenchState state);
     }
 
     /** A frame on its way from the camera to the screen. */
@@ -64,17 +70,21 @@ final class Session implements Screen.Effects {
         }
     };
 
+    private static final int BAD_FRAMES = 15; // borne in a row: half a second
     private static final int FRAMES = 3; // being classified, shown, and on its way to being shown
 
     final Screen screen;
+    final Benchmark bench;
     private final Context context;
     private final Models models;
     private final ExecutorService worker = Executors.newSingleThreadExecutor();
     private final Handler main = new Handler(Looper.getMainLooper());
     private final FrameGate gate = new FrameGate();
+    private final Strikes badFrames = new Strikes(BAD_FRAMES); // on the camera's thread only
     private final ArrayBlockingQueue<Frame> spare = new ArrayBlockingQueue<>(FRAMES);
     private volatile int wanted; // the ticket of frames that are wanted, 0 for none
     private Classifier classifier; // on the worker's thread only
+    private byte[] file; // on the worker's thread only: of the classifier's model
     private Frame shownFrame;
     private Bitmap still;
     private Shell shell;
@@ -87,6 +97,19 @@ final class Session implements Screen.Effects {
             spare.add(new Frame());
         }
         List<String> names = models.names();
+        bench = new Benchmark(worker, new Executor() {
+            @Override
+            public void execute(Runnable action) {
+                onMain(action);
+            }
+        }, new Benchmark.Listener() {
+            @Override
+            public void changed(BenchState state) {
+                if (shell != null) {
+                    shell.showBench(state);
+                }
+            }
+        });
         screen = new Screen(this, names, Runtime.getRuntime().availableProcessors(), saved);
         if (names.isEmpty()) {
             screen.noModels(models.bundled.fault);
@@ -114,6 +137,7 @@ final class Session implements Screen.Effects {
     /** End for good. */
     void close() {
         shell = null;
+        bench.stop();
         closed = true;
         worker.execute(new Runnable() {
             @Override
@@ -137,6 +161,7 @@ final class Session implements Screen.Effects {
         }
         try {
             copy(given, frame, orientation);
+            badFrames.good();
             worker.execute(new Runnable() {
                 @Override
                 public void run() {
@@ -150,7 +175,10 @@ final class Session implements Screen.Effects {
                 | OutOfMemoryError error) {
             spare.add(frame);
             gate.leave();
-            cameraFailed(); // its frames are shorter than it says, or too large
+            if (badFrames.fault()) { // it is shorter than it says, or too large
+                badFrames.good();
+                cameraFailed();
+            }
         }
     }
 
@@ -280,7 +308,8 @@ final class Session implements Screen.Effects {
         String what = "";
         try {
             Models.Opened found = source.open();
-            classifier = new Classifier(found.model, engines.open(found.file, found.model, threads, fast));
+            file = found.file;
+            classifier = new Classifier(found.model, engines.open(file, found.model, threads, fast));
         } catch (SqzModel.ModelException error) {
             why = Message.of(error.fault);
             what = Texts.of(error);
@@ -314,15 +343,15 @@ final class Session implements Screen.Effects {
     }
 
     private void classifyStill(final int ticket, String uri) {
-        try {
-            final Stills.Photo photo = Stills.read(context.getContentResolver(), Uri.parse(uri));
+        try (Stills.Photo photo = Stills.read(context.getContentResolver(), Uri.parse(uri))) {
             final Bitmap shown = Stills.shown(photo.bitmap, photo.orientation);
-            final Classifier.Result result = classifier == null ? null
-                    : classifier.classify(new BitmapPixels(photo.bitmap), photo.orientation);
+            final String reducedFrom = photo.reducedFrom;
+            final Classifier.Result result =
+                    classifier == null ? null : classifier.classify(photo.pixels, photo.orientation);
             onMain(new Runnable() {
                 @Override
                 public void run() {
-                    showPhoto(ticket, shown, photo.reducedFrom, result);
+                    showPhoto(ticket, shown, reducedFrom, result);
                 }
             });
         } catch (Stills.PhotoException error) {
@@ -341,6 +370,24 @@ final class Session implements Screen.Effects {
             @Override
             public void run() {
                 screen.photoFailed(ticket, why, what);
+            }
+        });
+    }
+
+    // The benchmark ------------------------------------------------------------------------------------------
+
+    /** Measure the model that is loaded. */
+    void startBench() {
+        final int threads = screen.state().threads;
+        bench.start(new BenchJob.Loaded() {
+            @Override
+            public SqzModel model() {
+                return classifier == null ? null : classifier.model;
+            }
+
+            @Override
+            public Engine open(boolean fast) {
+                return engines.open(file, classifier.model, threads, fast);
             }
         });
     }

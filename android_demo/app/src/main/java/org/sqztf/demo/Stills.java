@@ -18,17 +18,30 @@ import org.sqztf.core.SqzPicture;
 /** Photos from other apps, and bitmaps to show. */
 final class Stills {
 
-    /** A decoded photo, as it is stored, and how it must be turned. */
-    static final class Photo {
+    /** A photo as it is stored, and how it must be turned. */
+    static final class Photo implements AutoCloseable {
+        /** All of it, perhaps reduced; enough to be shown. */
         final Bitmap bitmap;
+        /** What is classified: every pixel of it, unless it was reduced. */
+        final SqzPicture.Pixels pixels;
         final int orientation;
         /** Its size where it was reduced, otherwise empty. */
         final String reducedFrom;
+        private final PhotoBands bands;
 
-        Photo(Bitmap bitmap, int orientation, String reducedFrom) {
+        Photo(Bitmap bitmap, PhotoBands bands, int orientation, String reducedFrom) {
             this.bitmap = bitmap;
+            this.bands = bands;
+            pixels = bands == null ? new BitmapPixels(bitmap) : bands.pixels();
             this.orientation = orientation;
             this.reducedFrom = reducedFrom;
+        }
+
+        @Override
+        public void close() {
+            if (bands != null) {
+                bands.close();
+            }
         }
     }
 
@@ -59,22 +72,31 @@ final class Stills {
             if (width < 1 || height < 1) {
                 throw new PhotoException(Message.PHOTO_UNREADABLE, "");
             }
-            options.inSampleSize = PhotoSize.step(width, height);
-            if (options.inSampleSize == 0) {
+            int step = PhotoSize.step(width, height);
+            if (step == 0) {
                 throw new PhotoException(Message.PHOTO_TOO_LARGE, width + " × " + height);
             }
+            int orientation = orientation(resolver, uri);
+            PhotoBands bands = step == 1 ? null : bands(resolver, uri);
             options.inJustDecodeBounds = false;
+            options.inSampleSize = bands == null ? step : PhotoSize.shownStep(width, height, SHOWN);
             Bitmap bitmap = decode(resolver, uri, options);
             if (bitmap == null) {
                 throw new PhotoException(Message.PHOTO_UNREADABLE,
                         options.outMimeType == null ? "" : options.outMimeType);
             }
-            String reduced = options.inSampleSize > 1 ? width + " × " + height : "";
-            return new Photo(bitmap, orientation(resolver, uri), reduced);
+            return new Photo(bitmap, bands, orientation, step > 1 && bands == null ? width + " × " + height : "");
         } catch (IOException | RuntimeException error) { // providers are other apps: they throw what they like
             throw new PhotoException(Message.PHOTO_UNREADABLE, Texts.of(error));
         } catch (OutOfMemoryError error) {
             throw new PhotoException(Message.PHOTO_TOO_LARGE, Texts.of(error));
+        }
+    }
+
+    /** Return what decodes a large photo in bands; null where its format cannot be. */
+    private static PhotoBands bands(ContentResolver resolver, Uri uri) throws IOException {
+        try (InputStream stream = open(resolver, uri)) {
+            return PhotoBands.open(stream);
         }
     }
 
@@ -102,6 +124,9 @@ final class Stills {
     }
 
     private static InputStream open(ContentResolver resolver, Uri uri) throws IOException {
+        if (!Given.isContent(uri)) {
+            throw new IOException(uri.getScheme() + ":");
+        }
         InputStream stream = resolver.openInputStream(uri);
         if (stream == null) {
             throw new FileNotFoundException(uri.toString());
@@ -145,7 +170,7 @@ final class Stills {
         int[] row = new int[width];
         Bitmap bitmap = Bitmap.createBitmap(width, frame.height(), Bitmap.Config.ARGB_8888);
         for (int y = 0; y < frame.height(); y++) {
-            frame.read(0, y, 1, 0, width, row);
+            frame.read(0, y, width, row);
             bitmap.setPixels(row, 0, width, 0, y, width, 1);
         }
         return shown(bitmap, orientation);

@@ -3,6 +3,7 @@ package org.sqztf.demo;
 import android.content.Context;
 import android.content.res.Resources;
 import android.text.format.Formatter;
+import org.sqztf.core.Latency;
 import org.sqztf.core.ModelStore;
 import org.sqztf.core.ScreenState;
 
@@ -21,6 +22,70 @@ final class Texts {
             return resources.getString(camera);
         }
         return state.modelReady ? "" : resources.getString(R.string.loading);
+    }
+
+    /** Return what stands in place of answers, or before them where they are a guess; may be empty. */
+    static String hint(Resources resources, ScreenState state) {
+        if (state.foundNothing()) {
+            return resources.getString(R.string.nothing);
+        }
+        if (!state.answers.isEmpty()) {
+            return state.isGuess() ? resources.getString(R.string.guess) : "";
+        }
+        boolean live = state.source == ScreenState.Source.LIVE && state.camera == ScreenState.Camera.RUNNING;
+        return resources.getString(live ? R.string.hint_live : R.string.hint_empty);
+    }
+
+    /** Return what a picture took; empty before the first run. */
+    static String latency(Resources resources, Latency.Summary[] times) {
+        if (times == null) {
+            return "";
+        }
+        Latency.Summary all = times[Latency.TOTAL];
+        int text = all.runs == 0 ? R.string.latency_one
+                : all.p90 == Latency.NONE ? R.string.latency : R.string.latency_p90;
+        return resources.getString(text, all.median / 1e6, times[Latency.PREPROCESS].median / 1e6,
+                times[Latency.INFERENCE].median / 1e6, all.p90 / 1e6);
+    }
+
+    /** Return the picture that stands where there is none. */
+    static int icon(ScreenState state) {
+        if (state.source != ScreenState.Source.LIVE) {
+            return state.isTrouble() ? R.drawable.ic_broken : R.drawable.ic_photo;
+        }
+        switch (state.camera) {
+            case DENIED:
+            case NONE:
+            case IN_USE:
+            case FAILED:
+                return R.drawable.ic_camera_off;
+            default:
+                return R.drawable.ic_camera;
+        }
+    }
+
+    /** Return the label of the largest button. */
+    static int primary(ScreenState.Primary primary) {
+        switch (primary) {
+            case FREEZE:
+                return R.string.freeze;
+            case LIVE:
+                return R.string.live;
+            default:
+                return R.string.photo;
+        }
+    }
+
+    /** Return the picture on it. */
+    static int primaryIcon(ScreenState.Primary primary) {
+        switch (primary) {
+            case FREEZE:
+                return R.drawable.ic_freeze;
+            case LIVE:
+                return R.drawable.ic_camera;
+            default:
+                return R.drawable.ic_photo;
+        }
     }
 
     /** Return what an error says, or what it is where it says nothing. */

@@ -8,14 +8,19 @@ import static org.junit.Assert.assertTrue;
 import static org.robolectric.Shadows.shadowOf;
 
 import android.Manifest;
+import android.app.Dialog;
 import android.content.Intent;
 import android.content.pm.ActivityInfo;
 import android.content.pm.PackageManager;
+import android.os.Build;
 import android.os.Bundle;
+import android.os.Looper;
 import android.provider.Settings;
 import android.util.Size;
 import android.view.View;
-import android.widget.Spinner;
+import android.view.ViewGroup;
+import android.widget.RadioButton;
+import android.widget.TextView;
 import org.junit.Before;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -23,7 +28,10 @@ import org.robolectric.Robolectric;
 import org.robolectric.android.controller.ActivityController;
 import org.robolectric.annotation.Config;
 import org.robolectric.annotation.GraphicsMode;
+import org.robolectric.shadows.ShadowDialog;
 import org.robolectric.shadows.ShadowToast;
+import org.sqztf.core.BenchState;
+import org.sqztf.core.Latency;
 import org.sqztf.core.ScreenState;
 
 /** The app on the oldest and on a new Android: permission, camera, coming and going. */
@@ -104,14 +112,85 @@ public class AppTest {
     }
 
     @Test
-    public void aChoiceIsNotUndoneByAFrameShownMeanwhile() throws Exception {
+    public void aModelIsChosenInTheSheet() throws Exception {
         Phone.needModels(2);
         MainActivity activity = start();
-        Spinner models = activity.findViewById(R.id.model);
-        models.setOnItemSelectedListener(null); // it is told of a touch later; Robolectric's spinner tells at once
-        models.setSelection(1);
-        activity.show(state(activity), null);
-        assertEquals(1, models.getSelectedItemPosition());
+        activity.findViewById(R.id.controls).performClick();
+        Dialog sheet = ShadowDialog.getLatestDialog();
+        ViewGroup rows = sheet.findViewById(R.id.models);
+        assertEquals(state(activity).models.size(), rows.getChildCount());
+        rows.getChildAt(1).performClick();
+        assertEquals(1, state(activity).model);
+        assertFalse(((RadioButton) rows.getChildAt(0)).isChecked());
+        assertTrue(((RadioButton) rows.getChildAt(1)).isChecked());
+        assertEquals(state(activity).models.get(1), Phone.text(activity, R.id.model));
+    }
+
+    @Test
+    public void kernelsAndThreadsAreChosenInTheSheet() throws Exception {
+        Phone.needModels(1);
+        MainActivity activity = start();
+        activity.findViewById(R.id.model).performClick();
+        Dialog sheet = ShadowDialog.getLatestDialog();
+        sheet.findViewById(R.id.exact).performClick();
+        assertFalse(state(activity).fast);
+        Phone.settle(activity);
+        assertFalse(sheet.findViewById(R.id.threads).isEnabled()); // there is one only
+        sheet.findViewById(R.id.fast).performClick();
+        assertTrue(state(activity).fast);
+        assertEquals(activity.getString(R.string.threads, state(activity).threads),
+                ((TextView) sheet.findViewById(R.id.threads_heading)).getText().toString());
+    }
+
+    @Test
+    public void theSheetStaysOpenWhenTheDeviceIsTurned() {
+        ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class).setup();
+        controller.get().findViewById(R.id.controls).performClick();
+        Dialog before = ShadowDialog.getLatestDialog();
+        controller.recreate();
+        assertFalse(before.isShowing());
+        assertTrue(ShadowDialog.getLatestDialog().isShowing());
+    }
+
+    @Test
+    public void bothKernelsAreMeasuredAndTheResultShared() throws Exception {
+        Phone.needModels(1);
+        ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class).setup();
+        MainActivity activity = controller.get();
+        Phone.settle(activity);
+        activity.findViewById(R.id.controls).performClick();
+        ShadowDialog.getLatestDialog().findViewById(R.id.benchmark).performClick();
+        Dialog page = ShadowDialog.getLatestDialog();
+        page.findViewById(R.id.run).performClick();
+        Phone.settle(activity);
+        BenchState measured = activity.session().bench.state();
+        assertEquals("", measured.fault);
+        assertTrue(measured.times(BenchState.FAST)[Latency.TOTAL].runs >= Latency.FEWEST);
+        assertTrue(measured.ratio() > 0);
+        controller.recreate(); // what was measured stays
+        page = ShadowDialog.getLatestDialog();
+        page.findViewById(R.id.share).performClick();
+        Intent chooser = shadowOf(controller.get()).getNextStartedActivity();
+        Intent sent = chooser.getParcelableExtra(Intent.EXTRA_INTENT);
+        String text = sent.getStringExtra(Intent.EXTRA_TEXT);
+        assertTrue(text, text.contains(state(activity).models.get(0)) && text.contains("p90"));
+        page.cancel();
+        shadowOf(Looper.getMainLooper()).idle();
+        assertFalse(controller.get().session().bench.isOpen());
+    }
+
+    @Test
+    public void theCameraIsClosedWhileTheBenchmarkIsShown() throws Exception {
+        Phone.addCamera(new Size(640, 480));
+        Phone.allowCamera();
+        MainActivity activity = start();
+        activity.onRunning();
+        activity.findViewById(R.id.controls).performClick();
+        ShadowDialog.getLatestDialog().findViewById(R.id.benchmark).performClick();
+        assertEquals(ScreenState.Camera.OFF, state(activity).camera);
+        ShadowDialog.getLatestDialog().cancel();
+        shadowOf(Looper.getMainLooper()).idle();
+        assertEquals(ScreenState.Camera.OPENING, state(activity).camera);
     }
 
     @Test
@@ -125,6 +204,21 @@ public class AppTest {
         assertTrue(preview.getKeepScreenOn());
         activity.session().screen.photo(Phone.PHOTO.toString());
         assertFalse(preview.getKeepScreenOn());
+    }
+
+    @Test
+    public void theCameraRunsOnBesideAnotherAppThatIsTouched() throws Exception {
+        Phone.addCamera(new Size(640, 480));
+        Phone.allowCamera();
+        ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class).setup();
+        Phone.settle(controller.get());
+        controller.get().onRunning();
+        controller.pause(); // as Android before 10 does in split screen
+        assertEquals(ScreenState.Camera.RUNNING, state(controller.get()).camera);
+        controller.resume();
+        assertEquals(ScreenState.Camera.RUNNING, state(controller.get()).camera);
+        controller.pause().stop();
+        assertEquals(ScreenState.Camera.OFF, state(controller.get()).camera);
     }
 
     @Test
@@ -194,7 +288,9 @@ public class AppTest {
         MainActivity activity = start();
         activity.findViewById(R.id.photo).performClick();
         Intent chooser = shadowOf(activity).getNextStartedActivityForResult().intent;
-        assertEquals(Intent.ACTION_GET_CONTENT, chooser.getAction());
+        boolean picker = Build.VERSION.SDK_INT >= 33;
+        assertEquals(picker ? "android.provider.action.PICK_IMAGES" : Intent.ACTION_GET_CONTENT, chooser.getAction());
+        assertEquals("image/*", chooser.getType());
         shadowOf(activity).receiveResult(chooser, MainActivity.RESULT_OK, new Intent().setData(Phone.PHOTO));
         assertEquals(ScreenState.Source.PHOTO, state(activity).source);
         shadowOf(activity).receiveResult(chooser, MainActivity.RESULT_CANCELED, null);

@@ -13,6 +13,7 @@ import org.junit.runner.RunWith;
 import org.robolectric.Robolectric;
 import org.robolectric.annotation.Config;
 import org.robolectric.annotation.GraphicsMode;
+import org.sqztf.core.Answers;
 import org.sqztf.core.ScreenState;
 import org.sqztf.core.SqzModel;
 
@@ -51,7 +52,10 @@ public class KernelsEndToEndTest {
             ScreenState state = activity.session().screen.state();
             assertEquals(state.detail, fast, state.fast);
             String[] words = lines.get(photo).split(" ");
-            assertEquals(state.detail, words.length / 2, state.answers.size());
+            int shown = state.answers.size();
+            assertTrue(state.detail, shown > 0 && shown <= words.length / 2);
+            boolean whole = shown == words.length / 2;
+            assertTrue(whole || Double.parseDouble(words[2 * shown + 1]) < Answers.THRESHOLD + tolerance);
             for (int i = 0; i < state.answers.size(); i++) {
                 SqzModel.Answer answer = state.answers.get(i);
                 String what = photo + ": " + lines.get(photo) + ", answer " + i + ": " + answer.index;

@@ -32,6 +32,7 @@ import org.robolectric.android.controller.ActivityController;
 import org.robolectric.annotation.Config;
 import org.robolectric.annotation.GraphicsMode;
 import org.robolectric.shadows.ShadowAlertDialog;
+import org.robolectric.shadows.ShadowDialog;
 import org.sqztf.core.Engine;
 import org.sqztf.core.ModelStore;
 import org.sqztf.core.ScreenState;
@@ -197,7 +198,8 @@ public class OwnModelsTest {
     @Test
     public void theListShowsEachAndRemovesOne() throws Exception {
         MainActivity activity = start(view(put("a.tflite", file(SAMPLE + ".tflite"))));
-        activity.findViewById(R.id.own_models).performClick();
+        activity.findViewById(R.id.controls).performClick();
+        ShadowDialog.getLatestDialog().findViewById(R.id.own_models).performClick();
         AlertDialog list = ShadowAlertDialog.getLatestAlertDialog();
         String line = list.getListView().getAdapter().getItem(0).toString();
         assertTrue(line, line.startsWith("a\n") && line.contains("81.3 %") && line.contains("B"));
@@ -207,7 +209,8 @@ public class OwnModelsTest {
         assertTrue(activity.session().ownModels().isEmpty());
         assertFalse(state(activity).models.contains("a"));
         assertEquals(0, state(activity).model);
-        activity.findViewById(R.id.own_models).performClick();
+        activity.findViewById(R.id.controls).performClick();
+        ShadowDialog.getLatestDialog().findViewById(R.id.own_models).performClick();
         ShadowAlertDialog.getLatestAlertDialog().getButton(AlertDialog.BUTTON_POSITIVE).performClick();
         Phone.settle(activity);
         Intent chooser = shadowOf(activity).getNextStartedActivityForResult().intent;

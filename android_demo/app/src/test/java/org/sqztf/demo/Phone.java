@@ -11,6 +11,7 @@ import android.content.Intent;
 import android.graphics.Bitmap;
 import android.graphics.Canvas;
 import android.graphics.ImageFormat;
+import android.graphics.Rect;
 import android.graphics.drawable.BitmapDrawable;
 import android.hardware.camera2.CameraCharacteristics;
 import android.hardware.camera2.CameraManager;
@@ -57,7 +58,8 @@ final class Phone {
         return shown == null ? null : shown.getBitmap();
     }
 
-    static void addCamera(Size... sizes) {
+    /** Return what the added camera says of itself. */
+    static CameraCharacteristics addCamera(Size... sizes) {
         CameraCharacteristics back = ShadowCameraCharacteristics.newCameraCharacteristics();
         shadowOf(back).set(CameraCharacteristics.LENS_FACING, CameraCharacteristics.LENS_FACING_BACK);
         shadowOf(back).set(CameraCharacteristics.SENSOR_ORIENTATION, 90);
@@ -69,6 +71,17 @@ final class Phone {
             shadowOf(back).set(CameraCharacteristics.SCALER_STREAM_CONFIGURATION_MAP, map.build());
         }
         shadowOf((CameraManager) application().getSystemService(Context.CAMERA_SERVICE)).addCamera("0", back);
+        return back;
+    }
+
+    /** Add a camera with a torch, zoom and a lens that moves. */
+    static void addAbleCamera() {
+        CameraCharacteristics back = addCamera(new Size(640, 480));
+        shadowOf(back).set(CameraCharacteristics.CONTROL_AF_AVAILABLE_MODES, new int[] {0, 1, 4});
+        shadowOf(back).set(CameraCharacteristics.CONTROL_MAX_REGIONS_AF, 1);
+        shadowOf(back).set(CameraCharacteristics.FLASH_INFO_AVAILABLE, true);
+        shadowOf(back).set(CameraCharacteristics.SENSOR_INFO_ACTIVE_ARRAY_SIZE, new Rect(0, 0, 4000, 3000));
+        shadowOf(back).set(CameraCharacteristics.SCALER_AVAILABLE_MAX_DIGITAL_ZOOM, 8f);
     }
 
     static void allowCamera() {
@@ -103,17 +116,20 @@ final class Phone {
     }
 
     /** Write what the screen shows as a PNG file, if a folder for it is named. */
-    static Bitmap screenshot(MainActivity activity, String name) throws IOException {
-        View root = activity.getWindow().getDecorView();
+    static Bitmap screenshot(View root, String name) throws IOException {
         Bitmap bitmap = Bitmap.createBitmap(root.getWidth(), root.getHeight(), Bitmap.Config.ARGB_8888);
         root.draw(new Canvas(bitmap));
+        write(bitmap, name);
+        return bitmap;
+    }
+
+    static void write(Bitmap bitmap, String name) throws IOException {
         String folder = System.getProperty("sqz.screens");
         if (folder != null) {
             try (FileOutputStream file = new FileOutputStream(new File(folder, name + ".png"))) {
                 bitmap.compress(Bitmap.CompressFormat.PNG, 100, file);
             }
         }
-        return bitmap;
     }
 
     /** Visits every view that is shown. */

@@ -12,11 +12,18 @@ public final class Classifier {
         public final List<SqzModel.Answer> answers;
         public final long preprocessNanos;
         public final long inferenceNanos;
+        /** What reached the model: left, top, right, bottom as fractions of the upright picture's sides. */
+        public final float[] seen;
+        /** When it was done, in nanoseconds of {@link System#nanoTime}. */
+        public final long doneNanos;
 
-        public Result(List<SqzModel.Answer> answers, long preprocessNanos, long inferenceNanos) {
+        public Result(List<SqzModel.Answer> answers, long preprocessNanos, long inferenceNanos, float[] seen,
+                long doneNanos) {
             this.answers = answers;
             this.preprocessNanos = preprocessNanos;
             this.inferenceNanos = inferenceNanos;
+            this.seen = seen;
+            this.doneNanos = doneNanos;
         }
     }
 
@@ -60,7 +67,12 @@ public final class Classifier {
         long done = System.nanoTime();
         output.rewind();
         output.get(scores);
-        return new Result(model.top(scores, ANSWERS), ready - start, done - ready);
+        return new Result(model.top(scores, ANSWERS), ready - start, done - ready, seen(pixels, orientation), done);
+    }
+
+    private float[] seen(SqzPicture.Pixels pixels, int orientation) {
+        boolean lying = orientation >= 5 && orientation <= 8;
+        return lying ? picture.seen(pixels.height(), pixels.width()) : picture.seen(pixels.width(), pixels.height());
     }
 
     /** Return the output bytes of the last picture, one for each class; they change with the next one. */

@@ -42,10 +42,9 @@ public final class PackedPixels implements SqzPicture.Pixels {
     }
 
     @Override
-    public void read(int x, int y, int dx, int dy, int count, int[] rgb) {
-        int step = dy * rowStride + dx * channels;
+    public void read(int x, int y, int count, int[] rgb) {
         int at = y * rowStride + x * channels;
-        for (int i = 0; i < count; i++, at += step) {
+        for (int i = 0; i < count; i++, at += channels) {
             rgb[i] = pixel(at);
         }
     }

@@ -25,4 +25,17 @@ public final class PhotoSize {
         }
         return 0;
     }
+
+    /**
+     * Return the step to decode with what is only to be shown: a power of two that leaves the longer side at least as long.
+     *
+     * @param longer the longer side to be shown
+     */
+    public static int shownStep(int width, int height, int longer) {
+        int step = 1;
+        while (Math.max(width, height) / (2 * step) >= longer) {
+            step *= 2;
+        }
+        return step;
+    }
 }

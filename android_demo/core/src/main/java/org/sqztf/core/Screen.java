@@ -70,6 +70,8 @@ public final class Screen {
     private int modelTicket;
     private int pictureTicket;
     private List<SqzModel.Answer> answers = Collections.emptyList();
+    private Classifier.Result last;
+    private final Smoother smoother = new Smoother();
     private Message message;
     private String detail = "";
 
@@ -328,7 +330,7 @@ public final class Screen {
             return;
         }
         modelReady = false;
-        answers = Collections.emptyList();
+        forgetAnswers();
         latency.clear();
         say(null, "");
         modelTicket++;
@@ -381,7 +383,8 @@ public final class Screen {
     /** A frame or photo was classified. */
     public void result(int ticket, Classifier.Result result) {
         if (ticket == pictureTicket && modelReady && source != Source.FROZEN) {
-            answers = result.answers;
+            last = result;
+            answers = source == Source.LIVE ? smoother.add(result.answers, result.doneNanos) : result.answers;
             latency.add(result.preprocessNanos, result.inferenceNanos);
             if (message == Message.PHOTO_READING) {
                 say(null, "");
@@ -394,7 +397,7 @@ public final class Screen {
     public void engineFailed(int ticket, String what) {
         if (ticket == pictureTicket) {
             modelReady = false;
-            answers = Collections.emptyList();
+            forgetAnswers();
             say(Message.ENGINE_FAILED, what);
             show();
         }
@@ -402,8 +405,9 @@ public final class Screen {
 
     /** Freeze the live picture, or go back to it. */
     public void freeze() {
-        if (source == Source.LIVE && camera == Camera.RUNNING && !answers.isEmpty()) {
+        if (source == Source.LIVE && camera == Camera.RUNNING && last != null) {
             source = Source.FROZEN;
+            answers = last.answers; // of the frame that is shown, not of those before
             effects.keepFrame();
             effects.closeCamera();
             camera = Camera.OFF;
@@ -437,9 +441,15 @@ public final class Screen {
     /** Forget what belongs to the picture of before. */
     private void forget() {
         effects.dropPicture();
-        answers = Collections.emptyList();
+        forgetAnswers();
         latency.clear(); // a photo of another size takes another time
         pictureTicket++;
+    }
+
+    private void forgetAnswers() {
+        answers = Collections.emptyList();
+        last = null;
+        smoother.clear();
     }
 
     /** The photo was decoded at a fraction of its size. */
@@ -476,11 +486,8 @@ public final class Screen {
 
     /** Return what is shown now. */
     public ScreenState state() {
-        Latency.Summary[] times = {
-            latency.of(Latency.PREPROCESS), latency.of(Latency.INFERENCE), latency.of(Latency.TOTAL)
-        };
         return new ScreenState(source, camera, models, model, modelReady, threads, maxThreads, fast,
-                answers, latency.count() == 0 ? null : times, message, detail);
+                Answers.shown(answers), latency.all(), last == null ? null : last.seen, message, detail);
     }
 
     private void show() {

@@ -35,6 +35,16 @@ public final class ScreenState {
         RETRY_MODEL
     }
 
+    /** What the largest button does. */
+    public enum Primary {
+        /** Keep the camera's picture. */
+        FREEZE,
+        /** Return to the camera. */
+        LIVE,
+        /** Choose a photo. */
+        PHOTO
+    }
+
     /** What is wrong or worth saying, besides the camera. */
     public enum Message {
         NO_MODEL,
@@ -85,18 +95,20 @@ public final class ScreenState {
     public final int maxThreads;
     /** Whether the fast kernels run (XNNPACK), which round as it does; otherwise those of a microcontroller. */
     public final boolean fast;
-    /** Best first; empty while nothing has been classified. */
+    /** Those worth showing, best first; empty while nothing has been classified and where nothing was recognised. */
     public final List<SqzModel.Answer> answers;
     /** By stage of {@link Latency}; null before the first run. */
     public final Latency.Summary[] latency;
+    /** What reaches the model: left, top, right, bottom as fractions of the picture; null before the first run. */
+    public final float[] seen;
     /** Null where there is nothing to say. */
     public final Message message;
     /** What exactly was received and expected; may be empty. */
     public final String detail;
 
     ScreenState(Source source, Camera camera, List<String> models, int model, boolean modelReady, int threads,
-            int maxThreads, boolean fast, List<SqzModel.Answer> answers, Latency.Summary[] latency, Message message,
-            String detail) {
+            int maxThreads, boolean fast, List<SqzModel.Answer> answers, Latency.Summary[] latency, float[] seen,
+            Message message, String detail) {
         this.source = source;
         this.camera = camera;
         this.models = Collections.unmodifiableList(models);
@@ -107,6 +119,7 @@ public final class ScreenState {
         this.fast = fast;
         this.answers = Collections.unmodifiableList(answers);
         this.latency = latency;
+        this.seen = seen;
         this.message = message;
         this.detail = detail;
     }
@@ -119,6 +132,41 @@ public final class ScreenState {
     /** Tell whether the message is about nothing that went wrong and may give way to another. */
     public boolean isNote() {
         return message == Message.FAST_ONLY || message == Message.EXACT_ONLY;
+    }
+
+    /** Tell whether what is said went wrong; all else is said in a neutral colour. */
+    public boolean isTrouble() {
+        if (message == null || isNote()) { // a note gives way to what the camera has to say
+            return source == Source.LIVE && camera == Camera.FAILED;
+        }
+        return message != Message.MODEL_READING && message != Message.PHOTO_READING && message != Message.PHOTO_REDUCED;
+    }
+
+    /** Tell whether there is a picture to look at: the camera's or one that stands still. */
+    public boolean hasPicture() {
+        if (source == Source.LIVE) {
+            return camera == Camera.RUNNING;
+        }
+        return message != Message.PHOTO_READING && message != Message.PHOTO_UNREADABLE
+                && message != Message.PHOTO_TOO_LARGE;
+    }
+
+    /** Tell whether a picture was classified and no class was found in it. */
+    public boolean foundNothing() {
+        return latency != null && answers.isEmpty();
+    }
+
+    /** Tell whether the best answer is a guess. */
+    public boolean isGuess() {
+        return !answers.isEmpty() && answers.get(0).probability < Answers.SURE;
+    }
+
+    /** Return what the largest button does now. */
+    public Primary primary() {
+        if (source == Source.LIVE) {
+            return camera == Camera.RUNNING ? Primary.FREEZE : Primary.PHOTO;
+        }
+        return camera == Camera.NONE ? Primary.PHOTO : Primary.LIVE;
     }
 
     /** Return what the button for trouble does now. */

@@ -1,6 +1,7 @@
 package org.sqztf.core;
 
 import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
 import java.util.Arrays;
 
 /**
@@ -12,7 +13,7 @@ import java.util.Arrays;
  */
 public final class SqzPicture {
 
-    /** Pixels that can be read along lines. */
+    /** Pixels that can be read row by row. */
     public interface Pixels {
         /** Return the width in pixels. */
         int width();
@@ -21,16 +22,15 @@ public final class SqzPicture {
         int height();
 
         /**
-         * Read pixels along a row or a column.
+         * Read pixels of a row, from left to right. No row is asked for twice for one picture; they are asked for from the top
+         * down or from the bottom up.
          *
          * @param x column of the first pixel
-         * @param y row of the first pixel
-         * @param dx step from a pixel to the next: (1, 0), (−1, 0), (0, 1) or (0, −1)
-         * @param dy see dx
+         * @param y the row
          * @param count how many
          * @param rgb takes one pixel an element, 0x..RRGGBB; what stands above is ignored
          */
-        void read(int x, int y, int dx, int dy, int count, int[] rgb);
+        void read(int x, int y, int count, int[] rgb);
     }
 
     private static final int COEFFICIENT_BITS = 22;
@@ -40,6 +40,9 @@ public final class SqzPicture {
     private final int rowValues;
     private final int[] sums;
     private final int[] row;
+    private final int[][] columns; // of a picture that lies on its side: those that are being summed
+    private final ArrayDeque<int[]> spare = new ArrayDeque<>();
+    private int spareValues;
     private int[] line = new int[0];
     private Taps across = new Taps(1, 1, 0, 1);
     private Taps down = new Taps(1, 1, 0, 1);
@@ -50,6 +53,7 @@ public final class SqzPicture {
         rowValues = model.width * model.channels;
         row = new int[rowValues];
         sums = new int[model.height * rowValues];
+        columns = new int[model.width][];
     }
 
     /**
@@ -60,17 +64,105 @@ public final class SqzPicture {
      * @param input takes height × width × channels bytes from its start; its position and limit do not change
      */
     public void write(Pixels pixels, int orientation, ByteBuffer input) {
-        Upright upright = new Upright(pixels, orientation);
-        int[] box = crop(upright.width, upright.height);
+        Lines lines = new Lines(pixels, orientation);
+        int[] box = crop(lines.width, lines.height);
         prepare(box[2], box[3]);
         Arrays.fill(sums, 0);
-        int first = 0;
-        for (int y = down.begin(0); y < down.end(model.height - 1); y++) {
-            upright.readRow(box[0], box[1] + y, box[2], line);
-            resizeRow();
-            first = addRow(y, first);
+        if (lines.lying) {
+            addColumns(lines, box);
+        } else {
+            addRows(lines, box);
         }
         finish(input);
+    }
+
+    private void addRows(Lines rows, int[] box) {
+        int first = 0;
+        for (int y = down.begin(0); y < down.end(model.height - 1); y++) {
+            rows.read(box[1] + y, box[0], box[2], line);
+            if (model.channels == 1) {
+                resizeGreyRow();
+            } else {
+                resizeColourRow();
+            }
+            first = addRow(y, first);
+        }
+    }
+
+    /** Sum the columns of the input from stored rows, which are columns of the upright picture. */
+    private void addColumns(Lines stored, int[] box) {
+        Arrays.fill(columns, null);
+        int first = 0;
+        int next = 0;
+        for (int x = across.begin(0); x < across.end(model.width - 1); x++) {
+            stored.read(box[0] + x, box[1], box[3], line);
+            if (model.channels == 1) {
+                toGrey(down.begin(0), down.end(model.height - 1));
+            }
+            for (; next < model.width && across.begin(next) <= x; next++) {
+                columns[next] = takeColumn(box[3] * model.channels);
+            }
+            for (int i = first; i < next; i += 2) {
+                addColumns(x, i, Math.min(i + 1, next - 1));
+            }
+            for (; first < next && across.end(first) == x + 1; first++) {
+                resizeColumn(first, columns[first]);
+                spare.push(columns[first]);
+            }
+        }
+    }
+
+    private int[] takeColumn(int values) {
+        if (values != spareValues) {
+            spare.clear();
+            spareValues = values;
+        }
+        int[] column = spare.isEmpty() ? new int[values] : spare.pop();
+        Arrays.fill(column, ROUND);
+        return column;
+    }
+
+    /** Add a line to two columns, or to one where they are the same; most lines count for two. */
+    private void addColumns(int x, int i, int j) {
+        int[] one = columns[i];
+        int[] other = columns[j];
+        int c = across.coefficients[across.start[i] + x - across.begin(i)];
+        int d = i == j ? 0 : across.coefficients[across.start[j] + x - across.begin(j)];
+        int from = down.begin(0);
+        int to = down.end(model.height - 1);
+        if (model.channels == 1) {
+            for (int y = from; y < to; y++) {
+                one[y] += c * line[y];
+                other[y] += d * line[y];
+            }
+            return;
+        }
+        for (int y = from, at = 3 * from; y < to; y++, at += 3) {
+            int p = line[y];
+            int red = p >> 16 & 0xFF;
+            int green = p >> 8 & 0xFF;
+            int blue = p & 0xFF;
+            one[at] += c * red;
+            one[at + 1] += c * green;
+            one[at + 2] += c * blue;
+            other[at] += d * red;
+            other[at + 1] += d * green;
+            other[at + 2] += d * blue;
+        }
+    }
+
+    private void resizeColumn(int x, int[] column) {
+        int channels = model.channels;
+        for (int at = channels * down.begin(0); at < channels * down.end(model.height - 1); at++) {
+            column[at] = Math.min(255, column[at] >> COEFFICIENT_BITS);
+        }
+        for (int i = 0; i < model.height; i++) {
+            for (int j = down.begin(i), k = down.start[i]; j < down.end(i); j++, k++) {
+                for (int channel = 0; channel < channels; channel++) {
+                    sums[(i * model.width + x) * channels + channel] += down.coefficients[k] * column[j * channels + channel];
+                }
+            }
+        }
     }
 
     /**
@@ -89,6 +181,23 @@ public final class SqzPicture {
         int w = wide ? (int) Math.max(1, height * a / b) : width;
         int h = wide ? height : (int) Math.max(1, width * b / a);
         return new int[] {(width - w) / 2, (height - h) / 2, w, h};
+    }
+
+    /**
+     * Return the part of a picture that reaches the model: left, top, right, bottom as fractions of its sides.
+     *
+     * @param width width of the upright picture
+     * @param height height of the upright picture
+     */
+    public float[] seen(int width, int height) {
+        int[] box = crop(width, height);
+        float x = (float) box[2] / model.resizeWidth;
+        float y = (float) box[3] / model.resizeHeight;
+        float left = box[0] + x * ((model.resizeWidth - model.width) / 2);
+        float top = box[1] + y * ((model.resizeHeight - model.height) / 2);
+        return new float[] {
+            left / width, top / height, (left + x * model.width) / width, (top + y * model.height) / height
+        };
     }
 
     /**
@@ -112,9 +221,8 @@ public final class SqzPicture {
             }
 
             @Override
-            public void read(int x, int y, int dx, int dy, int count, int[] rgb) {
-                int step = dy * width + dx;
-                for (int i = 0, at = y * width + x; i < count; i++, at += step) {
+            public void read(int x, int y, int count, int[] rgb) {
+                for (int i = 0, at = y * width + x; i < count; i++, at++) {
                     rgb[i] = onWhite(argb[at]);
                 }
             }
@@ -135,8 +243,9 @@ public final class SqzPicture {
     }
 
     private void prepare(int width, int height) {
-        if (line.length < width) {
-            line = new int[width];
+        int longer = Math.max(width, height);
+        if (line.length < longer) {
+            line = new int[longer];
         }
         if (across.inputs != width || across.outputs != model.resizeWidth) {
             across = new Taps(width, model.resizeWidth, (model.resizeWidth - model.width) / 2, model.width);
@@ -146,20 +255,15 @@ public final class SqzPicture {
         }
     }
 
-    private void resizeRow() {
-        if (model.channels == 1) {
-            resizeGreyRow();
-        } else {
-            resizeColourRow();
+    private void toGrey(int from, int to) {
+        for (int i = from; i < to; i++) {
+            int p = line[i];
+            line[i] = (77 * (p >> 16 & 0xFF) + 150 * (p >> 8 & 0xFF) + 29 * (p & 0xFF) + 128) >> 8;
         }
     }
 
     private void resizeGreyRow() {
-        int from = across.begin(0);
-        for (int x = from; x < across.end(model.width - 1); x++) {
-            int p = line[x];
-            line[x] = (77 * (p >> 16 & 0xFF) + 150 * (p >> 8 & 0xFF) + 29 * (p & 0xFF) + 128) >> 8;
-        }
+        toGrey(across.begin(0), across.end(model.width - 1));
         for (int i = 0; i < model.width; i++) {
             int sum = ROUND;
             for (int j = across.begin(i), k = across.start[i]; j < across.end(i); j++, k++) {
@@ -263,48 +367,33 @@ public final class SqzPicture {
         }
     }
 
-    /** Reads rows of the picture as it should be seen. */
-    private static final class Upright {
+    /** Stored rows as rows of the upright picture or, where it lies on its side, as its columns. */
+    private static final class Lines {
         final int width;
         final int height;
+        /** Whether a line is a column of the upright picture. */
+        final boolean lying;
         private final Pixels pixels;
-        private final int orientation;
+        private final boolean lastFirst;
+        private final boolean backwards;
 
-        Upright(Pixels pixels, int orientation) {
+        Lines(Pixels pixels, int orientation) {
             this.pixels = pixels;
-            this.orientation = orientation;
-            boolean turned = orientation >= 5 && orientation <= 8;
-            width = turned ? pixels.height() : pixels.width();
-            height = turned ? pixels.width() : pixels.height();
+            lying = orientation >= 5 && orientation <= 8;
+            width = lying ? pixels.height() : pixels.width();
+            height = lying ? pixels.width() : pixels.height();
+            lastFirst = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+            backwards = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
         }
 
-        void readRow(int x, int y, int count, int[] rgb) {
-            int right = pixels.width() - 1;
-            int bottom = pixels.height() - 1;
-            switch (orientation) {
-                case 2:
-                    pixels.read(right - x, y, -1, 0, count, rgb);
-                    break;
-                case 3:
-                    pixels.read(right - x, bottom - y, -1, 0, count, rgb);
-                    break;
-                case 4:
-                    pixels.read(x, bottom - y, 1, 0, count, rgb);
-                    break;
-                case 5:
-                    pixels.read(y, x, 0, 1, count, rgb);
-                    break;
-                case 6:
-                    pixels.read(y, bottom - x, 0, -1, count, rgb);
-                    break;
-                case 7:
-                    pixels.read(right - y, bottom - x, 0, -1, count, rgb);
-                    break;
-                case 8:
-                    pixels.read(right - y, x, 0, 1, count, rgb);
-                    break;
-                default:
-                    pixels.read(x, y, 1, 0, count, rgb);
+        /** Read a line from {@code start} on, both counted in the upright picture. */
+        void read(int number, int start, int count, int[] rgb) {
+            int stored = lastFirst ? pixels.height() - 1 - number : number;
+            pixels.read(backwards ? pixels.width() - start - count : start, stored, count, rgb);
+            for (int i = 0, j = count - 1; backwards && i < j; i++, j--) {
+                int held = rgb[i];
+                rgb[i] = rgb[j];
+                rgb[j] = held;
             }
         }
     }

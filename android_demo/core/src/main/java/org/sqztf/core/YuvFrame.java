@@ -80,13 +80,12 @@ public final class YuvFrame implements SqzPicture.Pixels {
     }
 
     @Override
-    public void read(int x, int y, int dx, int dy, int count, int[] rgb) {
+    public void read(int x, int y, int count, int[] rgb) {
         int halfWidth = (width + 1) / 2;
         for (int i = 0; i < count; i++) {
-            int column = x + i * dx;
-            int row = y + i * dy;
-            int chroma = (row >> 1) * halfWidth + (column >> 1);
-            int l = (luma[row * width + column] & 0xFF) << 16;
+            int column = x + i;
+            int chroma = (y >> 1) * halfWidth + (column >> 1);
+            int l = (luma[y * width + column] & 0xFF) << 16;
             int u = (blue[chroma] & 0xFF) - 128;
             int v = (red[chroma] & 0xFF) - 128;
             int r = clip(l + 91881 * v + 32768 >> 16);

@@ -1,10 +1,13 @@
 package org.sqztf.core;
 
+import static org.junit.Assert.assertArrayEquals;
 import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertThrows;
 import static org.junit.Assume.assumeNotNull;
 
 import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.Random;
 import org.junit.Before;
 import org.junit.Test;
 
@@ -52,11 +55,58 @@ public class ClassifierTest {
             }
 
             @Override
-            public void read(int x, int y, int dx, int dy, int count, int[] rgb) {
+            public void read(int x, int y, int count, int[] rgb) {
                 throw new IllegalStateException("the bitmap is recycled");
             }
         };
         assertEquals(IllegalStateException.class,
                 assertThrows(RuntimeException.class, () -> classifier.classify(recycled, 1)).getClass());
+    }
+
+    @Test
+    public void aPictureInBandsGivesTheSameInput() {
+        Random random = new Random(3);
+        int[] argb = new int[37 * 53];
+        for (int i = 0; i < argb.length; i++) {
+            argb[i] = 0xFF000000 | random.nextInt(1 << 24);
+        }
+        SqzPicture.Pixels whole = SqzPicture.of(argb, 37, 53);
+        SqzPicture.Pixels banded = new BandedPixels(37, 53, 37 * 10, (y, rows) ->
+                SqzPicture.of(Arrays.copyOfRange(argb, 37 * y, 37 * (y + rows)), 37, rows));
+        SqzPicture picture = new SqzPicture(model);
+        for (int orientation = 1; orientation <= 8; orientation++) {
+            assertArrayEquals(input(picture, whole, orientation), input(picture, banded, orientation));
+        }
+    }
+
+    private byte[] input(SqzPicture picture, SqzPicture.Pixels pixels, int orientation) {
+        ByteBuffer input = ByteBuffer.allocate(model.input.bytes());
+        picture.write(pixels, orientation, input);
+        return input.array();
+    }
+
+    @Test
+    public void whatReachesTheModelIsToldOfTheUprightPicture() {
+        Classifier classifier = new Classifier(model, new Still());
+        SqzPicture.Pixels wide = new PackedPixels(new byte[800], 40, 20, 40, 1);
+        float[] seen = classifier.classify(wide, 1).seen;
+        float[] turned = classifier.classify(wide, 6).seen;
+        float[] box = new SqzPicture(model).seen(40, 20);
+        assertArrayEquals(box, seen, 0);
+        assertArrayEquals(new SqzPicture(model).seen(20, 40), turned, 0);
+    }
+
+    /** An engine that does nothing. */
+    private static final class Still implements Engine {
+        @Override
+        public void run(ByteBuffer input, ByteBuffer output) {}
+
+        @Override
+        public boolean fast() {
+            return true;
+        }
+
+        @Override
+        public void close() {}
     }
 }

@@ -87,8 +87,10 @@ public class ScreenModelsTest {
         start();
         screen.modelReading();
         assertEquals(Message.MODEL_READING, screen.state().message);
+        assertFalse(screen.state().isTrouble());
         screen.modelRefused(Message.MODEL_DAMAGED, "why");
         assertEquals(Message.MODEL_DAMAGED, screen.state().message);
+        assertTrue(screen.state().isTrouble());
         assertTrue(screen.state().modelReady);
         assertEquals(ScreenState.Action.NONE, screen.state().action());
     }

@@ -16,6 +16,7 @@ import org.junit.Test;
 import org.sqztf.core.ScreenState.Action;
 import org.sqztf.core.ScreenState.Camera;
 import org.sqztf.core.ScreenState.Message;
+import org.sqztf.core.ScreenState.Primary;
 import org.sqztf.core.ScreenState.Source;
 
 /** The whole behaviour of the app: permission, camera, models, photos, coming and going. */
@@ -23,7 +24,11 @@ public class ScreenTest {
     private static final List<String> MODELS = Arrays.asList("imagenet", "digits");
     private static final List<SqzModel.Answer> ANSWERS =
             Collections.singletonList(new SqzModel.Answer(3, "crane", 0.5f));
-    private static final Classifier.Result RESULT = new Classifier.Result(ANSWERS, 1_000_000, 2_000_000);
+    private static final Classifier.Result RESULT = result(ANSWERS, 0);
+
+    private static Classifier.Result result(List<SqzModel.Answer> answers, long nanos) {
+        return new Classifier.Result(answers, 1_000_000, 2_000_000, new float[] {0.1f, 0, 0.9f, 1}, nanos);
+    }
 
     private final List<String> asked = new ArrayList<>();
     private ScreenState shown;
@@ -231,7 +236,7 @@ public class ScreenTest {
         screen.modelLoaded(modelTicket, fastAsked);
         screen.photo("content://photo");
         screen.result(photoTicket, RESULT);
-        assertEquals(ANSWERS, shown.answers);
+        assertEquals("[3 crane 0.5]", shown.answers.toString());
         assertFalse(taken().contains("permission"));
     }
 
@@ -296,7 +301,7 @@ public class ScreenTest {
         runLive();
         int old = screen.frameTicket();
         screen.result(old, RESULT);
-        assertEquals(ANSWERS, shown.answers);
+        assertEquals("[3 crane 0.5]", shown.answers.toString());
         screen.chooseModel(1);
         assertEquals(Arrays.asList("load 1 4 true"), taken());
         assertTrue(shown.answers.isEmpty());
@@ -305,7 +310,7 @@ public class ScreenTest {
         screen.result(old, RESULT);
         assertTrue(shown.answers.isEmpty());
         screen.result(screen.frameTicket(), RESULT);
-        assertEquals(ANSWERS, shown.answers);
+        assertEquals("[3 crane 0.5]", shown.answers.toString());
     }
 
     @Test
@@ -403,6 +408,115 @@ public class ScreenTest {
     }
 
     @Test
+    public void classesThatWereNotFoundAreNotListed() {
+        runLive();
+        List<SqzModel.Answer> sure = Arrays.asList(new SqzModel.Answer(7, "cat", 0.99f),
+                new SqzModel.Answer(0, "tench", 0), new SqzModel.Answer(1, "goldfish", 0));
+        screen.result(screen.frameTicket(), result(sure, 0));
+        assertEquals("[7 cat 0.99]", shown.answers.toString());
+        assertFalse(shown.isGuess());
+        screen.photo("content://a");
+        screen.result(photoTicket, result(sure, 0));
+        assertEquals("[7 cat 0.99]", shown.answers.toString());
+        assertFalse(shown.foundNothing());
+        screen.photo("content://b");
+        screen.result(photoTicket, result(sure.subList(1, 3), 0));
+        assertTrue(shown.answers.isEmpty());
+        assertTrue(shown.foundNothing());
+        screen.photo("content://c");
+        assertFalse(shown.foundNothing());
+    }
+
+    @Test
+    public void whatReachesTheModelIsShown() {
+        runLive();
+        assertEquals(null, shown.seen);
+        screen.result(screen.frameTicket(), RESULT);
+        assertEquals(0.9f, shown.seen[2], 0);
+        screen.chooseModel(1);
+        assertEquals(null, shown.seen);
+    }
+
+    @Test
+    public void onlyWhatWentWrongIsToldAsTrouble() {
+        screen.start(true, true, false);
+        assertFalse(shown.isTrouble());
+        for (Camera why : new Camera[] {Camera.IN_USE, Camera.NONE}) {
+            screen.cameraStopped(why);
+            assertFalse(shown.isTrouble());
+            screen.act();
+        }
+        begin();
+        screen.start(true, true, false);
+        screen.cameraStopped(Camera.FAILED);
+        assertTrue(shown.isTrouble());
+        begin();
+        runLive();
+        screen.photo("content://a");
+        assertFalse(shown.isTrouble()); // it is being read
+        screen.photoReduced(photoTicket, "1 × 1");
+        assertFalse(shown.isTrouble());
+        screen.photoFailed(photoTicket, Message.PHOTO_UNREADABLE, "");
+        assertTrue(shown.isTrouble());
+        screen.chooseFast(false);
+        screen.modelLoaded(modelTicket, true);
+        screen.freeze(); // back to the camera
+        assertFalse(shown.isTrouble());
+        screen.cameraRunning();
+        screen.chooseFast(false);
+        screen.modelLoaded(modelTicket, true);
+        assertTrue(shown.isNote());
+        assertFalse(shown.isTrouble());
+        screen.cameraStopped(Camera.FAILED);
+        assertTrue(shown.isTrouble());
+        screen.chooseThreads(2);
+        screen.modelFailed(modelTicket, Message.MODEL_DAMAGED, "");
+        assertTrue(shown.isTrouble());
+    }
+
+    @Test
+    public void theLargestButtonDoesWhatIsLikelyWanted() {
+        screen.start(true, false, false);
+        assertEquals(Primary.PHOTO, shown.primary());
+        screen.permission(true, false);
+        screen.cameraRunning();
+        assertEquals(Primary.FREEZE, shown.primary());
+        screen.photo("content://a");
+        assertEquals(Primary.LIVE, shown.primary());
+        begin();
+        screen.start(false, false, false);
+        assertEquals(Primary.PHOTO, shown.primary());
+        screen.photo("content://a");
+        assertEquals(Primary.PHOTO, shown.primary());
+    }
+
+    @Test
+    public void thereIsAPictureWhereTheCameraRunsOrAPhotoWasRead() {
+        screen.start(true, true, false);
+        assertFalse(shown.hasPicture());
+        screen.modelLoaded(modelTicket, fastAsked);
+        screen.cameraRunning();
+        assertTrue(shown.hasPicture());
+        screen.photo("content://a");
+        assertFalse(shown.hasPicture());
+        screen.result(photoTicket, RESULT);
+        assertTrue(shown.hasPicture());
+        screen.photoFailed(photoTicket, Message.PHOTO_TOO_LARGE, "");
+        assertFalse(shown.hasPicture());
+    }
+
+    @Test
+    public void liveAnswersAreSteadyAndAFrozenFramesItsOwn() {
+        runLive();
+        screen.result(screen.frameTicket(), result(ANSWERS, 0));
+        List<SqzModel.Answer> other = Collections.singletonList(new SqzModel.Answer(4, "heron", 0.51f));
+        screen.result(screen.frameTicket(), result(other, 30_000_000));
+        assertEquals("crane", shown.answers.get(0).label);
+        screen.freeze();
+        assertEquals("[4 heron 0.51]", shown.answers.toString());
+    }
+
+    @Test
     public void latencyIsOfTheSourceThatIsShown() {
         runLive();
         screen.result(screen.frameTicket(), RESULT);
@@ -430,8 +544,8 @@ public class ScreenTest {
         screen.freeze();
         assertEquals(Arrays.asList("keep", "close"), taken());
         assertEquals(Source.FROZEN, shown.source);
-        screen.result(ticket, new Classifier.Result(Collections.<SqzModel.Answer>emptyList(), 1, 1));
-        assertEquals(ANSWERS, shown.answers);
+        screen.result(ticket, result(Collections.<SqzModel.Answer>emptyList(), 1));
+        assertEquals("[3 crane 0.5]", shown.answers.toString());
         screen.freeze();
         assertEquals(Arrays.asList("open"), taken());
         assertEquals(Source.LIVE, shown.source);
@@ -469,7 +583,7 @@ public class ScreenTest {
         assertFalse(screen.wants(first));
         assertTrue(screen.wants(photoTicket));
         screen.result(photoTicket, RESULT);
-        assertEquals(ANSWERS, shown.answers);
+        assertEquals("[3 crane 0.5]", shown.answers.toString());
     }
 
     @Test
@@ -537,7 +651,7 @@ public class ScreenTest {
         screen.photoReduced(photoTicket, "16320 × 12240");
         screen.result(photoTicket, RESULT);
         assertEquals(Message.PHOTO_REDUCED, shown.message);
-        assertEquals(ANSWERS, shown.answers);
+        assertEquals("[3 crane 0.5]", shown.answers.toString());
     }
 
     // The end of the process ---------------------------------------------------------------------------------

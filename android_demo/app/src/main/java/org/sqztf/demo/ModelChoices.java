@@ -1,0 +1,42 @@
+package org.sqztf.demo;
+
+import android.view.View;
+import android.view.ViewGroup;
+import android.widget.RadioButton;
+import org.sqztf.core.Screen;
+import org.sqztf.core.ScreenState;
+
+/** The models of the package, one row each. */
+final class ModelChoices implements ModelList {
+    private final Screen screen;
+
+    ModelChoices(Screen screen) {
+        this.screen = screen;
+    }
+
+    @Override
+    public void show(ViewGroup place, ScreenState state) {
+        while (place.getChildCount() < state.models.size()) {
+            addRow(place, place.getChildCount());
+        }
+        int left = state.models.size();
+        place.removeViews(left, place.getChildCount() - left);
+        for (int i = 0; i < state.models.size(); i++) {
+            RadioButton row = (RadioButton) place.getChildAt(i);
+            row.setText(state.models.get(i));
+            row.setChecked(i == state.model);
+        }
+    }
+
+    private void addRow(ViewGroup place, final int index) {
+        View.inflate(place.getContext(), R.layout.choice, place);
+        View row = place.getChildAt(index);
+        row.setSaveEnabled(false);
+        row.setOnClickListener(new View.OnClickListener() {
+            @Override
+            public void onClick(View view) {
+                screen.chooseModel(index);
+            }
+        });
+    }
+}
