@@ -68,7 +68,7 @@ def assemble(
     small = for_microcontroller(int8)
     arena = _arena(run, made, small)
     _write_tflm(out / TFLM_FOLDER, made, small, arena)
-    compiled = _write_c(out / C_FOLDER, int8, labels)
+    compiled = write_c(out / C_FOLDER, int8, labels)
     describe(run, made, pretrained, out)
     return Assembled(arena, compiled)
 
@@ -123,8 +123,11 @@ def _write_tflm(folder: Path, made: Made, model: bytes, arena: interpreters.Aren
     _write_texts(folder, texts)
 
 
-def _write_c(folder: Path, model: bytes, labels: tuple[str, ...]) -> dict[str, Any]:
-    """Compile the model to C that streams rows; return what it takes."""
+def write_c(folder: Path, model: bytes, labels: tuple[str, ...]) -> dict[str, Any]:
+    """Compile the model to C that streams rows; return what it takes.
+
+    NAME.h holds the model's hash, so what changes the file has to be followed by this.
+    """
     with translated(ConversionError, "the int8 model cannot be compiled to C"):
         compilation = analyse(model)
         tools = {"tools": f"sqz-tf {__version__}", "model": INT8}
@@ -141,6 +144,6 @@ def _write_c(folder: Path, model: bytes, labels: tuple[str, ...]) -> dict[str, A
 
 
 def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -43,6 +43,7 @@ def no_more_than_a_guess(scores: np.ndarray, labels: np.ndarray, names: Sequence
     guessed, how = counts.max() / len(labels), f"always {names[int(counts.argmax())]}"
     if not counts.all():
         guessed, how = 1 / len(names), "by lot"
-    if wilson_interval(right, len(labels))[0] > guessed:
+    halved = len(labels) - right <= (1 - guessed) * len(labels) / 2  # of a rare class the interval says little
+    if halved or wilson_interval(right, len(labels))[0] > guessed:
         return ""
     return f"right on {right} of {len(labels)} held-out pictures, hardly more than guesses ({how}: {guessed:.1%})"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from converters.tflite.writer import with_accuracy
-from sqz_tf.artifact.exported import INT8, NUMBERS, UINT8, best_answers
+from sqz_tf.artifact.exported import C_FOLDER, INT8, NUMBERS, UINT8, best_answers
 from sqz_tf.network.pretrained import Pretrained
 from sqz_tf.parity.verdict import ParityReport, judge
-from sqz_tf.pipeline.assemble import Assembled, assemble, describe
+from sqz_tf.pipeline.assemble import Assembled, assemble, describe, write_c
 from sqz_tf.pipeline.convert import convert
 from sqz_tf.pipeline.figures import Result, figures, held_out_labels
 from sqz_tf.pipeline.packing import pack, too_much_lost
@@ -56,6 +56,7 @@ def _judged(
     for name in (INT8, UINT8):  # whose answers are the same
         model = (out / name).read_bytes()
         (out / name).write_bytes(with_accuracy(model, parity.accuracy["int8"].top1, len(data.splits["test"])))
+    write_c(out / C_FOLDER, (out / INT8).read_bytes(), data.classes)
     return assembled, parity
 
 

@@ -283,8 +283,16 @@ def test_outputs_in_another_order_are_refused_and_the_order_is_told() -> None:
         ([1] * 30, [0] * 15 + [2] * 15, r"\(by lot: 33.3%\)"),
         ([0] * 10 + [1] * 10 + [2] * 10, [0] * 10 + [1] * 10 + [2] * 10, ""),
         ([0] * 28 + [1] * 2, [0] * 30, ""),
+        ([0] * 97 + [1] * 2 + [2], [0] * 97 + [1] * 2 + [2], ""),
     ],
-    ids=["by lot", "one answer to all", "classes that are not there", "right", "right, one class"],
+    ids=[
+        "by lot",
+        "one answer to all",
+        "classes that are not there",
+        "right",
+        "right, one class",
+        "right, rare classes",
+    ],
 )
 def test_a_network_that_guesses_is_told(answers: list[int], labels: list[int], told: str) -> None:
     said = no_more_than_a_guess(np.eye(3)[answers], np.array(labels), CLASSES[:3])
