@@ -291,7 +291,7 @@ def test_outputs_in_another_order_are_refused_and_the_order_is_told() -> None:
         "classes that are not there",
         "right",
         "right, one class",
-        "right, rare classes",
+        "rare classes",
     ],
 )
 def test_a_network_that_guesses_is_told(answers: list[int], labels: list[int], told: str) -> None:
