@@ -91,11 +91,12 @@ def require_name(name: str) -> None:
 
 
 def _files(exports: Sequence[Path]) -> dict[str, bytes]:
+    names = [absolute(export).name for export in exports]
+    if doubled := next((name for name in names if names.count(name) > 1), ""):
+        raise OutputError(f"two folders are called {doubled}", expected="different names: the app shows them")
     models: dict[str, bytes] = {}
-    for export in exports:
-        name, path = absolute(export).name, export / INT8
-        if name in models:
-            raise OutputError(f"two folders are called {name}", expected="different names: the app shows them")
+    for name, export in zip(names, exports, strict=True):
+        path = export / INT8
         if not path.is_file():
             raise OutputError(f"there is no {path}", expected="an output folder of python -m sqz_tf.export")
         refuse_foreign(path, expected="what an export wrote")
@@ -103,8 +104,8 @@ def _files(exports: Sequence[Path]) -> dict[str, bytes]:
     with translated(OutputError, "the app cannot take the models", fix="export them again"):
         files = android_assets(models)
     texts = {
-        absolute(export).name: _read(export, LICENCE, _MOST_LICENCE)
-        for export in exports
+        name: _read(export, LICENCE, _MOST_LICENCE)
+        for name, export in zip(names, exports, strict=True)
         if os.path.lexists(export / LICENCE)
     }
     return {**files, **{f"{FOLDER}/{name}.licence.txt": text for name, text in texts.items()}}
