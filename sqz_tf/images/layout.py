@@ -14,6 +14,7 @@ from sqz_tf.images.split_names import (
     folded,
     foreign_split,
     is_plain,
+    refuse_slips,
     resolved,
     shown,
     split_of,
@@ -28,7 +29,7 @@ from sqz_tf.images.unclear import (
     refuse_mixture,
     refuse_nested,
     refuse_same_folders,
-    refuse_several_sets,
+    several_sets,
 )
 
 NOT_CLASSES = frozenset(
@@ -42,6 +43,8 @@ MASKS = frozenset(
     )
 )
 """Names of folders that hold, without blanks and lines, what belongs to the pictures of another."""
+_MAY_BE_CLASSES = frozenset({"hr", "lr", "gt", "target", "targets", "input", "inputs", "original", "originals"})
+"""Names of the above and below that, by themselves, need the same files in both folders."""
 _PICTURES = NOT_CLASSES | {"input", "inputs", "original", "originals", "leftimg8bit", "lr"}
 
 
@@ -112,16 +115,16 @@ def _recognised(tree: Tree, pictures: Sequence[str], folders: Iterable[str], bas
     others = [top for top in tops if top not in kinds]
     if deep:
         refuse_mixture(tree, deep, others)
-        refuse_nested(tree, [top for top in deep if all_splits(tree, joined(base, top))])
+        refuse_nested(tree, {top: kinds[top] for top in deep if all_splits(tree, joined(base, top))})
         return _splits(tree, pictures, folders, base, kinds, notes)
     if kinds:
         refuse_flat_splits(tree, kinds, others)
         notes.append(f"warning: {shown(kinds)} taken for a class: there are pictures and no class folders in it")
     if inside := _splits_inside(tree, base, tops):
-        _refuse_masks(tree, tops)
-        refuse_several_sets(tree, base, tops)
+        _refuse_masks(tree, base, tops, pictures)
+        notes += several_sets(tree, base, tops)
         return _inside(pictures, base, inside, notes)
-    _refuse_masks(tree, tops)
+    _refuse_masks(tree, base, tops, pictures)
     refuse_same_folders(tree, base, tops)
     refuse_foreign_splits(tree, base, kinds, others)
     if foreign := [top for top in others if foreign_split(top)]:
@@ -164,14 +167,28 @@ def _suffix(text: str) -> str:
     return f" ({text})" if text else ""
 
 
-def _refuse_masks(tree: Tree, tops: Sequence[str]) -> None:
-    plain = {re.sub("[-_ ]", "", top.casefold()) for top in tops}
-    if plain & MASKS and plain & _PICTURES and plain <= MASKS | _PICTURES:
-        raise DataError(
-            f"{tree.where} has {shown(tops)}: pictures and their masks or labels, as for segmentation or detection",
-            expected="a folder for each class",
-            fix="cut the objects out into class folders, or give --splits none if these names are the classes",
-        )
+def _refuse_masks(tree: Tree, base: str, tops: Sequence[str], pictures: Sequence[str]) -> None:
+    plain = {re.sub("[-_ ]", "", top.casefold()): top for top in tops}
+    names = plain.keys()
+    if not (names & MASKS and names & _PICTURES and names <= MASKS | _PICTURES):
+        return
+    masks, others = ([joined(base, plain[name]) for name in sorted(names & kind)] for kind in (MASKS, _PICTURES))
+    if names <= _MAY_BE_CLASSES and not any(_same_files(pictures, each, other) for each in masks for other in others):
+        return
+    raise DataError(
+        f"{tree.where} has {shown(tops)}: pictures and their masks or labels, as for segmentation or detection",
+        expected="a folder for each class",
+        fix="cut the objects out into class folders, or give --splits none if these names are the classes",
+    )
+
+
+def _same_files(pictures: Sequence[str], folder: str, other: str) -> bool:
+    """Tell whether most pictures of one of two folders are called, but for their endings, like some of the other's."""
+    stems = [
+        {name[len(place) :].rpartition(".")[0] for name in pictures if name.startswith(place)}
+        for place in (f"{folder}/", f"{other}/")
+    ]
+    return 2 * len(stems[0] & stems[1]) > min(map(len, stems))
 
 
 def _classes(pictures: Sequence[str], folders: Iterable[str], base: str, notes: list[str]) -> Layout:
@@ -182,11 +199,18 @@ def _said_splits(tree: Tree, base: str, said: Mapping[str, str]) -> dict[str, st
     """Return the splits of the folders on top, whose names may be spelt in another case or form of Unicode."""
     tops = tree.within(base)
     spelt = {folded(top): top for top in tops} | {top: top for top in tops}
-    kinds = {spelt.get(name) or spelt.get(folded(name), name): kind for name, kind in said.items()}
+    names = {name: spelt.get(name) or spelt.get(folded(name), name) for name in said}
+    kinds = {top: said[name] for name, top in names.items()}
     if missing := sorted(set(kinds) - set(tops)):
+        refuse_slips(missing)
         raise DataError(
             f"{tree.where} has no folder {shown(missing)} with pictures",
             expected=f"--splits to name some of {shown(tops, 9)}",
+        )
+    if twice := [name for name, top in names.items() if said[name] != kinds[top]]:
+        raise DataError(
+            f"--splits puts one folder, {names[twice[0]]}, into two splits, as {shown(names)}",
+            expected=f"one split for each of {shown(tops, 9)}",
         )
     return {top: kinds.get(top, UNLABELLED) for top in tops}
 
@@ -217,8 +241,9 @@ def _splits(
             f"{tree.where} has no class folders in {shown(used)}", expected="a folder for each class in each split"
         )
     layout = _gathered(pictures, folders, nodes, notes)
-    named = sorted({label for _, label in layout.places.values() if is_plain(label) and split_of(label) != UNLABELLED})
-    doubt = (f"warning: {shown(named)} inside splits taken for a class",) if named else ()
+    labels = {label for _, label in layout.places.values()}
+    named = all(is_plain(label) and split_of(label) != UNLABELLED for label in labels)
+    doubt = (f"warning: {shown(labels)} inside splits taken for a class",) if named else ()
     return replace(layout, notes=(*layout.notes, *doubt))
 
 

@@ -41,11 +41,13 @@ _FOREIGN = {
     "训练|訓練|学習|學習|학습|훈련",
     "validation": "validaci[óo]n|valida[çc][ãa]o|validazione|validierungs?|walidacja|walidacyjn[yae]|do[ğg]rulama|"
     "валидаци(?:я|онн(?:ая|ый|ое|ые))|проверочн(?:ая|ый|ое|ые)|验证|驗證|検証|검증",
-    "test": "pruebas?|essais?|testes?|pr[üu]f(?:ung)?s?|testow[yae]|тесты?|тестов(?:ая|ый|ое|ые)|测试|測試|テスト|시험|테스트",
+    "test": "pruebas?|essais?|testes?|pr[üu]f(?:ung)?s?|testow[yae]|"
+    "тесты?|тестов(?:ая|ый|ое|ые)|测试|測試|テスト|시험|테스트",
 }
 _WHOLE = {
     kind: re.compile(f"(?:(?:{_BEFORE})(?:de|di|d)?)?(?:{words})(?:{_BEHIND})?") for kind, words in _FOREIGN.items()
 }
+_SLIP = re.compile(r",\s*(\w*\s*=.*|)$")
 _NEXT_SPLIT = re.compile(f",(?=\\s*(?:{'|'.join(PLAIN)})\\s*=)", re.IGNORECASE)  # a folder's name may have commas
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -75,8 +77,8 @@ def is_plain(name: str) -> bool:
 def foreign_split(name: str) -> str | None:
     """Return the split that a whole name means in some other language: a reason to ask, not to take it for one.
 
-    >>> foreign_split("Entrenamiento"), foreign_split("测试集"), foreign_split("Prüfdaten"), foreign_split("Prüfplakette")
-    ('train', 'test', 'test', None)
+    >>> foreign_split("Entrenamiento"), foreign_split("测试集"), foreign_split("Prüfplakette")
+    ('train', 'test', None)
     """
     word = "".join(_words(name))
     return next((kind for kind, words in _WHOLE.items() if words.fullmatch(word)), None)
@@ -121,11 +123,26 @@ def parse_splits(text: str) -> dict[str, str] | None:
         word, equals, name = part.partition("=")
         split, name = PLAIN.get(word.strip().lower(), ""), name.strip().strip("/")
         if not equals or not split or not name or said.setdefault(name, split) != split:
-            raise ConfigError(
-                f"--splits has {part!r}",
-                expected="none, or train=FOLDER,validation=FOLDER,test=FOLDER with one or more of them",
-            )
+            raise _no_splits(part)
     return said
+
+
+def refuse_slips(names: Iterable[str]) -> None:
+    """Refuse what looks like a word that is no split, or like a comma too many, in names that no folder has.
+
+    Raises:
+      ConfigError: one does, such as `A,tset=B` or `A,`.
+    """
+    for name in names:
+        if slip := _SLIP.search(name):
+            raise _no_splits(slip[1])
+
+
+def _no_splits(part: str) -> ConfigError:
+    return ConfigError(
+        f"--splits has {part!r}",
+        expected="none, or train=FOLDER,validation=FOLDER,test=FOLDER with one or more of them",
+    )
 
 
 def folded(name: str) -> str:

@@ -12,6 +12,10 @@ from sqz_tf.images.tree import Tree, joined
 
 BY_SPLITS = "--splits none if the folders on top are the classes, --splits train=FOLDER,test=FOLDER if they are splits"
 """What to say if a reading is refused."""
+_SERIES = re.compile(
+    r"(?<![^\W\d_])(folds?|cv|runs?|parts?|batch|domains?|sources?|targets?|real|synthetic|clip ?art|cartoon|sketch|"
+    r"painting|colou?r|gr[ae]y(scale)?|segmented|rgb|depth|thermal|infrared|amazon|dslr|webcam)(?![^\W\d_])"
+)
 
 
 def refuse_mixture(tree: Tree, deep: set[str], others: list[str]) -> None:
@@ -30,26 +34,43 @@ def all_splits(tree: Tree, folder: str) -> bool:
     return None not in kinds and len(set(kinds)) > 1
 
 
-def refuse_nested(tree: Tree, nested: Sequence[str]) -> None:
-    """Refuse splits in splits."""
+def refuse_nested(tree: Tree, nested: Mapping[str, str]) -> None:
+    """Refuse splits in splits, which are a word for each folder."""
     if nested:
+        said = ",".join(f"{kind}={top}" for top, kind in sorted(nested.items()))
         raise DataError(
             f"{tree.where} has splits inside {shown(nested)}",
             expected="one level of splits, and class folders in them",
-            fix="move those inside beside the others",
+            fix=f"move those inside beside the others, or give --splits {said} if they are the classes",
         )
 
 
-def refuse_several_sets(tree: Tree, base: str, tops: Sequence[str]) -> None:
-    """Refuse folders with splits inside that hold the same class folders in turn: folds, domains."""
+def several_sets(tree: Tree, base: str, tops: Sequence[str]) -> list[str]:
+    """Refuse folds and domains with splits and the same classes in each; of other names, say that the tops are classes.
+
+    Returns:
+      What to say.
+    """
     count = Counter(name for top in tops for name in _within_splits(tree, joined(base, top)))
     shared = {name for name, times in count.items() if times > 1}
-    if len(shared) > 1 and 2 * len(shared) >= len(count):
-        raise DataError(
-            f"{tree.where} has {shown(tops)}, each with splits, and the same folders in them ({shown(shared)})",
-            expected="one set of splits, and class folders in them",
-            fix=f"give one of them, such as {tree.where}/{joined(base, tops[0])}",
-        )
+    if len(shared) < 2 or 2 * len(shared) < len(count):
+        return []
+    what = f"{shown(tops)}, each with splits, and the same folders in them ({shown(shared)})"
+    one = f"{tree.where}/{joined(base, tops[0])}"
+    if not _is_series(tops):
+        return [f"warning: {what}: taken for classes; if the classes are inside, give one of them, such as {one}"]
+    raise DataError(
+        f"{tree.where} has {what}",
+        expected="one set of splits, and class folders in them",
+        fix=f"give one of them, such as {one}, or --splits none if those on top are the classes",
+    )
+
+
+def _is_series(tops: Sequence[str]) -> bool:
+    """Tell whether folders are called like parts of a series: numbered, or folds or domains."""
+    plain = [top.casefold() for top in tops]
+    numbered = len({re.sub(r"\d+", "", name) for name in plain}) < len(plain)
+    return numbered or all(_SERIES.search(name) for name in plain)
 
 
 def _within_splits(tree: Tree, folder: str) -> set[str]:

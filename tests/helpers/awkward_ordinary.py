@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.helpers.awkward import TWO, case, classes, fill, put
+from tests.helpers.awkward import GIVEN, TWO, case, classes, fill, flat, put, two_splits
 
 # Words for splits of other languages --------------------------------------------------------------------------------
 
@@ -67,3 +67,85 @@ def a_test_tube_beside_kinds_of_bottles(root: Path) -> None:
 def a_folder_with_all_classes_beside_test(root: Path) -> None:
     classes(root / "dataset")
     fill(root / "test", 4)
+
+
+# What is inside splits, and splits inside ---------------------------------------------------------------------------
+
+
+@case(
+    "inside",
+    "cat dog",
+    (12, 4, 8),
+    "warning: cat, dog, each with splits, and the same folders in them (day, night): taken for classes",
+    "the splits are taken from inside each class",
+    "24 pictures lie deeper",
+)
+def conditions_inside_the_splits_of_each_class(root: Path) -> None:
+    for name in ("cat", "dog"):
+        put(root / name, train__day=4, train__night=4, test__day=2, test__night=2)
+
+
+@case("inside", refused="real, sketch, each with splits, and the same folders in them (cat, dog); expected one set")
+def domains_with_splits_in_each(root: Path) -> None:
+    for name in ("real", "sketch"):
+        two_splits(root / name, "train", "test")
+
+
+@case("inside", refused="or give --splits train=train,validation=val if they are the classes")
+def classes_called_train_and_test_in_splits(root: Path) -> None:
+    put(root, train__train=6, train__test=6, val__train=3, val__test=3)
+
+
+@case(
+    "inside",
+    "test train",
+    (8, 6, 4),
+    "warning: test, train inside splits taken for a class",
+    options="--splits train=train,validation=val",
+)
+def classes_called_train_and_test_in_splits_as_said(root: Path) -> None:
+    classes_called_train_and_test_in_splits(root)
+
+
+# Names of masks that may be classes ---------------------------------------------------------------------------------
+
+
+@case("pairs", "hr lr")
+def high_and_low_risk(root: Path) -> None:
+    flat(root, *(f"{name}/{name}{number}.png" for name in ("hr", "lr") for number in range(6)))
+
+
+@case("pairs", "original target")
+def two_kinds_of_which_one_is_the_target(root: Path) -> None:
+    flat(root, *(f"{name}/{name}{number}.png" for name in ("original", "target") for number in range(6)))
+
+
+@case("pairs", refused="has input, target: pictures and their masks or labels")
+def pictures_of_the_same_names_before_and_after(root: Path) -> None:
+    put(root, input=6, target=6)
+
+
+# What is said of splits ---------------------------------------------------------------------------------------------
+
+
+@case(
+    "said", refused="--splits has 'tset=more'; expected none, or train=FOLDER", options="--splits train=data,tset=more"
+)
+def a_slip_in_the_word_for_a_split(root: Path) -> None:
+    two_splits(root, "data", "more")
+
+
+@case("said", refused="--splits has ''; expected none, or train=FOLDER", options="--splits train=data,,test=more")
+def a_comma_too_many(root: Path) -> None:
+    two_splits(root, "data", "more")
+
+
+@case("said", "cat dog", GIVEN, "x,y=z for train", options="--splits train=x,y=z,test=more")
+def a_folder_whose_name_looks_like_two_splits(root: Path) -> None:
+    two_splits(root, "x,y=z", "more")
+
+
+@case("said", refused="puts one folder, data, into two splits, as DATA, data", options="--splits train=data,test=DATA")
+def one_folder_for_two_splits(root: Path) -> None:
+    classes(root / "data")
+    classes(root / "more")

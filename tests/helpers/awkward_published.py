@@ -190,7 +190,7 @@ def a_whole_challenge(root: Path) -> None:
         write(place / "Annotations" / f"{number}.xml", "<annotation/>")
 
 
-@case("published", "cat val", (8, 2, 6), "warning: val inside splits taken for a class")
+@case("published", "cat val", (8, 2, 6))
 def a_class_called_val_inside_splits(root: Path) -> None:
     put(root, train__cat=5, train__val=5, test__cat=3, test__val=3)
 
