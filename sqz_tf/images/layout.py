@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqz_tf.base.errors import DataError
+from sqz_tf.images.clutter import is_programs
 from sqz_tf.images.split_names import (
     SPLITS,
     UNLABELLED,
@@ -280,7 +281,7 @@ def _gathered(
     classes = {label for _, label in places.values()}
     places = _same_spelling(places, notes)
     levels = (name.rpartition("/") for name in folders)
-    empty = {last for folder, _, last in levels if folder in nodes} - classes
+    empty = {last for folder, _, last in levels if folder in nodes and not is_programs(last)} - classes
     return Layout(
         places,
         tuple(sorted(empty)),

@@ -149,3 +149,47 @@ def a_folder_whose_name_looks_like_two_splits(root: Path) -> None:
 def one_folder_for_two_splits(root: Path) -> None:
     classes(root / "data")
     classes(root / "more")
+
+
+@case(
+    "said",
+    "cat dog",
+    (0, 0, 0),
+    "folders taken for splits: dev for validation",
+    refused="no train folder beside dev, which is taken for validation; expected",
+    judged=True,
+    labelled=12,
+)
+def a_dev_folder_alone(root: Path) -> None:
+    classes(root / "dev")
+
+
+# Classes called like what programs leave ----------------------------------------------------------------------------
+
+
+@case("programs", "venv wandb")
+def classes_called_like_folders_of_programs(root: Path) -> None:
+    put(root, venv=6, wandb=6)
+
+
+# Names that are doubted elsewhere -----------------------------------------------------------------------------------
+
+
+@case("no doubt", "cat test", (10, 2, 6))
+def a_class_called_test_inside_splits(root: Path) -> None:
+    put(root, train__cat=5, train__test=5, val__cat=1, val__test=1, test__cat=3, test__test=3)
+
+
+@case("no doubt", "1950 1960 1970", (9, 3, 6))
+def decades(root: Path) -> None:
+    put(root, **{"1950": 6, "1960": 6, "1970": 6})
+
+
+@case("no doubt", "disk3.5 disk5.25")
+def sizes_of_disks(root: Path) -> None:
+    put(root, **{"disk3.5": 6, "disk5.25": 6})
+
+
+@case("no doubt", "car car_old")
+def cars_of_two_ages(root: Path) -> None:
+    put(root, car=6, car_old=6)
