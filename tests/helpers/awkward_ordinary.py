@@ -164,10 +164,7 @@ def a_dev_folder_alone(root: Path) -> None:
     classes(root / "dev")
 
 
-# Classes called like what programs leave ----------------------------------------------------------------------------
-
-
-@case("programs", "venv wandb")
+@case("no doubt", "venv wandb")
 def classes_called_like_folders_of_programs(root: Path) -> None:
     put(root, venv=6, wandb=6)
 
