@@ -17,8 +17,9 @@ from sqz_tf.base.errors import ConfigError, DataError, first_line, noting
 from sqz_tf.base.paths import absolute
 from sqz_tf.base.spec import DataConfig
 from sqz_tf.data.splits import SPLITS
-from sqz_tf.images.find import ImageSet, Reading, scan
+from sqz_tf.images.find import Entry, ImageSet, Reading, scan
 from sqz_tf.images.labels import refuse_illegal
+from sqz_tf.images.split_names import PLAIN, split_of
 
 UNLABELLED = -1
 """Label of a picture that has none."""
@@ -127,11 +128,20 @@ def _refuse_untrainable(path: Path, found: ImageSet) -> None:
         )
     splits = {entry.split for entry in found.entries}
     if None not in splits and "train" not in splits:
+        held_out = sorted({_held_out(found, entry) for entry in found.entries})
         raise DataError(
-            f"{path} has no train folder beside {', '.join(sorted(map(str, splits)))}",
+            f"{path} has no train folder beside {', '.join(held_out)}",
             expected="pictures to train on",
             fix="give the folder that has train, too, or --splits none to train on these, or --splits train=FOLDER",
         )
+
+
+def _held_out(found: ImageSet, entry: Entry) -> str:
+    """Return what an entry's split is called: its folder by name, and what that was taken for if it does not say."""
+    split, label = str(entry.split), found.classes[entry.label or 0]
+    folders = [name for name in entry.name.split("/")[:-1] if name != label]
+    folder = next(filter(split_of, folders), split)
+    return folder if PLAIN.get(folder.casefold()) == split else f"{folder}, which is taken for {split}"
 
 
 def _arrays(

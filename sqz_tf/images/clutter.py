@@ -19,9 +19,12 @@ _NAMES = frozenset(
         *("@eadir", "@tmp", "@recycle", "#recycle", "#snapshot", "@recently-snapshot", "~snapshot", "_gsdata_"),
         # Linux, programs
         *("lost+found", "__pycache__", "captureone", "picasa.ini"),
-        *("node_modules", "site-packages", "venv", "wandb", "mlruns", "lightning_logs"),
+        *("node_modules", "site-packages", "mlruns", "lightning_logs"),
     }
 )
+_PROGRAMS = {"venv": re.compile(r"pyvenv\.cfg$|conda-meta/"), "wandb": re.compile("(offline-)?run-[^/]+/")}
+"""Folders that may be classes, and what lies in them where a program made them."""
+_PROGRAMS_ANYWHERE = re.compile("|".join(f"{name}/" for name in _PROGRAMS), re.IGNORECASE)
 _ENDINGS = (".lrdata", ".lrlibrary", ".photoslibrary", ".aplibrary", ".cocatalog", ".cosessiondb")
 _THUMBNAILS = frozenset({"thumb", "thumbs", "thumbnail", "thumbnails", "preview", "previews"})
 _AFFIX = re.compile(r"^(thumb|tn|preview|small)[-_ ]|[-_ ](thumb|thumbnail|tn|preview|small)$", re.IGNORECASE)
@@ -40,6 +43,29 @@ def is_clutter(part: str) -> bool:
 def clutter_in(name: str) -> str | None:
     """Return the outermost part of a path that is clutter, or None."""
     return next((part for part in name.rstrip("/").split("/") if is_clutter(part)), None)
+
+
+def programs_folders(names: Iterable[str]) -> set[str]:
+    """Return the folders that programs made, by what lies in them: an environment of Python, runs of wandb.
+
+    Args:
+      names: paths of all files.
+    """
+    suspects = [name for name in names if _PROGRAMS_ANYWHERE.search(name)]  # quickly, of a million names
+    return {found for name in suspects if (found := _programs_folder(name))}
+
+
+def _programs_folder(name: str) -> str | None:
+    parts = name.split("/")
+    for depth, part in enumerate(parts[:-1], 1):
+        if (own := _PROGRAMS.get(part.casefold())) and own.match("/".join(parts[depth:])):
+            return "/".join(parts[:depth])
+    return None
+
+
+def is_programs(folder: str) -> bool:
+    """Tell whether a folder is called like those that programs make: without a picture it is no class."""
+    return folder.casefold() in _PROGRAMS
 
 
 def clutter_note(left_out: Mapping[str, int]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqz_tf.base.text import some
+from sqz_tf.images.clutter import clutter_note, programs_folders
 from sqz_tf.images.formats import extensions, looks_like, needed, of_packages
 from sqz_tf.images.stores import Store
 
@@ -43,7 +44,11 @@ def sort_files(store: Store) -> Sorted:
     endings = extensions()
     lacking = of_packages()
     by_content, missing, pictures, others = [], dict[str, tuple[str, str]](), [], []
+    made = programs_folders(store.names)
+    theirs = tuple(f"{folder}/" for folder in made)
     for name in store.names:
+        if name.startswith(theirs):
+            continue
         ending = extension(name)
         if ending in endings:
             pictures.append(name)
@@ -57,7 +62,8 @@ def sort_files(store: Store) -> Sorted:
             others.append(name)
             if ending not in _NEVER and (package := needed(head)):
                 missing[name] = ending, package
-    notes = (*_content_note(by_content), *_missing_note(Counter(missing.values())))
+    left_out = Counter(folder.rpartition("/")[2] for folder in made)
+    notes = (*clutter_note(left_out), *_content_note(by_content), *_missing_note(Counter(missing.values())))
     return Sorted(tuple(pictures), tuple(others), notes, frozenset(missing))
 
 

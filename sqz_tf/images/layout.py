@@ -8,18 +8,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqz_tf.base.errors import DataError
+from sqz_tf.images.clutter import is_programs
 from sqz_tf.images.split_names import (
     SPLITS,
     UNLABELLED,
     folded,
+    foreign_split,
     is_plain,
-    may_be_split,
+    refuse_slips,
     resolved,
     shown,
     split_of,
     unusual,
 )
 from sqz_tf.images.tree import Tree, joined
+from sqz_tf.images.unclear import (
+    BY_SPLITS,
+    all_splits,
+    refuse_flat_splits,
+    refuse_foreign_splits,
+    refuse_mixture,
+    refuse_nested,
+    refuse_same_folders,
+    several_sets,
+)
 
 NOT_CLASSES = frozenset(
     {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "data", "jpg", "jpeg", "png", "frames"}
@@ -32,8 +44,9 @@ MASKS = frozenset(
     )
 )
 """Names of folders that hold, without blanks and lines, what belongs to the pictures of another."""
+_MAY_BE_CLASSES = frozenset({"hr", "lr", "gt", "target", "targets", "input", "inputs", "original", "originals"})
+"""Names of the above and below that, by themselves, need the same files in both folders."""
 _PICTURES = NOT_CLASSES | {"input", "inputs", "original", "originals", "leftimg8bit", "lr"}
-_BY_SPLITS = "--splits none if the folders on top are the classes, --splits train=FOLDER,test=FOLDER if they are splits"
 
 
 @dataclass(frozen=True)
@@ -83,7 +96,7 @@ def _wrapper(tree: Tree, said: Mapping[str, str] | None) -> str:
         name = inside.rpartition("/")[2]
         if said and folded(name) in map(folded, said):
             break
-        if said is None and split_of(name) and is_plain(name) and not _all_splits(tree, inside):
+        if said is None and split_of(name) and is_plain(name) and not all_splits(tree, inside):
             break
         base = inside
     return base
@@ -102,87 +115,22 @@ def _recognised(tree: Tree, pictures: Sequence[str], folders: Iterable[str], bas
     deep = {top for top in kinds if tree.within(joined(base, top))}
     others = [top for top in tops if top not in kinds]
     if deep:
-        _refuse_mixture(tree, deep, others)
-        _refuse_nested(tree, [top for top in deep if _all_splits(tree, joined(base, top))])
+        refuse_mixture(tree, deep, others)
+        refuse_nested(tree, {top: kinds[top] for top in deep if all_splits(tree, joined(base, top))})
         return _splits(tree, pictures, folders, base, kinds, notes)
     if kinds:
-        _refuse_flat_splits(tree, kinds, others)
+        refuse_flat_splits(tree, kinds, others)
         notes.append(f"warning: {shown(kinds)} taken for a class: there are pictures and no class folders in it")
     if inside := _splits_inside(tree, base, tops):
-        _refuse_masks(tree, tops)
-        _refuse_several_sets(tree, base, tops)
+        _refuse_masks(tree, base, tops, pictures)
+        notes += several_sets(tree, base, tops)
         return _inside(pictures, base, inside, notes)
-    _refuse_masks(tree, tops)
-    _refuse_same_folders(tree, base, tops)
-    _refuse_foreign_splits(tree, base, kinds, others)
+    _refuse_masks(tree, base, tops, pictures)
+    refuse_same_folders(tree, base, tops)
+    refuse_foreign_splits(tree, base, kinds, others)
+    if foreign := [top for top in others if foreign_split(top)]:
+        notes.append(f"warning: {shown(foreign)} may be a split in another language: taken for a class")
     return _classes(pictures, folders, base, notes)
-
-
-def _refuse_mixture(tree: Tree, deep: set[str], others: list[str]) -> None:
-    if others:
-        raise DataError(
-            f"{tree.where} has {shown(deep)} beside {shown(others)}",
-            expected="either train, val and test or the class folders on top",
-            fix=f"move or rename the others, or give {_BY_SPLITS}",
-        )
-
-
-def _all_splits(tree: Tree, folder: str) -> bool:
-    """Tell whether the folders in a folder are several splits and nothing else."""
-    kinds = [split_of(name) for name in tree.within(folder)]
-    return None not in kinds and len(set(kinds)) > 1
-
-
-def _refuse_nested(tree: Tree, nested: Sequence[str]) -> None:
-    if nested:
-        raise DataError(
-            f"{tree.where} has splits inside {shown(nested)}",
-            expected="one level of splits, and class folders in them",
-            fix="move those inside beside the others",
-        )
-
-
-def _refuse_several_sets(tree: Tree, base: str, tops: Sequence[str]) -> None:
-    """Refuse folders with splits inside that hold the same class folders in turn: folds, domains."""
-    count = Counter(name for top in tops for name in _within_splits(tree, joined(base, top)))
-    shared = {name for name, times in count.items() if times > 1}
-    if len(shared) > 1 and 2 * len(shared) >= len(count):
-        raise DataError(
-            f"{tree.where} has {shown(tops)}, each with splits, and the same folders in them ({shown(shared)})",
-            expected="one set of splits, and class folders in them",
-            fix=f"give one of them, such as {tree.where}/{joined(base, tops[0])}",
-        )
-
-
-def _within_splits(tree: Tree, folder: str) -> set[str]:
-    return {name for split in tree.within(folder) for name in tree.within(joined(folder, split))}
-
-
-def _refuse_flat_splits(tree: Tree, kinds: Mapping[str, str], others: list[str]) -> None:
-    """Refuse folders that must be splits, or may well be: classes may be called "test tubes" or "steam train"."""
-    plain = {split_of(top) for top in kinds if is_plain(top)}
-    known = set(kinds.values()) - {UNLABELLED}
-    pair = "train" in plain and bool(plain & {"validation", "test", "eval"})
-    if pair or (not others and (len(known) > 1 or len(kinds) == 1)):
-        raise DataError(
-            f"{tree.where} has {shown(kinds)}, which hold pictures and no class folders",
-            expected="a folder for each class in each split, or labels.csv with columns file, label and split",
-            fix="sort the pictures into class folders, or give --splits none if these names are the classes",
-        )
-
-
-def _refuse_foreign_splits(tree: Tree, base: str, kinds: Mapping[str, str], others: Sequence[str]) -> None:
-    """Refuse folders that look like splits in another language, or that one which holds all class folders."""
-    holding = [top for top in others if len(tree.within(joined(base, top))) > 1 and not tree.direct[joined(base, top)]]
-    foreign = [top for top in others if may_be_split(top)]
-    if (len(others) == len(holding) == 1 and kinds) or (
-        len(others) == len(foreign) > 0 and len(kinds) + len(others) > 1
-    ):
-        raise DataError(
-            f"{tree.where} has {shown([*kinds, *others])}, which may be splits",
-            expected="train, validation or test as their names, or a folder for each class",
-            fix=f"give {_BY_SPLITS}",
-        )
 
 
 def _splits_inside(tree: Tree, base: str, tops: Sequence[str]) -> dict[str, str]:
@@ -197,7 +145,7 @@ def _splits_inside(tree: Tree, base: str, tops: Sequence[str]) -> dict[str, str]
         raise DataError(
             f"{tree.where} has {shown(kinds)} inside some folders, but other pictures in {shown(odd)}",
             expected="the same splits in every class, or one level of class folders",
-            fix=f"sort the others in, or give {_BY_SPLITS}",
+            fix=f"sort the others in, or give {BY_SPLITS}",
         )
     return resolved(kinds)
 
@@ -220,34 +168,28 @@ def _suffix(text: str) -> str:
     return f" ({text})" if text else ""
 
 
-def _refuse_masks(tree: Tree, tops: Sequence[str]) -> None:
-    plain = {re.sub("[-_ ]", "", top.casefold()) for top in tops}
-    if plain & MASKS and plain & _PICTURES and plain <= MASKS | _PICTURES:
-        raise DataError(
-            f"{tree.where} has {shown(tops)}: pictures and their masks or labels, as for segmentation or detection",
-            expected="a folder for each class",
-            fix="cut the objects out into class folders, or give --splits none if these names are the classes",
-        )
-
-
-def _refuse_same_folders(tree: Tree, base: str, tops: Sequence[str]) -> None:
-    """Refuse classes that hold the same folders: they may be splits in another language.
-
-    Folders that are numbers or dates, in classes whose names are not numbered, are counted to the classes.
-    """
-    inside = {top: set(tree.within(_innermost(tree, top, joined(base, top), []))) for top in tops}
-    inside = {top: names for top, names in inside.items() if names}
-    count = Counter(name for names in inside.values() for name in names)
-    shared = {name for name, times in count.items() if times > 1}
-    numbered = len({re.sub(r"\d+", "", top) for top in tops}) < len(tops)
-    if not numbered and not any(any(map(str.isalpha, name)) for name in shared):
+def _refuse_masks(tree: Tree, base: str, tops: Sequence[str], pictures: Sequence[str]) -> None:
+    plain = {re.sub("[-_ ]", "", top.casefold()): top for top in tops}
+    names = plain.keys()
+    if not (names & MASKS and names & _PICTURES and names <= MASKS | _PICTURES):
         return
-    if len(inside) > 1 and len(count) > 1 and all(2 * len(names & shared) >= len(names) for names in inside.values()):
-        raise DataError(
-            f"{tree.where} has {shown(inside)}, and the same folders in each of them ({shown(shared)})",
-            expected="class folders on top, or splits that are called train, val and test",
-            fix=f"give {_BY_SPLITS}",
-        )
+    masks, others = ([joined(base, plain[name]) for name in sorted(names & kind)] for kind in (MASKS, _PICTURES))
+    if names <= _MAY_BE_CLASSES and not any(_same_files(pictures, each, other) for each in masks for other in others):
+        return
+    raise DataError(
+        f"{tree.where} has {shown(tops)}: pictures and their masks or labels, as for segmentation or detection",
+        expected="a folder for each class",
+        fix="cut the objects out into class folders, or give --splits none if these names are the classes",
+    )
+
+
+def _same_files(pictures: Sequence[str], folder: str, other: str) -> bool:
+    """Tell whether most pictures of one of two folders are called, but for their endings, like some of the other's."""
+    stems = [
+        {name[len(place) :].rpartition(".")[0] for name in pictures if name.startswith(place)}
+        for place in (f"{folder}/", f"{other}/")
+    ]
+    return 2 * len(stems[0] & stems[1]) > min(map(len, stems))
 
 
 def _classes(pictures: Sequence[str], folders: Iterable[str], base: str, notes: list[str]) -> Layout:
@@ -258,11 +200,18 @@ def _said_splits(tree: Tree, base: str, said: Mapping[str, str]) -> dict[str, st
     """Return the splits of the folders on top, whose names may be spelt in another case or form of Unicode."""
     tops = tree.within(base)
     spelt = {folded(top): top for top in tops} | {top: top for top in tops}
-    kinds = {spelt.get(name) or spelt.get(folded(name), name): kind for name, kind in said.items()}
+    names = {name: spelt.get(name) or spelt.get(folded(name), name) for name in said}
+    kinds = {top: said[name] for name, top in names.items()}
     if missing := sorted(set(kinds) - set(tops)):
+        refuse_slips(missing)
         raise DataError(
             f"{tree.where} has no folder {shown(missing)} with pictures",
             expected=f"--splits to name some of {shown(tops, 9)}",
+        )
+    if twice := [name for name, top in names.items() if said[name] != kinds[top]]:
+        raise DataError(
+            f"--splits puts one folder, {names[twice[0]]}, into two splits, as {shown(names)}",
+            expected=f"one split for each of {shown(tops, 9)}",
         )
     return {top: kinds.get(top, UNLABELLED) for top in tops}
 
@@ -293,16 +242,15 @@ def _splits(
             f"{tree.where} has no class folders in {shown(used)}", expected="a folder for each class in each split"
         )
     layout = _gathered(pictures, folders, nodes, notes)
-    named = sorted({label for _, label in layout.places.values() if is_plain(label) and split_of(label) != UNLABELLED})
-    doubt = (f"warning: {shown(named)} inside splits taken for a class",) if named else ()
+    labels = {label for _, label in layout.places.values()}
+    named = all(is_plain(label) and split_of(label) != UNLABELLED for label in labels)
+    doubt = (f"warning: {shown(labels)} inside splits taken for a class",) if named else ()
     return replace(layout, notes=(*layout.notes, *doubt))
 
 
 def _innermost(tree: Tree, top: str, folder: str, notes: list[str]) -> str:
     """Follow the one folder inside a split down to its class folders."""
-    node = folder
-    while inside := tree.sole(node):
-        node = inside
+    node = tree.innermost(folder)
     if node != folder:
         notes.append(f"the classes of {top} are taken from {node}")
     return node
@@ -333,7 +281,7 @@ def _gathered(
     classes = {label for _, label in places.values()}
     places = _same_spelling(places, notes)
     levels = (name.rpartition("/") for name in folders)
-    empty = {last for folder, _, last in levels if folder in nodes} - classes
+    empty = {last for folder, _, last in levels if folder in nodes and not is_programs(last)} - classes
     return Layout(
         places,
         tuple(sorted(empty)),

@@ -30,12 +30,24 @@ _JOINED = re.compile(
     f"({'|'.join(sorted(_WORDS, key=len, reverse=True))})"
     "(sets?|datas?|dataset|data_?set|images?|imgs?|pics?|pictures?|photos?|dir|folder|split|samples?|files?)"
 )
-_FOREIGN = re.compile(
-    "entrenamiento|prueba|validaci[oó]n|entra[iî]nement|apprentissage|essai|treino|treinamento|teste|valida[cç][aã]o|"
-    "addestramento|validazione|training.*|pr[uü]f.*|validierung.*|lern.*|egitim|eğitim|doğrulama|trening.*|uczenie|"
-    "обучени.*|обучающ.*|тренировочн.*|тест.*|валидаци.*|проверочн.*|.*(训练|測試|测试|验证|訓練|驗證|学習|検証|テスト|"
-    "학습|훈련|시험|테스트|검증).*"
+_BEFORE = "datos|dados|dati|donn[ée]es|im[áa]genes|imagens|immagini|images|conjunto|insieme|ensemble|jeu"
+_BEHIND = (
+    "s?(?:daten|bilder|satz|datensatz|set|menge)|выборка|данные|набор|множество|изображения|"
+    "[集组組]|数据集?|數據集|資料集?|图片|图像|圖片|样本|用?データ|用?画像|セット|용?데이터|데이터셋|셋|세트|이미지"
 )
+_FOREIGN = {
+    "train": "entrenamiento|entra[îi]nement|apprentissage|treino|treinamento|addestramento|trainings?|lern|e[ğg]itim|"
+    "trening|treningow[yae]|uczenie|ucz[ąa]c[yae]|обучени[ея]|обучающ(?:ая|ий|ее|ие)|трениров(?:ка|очн(?:ая|ый|ое|ые))|"
+    "训练|訓練|学習|學習|학습|훈련",
+    "validation": "validaci[óo]n|valida[çc][ãa]o|validazione|validierungs?|walidacja|walidacyjn[yae]|do[ğg]rulama|"
+    "валидаци(?:я|онн(?:ая|ый|ое|ые))|проверочн(?:ая|ый|ое|ые)|验证|驗證|検証|검증",
+    "test": "pruebas?|essais?|testes?|pr[üu]f(?:ung)?s?|testow[yae]|"
+    "тесты?|тестов(?:ая|ый|ое|ые)|测试|測試|テスト|시험|테스트",
+}
+_WHOLE = {
+    kind: re.compile(f"(?:(?:{_BEFORE})(?:de|di|d)?)?(?:{words})(?:{_BEHIND})?") for kind, words in _FOREIGN.items()
+}
+_SLIP = re.compile(r",\s*(\w*\s*=.*|)$")
 _NEXT_SPLIT = re.compile(f",(?=\\s*(?:{'|'.join(PLAIN)})\\s*=)", re.IGNORECASE)  # a folder's name may have commas
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -62,13 +74,14 @@ def is_plain(name: str) -> bool:
     return word in _WORDS or _joined(word) is not None
 
 
-def may_be_split(name: str) -> bool:
-    """Tell whether a name has a word for a split in some other language: a reason to ask, not to take it for one.
+def foreign_split(name: str) -> str | None:
+    """Return the split that a whole name means in some other language: a reason to ask, not to take it for one.
 
-    >>> may_be_split("Entrenamiento"), may_be_split("测试集"), may_be_split("cat")
-    (True, True, False)
+    >>> foreign_split("Entrenamiento"), foreign_split("测试集"), foreign_split("Prüfplakette")
+    ('train', 'test', None)
     """
-    return any(_FOREIGN.fullmatch(word) for word in _words(name))
+    word = "".join(_words(name))
+    return next((kind for kind, words in _WHOLE.items() if words.fullmatch(word)), None)
 
 
 def _words(name: str) -> list[str]:
@@ -110,11 +123,26 @@ def parse_splits(text: str) -> dict[str, str] | None:
         word, equals, name = part.partition("=")
         split, name = PLAIN.get(word.strip().lower(), ""), name.strip().strip("/")
         if not equals or not split or not name or said.setdefault(name, split) != split:
-            raise ConfigError(
-                f"--splits has {part!r}",
-                expected="none, or train=FOLDER,validation=FOLDER,test=FOLDER with one or more of them",
-            )
+            raise _no_splits(part)
     return said
+
+
+def refuse_slips(names: Iterable[str]) -> None:
+    """Refuse what looks like a word that is no split, or like a comma too many, in names that no folder has.
+
+    Raises:
+      ConfigError: one does, such as `A,tset=B` or `A,`.
+    """
+    for name in names:
+        if slip := _SLIP.search(name):
+            raise _no_splits(slip[1])
+
+
+def _no_splits(part: str) -> ConfigError:
+    return ConfigError(
+        f"--splits has {part!r}",
+        expected="none, or train=FOLDER,validation=FOLDER,test=FOLDER with one or more of them",
+    )
 
 
 def folded(name: str) -> str:

@@ -35,6 +35,12 @@ class Tree:
         inside = joined(folder, names[0])
         return inside if self.within(inside) else None
 
+    def innermost(self, folder: str) -> str:
+        """Follow the one folder inside a folder down to where there are several, or pictures."""
+        while inside := self.sole(folder):
+            folder = inside
+        return folder
+
 
 def joined(folder: str, name: str) -> str:
     """Return the path of what lies in a folder; the root is empty."""

@@ -290,7 +290,7 @@ def classes_in_small_letters_in_test(root: Path) -> None:
     (0, 0, 12),
     "the folders are taken from dataset",
     "folders taken for splits: test_set for test",
-    refused="has no train folder beside test; expected pictures to train on",
+    refused="has no train folder beside test_set, which is taken for test; expected pictures",
     judged=True,
 )
 def a_test_set_folder_alone_in_a_folder(root: Path) -> None:
