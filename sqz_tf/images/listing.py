@@ -44,7 +44,7 @@ class Listing:
     notes: tuple[str, ...]
 
 
-def read_listing(where: str, raw: bytes, base: str, pictures: Sequence[str]) -> Listing:
+def read_listing(where: str, raw: bytes, base: str, pictures: Sequence[str], aside: Sequence[str] = ()) -> Listing:
     """Read a labels.csv.
 
     Args:
@@ -52,12 +52,13 @@ def read_listing(where: str, raw: bytes, base: str, pictures: Sequence[str]) -> 
       raw: what it holds.
       base: the folder it lies in, empty or with `/` at its end.
       pictures: paths of all pictures.
+      aside: paths of further ones, which count only if they are listed.
 
     Raises:
       DataError: it cannot be read, lacks a column, or a line is wrong; says which.
     """
     encoding, note = encoding_of(where, raw)
-    reader = _Reader(where, _Finder(base, pictures), [note] if note else [])
+    reader = _Reader(where, _Finder(base, pictures, aside), [note] if note else [])
     with noting(reader.notes):
         try:
             for line, row in _rows(where, text_of(raw, encoding), reader):
@@ -204,41 +205,47 @@ class _Finder:
 
     base: str
     pictures: Sequence[str]
+    aside: Sequence[str] = ()
     guessed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.known = set(self.pictures)
+        self.known = {*self.pictures, *self.aside}
         self._by_end: defaultdict[str, list[str]] = defaultdict(list)
 
     def find(self, cell: str) -> list[str]:
         """Return the picture; none or several if it is not clear."""
-        name = cell.replace("\\", "/").removeprefix("./")
-        for full in self._beside(name):
-            if full in self.known:
-                return [full]
-        found = self._guessed(name)
-        if len(found) == 1:
+        found = self.places(cell)
+        if len(found) == 1 and found[0] not in self._beside(_plain(cell)):
             self.guessed[cell] = found[0]
         return found
 
-    def _beside(self, name: str) -> tuple[str, str]:
-        return self.base + name, f"{self.base}images/{name}"
-
-    def _guessed(self, name: str) -> list[str]:
-        parts = name.split("/")
-        for start in range(1, len(parts)):
+    def places(self, cell: str) -> list[str]:
+        """Return what a cell may mean, and note nothing."""
+        parts = _plain(cell).split("/")
+        for start in range(len(parts)):
             if found := [full for full in self._beside("/".join(parts[start:])) if full in self.known]:
                 return found[:1]
         return self._ends().get(parts[-1], [])
 
+    def _beside(self, name: str) -> tuple[str, str]:
+        return self.base + name, f"{self.base}images/{name}"
+
     def _ends(self) -> Mapping[str, list[str]]:
         """Return the pictures by their names without folders, with and without extension."""
         if not self._by_end:
-            for full in self.pictures:
-                last = posixpath.basename(full)
-                for each in {last, posixpath.splitext(last)[0]}:
-                    self._by_end[each].append(full)
+            for pictures in (self.pictures, self.aside):
+                self._add_ends(pictures, frozenset(self._by_end))
         return self._by_end
+
+    def _add_ends(self, pictures: Sequence[str], taken: frozenset[str]) -> None:
+        for full in pictures:
+            last = posixpath.basename(full)
+            for each in {last, posixpath.splitext(last)[0]} - taken:
+                self._by_end[each].append(full)
+
+
+def _plain(cell: str) -> str:
+    return cell.replace("\\", "/").removeprefix("./")
 
 
 @dataclass
@@ -340,7 +347,7 @@ class _Reader:
             self.notes.append(
                 f"{len(self.finder.guessed)} names in labels.csv are found by their ends only ({cell} as {full})"
             )
-        unlisted = len(self.finder.pictures) - len(self.labels)
+        unlisted = len(set(self.finder.pictures) - set(self.labels))
         if unlisted:
             self.notes.append(f"{unlisted} pictures are not in labels.csv: ignored")
 

@@ -297,3 +297,23 @@ def utf_32(root: Path) -> None:
 @case("labels.csv", "Käfer Löwe")
 def utf_32_without_a_mark(root: Path) -> None:
     table(root, listed("Käfer", "Löwe"), encoding="utf-32-be")
+
+
+@case("labels.csv")
+def a_table_that_lists_what_is_called_a_mask(root: Path) -> None:
+    flat(root, *(f"{number}{mask}.png" for number in range(6) for mask in ("", "_mask")))
+    rows = (f"{number}.png,cat\n{number}_mask.png,dog\n" for number in range(6))
+    write(root / "labels.csv", "file,label\n" + "".join(rows))
+
+
+@case("labels.csv", "cat dog", TWO, "warning: 12 pictures are called masks of others (0_mask.png): left out")
+def a_table_that_lists_no_masks(root: Path) -> None:
+    flat(root, *(f"{number}{mask}.png" for number in range(12) for mask in ("", "_mask")))
+    write(root / "labels.csv", "file,label\n" + "".join(f"{name},{label}\n" for name, label in listed()))
+
+
+@case("labels.csv")
+def a_table_that_lists_pictures_in_thumbs(root: Path) -> None:
+    flat(root, *(f"{folder}{number}.png" for number in range(6) for folder in ("", "thumbs/")))
+    rows = (f"{number}.png,cat\nthumbs/{number}.png,dog\n" for number in range(6))
+    write(root / "labels.csv", "file,label\n" + "".join(rows))
