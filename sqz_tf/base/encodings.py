@@ -5,17 +5,19 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 LEGACY = (
-    *("cp932", "gb18030", "cp949", "big5", "cp866", "cp1251", "cp437", "cp850", "cp1252", "cp852", "cp1250"),
+    *("cp932", "gb18030", "cp949", "big5", "cp866", "cp437", "cp850", "cp1252", "cp1251", "cp852", "cp1250"),
     *("cp857", "cp1254", "cp737", "cp1253", "cp862", "cp1255", "cp720", "cp1256", "cp874", "cp775", "cp1257"),
 )
 """What is tried, the likelier first: Japanese, Chinese, Korean, traditional Chinese; of DOS and Windows in turn
 Cyrillic, Western, Central European, Turkish, Greek, Hebrew, Arabic, Thai (both) and Baltic."""
-_MOST_BYTES = 1 << 16  # looked at
+_MOST_BYTES = 1 << 16  # that have to be of the encoding
+_MOST_JUDGED = 1 << 13  # bytes whose words are judged
 _MOST_OTHERS = 4
 _MARKS = {
     b"\xef\xbb\xbf": "utf-8-sig",
@@ -25,6 +27,16 @@ _MARKS = {
     b"\xfe\xff": "utf-16",
 }
 _PIECE = 1 << 20
+_DOS = frozenset({"cp866", "cp437", "cp850", "cp852", "cp857", "cp737", "cp862", "cp720", "cp775"})
+_AGAINST_DOS = 2  # odd things, where Windows has written
+_SIGNS = re.compile(
+    r"(?<=[^\W\d_])’(?=[st]\b)|(?<=\b[CDJLMNOST])’(?=[^\W\d_])|(?<=s)’(?!\w)"
+    r"|(?<!\w)(?:“([^“”\n]+)”|«([^«»\n]+)»|‘([^‘’\n]+)’)(?!\w)"
+    r"|(?<![A-Z\x80-\uffff])[–—€£±×½¼¾](?![A-Z\x80-\uffff])|(?<=[A-Z\d.!?])[®™…](?![\w\x80-\uffff])|(?<=[M\d])[²³](?!\w)"
+    r"|(?<=[\dN ])°(?=[CF\d]|\W|$)|(?<=[\d ])µ(?=[ALFGMSVW]\b)",
+    re.IGNORECASE,
+)
+"""Signs where they stand in plain text: Women’s, l’été, “so”, a – b, 5 €, 2½, ±3, m², 25 °C, n°1, 100 µm."""
 _COMMON = {"cp932": "shift_jis", "gb18030": "gb2312", "cp949": "euc_kr"}  # without rare characters
 _WORD = re.compile(r"[^\x00-@\[-`{-\x7f]+")  # ASCII letters, and all that is not ASCII
 _ALPHABETS = tuple(
@@ -79,19 +91,31 @@ class Guess:
     encoding: str
     others: tuple[str, ...] = ()
 
+    def instead(self, example: bytes) -> str:
+        """Return how an example reads in the others, in brackets; nothing without any."""
+        read = ", ".join(f"{other}: {example.decode(other, 'replace')}" for other in self.others)
+        return f" ({read})" if read else ""
 
-def guess(texts: Iterable[bytes]) -> Guess | None:
+
+def guess(texts: Iterable[bytes], windows: bool = False) -> Guess | None:
     """Return the encoding that the texts are most likely in, UTF-8 if they can be, or None.
 
     That one is taken whose words are most like words: letters of one script and of one language, capitals in front,
-    vowels where the script has them, no signs and no rare characters.
+    vowels where the script has them, no signs but where text has them, and no rare characters.
+
+    Args:
+      texts: names, cells or lines.
+      windows: whether a program of Windows has written them, as spreadsheets are, rather than one of DOS or a zip's.
     """
-    raw = b"\n".join(_some(sorted(set(texts))))
+    looked = _some(sorted(set(texts)), _MOST_BYTES)
+    raw = b"\n".join(looked)
     if _decoded(raw, "utf-8") is not None:
         return Guess("utf-8")
     read = {name: text for name in LEGACY if (text := _decoded(raw, name)) is not None}
-    chaos = _chaos(raw, list(read))
-    oddness = {name: _oddness(raw, name, text) for name, text in read.items()}
+    few = b"\n".join(_some(looked, _MOST_JUDGED)) or raw
+    chaos = _chaos(few, list(read))
+    against = _AGAINST_DOS if windows else 0
+    oddness = {name: _oddness(few, name) + against * (name in _DOS) for name in read}
     ranked = sorted(read, key=lambda name: (oddness[name], chaos.get(name, 1.0), LEGACY.index(name)))
     first_of = {read[name]: name for name in reversed(ranked)}
     likely = [name for name in ranked if first_of[read[name]] == name and oddness[name] < 2 + oddness[ranked[0]]]
@@ -106,13 +130,14 @@ def _chaos(raw: bytes, names: list[str]) -> dict[str, float]:
     return {name: round(match.chaos, 1) for match in found for name in match.could_be_from_charset}
 
 
-def _some(texts: list[bytes]) -> Iterator[bytes]:
-    """Yield whole texts, together of no more than is looked at."""
-    left = _MOST_BYTES
-    for text in texts:
-        left -= len(text)
-        if left >= 0:
-            yield text
+def _some(texts: list[bytes], most: int) -> list[bytes]:
+    """Return whole texts from all over a list, together of so many bytes at most."""
+    found = []
+    for text in texts[:: 1 + sum(map(len, texts)) // most]:
+        most -= len(text)
+        if most >= 0:
+            found.append(text)
+    return found
 
 
 def _decoded(raw: bytes, encoding: str) -> str | None:
@@ -122,9 +147,10 @@ def _decoded(raw: bytes, encoding: str) -> str | None:
         return None
 
 
-def _oddness(raw: bytes, encoding: str, text: str) -> int:
+def _oddness(raw: bytes, encoding: str) -> int:
     """Count what is odd in a text: words that are none, letters that no one language has, rare characters."""
-    words = [word for word in set(_WORD.findall(text)) if not word.isascii()]
+    plain = _SIGNS.sub(lambda sign: f" {''.join(filter(None, sign.groups()))} ", raw.decode(encoding))
+    words = [word for word in set(_WORD.findall(plain)) if not word.isascii()]
     scripts = set().union(*map(_scripts, words))
     rare = encoding in _COMMON and _decoded(raw, _COMMON[encoding]) is None
     odd = rare + ("HALFWIDTH" in scripts) + (encoding == "cp949" and "CJK" in scripts)
@@ -158,6 +184,7 @@ def _scripts(word: str) -> set[str]:
     return {_script(letter) for letter in word}
 
 
+@lru_cache(1 << 16)
 def _script(letter: str) -> str:
     """Return a letter's script; nothing for a sign."""
     if unicodedata.category(letter)[0] not in "LMN" or letter in "ªº":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 _NAMES = frozenset(
@@ -29,7 +30,8 @@ _ENDINGS = (".lrdata", ".lrlibrary", ".photoslibrary", ".aplibrary", ".cocatalog
 _THUMBNAILS = frozenset({"thumb", "thumbs", "thumbnail", "thumbnails", "preview", "previews"})
 _AFFIX = re.compile(r"^(thumb|tn|preview|small)[-_ ]|[-_ ](thumb|thumbnail|tn|preview|small)$", re.IGNORECASE)
 _MASK_WORDS = ("mask", "seg", "gt", "groundtruth")
-_MASK = re.compile(r"[-_ ](masks?|seg|segmentation|gt|groundtruth)([-_ ]?\d+)?\.[^./]*$", re.IGNORECASE)
+_MASK = re.compile(r"[-_ ](masks?[-_ ]?\d*|(seg|segmentation|gt|groundtruth)([-_ ]\d+)?)\.[^./]*$", re.IGNORECASE)
+_MOST = 0.9  # of the pictures of a folder, that have masks where any are
 _SHOWN = 4
 
 
@@ -117,8 +119,19 @@ def thumbnail_note(found: Mapping[str, str]) -> tuple[str, ...]:
     return (f"{len(found)} thumbnails of other pictures (in {folders}): left out",) if found else ()
 
 
-def masks_of(names: Iterable[str]) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Masks:
+    """Pictures by whose names they are masks of others: so in nearly all of their folder, or perhaps."""
+
+    sure: frozenset[str] = frozenset()
+    doubtful: frozenset[str] = frozenset()
+
+
+def masks_of(names: Iterable[str]) -> Masks:
     """Return which pictures are masks of others, by names such as `1_mask.png` beside `1.png`.
+
+    A name like that may be a picture's own, as of a `911_gt.png` among cars, or faces with a mask on. So nearly all
+    pictures of a folder must have one, and the folder must not be called so.
 
     Args:
       names: paths of all pictures.
@@ -126,12 +139,27 @@ def masks_of(names: Iterable[str]) -> tuple[str, ...]:
     names = list(names)
     text = "\n".join(names).lower()
     if not any(word in text for word in _MASK_WORDS):  # quickly, of a million names
-        return ()
+        return Masks()
     suspects = {name: name[: match.start()] for name in names if (match := _MASK.search(name))}
     stems = {posixpath.splitext(name)[0] for name in names}
-    return tuple(name for name, stem in suspects.items() if stem in stems)
+    found = {name: stem for name, stem in suspects.items() if stem in stems}
+    whole = Counter(posixpath.dirname(name) for name in names if name not in found)
+    masked = Counter(map(posixpath.dirname, set(found.values())))
+    folders = {each for each, count in masked.items() if count >= _MOST * whole[each] and not _called_masked(each)}
+    sure = frozenset(name for name in found if posixpath.dirname(name) in folders)
+    return Masks(sure, frozenset(found) - sure)
 
 
-def mask_note(found: Sequence[str]) -> tuple[str, ...]:
-    """Say which masks were left out."""
-    return (f"warning: {len(found)} pictures are called masks of others ({found[0]}): left out",) if found else ()
+def _called_masked(folder: str) -> bool:
+    return "mask" in posixpath.basename(folder).lower()
+
+
+def mask_note(left_out: Collection[str], kept: Collection[str]) -> tuple[str, ...]:
+    """Say which masks were left out, and which pictures were not that may be some."""
+    notes = []
+    if left_out:
+        notes.append(f"warning: {len(left_out)} pictures are called masks of others ({min(left_out)}): left out")
+    if kept:
+        text = f"warning: {len(kept)} pictures may be masks of others by their names ({min(kept)})"
+        notes.append(f"{text}: kept; take them out if they are")
+    return tuple(notes)

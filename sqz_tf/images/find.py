@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from converters import foreign
 from sqz_tf.base.errors import DataError, noting
 from sqz_tf.base.text import is_number
 from sqz_tf.images.budget import MAX_FILE_BYTES
-from sqz_tf.images.clutter import mask_note, masks_of, thumbnail_note, thumbnails
+from sqz_tf.images.clutter import Masks, mask_note, masks_of, thumbnail_note, thumbnails
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.doubts import class_notes
 from sqz_tf.images.foreign import foreign_format
@@ -105,21 +105,30 @@ def scan(path: Path | str, reading: Reading = Reading()) -> ImageSet:
     with noting(store.notes):
         files = sort_files(store)
         small, masks = thumbnails(files.pictures), masks_of(files.pictures)
-        pictures = tuple(name for name in files.pictures if name not in small and name not in masks)
+        pictures = tuple(name for name in files.pictures if name not in small and name not in masks.sure)
         base = _wrapper(store.names, pictures)
         listed = _listed_at(store.names, base) if reading.labelled and said is None else None
         others = [name for name in files.others if name != listed]
         told = [name for name in others if name not in files.unread]
-        notes = (*store.notes, *files.notes, *thumbnail_note(small), *mask_note(masks), *others_note(told))
-    with noting(notes):
+        notes = (*store.notes, *files.notes)
+        aside = (*thumbnail_note(small), *mask_note(masks.sure, masks.doubtful))
+        ends = others_note(told)
+    with noting((*notes, *(() if listed else aside), *ends)):
         _refuse_nothing(path, pictures, others)
         if not reading.labelled:
             found = ImageSet(path, (), tuple(map(Entry, pictures)))
         elif listed:
-            found = _from_csv(path, store, listed, pictures)
+            found = _from_csv(path, store, listed, pictures, (*small, *masks.sure))
+            aside = _aside_note(small, masks, {entry.name for entry in found.entries})
         else:
             found = _from_folders(path, store, replace(files, pictures=pictures), said)
-    return replace(found, store=store, notes=(*store.notes, *found.notes, *notes[len(store.notes) :]))
+    return replace(found, store=store, notes=(*store.notes, *found.notes, *files.notes, *aside, *ends))
+
+
+def _aside_note(small: Mapping[str, str], masks: Masks, listed: set[str]) -> tuple[str, ...]:
+    """Say what was left out that a table does not list."""
+    left = {name: folder for name, folder in small.items() if name not in listed}
+    return (*thumbnail_note(left), *mask_note(masks.sure - listed, ()))
 
 
 def _refuse_nothing(path: Path, pictures: Sequence[str], others: list[str]) -> None:
@@ -148,8 +157,8 @@ def _listed_at(names: Iterable[str], base: str) -> str | None:
     return max(spelt, default=None)
 
 
-def _from_csv(path: Path, store: Store, listed: str, pictures: Sequence[str]) -> ImageSet:
-    """Read labels from `labels.csv`."""
+def _from_csv(path: Path, store: Store, listed: str, pictures: Sequence[str], aside: Sequence[str]) -> ImageSet:
+    """Read labels from `labels.csv`; `aside` are pictures that count only if it lists them."""
     where = f"{path}/{listed}" if path.is_dir() else f"{listed} in {path}"
     try:
         raw = store.read(listed, _MAX_CSV_BYTES)
@@ -157,7 +166,7 @@ def _from_csv(path: Path, store: Store, listed: str, pictures: Sequence[str]) ->
         raise DataError(f"{where} cannot be read ({error})", expected="UTF-8 text") from error
     if foreign.is_pointer(raw):
         raise DataError(f"{where} is {foreign.LEFT}", expected="the table", fix=foreign.PULL)
-    found = read_listing(where, raw, listed[: -len(_CSV)], pictures)
+    found = read_listing(where, raw, listed[: -len(_CSV)], pictures, aside)
     labels, wnids = found.labels, found.wnids
     numeric = all(map(is_number, wnids))
     order = sorted(wnids, key=int) if numeric else sorted(wnids)
@@ -185,20 +194,20 @@ def _folders_note(names: Iterable[str], base: str) -> tuple[str, ...]:
 
 def _from_folders(path: Path, store: Store, files: Sorted, said: dict[str, str] | None) -> ImageSet:
     """Read labels and splits from the folders' names."""
-    foreign = foreign_format(files)
+    boxed = foreign_format(files)
     if not any("/" in name for name in files.pictures):
-        notes = (f"it looks like {foreign}",) if foreign else ()
+        notes = (f"it looks like {boxed}",) if boxed else ()
         return ImageSet(path, (), tuple(map(Entry, files.pictures)), notes=notes)
     try:
         layout = read_layout(str(path), files.pictures, store.folders, said, wrapped=path.is_file())
     except DataError as error:
-        if foreign:
-            raise _boxes(path, foreign) from error
+        if boxed:
+            raise _boxes(path, boxed) from error
         raise
     classes = tuple(sorted({label for _, label in layout.places.values()}))
-    if foreign and said is None and {name.casefold() for name in classes} <= NOT_CLASSES | MASKS | set(PLAIN):
-        raise _boxes(path, foreign)
-    boxes = (f"warning: it looks like {foreign}: the folders are taken for classes",) if foreign else ()
+    if boxed and said is None and {name.casefold() for name in classes} <= NOT_CLASSES | MASKS | set(PLAIN):
+        raise _boxes(path, boxed)
+    boxes = (f"warning: it looks like {boxed}: the folders are taken for classes",) if boxed else ()
     with noting(layout.notes):
         refuse_illegal(classes, str(path), "rename the folder")
     index = {name: position for position, name in enumerate(classes)}
@@ -212,9 +221,9 @@ def _from_folders(path: Path, store: Store, files: Sorted, said: dict[str, str] 
     )
 
 
-def _boxes(path: Path, foreign: str) -> DataError:
+def _boxes(path: Path, boxed: str) -> DataError:
     return DataError(
-        f"{path} looks like {foreign}",
+        f"{path} looks like {boxed}",
         expected="one folder per class, or labels.csv: a label for each whole picture",
         fix="cut the objects out of the pictures into a folder for each class",
     )

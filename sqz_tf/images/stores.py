@@ -191,10 +191,9 @@ def _encoding_note(raw: tuple[bytes, ...], example: bytes, guessed: Guess) -> st
     folders = sorted({name.decode(encoding).rpartition("/")[0] or name.decode(encoding) for name in raw})
     sure = encoding == "utf-8"
     how = "are UTF-8 by their bytes" if sure else f"are taken for {encoding}"
-    others = ", ".join(f"{other}: {example.decode(other, 'replace')}" for other in guessed.others)
     return (
         f"{'' if sure else 'warning: '}names in the zip file do not say their encoding and {how}: {some(folders)}; if "
-        f"they look wrong, say it by --zip-encoding" + (f" ({others})" if others else "")
+        f"they look wrong, say it by --zip-encoding{guessed.instead(example)}"
     )
 
 

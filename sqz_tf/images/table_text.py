@@ -6,13 +6,13 @@ import io
 import re
 from itertools import islice
 
-from sqz_tf.base.encodings import guess, told
+from sqz_tf.base.encodings import Guess, guess, told
 from sqz_tf.images.split_names import shown
 
-_FOREIGN = re.compile(rb'[\x80-\xff][^\s,;"/]*')
-_SEPARATOR = re.compile(rb'[\s,;"/]')
-_LONGEST_WORD = 200
-_MOST_WORDS = 10_000  # from which an encoding is guessed
+_FOREIGN = re.compile(rb'[\x80-\xff][^\t\r\n,;"/]*')
+_SEPARATOR = re.compile(rb'[\t\r\n,;"/]')
+_LONGEST_CELL = 200
+_MOST_CELLS = 10_000  # from which an encoding is guessed
 
 
 def text_of(raw: bytes, encoding: str) -> io.TextIOWrapper:
@@ -29,16 +29,16 @@ def encoding_of(where: str, raw: bytes) -> tuple[str, str]:
     """
     if known := told(raw):
         return known, ""
-    words = [_word(raw, match) for match in islice(_FOREIGN.finditer(raw), _MOST_WORDS)]
-    guessed = guess(words)
-    encoding = guessed.encoding if guessed else "utf-8"
-    names = shown({word.decode(encoding, "replace") for word in words})
-    fix = "if that looks wrong, save it as UTF-8"
-    return encoding, f"warning: {where} is not UTF-8 and taken for {encoding} ({names}); {fix}"
+    cells = [_cell(raw, match) for match in islice(_FOREIGN.finditer(raw), _MOST_CELLS)]
+    guessed = guess(cells, windows=True) or Guess("utf-8")
+    names = shown({cell.decode(guessed.encoding, "replace") for cell in cells if cell})
+    instead = guessed.instead(min(filter(None, cells), default=b""))
+    looks = f"if that looks wrong{instead}, save it as UTF-8"
+    return guessed.encoding, f"warning: {where} is not UTF-8 and taken for {guessed.encoding} ({names}); {looks}"
 
 
-def _word(raw: bytes, foreign: re.Match[bytes]) -> bytes:
-    """Return the word that a match is the end of; nothing of one that is too long."""
+def _cell(raw: bytes, foreign: re.Match[bytes]) -> bytes:
+    """Return the cell, or part of one, that a match is the end of; nothing of one that is too long."""
     start, end = foreign.span()
-    before = _SEPARATOR.split(raw[max(0, start - _LONGEST_WORD) : start])[-1]
-    return before + raw[start:end] if len(before) + end - start < _LONGEST_WORD else b""
+    before = _SEPARATOR.split(raw[max(0, start - _LONGEST_CELL) : start])[-1].lstrip()
+    return before + raw[start:end] if len(before) + end - start < _LONGEST_CELL else b""

@@ -21,7 +21,7 @@ from converters.weights.names import Layout, map_layers, parse_layouts, recognis
 from converters.weights.read import read_weights
 from converters.weights.tensors import ConvWeights, WeightFile
 from sqz_tf.artifact.exported import NUMBERS
-from sqz_tf.base.encodings import guess, told
+from sqz_tf.base.encodings import Guess, guess, told
 from sqz_tf.base.errors import Note, translated
 from sqz_tf.base.spec import LEAST_WIDTH, MOST_WIDTH, ModelSpec, PreprocessSpec
 from sqz_tf.base.text import some
@@ -225,44 +225,61 @@ def _labels(path: Path, weights: WeightFile, classes: int) -> tuple[str, ...]:
     beside = path.with_name(f"{path.name}.labels.txt")
     labels, where = tuple(name.strip() for name in weights.labels), path.name
     if not labels and beside.is_file():
-        labels, where = _lines(beside), beside.name
+        (labels, note), where = _lines(beside), beside.name
+        _say(note)
     if labels and len(labels) != classes:
         raise WeightsError(f"{where} names {len(labels)} classes", expected=f"{classes}, the outputs of {path.name}")
-    others = () if labels else _lines(path.with_name("labels.txt"))
-    return labels or (others if len(others) == classes else ())
+    return labels or _lines_that_fit(path.with_name("labels.txt"), classes)
 
 
-def _lines(path: Path) -> tuple[str, ...]:
-    """Return the lines of a text without blanks around them or empty ones at its end; none if it is not there."""
-    if not path.is_file():
+def _lines_that_fit(path: Path, classes: int) -> tuple[str, ...]:
+    """Return the lines of a text that may belong to something else: none if it is doubtful in any way."""
+    try:
+        labels, note = _lines(path)
+    except WeightsError:
         return ()
+    if len(labels) != classes:
+        return ()
+    _say(note)
+    return labels
+
+
+def _lines(path: Path) -> tuple[tuple[str, ...], str]:
+    """Return the lines of a text without blanks around them or empty ones at its end, none if it is not there.
+
+    Also what to say of its encoding, if that was guessed.
+    """
+    if not path.is_file():
+        return (), ""
     with translated(WeightsError, f"{path} cannot be read", of=(OSError,)), path.open("rb") as file:
         raw = file.read(_MOST_NAMES + 1)
     if len(raw) > _MOST_NAMES:
         raise WeightsError(f"{path} has over {_MOST_NAMES:,} bytes", expected=_A_LINE_EACH, fix="move it elsewhere")
-    text = _text(path, raw)
-    return tuple(line.strip() for line in text.rstrip().splitlines())
+    text, note = _text(path, raw)
+    return tuple(line.strip() for line in text.rstrip().splitlines()), note
 
 
-def _text(path: Path, raw: bytes) -> str:
-    """Return a text, in whatever encoding; says so of one that is guessed."""
+def _text(path: Path, raw: bytes) -> tuple[str, str]:
+    """Return a text, in whatever encoding; and what to say of one that is guessed."""
     known = told(raw)
-    guessed = None if known else guess(raw.splitlines())
-    encoding = known or (guessed.encoding if guessed else "utf-8")
+    foreign = [line for line in raw.splitlines() if not line.isascii()]
+    guessed = Guess(known) if known else guess(foreign, windows=True) or Guess("utf-8")
     with translated(
         WeightsError, f"{path} is no text", expected=_A_LINE_EACH, fix="save it as UTF-8", of=(UnicodeDecodeError,)
     ):
-        text = raw.decode(encoding)
+        text = raw.decode(guessed.encoding)
     if "\0" in text:
         raise WeightsError(f"{path} is no text", expected=_A_LINE_EACH, fix="move it elsewhere")
-    if not known:
-        shown = some([line for line in text.splitlines() if not line.isascii()])
-        warnings.warn(
-            f"warning: {path} is not UTF-8 and taken for {encoding} ({shown}); if that looks wrong, save it as UTF-8",
-            Note,
-            stacklevel=2,
-        )
-    return text
+    if known:
+        return text, ""
+    shown = some([line.decode(guessed.encoding) for line in foreign])
+    looks = f"if that looks wrong{guessed.instead(min(foreign))}, save it as UTF-8"
+    return text, f"warning: {path} is not UTF-8 and taken for {guessed.encoding} ({shown}); {looks}"
+
+
+def _say(note: str) -> None:
+    if note:
+        warnings.warn(note, Note, stacklevel=2)
 
 
 def _licence(facts: Mapping[str, Any]) -> str:

@@ -42,6 +42,21 @@ DOUBTFUL = {
     "cp1255": "כלב חתול",
 }
 """Names that are as likely words in another encoding."""
+SIGNS = (
+    "Women’s shoes|Men’s shoes;25 °C|30 °C;25°C;n°1;5 €|10 €;100 µm;dog – small;½ cup;±3 mm;“good”|“bad”;L’été;Lego®;m²"
+)
+TABLES = {
+    "cp1252": f"São Paulo|Rio;Müller’s;Ä;Ølstykke;naïve;não|sim;{SIGNS}",
+    "cp1250": "jabłko|śliwka;pes – malý;růže|tulipán",
+    "cp1251": "дом;да|нет;Кошка|Собака;кошка – малая",
+    "cp1253": "ναι|όχι",
+    "cp932": "猫|犬;天;土;A地",
+    "gb18030": "猫|狗;北",
+    "big5": "貓|狗",
+    "cp850": "piña|melón|árbol",
+    "cp866": "Кошка|Собака",
+}
+"""Cells of tables, several tables in turn."""
 
 
 def rows(names: dict[str, str]) -> list[tuple[str, list[str]]]:
@@ -62,6 +77,31 @@ def test_what_else_doubtful_words_may_be_is_named(encoding: str, words: list[str
     assert found is not None
     assert encoding in (found.encoding, *found.others)
     assert len(found.others) <= 4
+
+
+@pytest.mark.parametrize(
+    ("encoding", "cells"),
+    [(encoding, each.split("|")) for encoding, all_ in TABLES.items() for each in all_.split(";")],
+)
+def test_cells_are_read_as_windows_writes_them(encoding: str, cells: list[str]) -> None:
+    raw = [cell.encode(encoding) for cell in cells]
+    found = guess(raw, windows=True)
+    assert found is not None
+    assert [cell.decode(found.encoding) for cell in raw] == cells
+
+
+@pytest.mark.parametrize("names", [each.split("|") for each in SIGNS.split(";")])
+def test_names_with_signs_may_be_of_windows(names: list[str]) -> None:
+    raw = [name.encode("cp1252") for name in names]
+    found = guess(raw)
+    assert found is not None
+    assert "cp1252" in (found.encoding, *found.others)
+
+
+def test_the_whole_of_a_long_text_is_looked_at() -> None:
+    words = [f"a{number:05}".encode() for number in range(20_000)]
+    found = guess([*words, *(f"größer {number}".encode("cp1252") for number in range(9000))], windows=True)
+    assert found == Guess("cp1252")
 
 
 def test_bytes_that_are_no_text_have_no_encoding_or_any() -> None:

@@ -169,6 +169,12 @@ def masks_beside_pictures(root: Path) -> None:
         flat(root, *(f"{name}/{name[0]} ({number}){mask}.png" for number in range(6) for mask in ("", "_mask")))
 
 
+@case("published", "cars vans", (10, 3, 5), "warning: 1 pictures may be masks of others by their names (cars/golf_")
+def cars_that_are_called_like_masks(root: Path) -> None:
+    flat(root, *(f"cars/{name}.png" for name in ("911", "911_gt3", "golf", "golf_gt", "polo", "up")))
+    put(root, vans=12)
+
+
 @case("published", refused="has gtFine, leftImg8bit: pictures and their masks or labels")
 def pictures_of_streets_and_what_is_on_them(root: Path) -> None:
     for name in ("leftImg8bit", "gtFine"):
@@ -219,9 +225,16 @@ def boxes_of_some_pictures_and_a_list_of_classes(root: Path) -> None:
     write(root / "data.yaml", "nc: 1\n")
 
 
-@case("exported", "cat dog", TWO, "warning: labels.csv gives boxes (xmin, ymin)", "filename for file", "2 columns of")
+@case(
+    "exported", "cat dog", TWO, "warning: labels.csv gives boxes (Roi.X1, Roi.Y1", "filename for file", "4 columns of"
+)
 def a_table_of_boxes(root: Path) -> None:
-    table(root, [(*row, "1", "2") for row in listed()], "filename,label,xmin,ymin")
+    table(root, [(*row, *"1234") for row in listed()], "filename,label,Roi.X1,Roi.Y1,Roi.X2,Roi.Y2")
+
+
+@case("exported", "cat dog", TWO, "2 columns of labels.csv are not known (x1, y2): ignored")
+def a_table_of_features_that_are_no_box(root: Path) -> None:
+    table(root, [(*row, "1", "2") for row in listed()], "file,label,x1,y2")
 
 
 @case("exported", refused="labels.csv has columns filename, cat, dog; expected file, label")
@@ -243,7 +256,9 @@ def a_table_of_a_cloud_without_a_header(root: Path) -> None:
     table(root, [("TRAIN", f"gs://bucket/{name}", label) for name, label in listed()], "")
 
 
-@case("exported", refused="gives split 'UNASSIGNED'; expected train, validation or test")
+@case(
+    "exported", "cat dog", TWO, "image_path for file", "the column ml_use of labels.csv does not hold train, validation"
+)
 def a_table_of_a_cloud_with_splits_for_some(root: Path) -> None:
     rows = split_rows_of_a_cloud()
     table(root, rows, "ml_use,image_path,label")

@@ -34,6 +34,9 @@ def split_rows(train: str, test: str) -> list[Row]:
     return [(*row, test if number % 2 else train) for number, row in enumerate(listed())]
 
 
+SPLIT = split_rows("Training", "Test")
+
+
 @case("labels.csv")
 def a_labels_csv(root: Path) -> None:
     table(root, listed())
@@ -229,7 +232,10 @@ def a_table_of_pictures_in_splits(root: Path) -> None:
 
 
 @case(
-    "labels.csv", "cat dog", TWO, "warning: the column set of labels.csv holds no train, validation or test (A, B): ig"
+    "labels.csv",
+    "cat dog",
+    TWO,
+    "warning: the column set of labels.csv does not hold train, validation and test alone (A, B)",
 )
 def a_set_column_that_means_something_else(root: Path) -> None:
     table(root, split_rows("A", "B"), "file,label,set")
@@ -251,7 +257,9 @@ def a_table_of_a_cloud(root: Path) -> None:
     table(root, rows, "ml_use,path,label")
 
 
-@case("labels.csv", refused="names classes by their numbers, and no pictures; expected a line for each picture")
+@case(
+    "labels.csv", refused="has columns id, name; expected file, label and maybe wnid and split; if it lists classes by"
+)
 def a_list_of_classes(root: Path) -> None:
     classes(root, names="0 1")
     write(root / "labels.csv", "id,name\n0,cat\n1,dog\n")
@@ -263,10 +271,32 @@ def a_list_of_classes_as_signs_have_it(root: Path) -> None:
     write(root / "DATA" / "labels.csv", "ClassId,Name\n0,Speed limit (5km/h)\n1,Stop\n")
 
 
-@case("labels.csv", refused="names classes by their numbers, and no pictures; expected a line for each picture")
-def a_list_of_classes_whose_numbers_are_names_of_pictures(root: Path) -> None:
-    fill(root / "images", 12)
+@case("labels.csv", refused="names '0'; expected a picture beside it or in images/; if it lists classes by their num")
+def a_list_of_classes_of_which_none_is_a_picture(root: Path) -> None:
+    flat(root, *(f"{name}{number}.png" for name in "ab" for number in range(6)))
     write(root / "labels.csv", "id,class\n0,cat\n1,dog\n2,fox\n")
+
+
+@case("labels.csv", refused="line 4 of ")
+def a_table_of_numbers_of_which_one_is_missing(root: Path) -> None:
+    fill(root, 6)
+    write(root / "labels.csv", "id,label\n0,cat\n1,dog\n9,cow\n")
+
+
+@case(
+    "labels.csv",
+    "a b c",
+    (0, 0, 3),
+    "warning: labels.csv gives each of 3 pictures a class of its own; if it lists classes by their numbers, call it",
+    "3 pictures are not in labels.csv: ignored",
+    "3 names in labels.csv are found by their ends only (0 as 0.png)",
+    refused="too few pictures",
+    judged=True,
+    labelled=3,
+)
+def a_table_of_numbers_with_a_class_each(root: Path) -> None:
+    fill(root, 6)
+    write(root / "labels.csv", "file,label\n0,a\n1,b\n2,c\n")
 
 
 @case("labels.csv")
@@ -297,3 +327,88 @@ def utf_32(root: Path) -> None:
 @case("labels.csv", "Käfer Löwe")
 def utf_32_without_a_mark(root: Path) -> None:
     table(root, listed("Käfer", "Löwe"), encoding="utf-32-be")
+
+
+@case("labels.csv")
+def a_table_that_lists_what_is_called_a_mask(root: Path) -> None:
+    flat(root, *(f"{number}{mask}.png" for number in range(6) for mask in ("", "_mask")))
+    rows = (f"{number}.png,cat\n{number}_mask.png,dog\n" for number in range(6))
+    write(root / "labels.csv", "file,label\n" + "".join(rows))
+
+
+@case("labels.csv", "cat dog", TWO, "warning: 12 pictures are called masks of others (0_mask.png): left out")
+def a_table_that_lists_no_masks(root: Path) -> None:
+    flat(root, *(f"{number}{mask}.png" for number in range(12) for mask in ("", "_mask")))
+    write(root / "labels.csv", "file,label\n" + "".join(f"{name},{label}\n" for name, label in listed()))
+
+
+@case("labels.csv")
+def a_table_that_lists_pictures_in_thumbs(root: Path) -> None:
+    flat(root, *(f"{folder}{number}.png" for number in range(6) for folder in ("", "thumbs/")))
+    rows = (f"{number}.png,cat\nthumbs/{number}.png,dog\n" for number in range(6))
+    write(root / "labels.csv", "file,label\n" + "".join(rows))
+
+
+@case(
+    "labels.csv", "cat dog", TWO, "usage of labels.csv does not hold train, validation and test alone (office, training"
+)
+def a_usage_column_of_places(root: Path) -> None:
+    table(root, split_rows("training centre", "office"), "file,label,usage")
+
+
+@case(
+    "labels.csv",
+    "cat dog",
+    TWO,
+    "the column phase of labels.csv does not hold train, validation and test alone (retest",
+)
+def a_phase_column_of_tests_and_retests(root: Path) -> None:
+    table(root, split_rows("test", "retest"), "file,label,phase")
+
+
+@case(
+    "labels.csv",
+    "cat dog",
+    TWO,
+    "set of labels.csv does not hold train, validation and test alone (bench 2, test bench",
+)
+def a_set_column_of_benches(root: Path) -> None:
+    table(root, split_rows("test bench", "bench 2"), "file,label,set")
+
+
+@case(
+    "labels.csv",
+    "cat dog",
+    (4, 2, 6),
+    "the column usage of labels.csv",
+    "1 columns of labels.csv are not known (subset)",
+)
+def a_usage_column_beside_a_subset_column(root: Path) -> None:
+    rows = [(file, label, "AB"[number % 3 > 1], kind) for number, (file, label, kind) in enumerate(SPLIT)]
+    table(root, rows, "file,label,subset,usage")
+
+
+@case("labels.csv", "cat dog", TWO, "the column set of labels.csv is empty: ignored")
+def an_empty_set_column(root: Path) -> None:
+    table(root, split_rows("", ""), "file,label,set")
+
+
+@case(
+    "labels.csv",
+    "cat dog",
+    (4, 2, 6),
+    "the column set of",
+    "warning: 6 lines of labels.csv have no set: taken for train",
+)
+def a_set_column_that_says_test_alone(root: Path) -> None:
+    table(root, split_rows("", "test"), "file,label,set")
+
+
+@case("labels.csv", refused="names 'x0.png'; expected a picture beside it or in images/")
+def a_label_with_a_number_sign_of_a_missing_picture(root: Path) -> None:
+    table(root, [(label, name) for name, label in listed("#cat")] + [("#cat", "x0.png")], "label,file")
+
+
+@case("labels.csv", "cat dog", TWO, "1 columns of labels.csv are not known (note): ignored")
+def a_very_long_cell_nobody_knows(root: Path) -> None:
+    table(root, [(*row, "x" * 70_000 * (row[0] == "1.png")) for row in listed()], "file,label,note")

@@ -63,13 +63,21 @@ def test_names_of_plain_classes_are_not_doubted(names: list[str]) -> None:
 
 
 def test_masks_are_those_whose_pictures_are_there() -> None:
-    names = [
-        "a/1.png",
-        "a/1_mask.png",
-        "a/1_mask_2.PNG",
-        "a/1-seg.jpg",
-        "b/1_mask.png",
-        "a/with_mask.png",
-        "a/mask.png",
-    ]
-    assert masks_of(names) == ("a/1_mask.png", "a/1_mask_2.PNG", "a/1-seg.jpg")
+    found = masks_of(["a/1.png", "a/1_mask.png", "a/1_mask_2.PNG", "a/1-seg.jpg", "a/1_gt_3.png", "b/1_mask.png"])
+    assert found.sure == {"a/1_mask.png", "a/1_mask_2.PNG", "a/1-seg.jpg", "a/1_gt_3.png"}
+    assert not found.doubtful
+
+
+@pytest.mark.parametrize(
+    ("names", "doubtful"),
+    [
+        ("cars/911.png cars/911_gt3.png", ""),
+        ("cars/golf.png cars/golf_gt.png cars/polo.png", "cars/golf_gt.png"),
+        ("a/1.png a/1_mask.png a/with_mask.png a/mask.png", "a/1_mask.png"),
+        ("masked/0.png masked/0_mask.png plain/0.png", "masked/0_mask.png"),
+    ],
+)
+def test_what_may_be_a_picture_of_its_own_is_no_mask(names: str, doubtful: str) -> None:
+    found = masks_of(names.split())
+    assert not found.sure
+    assert found.doubtful == set(doubtful.split())
