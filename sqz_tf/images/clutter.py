@@ -25,7 +25,6 @@ _NAMES = frozenset(
 )
 _PROGRAMS = {"venv": re.compile(r"pyvenv\.cfg$|conda-meta/"), "wandb": re.compile("(offline-)?run-[^/]+/")}
 """Folders that may be classes, and what lies in them where a program made them."""
-_PROGRAMS_ANYWHERE = re.compile("|".join(f"{name}/" for name in _PROGRAMS), re.IGNORECASE)
 _ENDINGS = (".lrdata", ".lrlibrary", ".photoslibrary", ".aplibrary", ".cocatalog", ".cosessiondb")
 _THUMBNAILS = frozenset({"thumb", "thumbs", "thumbnail", "thumbnails", "preview", "previews"})
 _AFFIX = re.compile(r"^(thumb|tn|preview|small)[-_ ]|[-_ ](thumb|thumbnail|tn|preview|small)$", re.IGNORECASE)
@@ -53,8 +52,11 @@ def programs_folders(names: Iterable[str]) -> set[str]:
     Args:
       names: paths of all files.
     """
-    suspects = [name for name in names if _PROGRAMS_ANYWHERE.search(name)]  # quickly, of a million names
-    return {found for name in suspects if (found := _programs_folder(name))}
+    names = list(names)
+    text = "\n".join(names).lower()
+    if not any(f"{folder}/" in text for folder in _PROGRAMS):  # quickly, of a million names
+        return set()
+    return {found for name in names if (found := _programs_folder(name))}
 
 
 def _programs_folder(name: str) -> str | None:
