@@ -12,7 +12,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -134,10 +134,10 @@ def _low_bytes(image: Image.Image, data: bytes) -> int:
     image.close()  # so that its room is free for this
     with Image.open(io.BytesIO(data)) as lower:
         lower.tile = [tile._replace(args=_swapped(tile.args)) for tile in lower.tile]
-        return 255 if any(most for _, most in lower.convert("RGB").getextrema()) else 0
+        return 255 if np.asarray(lower.convert("RGB")).any() else 0
 
 
-def _swapped(args: object) -> object:
+def _swapped(args: Any) -> Any:
     """Return the arguments of a decoder with the two bytes of each value the other way round."""
     if isinstance(args, tuple):
         return tuple(map(_swapped, args))

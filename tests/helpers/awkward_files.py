@@ -304,12 +304,6 @@ def a_table_in_place_of_its_folder(root: Path) -> Path:
     return file_beside(root, "labels.csv", "file,label\n")
 
 
-@case("archives", refused="train.csv is a file; expected a folder of pictures or a .zip")
-def a_table_that_is_not_read_in_place_of_its_folder(root: Path) -> Path:
-    classes(root)
-    return file_beside(root, "train.csv", "file,label\n")
-
-
 @case("archives", refused="pipe is a pipe or device; expected a folder of pictures or a .zip")
 def a_pipe(root: Path) -> Path:
     os.mkfifo(root.with_name("pipe"))
