@@ -46,18 +46,22 @@ REMEDIES = {
 _HEAD = 4096
 _MOST_MEMBERS = 1 << 40  # bytes that an archive may declare: nothing is unpacked
 _POINTS = b"version https://git-lfs.github.com/spec/"
+ARCHIVES = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!\x1a\x07": "RAR",
+}
+"""What archives and packed files begin with, and the program's name; a tar file has its mark further on."""
 _BEGINNINGS = {
     _POINTS: POINTER,
     b"\x89HDF\r\n\x1a\n": HDF5,
     b"\x93NUMPY": NUMPY,
     b"GGUF": GGUF,
     b"\x89SQZ\r\n\x1a\n": SQZ,
-    b"\x1f\x8b": PACKED,
-    b"BZh": PACKED,
-    b"\xfd7zXZ\0": PACKED,
-    b"\x28\xb5\x2f\xfd": PACKED,
-    b"7z\xbc\xaf\x27\x1c": PACKED,
-    b"Rar!\x1a\x07": PACKED,
+    **dict.fromkeys(ARCHIVES, PACKED),
     b"\x89PNG\r\n\x1a\n": PICTURE,
     b"\xff\xd8\xff": PICTURE,
     b"GIF8": PICTURE,

@@ -12,7 +12,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -30,6 +30,7 @@ REPLACE = "replace or remove it"
 """What to do about a picture that is damaged."""
 _STRIP = 1 << 18  # pixels turned to RGB at a time
 _SHALLOW_BITS = 14  # a sensor's; 64 of 256 levels
+_SIXTEEN = re.compile(";16([BLN])")  # the order of bytes in a mode of Pillow's
 _SMALL_FILE = 1 << 20  # bytes
 _LARGE = 64 << 20  # bytes after which the allocator is told to give back what it keeps
 
@@ -77,7 +78,7 @@ def decoding(data: bytes, name: str = "", least: int = 0) -> Iterator[np.ndarray
     with PIXELS.room(need), opened or _open(data, name) as image:
         if least:
             image.draft(None, (least, least))
-        pixels = _pixels(image, name)
+        pixels = _pixels(image, name, data)
         image.close()  # what the decoder holds
         if need > _LARGE:
             give_back()
@@ -95,14 +96,14 @@ def converting(image: Image.Image, name: str) -> Iterator[np.ndarray]:
         yield _pixels(image, name)
 
 
-def _pixels(image: Image.Image, name: str) -> np.ndarray:
+def _pixels(image: Image.Image, name: str, data: bytes = b"") -> np.ndarray:
     try:
         _warn_of_frames(image)
         high_bytes = _keeps_high_bytes(image)
         image.load()
         pixels = _to_rgb(image, name)
         if high_bytes:
-            _warn_if_shallow(256 * int(pixels.max()) + 255)  # of 0 to 255 nothing is left to tell them from black
+            _warn_if_shallow(256 * int(pixels.max()) + 255 if pixels.any() else _low_bytes(image, data))
         return pixels
     except ImageError:
         raise
@@ -112,7 +113,11 @@ def _pixels(image: Image.Image, name: str) -> np.ndarray:
 
 def _warn_of_frames(image: Image.Image) -> None:
     """Say so once if there are further pictures in a file; the second one in a phone's JPEG is for its own viewer."""
-    if image.format != "MPO" and getattr(image, "is_animated", False):
+    try:
+        several = image.format != "MPO" and getattr(image, "is_animated", False)
+    except Exception:  # of a file that is cut behind the first frame
+        return
+    if several:
         warnings.warn("some pictures hold several frames or pages, of which the first is used", Note, stacklevel=2)
 
 
@@ -120,6 +125,23 @@ def _keeps_high_bytes(image: Image.Image) -> bool:
     """Say whether a file has 16 bits a colour, of which Pillow takes the upper half."""
     modes = [str(part) for tile in getattr(image, "tile", ()) for part in np.atleast_1d(np.array(tile[3], object))]
     return image.mode in ("RGB", "RGBA") and any(";16" in mode for mode in modes)
+
+
+def _low_bytes(image: Image.Image, data: bytes) -> int:
+    """Return 255 if colours of 16 bits whose upper halves are all 0 have anything in their lower ones, else 0."""
+    if not data:
+        return 0
+    image.close()  # so that its room is free for this
+    with Image.open(io.BytesIO(data)) as lower:
+        lower.tile = [tile._replace(args=_swapped(tile.args)) for tile in lower.tile]
+        return 255 if np.asarray(lower.convert("RGB")).any() else 0
+
+
+def _swapped(args: Any) -> Any:
+    """Return the arguments of a decoder with the two bytes of each value the other way round."""
+    if isinstance(args, tuple):
+        return tuple(map(_swapped, args))
+    return _SIXTEEN.sub(lambda found: ";16L" if found[1] == "B" else ";16B", args) if isinstance(args, str) else args
 
 
 def _warn_if_shallow(largest: int) -> None:

@@ -20,10 +20,9 @@ from sqz_tf.images.labels import cases_note, refuse_illegal
 from sqz_tf.images.layout import MASKS, NOT_CLASSES, read_layout
 from sqz_tf.images.listing import read_listing
 from sqz_tf.images.split_names import PLAIN, parse_splits, shown, split_of
-from sqz_tf.images.stores import Store, open_store
+from sqz_tf.images.stores import TABLE, Store, open_store
 
 _MAX_CSV_BYTES = 64 << 20  # over a million lines
-_CSV = "labels.csv"
 _WNID = re.compile(r"n\d{8}")
 
 
@@ -153,7 +152,7 @@ def _wrapper(names: Iterable[str], pictures: Sequence[str]) -> str:
 
 def _listed_at(names: Iterable[str], base: str) -> str | None:
     """Return the labels.csv in a folder, however it is spelt."""
-    spelt = [name for name in names if name.startswith(base) and name[len(base) :].lower() == _CSV]
+    spelt = [name for name in names if name.startswith(base) and name[len(base) :].lower() == TABLE]
     return max(spelt, default=None)
 
 
@@ -166,7 +165,7 @@ def _from_csv(path: Path, store: Store, listed: str, pictures: Sequence[str], as
         raise DataError(f"{where} cannot be read ({error})", expected="UTF-8 text") from error
     if foreign.is_pointer(raw):
         raise DataError(f"{where} is {foreign.LEFT}", expected="the table", fix=foreign.PULL)
-    found = read_listing(where, raw, listed[: -len(_CSV)], pictures, aside)
+    found = read_listing(where, raw, listed[: -len(TABLE)], pictures, aside)
     labels, wnids = found.labels, found.wnids
     numeric = all(map(is_number, wnids))
     order = sorted(wnids, key=int) if numeric else sorted(wnids)
@@ -180,7 +179,7 @@ def _from_csv(path: Path, store: Store, listed: str, pictures: Sequence[str], as
         entries=tuple(Entry(name, index[label], found.splits.get(name)) for name, label in sorted(labels.items())),
         wnids=tuple(wnids[label] for label in order) if any(wnids.values()) else _wnids(names),
         label_numbers=tuple(map(int, order)) if numeric else (),
-        notes=(*found.notes, *_folders_note(labels, listed[: -len(_CSV)]), *cases_note(names), *class_notes(names)),
+        notes=(*found.notes, *_folders_note(labels, listed[: -len(TABLE)]), *cases_note(names), *class_notes(names)),
     )
 
 

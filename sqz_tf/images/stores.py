@@ -17,6 +17,8 @@ from sqz_tf.base.folders import read_inside, walk
 from sqz_tf.base.text import some
 from sqz_tf.images.clutter import clutter_in, clutter_note, is_clutter
 
+TABLE = "labels.csv"
+"""The one table that is read, in any case."""
 MAX_ZIP_BYTES = 64 << 30
 """Largest sum of uncompressed sizes in a zip file."""
 MAX_ZIP_RATIO = 100
@@ -62,31 +64,24 @@ def open_store(path: Path, zip_encoding: str = "") -> Store:
     return _Zip(path, zip_encoding)
 
 
-_ARCHIVES = {
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\0": "xz",
-    b"(\xb5/\xfd": "zstd",
-    b"7z\xbc\xaf'\x1c": "7z",
-    b"Rar!": "RAR",
-}
-"""What archives begin with; a tar file has its mark further on."""
 _TAR = slice(257, 262)
 
 
 def _refuse_other_files(path: Path) -> None:
     """Refuse a file that is no `.zip`, by what it is."""
+    wanted = "a folder of pictures or a .zip"
+    if not path.is_file():  # reading a pipe would wait for whoever writes into it
+        raise DataError(f"{path} is a pipe or device", expected=wanted)
     with translated(DataError, f"{path} cannot be read", of=(OSError,)), open(path, "rb") as file:
         head = file.read(_TAR.stop)
-    wanted = "a folder of pictures or a .zip"
     if foreign.is_pointer(head):
         raise DataError(f"{path} is {foreign.LEFT}", expected=wanted, fix=foreign.PULL)
-    known = [kind for mark, kind in _ARCHIVES.items() if head.startswith(mark)]
+    known = [kind for mark, kind in foreign.ARCHIVES.items() if head.startswith(mark)]
     if kind := "tar" if head[_TAR] == b"ustar" else "".join(known):
         raise DataError(f"{path} is a {kind} archive", expected=wanted, fix="unpack it first, and give the folder")
     if path.suffix.lower() != ".zip":
         fix = "call it .zip" if head.startswith(b"PK\3\4") else ""
-        fix = f"give {path.parent}, which it lies in" if path.suffix.lower() == ".csv" else fix
+        fix = f"give {path.parent}, which it lies in" if path.name.lower() == TABLE else fix
         raise DataError(f"{path} is a file", expected=wanted, fix=fix)
 
 

@@ -26,12 +26,8 @@ PACKAGES = (
     *("tensorflow", "tf_keras", "tensorflow_model_optimization", "threadpoolctl", "matplotlib", "jinja2"),
     *("ai_edge_litert", "scipy"),
 )
-LATE = (
-    "matplotlib.figure",
-    "jinja2",
-    "scipy.optimize",
-    "ai_edge_litert.interpreter",
-)  # of these, what is imported after the training
+# Of these, what is imported after the training.
+LATE = ("matplotlib.figure", "jinja2", "scipy.optimize", "ai_edge_litert.interpreter")
 PACKING = ("zstandard",)
 RUNTIMES = ("tflite-runtime", "tflm", "compiled-c")  # that the verdict asks besides LiteRT
 _INSTALL = "run: pip install 'sqz-tf[train]'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -301,6 +302,12 @@ def a_zip_without_an_ending(root: Path) -> Path:
 def a_table_in_place_of_its_folder(root: Path) -> Path:
     classes(root)
     return file_beside(root, "labels.csv", "file,label\n")
+
+
+@case("archives", refused="pipe is a pipe or device; expected a folder of pictures or a .zip")
+def a_pipe(root: Path) -> Path:
+    os.mkfifo(root.with_name("pipe"))
+    return root.with_name("pipe")
 
 
 # Copies ---------------------------------------------------------------------------------------------------------

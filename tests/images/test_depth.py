@@ -48,11 +48,13 @@ def test_pictures_of_16_bits_that_use_few_are_noted(kind: str, largest: int, lev
     assert all(wanted in str(each.message) for each in told)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "colour"])
 def test_a_black_picture_of_16_bits_is_only_black(kind: str) -> None:
+    values = np.zeros((4, 12), np.uint16)
+    data = deep_png(values.reshape(4, 4, 3)) if kind == "colour" else saved(values, kind)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        assert not decode(saved(np.zeros((4, 12), np.uint16), kind)).any()
+        assert not decode(data).any()
     assert not told
 
 
@@ -68,6 +70,19 @@ def test_frames_and_pages_that_are_left_out_are_noted(kind: str, frames: int) ->
     assert [str(each.message) for each in told] == (
         ["some pictures hold several frames or pages, of which the first is used"] * (frames > 1 and kind != "MPO")
     )
+
+
+def test_of_an_animation_that_is_cut_the_first_frame_is_taken() -> None:
+    frames = [Image.fromarray(np.random.default_rng(seed).integers(0, 256, (16, 16), np.uint8)) for seed in (1, 2)]
+    out = io.BytesIO()
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
+    whole = out.getvalue()
+    second = whole.rindex(b"\x2c\0\0\0\0")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        pictures = [decode(whole[: second + cut]) for cut in range(12)]
+        assert all(np.array_equal(each, decode(whole)) for each in pictures)
+    assert {"first is used" in str(each.message) for each in told} == {True}
 
 
 def test_grey_that_has_no_scale_is_refused_by_name() -> None:

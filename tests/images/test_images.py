@@ -597,6 +597,13 @@ def test_labels_csv_errors_name_the_line(tmp_path: Path, text: str, message: str
         scan(with_csv(tmp_path, text))
 
 
+def test_only_a_table_that_is_read_sends_to_its_folder(tmp_path: Path) -> None:
+    for name, words in (("train.csv", r"or a \.zip$"), ("Labels.CSV", "give .*, which it lies in$")):
+        (tmp_path / name).write_text("file,label\n")
+        with pytest.raises(DataError, match=words):
+            scan(tmp_path / name)
+
+
 def test_labels_csv_must_be_text(tmp_path: Path) -> None:
     root = with_csv(tmp_path, "")
     (root / "labels.csv").write_bytes(b"\xff\xfe\x00f\x00")

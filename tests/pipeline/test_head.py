@@ -206,13 +206,22 @@ def test_labels_beside_the_weights_are_read_in_whatever_encoding(
     ],
     ids=["huge", "a picture", "half a character"],
 )
-@pytest.mark.parametrize("where", ["labels.txt", "mine.safetensors.labels.txt"])
-def test_what_is_no_text_beside_the_weights_is_refused_by_name(
-    where: str, content: bytes, words: str, write: WriteWeights, tmp_path: Path
+def test_what_is_no_text_is_refused_by_the_weights_name_and_ignored_as_labels_of_anything(
+    content: bytes, words: str, write: WriteWeights, tmp_path: Path
 ) -> None:
-    (tmp_path / where).write_bytes(content)
-    with pytest.raises(WeightsError, match=f"{where} {words}"):
+    (tmp_path / "labels.txt").write_bytes(content)
+    assert load(str(write("safetensors"))).labels == ()
+    (tmp_path / "mine.safetensors.labels.txt").write_bytes(content)
+    with pytest.raises(WeightsError, match=f"mine.safetensors.labels.txt {words}"):
         load(str(write("safetensors")))
+
+
+def test_nothing_is_said_of_labels_that_are_not_the_weights(write: WriteWeights, tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_bytes("Käfer\nKühe\n".encode("cp1252"))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert load(str(write("safetensors"))).labels == ()
+    assert not said
 
 
 def test_epochs_train_a_head_that_could_stay(write: WriteWeights, pictures: Callable[..., str]) -> None:
