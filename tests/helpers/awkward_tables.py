@@ -119,6 +119,11 @@ def an_old_windows_table(root: Path) -> None:
     table(root, listed("Käfer", "Löwe"), "file;label", "cp1252", delimiter=";")
 
 
+@case("labels.csv", "25°C Women’s", TWO, "is not UTF-8 and taken for cp1252 (25°C, Women’s)")
+def an_old_windows_table_with_signs(root: Path) -> None:
+    table(root, listed("25°C", "Women’s"), encoding="cp1252")
+
+
 @case("labels.csv", "犬 猫", TWO, "is not UTF-8 and taken for cp932 (犬, 猫)")
 def an_old_japanese_table(root: Path) -> None:
     table(root, listed("猫", "犬"), encoding="cp932")
