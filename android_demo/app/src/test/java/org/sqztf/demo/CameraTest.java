@@ -12,6 +12,7 @@ import android.graphics.Bitmap;
 import android.graphics.Canvas;
 import android.graphics.Rect;
 import android.graphics.SurfaceTexture;
+import android.graphics.drawable.ColorDrawable;
 import android.hardware.camera2.CameraManager;
 import android.os.Handler;
 import android.os.HandlerThread;
@@ -20,7 +21,10 @@ import android.util.Size;
 import android.view.Surface;
 import android.view.SurfaceHolder;
 import android.view.View;
+import android.view.accessibility.AccessibilityNodeInfo;
+import android.widget.Button;
 import android.widget.ImageView;
+import android.widget.SeekBar;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -34,6 +38,7 @@ import org.junit.runner.RunWith;
 import org.robolectric.Robolectric;
 import org.robolectric.annotation.Config;
 import org.robolectric.annotation.GraphicsMode;
+import org.robolectric.shadows.ShadowDialog;
 import org.sqztf.core.Engine;
 import org.sqztf.core.ScreenState;
 
@@ -234,6 +239,57 @@ public class CameraTest {
         activity.findViewById(R.id.primary).performClick();
         assertEquals(View.GONE, still.getVisibility());
         assertNull(Phone.still(activity));
+    }
+
+    /** Open the sheet of a live camera and return its bar for threads. */
+    private static SeekBar threads(MainActivity activity) {
+        activity.findViewById(R.id.controls).performClick();
+        return ShadowDialog.getLatestDialog().findViewById(R.id.threads);
+    }
+
+    @Test
+    public void framesDoNotPullTheBarForThreadsFromTheFinger() throws Exception {
+        MainActivity activity = live();
+        SeekBar bar = threads(activity);
+        bar.setMax(3); // whatever this computer has
+        SeekBar.OnSeekBarChangeListener finger = shadowOf(bar).getOnSeekBarChangeListener();
+        int chosen = state(activity).threads;
+        finger.onStartTrackingTouch(bar);
+        int away = chosen == 1 ? 1 : 0;
+        bar.setProgress(away);
+        CameraFeed.deliver(new FakeFrame(640, 480, 50), 6, activity);
+        Phone.settle(activity);
+        assertEquals(away, bar.getProgress());
+        assertEquals(chosen, state(activity).threads);
+        finger.onStopTrackingTouch(bar);
+        assertEquals(Math.min(away + 1, state(activity).maxThreads), state(activity).threads);
+    }
+
+    @Test
+    public void theBarForThreadsIsReadOutAsThreads() throws Exception {
+        MainActivity activity = live();
+        String said = activity.getString(R.string.threads_spoken, state(activity).threads);
+        assertEquals(said, threads(activity).getStateDescription().toString());
+    }
+
+    @Test
+    public void theLastFrameIsCoveredWhereThereIsNoPicture() throws Exception {
+        MainActivity activity = live();
+        View cover = activity.findViewById(R.id.cover);
+        assertEquals(View.GONE, cover.getVisibility());
+        activity.onStopped(ScreenState.Camera.IN_USE);
+        assertEquals(View.VISIBLE, cover.getVisibility());
+        assertEquals(activity.getColor(R.color.stage), ((ColorDrawable) cover.getBackground()).getColor());
+    }
+
+    @Test
+    public void whatCanBeTouchedIsReadOutAsAButton() throws Exception {
+        MainActivity activity = live();
+        for (int id : new int[] {R.id.model, R.id.zoom}) {
+            AccessibilityNodeInfo info = AccessibilityNodeInfo.obtain();
+            activity.findViewById(id).onInitializeAccessibilityNodeInfo(info);
+            assertEquals(Button.class.getName(), info.getClassName());
+        }
     }
 
     // Cameras ------------------------------------------------------------------------------------------------
