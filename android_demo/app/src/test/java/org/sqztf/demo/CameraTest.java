@@ -13,6 +13,7 @@ import android.graphics.Canvas;
 import android.graphics.Rect;
 import android.graphics.SurfaceTexture;
 import android.graphics.drawable.ColorDrawable;
+import android.hardware.camera2.CameraCharacteristics;
 import android.hardware.camera2.CameraManager;
 import android.os.Handler;
 import android.os.HandlerThread;
@@ -38,6 +39,7 @@ import org.junit.runner.RunWith;
 import org.robolectric.Robolectric;
 import org.robolectric.annotation.Config;
 import org.robolectric.annotation.GraphicsMode;
+import org.robolectric.shadows.ShadowCameraCharacteristics;
 import org.robolectric.shadows.ShadowDialog;
 import org.sqztf.core.Engine;
 import org.sqztf.core.ScreenState;
@@ -471,6 +473,35 @@ public class CameraTest {
         atWork.countDown();
         thread.join();
         assertEquals(Arrays.asList("frame", "closed"), done);
+    }
+
+    @Test
+    public void thePreviewFollowsADisplayThatIsTurned() {
+        Phone.addCamera(new Size(640, 480));
+        AspectLayout box = new AspectLayout(Phone.application(), null);
+        CameraFeed feed = new CameraFeed(Phone.application(), holder, box, listener);
+        feed.turn(90); // closed
+        feed.open(0);
+        assertEquals(Arrays.asList(480, 640), Arrays.asList(box.ratioWidth(), box.ratioHeight()));
+        feed.turn(90);
+        assertEquals(Arrays.asList(640, 480), Arrays.asList(box.ratioWidth(), box.ratioHeight()));
+        feed.close();
+    }
+
+    @Test
+    public void onlyTheCameraThatWasTakenIsTriedAgain() throws Exception {
+        MainActivity activity = live();
+        activity.onStopped(ScreenState.Camera.IN_USE);
+        CameraManager manager = (CameraManager) Phone.application().getSystemService(Context.CAMERA_SERVICE);
+        CameraCharacteristics other = ShadowCameraCharacteristics.newCameraCharacteristics();
+        shadowOf(other).set(CameraCharacteristics.LENS_FACING, CameraCharacteristics.LENS_FACING_FRONT);
+        shadowOf(manager).addCamera("7", other); // it becomes available
+        shadowOf(Looper.getMainLooper()).idle();
+        assertEquals(ScreenState.Camera.IN_USE, state(activity).camera);
+        shadowOf(manager).removeCamera("0");
+        Phone.addCamera(new Size(640, 480));
+        shadowOf(Looper.getMainLooper()).idle();
+        assertEquals(ScreenState.Camera.OPENING, state(activity).camera);
     }
 
     @Test
