@@ -170,7 +170,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
         if (requests == null || !controls.canFocus()) {
             return false;
         }
-        controls.focusOn(front ? 1 - x : x, y, orientation(), size.getWidth(), size.getHeight());
+        controls.focusOn(x, y, orientation(), size.getWidth(), size.getHeight());
         main.removeCallbacks(freeFocus);
         main.postDelayed(freeFocus, FOCUSED_MILLIS);
         repeat();

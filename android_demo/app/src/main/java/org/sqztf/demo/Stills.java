@@ -91,8 +91,15 @@ final class Stills {
             }
             PhotoBands bands = bands(resolver, uri, bandPixels);
             int shown = bands == null ? step : PhotoSize.shownStep(width, height, SHOWN);
-            return new Photo(decoded(resolver, uri, options, shown), bands, orientation,
-                    bands == null ? width + " × " + height : "");
+            Bitmap bitmap = null;
+            try {
+                bitmap = decoded(resolver, uri, options, shown);
+            } finally {
+                if (bitmap == null && bands != null) {
+                    bands.close();
+                }
+            }
+            return new Photo(bitmap, bands, orientation, bands == null ? width + " × " + height : "");
         } catch (IOException | RuntimeException error) { // providers are other apps: they throw what they like
             throw new PhotoException(Message.PHOTO_UNREADABLE, Texts.of(error));
         } catch (OutOfMemoryError error) {
