@@ -47,6 +47,12 @@ def turned(image: Image.Image, orientation: int, form: str) -> bytes:
     return encoded(stored, form, exif=exif)
 
 
+def every_alpha() -> np.ndarray:
+    """Return every grey, from left to right, with every transparency, from top to bottom; uint8 RGBA."""
+    grey, alpha = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
+    return np.stack([grey, grey, grey, alpha], axis=-1)
+
+
 def write(folder: Path) -> None:
     """Write all photos; those turned begin with their orientation."""
     image = scene()
@@ -66,6 +72,7 @@ def write(folder: Path) -> None:
         "deep.png": encoded(Image.fromarray(np.arange(0, 65536, 16, dtype=np.uint16).reshape(64, 64)), "PNG"),
         "palette.png": encoded(image.quantize(16), "PNG"),
         "transparent.png": encoded(Image.new("RGBA", (40, 40), (255, 0, 0, 90)), "PNG"),
+        "alpha.png": encoded(Image.fromarray(every_alpha()), "PNG"),
         "large.jpg": encoded(image.resize((3000, 2250)), "JPEG"),
         "6-twenty.jpg": turned(image.resize(TWENTY), 6, "JPEG"),
         "huge.jpg": encoded(Image.new("L", HUGE, 128), "JPEG", quality=5),

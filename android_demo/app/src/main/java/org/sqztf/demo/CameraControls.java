@@ -14,6 +14,7 @@ final class CameraControls {
     private final boolean focusRegions;
     private final boolean lightRegions;
     private final boolean flash;
+    private final boolean mirrored; // the picture that is shown: a camera that looks at the user is a mirror
     private final Rect sensor;
     private boolean torch;
     private MeteringRectangle[] focus;
@@ -25,6 +26,8 @@ final class CameraControls {
                 && can(CaptureRequest.CONTROL_AF_MODE_AUTO);
         lightRegions = some(camera.get(CameraCharacteristics.CONTROL_MAX_REGIONS_AE));
         flash = Boolean.TRUE.equals(camera.get(CameraCharacteristics.FLASH_INFO_AVAILABLE));
+        Integer facing = camera.get(CameraCharacteristics.LENS_FACING);
+        mirrored = facing != null && facing == CameraCharacteristics.LENS_FACING_FRONT;
         sensor = camera.get(CameraCharacteristics.SENSOR_INFO_ACTIVE_ARRAY_SIZE);
         Float most = camera.get(CameraCharacteristics.SCALER_AVAILABLE_MAX_DIGITAL_ZOOM);
         zoom = new Zoom(most == null || sensor == null ? 1 : most);
@@ -60,9 +63,9 @@ final class CameraControls {
         return sensor != null && (focusRegions || lightRegions);
     }
 
-    /** Focus on a point of the upright picture, 0 to 1 from its left and top; see {@link FocusPoint#square}. */
+    /** Focus on a point of the picture that is shown, 0 to 1 from its left and top; see {@link FocusPoint#square}. */
     void focusOn(float x, float y, int orientation, int frameWidth, int frameHeight) {
-        int[] square = FocusPoint.square(x, y, orientation, frameWidth, frameHeight,
+        int[] square = FocusPoint.square(mirrored ? 1 - x : x, y, orientation, frameWidth, frameHeight,
                 zoom.region(sensor.width(), sensor.height()));
         focus = new MeteringRectangle[] {
             new MeteringRectangle(square[0], square[1], square[2], square[3], MeteringRectangle.METERING_WEIGHT_MAX)

@@ -52,6 +52,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
     private CameraControls controls;
     private CameraRequests requests; // null while none runs
     private boolean configured;
+    private String wanted; // the camera that was opened last; null where letting go of any may help
     private final Runnable freeFocus = new Runnable() {
         @Override
         public void run() {
@@ -88,10 +89,11 @@ final class CameraFeed implements SurfaceHolder.Callback {
                 stopped(number, Camera.NONE);
                 return;
             }
+            wanted = id;
             prepare(manager.getCameraCharacteristics(id), number);
             manager.openCamera(id, new Device(number), main);
         } catch (CameraAccessException error) {
-            stopped(number, reason(error.getReason()));
+            refused(number, error);
         } catch (SecurityException | IllegalArgumentException | IllegalStateException error) {
             stopped(number, Camera.FAILED);
         }
@@ -100,6 +102,20 @@ final class CameraFeed implements SurfaceHolder.Callback {
     /** The display was turned, in degrees from its natural orientation, while the camera stays open. */
     void turn(int degrees) {
         displayDegrees = degrees;
+        if (controls != null) {
+            shape();
+        }
+    }
+
+    /** Tell whether a camera that another app let go of is the one that could not be had. */
+    boolean waitsFor(String id) {
+        return wanted == null || wanted.equals(id);
+    }
+
+    /** Give the preview the shape of an upright frame. */
+    private void shape() {
+        boolean turned = orientation() >= 5;
+        box.setRatio(turned ? size.getHeight() : size.getWidth(), turned ? size.getWidth() : size.getHeight());
     }
 
     /** Return how a frame must be turned now. */
@@ -144,7 +160,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
     }
 
     /**
-     * Focus on a point of the upright picture for a while.
+     * Focus on a point of the picture that is shown for a while.
      *
      * @param x 0 to 1 from its left
      * @param y 0 to 1 from its top
@@ -173,7 +189,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
         try {
             requests.repeat();
         } catch (CameraAccessException error) {
-            stopped(opening, reason(error.getReason()));
+            refused(opening, error);
         } catch (IllegalArgumentException | IllegalStateException error) {
             stopped(opening, Camera.FAILED);
         }
@@ -225,8 +241,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
         Integer facing = camera.get(CameraCharacteristics.LENS_FACING);
         sensorDegrees = sensor == null ? 0 : sensor;
         front = facing != null && facing == CameraCharacteristics.LENS_FACING_FRONT;
-        boolean turned = orientation() >= 5;
-        box.setRatio(turned ? size.getHeight() : size.getWidth(), turned ? size.getWidth() : size.getHeight());
+        shape();
         holder.setFixedSize(size.getWidth(), size.getHeight());
         thread = new HandlerThread("camera");
         thread.start();
@@ -245,7 +260,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
             device.createCaptureSession(Arrays.asList(holder.getSurface(), reader.getSurface()),
                     new Session(number), main);
         } catch (CameraAccessException error) {
-            stopped(number, reason(error.getReason()));
+            refused(number, error);
         } catch (IllegalArgumentException | IllegalStateException error) {
             stopped(number, Camera.FAILED);
         }
@@ -281,11 +296,15 @@ final class CameraFeed implements SurfaceHolder.Callback {
         }
     }
 
-    private static Camera reason(int code) {
-        boolean busy = code == CameraAccessException.CAMERA_IN_USE
-                || code == CameraAccessException.MAX_CAMERAS_IN_USE
+    private void refused(int number, CameraAccessException error) {
+        int code = error.getReason();
+        boolean tooMany = code == CameraAccessException.MAX_CAMERAS_IN_USE;
+        if (number == opening && tooMany) {
+            wanted = null;
+        }
+        boolean busy = tooMany || code == CameraAccessException.CAMERA_IN_USE
                 || code == CameraAccessException.CAMERA_DISCONNECTED;
-        return busy ? Camera.IN_USE : Camera.FAILED;
+        stopped(number, busy ? Camera.IN_USE : Camera.FAILED);
     }
 
     /** Hand a frame out and close it, whatever happens; {@code listener} is null where nobody takes it. */
@@ -314,8 +333,20 @@ final class CameraFeed implements SurfaceHolder.Callback {
                 }
             } catch (IllegalStateException error) {
                 // The reader was closed between the frame and this call.
+            } catch (UnsupportedOperationException error) { // the camera delivers another format than it was asked for
+                failed(number);
             }
         }
+    }
+
+    /** The camera's frames cannot be read; from any thread. */
+    private void failed(final int number) {
+        main.post(new Runnable() {
+            @Override
+            public void run() {
+                stopped(number, Camera.FAILED);
+            }
+        });
     }
 
     private final class Device extends CameraDevice.StateCallback {
@@ -344,6 +375,9 @@ final class CameraFeed implements SurfaceHolder.Callback {
         @Override
         public void onError(CameraDevice failed, int code) {
             failed.close();
+            if (number == opening && code == ERROR_MAX_CAMERAS_IN_USE) {
+                wanted = null;
+            }
             boolean busy = code == ERROR_CAMERA_IN_USE || code == ERROR_MAX_CAMERAS_IN_USE;
             stopped(number, busy ? Camera.IN_USE : Camera.FAILED);
         }

@@ -39,10 +39,14 @@ public final class MainActivity extends Activity
     private Viewfinder finder;
     private Sheet sheet;
     private BenchPage bench;
+    private OwnModels own;
+    private boolean started;
     private final CameraManager.AvailabilityCallback cameras = new CameraManager.AvailabilityCallback() {
         @Override
         public void onCameraAvailable(String id) {
-            session.screen.cameraFree();
+            if (feed.waitsFor(id)) {
+                session.screen.cameraFree();
+            }
         }
     };
 
@@ -74,7 +78,7 @@ public final class MainActivity extends Activity
         feed = new CameraFeed(this, preview.getHolder(), box, this);
         finder = new Viewfinder(this, feed);
         bench = new BenchPage(this, this);
-        final OwnModels own = new OwnModels(this, session, CHOOSE_MODEL);
+        own = new OwnModels(this, session, CHOOSE_MODEL);
         sheet = new Sheet(this, session.screen, new ModelChoices(session.screen), new Sheet.Host() {
             @Override
             public void openOwnModels() {
@@ -178,7 +182,9 @@ public final class MainActivity extends Activity
     @Override
     protected void onStart() { // in split screen Android before 10 pauses the app that is not touched
         super.onStart();
+        started = true;
         session.attach(this);
+        session.askAgain(); // before the device was turned
         Handler main = new Handler(Looper.getMainLooper());
         manager().registerAvailabilityCallback(cameras, main);
         displayManager().registerDisplayListener(displays, main);
@@ -196,6 +202,10 @@ public final class MainActivity extends Activity
     protected void onStop() {
         manager().unregisterAvailabilityCallback(cameras);
         displayManager().unregisterDisplayListener(displays);
+        started = false;
+        if (!isChangingConfigurations()) {
+            session.bench.stop(); // nobody sees it
+        }
         session.screen.stop();
         super.onStop();
     }
@@ -203,6 +213,7 @@ public final class MainActivity extends Activity
     @Override
     protected void onDestroy() {
         sheet.close();
+        own.close();
         bench.dismiss();
         session.attach(null);
         if (!isChangingConfigurations()) {
@@ -264,11 +275,28 @@ public final class MainActivity extends Activity
 
     private void takeShared(Intent intent) {
         Given given = Given.of(intent);
-        if (given != null && given.model) {
-            session.openModel(given.uri);
-        } else if (given != null) {
+        if (given == null) {
+            return;
+        }
+        boolean measured = bench.isOpen();
+        clear();
+        if (given.model) {
+            session.offerModel(given.uri);
+        } else {
             session.screen.photo(given.uri.toString());
         }
+        if (started && measured) { // the camera was closed for it
+            begin();
+        }
+    }
+
+    /** Close what lies over the screen, and stop what the worker does for it. */
+    private void clear() {
+        sheet.close();
+        own.close();
+        session.answerOffer(false);
+        bench.dismiss();
+        session.bench.close();
     }
 
     // What the session asks for ------------------------------------------------------------------------------
@@ -340,6 +368,11 @@ public final class MainActivity extends Activity
     @Override
     public void showBench(BenchState state) {
         bench.show(state);
+    }
+
+    @Override
+    public void askModel(String name) {
+        own.ask(name);
     }
 
     // What the camera tells ----------------------------------------------------------------------------------

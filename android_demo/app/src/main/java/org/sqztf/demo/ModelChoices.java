@@ -23,7 +23,7 @@ final class ModelChoices implements ModelList {
         place.removeViews(left, place.getChildCount() - left);
         for (int i = 0; i < state.models.size(); i++) {
             RadioButton row = (RadioButton) place.getChildAt(i);
-            row.setText(state.models.get(i));
+            ScreenView.showText(row, state.models.get(i));
             row.setChecked(i == state.model);
         }
     }

@@ -10,6 +10,7 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.List;
+import java.util.regex.Pattern;
 import org.sqztf.core.Catalog;
 import org.sqztf.core.Classifier;
 import org.sqztf.core.ModelStore;
@@ -42,10 +43,19 @@ final class Models {
         final Message why;
 
         RefusedException(Message why, Throwable cause) {
-            super(Texts.of(cause));
+            this(why, Texts.of(cause));
+        }
+
+        RefusedException(Message why, String what) {
+            super(what);
             this.why = why;
         }
     }
+
+    private static final Pattern USUAL = Pattern.compile("(?i)model(_\\w+)?\\.(tflite|sqz)");
+
+    /** Bytes of the user's own models together; tests have less room. */
+    static long most = 128L << 20;
 
     private static ModelStore shared; // one for the process: an activity that ends may still be writing
 
@@ -131,6 +141,7 @@ final class Models {
                     return entry.name;
                 }
             }
+            checkRoom(found);
             tryOut(found, engines);
             return own.keep(found, bundled.names()).name;
         } catch (SqzModel.ModelException error) {
@@ -139,6 +150,22 @@ final class Models {
             throw new RefusedException(Message.MODEL_UNREADABLE, error);
         } catch (OutOfMemoryError error) {
             throw new RefusedException(Message.MODEL_TOO_LARGE, error);
+        }
+    }
+
+    /** Refuse a model for which there is no room, and tell which one could make way: the largest. */
+    private void checkRoom(ModelStore.Candidate found) throws RefusedException {
+        long total = found.file.length;
+        ModelStore.Own largest = null;
+        for (ModelStore.Own each : own.list()) {
+            if (each.sha256.equals(found.sha256)) {
+                return;
+            }
+            total += each.bytes;
+            largest = largest == null || each.bytes > largest.bytes ? each : largest;
+        }
+        if (largest != null && total > most) {
+            throw new RefusedException(Message.MODELS_FULL, largest.name);
         }
     }
 
@@ -157,11 +184,11 @@ final class Models {
     }
 
     /** Return the name that the other app gives a file. */
-    private static String name(ContentResolver resolver, Uri uri) {
+    static String name(ContentResolver resolver, Uri uri) {
         try (Cursor row = resolver.query(uri, new String[] {OpenableColumns.DISPLAY_NAME}, null, null, null)) {
             String name = row != null && row.moveToFirst() ? row.getString(0) : null;
             if (name != null) {
-                return name;
+                return telling(name, uri);
             }
         } catch (RuntimeException error) { // providers are other apps; the address has a name, too
             return last(uri);
@@ -169,8 +196,20 @@ final class Models {
         return last(uri);
     }
 
+    /** Return a name that tells something: its folder's, for one that most exports have, where the provider shows it. */
+    private static String telling(String name, Uri uri) {
+        String path = uri.getLastPathSegment(); // such as primary:Download/birds/model_int8.tflite
+        if (path == null || !USUAL.matcher(name).matches() || !path.endsWith("/" + name)) {
+            return name;
+        }
+        String folder = path.substring(0, path.length() - name.length() - 1);
+        folder = folder.substring(Math.max(folder.lastIndexOf('/'), folder.lastIndexOf(':')) + 1);
+        return folder.isEmpty() ? name : folder;
+    }
+
     private static String last(Uri uri) {
-        String name = uri.getLastPathSegment();
-        return name == null ? "" : name.substring(name.lastIndexOf('/') + 1);
+        String path = uri.getLastPathSegment();
+        String name = path == null ? "" : path.substring(path.lastIndexOf('/') + 1);
+        return telling(name, uri);
     }
 }

@@ -7,6 +7,7 @@ import android.graphics.Path;
 import android.graphics.RectF;
 import android.util.AttributeSet;
 import android.view.View;
+import java.util.Arrays;
 
 /** Lies on the picture and shows what of it reaches the model, and where the camera was told to focus. */
 public final class Overlay extends View {
@@ -49,6 +50,9 @@ public final class Overlay extends View {
      * @param fractions left, top, right, bottom as fractions of the picture; null for nothing
      */
     void show(int width, int height, float[] fractions) {
+        if (width == pictureWidth && height == pictureHeight && Arrays.equals(fractions, seen)) {
+            return;
+        }
         pictureWidth = width;
         pictureHeight = height;
         seen = fractions;

@@ -15,6 +15,7 @@ final class OwnModels {
     private final Activity activity;
     private final Session session;
     private final int request;
+    private AlertDialog shown;
 
     /** Answer in {@code activity.onActivityResult} with this request. */
     OwnModels(Activity activity, Session session, int request) {
@@ -23,26 +24,43 @@ final class OwnModels {
         this.request = request;
     }
 
+    /** Take away what is shown, without an answer. */
+    void close() {
+        if (shown != null) {
+            shown.dismiss();
+            shown = null;
+        }
+    }
+
+    private void show(AlertDialog.Builder dialog) {
+        close();
+        shown = dialog.show();
+    }
+
+    private AlertDialog.Builder titled(CharSequence title) {
+        return new AlertDialog.Builder(activity).setTitle(title).setNegativeButton(android.R.string.cancel, null);
+    }
+
     /** Show the list. */
-    AlertDialog show() {
+    void show() {
         final List<ModelStore.Own> models = session.ownModels();
-        AlertDialog.Builder dialog = new AlertDialog.Builder(activity).setTitle(R.string.own_models)
-                .setNegativeButton(android.R.string.cancel, null)
+        AlertDialog.Builder dialog = titled(activity.getString(R.string.own_models))
                 .setPositiveButton(R.string.open_file, new DialogInterface.OnClickListener() {
                     @Override
-                    public void onClick(DialogInterface shown, int button) {
+                    public void onClick(DialogInterface from, int button) {
                         open();
                     }
                 });
         if (models.isEmpty()) {
-            return dialog.setMessage(R.string.own_models_none).show();
+            show(dialog.setMessage(R.string.own_models_none));
+            return;
         }
-        return dialog.setItems(lines(models), new DialogInterface.OnClickListener() {
+        show(dialog.setItems(lines(models), new DialogInterface.OnClickListener() {
             @Override
-            public void onClick(DialogInterface shown, int place) {
+            public void onClick(DialogInterface from, int place) {
                 show(models.get(place));
             }
-        }).show();
+        }));
     }
 
     private CharSequence[] lines(List<ModelStore.Own> models) {
@@ -54,19 +72,54 @@ final class OwnModels {
     }
 
     private void show(final ModelStore.Own model) {
-        new AlertDialog.Builder(activity).setTitle(model.name).setMessage(Texts.of(activity, model))
-                .setNegativeButton(R.string.remove, new DialogInterface.OnClickListener() {
+        show(titled(model.name).setMessage(Texts.of(activity, model))
+                .setNeutralButton(R.string.remove, new DialogInterface.OnClickListener() {
                     @Override
-                    public void onClick(DialogInterface shown, int button) {
-                        session.removeModel(model);
+                    public void onClick(DialogInterface from, int button) {
+                        askToRemove(model);
                     }
                 })
                 .setPositiveButton(R.string.use, new DialogInterface.OnClickListener() {
                     @Override
-                    public void onClick(DialogInterface shown, int button) {
+                    public void onClick(DialogInterface from, int button) {
                         session.useModel(model);
                     }
-                }).show();
+                }));
+    }
+
+    private void askToRemove(final ModelStore.Own model) {
+        show(titled(activity.getString(R.string.remove_question, model.name)).setMessage(R.string.remove_about)
+                .setPositiveButton(R.string.remove, new DialogInterface.OnClickListener() {
+                    @Override
+                    public void onClick(DialogInterface from, int button) {
+                        session.removeModel(model);
+                    }
+                }));
+    }
+
+    /** Ask whether to take the model that another app offers. */
+    void ask(String name) {
+        AlertDialog.Builder question = new AlertDialog.Builder(activity)
+                .setTitle(activity.getString(R.string.add_question, name)).setMessage(R.string.add_about)
+                .setNegativeButton(android.R.string.cancel, new DialogInterface.OnClickListener() {
+                    @Override
+                    public void onClick(DialogInterface from, int button) {
+                        session.answerOffer(false);
+                    }
+                })
+                .setPositiveButton(R.string.add, new DialogInterface.OnClickListener() {
+                    @Override
+                    public void onClick(DialogInterface from, int button) {
+                        session.answerOffer(true);
+                    }
+                })
+                .setOnCancelListener(new DialogInterface.OnCancelListener() {
+                    @Override
+                    public void onCancel(DialogInterface cancelled) {
+                        session.answerOffer(false);
+                    }
+                });
+        show(question);
     }
 
     private void open() {

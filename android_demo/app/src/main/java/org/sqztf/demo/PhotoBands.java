@@ -7,7 +7,6 @@ import android.graphics.Rect;
 import java.io.IOException;
 import java.io.InputStream;
 import org.sqztf.core.BandedPixels;
-import org.sqztf.core.PhotoSize;
 import org.sqztf.core.SqzPicture;
 
 /** A photo that is too large to be decoded at once: bands of its rows are, one at a time. */
@@ -39,17 +38,23 @@ final class PhotoBands implements BandedPixels.Decoder, AutoCloseable {
     };
 
     private final Regions regions;
+    private final long bandPixels;
     private Bitmap band;
 
-    private PhotoBands(Regions regions) {
+    private PhotoBands(Regions regions, long bandPixels) {
         this.regions = regions;
+        this.bandPixels = bandPixels;
     }
 
-    /** Return what decodes a photo; null where it cannot be decoded in parts. The stream is not needed afterwards. */
-    static PhotoBands open(InputStream file) {
+    /**
+     * Return what decodes a photo; null where it cannot be decoded in parts. The stream is not needed afterwards.
+     *
+     * @param bandPixels how many pixels are decoded at once
+     */
+    static PhotoBands open(InputStream file, long bandPixels) {
         try {
             Regions regions = opener.open(file);
-            return regions == null ? null : new PhotoBands(regions);
+            return regions == null ? null : new PhotoBands(regions, bandPixels);
         } catch (IOException | RuntimeException error) { // it reads fewer formats than BitmapFactory
             return null;
         }
@@ -80,7 +85,7 @@ final class PhotoBands implements BandedPixels.Decoder, AutoCloseable {
     }
 
     SqzPicture.Pixels pixels() {
-        return new BandedPixels(regions.width(), regions.height(), PhotoSize.MAX_PIXELS, this);
+        return new BandedPixels(regions.width(), regions.height(), bandPixels, this);
     }
 
     @Override

@@ -7,6 +7,7 @@ import android.graphics.Bitmap;
 import android.graphics.drawable.Drawable;
 import android.view.View;
 import android.view.ViewGroup;
+import android.view.accessibility.AccessibilityNodeInfo;
 import android.widget.Button;
 import android.widget.ImageView;
 import android.widget.TextView;
@@ -28,10 +29,13 @@ final class ScreenView {
     private final View photo;
     private final ImageView still;
     private final View preview;
+    private final View cover;
     private final AspectLayout box;
     private final Overlay overlay;
     private final AnswerRows answers;
     private int primaryLabel;
+    private int emptyPicture;
+    private Bitmap stillPicture;
 
     ScreenView(Activity activity) {
         this.activity = activity;
@@ -48,15 +52,28 @@ final class ScreenView {
         photo = find(activity, R.id.photo);
         still = find(activity, R.id.still);
         preview = find(activity, R.id.preview);
+        cover = find(activity, R.id.cover);
         box = find(activity, R.id.preview_box);
         overlay = find(activity, R.id.overlay);
         answers = new AnswerRows(ScreenView.<ViewGroup>find(activity, R.id.answers));
+        speakAsButton(model);
     }
 
     /** Return a view; before API 26 {@code findViewById} does not know its type. */
     @SuppressWarnings("unchecked")
     static <T extends View> T find(Activity activity, int id) {
         return (T) activity.findViewById(id);
+    }
+
+    /** Let a text that can be touched be read out as what it is. */
+    static void speakAsButton(View view) {
+        view.setAccessibilityDelegate(new View.AccessibilityDelegate() {
+            @Override
+            public void onInitializeAccessibilityNodeInfo(View host, AccessibilityNodeInfo info) {
+                super.onInitializeAccessibilityNodeInfo(host, info);
+                info.setClassName(Button.class.getName());
+            }
+        });
     }
 
     /** Show a text, or nothing where it is empty. */
@@ -89,7 +106,11 @@ final class ScreenView {
         showText(note, beside ? said : "");
         note.setTextColor(activity.getColor(state.isTrouble() ? R.color.trouble : R.color.quiet));
         empty.setVisibility(beside ? View.GONE : View.VISIBLE);
-        emptyIcon.setImageResource(Texts.icon(state));
+        int icon = Texts.icon(state);
+        if (icon != emptyPicture) {
+            emptyIcon.setImageResource(icon);
+            emptyPicture = icon;
+        }
         int label = Texts.action(state.action());
         showText(action, label == 0 ? "" : resources.getString(label));
         if (beside && label != 0) { // a model that failed while there is a picture
@@ -127,9 +148,13 @@ final class ScreenView {
 
     private void showPicture(ScreenState state, Bitmap picture) {
         boolean live = state.source == ScreenState.Source.LIVE;
-        still.setImageBitmap(picture);
+        if (picture != stillPicture) {
+            still.setImageBitmap(picture);
+            stillPicture = picture;
+        }
         still.setVisibility(live ? View.GONE : View.VISIBLE);
         boolean seen = state.hasPicture();
+        cover.setVisibility(live && !seen ? View.VISIBLE : View.GONE); // a surface keeps its last frame
         if (live) {
             overlay.show(box.ratioWidth(), box.ratioHeight(), seen ? state.seen : null);
         } else {

@@ -50,6 +50,20 @@ final class Session implements Screen.Effects {
         void show(ScreenState state, Bitmap still);
 
         void showBench(BenchState state);
+
+        /** Ask whether to take the model that another app offers; answered by {@link Session#answerOffer}. */
+        void askModel(String name);
+    }
+
+    /** A model that another app offers. */
+    private static final class Offer {
+        final Uri uri;
+        final String name;
+
+        Offer(Uri uri, String name) {
+            this.uri = uri;
+            this.name = name;
+        }
     }
 
     /** A frame on its way from the camera to the screen. */
@@ -87,6 +101,7 @@ final class Session implements Screen.Effects {
     private byte[] file; // on the worker's thread only: of the classifier's model
     private Frame shownFrame;
     private Bitmap still;
+    private Offer offer; // that the user is asked about; null for none
     private Shell shell;
     private boolean closed;
 
@@ -214,6 +229,39 @@ final class Session implements Screen.Effects {
     /** Return the user's own models, to be shown. */
     List<ModelStore.Own> ownModels() {
         return models.own.list();
+    }
+
+    /** Another app gives a model, perhaps unasked: nothing of it is read before the user wants it. */
+    void offerModel(final Uri uri) {
+        worker.execute(new Runnable() {
+            @Override
+            public void run() {
+                final String name = ModelStore.tidy(Models.name(context.getContentResolver(), uri));
+                onMain(new Runnable() {
+                    @Override
+                    public void run() {
+                        offer = new Offer(uri, name);
+                        askAgain();
+                    }
+                });
+            }
+        });
+    }
+
+    /** Ask about the model that is offered, if one is and the user has not answered yet. */
+    void askAgain() {
+        if (offer != null && shell != null) {
+            shell.askModel(offer.name);
+        }
+    }
+
+    /** The user has answered. */
+    void answerOffer(boolean wanted) {
+        Offer answered = offer;
+        offer = null;
+        if (wanted && answered != null) {
+            openModel(answered.uri);
+        }
     }
 
     /** Read a model from another app, keep it and use it. */

@@ -3,6 +3,7 @@ package org.sqztf.demo;
 import android.app.Activity;
 import android.app.Dialog;
 import android.content.res.Resources;
+import android.os.Build;
 import android.view.Gravity;
 import android.view.View;
 import android.view.ViewGroup;
@@ -12,6 +13,7 @@ import android.widget.SeekBar;
 import android.widget.TextView;
 import org.sqztf.core.Screen;
 import org.sqztf.core.ScreenState;
+import org.sqztf.demo.newer.Spoken30;
 
 /** The controls: which model, which kernels, how many threads. It comes up from the bottom. */
 final class Sheet {
@@ -29,6 +31,7 @@ final class Sheet {
     private final ModelList models;
     private final Host host;
     private Dialog dialog;
+    private boolean dragged; // the finger has the bar for threads
 
     Sheet(Activity activity, Screen screen, ModelList models, Host host) {
         this.activity = activity;
@@ -46,6 +49,7 @@ final class Sheet {
             return;
         }
         dialog = new Dialog(activity, R.style.Demo_Sheet);
+        dragged = false;
         dialog.setContentView(R.layout.sheet);
         dialog.setTitle(R.string.controls);
         Window window = dialog.getWindow();
@@ -79,8 +83,6 @@ final class Sheet {
             }
         });
         this.<SeekBar>find(R.id.threads).setOnSeekBarChangeListener(new SeekBar.OnSeekBarChangeListener() {
-            private boolean dragged;
-
             @Override
             public void onProgressChanged(SeekBar bar, int progress, boolean fromUser) {
                 if (dragged) {
@@ -129,13 +131,21 @@ final class Sheet {
         SeekBar threads = find(R.id.threads);
         threads.setMax(state.maxThreads - 1);
         threads.setEnabled(state.fast && state.maxThreads > 1);
-        threads.setProgress(state.threads - 1);
-        showThreads(state.fast ? state.threads : 1); // exact kernels run on one
+        if (!dragged) { // frames come often: they must not pull it back
+            threads.setProgress(state.threads - 1);
+            showThreads(state.fast ? state.threads : 1); // exact kernels run on one
+        }
         find(R.id.benchmark).setEnabled(state.modelReady);
     }
 
     private void showThreads(int count) {
-        this.<TextView>find(R.id.threads_heading).setText(activity.getString(R.string.threads, count));
+        ScreenView.showText(this.<TextView>find(R.id.threads_heading), activity.getString(R.string.threads, count));
+        String spoken = activity.getString(R.string.threads_spoken, count);
+        if (Build.VERSION.SDK_INT >= 30) {
+            Spoken30.state(find(R.id.threads), spoken); // instead of a percentage
+        } else {
+            find(R.id.threads).setContentDescription(spoken);
+        }
     }
 
     @SuppressWarnings("unchecked")

@@ -58,6 +58,8 @@ final class Stills {
 
     /** Longer side of a bitmap to show, in pixels. */
     private static final int SHOWN = 1280;
+    /** Pixels of a band where memory is short: 8 MB as a bitmap. */
+    private static final long FEW_PIXELS = PhotoSize.MAX_PIXELS / 8;
 
     private Stills() {}
 
@@ -77,15 +79,27 @@ final class Stills {
                 throw new PhotoException(Message.PHOTO_TOO_LARGE, width + " × " + height);
             }
             int orientation = orientation(resolver, uri);
-            PhotoBands bands = step == 1 ? null : bands(resolver, uri);
             options.inJustDecodeBounds = false;
-            options.inSampleSize = bands == null ? step : PhotoSize.shownStep(width, height, SHOWN);
-            Bitmap bitmap = decode(resolver, uri, options);
-            if (bitmap == null) {
-                throw new PhotoException(Message.PHOTO_UNREADABLE,
-                        options.outMimeType == null ? "" : options.outMimeType);
+            long bandPixels = PhotoSize.MAX_PIXELS;
+            if (step == 1) {
+                try {
+                    return new Photo(decoded(resolver, uri, options, 1), null, orientation, "");
+                } catch (OutOfMemoryError error) { // before API 26 bitmaps take the app's own memory
+                    step = 2;
+                    bandPixels = FEW_PIXELS;
+                }
             }
-            return new Photo(bitmap, bands, orientation, step > 1 && bands == null ? width + " × " + height : "");
+            PhotoBands bands = bands(resolver, uri, bandPixels);
+            int shown = bands == null ? step : PhotoSize.shownStep(width, height, SHOWN);
+            Bitmap bitmap = null;
+            try {
+                bitmap = decoded(resolver, uri, options, shown);
+            } finally {
+                if (bitmap == null && bands != null) {
+                    bands.close();
+                }
+            }
+            return new Photo(bitmap, bands, orientation, bands == null ? width + " × " + height : "");
         } catch (IOException | RuntimeException error) { // providers are other apps: they throw what they like
             throw new PhotoException(Message.PHOTO_UNREADABLE, Texts.of(error));
         } catch (OutOfMemoryError error) {
@@ -93,10 +107,20 @@ final class Stills {
         }
     }
 
+    private static Bitmap decoded(ContentResolver resolver, Uri uri, BitmapFactory.Options options, int step)
+            throws IOException, PhotoException {
+        options.inSampleSize = step;
+        Bitmap bitmap = decode(resolver, uri, options);
+        if (bitmap == null) {
+            throw new PhotoException(Message.PHOTO_UNREADABLE, options.outMimeType == null ? "" : options.outMimeType);
+        }
+        return bitmap;
+    }
+
     /** Return what decodes a large photo in bands; null where its format cannot be. */
-    private static PhotoBands bands(ContentResolver resolver, Uri uri) throws IOException {
+    private static PhotoBands bands(ContentResolver resolver, Uri uri, long bandPixels) throws IOException {
         try (InputStream stream = open(resolver, uri)) {
-            return PhotoBands.open(stream);
+            return PhotoBands.open(stream, bandPixels);
         }
     }
 

@@ -2,7 +2,9 @@ package org.sqztf.demo;
 
 import android.content.Context;
 import android.content.res.Resources;
+import android.text.format.DateFormat;
 import android.text.format.Formatter;
+import java.util.Date;
 import org.sqztf.core.Latency;
 import org.sqztf.core.ModelStore;
 import org.sqztf.core.ScreenState;
@@ -99,8 +101,10 @@ final class Texts {
         Resources resources = context.getResources();
         String right = Double.isNaN(model.top1) ? resources.getString(R.string.own_top1_unknown)
                 : resources.getString(R.string.own_top1, 100 * model.top1);
+        String added = model.added == 0 ? "" : "\n" + resources.getString(R.string.own_added,
+                DateFormat.getDateFormat(context).format(new Date(model.added)), model.labels);
         return resources.getString(R.string.own_model, Formatter.formatShortFileSize(context, model.bytes),
-                model.classes, right);
+                model.classes, right) + added;
     }
 
     private static int message(ScreenState.Message message) {
@@ -119,6 +123,8 @@ final class Texts {
                 return R.string.message_preprocess;
             case MODEL_TOO_LARGE:
                 return R.string.message_too_large;
+            case MODELS_FULL:
+                return R.string.message_models_full;
             case MODEL_UNREADABLE:
                 return R.string.message_unreadable;
             case ENGINE_FAILED:

@@ -16,12 +16,15 @@ final class Viewfinder {
     private final ImageButton torch;
     private final TextView zoom;
     private boolean live;
+    private Boolean lit; // as it is shown; null at first
+    private float factor; // as it is shown
 
     Viewfinder(Activity activity, CameraFeed feed) {
         this.feed = feed;
         overlay = ScreenView.find(activity, R.id.overlay);
         torch = ScreenView.find(activity, R.id.torch);
         zoom = ScreenView.find(activity, R.id.zoom);
+        ScreenView.speakAsButton(zoom);
         torch.setOnClickListener(new View.OnClickListener() {
             @Override
             public void onClick(View view) {
@@ -94,13 +97,27 @@ final class Viewfinder {
     void show(boolean running) {
         live = running;
         torch.setVisibility(running && feed.hasTorch() ? View.VISIBLE : View.GONE);
-        torch.setImageResource(feed.torch() ? R.drawable.ic_torch_on : R.drawable.ic_torch);
-        torch.setSelected(feed.torch());
+        showTorch(feed.torch());
         boolean zooms = running && feed.zoom() != null && feed.zoom().possible();
         zoom.setVisibility(zooms ? View.VISIBLE : View.GONE);
         if (zooms) {
-            zoom.setText(zoom.getResources().getString(R.string.zoom, feed.zoom().factor()));
-            zoom.setContentDescription(zoom.getResources().getString(R.string.zoom_spoken, feed.zoom().factor()));
+            showFactor(feed.zoom().factor());
+        }
+    }
+
+    private void showTorch(boolean on) {
+        if (lit == null || lit != on) { // frames come often, and icons cost
+            torch.setImageResource(on ? R.drawable.ic_torch_on : R.drawable.ic_torch);
+            torch.setSelected(on);
+            lit = on;
+        }
+    }
+
+    private void showFactor(float now) {
+        if (now != factor) {
+            zoom.setText(zoom.getResources().getString(R.string.zoom, now));
+            zoom.setContentDescription(zoom.getResources().getString(R.string.zoom_spoken, now));
+            factor = now;
         }
     }
 }

@@ -3,6 +3,7 @@ package org.sqztf.demo;
 import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertNotNull;
+import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertSame;
 import static org.junit.Assert.assertTrue;
 import static org.robolectric.Shadows.shadowOf;
@@ -21,6 +22,8 @@ import android.view.View;
 import android.view.ViewGroup;
 import android.widget.RadioButton;
 import android.widget.TextView;
+import java.nio.ByteBuffer;
+import java.util.concurrent.CountDownLatch;
 import org.junit.Before;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -31,6 +34,7 @@ import org.robolectric.annotation.GraphicsMode;
 import org.robolectric.shadows.ShadowDialog;
 import org.robolectric.shadows.ShadowToast;
 import org.sqztf.core.BenchState;
+import org.sqztf.core.Engine;
 import org.sqztf.core.Latency;
 import org.sqztf.core.ScreenState;
 
@@ -263,6 +267,82 @@ public class AppTest {
         assertEquals(ScreenState.Source.PHOTO, state(controller.get()).source);
         ActivityInfo info = controller.get().getPackageManager().getActivityInfo(controller.get().getComponentName(), 0);
         assertEquals(ActivityInfo.LAUNCH_SINGLE_TASK, info.launchMode); // another app's share finds the one that runs
+    }
+
+    @Test
+    public void whatLiesOverTheScreenGivesWayToAPhotoThatIsShared() throws Exception {
+        Phone.needModels(1);
+        ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class).setup();
+        MainActivity activity = controller.get();
+        Phone.settle(activity);
+        activity.findViewById(R.id.controls).performClick();
+        Dialog sheet = ShadowDialog.getLatestDialog();
+        controller.pause().newIntent(Phone.share()).resume();
+        assertFalse(sheet.isShowing());
+        activity.findViewById(R.id.controls).performClick();
+        ShadowDialog.getLatestDialog().findViewById(R.id.own_models).performClick();
+        Dialog models = ShadowDialog.getLatestDialog();
+        controller.pause().newIntent(Phone.share()).resume();
+        assertFalse(models.isShowing());
+        activity.findViewById(R.id.controls).performClick();
+        ShadowDialog.getLatestDialog().findViewById(R.id.benchmark).performClick();
+        Dialog page = ShadowDialog.getLatestDialog();
+        page.findViewById(R.id.run).performClick();
+        controller.pause().newIntent(Phone.share()).resume();
+        assertFalse(page.isShowing());
+        assertFalse(activity.session().bench.isOpen());
+        assertEquals(ScreenState.Source.PHOTO, state(activity).source);
+    }
+
+    @Test
+    public void theListOfModelsIsTakenAwayBeforeTheActivityEnds() {
+        ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class).setup();
+        controller.get().findViewById(R.id.controls).performClick();
+        ShadowDialog.getLatestDialog().findViewById(R.id.own_models).performClick();
+        Dialog models = ShadowDialog.getLatestDialog();
+        assertTrue(models.isShowing());
+        controller.recreate();
+        assertFalse(models.isShowing());
+    }
+
+    /** An engine that runs once it is let. */
+    private static Engine waiting(final CountDownLatch let) {
+        return new Engine() {
+            @Override
+            public void run(ByteBuffer input, ByteBuffer output) {
+                try {
+                    let.await();
+                } catch (InterruptedException error) {
+                    throw new AssertionError(error);
+                }
+            }
+
+            @Override
+            public boolean fast() {
+                return true;
+            }
+
+            @Override
+            public void close() {}
+        };
+    }
+
+    @Test
+    public void nothingIsMeasuredThatNobodySees() throws Exception {
+        Phone.needModels(1);
+        final CountDownLatch stopped = new CountDownLatch(1);
+        Session.engines = (file, model, threads, fast) -> waiting(stopped);
+        ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class).setup();
+        Phone.settle(controller.get());
+        controller.get().findViewById(R.id.controls).performClick();
+        ShadowDialog.getLatestDialog().findViewById(R.id.benchmark).performClick();
+        ShadowDialog.getLatestDialog().findViewById(R.id.run).performClick();
+        Session session = controller.get().session();
+        controller.pause().stop();
+        stopped.countDown();
+        Phone.settle(controller.get());
+        assertFalse(session.bench.state().isRunning());
+        assertNull(session.bench.state().times(BenchState.FAST)); // too few runs to tell anything
     }
 
     @Test

@@ -72,6 +72,16 @@ public class CameraControlsTest {
     }
 
     @Test
+    public void aPointOfAMirroredPictureIsFocusedWhereItIsSeen() {
+        offerAll();
+        offer(CameraCharacteristics.LENS_FACING, CameraCharacteristics.LENS_FACING_FRONT);
+        CameraControls controls = new CameraControls(camera);
+        controls.focusOn(0.25f, 0.5f, 1, 640, 480); // left on the screen is right on the sensor
+        controls.fill(request);
+        assertEquals(3000, request.get(CaptureRequest.CONTROL_AF_REGIONS)[0].getRect().centerX(), 1);
+    }
+
+    @Test
     public void torchAndZoomAreWritten() {
         offerAll();
         CameraControls controls = new CameraControls(camera);

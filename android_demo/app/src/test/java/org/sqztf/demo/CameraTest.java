@@ -12,6 +12,8 @@ import android.graphics.Bitmap;
 import android.graphics.Canvas;
 import android.graphics.Rect;
 import android.graphics.SurfaceTexture;
+import android.graphics.drawable.ColorDrawable;
+import android.hardware.camera2.CameraCharacteristics;
 import android.hardware.camera2.CameraManager;
 import android.os.Handler;
 import android.os.HandlerThread;
@@ -20,7 +22,10 @@ import android.util.Size;
 import android.view.Surface;
 import android.view.SurfaceHolder;
 import android.view.View;
+import android.view.accessibility.AccessibilityNodeInfo;
+import android.widget.Button;
 import android.widget.ImageView;
+import android.widget.SeekBar;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -34,6 +39,8 @@ import org.junit.runner.RunWith;
 import org.robolectric.Robolectric;
 import org.robolectric.annotation.Config;
 import org.robolectric.annotation.GraphicsMode;
+import org.robolectric.shadows.ShadowCameraCharacteristics;
+import org.robolectric.shadows.ShadowDialog;
 import org.sqztf.core.Engine;
 import org.sqztf.core.ScreenState;
 
@@ -236,6 +243,57 @@ public class CameraTest {
         assertNull(Phone.still(activity));
     }
 
+    /** Open the sheet of a live camera and return its bar for threads. */
+    private static SeekBar threads(MainActivity activity) {
+        activity.findViewById(R.id.controls).performClick();
+        return ShadowDialog.getLatestDialog().findViewById(R.id.threads);
+    }
+
+    @Test
+    public void framesDoNotPullTheBarForThreadsFromTheFinger() throws Exception {
+        MainActivity activity = live();
+        SeekBar bar = threads(activity);
+        bar.setMax(3); // whatever this computer has
+        SeekBar.OnSeekBarChangeListener finger = shadowOf(bar).getOnSeekBarChangeListener();
+        int chosen = state(activity).threads;
+        finger.onStartTrackingTouch(bar);
+        int away = chosen == 1 ? 1 : 0;
+        bar.setProgress(away);
+        CameraFeed.deliver(new FakeFrame(640, 480, 50), 6, activity);
+        Phone.settle(activity);
+        assertEquals(away, bar.getProgress());
+        assertEquals(chosen, state(activity).threads);
+        finger.onStopTrackingTouch(bar);
+        assertEquals(Math.min(away + 1, state(activity).maxThreads), state(activity).threads);
+    }
+
+    @Test
+    public void theBarForThreadsIsReadOutAsThreads() throws Exception {
+        MainActivity activity = live();
+        String said = activity.getString(R.string.threads_spoken, state(activity).threads);
+        assertEquals(said, threads(activity).getStateDescription().toString());
+    }
+
+    @Test
+    public void theLastFrameIsCoveredWhereThereIsNoPicture() throws Exception {
+        MainActivity activity = live();
+        View cover = activity.findViewById(R.id.cover);
+        assertEquals(View.GONE, cover.getVisibility());
+        activity.onStopped(ScreenState.Camera.IN_USE);
+        assertEquals(View.VISIBLE, cover.getVisibility());
+        assertEquals(activity.getColor(R.color.stage), ((ColorDrawable) cover.getBackground()).getColor());
+    }
+
+    @Test
+    public void whatCanBeTouchedIsReadOutAsAButton() throws Exception {
+        MainActivity activity = live();
+        for (int id : new int[] {R.id.model, R.id.zoom}) {
+            AccessibilityNodeInfo info = AccessibilityNodeInfo.obtain();
+            activity.findViewById(id).onInitializeAccessibilityNodeInfo(info);
+            assertEquals(Button.class.getName(), info.getClassName());
+        }
+    }
+
     // Cameras ------------------------------------------------------------------------------------------------
 
     /** A surface that takes the size it is asked for. */
@@ -415,6 +473,35 @@ public class CameraTest {
         atWork.countDown();
         thread.join();
         assertEquals(Arrays.asList("frame", "closed"), done);
+    }
+
+    @Test
+    public void thePreviewFollowsADisplayThatIsTurned() {
+        Phone.addCamera(new Size(640, 480));
+        AspectLayout box = new AspectLayout(Phone.application(), null);
+        CameraFeed feed = new CameraFeed(Phone.application(), holder, box, listener);
+        feed.turn(90); // closed
+        feed.open(0);
+        assertEquals(Arrays.asList(480, 640), Arrays.asList(box.ratioWidth(), box.ratioHeight()));
+        feed.turn(90);
+        assertEquals(Arrays.asList(640, 480), Arrays.asList(box.ratioWidth(), box.ratioHeight()));
+        feed.close();
+    }
+
+    @Test
+    public void onlyTheCameraThatWasTakenIsTriedAgain() throws Exception {
+        MainActivity activity = live();
+        activity.onStopped(ScreenState.Camera.IN_USE);
+        CameraManager manager = (CameraManager) Phone.application().getSystemService(Context.CAMERA_SERVICE);
+        CameraCharacteristics other = ShadowCameraCharacteristics.newCameraCharacteristics();
+        shadowOf(other).set(CameraCharacteristics.LENS_FACING, CameraCharacteristics.LENS_FACING_FRONT);
+        shadowOf(manager).addCamera("7", other); // it becomes available
+        shadowOf(Looper.getMainLooper()).idle();
+        assertEquals(ScreenState.Camera.IN_USE, state(activity).camera);
+        shadowOf(manager).removeCamera("0");
+        Phone.addCamera(new Size(640, 480));
+        shadowOf(Looper.getMainLooper()).idle();
+        assertEquals(ScreenState.Camera.OPENING, state(activity).camera);
     }
 
     @Test

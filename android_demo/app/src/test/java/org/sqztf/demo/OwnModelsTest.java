@@ -15,6 +15,7 @@ import android.graphics.Rect;
 import android.net.Uri;
 import android.os.Parcel;
 import android.os.Parcelable;
+import android.text.format.DateFormat;
 import java.io.ByteArrayInputStream;
 import java.io.File;
 import java.io.IOException;
@@ -22,6 +23,7 @@ import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.util.Arrays;
+import java.util.Date;
 import java.util.List;
 import java.util.function.Supplier;
 import org.junit.Before;
@@ -72,9 +74,71 @@ public class OwnModelsTest {
     }
 
     private static MainActivity start(Intent intent) throws Exception {
-        MainActivity activity = Robolectric.buildActivity(MainActivity.class, intent).setup().get();
+        return start(Robolectric.buildActivity(MainActivity.class, intent));
+    }
+
+    /** Start the app, and take the model that it is started with. */
+    private static MainActivity start(ActivityController<MainActivity> controller) throws Exception {
+        MainActivity activity = controller.setup().get();
         Phone.settle(activity);
+        if (controller.getIntent().getAction() != null) {
+            press(activity, AlertDialog.BUTTON_POSITIVE);
+        }
         return activity;
+    }
+
+    private static void press(MainActivity activity, int button) throws Exception {
+        ShadowAlertDialog.getLatestAlertDialog().getButton(button).performClick();
+        Phone.settle(activity);
+    }
+
+    @Test
+    public void anotherAppsModelIsNotReadBeforeTheUserWantsIt() throws Exception {
+        final int[] opened = {0};
+        Uri uri = Uri.parse("content://files/ask.sqz");
+        Supplier<InputStream> supplier = () -> {
+            opened[0]++;
+            return new ByteArrayInputStream(new byte[0]);
+        };
+        shadowOf(Phone.application().getContentResolver()).registerInputStreamSupplier(uri, supplier);
+        MainActivity activity = Robolectric.buildActivity(MainActivity.class, send(uri)).setup().get();
+        Phone.settle(activity);
+        AlertDialog question = ShadowAlertDialog.getLatestAlertDialog();
+        assertEquals(activity.getString(R.string.add_question, "ask"), shadowOf(question).getTitle().toString());
+        press(activity, AlertDialog.BUTTON_NEGATIVE);
+        assertEquals(0, opened[0]);
+        assertTrue(activity.session().ownModels().isEmpty());
+    }
+
+    @Test
+    public void theQuestionIsThereAgainWhenTheDeviceIsTurnedAndNoWindowIsLeft() throws Exception {
+        ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class,
+                send(put("turned.sqz", file(SAMPLE + ".sqz")))).setup();
+        Phone.settle(controller.get());
+        AlertDialog before = ShadowAlertDialog.getLatestAlertDialog();
+        controller.recreate();
+        Phone.settle(controller.get());
+        assertFalse(before.isShowing());
+        press(controller.get(), AlertDialog.BUTTON_POSITIVE);
+        assertEquals("turned", chosen(controller.get()));
+    }
+
+    @Test
+    public void aModelForWhichThereIsNoRoomIsRefusedAndTheLargestNamed() throws Exception {
+        MainActivity activity = start(new Intent());
+        activity.session().openModel(put("large.tflite", file(SAMPLE + ".tflite")));
+        Phone.settle(activity);
+        long before = Models.most;
+        Models.most = file(SAMPLE + ".tflite").length;
+        try {
+            refuse(activity, file("other.tflite"), Message.MODELS_FULL);
+            assertEquals("large", state(activity).detail);
+            activity.session().openModel(put("again.tflite", file(SAMPLE + ".tflite"))); // it is there already
+            Phone.settle(activity);
+            assertNull(state(activity).message);
+        } finally {
+            Models.most = before;
+        }
     }
 
     private static ScreenState state(MainActivity activity) {
@@ -196,6 +260,18 @@ public class OwnModelsTest {
     }
 
     @Test
+    public void aModelOfAUsualNameIsListedByItsFolder() throws Exception {
+        MainActivity activity = start(new Intent());
+        activity.session().openModel(put("document/primary%3ADownload%2Fbirds%2Fmodel_int8.tflite", file(SAMPLE + ".tflite")));
+        Phone.settle(activity);
+        assertEquals("birds", chosen(activity));
+        ModelStore.Own own = activity.session().ownModels().get(0);
+        String said = Texts.of(activity, own);
+        assertFalse(own.labels.isEmpty());
+        assertTrue(said, said.contains(own.labels) && said.contains(DateFormat.getDateFormat(activity).format(new Date())));
+    }
+
+    @Test
     public void theListShowsEachAndRemovesOne() throws Exception {
         MainActivity activity = start(view(put("a.tflite", file(SAMPLE + ".tflite"))));
         activity.findViewById(R.id.controls).performClick();
@@ -204,8 +280,14 @@ public class OwnModelsTest {
         String line = list.getListView().getAdapter().getItem(0).toString();
         assertTrue(line, line.startsWith("a\n") && line.contains("81.3 %") && line.contains("B"));
         shadowOf(list).clickOnItem(0);
-        ShadowAlertDialog.getLatestAlertDialog().getButton(AlertDialog.BUTTON_NEGATIVE).performClick();
-        Phone.settle(activity);
+        press(activity, AlertDialog.BUTTON_NEGATIVE); // cancel
+        assertEquals(1, activity.session().ownModels().size());
+        activity.findViewById(R.id.controls).performClick();
+        ShadowDialog.getLatestDialog().findViewById(R.id.own_models).performClick();
+        shadowOf(ShadowAlertDialog.getLatestAlertDialog()).clickOnItem(0);
+        press(activity, AlertDialog.BUTTON_NEUTRAL);
+        assertEquals(1, activity.session().ownModels().size()); // it is asked about
+        press(activity, AlertDialog.BUTTON_POSITIVE);
         assertTrue(activity.session().ownModels().isEmpty());
         assertFalse(state(activity).models.contains("a"));
         assertEquals(0, state(activity).model);
@@ -224,8 +306,8 @@ public class OwnModelsTest {
     @Test
     public void aFileThatChangedOnTheDeviceIsToldAndAModelFollowsAnother() throws Exception {
         ActivityController<MainActivity> controller =
-                Robolectric.buildActivity(MainActivity.class, view(put("a.tflite", file(SAMPLE + ".tflite")))).setup();
-        Phone.settle(controller.get());
+                Robolectric.buildActivity(MainActivity.class, view(put("a.tflite", file(SAMPLE + ".tflite"))));
+        start(controller);
         File folder = new File(controller.get().getFilesDir(), "models");
         for (File each : folder.listFiles()) {
             if (each.getName().endsWith(".tflite")) {

@@ -23,11 +23,13 @@ import android.util.TypedValue;
 import android.view.View;
 import android.view.ViewGroup;
 import android.widget.ProgressBar;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Supplier;
 import org.junit.Before;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -38,6 +40,7 @@ import org.robolectric.annotation.GraphicsMode;
 import org.robolectric.shadows.ShadowDialog;
 import org.sqztf.core.ScreenState;
 import org.sqztf.core.SqzModel;
+import org.sqztf.core.SqzPicture;
 
 /** Photos of every kind, and the screen drawn by Android's own graphics in all its forms. */
 @RunWith(Runner.class)
@@ -347,6 +350,50 @@ public class ScreensTest {
         }
     }
 
+    /** Let the app find a photo that cannot be decoded whole, as on a device that has too little memory for it. */
+    private static void putTooLarge(final byte[] file) {
+        final int[] opened = {0};
+        Supplier<InputStream> supplier = () -> {
+            if (++opened[0] == 3) { // after its size and its orientation
+                throw new OutOfMemoryError();
+            }
+            return new ByteArrayInputStream(file);
+        };
+        shadowOf(Phone.application().getContentResolver()).registerInputStreamSupplier(Phone.PHOTO, supplier);
+    }
+
+    @Test
+    public void aPhotoThatDoesNotFitIntoMemoryIsClassifiedInSmallerBands() throws Exception {
+        List<SqzModel.Answer> expected = state(shared("6-photo.jpg")).answers;
+        PhotoBands.Opener before = PhotoBands.opener;
+        List<Rect> decoded = new ArrayList<>();
+        PhotoBands.opener = file -> regions(file, decoded);
+        try {
+            putTooLarge(Phone.photo("6-photo.jpg"));
+            MainActivity activity = Robolectric.buildActivity(MainActivity.class, Phone.share()).setup().get();
+            Phone.settle(activity);
+            assertNull(state(activity).message);
+            assertFalse(decoded.isEmpty());
+            assertEquals(expected.get(0).probability, state(activity).answers.get(0).probability, 0);
+        } finally {
+            PhotoBands.opener = before;
+        }
+    }
+
+    @Test
+    public void aPhotoThatDoesNotFitAndHasNoPartsIsReducedAndToldSo() throws Exception {
+        PhotoBands.Opener before = PhotoBands.opener;
+        PhotoBands.opener = file -> null;
+        try {
+            putTooLarge(Phone.photo("6-photo.jpg"));
+            MainActivity activity = Robolectric.buildActivity(MainActivity.class, Phone.share()).setup().get();
+            Phone.settle(activity);
+            assertEquals(ScreenState.Message.PHOTO_REDUCED, state(activity).message);
+        } finally {
+            PhotoBands.opener = before;
+        }
+    }
+
     @Test
     public void aLargePhotoThatCannotBeDecodedInPartsIsReducedAndToldSo() throws Exception {
         PhotoBands.Opener before = PhotoBands.opener;
@@ -357,6 +404,21 @@ public class ScreensTest {
             assertEquals(ScreenState.Message.PHOTO_REDUCED, state(shared("6-twenty.jpg")).message);
         } finally {
             PhotoBands.opener = before;
+        }
+    }
+
+    @Test
+    public void transparencyLosesNothingThatIsSeenOnWhite() throws Exception {
+        Phone.putPhoto(Phone.photo("alpha.png"));
+        Stills.Photo photo = Stills.read(Phone.application().getContentResolver(), Phone.PHOTO);
+        assertTrue(photo.bitmap.isPremultiplied()); // colours were multiplied by it, and rounded
+        int[] row = new int[256];
+        for (int alpha = 0; alpha < 256; alpha++) {
+            photo.pixels.read(0, alpha, 256, row);
+            for (int grey = 0; grey < 256; grey++) {
+                int expected = SqzPicture.onWhite(alpha << 24 | grey * 0x010101);
+                assertEquals(alpha + " " + grey, expected & 0xFFFFFF, row[grey] & 0xFFFFFF);
+            }
         }
     }
 

@@ -36,19 +36,27 @@ public final class ModelStore {
         /** Which fraction of pictures held out was told right when it was exported; NaN where it does not say. */
         public final double top1;
         public final String sha256;
+        /** When it was kept, in milliseconds since 1970; 0 where that is not known. */
+        public final long added;
+        /** Its first labels, by which models of the same name are told apart; empty where they are not known. */
+        public final String labels;
 
-        Own(String name, long bytes, int classes, double top1, String sha256) {
+        Own(String name, long bytes, int classes, double top1, String sha256, long added, String labels) {
             this.name = name;
             this.bytes = bytes;
             this.classes = classes;
             this.top1 = top1;
             this.sha256 = sha256;
+            this.added = added;
+            this.labels = labels;
         }
 
         private Own(Map<String, Object> values) {
             this(Catalog.Entry.text(values, "name"), (long) number(values, "bytes"), (int) number(values, "classes"),
                     values.get("top1") == null ? Double.NaN : number(values, "top1"),
-                    Catalog.Entry.text(values, "sha256"));
+                    Catalog.Entry.text(values, "sha256"),
+                    values.get("added") == null ? 0 : (long) number(values, "added"), // older lists have neither
+                    values.get("labels") instanceof String ? (String) values.get("labels") : "");
             if (!sha256.matches("[0-9a-f]{64}")) {
                 throw new IllegalArgumentException("sha256 is " + sha256);
             }
@@ -86,6 +94,7 @@ public final class ModelStore {
     private static final String LIST = "models.json";
     private static final String PART = ".part";
     private static final int LONGEST_NAME = 60; // characters
+    private static final int FIRST_LABELS = 3;
     private static final int BLOCK = 1 << 16;
 
     private final File folder;
@@ -172,7 +181,7 @@ public final class ModelStore {
             names.add(own.name);
         }
         Own own = new Own(unlike(candidate.name, names), candidate.file.length, candidate.model.classes(),
-                candidate.model.top1, candidate.sha256);
+                candidate.model.top1, candidate.sha256, System.currentTimeMillis(), first(candidate.model.labels));
         write(own.file(), candidate.file);
         List<Own> next = new ArrayList<>(models);
         next.add(own);
@@ -250,13 +259,26 @@ public final class ModelStore {
         StringBuilder text = new StringBuilder("{\"format\": 1, \"models\": [");
         for (Own own : next) {
             text.append(text.charAt(text.length() - 1) == '[' ? "" : ",");
-            text.append("\n{\"name\": \"").append(own.name.replace("\\", "\\\\").replace("\"", "\\\""));
-            text.append("\", \"bytes\": ").append(own.bytes).append(", \"classes\": ").append(own.classes);
+            text.append("\n{\"name\": \"").append(quoted(own.name));
+            text.append("\", \"labels\": \"").append(quoted(own.labels)).append("\", \"added\": ").append(own.added);
+            text.append(", \"bytes\": ").append(own.bytes).append(", \"classes\": ").append(own.classes);
             text.append(", \"top1\": ").append(Double.isNaN(own.top1) ? "null" : String.valueOf(own.top1));
             text.append(", \"sha256\": \"").append(own.sha256).append("\"}");
         }
         write(LIST, text.append("]}\n").toString().getBytes(StandardCharsets.UTF_8));
         models = next;
+    }
+
+    private static String quoted(String text) {
+        return text.replace("\\", "\\\\").replace("\"", "\\\"");
+    }
+
+    private static String first(List<String> labels) {
+        StringBuilder first = new StringBuilder();
+        for (String label : labels.subList(0, Math.min(FIRST_LABELS, labels.size()))) {
+            first.append(first.length() == 0 ? "" : ", ").append(tidy(label));
+        }
+        return first.append(labels.size() > FIRST_LABELS ? ", …" : "").toString();
     }
 
     /** Write a file whole or not at all. */
@@ -279,7 +301,7 @@ public final class ModelStore {
     }
 
     /** Return a file's name as a model is listed: without its ending, and nothing in it that is not shown. */
-    static String tidy(String name) {
+    public static String tidy(String name) {
         StringBuilder tidy = new StringBuilder();
         String stem = name.replaceFirst("(?i)\\.(tflite|sqz)$", "");
         for (int at = 0; at < stem.length() && tidy.length() < LONGEST_NAME; at += Character.charCount(stem.codePointAt(at))) {

@@ -55,6 +55,7 @@ public final class ScreenState {
         MODEL_PREPROCESS,
         MODEL_TOO_LARGE,
         MODEL_UNREADABLE,
+        MODELS_FULL,
         ENGINE_FAILED,
         PHOTO_UNREADABLE,
         PHOTO_TOO_LARGE,

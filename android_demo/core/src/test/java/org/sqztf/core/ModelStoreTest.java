@@ -60,10 +60,28 @@ public class ModelStoreTest {
             assertEquals(file("own.tflite").length, own.bytes);
             assertEquals(64, own.classes);
             assertEquals(0.8125, own.top1, 0);
+            assertEquals(kept.labels, own.labels);
+            assertEquals(own.labels, 4, own.labels.split(", ").length); // three and that there are more
+            assertEquals(kept.added, own.added);
             assertArrayEquals(file("own.tflite"), each.open(own));
         }
         assertSame(kept, store.keep(read("again.tflite", "own.tflite"), NONE));
         assertEquals(1, store.list().size());
+    }
+
+    @Test
+    public void aListOfAnOlderAppIsReadOn() throws Exception {
+        ModelStore.Own kept = new ModelStore(folder).keep(read("a.sqz", "own.sqz"), NONE);
+        File list = new File(folder, "models.json");
+        String text = new String(Files.readAllBytes(list.toPath()), "UTF-8");
+        String older = text.replaceFirst(", \"labels\": \"[^\"]*\", \"added\": \\d+", "");
+        assertTrue(text, older.length() < text.length());
+        Files.write(list.toPath(), older.getBytes("UTF-8"));
+        new ModelStore(folder).keep(read("b", "other.tflite"), NONE); // the list is written anew
+        ModelStore.Own own = new ModelStore(folder).list().get(0);
+        assertEquals(kept.sha256, own.sha256);
+        assertEquals("", own.labels);
+        assertEquals(0, own.added);
     }
 
     @Test
