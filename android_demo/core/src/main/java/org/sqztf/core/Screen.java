@@ -205,7 +205,11 @@ public final class Screen {
 
     /** The user has pressed the button for trouble. */
     public void act() {
-        switch (state().action()) {
+        ScreenState.Action action = state().action();
+        if (refused) {
+            say(null, "");
+        }
+        switch (action) {
             case RETRY_MODEL:
                 load();
                 break;
@@ -216,9 +220,6 @@ public final class Screen {
                 effects.openSettings();
                 break;
             case RETRY_CAMERA:
-                if (refused) {
-                    say(null, "");
-                }
                 camera = Camera.OFF;
                 wake();
                 break;

@@ -119,6 +119,12 @@ public class ScreenModelsTest {
         screen.modelRefused(Message.MODEL_DAMAGED, "why");
         screen.freeze();
         assertNull(screen.state().message);
+        screen.freeze();
+        screen.cameraRunning();
+        screen.cameraStopped(ScreenState.Camera.IN_USE);
+        screen.modelRefused(Message.MODEL_DAMAGED, "why");
+        screen.act();
+        assertNull(screen.state().message);
     }
 
     @Test
