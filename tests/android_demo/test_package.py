@@ -93,6 +93,14 @@ def test_a_library_for_pages_of_4_kb_does_not_load_on_16_kb(package, colours, tm
         device.fast(package.model, 1, colours.inputs[:1], 4, 16384)
 
 
+def test_a_library_for_which_java_would_call_tflites_jni_onload_is_refused(package, colours, tmp_path):
+    folder = Path(shutil.copytree(package.device("x86_64").folder, tmp_path / "device"))
+    library = folder / "libsqz_fast.so"
+    library.write_bytes(library.read_bytes().replace(b"JNI_OnLoad\0", b"JNI_OnLove\0"))
+    with pytest.raises(android_natives.NotRun, match=r"libsqz_fast\.so has no JNI_OnLoad of its own"):
+        android_natives.Device("x86_64", folder).fast(package.model, 1, colours.inputs[:1], 4)
+
+
 @pytest.mark.slow
 def test_six_hundred_digits_get_pythons_answers(package):
     digits = packaged({"digits": (digits_folder() / "digits" / "model_int8.tflite").read_bytes()})
