@@ -102,6 +102,14 @@ def test_classes(folder: Path) -> list[str]:
     return [".".join(path.relative_to(folder).with_suffix("").parts) for path in files]
 
 
+def as_packaged(classpath: Iterable[Path]) -> list[Path]:
+    """Return a class path without JavaCPP and the classes over it, which no package has.
+
+    TFLite's library looks for them when it is taken for one of Java's own.
+    """
+    return [path for path in classpath if not path.name.startswith(("javacpp-", "tensorflow-lite-"))]
+
+
 def run_junit(
     classes: Sequence[str], classpath: Iterable[Path], properties: Mapping[str, str], libraries: Path | None = None
 ) -> int:

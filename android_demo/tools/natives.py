@@ -148,7 +148,7 @@ def _link(abi: Abi, sources: Sequence[Path], libraries: Sequence[Path], out: Pat
     java = java_headers()
     headers = ("-isystem", SOURCES / "include", "-isystem", java, "-isystem", java / "linux", "-I", SOURCES)
     run("clang", *abi.clang, *_CODE, *headers, *_LINK, f"-Wl,-soname,{out.name}", "-o", out,
-        *sources, *libraries, libc)  # fmt: skip
+        SOURCES / "load.c", *sources, *libraries, libc)  # fmt: skip
     return out
 
 

@@ -14,6 +14,7 @@ DEBIAN_PACKAGES = {
     "aapt2": "aapt",
     "clang": "clang",
     "ld.lld": "lld",
+    "nm": "binutils",
     "zipalign": "zipalign",
     "apksigner": "apksigner",
     "java": "openjdk-17-jdk-headless",

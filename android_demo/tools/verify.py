@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
+import tempfile
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from android_demo.tools.apk import APPLICATION, PLATFORM_VERSION, TARGET_SDK
-from android_demo.tools.natives import ABIS, EXACT, MIN_SDK, PAGE
+from android_demo.tools.natives import ABIS, EXACT, FAST, MIN_SDK, PAGE
 from android_demo.tools.process import BuildError, run
 from sqz_tf.base.json_files import parse
 
@@ -49,7 +50,7 @@ def verify(apk: Path, abis: list[str]) -> Verdict:
 
     Raises:
       BuildError: it is not signed, not aligned, misses something, compresses a model, or has a library that
-        a device with 16 KB pages cannot load.
+        a device with 16 KB pages or Java cannot load.
     """
     signature = run("apksigner", "verify", "--verbose", "--min-sdk-version", str(MIN_SDK), apk)
     for scheme in ("v2", "v3"):
@@ -109,7 +110,17 @@ def _library(apk: Path, package: zipfile.ZipFile, info: zipfile.ZipInfo) -> Libr
     _expect(offset % PAGE == 0, f"{info.filename} begins at {offset}, no multiple of {PAGE}")
     segments = segment_alignment(package.read(info))
     _expect(segments >= PAGE, f"the segments of {info.filename} are aligned to {segments}, less than {PAGE}")
+    if info.filename.endswith((EXACT, FAST)):
+        _expect("JNI_OnLoad" in exported(package.read(info)), f"{info.filename} has no JNI_OnLoad of its own")
     return Library(info.filename, info.file_size, offset, segments)
+
+
+def exported(elf: bytes) -> set[str]:
+    """Return the names of what an ELF library has for others."""
+    with tempfile.NamedTemporaryFile(suffix=".so") as file:
+        file.write(elf)
+        file.flush()
+        return {line.split()[-1] for line in run("nm", "-D", "--defined-only", file.name).splitlines()}
 
 
 def segment_alignment(elf: bytes) -> int:

@@ -354,12 +354,28 @@ def test_a_library_for_pages_of_4_kb_is_refused(package, tmp_path):
     with zipfile.ZipFile(aar) as archive:
         old = archive.read("jni/arm64-v8a/libtensorflowlite_jni.so")
 
-    def change(info: zipfile.ZipInfo, content: bytes) -> tuple[str, bytes, int]:
-        return info.filename, old if info.filename.endswith("libsqz_fast.so") else content, info.compress_type
-
-    changed = repacked(out / "sqz-demo.apk", tmp_path / "changed.zip", change)
-    signed = apk.sign(changed, out / "debug.keystore", tmp_path / "signed.apk")
+    signed = with_fast(out, old, tmp_path)
     with pytest.raises(process.BuildError, match=r"libsqz_fast\.so are aligned to 4096, less than 16384"):
+        verify.verify(signed, list(ABIS))
+
+
+def with_fast(package: Path, library: bytes, folder: Path) -> Path:
+    """Return a signed package with another libsqz_fast.so."""
+
+    def change(info: zipfile.ZipInfo, content: bytes) -> tuple[str, bytes, int]:
+        return info.filename, library if info.filename.endswith("libsqz_fast.so") else content, info.compress_type
+
+    changed = repacked(package / "sqz-demo.apk", folder / "changed.zip", change)
+    return apk.sign(changed, package / "debug.keystore", folder / "signed.apk")
+
+
+def test_a_library_that_java_would_load_with_what_it_needs_is_refused(package, tmp_path):
+    out, _ = package
+    with zipfile.ZipFile(out / "sqz-demo.apk") as archive:
+        library = archive.read("lib/x86_64/libsqz_fast.so")
+    assert library.count(b"JNI_OnLoad\0") == 1
+    signed = with_fast(out, library.replace(b"JNI_OnLoad\0", b"JNI_OnLove\0"), tmp_path)
+    with pytest.raises(process.BuildError, match=r"libsqz_fast\.so has no JNI_OnLoad of its own"):
         verify.verify(signed, list(ABIS))
 
 

@@ -93,6 +93,14 @@ def test_a_library_for_pages_of_4_kb_does_not_load_on_16_kb(package, colours, tm
         device.fast(package.model, 1, colours.inputs[:1], 4, 16384)
 
 
+def test_a_library_for_which_java_would_call_tflites_jni_onload_is_refused(package, colours, tmp_path):
+    folder = Path(shutil.copytree(package.device("x86_64").folder, tmp_path / "device"))
+    library = folder / "libsqz_fast.so"
+    library.write_bytes(library.read_bytes().replace(b"JNI_OnLoad\0", b"JNI_OnLove\0"))
+    with pytest.raises(android_natives.NotRun, match=r"libsqz_fast\.so has no JNI_OnLoad of its own"):
+        android_natives.Device("x86_64", folder).fast(package.model, 1, colours.inputs[:1], 4)
+
+
 @pytest.mark.slow
 def test_six_hundred_digits_get_pythons_answers(package):
     digits = packaged({"digits": (digits_folder() / "digits" / "model_int8.tflite").read_bytes()})
@@ -161,10 +169,12 @@ def test_the_whole_app_answers_as_python_does(package, core, dex, tmp_path):
     (tmp_path / "exact").write_text(answers(given.reference, classifier))
     (tmp_path / "fast").write_text(answers(given.classified, classifier))
     compiled = jvm.compile_app(core, package.folder / "assets", maven.empty_folder(tmp_path / "app"), CACHE)
-    classes = ["org.sqztf.demo.KernelsEndToEndTest", "org.sqztf.demo.AppTest"]
-    properties = {"sqz.answers": str(tmp_path)}
+    classpath = [dex[1], *compiled]
     libraries = package.device("x86_64").folder
-    assert jvm.run_app([dex[1], *compiled], CACHE, properties, classes, libraries) > 30
+    properties = {"sqz.answers": str(tmp_path)}
+    classes = ["org.sqztf.demo.KernelsEndToEndTest"]
+    assert jvm.run_app(jvm.as_packaged(classpath), CACHE, properties, classes, libraries) == 4
+    assert jvm.run_app(classpath, CACHE, {}, ["org.sqztf.demo.AppTest"]) > 25
 
 
 def scored(model: Path, folder: Path, given: Mapping[str, np.ndarray], pictures: list[np.ndarray]) -> dict[str, str]:
@@ -189,4 +199,5 @@ def test_the_dex_with_the_x86_64_libraries_gives_pythons_answers(package, dex, t
     device = package.device("x86_64")
     outputs = {"sqz.cases": given.reference, "sqz.fast": given.classified}
     properties = scored(package.model, tmp_path, outputs, list(pictures))
-    assert jvm.run_junit(["org.sqztf.core.KernelsTest"], dex, properties, device.folder) == 4
+    classes = ["org.sqztf.core.KernelsTest"]
+    assert jvm.run_junit(classes, jvm.as_packaged(dex), properties, device.folder) == 4

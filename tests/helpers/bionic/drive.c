@@ -64,18 +64,26 @@ static buffer whole_file(const char *path) {
     return read;
 }
 
+static void *function(void *from, const char *name) {
+    void *found = dlsym(from, name);
+    if (!found) exit(7);
+    return found;
+}
+
+/* As System.loadLibrary does it: JNI_OnLoad may be one of the libraries that this one needs, which must not be. */
 static void *library(const char *name) {
     void *found = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (!found) {
         fprintf(stderr, "%s\n", dlerror());
         exit(6);
     }
-    return found;
-}
-
-static void *function(void *from, const char *name) {
-    void *found = dlsym(from, name);
-    if (!found) exit(7);
+    jint (*load)(JavaVM *, void *) = function(found, "JNI_OnLoad");
+    Dl_info of;
+    if (!dladdr((void *)load, &of) || !strstr(of.dli_fname, name)) {
+        fprintf(stderr, "%s has no JNI_OnLoad of its own\n", name);
+        exit(9);
+    }
+    if (load(NULL, NULL) != JNI_VERSION_1_6) exit(9);
     return found;
 }
 

@@ -28,6 +28,9 @@ final class Texts {
 
     /** Return what stands in place of answers, or before them where they are a guess; may be empty. */
     static String hint(Resources resources, ScreenState state) {
+        if (state.modelFailed()) {
+            return ""; // there is nothing to wait for
+        }
         if (state.foundNothing()) {
             return resources.getString(R.string.nothing);
         }
@@ -141,6 +144,8 @@ final class Texts {
                 return R.string.message_fast_only;
             case EXACT_ONLY:
                 return R.string.message_exact_only;
+            case FAST_FAILED:
+                return R.string.message_fast_failed;
             default:
                 return R.string.message_photo_unreadable;
         }

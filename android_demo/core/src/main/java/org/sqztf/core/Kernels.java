@@ -4,6 +4,16 @@ package org.sqztf.core;
 public final class Kernels {
     private Kernels() {}
 
+    /** Return why the fast kernels did not load where every package has them; else, or where they did, an empty text. */
+    static String fault() {
+        return fault(FastEngine.FAULT, System.getProperty("os.arch", ""));
+    }
+
+    /** As {@link #fault()}, of a processor as Java calls it: a package has them for those of 64 bits. */
+    static String fault(String found, String processor) {
+        return processor.contains("64") ? found : "";
+    }
+
     /**
      * Open an engine; {@link Engine#fast} tells which it is.
      *

@@ -10,7 +10,7 @@ final class Libraries {
             System.loadLibrary(name);
             return "";
         } catch (LinkageError error) {
-            return "there is no " + name + " for this processor: " + error.getMessage();
+            return name + " cannot be loaded: " + error.getMessage();
         }
     }
 

@@ -48,6 +48,8 @@ public final class Screen {
         void show(ScreenState state);
     }
 
+    /** How long what is said of a file that is no model stays over live answers, in nanoseconds. */
+    public static final long REFUSED_SHOWN = 10_000_000_000L;
     /** Runs that latency is told of. */
     public static final int LATENCY_RUNS = 100;
 
@@ -65,15 +67,19 @@ public final class Screen {
     private int model;
     private boolean modelReady;
     private int threads;
-    private boolean fast;
+    private boolean fast; // wanted
+    private boolean runsFast;
     private String photo = "";
     private int modelTicket;
     private int pictureTicket;
     private List<SqzModel.Answer> answers = Collections.emptyList();
     private Classifier.Result last;
     private final Smoother smoother = new Smoother();
+    private boolean pictured; // a frame or photo stands still on the screen
     private Message message;
     private String detail = "";
+    private boolean refused; // the message is of a file that is no model
+    private long refusedSince; // by the live answers' clock; 0 before the first
 
     /**
      * Begin with a live camera and the first model.
@@ -89,6 +95,7 @@ public final class Screen {
         model = Math.max(0, this.models.indexOf(saved.get("model")));
         threads = limited(number(saved.get("threads"), Math.min(4, this.maxThreads)));
         fast = !"false".equals(saved.get("fast"));
+        runsFast = fast;
         asked = "true".equals(saved.get("asked"));
         dismissed = "true".equals(saved.get("dismissed"));
         if (saved.get("photo") != null) {
@@ -166,6 +173,7 @@ public final class Screen {
         if (camera == Camera.OPENING || camera == Camera.RUNNING) {
             camera = Camera.OFF;
         }
+        forgetLive();
         show();
     }
 
@@ -197,7 +205,11 @@ public final class Screen {
 
     /** The user has pressed the button for trouble. */
     public void act() {
-        switch (state().action()) {
+        ScreenState.Action action = state().action();
+        if (refused) {
+            say(null, "");
+        }
+        switch (action) {
             case RETRY_MODEL:
                 load();
                 break;
@@ -229,6 +241,7 @@ public final class Screen {
         if (camera == Camera.OPENING || camera == Camera.RUNNING) {
             effects.closeCamera();
             camera = why;
+            forgetLive();
             show();
         }
     }
@@ -281,6 +294,9 @@ public final class Screen {
     public void modelsChanged(List<String> names, int chosen) {
         String before = models.isEmpty() ? "" : models.get(model);
         models = new ArrayList<>(names);
+        if (message == Message.MODEL_READING) {
+            say(null, "");
+        }
         model = Math.max(0, Math.min(chosen, models.size() - 1));
         if (models.isEmpty()) {
             modelReady = false;
@@ -289,8 +305,6 @@ public final class Screen {
             say(Message.NO_MODEL, "");
         } else if (!models.get(model).equals(before) || !modelReady) {
             load();
-        } else if (message == Message.MODEL_READING) {
-            say(null, "");
         }
         show();
     }
@@ -304,6 +318,8 @@ public final class Screen {
     /** A file was opened that is no model to keep; the model of before stays. */
     public void modelRefused(Message why, String what) {
         say(why, what);
+        refused = true;
+        refusedSince = 0;
         show();
     }
 
@@ -316,9 +332,12 @@ public final class Screen {
         }
     }
 
-    /** The user has chosen between fast kernels and those that give a microcontroller's bytes. */
+    /**
+     * The user has chosen between fast kernels and those that give a microcontroller's bytes. The choice stays for models
+     * that have both, whichever run this one.
+     */
     public void chooseFast(boolean on) {
-        if (on != fast) {
+        if (on != runsFast) {
             fast = on;
             load();
             show();
@@ -332,7 +351,10 @@ public final class Screen {
         modelReady = false;
         forgetAnswers();
         latency.clear();
-        say(null, "");
+        runsFast = fast;
+        if (message != Message.MODEL_READING) { // another model is on its way
+            say(null, "");
+        }
         modelTicket++;
         pictureTicket++;
         effects.loadModel(modelTicket, model, threads, fast);
@@ -344,6 +366,11 @@ public final class Screen {
      * @param runsFast whether the fast kernels run it, which need not be those that were asked for
      */
     public void modelLoaded(int ticket, boolean runsFast) {
+        modelLoaded(ticket, runsFast, Kernels.fault());
+    }
+
+    /** As the other one; {@code fault} says why the fast kernels did not load where they should have. */
+    void modelLoaded(int ticket, boolean runsFast, String fault) {
         if (ticket == modelTicket) {
             modelReady = true;
             if (source == Source.PHOTO) {
@@ -351,9 +378,11 @@ public final class Screen {
             } else if (source == Source.FROZEN) {
                 live(); // the frame was classified by another model
             }
-            if (runsFast != fast) {
-                fast = runsFast;
-                say(fast ? Message.FAST_ONLY : Message.EXACT_ONLY, "");
+            this.runsFast = runsFast;
+            if (!runsFast && fast && !fault.isEmpty()) {
+                say(Message.FAST_FAILED, fault);
+            } else if (runsFast != fast) {
+                say(runsFast ? Message.FAST_ONLY : Message.EXACT_ONLY, "");
             }
             show();
         }
@@ -386,11 +415,23 @@ public final class Screen {
             last = result;
             answers = source == Source.LIVE ? smoother.add(result.answers, result.doneNanos) : result.answers;
             latency.add(result.preprocessNanos, result.inferenceNanos);
-            if (message == Message.PHOTO_READING) {
+            pictured = source == Source.PHOTO;
+            if (message == Message.PHOTO_READING || refusedLongAgo(result.doneNanos)) {
                 say(null, "");
             }
             show();
         }
+    }
+
+    /** Tell whether a refusal has been read by now: it was said over live answers for some time. */
+    private boolean refusedLongAgo(long nanos) {
+        if (!refused || source != Source.LIVE) {
+            return false;
+        }
+        if (refusedSince == 0) {
+            refusedSince = nanos;
+        }
+        return nanos - refusedSince >= REFUSED_SHOWN;
     }
 
     /** The engine failed while it ran. */
@@ -398,6 +439,7 @@ public final class Screen {
         if (ticket == pictureTicket) {
             modelReady = false;
             forgetAnswers();
+            latency.clear();
             say(Message.ENGINE_FAILED, what);
             show();
         }
@@ -409,6 +451,10 @@ public final class Screen {
             source = Source.FROZEN;
             answers = last.answers; // of the frame that is shown, not of those before
             effects.keepFrame();
+            pictured = true;
+            if (refused) {
+                say(null, "");
+            }
             effects.closeCamera();
             camera = Camera.OFF;
             show();
@@ -441,9 +487,17 @@ public final class Screen {
     /** Forget what belongs to the picture of before. */
     private void forget() {
         effects.dropPicture();
+        pictured = false;
         forgetAnswers();
         latency.clear(); // a photo of another size takes another time
         pictureTicket++;
+    }
+
+    /** Forget the camera's answers: when it runs again it looks at something else. */
+    private void forgetLive() {
+        if (source == Source.LIVE) {
+            forget();
+        }
     }
 
     private void forgetAnswers() {
@@ -456,6 +510,7 @@ public final class Screen {
     public void photoReduced(int ticket, String size) {
         if (ticket == pictureTicket && source == Source.PHOTO) {
             say(Message.PHOTO_REDUCED, size);
+            pictured = true;
             show();
         }
     }
@@ -463,6 +518,7 @@ public final class Screen {
     /** The photo cannot be shown. */
     public void photoFailed(int ticket, Message why, String what) {
         if (ticket == pictureTicket && source == Source.PHOTO) {
+            pictured = false;
             say(why, what);
             show();
         }
@@ -473,7 +529,7 @@ public final class Screen {
         source = Source.LIVE;
         photo = "";
         forget();
-        if (modelReady) {
+        if (modelReady && message != Message.MODEL_READING) {
             say(null, "");
         }
         wake();
@@ -482,11 +538,12 @@ public final class Screen {
     private void say(Message what, String details) {
         message = what;
         detail = details;
+        refused = false;
     }
 
     /** Return what is shown now. */
     public ScreenState state() {
-        return new ScreenState(source, camera, models, model, modelReady, threads, maxThreads, fast,
+        return new ScreenState(source, camera, models, model, modelReady, threads, maxThreads, runsFast, pictured,
                 Answers.shown(answers), latency.all(), last == null ? null : last.seen, message, detail);
     }
 

@@ -63,7 +63,8 @@ public final class ScreenState {
         PHOTO_READING,
         MODEL_READING,
         FAST_ONLY,
-        EXACT_ONLY;
+        EXACT_ONLY,
+        FAST_FAILED;
 
         /** Return what to say of a model that cannot be used. */
         public static Message of(SqzModel.Fault fault) {
@@ -96,6 +97,8 @@ public final class ScreenState {
     public final int maxThreads;
     /** Whether the fast kernels run (XNNPACK), which round as it does; otherwise those of a microcontroller. */
     public final boolean fast;
+    /** Whether a frame or photo stands still on the screen. */
+    public final boolean pictured;
     /** Those worth showing, best first; empty while nothing has been classified and where nothing was recognised. */
     public final List<SqzModel.Answer> answers;
     /** By stage of {@link Latency}; null before the first run. */
@@ -108,7 +111,7 @@ public final class ScreenState {
     public final String detail;
 
     ScreenState(Source source, Camera camera, List<String> models, int model, boolean modelReady, int threads,
-            int maxThreads, boolean fast, List<SqzModel.Answer> answers, Latency.Summary[] latency, float[] seen,
+            int maxThreads, boolean fast, boolean pictured, List<SqzModel.Answer> answers, Latency.Summary[] latency, float[] seen,
             Message message, String detail) {
         this.source = source;
         this.camera = camera;
@@ -118,6 +121,7 @@ public final class ScreenState {
         this.threads = threads;
         this.maxThreads = maxThreads;
         this.fast = fast;
+        this.pictured = pictured;
         this.answers = Collections.unmodifiableList(answers);
         this.latency = latency;
         this.seen = seen;
@@ -145,11 +149,7 @@ public final class ScreenState {
 
     /** Tell whether there is a picture to look at: the camera's or one that stands still. */
     public boolean hasPicture() {
-        if (source == Source.LIVE) {
-            return camera == Camera.RUNNING;
-        }
-        return message != Message.PHOTO_READING && message != Message.PHOTO_UNREADABLE
-                && message != Message.PHOTO_TOO_LARGE;
+        return source == Source.LIVE ? camera == Camera.RUNNING : pictured;
     }
 
     /** Tell whether a picture was classified and no class was found in it. */

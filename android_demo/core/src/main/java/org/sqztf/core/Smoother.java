@@ -9,19 +9,23 @@ import java.util.Map;
 
 /**
  * Steadies the answers to a camera's frames, so that they can be read: probabilities follow the model's with a delay, and two
- * classes change places only where one is clearly ahead.
+ * classes change places only where one is clearly ahead, or has been ahead for long.
  *
- * <p>After {@link #DELAY} a change has come through by 63 %, however many frames that took.
+ * <p>After {@link #DELAY} a change has come through by 63 %, however many frames that took; after {@link #PATIENCE} of
+ * frames that are alike the best stands first.
  */
 public final class Smoother {
     /** The time constant, in nanoseconds. */
     public static final long DELAY = 250_000_000;
     /** How far a class must be ahead of the one that is shown before it, in probability. */
     public static final float AHEAD = 0.03f;
+    /** How long a class must be ahead, in nanoseconds, for any lead to do: the lead that is asked for shrinks to nothing. */
+    public static final long PATIENCE = 1_000_000_000;
     private static final float GONE = 0.002f;
 
     private final Map<Integer, Float> held = new HashMap<>();
     private final Map<Integer, String> labels = new HashMap<>();
+    private final Map<Integer, Long> ahead = new HashMap<>(); // since when classes are ahead of one that is shown before them
     private List<Integer> order = new ArrayList<>(); // as they were shown last
     private long last;
 
@@ -29,6 +33,7 @@ public final class Smoother {
     public void clear() {
         held.clear();
         labels.clear();
+        ahead.clear();
         order.clear();
     }
 
@@ -52,6 +57,7 @@ public final class Smoother {
             labels.put(answer.index, answer.label);
         }
         forgetSmall(answers);
+        watch();
         sort();
         List<SqzModel.Answer> steady = new ArrayList<>();
         for (int i = 0; i < Math.min(order.size(), answers.size()); i++) {
@@ -81,10 +87,24 @@ public final class Smoother {
         order.retainAll(held.keySet());
     }
 
-    /** Let classes pass those before them that they are clearly ahead of; new ones were added at the end. */
+    /** Note since when each class is ahead of one that is shown before it. */
+    private void watch() {
+        ahead.keySet().retainAll(order);
+        float least = Float.MAX_VALUE;
+        for (Integer index : order) {
+            if (held.get(index) <= least) {
+                ahead.remove(index);
+            } else if (!ahead.containsKey(index)) {
+                ahead.put(index, last);
+            }
+            least = Math.min(least, held.get(index));
+        }
+    }
+
+    /** Let classes pass those before them that they are far or long enough ahead of; new ones were added at the end. */
     private void sort() {
         for (int i = 1; i < order.size(); i++) {
-            for (int at = i; at > 0 && value(at) > value(at - 1) + lead(at - 1); at--) {
+            for (int at = i; at > 0 && value(at) > value(at - 1) + lead(at); at--) {
                 Collections.swap(order, at, at - 1);
             }
         }
@@ -94,8 +114,10 @@ public final class Smoother {
         return held.get(order.get(place));
     }
 
-    /** The lead that takes a place: less where little is at stake. */
+    /** The lead that takes a class before the one before it: less where little is at stake, and the longer it lasts. */
     private float lead(int place) {
-        return Math.min(AHEAD, value(place) / 4);
+        Long since = ahead.get(order.get(place));
+        double left = since == null ? 1 : 1 - (last - since) / (double) PATIENCE;
+        return Math.min(AHEAD, value(place - 1) / 4) * (float) Math.max(0, left);
     }
 }

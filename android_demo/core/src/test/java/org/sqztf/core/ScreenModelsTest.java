@@ -94,4 +94,66 @@ public class ScreenModelsTest {
         assertTrue(screen.state().modelReady);
         assertEquals(ScreenState.Action.NONE, screen.state().action());
     }
+
+    private static Classifier.Result at(long nanos) {
+        List<SqzModel.Answer> answers = Arrays.asList(new SqzModel.Answer(3, "crane", 0.5f));
+        return new Classifier.Result(answers, 1, 2, new float[4], nanos);
+    }
+
+    private void startLive() {
+        screen.start(true, true, false);
+        screen.cameraRunning();
+        screen.modelLoaded(1, true);
+    }
+
+    @Test
+    public void aRefusalLeavesTheLiveScreenWhenItWasRead() {
+        startLive();
+        screen.modelRefused(Message.MODEL_DAMAGED, "why");
+        for (long seconds : new long[] {100, 105, 109}) {
+            screen.result(screen.frameTicket(), at(seconds * 1_000_000_000));
+            assertEquals(Message.MODEL_DAMAGED, screen.state().message);
+        }
+        screen.result(screen.frameTicket(), at(100_000_000_000L + Screen.REFUSED_SHOWN));
+        assertNull(screen.state().message);
+        screen.modelRefused(Message.MODEL_DAMAGED, "why");
+        screen.freeze();
+        assertNull(screen.state().message);
+        screen.freeze();
+        screen.cameraRunning();
+        screen.cameraStopped(ScreenState.Camera.IN_USE);
+        screen.modelRefused(Message.MODEL_DAMAGED, "why");
+        screen.act();
+        assertNull(screen.state().message);
+    }
+
+    @Test
+    public void whatIsNoRefusalStays() {
+        startLive();
+        screen.modelLoaded(1, false, "why");
+        for (long seconds : new long[] {100, 200, 300}) {
+            screen.result(screen.frameTicket(), at(seconds * 1_000_000_000));
+        }
+        assertEquals(Message.FAST_FAILED, screen.state().message);
+    }
+
+    @Test
+    public void aModelSharedWithAnAppThatDidNotRunIsToldUntilItIsThere() {
+        screen.modelReading();
+        startLive();
+        assertEquals(Message.MODEL_READING, screen.state().message);
+        screen.modelsChanged(Arrays.asList("a", "b", "own"), 2);
+        assertNull(screen.state().message);
+    }
+
+    @Test
+    public void aModelOpenedWhileAPhotoIsReadShowsNoPictureBeforeItIsThere() {
+        start();
+        screen.photo("content://a");
+        screen.modelReading();
+        assertEquals(Message.MODEL_READING, screen.state().message);
+        assertFalse(screen.state().hasPicture());
+        screen.modelRefused(Message.MODEL_DAMAGED, "why");
+        assertFalse(screen.state().hasPicture());
+    }
 }

@@ -275,6 +275,45 @@ public class ScreenTest {
     }
 
     @Test
+    public void whatACameraSawIsForgottenWhenItStops() {
+        for (boolean lost : new boolean[] {true, false}) {
+            begin();
+            runLive();
+            int old = screen.frameTicket();
+            picture = "frame";
+            screen.result(old, RESULT);
+            if (lost) {
+                screen.cameraStopped(Camera.IN_USE);
+            } else {
+                screen.stop();
+            }
+            assertTrue(shown.answers.isEmpty());
+            assertEquals(null, shown.latency);
+            assertEquals("", picture);
+            screen.result(old, RESULT); // was on its way
+            assertTrue(shown.answers.isEmpty());
+            screen.start(true, true, false);
+            screen.cameraRunning();
+            taken();
+            screen.freeze(); // there is nothing yet
+            assertEquals(Source.LIVE, shown.source);
+            assertEquals(Collections.emptyList(), taken());
+        }
+    }
+
+    @Test
+    public void whatStandsStillStaysWhileTheAppIsAway() {
+        runLive();
+        screen.result(screen.frameTicket(), RESULT);
+        screen.freeze();
+        screen.stop();
+        screen.start(true, true, false);
+        assertEquals("[3 crane 0.5]", shown.answers.toString());
+        assertEquals("frame", picture);
+        assertTrue(shown.hasPicture());
+    }
+
+    @Test
     public void leavingClosesTheCameraAndReturningOpensItWithoutLoadingAgain() {
         runLive();
         screen.stop();
@@ -351,11 +390,35 @@ public class ScreenTest {
         assertEquals(Message.FAST_ONLY, shown.message);
         assertTrue(shown.isNote());
         assertFalse(shown.modelFailed());
-        screen.chooseThreads(2);
-        assertEquals(Arrays.asList("load 0 4 false", "load 0 2 true"), taken());
+        screen.chooseFast(true); // as the list does that shows what runs
+        assertEquals(Arrays.asList("load 0 4 false"), taken());
+        assertEquals("false", screen.save().get("fast"));
+        screen.chooseModel(1);
+        assertEquals(Arrays.asList("load 1 4 false"), taken()); // the choice stays
         screen.modelLoaded(modelTicket, false);
         assertFalse(shown.fast);
+        assertEquals(null, shown.message);
+        screen.chooseFast(true);
+        screen.modelLoaded(modelTicket, false, "");
+        assertFalse(shown.fast);
         assertEquals(Message.EXACT_ONLY, shown.message);
+        assertEquals("true", screen.save().get("fast"));
+    }
+
+    @Test
+    public void fastKernelsThatDidNotLoadAreAFaultAndNotTheProcessors() {
+        screen.start(true, true, false);
+        screen.modelLoaded(modelTicket, false, "sqz_fast cannot be loaded");
+        assertEquals(Message.FAST_FAILED, shown.message);
+        assertEquals("sqz_fast cannot be loaded", shown.detail);
+        assertTrue(shown.isTrouble());
+        assertFalse(shown.isNote());
+        assertFalse(shown.modelFailed());
+        screen.chooseFast(true);
+        screen.modelLoaded(modelTicket, true, "");
+        screen.chooseFast(false);
+        screen.modelLoaded(modelTicket, false, "sqz_fast cannot be loaded"); // which nobody asked for
+        assertEquals(null, shown.message);
     }
 
     @Test
@@ -384,6 +447,7 @@ public class ScreenTest {
         assertEquals(0, screen.frameTicket());
         assertEquals(Message.ENGINE_FAILED, shown.message);
         assertTrue(shown.answers.isEmpty());
+        assertFalse(shown.foundNothing());
     }
 
     @Test

@@ -74,6 +74,15 @@ public class SmallPartsTest {
     }
 
     @Test
+    public void fastKernelsThatDidNotLoadAreAFaultWhereEveryPackageHasThem() {
+        for (String processor : new String[] {"aarch64", "x86_64", "amd64"}) {
+            assertEquals("no memory", Kernels.fault("no memory", processor));
+            assertEquals("", Kernels.fault("", processor));
+        }
+        assertEquals("", Kernels.fault("there is none", "armv8l"));
+    }
+
+    @Test
     public void photosOfAnySizeFitTheMemory() {
         assertEquals(1, PhotoSize.step(1, 1));
         assertEquals(1, PhotoSize.step(4096, 4096));

@@ -72,6 +72,20 @@ public class SmootherTest {
     }
 
     @Test
+    public void whatStaysIsInOrderWithinASecondHoweverLittleItIsAhead() {
+        smoother.add(Arrays.asList(answer(1, 0.46), answer(2, 0.435), answer(3, 0.03), answer(4, 0.02)), 0);
+        List<SqzModel.Answer> shown = null;
+        for (long at = FRAME; at <= 2 * Smoother.PATIENCE; at += FRAME) {
+            shown = smoother.add(Arrays.asList(answer(2, 0.46), answer(1, 0.435), answer(4, 0.027), answer(3, 0.025)), at);
+        }
+        List<Integer> order = new ArrayList<>();
+        for (SqzModel.Answer one : shown) {
+            order.add(one.index);
+        }
+        assertEquals(Arrays.asList(2, 1, 4, 3), order);
+    }
+
+    @Test
     public void probabilitiesNeverExceedThoseOfTheFrames() {
         for (int i = 0; i < 50; i++) {
             for (SqzModel.Answer one : smoother.add(Arrays.asList(answer(i % 7, 0.5), answer(9, 0.3)), i * FRAME)) {
