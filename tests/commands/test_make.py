@@ -35,20 +35,22 @@ def environment(folder: Path) -> Path:
 
 
 def planned(checkout: Path) -> str:
-    """Return what `make setup` would do."""
-    return subprocess.run(["make", "-n", "setup"], cwd=checkout, capture_output=True, text=True, check=True).stdout
+    """Return what `make setup` would do, whatever the tests themselves were started with."""
+    environ = {name: value for name, value in os.environ.items() if name not in ("LOCK", "MAKEFLAGS", "VENV")}
+    command = ["make", "-n", "setup"]
+    return subprocess.run(command, cwd=checkout, env=environ, capture_output=True, text=True, check=True).stdout
 
 
-def test_an_environment_that_is_a_link_is_used_as_it_is(checkout, tmp_path):
+def test_an_environment_that_is_a_link_is_used_as_it_is(checkout: Path, tmp_path: Path) -> None:
     (checkout / ".venv").symlink_to(environment(tmp_path / "other"))
     assert "venv" not in planned(checkout)
 
 
-def test_an_environment_of_its_own_is_set_up_again_after_a_change(checkout):
+def test_an_environment_of_its_own_is_set_up_again_after_a_change(checkout: Path) -> None:
     environment(checkout / ".venv")
     assert "-m venv .venv" in planned(checkout)
 
 
-def test_a_link_to_nothing_is_set_up(checkout, tmp_path):
+def test_a_link_to_nothing_is_set_up(checkout: Path, tmp_path: Path) -> None:
     (checkout / ".venv").symlink_to(tmp_path / "nothing")
     assert "-m venv .venv" in planned(checkout)

@@ -179,7 +179,7 @@ def test_only_a_train_folder_is_split_like_class_folders(tmp_path: Path) -> None
 
 def test_given_splits_without_train_are_refused(tmp_path: Path) -> None:
     source = given_splits(tmp_path / "p", {"test/a": 4, "test/b": 4, "val/a": 2})
-    with pytest.raises(DataError, match="no train folder beside test, validation"):
+    with pytest.raises(DataError, match="no train folder beside test, val;"):
         load(source, tmp_path / "c")
 
 
