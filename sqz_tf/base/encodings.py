@@ -91,6 +91,17 @@ class Guess:
     encoding: str
     others: tuple[str, ...] = ()
 
+    def doubt(self, where: str, shown: str, parts: Sequence[bytes]) -> str:
+        """Return the warning that a text is taken for this encoding.
+
+        Args:
+          where: what the text is called.
+          shown: some of it as it is read.
+          parts: what the encoding was guessed from.
+        """
+        looks = f"if that looks wrong{self.instead(min(parts, default=b''))}, save it as UTF-8"
+        return f"warning: {where} is not UTF-8 and taken for {self.encoding} ({shown}); {looks}"
+
     def instead(self, example: bytes) -> str:
         """Return how an example reads in the others, in brackets; nothing without any."""
         read = ", ".join(f"{other}: {example.decode(other, 'replace')}" for other in self.others)

@@ -12,7 +12,7 @@ from sqz_tf.base.errors import DataError, noting
 from sqz_tf.base.text import is_number
 from sqz_tf.images.budget import MAX_FILE_BYTES
 from sqz_tf.images.clutter import Masks, mask_note, masks_of, thumbnail_note, thumbnails
-from sqz_tf.images.decode import ImageError
+from sqz_tf.images.decode import REPLACE, ImageError
 from sqz_tf.images.doubts import class_notes
 from sqz_tf.images.foreign import foreign_format
 from sqz_tf.images.kinds import Sorted, archives_among, count_extensions, others_note, sort_files
@@ -85,7 +85,7 @@ class ImageSet:
             return self.store.read(entry.name, MAX_FILE_BYTES)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise ImageError(f"{entry.name} cannot be read ({reason})", fix="replace or remove it") from error
+            raise ImageError(f"{entry.name} cannot be read ({reason})", fix=REPLACE) from error
 
 
 def scan(path: Path | str, reading: Reading = Reading()) -> ImageSet:

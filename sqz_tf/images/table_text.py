@@ -29,12 +29,10 @@ def encoding_of(where: str, raw: bytes) -> tuple[str, str]:
     """
     if known := told(raw):
         return known, ""
-    cells = [_cell(raw, match) for match in islice(_FOREIGN.finditer(raw), _MOST_CELLS)]
+    cells = [cell for match in islice(_FOREIGN.finditer(raw), _MOST_CELLS) if (cell := _cell(raw, match))]
     guessed = guess(cells, windows=True) or Guess("utf-8")
-    names = shown({cell.decode(guessed.encoding, "replace") for cell in cells if cell})
-    instead = guessed.instead(min(filter(None, cells), default=b""))
-    looks = f"if that looks wrong{instead}, save it as UTF-8"
-    return guessed.encoding, f"warning: {where} is not UTF-8 and taken for {guessed.encoding} ({names}); {looks}"
+    names = shown({cell.decode(guessed.encoding, "replace") for cell in cells})
+    return guessed.encoding, guessed.doubt(where, names, cells)
 
 
 def _cell(raw: bytes, foreign: re.Match[bytes]) -> bytes:

@@ -69,8 +69,12 @@ def several_sets(tree: Tree, base: str, tops: Sequence[str]) -> list[str]:
 def _is_series(tops: Sequence[str]) -> bool:
     """Tell whether folders are called like parts of a series: numbered, or folds or domains."""
     plain = [top.casefold() for top in tops]
-    numbered = len({re.sub(r"\d+", "", name) for name in plain}) < len(plain)
-    return numbered or all(_SERIES.search(name) for name in plain)
+    return _numbered(plain) or all(_SERIES.search(name) for name in plain)
+
+
+def _numbered(names: Sequence[str]) -> bool:
+    """Tell whether some names are alike but for their numbers."""
+    return len({re.sub(r"\d+", "", name) for name in names}) < len(names)
 
 
 def _within_splits(tree: Tree, folder: str) -> set[str]:
@@ -114,8 +118,7 @@ def refuse_same_folders(tree: Tree, base: str, tops: Sequence[str]) -> None:
     inside = {top: names for top, names in inside.items() if names}
     count = Counter(name for names in inside.values() for name in names)
     shared = {name for name, times in count.items() if times > 1}
-    numbered = len({re.sub(r"\d+", "", top) for top in tops}) < len(tops)
-    if not numbered and not any(any(map(str.isalpha, name)) for name in shared):
+    if not _numbered(tops) and not any(any(map(str.isalpha, name)) for name in shared):
         return
     if len(inside) > 1 and len(count) > 1 and all(2 * len(names & shared) >= len(names) for names in inside.values()):
         raise DataError(

@@ -272,9 +272,7 @@ def _text(path: Path, raw: bytes) -> tuple[str, str]:
         raise WeightsError(f"{path} is no text", expected=_A_LINE_EACH, fix="move it elsewhere")
     if known:
         return text, ""
-    shown = some([line.decode(guessed.encoding) for line in foreign])
-    looks = f"if that looks wrong{guessed.instead(min(foreign))}, save it as UTF-8"
-    return text, f"warning: {path} is not UTF-8 and taken for {guessed.encoding} ({shown}); {looks}"
+    return text, guessed.doubt(str(path), some([line.decode(guessed.encoding) for line in foreign]), foreign)
 
 
 def _say(note: str) -> None:

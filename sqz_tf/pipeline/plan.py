@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sqz_tf.base.console import MOST_THREADS
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.spec import (
     THREADS,
@@ -58,7 +59,7 @@ class Options:
         PruneConfig(sparsity=self.sparsity, pattern=self.sparsity_pattern, epochs=_given(self.prune_epochs, 1))
         QuantizeConfig(scheme=self.scheme, epochs=_given(self.quantize_epochs, 1))
         CheckConfig(max_drop=self.max_drop)
-        between("threads", self.threads, 1, 1024)
+        between("threads", self.threads, 1, MOST_THREADS)
         between("seed", self.seed, 0, LARGEST_SEED)
         ModelSpec(input_size=_given(self.input_size, 224), width=_given(self.width, 1.0), bypass=self.bypass)
 
