@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -142,7 +142,9 @@ class Rows:
 
     def keys(self) -> tuple[bytes, ...]:
         """Return a key for each row, the same for pictures that look the same: bytes alone where looks tell nothing."""
-        crowded = self._crowds()
+        return self._keys(self._crowds())
+
+    def _keys(self, crowded: Container[int]) -> tuple[bytes, ...]:
         return tuple(
             digest if label in crowded else self._known.get(digest, digest)
             for digest, label in zip(self.digests, self.labels, strict=True)
@@ -182,8 +184,9 @@ class Rows:
             return tuple(notes)
         if source.files:
             notes += why_not(source.count)
-            notes += crowd_notes(self._crowds(), self.labels, source.classes)
-            keys = self.keys()
+            crowded = self._crowds()
+            notes += crowd_notes(crowded, self.labels, source.classes)
+            keys = self._keys(crowded)
             notes += copy_notes(keys, self.digests, self.labels, self.names, splits)
             if any(self.given):
                 notes += kept_notes(keys, self.labels, source.classes, splits)
