@@ -443,7 +443,7 @@ final class Session implements Screen.Effects {
     // Back on the main thread --------------------------------------------------------------------------------
 
     private void showFrame(int ticket, Frame frame, Classifier.Result result) {
-        if (result == null || screen.state().source != ScreenState.Source.LIVE) {
+        if (result == null || !screen.isLive()) {
             spare.add(frame);
             return;
         }

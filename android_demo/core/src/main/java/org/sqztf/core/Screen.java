@@ -404,6 +404,11 @@ public final class Screen {
         return source == Source.LIVE && camera == Camera.RUNNING && modelReady ? pictureTicket : 0;
     }
 
+    /** Tell whether the camera's picture is the one to show. */
+    public boolean isLive() {
+        return source == Source.LIVE;
+    }
+
     /** Tell whether a photo with this ticket is still the one to show. */
     public boolean wants(int ticket) {
         return ticket == pictureTicket && source == Source.PHOTO;
