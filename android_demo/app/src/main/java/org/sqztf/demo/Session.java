@@ -136,11 +136,6 @@ final class Session implements Screen.Effects {
         shell = next;
     }
 
-    /** Return how many frames were dropped because one was being worked on. */
-    long dropped() {
-        return gate.dropped();
-    }
-
     /** Wait until the worker has done everything it was given so far. */
     void finishWork() throws InterruptedException, ExecutionException {
         worker.submit(new Runnable() {
