@@ -71,8 +71,7 @@ public final class Classifier {
     }
 
     private float[] seen(SqzPicture.Pixels pixels, int orientation) {
-        boolean lying = orientation >= 5 && orientation <= 8;
-        return lying ? picture.seen(pixels.height(), pixels.width()) : picture.seen(pixels.width(), pixels.height());
+        return SqzPicture.lies(orientation) ? picture.seen(pixels.height(), pixels.width()) : picture.seen(pixels.width(), pixels.height());
     }
 
     /** Return the output bytes of the last picture, one for each class; they change with the next one. */

@@ -169,10 +169,7 @@ public final class Screen {
     /** The app is no longer in front: whatever is open is closed. */
     public void stop() {
         started = false;
-        effects.closeCamera();
-        if (camera == Camera.OPENING || camera == Camera.RUNNING) {
-            camera = Camera.OFF;
-        }
+        closeCamera();
         forgetLive();
         show();
     }
@@ -271,6 +268,14 @@ public final class Screen {
         } else {
             camera = Camera.OPENING;
             effects.openCamera();
+        }
+    }
+
+    /** Close the camera if it is open; why it is not stays. */
+    private void closeCamera() {
+        effects.closeCamera();
+        if (camera == Camera.OPENING || camera == Camera.RUNNING) {
+            camera = Camera.OFF;
         }
     }
 
@@ -460,8 +465,7 @@ public final class Screen {
             if (refused) {
                 say(null, "");
             }
-            effects.closeCamera();
-            camera = Camera.OFF;
+            closeCamera();
             show();
         } else if (source != Source.LIVE) {
             live();
@@ -473,10 +477,7 @@ public final class Screen {
     public void photo(String uri) {
         source = Source.PHOTO;
         photo = uri;
-        effects.closeCamera();
-        if (camera == Camera.OPENING || camera == Camera.RUNNING) {
-            camera = Camera.OFF;
-        }
+        closeCamera();
         forget();
         if (modelReady) {
             read();
