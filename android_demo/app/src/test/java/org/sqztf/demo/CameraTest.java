@@ -6,6 +6,7 @@ import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertThrows;
 import static org.junit.Assert.assertTrue;
 import static org.robolectric.Shadows.shadowOf;
+import static org.sqztf.demo.Phone.state;
 
 import android.content.Context;
 import android.graphics.Bitmap;
@@ -37,12 +38,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.Before;
 import org.junit.Test;
 import org.junit.runner.RunWith;
-import org.robolectric.Robolectric;
 import org.robolectric.annotation.Config;
 import org.robolectric.annotation.GraphicsMode;
 import org.robolectric.shadows.ShadowCameraCharacteristics;
-import org.robolectric.shadows.ShadowDialog;
-import org.sqztf.core.Engine;
 import org.sqztf.core.Latency;
 import org.sqztf.core.ScreenState;
 
@@ -109,40 +107,23 @@ public class CameraTest {
         Phone.needModels(1);
         Phone.addCamera(new Size(640, 480));
         Phone.allowCamera();
-        MainActivity activity = Robolectric.buildActivity(MainActivity.class).setup().get();
-        Phone.settle(activity);
+        MainActivity activity = Phone.start();
         activity.onRunning(); // there is no surface here to run on
         Phone.settle(activity);
         return activity;
-    }
-
-    private static ScreenState state(MainActivity activity) {
-        return activity.session().screen.state();
     }
 
     @Test
     public void liveFramesAreAnsweredOneAtATimeAndTheRestDropped() throws Exception {
         final CountDownLatch allCame = new CountDownLatch(1);
         final AtomicInteger runs = new AtomicInteger();
-        Session.engines = (file, model, threads, fast) -> new Engine() {
+        Session.engines = (file, model, threads, fast) -> new FakeEngine(fast) {
             @Override
             public void run(ByteBuffer input, ByteBuffer output) {
                 runs.incrementAndGet();
-                try {
-                    allCame.await();
-                } catch (InterruptedException error) {
-                    throw new AssertionError(error);
-                }
+                await(allCame);
                 output.put(0, (byte) 127);
             }
-
-            @Override
-            public boolean fast() {
-                return fast;
-            }
-
-            @Override
-            public void close() {}
         };
         MainActivity activity = live();
         for (int i = 0; i < 20; i++) {
@@ -188,19 +169,11 @@ public class CameraTest {
     @Test
     public void anEngineWithoutMemoryIsToldAndMayBeTriedAgain() throws Exception {
         MainActivity activity = live();
-        Session.engines = (file, model, threads, fast) -> new Engine() {
+        Session.engines = (file, model, threads, fast) -> new FakeEngine(fast) {
             @Override
             public void run(ByteBuffer input, ByteBuffer output) {
                 throw new OutOfMemoryError();
             }
-
-            @Override
-            public boolean fast() {
-                return fast;
-            }
-
-            @Override
-            public void close() {}
         };
         activity.session().screen.chooseThreads(state(activity).threads == 1 ? 2 : 1);
         Phone.settle(activity);
@@ -249,8 +222,7 @@ public class CameraTest {
 
     /** Open the sheet of a live camera and return its bar for threads. */
     private static SeekBar threads(MainActivity activity) {
-        activity.findViewById(R.id.controls).performClick();
-        return ShadowDialog.getLatestDialog().findViewById(R.id.threads);
+        return Phone.controls(activity).findViewById(R.id.threads);
     }
 
     @Test
@@ -412,8 +384,7 @@ public class CameraTest {
     public void torchAndZoomHaveButtonsWhereTheCameraHasThem() throws Exception {
         Phone.addAbleCamera();
         Phone.allowCamera();
-        MainActivity activity = Robolectric.buildActivity(MainActivity.class).setup().get();
-        Phone.settle(activity);
+        MainActivity activity = Phone.start();
         View torch = activity.findViewById(R.id.torch);
         assertEquals(View.GONE, torch.getVisibility()); // nothing is seen yet
         activity.onRunning();
