@@ -71,7 +71,8 @@ public final class Classifier {
     }
 
     private float[] seen(SqzPicture.Pixels pixels, int orientation) {
-        return SqzPicture.lies(orientation) ? picture.seen(pixels.height(), pixels.width()) : picture.seen(pixels.width(), pixels.height());
+        boolean lying = SqzPicture.lies(orientation);
+        return lying ? picture.seen(pixels.height(), pixels.width()) : picture.seen(pixels.width(), pixels.height());
     }
 
     /** Return the output bytes of the last picture, one for each class; they change with the next one. */
