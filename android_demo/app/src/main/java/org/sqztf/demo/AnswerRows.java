@@ -37,8 +37,8 @@ final class AnswerRows {
     private void showAnswer(View row, SqzModel.Answer answer, int spoken) {
         String percent = answer.probability < Answers.THRESHOLD ? resources.getString(R.string.percent_less)
                 : resources.getString(R.string.percent, 100 * answer.probability);
-        ((TextView) row.findViewById(R.id.label)).setText(answer.label);
-        ((TextView) row.findViewById(R.id.percent)).setText(percent);
+        ScreenView.setText((TextView) row.findViewById(R.id.label), answer.label);
+        ScreenView.setText((TextView) row.findViewById(R.id.percent), percent);
         ((ProgressBar) row.findViewById(R.id.bar)).setProgress(Math.round(BAR_MAX * answer.probability));
         row.setContentDescription(resources.getString(spoken, answer.label, percent));
     }

@@ -1,12 +1,12 @@
 package org.sqztf.demo;
 
 import android.content.res.AssetManager;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.List;
 import org.sqztf.core.Catalog;
+import org.sqztf.core.ModelStore;
 import org.sqztf.core.SqzModel;
 
 /** The models in the app's assets. */
@@ -40,14 +40,7 @@ final class Bundled {
 
     byte[] read(String name) throws IOException {
         try (InputStream stream = assets.open(FOLDER + name)) {
-            ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-            byte[] block = new byte[1 << 14];
-            int got = stream.read(block);
-            while (got > 0) {
-                bytes.write(block, 0, got);
-                got = stream.read(block);
-            }
-            return bytes.toByteArray();
+            return ModelStore.upTo(stream, Integer.MAX_VALUE);
         }
     }
 }

@@ -26,8 +26,7 @@ final class CameraControls {
                 && can(CaptureRequest.CONTROL_AF_MODE_AUTO);
         lightRegions = some(camera.get(CameraCharacteristics.CONTROL_MAX_REGIONS_AE));
         flash = Boolean.TRUE.equals(camera.get(CameraCharacteristics.FLASH_INFO_AVAILABLE));
-        Integer facing = camera.get(CameraCharacteristics.LENS_FACING);
-        mirrored = facing != null && facing == CameraCharacteristics.LENS_FACING_FRONT;
+        mirrored = Cameras.looks(camera, CameraCharacteristics.LENS_FACING_FRONT);
         sensor = camera.get(CameraCharacteristics.SENSOR_INFO_ACTIVE_ARRAY_SIZE);
         Float most = camera.get(CameraCharacteristics.SCALER_AVAILABLE_MAX_DIGITAL_ZOOM);
         zoom = new Zoom(most == null || sensor == null ? 1 : most);

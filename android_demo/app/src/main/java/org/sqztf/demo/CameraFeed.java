@@ -238,9 +238,8 @@ final class CameraFeed implements SurfaceHolder.Callback {
         }
         controls = new CameraControls(camera);
         Integer sensor = camera.get(CameraCharacteristics.SENSOR_ORIENTATION);
-        Integer facing = camera.get(CameraCharacteristics.LENS_FACING);
         sensorDegrees = sensor == null ? 0 : sensor;
-        front = facing != null && facing == CameraCharacteristics.LENS_FACING_FRONT;
+        front = Cameras.looks(camera, CameraCharacteristics.LENS_FACING_FRONT);
         shape();
         holder.setFixedSize(size.getWidth(), size.getHeight());
         thread = new HandlerThread("camera");
@@ -298,13 +297,16 @@ final class CameraFeed implements SurfaceHolder.Callback {
 
     private void refused(int number, CameraAccessException error) {
         int code = error.getReason();
-        boolean tooMany = code == CameraAccessException.MAX_CAMERAS_IN_USE;
+        stopped(number, code == CameraAccessException.MAX_CAMERAS_IN_USE,
+                code == CameraAccessException.CAMERA_IN_USE || code == CameraAccessException.CAMERA_DISCONNECTED);
+    }
+
+    /** It stopped, because too many cameras are open, or because another app has this one, or else failed. */
+    private void stopped(int number, boolean tooMany, boolean taken) {
         if (number == opening && tooMany) {
             wanted = null;
         }
-        boolean busy = tooMany || code == CameraAccessException.CAMERA_IN_USE
-                || code == CameraAccessException.CAMERA_DISCONNECTED;
-        stopped(number, busy ? Camera.IN_USE : Camera.FAILED);
+        stopped(number, tooMany || taken ? Camera.IN_USE : Camera.FAILED);
     }
 
     /** Hand a frame out and close it, whatever happens; {@code listener} is null where nobody takes it. */
@@ -375,11 +377,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
         @Override
         public void onError(CameraDevice failed, int code) {
             failed.close();
-            if (number == opening && code == ERROR_MAX_CAMERAS_IN_USE) {
-                wanted = null;
-            }
-            boolean busy = code == ERROR_CAMERA_IN_USE || code == ERROR_MAX_CAMERAS_IN_USE;
-            stopped(number, busy ? Camera.IN_USE : Camera.FAILED);
+            stopped(number, code == ERROR_MAX_CAMERAS_IN_USE, code == ERROR_CAMERA_IN_USE);
         }
     }
 

@@ -25,13 +25,18 @@ final class Cameras {
     static String choose(CameraManager manager) throws CameraAccessException {
         String any = null;
         for (String id : manager.getCameraIdList()) {
-            Integer facing = manager.getCameraCharacteristics(id).get(CameraCharacteristics.LENS_FACING);
-            if (facing != null && facing == CameraCharacteristics.LENS_FACING_BACK) {
+            if (looks(manager.getCameraCharacteristics(id), CameraCharacteristics.LENS_FACING_BACK)) {
                 return id;
             }
             any = any == null ? id : any;
         }
         return any;
+    }
+
+    /** Tell whether a camera looks this way: a value of {@link CameraCharacteristics#LENS_FACING}. */
+    static boolean looks(CameraCharacteristics camera, int way) {
+        Integer facing = camera.get(CameraCharacteristics.LENS_FACING);
+        return facing != null && facing == way;
     }
 
     /** Return the smallest size that suffices for every model; null where there is none. */

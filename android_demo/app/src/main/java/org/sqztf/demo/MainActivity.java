@@ -79,7 +79,7 @@ public final class MainActivity extends Activity
         finder = new Viewfinder(this, feed);
         bench = new BenchPage(this, this);
         own = new OwnModels(this, session, CHOOSE_MODEL);
-        sheet = new Sheet(this, session.screen, new ModelChoices(session.screen), new Sheet.Host() {
+        sheet = new Sheet(this, session.screen, new Sheet.Host() {
             @Override
             public void openOwnModels() {
                 own.show();

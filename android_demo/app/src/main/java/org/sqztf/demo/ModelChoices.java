@@ -6,16 +6,21 @@ import android.widget.RadioButton;
 import org.sqztf.core.Screen;
 import org.sqztf.core.ScreenState;
 
-/** The models of the package, one row each. */
-final class ModelChoices implements ModelList {
+/** The models that can be chosen, one row each, in the place that the sheet of controls has for them. */
+final class ModelChoices {
     private final Screen screen;
 
     ModelChoices(Screen screen) {
         this.screen = screen;
     }
 
-    @Override
-    public void show(ViewGroup place, ScreenState state) {
+    /**
+     * Show them.
+     *
+     * @param place takes one view for each, from top to bottom; empty at first, and the same until the sheet is closed
+     * @param state called again whenever it has changed
+     */
+    void show(ViewGroup place, ScreenState state) {
         while (place.getChildCount() < state.models.size()) {
             addRow(place, place.getChildCount());
         }

@@ -78,10 +78,15 @@ final class ScreenView {
 
     /** Show a text, or nothing where it is empty. */
     static void showText(TextView view, String text) {
-        if (!text.contentEquals(view.getText())) { // what is set again is read out again
+        setText(view, text);
+        view.setVisibility(text.isEmpty() ? View.GONE : View.VISIBLE);
+    }
+
+    /** Set a text, unless it is there: what is set again is laid out and read out again. */
+    static void setText(TextView view, String text) {
+        if (!text.contentEquals(view.getText())) {
             view.setText(text);
         }
-        view.setVisibility(text.isEmpty() ? View.GONE : View.VISIBLE);
     }
 
     /** Show a state; {@code picture} stands still in front of the camera's, null where that is shown. */
@@ -105,7 +110,6 @@ final class ScreenView {
         message.setTextColor(activity.getColor(state.isTrouble() ? R.color.stage_trouble : R.color.on_stage));
         showText(note, beside ? said : "");
         note.setTextColor(activity.getColor(state.isTrouble() ? R.color.trouble : R.color.quiet));
-        empty.setVisibility(beside ? View.GONE : View.VISIBLE);
         int icon = Texts.icon(state);
         if (icon != emptyPicture) {
             emptyIcon.setImageResource(icon);
@@ -113,9 +117,7 @@ final class ScreenView {
         }
         int label = Texts.action(state.action());
         showText(action, label == 0 ? "" : resources.getString(label));
-        if (beside && label != 0) { // a model that failed while there is a picture
-            empty.setVisibility(View.VISIBLE);
-        }
+        empty.setVisibility(beside && label == 0 ? View.GONE : View.VISIBLE); // a model may fail while there is a picture
         emptyIcon.setVisibility(beside ? View.GONE : View.VISIBLE);
     }
 

@@ -136,11 +136,6 @@ final class Session implements Screen.Effects {
         shell = next;
     }
 
-    /** Return how many frames were dropped because one was being worked on. */
-    long dropped() {
-        return gate.dropped();
-    }
-
     /** Wait until the worker has done everything it was given so far. */
     void finishWork() throws InterruptedException, ExecutionException {
         worker.submit(new Runnable() {
@@ -443,7 +438,7 @@ final class Session implements Screen.Effects {
     // Back on the main thread --------------------------------------------------------------------------------
 
     private void showFrame(int ticket, Frame frame, Classifier.Result result) {
-        if (result == null || screen.state().source != ScreenState.Source.LIVE) {
+        if (result == null || !screen.isLive()) {
             spare.add(frame);
             return;
         }

@@ -28,15 +28,15 @@ final class Sheet {
 
     private final Activity activity;
     private final Screen screen;
-    private final ModelList models;
+    private final ModelChoices models;
     private final Host host;
     private Dialog dialog;
     private boolean dragged; // the finger has the bar for threads
 
-    Sheet(Activity activity, Screen screen, ModelList models, Host host) {
+    Sheet(Activity activity, Screen screen, Host host) {
         this.activity = activity;
         this.screen = screen;
-        this.models = models;
+        models = new ModelChoices(screen);
         this.host = host;
     }
 

@@ -7,6 +7,7 @@ import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertSame;
 import static org.junit.Assert.assertTrue;
 import static org.robolectric.Shadows.shadowOf;
+import static org.sqztf.demo.Phone.state;
 
 import android.Manifest;
 import android.app.Dialog;
@@ -34,7 +35,6 @@ import org.robolectric.annotation.GraphicsMode;
 import org.robolectric.shadows.ShadowDialog;
 import org.robolectric.shadows.ShadowToast;
 import org.sqztf.core.BenchState;
-import org.sqztf.core.Engine;
 import org.sqztf.core.Latency;
 import org.sqztf.core.ScreenState;
 
@@ -48,20 +48,10 @@ public class AppTest {
         Engines.use();
     }
 
-    private static MainActivity start() throws Exception {
-        MainActivity activity = Robolectric.buildActivity(MainActivity.class).setup().get();
-        Phone.settle(activity);
-        return activity;
-    }
-
-    private static ScreenState state(MainActivity activity) {
-        return activity.session().screen.state();
-    }
-
     @Test
     public void theModelOfTheAssetsIsLoaded() throws Exception {
         Phone.needModels(1);
-        MainActivity activity = start();
+        MainActivity activity = Phone.start();
         assertTrue(state(activity).detail, state(activity).modelReady);
         assertEquals(ScreenState.Camera.NONE, state(activity).camera);
         assertEquals(activity.getString(R.string.camera_none), Phone.text(activity, R.id.message));
@@ -70,7 +60,7 @@ public class AppTest {
     @Test
     public void theFirstStartAsksForTheCamera() throws Exception {
         Phone.addCamera();
-        MainActivity activity = start();
+        MainActivity activity = Phone.start();
         assertEquals(Manifest.permission.CAMERA, shadowOf(activity).getLastRequestedPermission().requestedPermissions[0]);
         assertEquals(activity.getString(R.string.camera_asking), Phone.text(activity, R.id.message));
     }
@@ -78,7 +68,7 @@ public class AppTest {
     @Test
     public void aDenialForGoodOffersTheSettings() throws Exception {
         Phone.addCamera();
-        MainActivity activity = start();
+        MainActivity activity = Phone.start();
         deny(activity);
         assertEquals(activity.getString(R.string.camera_rationale), Phone.text(activity, R.id.message));
         deny(activity);
@@ -99,7 +89,7 @@ public class AppTest {
         Phone.addCamera();
         shadowOf(Phone.application().getPackageManager())
                 .setShouldShowRequestPermissionRationale(Manifest.permission.CAMERA, true);
-        MainActivity activity = start();
+        MainActivity activity = Phone.start();
         assertEquals(activity.getString(R.string.camera_rationale), Phone.text(activity, R.id.message));
         assertEquals(activity.getString(R.string.action_allow), Phone.text(activity, R.id.action));
         activity.findViewById(R.id.action).performClick();
@@ -110,7 +100,7 @@ public class AppTest {
     public void aCameraThatDeliversNoFramesIsTold() throws Exception {
         Phone.addCamera(); // without a list of sizes
         Phone.allowCamera();
-        MainActivity activity = start();
+        MainActivity activity = Phone.start();
         assertEquals(activity.getString(R.string.camera_failed), Phone.text(activity, R.id.message));
         assertEquals(activity.getString(R.string.action_retry), Phone.text(activity, R.id.action));
     }
@@ -118,9 +108,8 @@ public class AppTest {
     @Test
     public void aModelIsChosenInTheSheet() throws Exception {
         Phone.needModels(2);
-        MainActivity activity = start();
-        activity.findViewById(R.id.controls).performClick();
-        Dialog sheet = ShadowDialog.getLatestDialog();
+        MainActivity activity = Phone.start();
+        Dialog sheet = Phone.controls(activity);
         ViewGroup rows = sheet.findViewById(R.id.models);
         assertEquals(state(activity).models.size(), rows.getChildCount());
         rows.getChildAt(1).performClick();
@@ -133,7 +122,7 @@ public class AppTest {
     @Test
     public void kernelsAndThreadsAreChosenInTheSheet() throws Exception {
         Phone.needModels(1);
-        MainActivity activity = start();
+        MainActivity activity = Phone.start();
         activity.findViewById(R.id.model).performClick();
         Dialog sheet = ShadowDialog.getLatestDialog();
         sheet.findViewById(R.id.exact).performClick();
@@ -149,8 +138,7 @@ public class AppTest {
     @Test
     public void theSheetStaysOpenWhenTheDeviceIsTurned() {
         ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class).setup();
-        controller.get().findViewById(R.id.controls).performClick();
-        Dialog before = ShadowDialog.getLatestDialog();
+        Dialog before = Phone.controls(controller.get());
         controller.recreate();
         assertFalse(before.isShowing());
         assertTrue(ShadowDialog.getLatestDialog().isShowing());
@@ -162,9 +150,7 @@ public class AppTest {
         ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class).setup();
         MainActivity activity = controller.get();
         Phone.settle(activity);
-        activity.findViewById(R.id.controls).performClick();
-        ShadowDialog.getLatestDialog().findViewById(R.id.benchmark).performClick();
-        Dialog page = ShadowDialog.getLatestDialog();
+        Dialog page = Phone.benchmark(activity);
         page.findViewById(R.id.run).performClick();
         Phone.settle(activity);
         BenchState measured = activity.session().bench.state();
@@ -187,12 +173,11 @@ public class AppTest {
     public void theCameraIsClosedWhileTheBenchmarkIsShown() throws Exception {
         Phone.addCamera(new Size(640, 480));
         Phone.allowCamera();
-        MainActivity activity = start();
+        MainActivity activity = Phone.start();
         activity.onRunning();
-        activity.findViewById(R.id.controls).performClick();
-        ShadowDialog.getLatestDialog().findViewById(R.id.benchmark).performClick();
+        Dialog page = Phone.benchmark(activity);
         assertEquals(ScreenState.Camera.OFF, state(activity).camera);
-        ShadowDialog.getLatestDialog().cancel();
+        page.cancel();
         shadowOf(Looper.getMainLooper()).idle();
         assertEquals(ScreenState.Camera.OPENING, state(activity).camera);
     }
@@ -201,7 +186,7 @@ public class AppTest {
     public void theScreenStaysOnWhileTheCameraRunsOnly() throws Exception {
         Phone.addCamera(new Size(640, 480));
         Phone.allowCamera();
-        MainActivity activity = start();
+        MainActivity activity = Phone.start();
         View preview = activity.findViewById(R.id.preview);
         assertFalse(preview.getKeepScreenOn());
         activity.onRunning();
@@ -253,8 +238,7 @@ public class AppTest {
     @Test
     public void aPhotoThatCannotBeReadIsTold() throws Exception {
         Phone.needModels(1);
-        MainActivity activity = Robolectric.buildActivity(MainActivity.class, Phone.share()).setup().get();
-        Phone.settle(activity);
+        MainActivity activity = Phone.start(Phone.share());
         assertTrue(Phone.text(activity, R.id.message), Phone.text(activity, R.id.message)
                 .startsWith(activity.getString(R.string.message_photo_unreadable)));
         assertEquals(View.VISIBLE, activity.findViewById(R.id.still).getVisibility());
@@ -275,18 +259,14 @@ public class AppTest {
         ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class).setup();
         MainActivity activity = controller.get();
         Phone.settle(activity);
-        activity.findViewById(R.id.controls).performClick();
-        Dialog sheet = ShadowDialog.getLatestDialog();
+        Dialog sheet = Phone.controls(activity);
         controller.pause().newIntent(Phone.share()).resume();
         assertFalse(sheet.isShowing());
-        activity.findViewById(R.id.controls).performClick();
-        ShadowDialog.getLatestDialog().findViewById(R.id.own_models).performClick();
+        Phone.controls(activity).findViewById(R.id.own_models).performClick();
         Dialog models = ShadowDialog.getLatestDialog();
         controller.pause().newIntent(Phone.share()).resume();
         assertFalse(models.isShowing());
-        activity.findViewById(R.id.controls).performClick();
-        ShadowDialog.getLatestDialog().findViewById(R.id.benchmark).performClick();
-        Dialog page = ShadowDialog.getLatestDialog();
+        Dialog page = Phone.benchmark(activity);
         page.findViewById(R.id.run).performClick();
         controller.pause().newIntent(Phone.share()).resume();
         assertFalse(page.isShowing());
@@ -297,46 +277,26 @@ public class AppTest {
     @Test
     public void theListOfModelsIsTakenAwayBeforeTheActivityEnds() {
         ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class).setup();
-        controller.get().findViewById(R.id.controls).performClick();
-        ShadowDialog.getLatestDialog().findViewById(R.id.own_models).performClick();
+        Phone.controls(controller.get()).findViewById(R.id.own_models).performClick();
         Dialog models = ShadowDialog.getLatestDialog();
         assertTrue(models.isShowing());
         controller.recreate();
         assertFalse(models.isShowing());
     }
 
-    /** An engine that runs once it is let. */
-    private static Engine waiting(final CountDownLatch let) {
-        return new Engine() {
-            @Override
-            public void run(ByteBuffer input, ByteBuffer output) {
-                try {
-                    let.await();
-                } catch (InterruptedException error) {
-                    throw new AssertionError(error);
-                }
-            }
-
-            @Override
-            public boolean fast() {
-                return true;
-            }
-
-            @Override
-            public void close() {}
-        };
-    }
-
     @Test
     public void nothingIsMeasuredThatNobodySees() throws Exception {
         Phone.needModels(1);
         final CountDownLatch stopped = new CountDownLatch(1);
-        Session.engines = (file, model, threads, fast) -> waiting(stopped);
+        Session.engines = (file, model, threads, fast) -> new FakeEngine(true) {
+            @Override
+            public void run(ByteBuffer input, ByteBuffer output) {
+                await(stopped);
+            }
+        };
         ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class).setup();
         Phone.settle(controller.get());
-        controller.get().findViewById(R.id.controls).performClick();
-        ShadowDialog.getLatestDialog().findViewById(R.id.benchmark).performClick();
-        ShadowDialog.getLatestDialog().findViewById(R.id.run).performClick();
+        Phone.benchmark(controller.get()).findViewById(R.id.run).performClick();
         Session session = controller.get().session();
         controller.pause().stop();
         stopped.countDown();
@@ -354,7 +314,7 @@ public class AppTest {
 
     @Test
     public void aDeviceWithoutGallerySaysSoAndWhatWasSaidStays() throws Exception {
-        MainActivity activity = start();
+        MainActivity activity = Phone.start();
         activity.session().screen.noModels("the list is damaged");
         String said = Phone.text(activity, R.id.message);
         shadowOf(Phone.application()).checkActivities(true);
@@ -365,7 +325,7 @@ public class AppTest {
 
     @Test
     public void thePhotoButtonOpensAChooserAndItsAnswerIsTaken() throws Exception {
-        MainActivity activity = start();
+        MainActivity activity = Phone.start();
         activity.findViewById(R.id.photo).performClick();
         Intent chooser = shadowOf(activity).getNextStartedActivityForResult().intent;
         boolean picker = Build.VERSION.SDK_INT >= 33;

@@ -10,7 +10,6 @@ import java.util.List;
 import org.junit.Before;
 import org.junit.Test;
 import org.junit.runner.RunWith;
-import org.robolectric.Robolectric;
 import org.robolectric.annotation.Config;
 import org.robolectric.annotation.GraphicsMode;
 import org.sqztf.core.Answers;
@@ -41,8 +40,7 @@ public class KernelsEndToEndTest {
     /** Compare the answers of the app; a class may stand where another of nearly its probability is expected. */
     private void compare(String expected, boolean fast, double tolerance) throws Exception {
         List<String> lines = Files.readAllLines(new File(folder, expected).toPath());
-        MainActivity activity = Robolectric.buildActivity(MainActivity.class).setup().get();
-        Phone.settle(activity);
+        MainActivity activity = Phone.start();
         activity.session().screen.chooseFast(fast);
         Phone.settle(activity);
         for (int photo = 0; photo < lines.size(); photo++) {

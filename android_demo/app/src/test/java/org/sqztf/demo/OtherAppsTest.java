@@ -13,7 +13,6 @@ import android.os.Parcelable;
 import org.junit.Before;
 import org.junit.Test;
 import org.junit.runner.RunWith;
-import org.robolectric.Robolectric;
 import org.robolectric.Shadows;
 import org.robolectric.annotation.Config;
 import org.robolectric.annotation.GraphicsMode;
@@ -53,9 +52,7 @@ public class OtherAppsTest {
     }
 
     private static ScreenState opened(Intent intent) throws Exception {
-        MainActivity activity = Robolectric.buildActivity(MainActivity.class, intent).setup().get();
-        Phone.settle(activity);
-        return activity.session().screen.state();
+        return Phone.state(Phone.start(intent));
     }
 
     @Test
@@ -89,8 +86,7 @@ public class OtherAppsTest {
             assertFalse(Given.isContent(uri));
             Shadows.shadowOf(Phone.application().getContentResolver()).registerInputStream(uri, null);
             Intent send = new Intent(Intent.ACTION_SEND).setType("image/*").putExtra(Intent.EXTRA_STREAM, uri);
-            MainActivity activity = Robolectric.buildActivity(MainActivity.class, send).setup().get();
-            Phone.settle(activity);
+            MainActivity activity = Phone.start(send);
             assertEquals(ScreenState.Source.LIVE, activity.session().screen.state().source);
             activity.session().screen.photo(address); // as a chooser that is another app might answer
             Phone.settle(activity);

@@ -6,6 +6,7 @@ import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertTrue;
 import static org.junit.Assume.assumeTrue;
 import static org.robolectric.Shadows.shadowOf;
+import static org.sqztf.demo.Phone.state;
 
 import android.app.AlertDialog;
 import android.content.ContentResolver;
@@ -20,7 +21,6 @@ import java.io.ByteArrayInputStream;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.util.Arrays;
 import java.util.Date;
@@ -37,7 +37,6 @@ import org.robolectric.shadows.ShadowAlertDialog;
 import org.robolectric.shadows.ShadowDialog;
 import org.sqztf.core.Engine;
 import org.sqztf.core.ModelStore;
-import org.sqztf.core.ScreenState;
 import org.sqztf.core.ScreenState.Message;
 import org.sqztf.core.SqzModel;
 
@@ -101,8 +100,7 @@ public class OwnModelsTest {
             return new ByteArrayInputStream(new byte[0]);
         };
         shadowOf(Phone.application().getContentResolver()).registerInputStreamSupplier(uri, supplier);
-        MainActivity activity = Robolectric.buildActivity(MainActivity.class, send(uri)).setup().get();
-        Phone.settle(activity);
+        MainActivity activity = Phone.start(send(uri));
         AlertDialog question = ShadowAlertDialog.getLatestAlertDialog();
         assertEquals(activity.getString(R.string.add_question, "ask"), shadowOf(question).getTitle().toString());
         press(activity, AlertDialog.BUTTON_NEGATIVE);
@@ -141,10 +139,6 @@ public class OwnModelsTest {
         }
     }
 
-    private static ScreenState state(MainActivity activity) {
-        return activity.session().screen.state();
-    }
-
     private static String chosen(MainActivity activity) {
         return state(activity).models.get(state(activity).model);
     }
@@ -177,7 +171,8 @@ public class OwnModelsTest {
         Session.engines = new Session.Engines() {
             @Override
             public Engine open(byte[] file, SqzModel model, int threads, boolean fast) {
-                return silent(fast || Arrays.equals(file, own)); // as the package, which has C of bundled models alone
+                boolean runsFast = fast || Arrays.equals(file, own); // as the package, which has C of bundled models alone
+                return new FakeEngine(runsFast);
             }
         };
         MainActivity activity = start(new Intent());
@@ -188,21 +183,6 @@ public class OwnModelsTest {
         Phone.settle(activity);
         assertEquals(Message.FAST_ONLY, state(activity).message);
         assertTrue(Texts.of(activity, activity.session().ownModels().get(0)).contains("Fast kernels only"));
-    }
-
-    private static Engine silent(final boolean fast) {
-        return new Engine() {
-            @Override
-            public void run(ByteBuffer input, ByteBuffer output) {}
-
-            @Override
-            public boolean fast() {
-                return fast;
-            }
-
-            @Override
-            public void close() {}
-        };
     }
 
     @Test

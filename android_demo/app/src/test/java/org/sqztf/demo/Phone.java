@@ -6,6 +6,7 @@ import static org.robolectric.Shadows.shadowOf;
 
 import android.Manifest;
 import android.app.Application;
+import android.app.Dialog;
 import android.content.Context;
 import android.content.Intent;
 import android.graphics.Bitmap;
@@ -29,9 +30,13 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.util.function.Supplier;
+import org.robolectric.Robolectric;
 import org.robolectric.RuntimeEnvironment;
+import org.robolectric.android.controller.ActivityController;
 import org.robolectric.shadows.ShadowCameraCharacteristics;
+import org.robolectric.shadows.ShadowDialog;
 import org.robolectric.shadows.StreamConfigurationMapBuilder;
+import org.sqztf.core.ScreenState;
 
 /** What the tests of the app need to do and see. */
 final class Phone {
@@ -50,6 +55,38 @@ final class Phone {
             assumeTrue(bundled >= count);
         }
         assertTrue(bundled + " models", bundled >= count);
+    }
+
+    /** Start the app. */
+    static MainActivity start() throws Exception {
+        return started(Robolectric.buildActivity(MainActivity.class));
+    }
+
+    /** Start the app with what another hands to it. */
+    static MainActivity start(Intent intent) throws Exception {
+        return started(Robolectric.buildActivity(MainActivity.class, intent));
+    }
+
+    private static MainActivity started(ActivityController<MainActivity> controller) throws Exception {
+        MainActivity activity = controller.setup().get();
+        settle(activity);
+        return activity;
+    }
+
+    static ScreenState state(MainActivity activity) {
+        return activity.session().screen.state();
+    }
+
+    /** Open the sheet of controls. */
+    static Dialog controls(MainActivity activity) {
+        activity.findViewById(R.id.controls).performClick();
+        return ShadowDialog.getLatestDialog();
+    }
+
+    /** Open the benchmark. */
+    static Dialog benchmark(MainActivity activity) {
+        controls(activity).findViewById(R.id.benchmark).performClick();
+        return ShadowDialog.getLatestDialog();
     }
 
     /** Return the picture that stands in front of the camera's, null for none. */

@@ -8,8 +8,10 @@ import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertTrue;
 import static org.junit.Assume.assumeNotNull;
 import static org.robolectric.Shadows.shadowOf;
+import static org.sqztf.demo.Phone.state;
 
 import android.Manifest;
+import android.app.Dialog;
 import android.graphics.Bitmap;
 import android.graphics.BitmapFactory;
 import android.graphics.Canvas;
@@ -30,6 +32,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Supplier;
+import org.junit.After;
 import org.junit.Before;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -47,21 +50,22 @@ import org.sqztf.core.SqzPicture;
 @Config(sdk = 35)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 public class ScreensTest {
+    private final PhotoBands.Opener androids = PhotoBands.opener;
+
     @Before
     public void picturesAreThere() {
         assumeNotNull(System.getProperty("sqz.pictures"));
         Engines.use();
     }
 
-    private static MainActivity shared(String picture) throws Exception {
-        Phone.putPhoto(Phone.photo(picture));
-        MainActivity activity = Robolectric.buildActivity(MainActivity.class, Phone.share()).setup().get();
-        Phone.settle(activity);
-        return activity;
+    @After
+    public void partsAreDecodedByAndroidAgain() {
+        PhotoBands.opener = androids;
     }
 
-    private static ScreenState state(MainActivity activity) {
-        return activity.session().screen.state();
+    private static MainActivity shared(String picture) throws Exception {
+        Phone.putPhoto(Phone.photo(picture));
+        return Phone.start(Phone.share());
     }
 
     private static void look(String qualifiers, float fontScale, String name) throws Exception {
@@ -72,9 +76,9 @@ public class ScreensTest {
         Bitmap screen = check(activity, name);
         assertTrue(colours(screen) > 50);
         Session session = activity.session();
-        activity.findViewById(R.id.controls).performClick();
+        Dialog sheet = Phone.controls(activity);
         check(name + "-sheet");
-        ShadowDialog.getLatestDialog().findViewById(R.id.benchmark).performClick();
+        sheet.findViewById(R.id.benchmark).performClick();
         ShadowDialog.getLatestDialog().findViewById(R.id.run).performClick();
         session.bench.stop();
         Phone.settle(activity);
@@ -146,8 +150,7 @@ public class ScreensTest {
     @Test
     public void aSmallScreenWithoutCamera() throws Exception {
         RuntimeEnvironment.setQualifiers("en-w320dp-h480dp-port-notnight-xhdpi");
-        MainActivity activity = Robolectric.buildActivity(MainActivity.class).setup().get();
-        Phone.settle(activity);
+        MainActivity activity = Phone.start();
         check(activity, "no-camera-small");
     }
 
@@ -169,11 +172,8 @@ public class ScreensTest {
         for (String qualifiers : new String[] {
             "en-w411dp-h891dp-port-notnight-xhdpi", "ko-w411dp-h891dp-port-night-xhdpi"}) {
             RuntimeEnvironment.setQualifiers(qualifiers);
-            MainActivity activity = Robolectric.buildActivity(MainActivity.class).setup().get();
-            Phone.settle(activity);
-            activity.findViewById(R.id.controls).performClick();
-            ShadowDialog.getLatestDialog().findViewById(R.id.benchmark).performClick();
-            ShadowDialog.getLatestDialog().findViewById(R.id.run).performClick();
+            MainActivity activity = Phone.start();
+            Phone.benchmark(activity).findViewById(R.id.run).performClick();
             Phone.settle(activity);
             check("benchmark-" + qualifiers.substring(0, 2));
         }
@@ -197,8 +197,7 @@ public class ScreensTest {
         RuntimeEnvironment.setQualifiers("en-w411dp-h891dp-port-notnight-xhdpi");
         Phone.addCamera(new Size(640, 480));
         Phone.allowCamera();
-        MainActivity activity = Robolectric.buildActivity(MainActivity.class).setup().get();
-        Phone.settle(activity);
+        MainActivity activity = Phone.start();
         activity.onRunning();
         Phone.settle(activity);
         for (int i = 0; i < 3; i++) {
@@ -337,17 +336,12 @@ public class ScreensTest {
 
     @Test
     public void aPhotoOfMoreThanSixteenMegapixelsIsClassifiedWholeInBands() throws Exception {
-        PhotoBands.Opener before = PhotoBands.opener;
         List<Rect> decoded = new ArrayList<>();
         PhotoBands.opener = file -> regions(file, decoded);
-        try {
-            ScreenState state = state(shared("6-twenty.jpg"));
-            assertNull(state.message);
-            assertFalse(state.answers.isEmpty());
-            assertEquals(Arrays.asList(new Rect(0, 3236, 5184, 3888), new Rect(0, 0, 5184, 3236), null), decoded);
-        } finally {
-            PhotoBands.opener = before;
-        }
+        ScreenState state = state(shared("6-twenty.jpg"));
+        assertNull(state.message);
+        assertFalse(state.answers.isEmpty());
+        assertEquals(Arrays.asList(new Rect(0, 3236, 5184, 3888), new Rect(0, 0, 5184, 3236), null), decoded);
     }
 
     /** Let the app find a photo that cannot be decoded whole, as on a device that has too little memory for it. */
@@ -365,46 +359,29 @@ public class ScreensTest {
     @Test
     public void aPhotoThatDoesNotFitIntoMemoryIsClassifiedInSmallerBands() throws Exception {
         List<SqzModel.Answer> expected = state(shared("6-photo.jpg")).answers;
-        PhotoBands.Opener before = PhotoBands.opener;
         List<Rect> decoded = new ArrayList<>();
         PhotoBands.opener = file -> regions(file, decoded);
-        try {
-            putTooLarge(Phone.photo("6-photo.jpg"));
-            MainActivity activity = Robolectric.buildActivity(MainActivity.class, Phone.share()).setup().get();
-            Phone.settle(activity);
-            assertNull(state(activity).message);
-            assertFalse(decoded.isEmpty());
-            assertEquals(expected.get(0).probability, state(activity).answers.get(0).probability, 0);
-        } finally {
-            PhotoBands.opener = before;
-        }
+        putTooLarge(Phone.photo("6-photo.jpg"));
+        MainActivity activity = Phone.start(Phone.share());
+        assertNull(state(activity).message);
+        assertFalse(decoded.isEmpty());
+        assertEquals(expected.get(0).probability, state(activity).answers.get(0).probability, 0);
     }
 
     @Test
     public void aPhotoThatDoesNotFitAndHasNoPartsIsReducedAndToldSo() throws Exception {
-        PhotoBands.Opener before = PhotoBands.opener;
         PhotoBands.opener = file -> null;
-        try {
-            putTooLarge(Phone.photo("6-photo.jpg"));
-            MainActivity activity = Robolectric.buildActivity(MainActivity.class, Phone.share()).setup().get();
-            Phone.settle(activity);
-            assertEquals(ScreenState.Message.PHOTO_REDUCED, state(activity).message);
-        } finally {
-            PhotoBands.opener = before;
-        }
+        putTooLarge(Phone.photo("6-photo.jpg"));
+        MainActivity activity = Phone.start(Phone.share());
+        assertEquals(ScreenState.Message.PHOTO_REDUCED, state(activity).message);
     }
 
     @Test
     public void aLargePhotoThatCannotBeDecodedInPartsIsReducedAndToldSo() throws Exception {
-        PhotoBands.Opener before = PhotoBands.opener;
         PhotoBands.opener = file -> {
             throw new IOException("Image format not supported");
         };
-        try {
-            assertEquals(ScreenState.Message.PHOTO_REDUCED, state(shared("6-twenty.jpg")).message);
-        } finally {
-            PhotoBands.opener = before;
-        }
+        assertEquals(ScreenState.Message.PHOTO_REDUCED, state(shared("6-twenty.jpg")).message);
     }
 
     @Test

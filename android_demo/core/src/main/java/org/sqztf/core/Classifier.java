@@ -71,7 +71,7 @@ public final class Classifier {
     }
 
     private float[] seen(SqzPicture.Pixels pixels, int orientation) {
-        boolean lying = orientation >= 5 && orientation <= 8;
+        boolean lying = SqzPicture.lies(orientation);
         return lying ? picture.seen(pixels.height(), pixels.width()) : picture.seen(pixels.width(), pixels.height());
     }
 

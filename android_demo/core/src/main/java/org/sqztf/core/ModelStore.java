@@ -234,8 +234,8 @@ public final class ModelStore {
         }
     }
 
-    /** Return what a stream holds, null if that is more than {@code most} bytes. */
-    private static byte[] upTo(InputStream stream, int most) throws IOException {
+    /** Return what a stream holds, null if that is more than {@code most} bytes; it is not closed. */
+    public static byte[] upTo(InputStream stream, int most) throws IOException {
         List<byte[]> blocks = new ArrayList<>();
         int total = 0;
         byte[] block = new byte[BLOCK];

@@ -169,10 +169,7 @@ public final class Screen {
     /** The app is no longer in front: whatever is open is closed. */
     public void stop() {
         started = false;
-        effects.closeCamera();
-        if (camera == Camera.OPENING || camera == Camera.RUNNING) {
-            camera = Camera.OFF;
-        }
+        closeCamera();
         forgetLive();
         show();
     }
@@ -271,6 +268,14 @@ public final class Screen {
         } else {
             camera = Camera.OPENING;
             effects.openCamera();
+        }
+    }
+
+    /** Close the camera if it is open; why it is not stays. */
+    private void closeCamera() {
+        effects.closeCamera();
+        if (camera == Camera.OPENING || camera == Camera.RUNNING) {
+            camera = Camera.OFF;
         }
     }
 
@@ -404,6 +409,11 @@ public final class Screen {
         return source == Source.LIVE && camera == Camera.RUNNING && modelReady ? pictureTicket : 0;
     }
 
+    /** Tell whether the camera's picture is the one to show. */
+    public boolean isLive() {
+        return source == Source.LIVE;
+    }
+
     /** Tell whether a photo with this ticket is still the one to show. */
     public boolean wants(int ticket) {
         return ticket == pictureTicket && source == Source.PHOTO;
@@ -455,8 +465,7 @@ public final class Screen {
             if (refused) {
                 say(null, "");
             }
-            effects.closeCamera();
-            camera = Camera.OFF;
+            closeCamera();
             show();
         } else if (source != Source.LIVE) {
             live();
@@ -468,10 +477,7 @@ public final class Screen {
     public void photo(String uri) {
         source = Source.PHOTO;
         photo = uri;
-        effects.closeCamera();
-        if (camera == Camera.OPENING || camera == Camera.RUNNING) {
-            camera = Camera.OFF;
-        }
+        closeCamera();
         forget();
         if (modelReady) {
             read();

@@ -229,6 +229,11 @@ public final class SqzPicture {
         };
     }
 
+    /** Tell whether a stored row is a column of the upright picture. */
+    static boolean lies(int orientation) {
+        return orientation >= 5 && orientation <= 8;
+    }
+
     /** Lay a pixel 0xAARRGGBB (not premultiplied) on white: each channel is round((c · a + 255 · (255 − a)) / 255). */
     public static int onWhite(int argb) {
         int alpha = argb >>> 24;
@@ -379,7 +384,7 @@ public final class SqzPicture {
 
         Lines(Pixels pixels, int orientation) {
             this.pixels = pixels;
-            lying = orientation >= 5 && orientation <= 8;
+            lying = lies(orientation);
             width = lying ? pixels.height() : pixels.width();
             height = lying ? pixels.width() : pixels.height();
             lastFirst = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
