@@ -19,6 +19,7 @@ from sqz_tf.images.find import Reading, scan
 from sqz_tf.inference.classifier import Classifier
 from tests.helpers import (
     awkward_files,
+    awkward_names,
     awkward_ordinary,
     awkward_published,
     awkward_split_columns,
@@ -27,7 +28,14 @@ from tests.helpers import (
 )
 from tests.helpers.awkward import CASES, Case
 
-MORE = (awkward_files, awkward_ordinary, awkward_published, awkward_split_columns, awkward_tables)  # which add to CASES
+MORE = (  # which add to CASES
+    awkward_files,
+    awkward_names,
+    awkward_ordinary,
+    awkward_published,
+    awkward_split_columns,
+    awkward_tables,
+)
 
 
 @pytest.fixture
