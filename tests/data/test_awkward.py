@@ -18,6 +18,7 @@ from sqz_tf.data.accuracy import evaluate
 from sqz_tf.images.find import Reading, scan
 from sqz_tf.inference.classifier import Classifier
 from tests.helpers import (
+    awkward_copies,
     awkward_files,
     awkward_names,
     awkward_ordinary,
@@ -29,6 +30,7 @@ from tests.helpers import (
 from tests.helpers.awkward import CASES, Case
 
 MORE = (  # which add to CASES
+    awkward_copies,
     awkward_files,
     awkward_names,
     awkward_ordinary,

@@ -23,7 +23,7 @@ from sqz_tf.images import looks as looks_module
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.looks import Look, copies, look
 from tests.helpers.awkward import classes, encoded, photograph, write
-from tests.helpers.awkward_files import photographs, small
+from tests.helpers.awkward_copies import photographs, small
 
 SPEC = PreprocessSpec(8, 8)
 
