@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters import foreign
+from converters import foreign, packs
+from converters.tflite.parse import IDENTIFIER
 from sqz_tf import bench, check, classify, evaluate, export, fit, flash, pack, unpack
 from sqz_tf import compile as compile_command
 from sqz_tf.base.errors import SqzError
 from sqz_tf.deploy import android
 from tests.helpers import echo_models
+from tests.helpers.awkward_files import pointer
 from tests.helpers.weight_files import TINY, flat, onnx, onnx_bytes, random_tensors, safetensors_bytes
 
-POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+POINTER = pointer(1).encode()
 
 
 def zipped(*names: str) -> bytes:
@@ -53,8 +55,8 @@ FILES: dict[str, tuple[str, bytes]] = {
     "a pickle": (foreign.TORCH, b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."),
     "TorchScript": (foreign.TORCHSCRIPT, zipped("mine/data.pkl", "mine/constants.pkl", "mine/code/a.py")),
     "safetensors": (foreign.SAFETENSORS, safetensors_bytes(flat(random_tensors()))),
-    "TFLite": (foreign.TFLITE, b"\x20\0\0\0TFL3\0\0"),
-    "a pack": (foreign.SQZ, b"\x89SQZ\r\n\x1a\n\0"),
+    "TFLite": (foreign.TFLITE, b"\x20\0\0\0" + IDENTIFIER + b"\0\0"),
+    "a pack": (foreign.SQZ, packs.MAGIC + b"\0"),
     "NumPy": (foreign.NUMPY, array()),
     "NumPy's archive": (foreign.NUMPY, zipped("a.npy", "b.npy")),
     "a language model": (foreign.GGUF, b"GGUF\x03\0\0\0"),

@@ -17,10 +17,27 @@ from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.data.accuracy import evaluate
 from sqz_tf.images.find import Reading, scan
 from sqz_tf.inference.classifier import Classifier
-from tests.helpers import awkward_files, awkward_ordinary, awkward_published, awkward_tables, echo_models
+from tests.helpers import (
+    awkward_copies,
+    awkward_files,
+    awkward_names,
+    awkward_ordinary,
+    awkward_published,
+    awkward_split_columns,
+    awkward_tables,
+    echo_models,
+)
 from tests.helpers.awkward import CASES, Case
 
-MORE = (awkward_files, awkward_ordinary, awkward_published, awkward_tables)  # which add to CASES
+MORE = (  # which add to CASES
+    awkward_copies,
+    awkward_files,
+    awkward_names,
+    awkward_ordinary,
+    awkward_published,
+    awkward_split_columns,
+    awkward_tables,
+)
 
 
 @pytest.fixture

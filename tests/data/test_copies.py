@@ -23,7 +23,7 @@ from sqz_tf.images import looks as looks_module
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.looks import Look, copies, look
 from tests.helpers.awkward import classes, encoded, photograph, write
-from tests.helpers.awkward_files import photographs, small
+from tests.helpers.awkward_copies import photographs, small
 
 SPEC = PreprocessSpec(8, 8)
 
@@ -196,7 +196,7 @@ def told(note: str) -> int:
 
 
 def test_summary_and_load_agree_on_copies(tmp_path: Path) -> None:
-    photographs(tmp_path / "p", 8)
+    photographs(tmp_path / "p", range(8))
     for number in range(3):
         write(tmp_path / "p" / "cat" / f"again{number}.jpg", small(f"cat{number}"))
     config = DataConfig(str(tmp_path / "p"))
@@ -212,7 +212,7 @@ def test_summary_and_load_agree_on_copies(tmp_path: Path) -> None:
 
 
 def test_a_split_of_under_half_of_what_was_asked_is_told(tmp_path: Path) -> None:
-    photographs(tmp_path / "p", 20)
+    photographs(tmp_path / "p", range(20))
     for name in ("cat", "dog"):
         for number in range(20):
             for size in (48, 64):
@@ -231,8 +231,8 @@ def test_a_split_of_under_half_of_what_was_asked_is_told(tmp_path: Path) -> None
 
 
 def test_copies_may_be_ignored(tmp_path: Path) -> None:
-    photographs(tmp_path / "p" / "train", 5)
-    photographs(tmp_path / "p" / "test", 1)
+    photographs(tmp_path / "p" / "train", range(5))
+    photographs(tmp_path / "p" / "test", range(1))
     apart, ignored = (dataset_module.summarise(DataConfig(str(tmp_path / "p"), copies=each)) for each in COPIES_TOLD)
     assert (sum(apart.counts["train"]), sum(ignored.counts["train"])) == (6, 8)
     assert any("(--copies ignore): accuracies may be too high" in note for note in ignored.notes)

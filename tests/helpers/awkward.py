@@ -1,7 +1,7 @@
 """Data sets as people have them: each case makes one below a folder, and says what must come of it.
 
 A case is a function, named after the complaint, that fills an empty folder and returns what `--data` is to name, or
-nothing for the folder itself. `CASES` has them all; `tests.helpers.awkward_files` and `awkward_tables` add theirs.
+nothing for the folder itself. `CASES` has them all; the modules beside it that are called `awkward_…` add theirs.
 """
 
 from __future__ import annotations

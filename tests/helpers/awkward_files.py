@@ -1,4 +1,4 @@
-"""Awkward data sets of files that are not the person's, of copies and of names; see `tests.helpers.awkward`."""
+"""Awkward data sets of files that are not the person's and of packed files; see `tests.helpers.awkward`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
-from tests.helpers.awkward import GIVEN, TWO, case, classes, encoded, fill, photograph, picture, put, two_splits, write
+from tests.helpers.awkward import TWO, case, classes, encoded, fill, picture, put, write
 
 LEFT_OUT = "hidden, or left by systems and programs"
 
@@ -266,20 +267,22 @@ def a_zip_that_is_a_pointer(root: Path) -> Path:
     return file_beside(root, "data.zip", pointer(1))
 
 
+def tarred(root: Path, name: str, mode: Literal["w", "w:gz"]) -> Path:
+    """Write both classes into an archive beside the folder."""
+    classes(root)
+    with tarfile.open(root.with_name(name), mode) as archive:
+        archive.add(root, "data")
+    return root.with_name(name)
+
+
 @case("archives", refused="data.tar.gz is a gzip archive; expected a folder of pictures or a .zip; unpack it first")
 def a_tar_gz(root: Path) -> Path:
-    classes(root)
-    with tarfile.open(root.with_name("data.tar.gz"), "w:gz") as archive:
-        archive.add(root, "data")
-    return root.with_name("data.tar.gz")
+    return tarred(root, "data.tar.gz", "w:gz")
 
 
 @case("archives", refused="data.tar is a tar archive; expected a folder of pictures or a .zip; unpack it first")
 def a_tar(root: Path) -> Path:
-    classes(root)
-    with tarfile.open(root.with_name("data.tar"), "w") as archive:
-        archive.add(root, "data")
-    return root.with_name("data.tar")
+    return tarred(root, "data.tar", "w")
 
 
 @case("archives", refused="data.rar is a RAR archive; expected a folder of pictures or a .zip; unpack it first")
@@ -308,258 +311,3 @@ def a_table_in_place_of_its_folder(root: Path) -> Path:
 def a_pipe(root: Path) -> Path:
     os.mkfifo(root.with_name("pipe"))
     return root.with_name("pipe")
-
-
-# Copies ---------------------------------------------------------------------------------------------------------
-
-
-def photographs(root: Path, count: int, names: str = "cat dog") -> None:
-    """Write smooth pictures, which look the same when they are rescaled."""
-    for name in names.split():
-        for number in range(count):
-            write(root / name / f"{number}.png", encoded(photograph(f"{name}{number}")))
-
-
-def small(seed: str) -> bytes:
-    """Return a picture of `photograph` at half its size."""
-    return encoded(photograph(seed).resize((48, 36)), "JPEG", quality=85)
-
-
-@case("copies", "cat dog", (7, 3, 4), "2 pictures look like others (cat/0.png and cat/0_small.jpg): kept on one side")
-def rescaled_copies_in_a_class(root: Path) -> None:
-    photographs(root, 6)
-    for number in (0, 1):
-        write(root / "cat" / f"{number}_small.jpg", small(f"cat{number}"))
-
-
-@case(
-    "copies",
-    "cat dog",
-    (9, 2, 6),
-    "1 pictures look like held-out ones (test/cat/9.jpg and train/cat/0.png): not",
-    labelled=18,
-)
-def an_encoded_copy_in_train_and_test(root: Path) -> None:
-    photographs(root / "train", 6)
-    for name in ("cat", "dog"):
-        for number in (7, 8):
-            write(root / "test" / name / f"{number}.png", encoded(photograph(f"{name}{number}")))
-        number = 0 if name == "cat" else 9
-        write(root / "test" / name / "9.jpg", encoded(photograph(f"{name}{number}"), "JPEG", quality=60))
-
-
-@case(
-    "copies",
-    "cat dog",
-    (9, 2, 6),
-    "1 pictures are in two of the given splits, byte for byte: not trained on",
-    labelled=18,
-)
-def an_exact_copy_in_train_and_test(root: Path) -> None:
-    two_splits(root, "train", "test")
-    write(root / "test" / "cat" / "2.png", (root / "train" / "cat" / "0.png").read_bytes())
-
-
-@case("copies", "cat dog", (6, 3, 4), "1 pictures look like others (cat/0.png and dog/9.jpg): in another class")
-def a_rescaled_copy_in_another_class(root: Path) -> None:
-    photographs(root, 6)
-    write(root / "dog" / "9.jpg", small("cat0"))
-
-
-@case("copies", "cat dog", TWO, "6 of 6 of cat look the same: not taken for copies")
-def a_class_of_copies_alone(root: Path) -> None:
-    photographs(root, 6, "dog")
-    for number in range(6):
-        write(root / "cat" / f"{number}.png", encoded(photograph("cat").resize((60 + number, 45))))
-
-
-@case("copies", "cat dog", TWO, "3 exact copies within a class: left out", labelled=15)
-def exact_copies_in_a_class(root: Path) -> None:
-    classes(root)
-    for number in range(3):
-        write(root / "cat" / f"copy{number}.png", (root / "cat" / "0.png").read_bytes())
-
-
-@case(
-    "copies",
-    "cat dog",
-    (10, 4, 4),
-    "4 pictures are in two of the given splits, byte for byte: accuracies may be too high",
-    "in validation 2 of 2 of cat, 2 of 2 of dog look like held-out pictures: kept",
-)
-def validation_is_a_copy_of_test(root: Path) -> None:
-    put(root, train__cat=5, train__dog=5)
-    for name in ("cat", "dog"):
-        for number in range(2):
-            for split in ("val", "test"):
-                write(root / split / name / f"{number}.png", picture(f"{name} held out {number}"))
-
-
-@case(
-    "copies",
-    "cat dog",
-    (16, 4, 18),
-    "18 pictures are in two of the given splits, byte for byte: accuracies may be too high",
-    "in train 7 of 8 of cat, 7 of 8 of dog look like held-out pictures: kept",
-    "in validation 2 of 2 of cat, 2 of 2 of dog look like held-out pictures: kept",
-)
-def test_is_a_part_of_train_and_validation(root: Path) -> None:
-    for name in ("cat", "dog"):
-        for number in range(10):
-            write(root / ("train" if number < 8 else "val") / name / f"{number}.png", picture(f"{name} {number}"))
-            if number:
-                write(root / "test" / name / f"{number}.png", picture(f"{name} {number}"))
-
-
-@case(
-    "copies",
-    "cat dog",
-    (10, 2, 7),
-    "1 pictures look like others (test/dog/9.jpg and train/cat/0.png): in another class",
-)
-def a_held_out_copy_with_another_label(root: Path) -> None:
-    photographs(root / "train", 6)
-    for name in ("cat", "dog"):
-        for number in (7, 8, 10):
-            write(root / "test" / name / f"{number}.png", encoded(photograph(f"{name}{number}")))
-    write(root / "test" / "dog" / "9.jpg", encoded(photograph("cat0"), "JPEG", quality=60))
-
-
-@case(
-    "copies",
-    "cat dog",
-    (7, 2, 5),
-    "2 pictures look like held-out ones (test/cat/8.jpg and train/cat/0.png): not trained on",
-    "2 pictures look like others (test/cat/8.jpg and train/cat/0.png): in another class",
-    labelled=16,
-)
-def a_held_out_copy_with_both_labels(root: Path) -> None:
-    photographs(root / "train", 5)
-    write(root / "train" / "dog" / "9.png", small("cat0"))
-    for number in (0, 1):
-        write(root / "test" / "cat" / f"{8 + number}.jpg", encoded(photograph(f"cat{number}"), "JPEG", quality=60))
-    put(root, test__cat=1, test__dog=2)
-
-
-@case("copies", "cat dog", TWO, "6 of 6 of cat look the same: not taken for copies")
-def a_fixed_camera(root: Path) -> None:
-    photographs(root, 6, "dog")
-    for number in range(6):
-        frame = photograph("scene").copy()
-        frame.paste((250, 40, 40), (12 * number, 30, 12 * number + 3, 33))
-        write(root / "cat" / f"{number}.png", encoded(frame))
-
-
-# Names ----------------------------------------------------------------------------------------------------------
-
-
-def foreign_zip(root: Path, encoding: str, *names: str) -> Path:
-    """Write a zip file as an old Windows does: names in its own encoding, and no mark of it."""
-    plain = [f"class{number}" for number in range(len(names))]
-    wide = [name.encode(encoding) for name in names]
-    padded = [(name + "_" * len(raw))[: len(raw)] for name, raw in zip("ABCDEF", wide, strict=False)]
-    files = [
-        (f"{pad}/{n}.png", picture(f"{name}{n}")) for pad, name in zip(padded, plain, strict=True) for n in range(6)
-    ]
-
-    def change(data: bytes) -> bytes:
-        for pad, raw in zip(padded, wide, strict=True):
-            data = data.replace(pad.encode() + b"/", raw + b"/")
-        return data
-
-    return zipped(root, files, change)
-
-
-@case("names", "犬 猫", TWO, "and are taken for cp932: 犬, 猫; if they look wrong, say it by --zip-encoding")
-def a_zip_of_japanese_windows(root: Path) -> Path:
-    return foreign_zip(root, "cp932", "猫", "犬")
-
-
-@case("names", "りんご 表示", TWO, "and are taken for cp932: りんご, 表示;")
-def a_japanese_name_with_a_backslash_in_it(root: Path) -> Path:
-    return foreign_zip(root, "cp932", "表示", "りんご")
-
-
-@case("names", "苹果 香蕉", TWO, "and are taken for gb18030: 苹果, 香蕉;")
-def a_zip_of_chinese_windows(root: Path) -> Path:
-    return foreign_zip(root, "gb18030", "苹果", "香蕉")
-
-
-@case("names", "개 고양이", TWO, "and are taken for cp949: 개, 고양이;")
-def a_zip_of_korean_windows(root: Path) -> Path:
-    return foreign_zip(root, "cp949", "고양이", "개")
-
-
-@case("names", "кошка собака", TWO, "and are taken for cp866: кошка, собака;")
-def a_zip_of_russian_windows(root: Path) -> Path:
-    return foreign_zip(root, "cp866", "кошка", "собака")
-
-
-@case("names", "Käfer Löwe", TWO, "and are taken for cp437: Käfer, Löwe;")
-def a_zip_of_western_windows(root: Path) -> Path:
-    return foreign_zip(root, "cp850", "Käfer", "Löwe")
-
-
-@case("names", "犬 猫", TWO, "do not say their encoding and are UTF-8 by their bytes: 犬, 猫;")
-def a_zip_of_a_mac_without_a_mark(root: Path) -> Path:
-    return foreign_zip(root, "utf-8", "猫", "犬")
-
-
-@case("names", "狗 貓", TWO, options="--zip-encoding big5")
-def a_zip_whose_encoding_is_said(root: Path) -> Path:
-    return foreign_zip(root, "big5", "貓", "狗")
-
-
-@case("names", "kočka želva", TWO, "and are taken for cp852: kočka, želva; if they look wrong, say it by")
-def a_zip_of_czech_windows(root: Path) -> Path:
-    return foreign_zip(root, "cp852", "kočka", "želva")
-
-
-@case("names", "γάτα σκύλος", TWO, "and are taken for cp737: γάτα, σκύλος;")
-def a_zip_of_greek_windows(root: Path) -> Path:
-    return foreign_zip(root, "cp737", "σκύλος", "γάτα")
-
-
-@case("names", "חתול כלב", TWO, "and are taken for cp862: חתול, כלב;")
-def a_zip_of_hebrew_windows(root: Path) -> Path:
-    return foreign_zip(root, "cp862", "כלב", "חתול")
-
-
-@case("names", "ağaç kuş", TWO, "and are taken for cp857: ağaç, kuş;")
-def a_zip_of_turkish_windows(root: Path) -> Path:
-    return foreign_zip(root, "cp857", "kuş", "ağaç")
-
-
-@case("names", "สุนัข แมว", TWO, "and are taken for cp874: สุนัข, แมว;")
-def a_zip_of_thai_windows(root: Path) -> Path:
-    return foreign_zip(root, "cp874", "แมว", "สุนัข")
-
-
-@case("names", "睬 群", TWO, "taken for gb18030: 睬, 群; if they look wrong, say it by --zip-encoding (cp949: ")
-def a_zip_of_narrow_japanese_letters(root: Path) -> Path:
-    return foreign_zip(root, "cp932", "ﾈｺ", "ｲﾇ")
-
-
-@case("names", "ｲﾇ ﾈｺ", TWO, options="--zip-encoding cp932")
-def a_zip_of_narrow_japanese_letters_as_said(root: Path) -> Path:
-    return foreign_zip(root, "cp932", "ﾈｺ", "ｲﾇ")
-
-
-@case("names", refused="--zip-encoding is 'klingon'", options="--zip-encoding klingon")
-def an_encoding_that_does_not_exist(root: Path) -> Path:
-    return foreign_zip(root, "cp932", "猫", "犬")
-
-
-@case("names", "A a", TWO, "classes that differ in case alone are two each: A and a")
-def classes_that_differ_in_case(root: Path) -> None:
-    put(root, A=6, a=6)
-
-
-@case("names", "größer grün_blau 🐱", (9, 3, 6))
-def names_of_any_script(root: Path) -> None:
-    put(root, **{"größer": 6, "grün_blau": 6, "🐱": 6})
-
-
-@case("names", "cat dog", GIVEN)
-def splits_in_capitals(root: Path) -> None:
-    two_splits(root, "TRAIN", "Test")

@@ -5,14 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.helpers.awkward import GIVEN, TWO, case, classes, fill, flat, picture, put, two_splits, write
-from tests.helpers.awkward_tables import listed, table
+from tests.helpers.awkward_split_columns import split_rows
+from tests.helpers.awkward_tables import lines, listed, table
 
 SAME = "and the same folders in each of them"
-
-
-def lines(path: Path, *rows: str) -> None:
-    """Write a table."""
-    write(path, "".join(row + "\n" for row in rows))
 
 
 # As competitions and universities publish them ----------------------------------------------------------------------
@@ -260,13 +256,8 @@ def a_table_of_a_cloud_without_a_header(root: Path) -> None:
     "exported", "cat dog", TWO, "image_path for file", "the column ml_use of labels.csv does not hold train, validation"
 )
 def a_table_of_a_cloud_with_splits_for_some(root: Path) -> None:
-    rows = split_rows_of_a_cloud()
+    rows = [(kind, name, label) for name, label, kind in split_rows("UNASSIGNED", "TRAIN")]
     table(root, rows, "ml_use,image_path,label")
-
-
-def split_rows_of_a_cloud() -> list[tuple[str, ...]]:
-    """Return rows whose first cell is a split in every other line."""
-    return [("TRAIN" if number % 2 else "UNASSIGNED", *row) for number, row in enumerate(listed())]
 
 
 @case("exported", "cat cat|dog", TWO, "warning: cat|dog may be several labels in one: taken for a class")

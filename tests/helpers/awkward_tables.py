@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.helpers.awkward import GIVEN, TWO, case, classes, fill, flat, two_splits, write
+from tests.helpers.awkward import TWO, case, classes, fill, flat, write
 
 Row = tuple[str, ...]
 
@@ -25,42 +25,18 @@ def table(
 ) -> None:
     """Write twelve pictures into images/, and a table."""
     fill(root / "images", 12)
-    lines = [header, *(delimiter.join(row) for row in rows)] if header else [delimiter.join(row) for row in rows]
-    write(root / name, "\r\n".join([*lines, ""]).encode(encoding))
+    text = [header, *(delimiter.join(row) for row in rows)] if header else [delimiter.join(row) for row in rows]
+    write(root / name, "\r\n".join([*text, ""]).encode(encoding))
 
 
-def split_rows(train: str, test: str) -> list[Row]:
-    """Return the rows of `listed` with a third cell, every other one in test."""
-    return [(*row, test if number % 2 else train) for number, row in enumerate(listed())]
-
-
-SPLIT = split_rows("Training", "Test")
+def lines(path: Path, *rows: str) -> None:
+    """Write a table and nothing else."""
+    write(path, "".join(row + "\n" for row in rows))
 
 
 @case("labels.csv")
 def a_labels_csv(root: Path) -> None:
     table(root, listed())
-
-
-@case("labels.csv", "cat dog", (4, 2, 6))
-def a_split_column(root: Path) -> None:
-    table(root, split_rows("train", "test"), "file,label,split")
-
-
-@case("labels.csv", "cat dog", (4, 2, 6), "the splits are taken from the column Set of labels.csv")
-def a_set_column(root: Path) -> None:
-    table(root, split_rows("Training", "PublicTest"), "file,label,Set")
-
-
-@case("labels.csv", refused="line 4 of ")
-def a_line_that_ends_before_its_split(root: Path) -> None:
-    rows = split_rows("train", "test")
-    table(root, [*rows[:2], rows[2][:2], *rows[3:]], "file,label,split")
-
-
-@case("labels.csv", refused="gives no split; expected train, validation or test")
-def an_empty_split(root: Path) -> None:
-    table(root, [*split_rows("train", "test")[:11], ("11.png", "dog", "")], "file,label,split")
 
 
 @case("labels.csv", "cat dog", TWO, "warning: 2 lines of labels.csv have more cells than the first names (line 2, 13)")
@@ -77,11 +53,6 @@ def empty_cells_at_the_ends_of_lines(root: Path) -> None:
 @case("labels.csv", "cat dog", TWO, "2 columns of labels.csv are not known (width, taken by): ignored")
 def lines_that_end_before_columns_nobody_knows(root: Path) -> None:
     table(root, listed(), "file,label,width,taken by")
-
-
-@case("labels.csv", refused="line 2 of ", options="")
-def a_split_column_of_numbers(root: Path) -> None:
-    table(root, split_rows("0", "1"), "file,label,split")
 
 
 @case("labels.csv")
@@ -179,7 +150,7 @@ def names_without_their_endings(root: Path) -> None:
 @case("labels.csv", refused="names '1.png', which may be a/1.png, b/1.png; expected a picture")
 def names_that_fit_two_pictures(root: Path) -> None:
     flat(root, "a/1.png", "b/1.png")
-    write(root / "labels.csv", "file,label\n1.png,cat\n")
+    lines(root / "labels.csv", "file,label", "1.png,cat")
 
 
 @case("labels.csv", "3 11")
@@ -212,8 +183,7 @@ def pictures_that_are_not_listed(root: Path) -> None:
 def a_table_beside_class_folders(root: Path) -> None:
     classes(root)
     paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.png"))
-    rows = (f"{path},{'lynx' if path.startswith('cat') else 'wolf'}\n" for path in paths)
-    write(root / "labels.csv", "file,label\n" + "".join(rows))
+    lines(root / "labels.csv", "file,label", *(f"{path},{'lynx' if 'cat' in path else 'wolf'}" for path in paths))
 
 
 @case("labels.csv")
@@ -229,63 +199,30 @@ def a_table_of_another_name(root: Path) -> None:
     (root / "images").rmdir()
 
 
-@case("labels.csv", "cat dog", GIVEN, "splits are taken from the folders that pictures of labels.csv lie in: test for")
-def a_table_of_pictures_in_splits(root: Path) -> None:
-    two_splits(root, "train", "test")
-    paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.png"))
-    write(root / "labels.csv", "file,label\n" + "".join(f"{path},{path.split('/')[1]}\n" for path in paths))
-
-
-@case(
-    "labels.csv",
-    "cat dog",
-    TWO,
-    "warning: the column set of labels.csv does not hold train, validation and test alone (A, B)",
-)
-def a_set_column_that_means_something_else(root: Path) -> None:
-    table(root, split_rows("A", "B"), "file,label,set")
-
-
-@case("labels.csv", refused="gives split 'A'; expected train, validation or test")
-def a_subset_column_that_means_a_split_in_some_lines(root: Path) -> None:
-    table(root, [*split_rows("train", "test")[:11], ("11.png", "dog", "A")], "file,label,subset")
-
-
-@case("labels.csv", "cat dog", (4, 2, 6), "1 columns of labels.csv are not known (set): ignored")
-def a_split_column_beside_a_set_column(root: Path) -> None:
-    table(root, [(*row, "A") for row in split_rows("train", "test")], "file,label,split,set")
-
-
-@case("labels.csv", "cat dog", (4, 2, 6), "path for file", "the splits are taken from the column ml_use of labels.csv")
-def a_table_of_a_cloud(root: Path) -> None:
-    rows = [(kind, f"images/{name}", label) for name, label, kind in split_rows("TRAINING", "TEST")]
-    table(root, rows, "ml_use,path,label")
-
-
 @case(
     "labels.csv", refused="has columns id, name; expected file, label and maybe wnid and split; if it lists classes by"
 )
 def a_list_of_classes(root: Path) -> None:
     classes(root, names="0 1")
-    write(root / "labels.csv", "id,name\n0,cat\n1,dog\n")
+    lines(root / "labels.csv", "id,name", "0,cat", "1,dog")
 
 
 @case("labels.csv", refused="call it classes.csv, which is not read; where folders are called by the numbers, so are")
 def a_list_of_classes_as_signs_have_it(root: Path) -> None:
     classes(root / "DATA", names="0 1")
-    write(root / "DATA" / "labels.csv", "ClassId,Name\n0,Speed limit (5km/h)\n1,Stop\n")
+    lines(root / "DATA" / "labels.csv", "ClassId,Name", "0,Speed limit (5km/h)", "1,Stop")
 
 
 @case("labels.csv", refused="names '0'; expected a picture beside it or in images/; if it lists classes by their num")
 def a_list_of_classes_of_which_none_is_a_picture(root: Path) -> None:
     flat(root, *(f"{name}{number}.png" for name in "ab" for number in range(6)))
-    write(root / "labels.csv", "id,class\n0,cat\n1,dog\n2,fox\n")
+    lines(root / "labels.csv", "id,class", "0,cat", "1,dog", "2,fox")
 
 
 @case("labels.csv", refused="line 4 of ")
 def a_table_of_numbers_of_which_one_is_missing(root: Path) -> None:
     fill(root, 6)
-    write(root / "labels.csv", "id,label\n0,cat\n1,dog\n9,cow\n")
+    lines(root / "labels.csv", "id,label", "0,cat", "1,dog", "9,cow")
 
 
 @case(
@@ -301,7 +238,7 @@ def a_table_of_numbers_of_which_one_is_missing(root: Path) -> None:
 )
 def a_table_of_numbers_with_a_class_each(root: Path) -> None:
     fill(root, 6)
-    write(root / "labels.csv", "file,label\n0,a\n1,b\n2,c\n")
+    lines(root / "labels.csv", "file,label", "0,a", "1,b", "2,c")
 
 
 @case("labels.csv")
@@ -337,76 +274,21 @@ def utf_32_without_a_mark(root: Path) -> None:
 @case("labels.csv")
 def a_table_that_lists_what_is_called_a_mask(root: Path) -> None:
     flat(root, *(f"{number}{mask}.png" for number in range(6) for mask in ("", "_mask")))
-    rows = (f"{number}.png,cat\n{number}_mask.png,dog\n" for number in range(6))
-    write(root / "labels.csv", "file,label\n" + "".join(rows))
+    rows = (f"{number}{mask}.png,{label}" for number in range(6) for mask, label in (("", "cat"), ("_mask", "dog")))
+    lines(root / "labels.csv", "file,label", *rows)
 
 
 @case("labels.csv", "cat dog", TWO, "warning: 12 pictures are called masks of others (0_mask.png): left out")
 def a_table_that_lists_no_masks(root: Path) -> None:
     flat(root, *(f"{number}{mask}.png" for number in range(12) for mask in ("", "_mask")))
-    write(root / "labels.csv", "file,label\n" + "".join(f"{name},{label}\n" for name, label in listed()))
+    lines(root / "labels.csv", "file,label", *map(",".join, listed()))
 
 
 @case("labels.csv")
 def a_table_that_lists_pictures_in_thumbs(root: Path) -> None:
     flat(root, *(f"{folder}{number}.png" for number in range(6) for folder in ("", "thumbs/")))
-    rows = (f"{number}.png,cat\nthumbs/{number}.png,dog\n" for number in range(6))
-    write(root / "labels.csv", "file,label\n" + "".join(rows))
-
-
-@case(
-    "labels.csv", "cat dog", TWO, "usage of labels.csv does not hold train, validation and test alone (office, training"
-)
-def a_usage_column_of_places(root: Path) -> None:
-    table(root, split_rows("training centre", "office"), "file,label,usage")
-
-
-@case(
-    "labels.csv",
-    "cat dog",
-    TWO,
-    "the column phase of labels.csv does not hold train, validation and test alone (retest",
-)
-def a_phase_column_of_tests_and_retests(root: Path) -> None:
-    table(root, split_rows("test", "retest"), "file,label,phase")
-
-
-@case(
-    "labels.csv",
-    "cat dog",
-    TWO,
-    "set of labels.csv does not hold train, validation and test alone (bench 2, test bench",
-)
-def a_set_column_of_benches(root: Path) -> None:
-    table(root, split_rows("test bench", "bench 2"), "file,label,set")
-
-
-@case(
-    "labels.csv",
-    "cat dog",
-    (4, 2, 6),
-    "the column usage of labels.csv",
-    "1 columns of labels.csv are not known (subset)",
-)
-def a_usage_column_beside_a_subset_column(root: Path) -> None:
-    rows = [(file, label, "AB"[number % 3 > 1], kind) for number, (file, label, kind) in enumerate(SPLIT)]
-    table(root, rows, "file,label,subset,usage")
-
-
-@case("labels.csv", "cat dog", TWO, "the column set of labels.csv is empty: ignored")
-def an_empty_set_column(root: Path) -> None:
-    table(root, split_rows("", ""), "file,label,set")
-
-
-@case(
-    "labels.csv",
-    "cat dog",
-    (4, 2, 6),
-    "the column set of",
-    "warning: 6 lines of labels.csv have no set: taken for train",
-)
-def a_set_column_that_says_test_alone(root: Path) -> None:
-    table(root, split_rows("", "test"), "file,label,set")
+    rows = (f"{at}{number}.png,{label}" for number in range(6) for at, label in (("", "cat"), ("thumbs/", "dog")))
+    lines(root / "labels.csv", "file,label", *rows)
 
 
 @case("labels.csv", refused="names 'x0.png'; expected a picture beside it or in images/")
