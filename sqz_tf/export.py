@@ -33,6 +33,7 @@ from sqz_tf.base.text import printable, readable
 from sqz_tf.data.sources import NAMES
 from sqz_tf.deploy import android
 from sqz_tf.deploy.pack_budgets import pack_budgets
+from sqz_tf.pipeline.recipes import RECIPES
 from sqz_tf.quantize.schemes.every import SCHEMES
 
 if TYPE_CHECKING:
@@ -108,10 +109,21 @@ def _add_network(group: Any) -> None:
         "fine-tuning",
     )
     group.add_argument("--width", type=float, help="multiplies every layer's filters (default: by data)")
-    group.add_argument("--bypass", choices=BYPASSES, default="none", help="default: none")
+    group.add_argument("--bypass", choices=BYPASSES, help="default: by --recipe")
 
 
 def _add_training(group: Any) -> None:
+    group.add_argument(
+        "--recipe",
+        choices=tuple(RECIPES),
+        default="quick",
+        help="; ".join(f"{name}: {recipe.about}" for name, recipe in RECIPES.items()) + " (default: quick)",
+    )
+    group.add_argument(
+        "--teacher",
+        metavar="FOLDER",
+        help="an export of a larger network for the same classes, whose answers are learnt, too",
+    )
     group.add_argument(
         "--epochs", type=int, metavar="N", help="of dense training; 0 forbids training (default: by number of pictures)"
     )
@@ -226,7 +238,9 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         raise ConfigError(
             "--calibration-data goes with --weights", fix="leave it out: training calibrates on its own pictures"
         )
-    if arguments.weights and (arguments.width is not None or arguments.channels == 1 or arguments.bypass != "none"):
+    if arguments.weights and arguments.epochs == 0 and arguments.teacher:
+        raise ConfigError("--teacher teaches nobody: --epochs 0 forbids training", fix="leave one of them out")
+    if arguments.weights and (arguments.width is not None or arguments.channels == 1 or arguments.bypass is not None):
         raise ConfigError(
             "--width, --bypass and --channels 1 do not go with --weights", expected="the network the weights are for"
         )

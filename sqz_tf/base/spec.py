@@ -16,6 +16,8 @@ ARCHS = ("squeezenet-1.0", "squeezenet-1.1")
 BYPASSES = ("none", "simple", "complex")
 FITS = ("warp", "centre-crop")
 COPIES = ("apart", "ignore")
+AUGMENTS = ("none", "glyph", "photo", "photo-strong")
+MIRRORED = ("photo", "photo-strong")
 PATTERNS = ("unstructured", "block")  # of zeros
 LEAST_WIDTH, MOST_WIDTH = 0.05, 8
 LEAST_LEARNT = 10  # pictures that a pack can be rounded with
@@ -178,7 +180,11 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Training from scratch or fine-tuning: Adam, warm-up, cosine decay."""
+    """Training from scratch or fine-tuning: Adam, warm-up, cosine decay.
+
+    `averaging`: decay, a step, of the moving average of the weights that is judged and kept (0: none). `mix`: alpha of
+    mix-up. `teacher`: sha256 of the network whose answers are `teacher_share` of what is learnt, if there is one.
+    """
 
     epochs: int = 60
     batch_size: int = 64
@@ -188,9 +194,16 @@ class TrainConfig:
     label_smoothing: float = 0.05
     augment: str = "photo"
     patience: int = 20
+    averaging: float = 0.0
+    mix: float = 0.0
+    teacher: str = ""
+    teacher_share: float = 0.0
 
     def __post_init__(self) -> None:
-        one_of("augment", self.augment, ("photo", "glyph", "none"))
+        one_of("augment", self.augment, AUGMENTS)
+        between("averaging", self.averaging, 0, 0.99999)
+        between("mix", self.mix, 0, 10)
+        between("teacher_share", self.teacher_share, 0, 1)
         between("epochs", self.epochs, 0, 100_000)
         between("batch_size", self.batch_size, 1, 65_536)
         between("learning_rate", self.learning_rate, 1e-9, 10)

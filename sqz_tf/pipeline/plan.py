@@ -17,10 +17,12 @@ from sqz_tf.base.spec import (
     PruneConfig,
     TrainConfig,
     between,
+    one_of,
     to_dict,
 )
 from sqz_tf.data.dataset import Summary, default_input_size
 from sqz_tf.network.architecture import require_size
+from sqz_tf.pipeline.recipes import RECIPES
 from sqz_tf.quantize.schemes.every import SCHEMES, QuantizeConfig
 
 LARGE_SET = 10_000  # training pictures from which batches are larger and epochs fewer
@@ -39,7 +41,9 @@ class Options:
     input_size: int | None = None
     channels: int | None = None
     fit: str | None = None
-    bypass: str = "none"
+    bypass: str | None = None
+    recipe: str = "quick"
+    teacher: str | None = None
     epochs: int | None = None
     prune_epochs: int | None = None
     quantize_epochs: int | None = None
@@ -61,7 +65,12 @@ class Options:
         CheckConfig(max_drop=self.max_drop)
         between("threads", self.threads, 1, MOST_THREADS)
         between("seed", self.seed, 0, LARGEST_SEED)
-        ModelSpec(input_size=_given(self.input_size, 224), width=_given(self.width, 1.0), bypass=self.bypass)
+        one_of("recipe", self.recipe, tuple(RECIPES))
+        ModelSpec(
+            input_size=_given(self.input_size, 224),
+            width=_given(self.width, 1.0),
+            bypass=_given(self.bypass, RECIPES[self.recipe].bypass),
+        )
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,7 @@ def make_plan(options: Options, summary: Summary) -> Plan:
             channels=channels,
             classes=len(summary.classes),
             width=_given(options.width, 0.25 if glyph else 0.5),
-            bypass=options.bypass,
+            bypass=_given(options.bypass, RECIPES[options.recipe].bypass),
             batch_norm=True,
             dropout=0.2,
         ),
@@ -195,15 +204,19 @@ def make_calibration_plan(options: Options, model: ModelSpec, preprocess: Prepro
 
 
 def _train_config(options: Options, pictures: int, glyph: bool) -> TrainConfig:
-    large = pictures > LARGE_SET
-    epochs = options.epochs if options.epochs is not None else _default_epochs(pictures)
+    large, recipe = pictures > LARGE_SET, RECIPES[options.recipe]
+    epochs = _given(options.epochs, recipe.longer * _default_epochs(pictures))
     return TrainConfig(
         epochs=epochs,
         batch_size=128 if large else 64,
-        learning_rate=_given(options.learning_rate, 1e-2),
+        learning_rate=_given(options.learning_rate, recipe.learning_rate),
         warmup_epochs=min(2.0, epochs / 5),
-        augment="glyph" if glyph else "photo",
+        weight_decay=recipe.weight_decay,
+        augment="glyph" if glyph else recipe.photo,
         patience=max(10, epochs // 3),
+        averaging=recipe.averaging,
+        mix=recipe.mix,
+        teacher_share=recipe.teacher_share if options.teacher else 0.0,
     )
 
 

@@ -19,6 +19,7 @@ from sqz_tf.pipeline.files import read_json, read_weights, write_json, write_wei
 from sqz_tf.pipeline.plan import Plan
 from sqz_tf.pipeline.quantizing import BEFORE, aware, before_tuning, read_quantized, rivals
 from sqz_tf.pipeline.run import Made, Material, Run
+from sqz_tf.pipeline.teaching import TeachingExport
 from sqz_tf.quantize.aware import activation_ranges, without_fake_quantization
 from sqz_tf.quantize.calibrate import Calibration, calibrate
 from sqz_tf.quantize.equalise import unit_scale
@@ -44,6 +45,7 @@ class _Training:
     run: Run
     material: Material
     pretrained: Pretrained | None
+    teaching: TeachingExport | None = None
 
     @property
     def plan(self) -> Plan:
@@ -64,11 +66,11 @@ class _Training:
         return model
 
 
-def make(run: Run, summary: Summary, pretrained: Pretrained | None) -> Made:
+def make(run: Run, summary: Summary, pretrained: Pretrained | None, teaching: TeachingExport | None = None) -> Made:
     """Run or resume every stage up to the quantized network."""
     plan = run.plan
     data = run.first_stage("data", [summary.sha256, plan.preprocess], lambda out: _load(run, summary, out))
-    work = _Training(run, _material(plan, open_cached(data.folder / "cache"), pretrained), pretrained)
+    work = _Training(run, _material(plan, open_cached(data.folder / "cache"), pretrained), pretrained, teaching)
     origin = pretrained.sha256 if pretrained else None
     dense = run.stage(
         "dense",
@@ -168,6 +170,7 @@ def _train(work: _Training, out: Path) -> None:
         _phase(work.plan, train.epochs, train.learning_rate),
         warmup_epochs=train.warmup_epochs,
         patience=train.patience,
+        averaging=train.averaging,
         restart=work.pretrained is None,
         keep_start=work.pretrained is not None,
     )
@@ -247,6 +250,7 @@ def _phase(plan: Plan, epochs: int, learning_rate: float, first_best_epoch: int 
         weight_decay=train.weight_decay,
         label_smoothing=train.label_smoothing,
         augment=train.augment,
+        mix=train.mix,
         first_best_epoch=first_best_epoch,
     )
 
@@ -260,6 +264,7 @@ def _fit(
     part: str = "training",
     pixels: Pixels | None = None,
 ) -> History:
+    teaching = work.teaching
     return fit(
         model,
         work.examples("train", pixels),
@@ -269,6 +274,7 @@ def _fit(
         state=out / part,
         progress=_progress(work.run, phase if part == "training" else part),
         note=work.run.console.note,
+        teacher=teaching.teacher(work.plan.train.teacher_share) if teaching else None,
     )
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from sqz_tf.artifact.manifest import sha256_of, write_json
 from sqz_tf.base.errors import TrainingError
 from sqz_tf.base.json_files import JsonError, load
-from sqz_tf.train.batches import Examples, evaluation_batches, steps_per_epoch, training_batches
+from sqz_tf.train.averaging import Averaged
+from sqz_tf.train.batches import Examples, Teacher, evaluation_batches, steps_per_epoch, training_batches
 from sqz_tf.train.keras import keras, tf
 
 STUCK_LOSS = 0.985  # of ln(classes): above it, nothing has been learnt
@@ -33,6 +34,8 @@ class FitPlan:
       first_best_epoch: epochs before it are never kept as the best (a pruning schedule still at work).
       restart: try again once with a safer start if the loss stays at ln(classes).
       keep_start: the weights before training stay unless an epoch is better by validation.
+      mix: alpha of mix-up, 0 for none.
+      averaging: decay of the average of the weights that is judged and kept, 0 for none.
     """
 
     epochs: int
@@ -42,6 +45,8 @@ class FitPlan:
     weight_decay: float = 1e-4
     label_smoothing: float = 0.0
     augment: str = "none"
+    mix: float = 0.0
+    averaging: float = 0.0
     patience: int = 0
     first_best_epoch: int = 0
     restart: bool = False
@@ -112,6 +117,7 @@ def fit(
     progress: Progress | None = None,
     note: Callable[[str], None] = lambda line: None,
     callbacks: tuple[Any, ...] = (),
+    teacher: Teacher | None = None,
 ) -> History:
     """Train `model` in place and leave it with the weights of the best epoch by validation.
 
@@ -120,11 +126,12 @@ def fit(
       state: folder for resuming; an interrupted call continues after its last finished epoch, to the same result.
       note: told with one line if what an interrupted call left is damaged.
       callbacks: further Keras callbacks (TF-MOT's pruning step).
+      teacher: whose answers are learnt, too.
 
     Raises:
       TrainingError: the loss stayed at ln(classes), twice if the plan allows a restart; or it is not finite.
     """
-    run = _Run(model, train, validation, plan, seed, state, progress, note)
+    run = _Run(model, train, validation, plan, seed, state, progress, note, teacher)
     initial = model.get_weights()
     while True:
         run.go(callbacks)
@@ -156,9 +163,10 @@ class _Run:
         state: Path,
         progress: Progress | None,
         note: Callable[[str], None],
+        teacher: Teacher | None = None,
     ) -> None:
         self.model, self.train, self.validation, self.plan = model, train, validation, plan
-        self.seed, self.state, self.progress, self.note = seed, state, progress, note
+        self.seed, self.state, self.progress, self.note, self.teacher = seed, state, progress, note, teacher
         self.steps = steps_per_epoch(train, plan.batch_size)
         self.history = History()
         self.stuck = False
@@ -184,6 +192,8 @@ class _Run:
             first_step=start * self.steps,
             augment=self.plan.augment,
             label_smoothing=self.plan.label_smoothing,
+            mix=self.plan.mix,
+            teacher=self.teacher,
         )
         self.model.fit(
             batches,
@@ -191,7 +201,7 @@ class _Run:
             initial_epoch=start,
             epochs=self.plan.epochs,
             validation_data=evaluation_batches(self.validation),
-            callbacks=[*callbacks, keras.callbacks.LambdaCallback(on_epoch_end=self._epoch_end)],
+            callbacks=[*callbacks, *self.averaged, keras.callbacks.LambdaCallback(on_epoch_end=self._epoch_end)],
             verbose=0,
         )
 
@@ -203,7 +213,9 @@ class _Run:
         self.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         self.model.compile(self.optimizer, "categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
         self.optimizer.build(self.model.trainable_variables)
-        self.checkpoint = tf.train.Checkpoint(model=self.model, optimizer=self.optimizer)
+        self.averaged = [Averaged(self.model, self.plan.averaging)] if self.plan.averaging else []
+        averages = self.averaged[0].state if self.averaged else {}
+        self.checkpoint = tf.train.Checkpoint(model=self.model, optimizer=self.optimizer, **averages)
 
     def _epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if not all(math.isfinite(logs[name]) for name in ("loss", "val_loss")):
@@ -217,6 +229,8 @@ class _Run:
         if self._is_best(epoch):
             self.history.best_epoch = epoch
             self._save_best()
+        for averaged in self.averaged:
+            averaged.give_back()
         self._save(epoch + 1)
         if self.progress:
             self.progress(epoch + 1, self.plan.epochs, dict(logs))

@@ -26,6 +26,7 @@ from sqz_tf.network.architecture import (
     scaled,
 )
 from sqz_tf.train.keras import keras, tf
+from sqz_tf.train.normalisation import BatchNormalization
 
 layers: Any = keras.layers
 
@@ -77,7 +78,7 @@ class _Builder:
         )(x)
         if not batch_norm:
             return x
-        x = layers.BatchNormalization(momentum=0.9, epsilon=1e-3, name=f"{name}_bn")(x)
+        x = BatchNormalization(momentum=0.9, epsilon=1e-3, name=f"{name}_bn")(x)
         return layers.ReLU(name=f"{name}_relu")(x)
 
     def pool(self, x: Any, name: str) -> Any:
