@@ -28,7 +28,7 @@ from sqz_tf.base.console import (
 )
 from sqz_tf.base.errors import ConfigError, OutputError
 from sqz_tf.base.paths import absolute
-from sqz_tf.base.spec import ARCHS, BYPASSES, COPIES, FITS, PATTERNS, THREADS
+from sqz_tf.base.spec import ARCHS, BYPASSES, COPIES, FITS, METAPARAMETERS, PATTERNS, THREADS
 from sqz_tf.base.text import printable, readable
 from sqz_tf.data.sources import NAMES
 from sqz_tf.deploy import android
@@ -38,6 +38,7 @@ from sqz_tf.quantize.schemes.every import SCHEMES
 
 if TYPE_CHECKING:
     from sqz_tf.artifact.workspace import Workspace
+    from sqz_tf.base.spec import ModelSpec
     from sqz_tf.pipeline.job import Job
     from sqz_tf.pipeline.plan import Options
 
@@ -110,6 +111,13 @@ def _add_network(group: Any) -> None:
     )
     group.add_argument("--width", type=float, help="multiplies every layer's filters (default: by data)")
     group.add_argument("--bypass", choices=BYPASSES, help="default: by --recipe")
+    group.add_argument("--base-e", type=int, metavar="N", help="expand filters of the first modules (default: 128)")
+    group.add_argument("--incr-e", type=int, metavar="N", help="more of them after each --freq modules (default: 128)")
+    group.add_argument("--freq", type=int, metavar="N", help="Fire modules with the same filters (default: 2)")
+    group.add_argument(
+        "--squeeze-ratio", type=float, metavar="R", help="squeeze filters for one expand filter (default: 0.125)"
+    )
+    group.add_argument("--pct-3x3", type=float, metavar="P", help="of the expand filters, 0 to 1 (default: 0.5)")
 
 
 def _add_training(group: Any) -> None:
@@ -244,6 +252,10 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         raise ConfigError(
             "--width, --bypass and --channels 1 do not go with --weights", expected="the network the weights are for"
         )
+    given = [name for name in METAPARAMETERS if getattr(arguments, name) is not None]
+    if arguments.weights and given:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ConfigError(f"{names} cannot be chosen with --weights", expected="the network the weights are for")
 
 
 def _refuse_other_encodings(line: list[str]) -> None:
@@ -317,6 +329,7 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
         "splits": ", ".join(f"{name} {count}" for name, count in forecast["counts"].items()),
         "network": f"{plan.model.arch}, width {plan.model.width:g}, input {plan.model.input_size}×"
         f"{plan.model.input_size}×{plan.model.channels}, bypass {plan.model.bypass}",
+        "Fire modules": _modules(plan.model),
         "size": f"{forecast['params']:,} parameters, about {forecast['int8_bytes'] / 1024:.0f} KB as int8",
         "training": f"{train.epochs} epochs, then {plan.prune.epochs} pruning to {plan.prune.sparsity:.0%} zeros "
         f"({plan.prune.pattern}), then "
@@ -334,6 +347,14 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
     for note in forecast["notes"]:
         console.note(f"note: {note}")
     return EXIT_OK
+
+
+def _modules(model: ModelSpec) -> str:
+    """Say by the paper's metaparameters how many filters the modules have."""
+    return (
+        f"base_e {model.base_e}, incr_e {model.incr_e}, freq {model.freq}, squeeze_ratio {model.squeeze_ratio:g}, "
+        f"pct_3x3 {model.pct_3x3:g}"
+    )
 
 
 def _pack_row(int8_bytes: int) -> str:

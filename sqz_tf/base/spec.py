@@ -15,11 +15,13 @@ from sqz_tf.base.json_files import typed
 ARCHS = ("squeezenet-1.0", "squeezenet-1.1")
 BYPASSES = ("none", "simple", "complex")
 FITS = ("warp", "centre-crop")
+METAPARAMETERS = ("base_e", "incr_e", "freq", "squeeze_ratio", "pct_3x3")  # of Fire modules; the paper's section 5.1
 COPIES = ("apart", "ignore")
 AUGMENTS = ("none", "glyph", "photo", "photo-strong")
 MIRRORED = ("photo", "photo-strong")
 PATTERNS = ("unstructured", "block")  # of zeros
 LEAST_WIDTH, MOST_WIDTH = 0.05, 8
+MOST_FILTERS, FIRE_MODULES = 4096, 8  # of one Fire module at width 1; of a network
 LEAST_LEARNT = 10  # pictures that a pack can be rounded with
 THREADS = 8  # of TensorFlow: results depend on them, not on the processors
 
@@ -116,7 +118,8 @@ class ModelSpec:
     """A SqueezeNet, by the paper's names (Iandola et al. 2016, arXiv:1602.07360, sections 3 and 5).
 
     Fire module i (0-based) has e = base_e + incr_e * floor(i / freq) expand filters, of which pct_3x3 are 3×3,
-    and squeeze_ratio * e squeeze filters. `width` multiplies every layer but the last.
+    and squeeze_ratio * e squeeze filters. `width` multiplies every layer but the last. A simple bypass goes around
+    every other module, which must keep the number of channels, so `freq` is even then, or `incr_e` 0.
     `pool_padding`: `valid` gives the paper's sizes; `auto` is `same` below 64 pixels, `valid` from there on.
     `conv10_padding` 1 is the published v1.0 network.
     """
@@ -148,9 +151,18 @@ class ModelSpec:
         between("width", self.width, LEAST_WIDTH, MOST_WIDTH)
         between("squeeze_ratio", self.squeeze_ratio, 0.01, 1)
         between("pct_3x3", self.pct_3x3, 0.01, 0.99)
+        between("base_e", self.base_e, 1, MOST_FILTERS)
+        between("incr_e", self.incr_e, 0, MOST_FILTERS)
+        between("freq", self.freq, 1, FIRE_MODULES)
         between("dropout", self.dropout, 0, 0.95)
         if self.pool_padding == "auto":
             object.__setattr__(self, "pool_padding", "same" if self.input_size < 64 else "valid")
+        if self.bypass != "none" and self.freq % 2 and self.incr_e:
+            raise ConfigError(
+                f"freq is {self.freq} with {self.bypass} bypass",
+                expected="an even number: a sum needs as many channels before every other module as after it",
+                fix="use --freq 2, or --bypass none",
+            )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 from sqz_tf.base.console import MOST_THREADS
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.spec import (
+    METAPARAMETERS,
     THREADS,
     CheckConfig,
     DataConfig,
@@ -42,6 +43,11 @@ class Options:
     channels: int | None = None
     fit: str | None = None
     bypass: str | None = None
+    base_e: int | None = None
+    incr_e: int | None = None
+    freq: int | None = None
+    squeeze_ratio: float | None = None
+    pct_3x3: float | None = None
     recipe: str = "quick"
     teacher: str | None = None
     epochs: int | None = None
@@ -70,7 +76,14 @@ class Options:
             input_size=_given(self.input_size, 224),
             width=_given(self.width, 1.0),
             bypass=_given(self.bypass, RECIPES[self.recipe].bypass),
+            **self.metaparameters,
         )
+
+    @property
+    def metaparameters(self) -> dict[str, Any]:
+        """The paper's metaparameters of Fire modules that were given, by name."""
+        values = {name: getattr(self, name) for name in METAPARAMETERS}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -119,6 +132,7 @@ def make_plan(options: Options, summary: Summary) -> Plan:
             classes=len(summary.classes),
             width=_given(options.width, 0.25 if glyph else 0.5),
             bypass=_given(options.bypass, RECIPES[options.recipe].bypass),
+            **options.metaparameters,
             batch_norm=True,
             dropout=0.2,
         ),

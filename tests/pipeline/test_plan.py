@@ -45,6 +45,45 @@ def test_options_win_over_the_data() -> None:
     assert plan.preprocess.fit == "warp"
 
 
+METAPARAMETERS = {"base_e": 64, "incr_e": 32, "freq": 4, "squeeze_ratio": 0.75, "pct_3x3": 0.9}
+
+
+def test_the_papers_metaparameters_reach_the_network() -> None:
+    named = replace(OPTIONS, bypass="complex", **METAPARAMETERS)  # type: ignore[arg-type]
+    model = to_dict(make_plan(named, summary()).model)
+    assert {name: model[name] for name in METAPARAMETERS} == METAPARAMETERS
+    usual = make_plan(OPTIONS, summary()).model
+    assert (usual.base_e, usual.incr_e, usual.freq, usual.squeeze_ratio, usual.pct_3x3) == (128, 128, 2, 0.125, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("base_e", 0, "base_e is 0; expected a number from 1 to 4096"),
+        ("incr_e", -1, "incr_e is -1; expected a number from 0 to 4096"),
+        ("freq", 0, "freq is 0; expected a number from 1 to 8"),
+        ("freq", 9, "freq is 9; expected a number from 1 to 8"),
+        ("squeeze_ratio", 1.01, "squeeze_ratio is 1.01; expected a number from 0.01 to 1"),
+        ("pct_3x3", 50, "pct_3x3 is 50; expected a number from 0.01 to 0.99"),
+        ("pct_3x3", float("nan"), "pct_3x3 is nan; expected a number from 0.01 to 0.99"),
+    ],
+)
+def test_a_metaparameter_out_of_bounds_is_refused_before_any_picture_is_read(
+    name: str, value: float, words: str
+) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        replace(OPTIONS, **{name: value})  # type: ignore[arg-type]
+    assert str(refusal.value) == words
+
+
+@pytest.mark.parametrize("bypass", ["simple", "complex"])
+def test_a_bypass_needs_modules_in_pairs(bypass: str) -> None:
+    with pytest.raises(ConfigError, match=rf"freq is 3 with {bypass} bypass; expected an even number.*--freq 2"):
+        replace(OPTIONS, bypass=bypass, freq=3)
+    assert replace(OPTIONS, bypass=bypass, freq=3, incr_e=0).metaparameters == {"freq": 3, "incr_e": 0}
+    assert replace(OPTIONS, freq=3).bypass == "none"
+
+
 def test_epochs_fall_and_batches_grow_with_the_number_of_pictures() -> None:
     plans = [make_plan(OPTIONS, summary(train=count)) for count in (100, 1000, 40_000)]
     epochs = [plan.train.epochs for plan in plans]
