@@ -28,7 +28,7 @@ from sqz_tf.base.console import (
 )
 from sqz_tf.base.errors import ConfigError, OutputError
 from sqz_tf.base.paths import absolute
-from sqz_tf.base.spec import ARCHS, BYPASSES, COPIES, FITS, METAPARAMETERS, PATTERNS, THREADS
+from sqz_tf.base.spec import ARCHS, AUGMENTS, BYPASSES, COPIES, FITS, METAPARAMETERS, PATTERNS, THREADS
 from sqz_tf.base.text import printable, readable
 from sqz_tf.data.sources import NAMES
 from sqz_tf.deploy import android
@@ -131,6 +131,9 @@ def _add_training(group: Any) -> None:
         "--teacher",
         metavar="FOLDER",
         help="an export of a larger network for the same classes, whose answers are learnt, too",
+    )
+    group.add_argument(
+        "--augment", choices=AUGMENTS, help="how pictures are changed while training (default: by data and --recipe)"
     )
     group.add_argument(
         "--epochs", type=int, metavar="N", help="of dense training; 0 forbids training (default: by number of pictures)"

@@ -50,6 +50,7 @@ class Options:
     pct_3x3: float | None = None
     recipe: str = "quick"
     teacher: str | None = None
+    augment: str | None = None
     epochs: int | None = None
     prune_epochs: int | None = None
     quantize_epochs: int | None = None
@@ -134,13 +135,13 @@ def make_plan(options: Options, summary: Summary) -> Plan:
             bypass=_given(options.bypass, RECIPES[options.recipe].bypass),
             **options.metaparameters,
             batch_norm=True,
-            dropout=0.2,
+            dropout=RECIPES[options.recipe].dropout,
         ),
         train=train,
         prune=PruneConfig(
             sparsity=options.sparsity,
             pattern=options.sparsity_pattern,
-            epochs=_share(options.prune_epochs, train.epochs, 1 / 3, 5),
+            epochs=_share(options.prune_epochs, train.epochs, 1 / 3, 5) if options.sparsity else 0,
             learning_rate=train.learning_rate / 3,
         ),
         quantize=QuantizeConfig(
@@ -226,7 +227,7 @@ def _train_config(options: Options, pictures: int, glyph: bool) -> TrainConfig:
         learning_rate=_given(options.learning_rate, recipe.learning_rate),
         warmup_epochs=min(2.0, epochs / 5),
         weight_decay=recipe.weight_decay,
-        augment="glyph" if glyph else recipe.photo,
+        augment=_given(options.augment, "glyph" if glyph else recipe.photo),
         patience=max(10, epochs // 3),
         averaging=recipe.averaging,
         mix=recipe.mix,

@@ -13,6 +13,7 @@ class Recipe:
       about: one line for `--help`.
       longer: times the epochs of the quick recipe.
       bypass: around the Fire modules, where no weights are given.
+      dropout: before the last layer.
       photo: augmentation of photographs.
       teacher_share: of what is learnt, where a teacher is given.
     """
@@ -20,6 +21,7 @@ class Recipe:
     about: str
     longer: int = 1
     bypass: str = "none"
+    dropout: float = 0.2
     learning_rate: float = 1e-2
     weight_decay: float = 1e-4
     photo: str = "photo"
@@ -34,6 +36,7 @@ RECIPES = {
         "hours: five times the epochs, simple bypass, stronger augmentation, averaged weights",
         longer=5,
         bypass="simple",
+        dropout=0.0,
         learning_rate=2e-2,
         weight_decay=1e-2,
         photo="photo-strong",

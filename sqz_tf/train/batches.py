@@ -40,6 +40,7 @@ AUGMENTATIONS = {
     "none": Augmentation(),
     "glyph": Augmentation(shift=0.08, zoom=0.1, rotate=0.2, contrast=0.1),
     "photo": Augmentation(flip=True, shift=0.125, zoom=0.1, rotate=0.05, brightness=0.1, contrast=0.2),
+    "photo-crop": Augmentation(flip=True, shift=0.125, brightness=0.1, contrast=0.2, colour=0.2),
     "photo-strong": Augmentation(flip=True, shift=0.125, brightness=0.1, contrast=0.2, colour=0.2, cut=0.25),
 }
 
