@@ -133,6 +133,9 @@ def _add_training(group: Any) -> None:
         help="an export of a larger network for the same classes, whose answers are learnt, too",
     )
     group.add_argument(
+        "--dsd", action="store_true", help="dense, sparse, dense: prune, train, then set all weights free once more"
+    )
+    group.add_argument(
         "--augment", choices=AUGMENTS, help="how pictures are changed while training (default: by data and --recipe)"
     )
     group.add_argument(
@@ -251,6 +254,8 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         )
     if arguments.weights and arguments.epochs == 0 and arguments.teacher:
         raise ConfigError("--teacher teaches nobody: --epochs 0 forbids training", fix="leave one of them out")
+    if arguments.weights and arguments.epochs == 0 and arguments.dsd:
+        raise ConfigError("--dsd trains, which --epochs 0 forbids", fix="leave one of them out")
     if arguments.weights and (arguments.width is not None or arguments.channels == 1 or arguments.bypass is not None):
         raise ConfigError(
             "--width, --bypass and --channels 1 do not go with --weights", expected="the network the weights are for"

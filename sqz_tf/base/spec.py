@@ -243,6 +243,26 @@ class PruneConfig:
 
 
 @dataclass(frozen=True)
+class DsdConfig:
+    """Dense, sparse, dense (Han et al. 2017, arXiv:1607.04381): a detour that regularises, and ends dense.
+
+    After the dense training the smallest weights of each layer are pruned and the rest is trained, then all are, the
+    pruned ones from zero, at a tenth of the first rate.
+    """
+
+    sparsity: float = 0.3
+    sparse_epochs: int = 12
+    dense_epochs: int = 12
+    sparse_rate: float = 3e-3
+    dense_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        between("dsd sparsity", self.sparsity, 0.01, 0.99)
+        between("dsd sparse_epochs", self.sparse_epochs, 1, 100_000)
+        between("dsd dense_epochs", self.dense_epochs, 1, 100_000)
+
+
+@dataclass(frozen=True)
 class CheckConfig:
     """The gate: the largest loss of top-1, in percentage points of the held-out split, that passes."""
 

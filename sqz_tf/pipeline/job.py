@@ -230,7 +230,7 @@ def _refuse_fine_tuning(options: Options, calibration: str | None, head: Kept | 
 
 def _refuse_training(options: Options, head: Kept) -> None:
     """Refuse options that would have no effect: published weights are only quantized for their own classes."""
-    given = {name: getattr(options, name) for name in ("epochs", "prune_epochs", "teacher")}
+    given = {name: getattr(options, name) for name in ("epochs", "prune_epochs", "teacher", "dsd")}
     useless = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
     if useless:
         raise ConfigError(

@@ -12,6 +12,7 @@ from sqz_tf.base.spec import (
     THREADS,
     CheckConfig,
     DataConfig,
+    DsdConfig,
     ModelSpec,
     PackConfig,
     PreprocessSpec,
@@ -27,7 +28,7 @@ from sqz_tf.pipeline.recipes import RECIPES
 from sqz_tf.quantize.schemes.every import SCHEMES, QuantizeConfig
 
 LARGE_SET = 10_000  # training pictures from which batches are larger and epochs fewer
-LARGEST_SEED = 2**32 - 4  # each stage adds its number to the seed
+LARGEST_SEED = 2**32 - 6  # each stage adds its number to the seed
 DISTILLING_RATE = 0.002  # quantization steps
 SMALL_PICTURE = 16  # glyphs and icons: no mirror images, a narrow network is enough
 
@@ -51,6 +52,7 @@ class Options:
     recipe: str = "quick"
     teacher: str | None = None
     augment: str | None = None
+    dsd: bool = False
     epochs: int | None = None
     prune_epochs: int | None = None
     quantize_epochs: int | None = None
@@ -101,6 +103,7 @@ class Plan:
     seed: int
     threads: int = THREADS
     pack: PackConfig | None = None
+    dsd: DsdConfig | None = None
 
     def __post_init__(self) -> None:
         require_size(self.model)
@@ -154,6 +157,18 @@ def make_plan(options: Options, summary: Summary) -> Plan:
         seed=options.seed,
         threads=options.threads,
         pack=options.pack,
+        dsd=_dsd(train) if options.dsd else None,
+    )
+
+
+def _dsd(train: TrainConfig) -> DsdConfig:
+    """Return the detour of a training: half its epochs sparse, half dense again, at a tenth of its rate at last."""
+    half = max(1, train.epochs // 2)
+    return DsdConfig(
+        sparse_epochs=half,
+        dense_epochs=half,
+        sparse_rate=train.learning_rate / 3,
+        dense_rate=train.learning_rate / 10,
     )
 
 
@@ -184,6 +199,7 @@ def make_fine_tune_plan(options: Options, summary: Summary, model: ModelSpec, pr
         quantize=replace(
             scratch.quantize, epochs=_share(options.quantize_epochs, epochs, 1 / 8, 2), learning_rate=rate / 10
         ),
+        dsd=_dsd(train) if options.dsd else None,
     )
 
 

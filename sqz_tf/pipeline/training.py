@@ -11,7 +11,7 @@ import numpy as np
 
 from sqz_tf.artifact.workspace import Stage
 from sqz_tf.base.pixels import Pixels
-from sqz_tf.base.spec import PreprocessSpec
+from sqz_tf.base.spec import DsdConfig, PreprocessSpec, PruneConfig
 from sqz_tf.data.dataset import Dataset, Summary, load, open_cached
 from sqz_tf.network.pretrained import Pretrained
 from sqz_tf.pipeline.doubts import doubts
@@ -30,7 +30,8 @@ from sqz_tf.train.keras import make_deterministic
 from sqz_tf.train.prune import prunable, prune, sparsity
 from sqz_tf.train.squeezenet import change_pixels, convolutions, fold, set_layers, squeezenet
 
-SEED_OF = {"dense": 0, "pruned": 1, "quantized": 2}  # added to the seed: no stage repeats another's shuffles
+SEED_OF = {"dense": 0, "pruned": 1, "quantized": 2, "sparse": 3, "dense-again": 4}
+"""Added to the seed, so that no stage repeats another's shuffles."""
 HEAD_EPOCHS = 15
 HEAD_RATE = 3e-3
 SCALE_IMAGES = 64
@@ -79,8 +80,11 @@ def make(run: Run, summary: Summary, pretrained: Pretrained | None, teaching: Te
         needs=[data],
         resumable=True,
     )
-    doubted = doubts(run, work.material, dense.folder, "the trained network", _MORE)
-    pruned = run.stage("pruned", plan.prune, lambda out: _prune(work, dense.folder, out), needs=[dense], resumable=True)
+    trained = _detour(work, dense)
+    doubted = doubts(run, work.material, trained[-1].folder, "the trained network", _MORE)
+    pruned = run.stage(
+        "pruned", plan.prune, lambda out: _prune(work, trained[-1].folder, out), needs=trained[-1:], resumable=True
+    )
     quantized = run.stage(
         "quantized",
         plan.quantize,
@@ -88,10 +92,28 @@ def make(run: Run, summary: Summary, pretrained: Pretrained | None, teaching: Te
         needs=[pruned],
         resumable=True,
     )
-    return _made(work, dense, pruned, quantized, doubted)
+    return _made(work, trained, pruned, quantized, doubted)
 
 
-def _made(work: _Training, dense: Stage, pruned: Stage, quantized: Stage, doubted: tuple[str, ...]) -> Made:
+def _detour(work: _Training, dense: Stage) -> list[Stage]:
+    """Return the dense network's stage, and those of `--dsd` after it; the last one holds what goes on."""
+    run, config = work.run, work.plan.dsd
+    if config is None:
+        return [dense]
+    sparse = run.stage(
+        "sparse", config, lambda out: _sparse(work, config, dense.folder, out), needs=[dense], resumable=True
+    )
+    again = run.stage(
+        "dense-again",
+        config,
+        lambda out: _dense_again(work, config, sparse.folder, out),
+        needs=[sparse],
+        resumable=True,
+    )
+    return [dense, sparse, again]
+
+
+def _made(work: _Training, trained: list[Stage], pruned: Stage, quantized: Stage, doubted: tuple[str, ...]) -> Made:
     plan, scale = work.plan, work.material.preprocess.scale
     others, stages, trimming = rivals(
         work.run,
@@ -105,12 +127,15 @@ def _made(work: _Training, dense: Stage, pruned: Stage, quantized: Stage, doubte
         material=work.material,
         quantized=quantized,
         models=lambda: _models(work, quantized.folder),
-        reference_scores=np.load(dense.folder / "scores.npy"),
+        reference_scores=np.load(trained[-1].folder / "scores.npy"),
         pruned_scores=np.load(pruned.folder / "scores.npy"),
         sparsity=read_json(pruned.folder / "sparsity.json"),
         sparsity_target=plan.prune.sparsity,
         training={
-            "float": read_json(dense.folder / "history.json"),
+            **{
+                phase: read_json(stage.folder / "history.json")
+                for phase, stage in zip(("float", "sparse", "dense"), trained, strict=False)
+            },
             "pruned": read_json(pruned.folder / "history.json"),
             "qat": read_json(quantized.folder / "history.json"),
         },
@@ -196,10 +221,40 @@ def _train_head(work: _Training, pretrained: Pretrained, model: Any, plan: FitPl
         layer.trainable = True
 
 
+def _sparse(work: _Training, config: DsdConfig, dense: Path, out: Path) -> None:
+    """The second phase of dense, sparse, dense."""
+    rule = replace(
+        work.plan.prune,
+        sparsity=config.sparsity,
+        pattern="unstructured",
+        epochs=config.sparse_epochs,
+        learning_rate=config.sparse_rate,
+    )
+    _finish(work, out, *_pruned(work, dense, rule, "sparse", out))
+
+
+def _dense_again(work: _Training, config: DsdConfig, sparse: Path, out: Path) -> None:
+    """The third phase: every weight is free again, the pruned ones start at zero."""
+    make_deterministic(work.plan.seed + SEED_OF["dense-again"])
+    model = work.network(sparse)
+    plan = replace(
+        _phase(work.plan, config.dense_epochs, config.dense_rate), averaging=work.plan.train.averaging, keep_start=True
+    )
+    _finish(work, out, model, _fit(work, model, plan, "dense-again", out))
+
+
 def _prune(work: _Training, dense: Path, out: Path) -> None:
-    config, seed = work.plan.prune, work.plan.seed + SEED_OF["pruned"]
+    config = work.plan.prune
+    model, history = _pruned(work, dense, config, "pruned", out)
+    _finish(work, out, model, history)
+    write_json(out / "sparsity.json", sparsity(model, prunable(model, config.skip)))
+
+
+def _pruned(work: _Training, dense: Path, config: PruneConfig, phase: str, out: Path) -> tuple[Any, History]:
+    """Return a pruned copy of the network that a stage left, and how it was trained."""
+    seed = work.plan.seed + SEED_OF[phase]
     make_deterministic(seed)
-    model, history = prune(
+    return prune(
         work.network(dense),
         work.examples("train"),
         work.examples("validation"),
@@ -207,11 +262,9 @@ def _prune(work: _Training, dense: Path, out: Path) -> None:
         _phase(work.plan, config.epochs, config.learning_rate, first_best_epoch=round(0.7 * config.epochs)),
         seed=seed,
         state=out / "training",
-        progress=_progress(work.run, "pruned"),
+        progress=_progress(work.run, phase),
         note=work.run.console.note,
     )
-    _finish(work, out, model, history)
-    write_json(out / "sparsity.json", sparsity(model, prunable(model, config.skip)))
 
 
 def _quantize(work: _Training, pruned: Path, out: Path, config: QuantizeConfig) -> None:

@@ -81,7 +81,7 @@ def test_a_bypass_needs_modules_in_pairs(bypass: str) -> None:
     with pytest.raises(ConfigError, match=rf"freq is 3 with {bypass} bypass; expected an even number.*--freq 2"):
         replace(OPTIONS, bypass=bypass, freq=3)
     assert replace(OPTIONS, bypass=bypass, freq=3, incr_e=0).metaparameters == {"freq": 3, "incr_e": 0}
-    assert replace(OPTIONS, freq=3).bypass == "none"
+    assert replace(OPTIONS, freq=3).freq == 3
 
 
 def test_epochs_fall_and_batches_grow_with_the_number_of_pictures() -> None:
@@ -124,3 +124,26 @@ def test_a_rate_is_refused_where_nothing_is_fine_tuned() -> None:
     assert [(config.epochs, config.learning_rate) for config in made] == [(6, 0.01), (3, 0.01)]
     with pytest.raises(ConfigError, match=r"--learning-rate is 0.01, but nothing is fine-tuned; .*--quantize-epochs"):
         make_calibration_plan(options, ModelSpec(), PreprocessSpec(227, 227))
+
+
+def test_the_thorough_recipe_is_longer_and_bypassed_and_options_win_over_it() -> None:
+    quick, thorough = (make_plan(replace(OPTIONS, recipe=name), summary()) for name in ("quick", "thorough"))
+    assert thorough.train.epochs == 5 * quick.train.epochs
+    assert (quick.model.bypass, thorough.model.bypass) == ("none", "simple")
+    assert (quick.train.averaging, thorough.train.augment) == (0.0, "photo-strong")
+    chosen = make_plan(replace(OPTIONS, recipe="thorough", bypass="none", augment="photo", epochs=3), summary())
+    assert (chosen.model.bypass, chosen.train.augment, chosen.train.epochs) == ("none", "photo", 3)
+    assert make_plan(replace(OPTIONS, recipe="thorough"), summary(8)).train.augment == "glyph"
+
+
+def test_without_sparsity_no_epoch_prunes() -> None:
+    assert make_plan(OPTIONS, summary()).prune.epochs
+    assert make_plan(replace(OPTIONS, sparsity=0.0), summary()).prune.epochs == 0
+
+
+def test_dsd_takes_half_the_epochs_twice_and_ends_at_a_tenth_of_the_rate() -> None:
+    plan = make_plan(replace(OPTIONS, dsd=True, epochs=20), summary())
+    assert plan.dsd is not None
+    assert (plan.dsd.sparse_epochs, plan.dsd.dense_epochs) == (10, 10)
+    assert plan.dsd.dense_rate == pytest.approx(plan.train.learning_rate / 10)
+    assert make_plan(OPTIONS, summary()).dsd is None
