@@ -18,10 +18,11 @@ from sqz_tf.data.dataset import Summary, summarise
 from sqz_tf.data.rows import Progress
 from sqz_tf.data.sources import reading_of
 from sqz_tf.images.find import ImageSet, scan
+from sqz_tf.network.exported_weights import ExportedWeights
 from sqz_tf.network.pretrained import Pretrained, load
 from sqz_tf.pipeline.head import Kept, Replaced, head_of
 from sqz_tf.pipeline.plan import Options, Plan, make_calibration_plan, make_fine_tune_plan, make_plan
-from sqz_tf.pipeline.teaching import TeachingExport, open_teacher
+from sqz_tf.pipeline.teaching import open_teacher
 
 if TYPE_CHECKING:
     from sqz_tf.artifact.workspace import Workspace
@@ -39,7 +40,7 @@ class Training:
     plan: Plan
     summary: Summary
     pretrained: Pretrained | None = None
-    teacher: TeachingExport | None = None
+    teacher: ExportedWeights | None = None
 
     @property
     def pictures(self) -> int:
@@ -179,12 +180,7 @@ def _taught(job: Training, options: Options) -> Training:
     """Return the job with its teacher, if one is asked for."""
     if options.teacher is None:
         return job
-    teacher = open_teacher(options.teacher, job.summary.classes)
-    if teacher.model.channels != job.plan.model.channels:
-        raise ConfigError(
-            f"--teacher {options.teacher} sees {teacher.model.channels} channels",
-            expected=f"{job.plan.model.channels}, as the network that learns",
-        )
+    teacher = open_teacher(options.teacher, job.summary.classes, job.plan.model.channels)
     train = replace(job.plan.train, teacher=teacher.sha256)
     return replace(job, plan=replace(job.plan, train=train), teacher=teacher)
 

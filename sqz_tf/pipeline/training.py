@@ -13,13 +13,14 @@ from sqz_tf.artifact.workspace import Stage
 from sqz_tf.base.pixels import Pixels
 from sqz_tf.base.spec import DsdConfig, PreprocessSpec, PruneConfig
 from sqz_tf.data.dataset import Dataset, Summary, load, open_cached
+from sqz_tf.network.exported_weights import ExportedWeights
 from sqz_tf.network.pretrained import Pretrained
 from sqz_tf.pipeline.doubts import doubts
 from sqz_tf.pipeline.files import read_json, read_weights, write_json, write_weights
 from sqz_tf.pipeline.plan import Plan
 from sqz_tf.pipeline.quantizing import BEFORE, aware, before_tuning, read_quantized, rivals
 from sqz_tf.pipeline.run import Made, Material, Run
-from sqz_tf.pipeline.teaching import TeachingExport
+from sqz_tf.pipeline.teaching import teacher_of
 from sqz_tf.quantize.aware import activation_ranges, without_fake_quantization
 from sqz_tf.quantize.calibrate import Calibration, calibrate
 from sqz_tf.quantize.equalise import unit_scale
@@ -46,7 +47,7 @@ class _Training:
     run: Run
     material: Material
     pretrained: Pretrained | None
-    teaching: TeachingExport | None = None
+    teaching: ExportedWeights | None = None
 
     @property
     def plan(self) -> Plan:
@@ -67,7 +68,7 @@ class _Training:
         return model
 
 
-def make(run: Run, summary: Summary, pretrained: Pretrained | None, teaching: TeachingExport | None = None) -> Made:
+def make(run: Run, summary: Summary, pretrained: Pretrained | None, teaching: ExportedWeights | None = None) -> Made:
     """Run or resume every stage up to the quantized network."""
     plan = run.plan
     data = run.first_stage("data", [summary.sha256, plan.preprocess], lambda out: _load(run, summary, out))
@@ -327,7 +328,7 @@ def _fit(
         state=out / part,
         progress=_progress(work.run, phase if part == "training" else part),
         note=work.run.console.note,
-        teacher=teaching.teacher(work.plan.train.teacher_share) if teaching else None,
+        teacher=teacher_of(teaching, work.plan.train.teacher_share) if teaching else None,
     )
 
 
