@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.regex.Pattern;
 import org.sqztf.core.Catalog;
 import org.sqztf.core.Classifier;
+import org.sqztf.core.Errors;
 import org.sqztf.core.ModelStore;
 import org.sqztf.core.ScreenState.Message;
 import org.sqztf.core.SqzModel;
@@ -43,7 +44,7 @@ final class Models {
         final Message why;
 
         RefusedException(Message why, Throwable cause) {
-            this(why, Texts.of(cause));
+            this(why, Errors.said(cause));
         }
 
         RefusedException(Message why, String what) {

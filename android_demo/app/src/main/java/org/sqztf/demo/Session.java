@@ -19,6 +19,7 @@ import org.sqztf.core.BenchJob;
 import org.sqztf.core.BenchState;
 import org.sqztf.core.Classifier;
 import org.sqztf.core.Engine;
+import org.sqztf.core.Errors;
 import org.sqztf.core.FrameGate;
 import org.sqztf.core.Kernels;
 import org.sqztf.core.ModelStore;
@@ -268,7 +269,7 @@ final class Session implements Screen.Effects {
                 try {
                     modelsChanged(models.add(context.getContentResolver(), uri, engines));
                 } catch (Models.RefusedException error) {
-                    modelRefused(error.why, Texts.of(error));
+                    modelRefused(error.why, Errors.said(error));
                 }
             }
         });
@@ -288,7 +289,7 @@ final class Session implements Screen.Effects {
                     models.own.remove(own);
                     modelsChanged(null);
                 } catch (IOException error) {
-                    modelRefused(Message.MODEL_UNREADABLE, Texts.of(error));
+                    modelRefused(Message.MODEL_UNREADABLE, Errors.said(error));
                 }
             }
         });
@@ -340,7 +341,7 @@ final class Session implements Screen.Effects {
         onMain(new Runnable() {
             @Override
             public void run() {
-                screen.engineFailed(ticket, Texts.of(error));
+                screen.engineFailed(ticket, Errors.said(error));
             }
         });
     }
@@ -355,13 +356,13 @@ final class Session implements Screen.Effects {
             classifier = new Classifier(found.model, engines.open(file, found.model, threads, fast));
         } catch (SqzModel.ModelException error) {
             why = Message.of(error.fault);
-            what = Texts.of(error);
+            what = Errors.said(error);
         } catch (IOException error) {
             why = Message.MODEL_DAMAGED;
-            what = Texts.of(error);
+            what = Errors.said(error);
         } catch (RuntimeException | LinkageError | OutOfMemoryError error) {
             why = Message.ENGINE_FAILED;
-            what = Texts.of(error);
+            what = Errors.said(error);
         }
         final Message fault = why;
         final String detail = what;
@@ -400,11 +401,11 @@ final class Session implements Screen.Effects {
         } catch (Stills.PhotoException error) {
             photoFailed(ticket, error.why, error.getMessage());
         } catch (OutOfMemoryError error) {
-            photoFailed(ticket, Message.PHOTO_TOO_LARGE, Texts.of(error));
+            photoFailed(ticket, Message.PHOTO_TOO_LARGE, Errors.said(error));
         } catch (Engine.Failure error) {
             failed(ticket, error);
         } catch (RuntimeException error) { // the photo's fault, not the model's
-            photoFailed(ticket, Message.PHOTO_UNREADABLE, Texts.of(error));
+            photoFailed(ticket, Message.PHOTO_UNREADABLE, Errors.said(error));
         }
     }
 

@@ -93,12 +93,6 @@ final class Texts {
         }
     }
 
-    /** Return what an error says, or what it is where it says nothing. */
-    static String of(Throwable error) {
-        String said = error.getMessage();
-        return said == null || said.isEmpty() ? error.getClass().getSimpleName() : said;
-    }
-
     /** Return what a list says of one of the user's own models: size, accuracy, kernels. */
     static String of(Context context, ModelStore.Own model) {
         Resources resources = context.getResources();
