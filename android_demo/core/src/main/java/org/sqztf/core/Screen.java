@@ -50,13 +50,11 @@ public final class Screen {
 
     /** How long what is said of a file that is no model stays over live answers, in nanoseconds. */
     public static final long REFUSED_SHOWN = 10_000_000_000L;
-    /** Runs that latency is told of. */
-    public static final int LATENCY_RUNS = 100;
 
     private final Effects effects;
     private List<String> models;
     private final int maxThreads;
-    private final Latency latency = new Latency(LATENCY_RUNS);
+    private final ShownLatency latency = new ShownLatency();
 
     private Source source = Source.LIVE;
     private Camera camera = Camera.OFF;
@@ -424,7 +422,7 @@ public final class Screen {
         if (ticket == pictureTicket && modelReady && source != Source.FROZEN) {
             last = result;
             answers = source == Source.LIVE ? smoother.add(result.answers, result.doneNanos) : result.answers;
-            latency.add(result.preprocessNanos, result.inferenceNanos);
+            latency.add(result, source == Source.LIVE);
             pictured = source == Source.PHOTO;
             if (message == Message.PHOTO_READING || refusedLongAgo(result.doneNanos)) {
                 say(null, "");
@@ -550,7 +548,7 @@ public final class Screen {
     /** Return what is shown now. */
     public ScreenState state() {
         return new ScreenState(source, camera, models, model, modelReady, threads, maxThreads, runsFast, pictured,
-                Answers.shown(answers), latency.all(), last == null ? null : last.seen, message, detail);
+                Answers.shown(answers), latency.shown(), last == null ? null : last.seen, message, detail);
     }
 
     private void show() {

@@ -581,6 +581,18 @@ public class ScreenTest {
     }
 
     @Test
+    public void liveNumbersStayForHalfASecond() {
+        runLive();
+        screen.result(screen.frameTicket(), result(ANSWERS, 1)); // cold
+        for (int i = 1; i <= 30; i++) {
+            screen.result(screen.frameTicket(), result(ANSWERS, 1 + i * ShownLatency.STAYS / 31));
+            assertEquals(0, shown.latency[Latency.TOTAL].runs);
+        }
+        screen.result(screen.frameTicket(), result(ANSWERS, 1 + ShownLatency.STAYS));
+        assertEquals(31, shown.latency[Latency.TOTAL].runs);
+    }
+
+    @Test
     public void latencyIsOfTheSourceThatIsShown() {
         runLive();
         screen.result(screen.frameTicket(), RESULT);
