@@ -184,7 +184,7 @@ public final class MainActivity extends Activity
         super.onStart();
         started = true;
         session.attach(this);
-        session.askAgain(); // before the device was turned
+        session.desk.askAgain(); // before the device was turned
         Handler main = new Handler(Looper.getMainLooper());
         manager().registerAvailabilityCallback(cameras, main);
         displayManager().registerDisplayListener(displays, main);
@@ -269,7 +269,7 @@ public final class MainActivity extends Activity
         if (request == CHOOSE_PHOTO && result == RESULT_OK && data != null && data.getData() != null) {
             session.screen.photo(data.getData().toString());
         } else if (request == CHOOSE_MODEL && result == RESULT_OK && data != null && data.getData() != null) {
-            session.openModel(data.getData());
+            session.desk.open(data.getData());
         }
     }
 
@@ -281,7 +281,7 @@ public final class MainActivity extends Activity
         boolean measured = bench.isOpen();
         clear();
         if (given.model) {
-            session.offerModel(given.uri);
+            session.desk.offer(given.uri);
         } else {
             session.screen.photo(given.uri.toString());
         }
@@ -294,7 +294,7 @@ public final class MainActivity extends Activity
     private void clear() {
         sheet.close();
         own.close();
-        session.answerOffer(false);
+        session.desk.answerOffer(false);
         bench.dismiss();
         session.bench.close();
     }

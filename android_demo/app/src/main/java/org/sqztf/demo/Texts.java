@@ -134,6 +134,12 @@ final class Texts {
                 return R.string.message_photo_reading;
             case MODEL_READING:
                 return R.string.message_model_reading;
+            case PHOTO_WAITING:
+                return R.string.message_photo_waiting;
+            case MODEL_WAITING:
+                return R.string.message_model_waiting;
+            case NOT_ANSWERED:
+                return R.string.message_not_answered;
             case FAST_ONLY:
                 return R.string.message_fast_only;
             case EXACT_ONLY:
@@ -176,6 +182,8 @@ final class Texts {
             case RETRY_CAMERA:
             case RETRY_MODEL:
                 return R.string.action_retry;
+            case GIVE_UP:
+                return R.string.action_give_up;
             default:
                 return 0;
         }

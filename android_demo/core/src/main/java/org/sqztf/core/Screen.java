@@ -38,10 +38,13 @@ public final class Screen {
         /** Decode and classify a photo; answered by {@link Screen#result} or {@link Screen#photoFailed}. */
         void classifyPhoto(int ticket, String uri);
 
+        /** Wait no longer for a model from another app. */
+        void giveUpModel();
+
         /** Keep the frame that was classified last on the screen. */
         void keepFrame();
 
-        /** Show no frame or photo of before any more. */
+        /** Show no frame or photo of before any more, and wait for none that is being read. */
         void dropPicture();
 
         /** Show this. */
@@ -218,9 +221,21 @@ public final class Screen {
                 camera = Camera.OFF;
                 wake();
                 break;
+            case GIVE_UP:
+                giveUp();
+                break;
             default:
         }
         show();
+    }
+
+    private void giveUp() {
+        if (message == Message.PHOTO_WAITING) {
+            live();
+        } else {
+            effects.giveUpModel();
+        }
+        say(null, "");
     }
 
     /** The camera delivers frames. */
@@ -297,7 +312,7 @@ public final class Screen {
     public void modelsChanged(List<String> names, int chosen) {
         String before = models.isEmpty() ? "" : models.get(model);
         models = new ArrayList<>(names);
-        if (message == Message.MODEL_READING) {
+        if (modelIsOnItsWay()) {
             say(null, "");
         }
         model = Math.max(0, Math.min(chosen, models.size() - 1));
@@ -316,6 +331,18 @@ public final class Screen {
     public void modelReading() {
         say(Message.MODEL_READING, "");
         show();
+    }
+
+    /** The app that has the model has not answered for some time. */
+    public void modelSlow(String app) {
+        if (message == Message.MODEL_READING) {
+            say(Message.MODEL_WAITING, app);
+            show();
+        }
+    }
+
+    private boolean modelIsOnItsWay() {
+        return message == Message.MODEL_READING || message == Message.MODEL_WAITING;
     }
 
     /** A file was opened that is no model to keep; the model of before stays. */
@@ -355,7 +382,7 @@ public final class Screen {
         forgetAnswers();
         latency.clear();
         runsFast = fast;
-        if (message != Message.MODEL_READING) { // another model is on its way
+        if (!modelIsOnItsWay()) {
             say(null, "");
         }
         modelTicket++;
@@ -424,7 +451,7 @@ public final class Screen {
             answers = source == Source.LIVE ? smoother.add(result.answers, result.doneNanos) : result.answers;
             latency.add(result, source == Source.LIVE);
             pictured = source == Source.PHOTO;
-            if (message == Message.PHOTO_READING || refusedLongAgo(result.doneNanos)) {
+            if (photoIsOnItsWay() || refusedLongAgo(result.doneNanos)) {
                 say(null, "");
             }
             show();
@@ -510,6 +537,18 @@ public final class Screen {
         smoother.clear();
     }
 
+    /** The app that has the photo has not answered for some time. */
+    public void photoSlow(String app) {
+        if (message == Message.PHOTO_READING) {
+            say(Message.PHOTO_WAITING, app);
+            show();
+        }
+    }
+
+    private boolean photoIsOnItsWay() {
+        return message == Message.PHOTO_READING || message == Message.PHOTO_WAITING;
+    }
+
     /** The photo was decoded at a fraction of its size. */
     public void photoReduced(int ticket, String size) {
         if (ticket == pictureTicket && source == Source.PHOTO) {
@@ -533,7 +572,7 @@ public final class Screen {
         source = Source.LIVE;
         photo = "";
         forget();
-        if (modelReady && message != Message.MODEL_READING) {
+        if (modelReady && !modelIsOnItsWay()) {
             say(null, "");
         }
         wake();
