@@ -41,6 +41,14 @@ public final class MainActivity extends Activity
     private BenchPage bench;
     private OwnModels own;
     private boolean started;
+    private final Handler main = new Handler(Looper.getMainLooper());
+    private final Runnable begin = new Runnable() {
+        @Override
+        public void run() {
+            session.screen.start(Cameras.any(MainActivity.this), permitted(),
+                    shouldShowRequestPermissionRationale(Manifest.permission.CAMERA));
+        }
+    };
     private final CameraManager.AvailabilityCallback cameras = new CameraManager.AvailabilityCallback() {
         @Override
         public void onCameraAvailable(String id) {
@@ -185,7 +193,6 @@ public final class MainActivity extends Activity
         started = true;
         session.attach(this);
         session.desk.askAgain(); // before the device was turned
-        Handler main = new Handler(Looper.getMainLooper());
         manager().registerAvailabilityCallback(cameras, main);
         displayManager().registerDisplayListener(displays, main);
         if (!bench.isOpen()) { // which has the processor for itself
@@ -193,15 +200,17 @@ public final class MainActivity extends Activity
         }
     }
 
+    /** Begin when what comes with the start is there: a photo that was chosen or shared needs no camera. */
     private void begin() {
-        session.screen.start(Cameras.any(this), permitted(),
-                shouldShowRequestPermissionRationale(Manifest.permission.CAMERA));
+        main.removeCallbacks(begin);
+        main.post(begin);
     }
 
     @Override
     protected void onStop() {
         manager().unregisterAvailabilityCallback(cameras);
         displayManager().unregisterDisplayListener(displays);
+        main.removeCallbacks(begin);
         started = false;
         if (!isChangingConfigurations()) {
             session.bench.stop(); // nobody sees it

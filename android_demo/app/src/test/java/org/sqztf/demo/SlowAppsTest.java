@@ -95,7 +95,7 @@ public class SlowAppsTest {
     }
 
     private void frame() throws Exception {
-        CameraFeed.deliver(new FakeFrame(640, 480, 50), 6, activity);
+        Phone.deliver(activity, new FakeFrame(640, 480, 50));
         settleWithoutReading();
     }
 

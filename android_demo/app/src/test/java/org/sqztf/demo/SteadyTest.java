@@ -56,7 +56,7 @@ public class SteadyTest {
     }
 
     private static void frame(MainActivity activity) throws Exception {
-        CameraFeed.deliver(new FakeFrame(640, 480, 50), 6, activity);
+        Phone.deliver(activity, new FakeFrame(640, 480, 50));
         Phone.settle(activity);
         later();
     }
