@@ -43,7 +43,7 @@ final class OwnModels {
 
     /** Show the list. */
     void show() {
-        final List<ModelStore.Own> models = session.ownModels();
+        final List<ModelStore.Own> models = session.desk.own();
         AlertDialog.Builder dialog = titled(activity.getString(R.string.own_models))
                 .setPositiveButton(R.string.open_file, new DialogInterface.OnClickListener() {
                     @Override
@@ -82,7 +82,7 @@ final class OwnModels {
                 .setPositiveButton(R.string.use, new DialogInterface.OnClickListener() {
                     @Override
                     public void onClick(DialogInterface from, int button) {
-                        session.useModel(model);
+                        session.desk.use(model);
                     }
                 }));
     }
@@ -92,7 +92,7 @@ final class OwnModels {
                 .setPositiveButton(R.string.remove, new DialogInterface.OnClickListener() {
                     @Override
                     public void onClick(DialogInterface from, int button) {
-                        session.removeModel(model);
+                        session.desk.remove(model);
                     }
                 }));
     }
@@ -104,19 +104,19 @@ final class OwnModels {
                 .setNegativeButton(android.R.string.cancel, new DialogInterface.OnClickListener() {
                     @Override
                     public void onClick(DialogInterface from, int button) {
-                        session.answerOffer(false);
+                        session.desk.answerOffer(false);
                     }
                 })
                 .setPositiveButton(R.string.add, new DialogInterface.OnClickListener() {
                     @Override
                     public void onClick(DialogInterface from, int button) {
-                        session.answerOffer(true);
+                        session.desk.answerOffer(true);
                     }
                 })
                 .setOnCancelListener(new DialogInterface.OnCancelListener() {
                     @Override
                     public void onCancel(DialogInterface cancelled) {
-                        session.answerOffer(false);
+                        session.desk.answerOffer(false);
                     }
                 });
         show(question);
