@@ -31,8 +31,13 @@ COLUMNS = (
 def size(count: int) -> str:
     """Return bytes in both units that are in use: `240 MB (229 MiB)`, `57.3 kB (55.9 KiB)`."""
     if count >= 1_000_000:
-        return f"{count / 1e6:.3g} MB ({count / 2**20:.3g} MiB)"
-    return f"{count / 1e3:.3g} kB ({count / 1024:.3g} KiB)"
+        return f"{_three(count / 1e6)} MB ({_three(count / 2**20)} MiB)"
+    return f"{_three(count / 1e3)} kB ({_three(count / 1024)} KiB)"
+
+
+def _three(value: float) -> str:
+    """Return a number with three digits, or more before the point."""
+    return f"{value:.0f}" if value >= 99.95 else f"{value:.3g}"
 
 
 def times(value: float | None) -> str:
