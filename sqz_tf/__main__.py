@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": "measure a model on labelled pictures",
     "check": "judge an output folder again",
     "bench": "time an output folder's models",
+    "compare": "measure SqueezeNet against AlexNet and its compressions",
     "pack": "compress a model without loss",
     "unpack": "restore the model of a pack",
     "compile": "compile a model to C for a microcontroller",

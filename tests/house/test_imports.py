@@ -17,6 +17,7 @@ TENSORFLOW = (
     "quantize",
     "compress",
     "pipeline",
+    "comparison",
 )  # the packages that may import Keras, from `train.keras` alone
 KERAS = "sqz_tf/train/keras.py"
 DOWNLOADS = {"sqz_tf/data/sources.py": "tf_keras.datasets.cifar10"}  # asked for by name; nothing else of it is used
