@@ -28,6 +28,7 @@ from sqz_tf.base.spec import LEAST_WIDTH, MOST_WIDTH, ModelSpec, PreprocessSpec
 from sqz_tf.base.text import some
 from sqz_tf.network.architecture import CONV1, layer_shapes
 from sqz_tf.network.exported_weights import is_export, read_exported
+from sqz_tf.network.stated import assumed, with_stated
 from sqz_tf.network.weight_files import IMAGENET, SHA256, WeightsError, find
 
 _MOST_NAMES = 1 << 20  # bytes of all names
@@ -90,11 +91,12 @@ def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = Non
     _refuse_normalisation(path, weights)
     with _naming(path):
         layout = recognise(weights, _layouts())
+    facts = with_stated(path, layout.facts)
+    layout = replace(layout, facts=facts)
     model = _model(path, weights, layout, spec)
     with _naming(path):
         layers = map_layers(weights, layer_shapes(model), layout)
     _check_padding(path, layers)
-    facts = layout.facts
     return Pretrained(
         layers=_to_rgb({name: (layer.kernel, layer.bias) for name, layer in layers.items()}, facts["preprocess"]),
         preprocess=_preprocess(facts, model.input_size),
@@ -104,7 +106,7 @@ def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = Non
         layout=layout.name,
         sha256=weights.sha256,
         labels=_labels(path, weights, model.classes),
-        notes=_notes(facts, model),
+        notes=(*weights.notes, *assumed(path, facts), *_notes(facts, model)),
     )
 
 
