@@ -28,7 +28,7 @@ from sqz_tf.data.sources import NAMES
 if TYPE_CHECKING:
     from sqz_tf.artifact.workspace import Workspace
     from sqz_tf.comparison.job import Request
-    from sqz_tf.pipeline.job import Job
+    from sqz_tf.pipeline.job import Training
 
 EXAMPLES = """\
 examples:
@@ -69,7 +69,7 @@ def _add_pictures(group: Any) -> None:
     group.add_argument(
         "--data",
         metavar="SOURCE",
-        help=f"{', '.join(NAMES)}, or a folder or .zip as for an export (default: digits, or the export's)",
+        help=f"{', '.join(NAMES)}, or a folder or .zip as for an export (default: digits, or where the export's were)",
     )
     reading_options(group)
     group.add_argument("--input-size", type=int, metavar="PX", help="side of both networks' input (default: by data)")
@@ -120,7 +120,7 @@ def _work(arguments: argparse.Namespace, line: tuple[str, ...], console: Console
 
 
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:
-    given = {"data": None, "input_size": None, "width": None, "test_fraction": 0.0, "splits": "", "zip_encoding": ""}
+    given = {"input_size": None, "width": None, "test_fraction": 0.0, "splits": "", "zip_encoding": ""}
     useless = [f"--{name.replace('_', '-')}" for name, none in given.items() if getattr(arguments, name) != none]
     if arguments.export and useless:
         raise ConfigError(
@@ -132,13 +132,15 @@ def _request(arguments: argparse.Namespace, line: tuple[str, ...], console: Cons
     from sqz_tf.comparison.job import Request
 
     squeezenet = absolute(arguments.export) if arguments.export else _job(arguments, console)
-    return Request(squeezenet, arguments.epochs, arguments.seed, arguments.threads, line)
+    data = arguments.data if arguments.export else None
+    return Request(squeezenet, data, arguments.epochs, arguments.seed, arguments.threads, line)
 
 
-def _job(arguments: argparse.Namespace, console: Console) -> Job:
+def _job(arguments: argparse.Namespace, console: Console) -> Training:
     """Decide how SqueezeNet is exported, as the export command would."""
-    from sqz_tf.pipeline.job import from_scratch
-    from sqz_tf.pipeline.plan import Options
+    from sqz_tf.data.dataset import summarise
+    from sqz_tf.pipeline.job import Training
+    from sqz_tf.pipeline.plan import Options, make_plan
     from sqz_tf.pipeline.preflight import require_possible
 
     data = DataConfig(
@@ -150,7 +152,8 @@ def _job(arguments: argparse.Namespace, console: Console) -> Job:
     names = ("width", "input_size", "epochs", "seed", "threads")
     options = Options(data=data, pack=PackConfig(), **{name: getattr(arguments, name) for name in names})
     console.note(f"reading {data.source}")
-    job = from_scratch(options, console.step)
+    summary = summarise(options.data, console.step)
+    job = Training(make_plan(options, summary), summary)
     require_possible(job.plan, *job.learnt, job.held)
     for note in job.notes:
         console.note(f"note: {note}")

@@ -5,17 +5,38 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from sqz_tf.artifact.disk import NEED_BYTES
+from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.spec import ModelSpec
 from sqz_tf.comparison.paper import CONV_BITS, DENSITY, FC_BITS, TABLE_2
 from sqz_tf.network import alexnet, architecture
 from sqz_tf.network.alexnet import AlexNetSpec
 
 FLOAT = 4  # bytes
+MOST_PARAMETERS = 500_000_000  # of AlexNet, eight times the original
+CHECKPOINTS = 24  # bytes a parameter: weights and two moments, old and new
 
 
 def alexnet_of(model: ModelSpec) -> AlexNetSpec:
     """Return the AlexNet for a SqueezeNet: of the same input, classes and width."""
     return AlexNetSpec(model.input_size, model.channels, model.classes, model.width)
+
+
+def require_possible(spec: AlexNetSpec) -> None:
+    """Refuse an AlexNet that hardly a machine could train.
+
+    Raises:
+      ConfigError: it is too large.
+    """
+    if (count := alexnet.parameters(spec)) > MOST_PARAMETERS:
+        raise ConfigError(
+            f"AlexNet would have {count:,} parameters", expected=f"at most {MOST_PARAMETERS:,}", fix="lower --width"
+        )
+
+
+def needed_bytes(spec: AlexNetSpec) -> int:
+    """Return the disk space that training an AlexNet may take at once."""
+    return NEED_BYTES + CHECKPOINTS * alexnet.parameters(spec)
 
 
 def foresee(spec: AlexNetSpec, model: ModelSpec) -> dict[str, Any]:

@@ -21,19 +21,20 @@ from sqz_tf.base.console import Console
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.spec import to_dict
 from sqz_tf.comparison import alexnets, squeezenets
+from sqz_tf.comparison.forecast import alexnet_of, needed_bytes, require_possible
 from sqz_tf.comparison.page import render
 from sqz_tf.comparison.paper import DENSITY
 from sqz_tf.comparison.rows import Found, found_in, rows_of
 from sqz_tf.comparison.table import to_csv, to_json
-from sqz_tf.comparison.work import Settings, Work, kept_in, settings_of
+from sqz_tf.comparison.work import Work, kept_in, settings_of
 from sqz_tf.network.alexnet import described
 from sqz_tf.parity.artifacts import Artifacts, read_artifacts
 from sqz_tf.parity.folder import pictures_of
-from sqz_tf.pipeline.job import Job, execute
+from sqz_tf.pipeline.job import Training, execute
 from sqz_tf.pipeline.run import staged
 from sqz_tf.train.keras import use_threads
 
-EXPORT = "export"  # folder in the stage that holds one
+EXPORT, CACHE = "export", "cache"  # folders in the stages that hold them
 FORMAT = 1
 
 
@@ -43,11 +44,13 @@ class Request:
 
     Attributes:
       squeezenet: the job that exports it, or the folder of an export that is there.
+      data: where that export's pictures are now; None if they are where they were.
       epochs: of AlexNet's dense training; None takes the export's.
       command: the command line, for the record.
     """
 
-    squeezenet: Job | Path
+    squeezenet: Training | Path
+    data: str | None
     epochs: int | None
     seed: int
     threads: int
@@ -57,28 +60,24 @@ class Request:
 def compare(request: Request, workspace: Workspace, console: Console) -> tuple[dict[str, Any], Path]:
     """Run or resume every stage and publish the table; return its values and the folder."""
     use_threads(request.threads)
-    notes: list[str] = []
+    if isinstance(request.squeezenet, Training):
+        require_possible(alexnet_of(request.squeezenet.plan.model))
     exported = _exported(request, workspace, console)
     artifacts = read_artifacts(exported.folder / EXPORT)
     settings = settings_of(artifacts, request.epochs, request.seed)
-    pictures = staged(
-        workspace, console, "pictures", [versions()], lambda out: _load(artifacts, out, console), needs=[exported]
-    )
-    work = Work(settings, artifacts, pictures.folder / "cache", console)
-    run = _Stages(workspace, console, [request.threads, to_dict(settings)])
+    workspace.require_space(needed_bytes(settings.alexnet))
+    run = _Stages(workspace, console, [request.threads, versions()])
+    pictures = run("pictures", None, lambda out: _load(request, artifacts, out, console), [exported])
+    work = Work(settings, artifacts, pictures.folder / CACHE, console)
     found = {**_alexnets(run, work, pictures), **_squeezenets(run, work, pictures)}
-    if not artifacts.export.report["gate"]["passed"]:
-        notes.append(
-            "the export of SqueezeNet failed its gate: " + "; ".join(artifacts.export.report["gate"]["failures"])
-        )
-    values = _values(request, work, found, notes)
+    values = _values(request, work, found)
     workspace.assemble(lambda out: _write(out, values, work, request.command))
     return values, workspace.publish()
 
 
 @dataclass(frozen=True)
 class _Stages:
-    """Runs stages whose keys all cover the same settings."""
+    """Runs stages whose keys all cover threads and versions."""
 
     workspace: Workspace
     console: Console
@@ -96,9 +95,7 @@ def _exported(request: Request, workspace: Workspace, console: Console) -> Stage
         _require_answers(given)
         key: list[Any] = [sha256_of(given / MANIFEST)]
         return staged(workspace, console, "squeezenet", key, lambda out: _copy(given, out))
-    key = [given.plan.to_dict(), versions()]
-    if hasattr(given, "summary"):
-        key.append(given.summary.sha256)
+    key = [given.plan.to_dict(), given.summary.sha256, versions()]
     return staged(
         workspace, console, "squeezenet", key, lambda out: _make(given, out, request, console), resumable=True
     )
@@ -114,7 +111,7 @@ def _copy(given: Path, out: Path) -> None:
     shutil.copytree(given, out / EXPORT)
 
 
-def _make(job: Job, out: Path, request: Request, console: Console) -> None:
+def _make(job: Training, out: Path, request: Request, console: Console) -> None:
     """Export into a stage; an export that fails its gate is compared all the same."""
     made = out / EXPORT
     if not made.exists():
@@ -125,12 +122,19 @@ def _make(job: Job, out: Path, request: Request, console: Console) -> None:
             os.rename(folder, made)
 
 
-def _load(artifacts: Artifacts, out: Path, console: Console) -> None:
-    pictures_of(artifacts, None, out / "cache", console)
+def _load(request: Request, artifacts: Artifacts, out: Path, console: Console) -> None:
+    """Load the export's pictures: others would be split otherwise, and judged with what SqueezeNet was trained on."""
+    found, _ = pictures_of(artifacts, request.data, out / CACHE, console)
+    if found.sha256 != artifacts.manifest.get("data_sha256"):
+        raise ConfigError(
+            f"the pictures of {found.config.source} are not those that SqueezeNet was trained on",
+            expected="the same pictures, classes and splits",
+            fix="export again, or give the export's pictures with --data",
+        )
 
 
 def _alexnets(run: _Stages, work: Work, pictures: Stage) -> dict[str, Found]:
-    dense = run("alexnet", None, lambda out: alexnets.train(work, out), [pictures])
+    dense = run("alexnet", to_dict(work.settings), lambda out: alexnets.train(work, out), [pictures])
     svd = run("svd", alexnets.ENERGIES, lambda out: alexnets.svd(work, dense.folder, out), [dense])
     pruned = run("pruned", DENSITY, lambda out: alexnets.pruned(work, dense.folder, out), [dense])
     deep = run("deep", alexnets.GAP_BITS, lambda out: alexnets.deep(work, pruned.folder, out), [pruned])
@@ -139,16 +143,16 @@ def _alexnets(run: _Stages, work: Work, pictures: Stage) -> dict[str, Found]:
 
 
 def _squeezenets(run: _Stages, work: Work, pictures: Stage) -> dict[str, Found]:
-    stages = {
-        "squeezenet_deep_8": run(
-            "eight_bits", 8, lambda out: squeezenets.shared(work, 8, "eight_bits", out), [pictures]
-        ),
-        "squeezenet_deep_6": run("six_bits", 6, lambda out: squeezenets.shared(work, 6, "six_bits", out), [pictures]),
-        "squeezenet_int8": run("integer", None, lambda out: squeezenets.integer(work, out), [pictures]),
-        "squeezenet_packed": run("repacked", None, lambda out: squeezenets.packed(work, out), [pictures]),
+    builds = {
+        "squeezenet_deep_8": ("eight_bits", lambda out: squeezenets.shared(work, 8, "eight_bits", out)),
+        "squeezenet_deep_6": ("six_bits", lambda out: squeezenets.shared(work, 6, "six_bits", out)),
+        "squeezenet_int8": ("integer", lambda out: squeezenets.integer(work, out)),
+        "squeezenet_packed": ("repacked", lambda out: squeezenets.packed(work, out)),
     }
     if work.artifacts.export.config["prune"]["sparsity"]:
-        stages["squeezenet_pruned"] = run("sparse", None, lambda out: squeezenets.pruned(work, out), [pictures])
+        builds["squeezenet_pruned"] = ("sparse", lambda out: squeezenets.pruned(work, out))
+    settings = to_dict(work.settings)
+    stages = {key: run(name, settings, build, [pictures]) for key, (name, build) in builds.items()}
     return {"squeezenet": Found(*squeezenets.dense(work)), **{key: _found(each, work) for key, each in stages.items()}}
 
 
@@ -156,7 +160,7 @@ def _found(stage: Stage, work: Work) -> Found:
     return found_in(*kept_in(stage.folder), work.labels)
 
 
-def _values(request: Request, work: Work, found: dict[str, Found], notes: list[str]) -> dict[str, Any]:
+def _values(request: Request, work: Work, found: dict[str, Found]) -> dict[str, Any]:
     data = work.dataset
     return {
         "format": FORMAT,
@@ -170,18 +174,19 @@ def _values(request: Request, work: Work, found: dict[str, Found], notes: list[s
         "classes": list(data.classes),
         "licence": data.licence,
         "rows": rows_of(found),
-        "notes": [*notes, *data.notes],
+        "notes": [*_failures(work.artifacts), *data.notes],
     }
+
+
+def _failures(artifacts: Artifacts) -> list[str]:
+    gate = artifacts.export.report["gate"]
+    return [] if gate["passed"] else [f"the export of SqueezeNet failed its gate: {'; '.join(gate['failures'])}"]
 
 
 def _write(out: Path, values: dict[str, Any], work: Work, command: tuple[str, ...]) -> None:
     texts = {"compare.json": to_json(values), "compare.csv": to_csv(values), "compare.html": render(values)}
     for name, text in texts.items():
         (out / name).write_text(text, encoding="utf-8")
-    config = {"settings": _plain(work.settings), "export": work.artifacts.export.config}
+    config = {"settings": to_dict(work.settings), "export": work.artifacts.export.config}
     described_by = manifest(out, config=config, data_sha256=work.dataset.sha256, command=list(command))
     write_manifest(out, described_by)
-
-
-def _plain(settings: Settings) -> dict[str, Any]:
-    return to_dict(settings)

@@ -39,21 +39,28 @@ def size_plot(rows: list[dict[str, Any]]) -> str:
             if mine:
                 _points(axes, mine, network, colour)
         axes.set_xscale("log")
-        axes.set_xlabel("bytes")
+        axes.xaxis.set_major_formatter(_short)
+        axes.xaxis.set_minor_formatter("")
+        axes.set_xlabel("size")
         axes.set_ylabel("top-1, %")
-        axes.margins(x=0.08)
+        axes.margins(x=0.08, y=0.12)
         legend(axes)
     return drawing.svg("sizes", "Top-1 accuracy of each row against its bytes")
 
 
 def _points(axes: Any, mine: list[tuple[int, dict[str, Any]]], network: str, colour: str) -> None:
+    """Draw a network's rows; numbers stand above and below by turns, since neighbours are often of a size."""
+    mine = sorted(mine, key=lambda pair: pair[1]["bytes"])
     x = [row["bytes"] for _, row in mine]
-    y = [100 * row["accuracy"]["top1"] for _, row in mine]
+    tops = [100 * row["accuracy"]["top1"] for _, row in mine]
     ends = [[100 * bound for bound in row["accuracy"]["interval"]] for _, row in mine]
-    errors = [
-        [top - low for top, (low, _) in zip(y, ends, strict=True)],
-        [high - top for top, (_, high) in zip(y, ends, strict=True)],
-    ]
-    axes.errorbar(x, y, errors, fmt="o", color=colour, label=network, linewidth=1, alpha=0.85)
-    for (number, _), left, top in zip(mine, x, y, strict=True):
-        axes.annotate(str(number), (left, top), xytext=(5, 4), textcoords="offset points", fontsize=10.5, color=INK)
+    below = [top - low for top, (low, _) in zip(tops, ends, strict=True)]
+    above = [high - top for top, (_, high) in zip(tops, ends, strict=True)]
+    axes.errorbar(x, tops, [below, above], fmt="o", color=colour, label=network, linewidth=1, alpha=0.85)
+    for order, ((number, _), left, (low, high)) in enumerate(zip(mine, x, ends, strict=True)):
+        place, shift = (high, 4) if order % 2 else (low, -12)
+        axes.annotate(str(number), (left, place), xytext=(-3, shift), textcoords="offset points", color=INK)
+
+
+def _short(count: float, position: float = 0) -> str:
+    return f"{count / 1e6:g} MB" if count >= 1e6 else f"{count / 1e3:g} kB"

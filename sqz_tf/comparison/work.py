@@ -15,7 +15,7 @@ from sqz_tf.base.console import Console
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.pixels import Pixels
 from sqz_tf.base.spec import ModelSpec, PreprocessSpec, TrainConfig, from_dict
-from sqz_tf.comparison.forecast import alexnet_of
+from sqz_tf.comparison.forecast import alexnet_of, require_possible
 from sqz_tf.data.dataset import Dataset, open_cached, trains_nothing
 from sqz_tf.network.alexnet import AlexNetSpec
 from sqz_tf.parity.artifacts import Artifacts
@@ -52,7 +52,7 @@ def settings_of(artifacts: Artifacts, epochs: int | None, seed: int) -> Settings
       epochs: of AlexNet's dense training; None takes the export's.
 
     Raises:
-      ConfigError: the export was not trained on its pictures.
+      ConfigError: the export was not trained on its pictures, or its AlexNet would be too large.
     """
     config = artifacts.export.config
     if trains_nothing(config):
@@ -63,6 +63,7 @@ def settings_of(artifacts: Artifacts, epochs: int | None, seed: int) -> Settings
         )
     train = from_dict(TrainConfig, config["train"], "train")
     model = from_dict(ModelSpec, config["model"], "model")
+    require_possible(alexnet_of(model))
     epochs = train.epochs if epochs is None else epochs
     return Settings(
         alexnet=alexnet_of(model),

@@ -19,10 +19,23 @@ from sqz_tf.network.alexnet import (
     filters,
     units,
 )
-from sqz_tf.train.keras import keras, tf
+from sqz_tf.train.keras import keras, tf, tfmot
 from sqz_tf.train.squeezenet import StatelessDropout, normalise
 
 layers: Any = keras.layers
+
+
+class GroupedConv2D(layers.Conv2D, tfmot.sparsity.keras.PrunableLayer):  # type: ignore[misc]
+    """A convolution in groups, computed one by one: TensorFlow's own takes 14 times as long on a processor."""
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """Convolve each group of channels with its filters."""
+        parts = (tf.split(each, self.groups, axis=-1) for each in (inputs, kernel))
+        return tf.concat([super(GroupedConv2D, self).convolution_op(*pair) for pair in zip(*parts, strict=True)], -1)
+
+    def get_prunable_weights(self) -> list[Any]:
+        """Tell TF-MOT what may be pruned."""
+        return [self.kernel]
 
 
 class LocalResponse(layers.Layer):
@@ -33,7 +46,7 @@ class LocalResponse(layers.Layer):
         return tf.nn.local_response_normalization(inputs, depth_radius=2, bias=2.0, alpha=1e-4, beta=0.75)
 
 
-CUSTOM = {"LocalResponse": LocalResponse, "StatelessDropout": StatelessDropout}
+CUSTOM = {each.__name__: each for each in (GroupedConv2D, LocalResponse, StatelessDropout)}
 """What Keras must be told of to copy the network."""
 
 
@@ -60,7 +73,7 @@ def alexnet(spec: AlexNetSpec, preprocess: PreprocessSpec | None = None) -> Any:
 def _convolution(spec: AlexNetSpec, x: Any, name: str) -> Any:
     """Convolution and ReLU, then where the paper has them normalisation and overlapping pooling."""
     first = name == "conv1"
-    x = layers.Conv2D(
+    x = GroupedConv2D(
         filters(spec, name),
         CONV1_KERNEL[spec.stride] if first else 5 if name == "conv2" else 3,
         strides=spec.stride if first else 1,

@@ -59,8 +59,8 @@ def interrupt(command: list[str]) -> None:
 
 
 def test_what_an_export_fixes_is_not_asked_for_again(capsys: pytest.CaptureFixture[str]) -> None:
-    assert compare.main(["--export", "x", "--width", "1", "--data", "digits"]) == 1
-    assert "--data, --width would change what --export has fixed" in capsys.readouterr().err
+    assert compare.main(["--export", "x", "--width", "1", "--input-size", "64"]) == 1
+    assert "--input-size, --width would change what --export has fixed" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_export_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,11 @@ from sqz_tf.base.spec import ModelSpec
 from sqz_tf.comparison.forecast import alexnet_of, foresee
 from sqz_tf.comparison.page import render
 from sqz_tf.comparison.paper import DENSITY, TABLE_2
-from sqz_tf.comparison.rows import ORDER, Found, found_in, rows_of
+from sqz_tf.comparison.rows import NAMES, ORDER, Found, found_in, rows_of
 from sqz_tf.comparison.squeezenets import Right
 from sqz_tf.comparison.table import size, times, to_csv, to_json, to_text
 from sqz_tf.comparison.work import Kept
-from sqz_tf.network.alexnet import AlexNetSpec, described
+from sqz_tf.network.alexnet import AlexNetSpec, described, layer_shapes
 
 pytestmark = pytest.mark.training
 PICTURES = 200
@@ -59,6 +60,11 @@ def test_rows_stand_in_the_papers_order_with_their_ratios() -> None:
     assert by["squeezenet"]["paper"]["times"] == 50
     assert by["alexnet_pruned"]["values_times"] == pytest.approx(9.03, abs=0.01)
     assert by["squeezenet_packed"]["paper"] is None
+
+
+def test_every_row_has_a_name_and_a_place() -> None:
+    assert sorted(ORDER) == sorted(NAMES)
+    assert [key for key in ORDER if key in TABLE_2] == list(TABLE_2)
 
 
 def test_differences_are_paired_with_alexnet() -> None:
@@ -126,4 +132,9 @@ def test_a_forecast_of_the_originals_is_the_papers_arithmetic() -> None:
     assert found["bytes"]["alexnet"] == pytest.approx(240e6, rel=0.02)
     assert found["times"]["squeezenet"] == pytest.approx(TABLE_2["squeezenet"].times, rel=0.03)
     assert found["times"]["alexnet_deep"] == pytest.approx(TABLE_2["alexnet_deep"].times, rel=0.25)
-    assert set(DENSITY) == {"conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"}
+
+
+def test_the_published_densities_leave_the_published_number_of_weights() -> None:
+    shapes = layer_shapes(AlexNetSpec())
+    left = sum(math.prod(shape) * DENSITY[name] for name, shape in shapes.items())
+    assert left == pytest.approx(6.7e6, rel=0.03)  # of 61 million, as Han et al. 2015 say
