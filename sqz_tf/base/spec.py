@@ -194,8 +194,8 @@ class DataConfig:
 class TrainConfig:
     """Training from scratch or fine-tuning: Adam, warm-up, cosine decay.
 
-    `averaging`: decay, a step, of the moving average of the weights that is judged and kept (0: none). `mix`: alpha of
-    mix-up. `teacher`: sha256 of the network whose answers are `teacher_share` of what is learnt, if there is one.
+    `averaging`: epochs that the moving average of the weights spans, which is judged and kept (0: none). `mix`: alpha
+    of mix-up. `teacher`: sha256 of the network whose answers are `teacher_share` of what is learnt, if there is one.
     """
 
     epochs: int = 60
@@ -213,7 +213,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         one_of("augment", self.augment, AUGMENTS)
-        between("averaging", self.averaging, 0, 0.99999)
+        between("averaging", self.averaging, 0, 1000)
         between("mix", self.mix, 0, 10)
         between("teacher_share", self.teacher_share, 0, 1)
         between("epochs", self.epochs, 0, 100_000)

@@ -15,6 +15,8 @@ class Recipe:
       bypass: around the Fire modules, where no weights are given.
       dropout: before the last layer.
       photo: augmentation of photographs.
+      averaging: epochs that the moving average of the weights spans.
+      mix: alpha of mix-up.
       teacher_share: of what is learnt, where a teacher is given.
     """
 
@@ -40,6 +42,6 @@ RECIPES = {
         learning_rate=2e-2,
         weight_decay=1e-2,
         photo="photo-strong",
-        averaging=0.999,
+        averaging=3.0,
     ),
 }

@@ -35,7 +35,7 @@ class FitPlan:
       restart: try again once with a safer start if the loss stays at ln(classes).
       keep_start: the weights before training stay unless an epoch is better by validation.
       mix: alpha of mix-up, 0 for none.
-      averaging: decay of the average of the weights that is judged and kept, 0 for none.
+      averaging: epochs that the moving average of the weights spans, which is judged and kept; 0 for none.
     """
 
     epochs: int
@@ -213,7 +213,8 @@ class _Run:
         self.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         self.model.compile(self.optimizer, "categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
         self.optimizer.build(self.model.trainable_variables)
-        self.averaged = [Averaged(self.model, self.plan.averaging)] if self.plan.averaging else []
+        span = self.plan.averaging * self.steps
+        self.averaged = [Averaged(self.model, 1 - 1 / max(1.0, span))] if span else []
         averages = self.averaged[0].state if self.averaged else {}
         self.checkpoint = tf.train.Checkpoint(model=self.model, optimizer=self.optimizer, **averages)
 
