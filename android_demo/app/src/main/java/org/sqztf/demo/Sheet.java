@@ -53,6 +53,7 @@ final class Sheet {
         dialog.setContentView(R.layout.sheet);
         dialog.setTitle(R.string.controls);
         Window window = dialog.getWindow();
+        Words.keepWhole(window.getDecorView());
         Resources resources = activity.getResources();
         int widest = Math.round(WIDEST * resources.getDisplayMetrics().density);
         window.setGravity(Gravity.BOTTOM);
