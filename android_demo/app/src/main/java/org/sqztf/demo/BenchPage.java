@@ -59,7 +59,6 @@ final class BenchPage {
         dialog.setTitle(R.string.benchmark);
         dialog.getWindow().setLayout(ViewGroup.LayoutParams.MATCH_PARENT, ViewGroup.LayoutParams.MATCH_PARENT);
         Bars.keepClear(find(R.id.benchmark_root));
-        Words.keepWhole(find(R.id.benchmark_root));
         this.<TextView>find(R.id.about).setText(
                 activity.getString(R.string.benchmark_about, model, Bench.WARM_UP, Bench.RUNS));
         listen();

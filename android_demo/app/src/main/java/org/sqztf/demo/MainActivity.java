@@ -99,7 +99,6 @@ public final class MainActivity extends Activity
             }
         });
         Bars.keepClear(findViewById(R.id.root));
-        Words.keepWhole(findViewById(R.id.root));
         listen();
         show(session.screen.state(), null);
         if (saved != null && saved.getBoolean(SHEET)) {

@@ -40,7 +40,6 @@ final class OwnModels {
     private void show(AlertDialog.Builder dialog) {
         close();
         shown = dialog.show();
-        Words.keepWhole(shown.getWindow().getDecorView());
     }
 
     private AlertDialog.Builder titled(CharSequence title) {

@@ -53,7 +53,6 @@ final class Sheet {
         dialog.setContentView(R.layout.sheet);
         dialog.setTitle(R.string.controls);
         Window window = dialog.getWindow();
-        Words.keepWhole(window.getDecorView());
         Resources resources = activity.getResources();
         int widest = Math.round(WIDEST * resources.getDisplayMetrics().density);
         window.setGravity(Gravity.BOTTOM);
