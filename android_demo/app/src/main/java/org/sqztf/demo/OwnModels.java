@@ -5,6 +5,11 @@ import android.app.AlertDialog;
 import android.content.ActivityNotFoundException;
 import android.content.DialogInterface;
 import android.content.Intent;
+import android.graphics.Typeface;
+import android.text.SpannableStringBuilder;
+import android.text.Spanned;
+import android.text.style.RelativeSizeSpan;
+import android.text.style.StyleSpan;
 import android.widget.Toast;
 import java.util.ArrayList;
 import java.util.List;
@@ -64,11 +69,21 @@ final class OwnModels {
     }
 
     private CharSequence[] lines(List<ModelStore.Own> models) {
-        List<String> lines = new ArrayList<>();
+        List<CharSequence> lines = new ArrayList<>();
         for (ModelStore.Own model : models) {
-            lines.add(model.name + "\n" + Texts.of(activity, model));
+            lines.add(line(model));
         }
         return lines.toArray(new CharSequence[0]);
+    }
+
+    /** Return a row of the list: the name, and what there is to know of it smaller. */
+    private CharSequence line(ModelStore.Own model) {
+        SpannableStringBuilder line = new SpannableStringBuilder(model.name);
+        line.append('\n').append(Texts.of(activity, model));
+        int end = model.name.length();
+        line.setSpan(new StyleSpan(Typeface.BOLD), 0, end, Spanned.SPAN_EXCLUSIVE_EXCLUSIVE);
+        line.setSpan(new RelativeSizeSpan(0.875f), end, line.length(), Spanned.SPAN_EXCLUSIVE_EXCLUSIVE);
+        return line;
     }
 
     private void show(final ModelStore.Own model) {

@@ -28,7 +28,7 @@ final class Texts {
 
     /** Return what stands in place of answers, or before them where they are a guess; may be empty. */
     static String hint(Resources resources, ScreenState state) {
-        if (state.modelFailed()) {
+        if (state.modelFailed() || (state.isTrouble() && !state.hasPicture())) {
             return ""; // there is nothing to wait for
         }
         if (state.foundNothing()) {
