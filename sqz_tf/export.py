@@ -21,6 +21,7 @@ from sqz_tf.base.console import (
     Parser,
     command,
     common_options,
+    metaparameter_options,
     positive,
     reading_options,
     show,
@@ -111,13 +112,7 @@ def _add_network(group: Any) -> None:
     )
     group.add_argument("--width", type=float, help="multiplies every layer's filters (default: by data)")
     group.add_argument("--bypass", choices=BYPASSES, help="default: by --recipe")
-    group.add_argument("--base-e", type=int, metavar="N", help="expand filters of the first modules (default: 128)")
-    group.add_argument("--incr-e", type=int, metavar="N", help="more of them after each --freq modules (default: 128)")
-    group.add_argument("--freq", type=int, metavar="N", help="Fire modules with the same filters (default: 2)")
-    group.add_argument(
-        "--squeeze-ratio", type=float, metavar="R", help="squeeze filters for one expand filter (default: 0.125)"
-    )
-    group.add_argument("--pct-3x3", type=float, metavar="P", help="of the expand filters, 0 to 1 (default: 0.5)")
+    metaparameter_options(group)
 
 
 def _add_training(group: Any) -> None:

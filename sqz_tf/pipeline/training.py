@@ -345,3 +345,24 @@ def _progress(run: Run, phase: str) -> Callable[[int, int, dict[str, float]], No
         run.console.step(phase, epoch, epochs, extra)
 
     return progress
+
+
+def train_alone(run: Run, summary: Summary, data: Dataset, sha256: str) -> Stage:
+    """Run or resume the dense training of a recipe from scratch, and nothing after it.
+
+    Args:
+      run: its plan says what is trained.
+      summary: of the data.
+      data: the pictures as the plan's preprocessing makes them.
+      sha256: of what `data` depends on besides the summary.
+
+    Returns:
+      The stage, with weights.npz, history.json and the held-out pictures' scores.npy.
+    """
+    plan, work = run.plan, _Training(run, _material(run.plan, data, None), None)
+    return run.stage(
+        "dense",
+        [plan.model, plan.train, plan.seed, plan.threads, summary.sha256, sha256],
+        lambda out: _train(work, out),
+        resumable=True,
+    )
