@@ -88,10 +88,9 @@ def pruned(work: Work, trained: Path, out: Path) -> None:
         history = work.fit(wrapped, plan, "pruned", out, (tfmot.sparsity.keras.UpdatePruningStep(),))
         model = tfmot.sparsity.keras.strip_pruning(wrapped)
     layers = layers_of(model)
-    left = sum(np.count_nonzero(layer.kernel) for layer in layers.values())
     how = (
         f"TF-MOT's magnitude pruning over {epochs} epochs to the densities of Han et al. 2015 "
-        f"(conv1 84 %, other convolutions 35–38 %, fc6 and fc7 9 %, fc8 25 %): {left / _weights(layers):.1%} left; "
+        f"(conv1 84 %, other convolutions 35–38 %, fc6 and fc7 9 %, fc8 25 %): {left(layers):.1%} left; "
         f"stored as values and gaps of {CONV_BITS} bits in convolutions, {FC_BITS} in fully connected layers"
     )
     size = sum(sparse_bytes(layer, GAP_BITS[name]) for name, layer in layers.items())
@@ -126,7 +125,7 @@ def compressed(
     for name, layer in decode(data, {name: layer.kernel.shape for name, layer in tuned.items()}).items():
         found.get_layer(name).set_weights([layer.kernel, layer.bias])
     how = (
-        f"pruned to {_left(tuned):.1%}; scikit-learn's k-means of each layer, {_numbers(bits)} shared weights; tuned "
+        f"pruned to {left(tuned):.1%}; scikit-learn's k-means of each layer, {_numbers(bits)} shared weights; tuned "
         f"{work.settings.tune_epochs} epochs with the sharing kept; Huffman-coded ({_spelled(parts)})"
     )
     keep(out, Kept(len(data), how, parts=parts), work.scores(found), history)
@@ -142,16 +141,14 @@ def values_bytes(layers: Mapping[str, Layer]) -> int:
     return sum(FLOAT * (int(np.count_nonzero(layer.kernel)) + layer.bias.size) for layer in layers.values())
 
 
+def left(layers: Mapping[str, Layer]) -> float:
+    """Return the share of the weights that is not zero."""
+    weights = sum(layer.kernel.size for layer in layers.values())
+    return sum(int(np.count_nonzero(layer.kernel)) for layer in layers.values()) / weights
+
+
 def _parameters(model: Any) -> int:
     return sum(int(np.prod(each.shape)) for each in model.trainable_weights)
-
-
-def _weights(layers: Mapping[str, Layer]) -> int:
-    return sum(layer.kernel.size for layer in layers.values())
-
-
-def _left(layers: Mapping[str, Layer]) -> float:
-    return sum(np.count_nonzero(layer.kernel) for layer in layers.values()) / _weights(layers)
 
 
 def _numbers(bits: Mapping[str, int]) -> str:

@@ -125,12 +125,13 @@ def unhuffman(data: bytes, at: int, count: int) -> tuple[np.ndarray, int]:
     pairs = zip(lengths.tolist(), canonical_codes(lengths).tolist(), strict=True)
     meaning = {pair: symbol for symbol, pair in enumerate(pairs) if pair[0]}
     at += head
-    symbols, used = _walk(np.unpackbits(np.frombuffer(data, np.uint8, offset=at)).tolist(), meaning, count)
+    most = -(-count * int(lengths.max(initial=0)) // 8)
+    symbols, used = _walk(np.unpackbits(np.frombuffer(data[at : at + most], np.uint8)).tobytes(), meaning, count)
     return np.array(symbols, np.int64), at + -(-used // 8)
 
 
-def _walk(bits: list[int], meaning: Mapping[tuple[int, int], int], count: int) -> tuple[list[int], int]:
-    """Return so many symbols of a row of bits, and how many bits they take."""
+def _walk(bits: bytes, meaning: Mapping[tuple[int, int], int], count: int) -> tuple[list[int], int]:
+    """Return so many symbols of a row of bits, a byte each, and how many bits they take."""
     symbols: list[int] = []
     length = code = used = 0
     while len(symbols) < count:

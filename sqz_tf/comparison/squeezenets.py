@@ -11,7 +11,7 @@ import numpy as np
 from converters import packs
 from sqz_tf.artifact.exported import INT8, PACK, Export
 from sqz_tf.base import stats
-from sqz_tf.comparison.alexnets import FLOAT, compressed, layers_of, values_bytes
+from sqz_tf.comparison.alexnets import FLOAT, compressed, layers_of, left, values_bytes
 from sqz_tf.comparison.coding import sparse_bytes
 from sqz_tf.comparison.paper import CONV_BITS
 from sqz_tf.comparison.work import Kept, Work, keep
@@ -29,14 +29,11 @@ def network(work: Work) -> Any:
 
 def pruned(work: Work, out: Path) -> None:
     """Measure the final float network, and count what it takes where zeros are not stored."""
-    model, epochs = network(work), work.artifacts.export.config["prune"]["epochs"]
+    model, config = network(work), work.artifacts.export.config["prune"]
     layers = layers_of(model)
-    left = sum(np.count_nonzero(layer.kernel) for layer in layers.values()) / sum(
-        layer.kernel.size for layer in layers.values()
-    )
     how = (
-        f"TF-MOT's magnitude pruning, {epochs} epochs: {left:.1%} left, conv1 whole; then tuned on the way to int8, "
-        f"stored as values and gaps of {CONV_BITS} bits"
+        f"TF-MOT's magnitude pruning, {config['epochs']} epochs: {left(layers):.1%} left, {', '.join(config['skip'])} "
+        f"whole; then tuned on the way to int8; stored as values and gaps of {CONV_BITS} bits"
     )
     size = sum(sparse_bytes(layer, CONV_BITS) for layer in layers.values())
     keep(out, Kept(size, how, values_bytes(layers)), work.scores(model))

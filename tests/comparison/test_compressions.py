@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sqz_tf.comparison.alexnets import layers_of, values_bytes
+from sqz_tf.base.console import Console
+from sqz_tf.comparison import alexnets
+from sqz_tf.comparison.alexnets import layers_of, left, values_bytes
 from sqz_tf.comparison.coding import Layer
 from sqz_tf.comparison.lowrank import factored, factors_of, ranks_of
 from sqz_tf.comparison.sharing import groups_of, sharing
@@ -57,6 +60,18 @@ def test_factors_are_the_best_of_their_rank(network: Any) -> None:
     assert rest == pytest.approx(np.sqrt((factors["fc6"][1][3:] ** 2).sum()), rel=1e-4)
 
 
+@pytest.mark.parametrize(("validation", "tried"), [([0.9, 0.895, 0.891, 0.889, 1.0], 2), ([0.9, 0.8], 0)])
+def test_the_least_energy_that_costs_a_point_at_most_is_taken(
+    network: Any, validation: list[float], tried: int
+) -> None:
+    asked = iter(validation)
+    work: Any = SimpleNamespace(validation=lambda model: next(asked), console=Console(quiet=True))
+    energy, ranks, low = alexnets._lowest(work, network)
+    assert energy == [1.0, *alexnets.ENERGIES][tried]
+    assert ranks == (ranks_of(factors_of(network), energy) if tried else {})
+    assert (low is network) == (tried == 0)
+
+
 def test_k_means_finds_the_values_that_are_there_and_leaves_zeros() -> None:
     rng = np.random.default_rng(0)
     middle = np.array([0, -0.5, 0.25, 0.6])[rng.integers(0, 4, (20, 30))]
@@ -86,3 +101,4 @@ def test_weights_that_share_a_value_still_do_after_training(network: Any) -> Non
 def test_values_alone_are_counted_as_the_paper_does() -> None:
     layers = {"a": Layer(np.array([[1.0, 0.0], [0.0, 2.0]]), np.zeros(2)), "b": Layer(np.zeros((3, 1)), np.ones(1))}
     assert values_bytes(layers) == 4 * (2 + 2 + 0 + 1)
+    assert left(layers) == 2 / 7
