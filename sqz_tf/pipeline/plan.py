@@ -180,7 +180,7 @@ def make_fine_tune_plan(options: Options, summary: Summary, model: ModelSpec, pr
       preprocess: its preprocessing at that size.
     """
     scratch = make_plan(options, summary)
-    epochs = options.epochs if options.epochs is not None else max(12, scratch.train.epochs // 2)
+    epochs = options.epochs if options.epochs is not None else max(12, scratch.train.epochs // 3)
     rate = _given(options.learning_rate, 5e-5)
     train = replace(
         scratch.train,
@@ -189,6 +189,7 @@ def make_fine_tune_plan(options: Options, summary: Summary, model: ModelSpec, pr
         learning_rate=rate,
         warmup_epochs=min(1.0, epochs / 5),
         patience=max(6, epochs // 2),
+        averaging=0.0,
     )
     return replace(
         scratch,
