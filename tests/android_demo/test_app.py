@@ -144,7 +144,7 @@ def test_the_code_in_the_readme_compiles(android_tools, tmp_path):
 def test_the_code_in_the_readme_answers_for_every_picture(core, tmp_path):
     model = android_cases.pixels_model(PreprocessSpec(1, 1))
     colours = [[[(255, 128, 0)]], [[(0, 128, 255)]], [[(255, 255, 255)]]]
-    answers = android_readme.answers(model, [np.uint8(colour) for colour in colours], tmp_path)
+    answers = android_readme.answers(model, [np.array(colour, np.uint8) for colour in colours], tmp_path)
     assert [index for line in answers for index, _ in line] == [0, 1, 2, 2, 1, 0, 0, 1, 2]
 
 
