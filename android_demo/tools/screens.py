@@ -54,8 +54,8 @@ def _shot(folder: Path, name: str, over: str) -> Image.Image:
     if over:
         shot = shot.point(lambda value: int(value * DIM))
         sheet = Image.open(folder / f"{over}.png")
-        dialog = sheet.width < shot.width  # in the middle, where a sheet comes up from below
-        top = (shot.height - sheet.height) // 2 if dialog else shot.height - sheet.height
+        below = over.endswith("-sheet")  # dialogs are in the middle
+        top = (shot.height - sheet.height) // (1 if below else 2)
         shot.paste(sheet, ((shot.width - sheet.width) // 2, top), sheet)
     return shot
 

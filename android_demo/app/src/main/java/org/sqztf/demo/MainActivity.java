@@ -311,6 +311,11 @@ public final class MainActivity extends Activity
     // What the session asks for ------------------------------------------------------------------------------
 
     @Override
+    public void askModel(String name) {
+        own.ask(name);
+    }
+
+    @Override
     public void askPermission() {
         requestPermissions(new String[] {Manifest.permission.CAMERA}, ASK_CAMERA);
     }
@@ -377,11 +382,6 @@ public final class MainActivity extends Activity
     @Override
     public void showBench(BenchState state) {
         bench.show(state);
-    }
-
-    @Override
-    public void askModel(String name) {
-        own.ask(name);
     }
 
     // What the camera tells ----------------------------------------------------------------------------------

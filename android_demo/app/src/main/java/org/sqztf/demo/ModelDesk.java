@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
-import java.util.concurrent.Future;
 import org.sqztf.core.Errors;
 import org.sqztf.core.ModelStore;
 import org.sqztf.core.Screen;
@@ -231,12 +230,8 @@ final class ModelDesk {
 
     /** Wait until what is being read and still wanted has been read. */
     void finishReading() throws InterruptedException, ExecutionException {
-        for (Readings each : new Readings[] {names, files}) {
-            Future<?> work = each.work();
-            if (work != null) {
-                work.get();
-            }
-        }
+        names.finish();
+        files.finish();
     }
 
     /** End for good. */

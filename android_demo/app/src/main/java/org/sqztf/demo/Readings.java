@@ -1,6 +1,7 @@
 package org.sqztf.demo;
 
 import android.os.Handler;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.SynchronousQueue;
@@ -108,8 +109,10 @@ final class Readings {
         current = null;
     }
 
-    /** Return the work of the reading that is waited for, null for none. */
-    Future<?> work() {
-        return current == null ? null : current.work;
+    /** Wait until what is being read and still wanted has been read. */
+    void finish() throws InterruptedException, ExecutionException {
+        if (current != null) {
+            current.work.get();
+        }
     }
 }

@@ -6,29 +6,23 @@ import android.net.Uri;
 import android.os.Handler;
 import android.os.Looper;
 import java.io.IOException;
-import java.nio.BufferUnderflowException;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import org.sqztf.core.BenchJob;
 import org.sqztf.core.BenchState;
 import org.sqztf.core.Classifier;
 import org.sqztf.core.Engine;
 import org.sqztf.core.Errors;
-import org.sqztf.core.FrameGate;
 import org.sqztf.core.Kernels;
 import org.sqztf.core.Screen;
 import org.sqztf.core.ScreenState;
 import org.sqztf.core.ScreenState.Message;
 import org.sqztf.core.SqzModel;
-import org.sqztf.core.Strikes;
-import org.sqztf.core.YuvFrame;
 
 /**
  * What outlives a rotation: the state of the screen, the loaded model and the thread that runs it.
@@ -36,7 +30,7 @@ import org.sqztf.core.YuvFrame;
  * <p>The activity of the moment is its {@link Shell}; between two of them there is none. Public methods are for the main
  * thread, except {@link #frame}.
  */
-final class Session implements Screen.Effects, ModelDesk.Host {
+final class Session implements Screen.Effects, ModelDesk.Host, PhotoReader.Host, Frames.Host {
 
     /** What only an activity can do. */
     interface Shell {
@@ -56,12 +50,6 @@ final class Session implements Screen.Effects, ModelDesk.Host {
         void askModel(String name);
     }
 
-    /** A frame on its way from the camera to the screen. */
-    private static final class Frame {
-        final YuvFrame pixels = new YuvFrame();
-        int orientation;
-    }
-
     /** What makes engines; tests run another runtime than the phone's. */
     interface Engines {
         Engine open(byte[] file, SqzModel model, int threads, boolean fast);
@@ -74,9 +62,6 @@ final class Session implements Screen.Effects, ModelDesk.Host {
         }
     };
 
-    private static final int BAD_FRAMES = 15; // borne in a row: half a second
-    private static final int FRAMES = 3; // being classified, shown, and on its way to being shown
-
     final Screen screen;
     final Benchmark bench;
     final ModelDesk desk;
@@ -84,14 +69,12 @@ final class Session implements Screen.Effects, ModelDesk.Host {
     private final Models models;
     private final ExecutorService worker = Executors.newSingleThreadExecutor();
     private final Handler main = new Handler(Looper.getMainLooper());
-    private final Readings photos = new Readings(main);
-    private final FrameGate gate = new FrameGate();
-    private final Strikes badFrames = new Strikes(BAD_FRAMES); // on the camera's thread only
-    private final ArrayBlockingQueue<Frame> spare = new ArrayBlockingQueue<>(FRAMES);
+    private final PhotoReader photos;
+    private final Frames frames = new Frames(this);
     private volatile int wanted; // the ticket of frames that are wanted, 0 for none
     private Classifier classifier; // on the worker's thread only
     private byte[] file; // on the worker's thread only: of the classifier's model
-    private Frame shownFrame;
+    private Frames.Frame shownFrame;
     private Bitmap still;
     private Shell shell;
     private boolean closed;
@@ -99,9 +82,6 @@ final class Session implements Screen.Effects, ModelDesk.Host {
     Session(Context context, Map<String, String> saved) {
         this.context = context.getApplicationContext();
         models = new Models(this.context);
-        for (int i = 0; i < FRAMES; i++) {
-            spare.add(new Frame());
-        }
         List<String> names = models.names();
         Executor later = new Executor() {
             @Override
@@ -109,6 +89,7 @@ final class Session implements Screen.Effects, ModelDesk.Host {
                 onMain(action);
             }
         };
+        photos = new PhotoReader(this.context, main, this);
         desk = new ModelDesk(this.context, models, main, later, this);
         bench = new Benchmark(worker, later, new Benchmark.Listener() {
             @Override
@@ -131,10 +112,7 @@ final class Session implements Screen.Effects, ModelDesk.Host {
 
     /** Wait until what is wanted from other apps has been read, and the worker has done what it was given so far. */
     void finishWork() throws InterruptedException, ExecutionException {
-        Future<?> photo = photos.work();
-        if (photo != null) {
-            photo.get();
-        }
+        photos.finishReading();
         desk.finishReading();
         worker.submit(new Runnable() {
             @Override
@@ -160,51 +138,17 @@ final class Session implements Screen.Effects, ModelDesk.Host {
 
     /** Take a frame from the camera's thread, or drop it. */
     void frame(CameraFrame given, int orientation) {
-        final int ticket = wanted;
-        if (ticket == 0 || !gate.enter()) {
-            return;
-        }
-        final Frame frame = spare.poll();
-        if (frame == null) {
-            gate.leave();
-            return;
-        }
-        try {
-            copy(given, frame, orientation);
-            badFrames.good();
-            worker.execute(new Runnable() {
-                @Override
-                public void run() {
-                    classifyFrame(ticket, frame);
-                }
-            });
-        } catch (RejectedExecutionException | IllegalStateException error) { // the session or the camera has ended
-            spare.add(frame);
-            gate.leave();
-        } catch (IllegalArgumentException | IndexOutOfBoundsException | BufferUnderflowException
-                | OutOfMemoryError error) {
-            spare.add(frame);
-            gate.leave();
-            if (badFrames.fault()) { // it is shorter than it says, or too large
-                badFrames.good();
-                cameraFailed();
-            }
-        }
+        frames.take(given, orientation, wanted);
     }
 
-    private void cameraFailed() {
+    @Override
+    public void unreadable() {
         onMain(new Runnable() {
             @Override
             public void run() {
                 screen.cameraStopped(ScreenState.Camera.FAILED);
             }
         });
-    }
-
-    private static void copy(CameraFrame from, Frame to, int orientation) {
-        to.orientation = orientation;
-        to.pixels.copy(from.width(), from.height(), from.bytes(0), from.rowStride(0), from.bytes(1), from.bytes(2),
-                from.rowStride(1), from.pixelStride(1));
     }
 
     /** Do something on the main thread, unless the session has ended by then. */
@@ -221,7 +165,8 @@ final class Session implements Screen.Effects, ModelDesk.Host {
 
     // On the worker's thread ---------------------------------------------------------------------------------
 
-    private void classifyFrame(final int ticket, final Frame frame) {
+    @Override
+    public void classify(final int ticket, final Frames.Frame frame) {
         Classifier.Result result = null;
         try {
             result = classifier == null ? null : classifier.classify(frame.pixels, frame.orientation);
@@ -235,7 +180,7 @@ final class Session implements Screen.Effects, ModelDesk.Host {
                     showFrame(ticket, frame, done);
                 }
             });
-            gate.leave();
+            frames.next();
         }
     }
 
@@ -288,7 +233,8 @@ final class Session implements Screen.Effects, ModelDesk.Host {
         }
     }
 
-    private void classifyStill(final int ticket, Stills.Photo given) {
+    @Override
+    public void classify(final int ticket, Stills.Photo given) {
         try (Stills.Photo photo = given) {
             final Bitmap shown = Stills.shown(photo.bitmap, photo.orientation);
             final String reducedFrom = photo.reducedFrom;
@@ -309,24 +255,8 @@ final class Session implements Screen.Effects, ModelDesk.Host {
         }
     }
 
-    /** Read a photo, on a thread of its own. */
-    private void readStill(final int ticket, String uri, Readings.Reading reading) {
-        try {
-            final Stills.Photo photo = Stills.read(context.getContentResolver(), Uri.parse(uri));
-            if (reading.isGivenUp() || !work(new Runnable() {
-                @Override
-                public void run() {
-                    classifyStill(ticket, photo);
-                }
-            })) {
-                photo.close();
-            }
-        } catch (Stills.PhotoException error) {
-            photoFailed(ticket, error.why, error.getMessage());
-        }
-    }
-
-    private void photoFailed(final int ticket, final Message why, final String what) {
+    @Override
+    public void photoFailed(final int ticket, final Message why, final String what) {
         onMain(new Runnable() {
             @Override
             public void run() {
@@ -353,7 +283,7 @@ final class Session implements Screen.Effects, ModelDesk.Host {
         });
     }
 
-    // For the desk of models ---------------------------------------------------------------------------------
+    // For the desk of models and the frames ------------------------------------------------------------------
 
     @Override
     public Screen screen() {
@@ -379,13 +309,13 @@ final class Session implements Screen.Effects, ModelDesk.Host {
 
     // Back on the main thread --------------------------------------------------------------------------------
 
-    private void showFrame(int ticket, Frame frame, Classifier.Result result) {
+    private void showFrame(int ticket, Frames.Frame frame, Classifier.Result result) {
         if (result == null || !screen.isLive()) {
-            spare.add(frame);
+            frames.giveBack(frame);
             return;
         }
         if (shownFrame != null) {
-            spare.add(shownFrame);
+            frames.giveBack(shownFrame);
         }
         shownFrame = frame;
         screen.result(ticket, result);
@@ -447,21 +377,8 @@ final class Session implements Screen.Effects, ModelDesk.Host {
     }
 
     @Override
-    public void classifyPhoto(final int ticket, final String uri) {
-        boolean began = photos.start(new Readings.Job() {
-            @Override
-            public void read(Readings.Reading reading) {
-                readStill(ticket, uri, reading);
-            }
-        }, new Runnable() {
-            @Override
-            public void run() {
-                screen.photoSlow(Given.app(context.getPackageManager(), Uri.parse(uri)));
-            }
-        });
-        if (!began) {
-            photoFailed(ticket, Message.NOT_ANSWERED, "");
-        }
+    public void classifyPhoto(int ticket, String uri) {
+        photos.read(ticket, Uri.parse(uri));
     }
 
     @Override
