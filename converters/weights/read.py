@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from converters import foreign
-from converters.weights import caffemodel, chainer, deep_compression, mxnet, onnx, safetensors, torch7, torch_file
+from converters.weights import (
+    caffemodel,
+    chainer,
+    deep_compression,
+    keras_file,
+    mxnet,
+    onnx,
+    safetensors,
+    torch7,
+    torch_file,
+)
 from converters.weights.tensors import MAX_BYTES, Shape, WeightFile
 
 FORMATS = {
@@ -16,6 +26,9 @@ FORMATS = {
     ".safetensors": "safetensors",
     ".pth": "torch",
     ".pt": "torch",
+    ".h5": "keras",
+    ".hdf5": "keras",
+    ".keras": "keras",
     ".params": "mxnet",
     ".npz": "chainer",
     ".t7": "torch7",
@@ -24,6 +37,8 @@ FORMATS = {
 _TOLD = {
     foreign.TORCH: "torch",
     foreign.SAFETENSORS: "safetensors",
+    foreign.KERAS: "keras",
+    foreign.HDF5: "keras",
     foreign.MXNET: "mxnet",
     foreign.NUMPY_ZIP: "chainer",
     foreign.TORCH7: "torch7",
@@ -35,8 +50,6 @@ _KERNELS = (
 _CONVERTED = "give the weights that it was made of; python -m sqz_tf.compile and others take it as it is"
 _ADVICE = {
     **foreign.REMEDIES,
-    foreign.KERAS: _KERNELS,
-    foreign.HDF5: _KERNELS,
     foreign.NUMPY: _KERNELS,
     foreign.TORCHSCRIPT: "save its tensors: torch.save(torch.jit.load(FILE).state_dict(), 'weights.pth')",
     foreign.TFLITE: _CONVERTED,
@@ -47,6 +60,7 @@ _READERS: dict[str, Callable[[bytes], WeightFile]] = {
     "onnx": onnx.read,
     "safetensors": safetensors.read,
     "torch": torch_file.read,
+    "keras": keras_file.read,
     "mxnet": mxnet.read,
     "chainer": chainer.read,
     "torch7": torch7.read,

@@ -32,11 +32,11 @@ def read(data: bytes) -> WeightFile:
       ValueError: cut short, damaged, or of an unknown dtype (weights are F16, F32 or F64); names the tensor.
     """
     return from_tensors(
-        "safetensors", read_tensors(data), hashlib.sha256(data).hexdigest(), class_names(_metadata(data))
+        "safetensors", read_tensors(data), hashlib.sha256(data).hexdigest(), class_names(metadata(data))
     )
 
 
-def _metadata(data: bytes) -> dict[str, Any]:
+def metadata(data: bytes) -> dict[str, Any]:
     """Return what whoever wrote the file says of it."""
     found = _whole_header(data)[0].get("__metadata__")
     return found if isinstance(found, dict) else {}
@@ -67,13 +67,15 @@ def read_tensors(data: bytes) -> dict[str, np.ndarray]:
     return {name: arrays[name] for name in header}
 
 
-def write(tensors: Mapping[str, np.ndarray]) -> bytes:
+def write(tensors: Mapping[str, np.ndarray], said: Mapping[str, str] | None = None) -> bytes:
     """Return the bytes of a `.safetensors` file; the same tensors in the same order give the same bytes.
 
     Args:
       tensors: name → float32 of any shape.
+      said: the file's metadata, text by key; by default it has none.
     """
-    header, parts, position = {}, [], 0
+    header: dict[str, Any] = {"__metadata__": dict(said)} if said else {}
+    parts, position = [], 0
     for name, values in tensors.items():
         part = np.ascontiguousarray(values, "<f4").tobytes()
         span = [position, position + len(part)]

@@ -7,13 +7,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sqz_tf.artifact.exported import Export
 from sqz_tf.base.errors import ConfigError, translated
 from sqz_tf.base.json_files import load, typed
-from sqz_tf.base.spec import BYPASSES, FITS, between, one_of
+from sqz_tf.base.spec import BYPASSES, FITS, ModelSpec, PreprocessSpec, between, from_dict, one_of
 from sqz_tf.network.weight_files import WeightsError
 
 ENDING = ".network.json"
 """Of the file beside FILE: FILE.network.json, any of the fields of `Input` and `Graph`."""
+THIS_KIT = "sqz-tf"
+"""Source of the layouts of networks that this kit made."""
 _ORDERS = ("RGB", "BGR")
 _MOST_BYTES = 1 << 16
 
@@ -60,13 +63,27 @@ def with_stated(path: Path, facts: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     beside = path.with_name(path.name + ENDING)
     if not beside.is_file():
-        return facts
+        return _exported(path, facts)
     with translated(WeightsError, f"{beside} cannot be used", of=(ConfigError, OSError)):
         given = load(beside, dict[str, Any], most_bytes=_MOST_BYTES)
         known = {name: facts[name] for name in Graph.__dataclass_fields__ if name in facts}
         graph = typed({**known, **_of(given, Graph)}, Graph)
         rule = typed({**facts["preprocess"], **_others(given, Graph)}, Input)
     return {**facts, **asdict(graph), "preprocess": asdict(rule), "assumed": ""}
+
+
+def _exported(path: Path, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the facts of a network of this kit as the export says that it lies in."""
+    export = Export.beside(path) if facts["source"] == THIS_KIT else None
+    if export is None:
+        return facts
+    with translated(WeightsError, f"{export.folder} is damaged", of=(ConfigError, KeyError)):
+        rule = from_dict(PreprocessSpec, export.config["preprocess"], "preprocess")
+        model = from_dict(ModelSpec, export.config["model"], "model")
+    inside = {"channel_order": "RGB", "scale": rule.scale, "mean": (0, 0, 0), "std": (1, 1, 1)}
+    preprocess = {**inside, "fit": rule.fit, "resize": rule.resize_width}
+    own = {"input_size": model.input_size, "bypass": model.bypass, "conv10_padding": model.conv10_padding}
+    return {**facts, **own, "preprocess": preprocess, "assumed": ""}
 
 
 def assumed(path: Path, facts: Mapping[str, Any]) -> list[str]:

@@ -69,6 +69,7 @@ FILES: dict[str, tuple[str, bytes]] = {
     ".net": ("", b"\x80\x02\0\0\x10\0\0\0" + bytes(96)),
 }
 OTHERS = (foreign.SAFETENSORS, foreign.MXNET, foreign.NUMPY_ZIP, foreign.TORCH7)  # kinds of weights, beside PyTorch's
+OF_KERAS = (foreign.KERAS, foreign.HDF5)
 
 
 @pytest.mark.parametrize("which", FILES)
@@ -132,7 +133,7 @@ def test_every_command_says_what_a_file_is(
     which: str, command: str, tmp_path: Path, refused: Callable[[str, Path], str]
 ) -> None:
     kind, content = FILES[which]
-    if kind in (*OTHERS, foreign.TORCH) and command == "export":
+    if kind in (*OTHERS, *OF_KERAS, foreign.TORCH) and command == "export":
         return  # which reads them
     if kind in (foreign.TFLITE, foreign.SQZ) and command != "export":
         return  # which is damaged, as other tests have it
@@ -146,8 +147,9 @@ def test_every_command_says_what_a_file_is(
 
 WEIGHTS: dict[str, tuple[str, bytes, Sequence[str]]] = {
     "a pointer called .pth": ("m.pth", POINTER, ["a pointer of Git LFS", "git lfs pull"]),
-    "Keras": ("m.keras", FILES["Keras"][1], ["a Keras model", "as .safetensors"]),
-    "old Keras": ("m.h5", FILES["HDF5"][1], ["an HDF5 file", "as .safetensors"]),
+    "damaged Keras": ("m.keras", FILES["Keras"][1], ["the file is no HDF5"]),
+    "damaged HDF5": ("m.h5", FILES["HDF5"][1], ["h5py cannot read the file"]),
+    "an array": ("m.npy", FILES["NumPy"][1], ["an array of NumPy", "as .safetensors"]),
     "TorchScript": ("m.pt", FILES["TorchScript"][1], ["TorchScript", "torch.jit.load(FILE).state_dict()"]),
     "a cut checkpoint": ("m.pth", FILES["PyTorch"][1][:100], ["cut short or damaged"]),
     "cut safetensors": ("m.safetensors", FILES["safetensors"][1][:-9], ["cut short"]),

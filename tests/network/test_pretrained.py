@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from converters.weights import hdf5, hdf5_worker
 from converters.weights.names import Layout
 from sqz_tf.base.errors import SqzError
-from sqz_tf.base.spec import ModelSpec, PreprocessSpec
+from sqz_tf.base.spec import ModelSpec, PreprocessSpec, to_dict
 from sqz_tf.images.decode import decode
 from sqz_tf.images.find import scan
 from sqz_tf.images.imagenet_classes import imagenet_classes
@@ -37,6 +38,7 @@ from sqz_tf.network.pretrained import (
     find,
     load,
 )
+from tests.helpers.keras_files import keras_bytes
 from tests.helpers.needs import ROOT, dev_data
 from tests.helpers.port_files import (
     chainer_bytes,
@@ -49,6 +51,11 @@ from tests.helpers.port_files import (
 from tests.helpers.weight_files import caffemodel_bytes, flat, onnx_bytes, random_tensors, safetensors_bytes
 
 V1_0 = ModelSpec(arch="squeezenet-1.0", input_size=227, conv10_padding=1)
+
+
+@pytest.fixture(autouse=True)
+def _quick_hdf5(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hdf5, "_reply", hdf5_worker.reply_to)
 
 
 @pytest.fixture
@@ -222,6 +229,8 @@ def weight_file(folder: Path, name: str, ending: str, **options: Any) -> tuple[P
         ".safetensors": lambda: safetensors_bytes(flat(tensors)),
         ".onnx": lambda: onnx_bytes(tensors, **options),
         ".caffemodel": lambda: caffemodel_bytes(tensors, **options),
+        ".h5": lambda: keras_bytes(tensors, **options),
+        ".keras": lambda: keras_bytes(tensors, "keras-3-whole", **options),
         ".params": lambda: mxnet_bytes(blocks_or_prefixes(tensors), **options),
         ".npz": lambda: chainer_bytes(chainer_tensors(tensors), **options),
         ".t7": lambda: torch7_bytes(torch7_network(tensors, **options)),
@@ -231,8 +240,17 @@ def weight_file(folder: Path, name: str, ending: str, **options: Any) -> tuple[P
 
 
 BGR, RGB = ((123.0, 117.0, 104.0), 1.0, "warp"), ((0.485, 0.456, 0.406), 1 / 255, "centre-crop")
+SHIFTED = ((122.679, 116.669, 104.006), 1.0, "warp")
+PLAIN = ((0.0, 0.0, 0.0), 1 / 255, "centre-crop")
 TURNED = (BGR[0], 1.0, "warp")  # the same numbers, and the file has them for RGB already
-ASSUMED = ("mxnet-caffe", "ejlb", "chainercv2", "torch7")  # layouts whose files leave open what the input is
+ASSUMED = (
+    "mxnet-caffe",
+    "ejlb",
+    "chainercv2",
+    "torch7",
+    "dt42",
+    "sqz-tf",
+)  # layouts whose files leave open what the input is
 
 
 @pytest.mark.parametrize(
@@ -257,6 +275,10 @@ ASSUMED = ("mxnet-caffe", "ejlb", "chainercv2", "torch7")  # layouts whose files
         ("chainercv2-1.1", ".npz", 224, 0, RGB),
         ("torch7-1.0", ".t7", 227, 0, RGB),  # the file says its padding
         ("torch7-1.1", ".t7", 224, 0, RGB),
+        ("rcmalli-1.1", ".h5", 224, 0, SHIFTED),
+        ("dt42-1.0", ".h5", 227, 0, PLAIN),
+        ("sqz-tf-1.0", ".h5", 227, 0, PLAIN),
+        ("sqz-tf-1.1", ".keras", 224, 0, PLAIN),
     ],
 )
 def test_known_layouts(tmp_path: Path, name: str, ending: str, size: int, conv10_padding: int, preprocess: Any) -> None:
@@ -266,13 +288,15 @@ def test_known_layouts(tmp_path: Path, name: str, ending: str, size: int, conv10
     assert (found.model.arch, found.model.input_size) == (f"squeezenet-{name[-3:]}", size)
     assert found.model.conv10_padding == conv10_padding
     assert (found.preprocess.mean, found.preprocess.scale, found.preprocess.fit) == preprocess
-    assert found.preprocess.resize_width == 256
+    assert found.preprocess.resize_width == (size if preprocess in (SHIFTED, PLAIN) else 256)
     assert any("if not so, say it in" in note for note in found.notes) is name.startswith(ASSUMED)
     assert not [note for note in found.notes if "say it in" not in note and "pads conv10" not in note]
     assert found.source == str(path)
     for theirs, ours in layout_named(name).layers.items():
         kernel = tensors[theirs][0].transpose(2, 3, 1, 0)
-        expected = kernel[:, :, ::-1] if ours == "conv1" and preprocess is BGR else kernel  # TURNED is in order
+        expected = (
+            kernel[:, :, ::-1] if ours == "conv1" and any(preprocess is each for each in (BGR, SHIFTED)) else kernel
+        )  # TURNED is in order
         np.testing.assert_array_equal(found.layers[ours][0], expected)
         np.testing.assert_array_equal(found.layers[ours][1], tensors[theirs][1])
 
@@ -339,6 +363,11 @@ def test_names_are_the_publishers() -> None:
         **dict.fromkeys(("gluon-short-1.0", "gluon-short-1.1"), short),
         **{f"gluon-blocks-{number}": blocks(number) for number in ("1.0", "1.1")},
         **dict.fromkeys(("mxnet-caffe-1.0", "mxnet-caffe-1.1"), ours),
+        "rcmalli-1.1": caffe,
+        "dt42-1.0": by_rule(
+            "conv1", lambda fire, part: f"fire{fire}_{('squeeze', 'expand1', 'expand2')[part]}", "conv10"
+        ),
+        **dict.fromkeys(("sqz-tf-1.0", "sqz-tf-1.1"), ours),
         "ejlb-1.0": by_rule("conv1", lambda fire, part: f"fire{fire}/conv{part + 1}", "conv10"),
         "chainercv2-1.0": stages(3, 4, 1),
         "chainercv2-1.1": stages(2, 2, 4),
@@ -347,7 +376,7 @@ def test_names_are_the_publishers() -> None:
 
 
 def test_layouts_name_all_layers_once() -> None:
-    assert len({layout.name for layout in _layouts()}) == len(_layouts()) == 19
+    assert len({layout.name for layout in _layouts()}) == len(_layouts()) == 23
     for layout in _layouts():
         spec = ModelSpec(arch=layout.facts["arch"])
         assert list(layout.layers.values()) == list(layer_shapes(spec))
@@ -390,6 +419,31 @@ def test_a_bypass_that_a_file_leaves_open_is_taken_from_a_file_beside_it(tmp_pat
     (tmp_path / f"{path.name}.network.json").write_text('{"bypass": "simple", "conv10_padding": 1}')
     found = load(str(path))
     assert (found.model.bypass, found.model.conv10_padding, found.notes) == ("simple", 1, ())
+
+
+def test_a_network_of_this_kit_is_what_its_export_says(tmp_path: Path) -> None:
+    tensors = tensors_of(layout_named("sqz-tf-1.1"))
+    path = tmp_path / "model.keras"
+    path.write_bytes(keras_bytes(tensors, "keras-3-whole", additions=4, conv10={}))
+    preprocess = PreprocessSpec(96, 96, resize_width=100, resize_height=100, scale=1.0, mean=(3, 2, 1), std=(9, 9, 9))
+    model = ModelSpec(input_size=96, bypass="simple", conv10_padding=1)
+    config = {"preprocess": to_dict(preprocess), "model": to_dict(model)}
+    (tmp_path / "manifest.json").write_text(json.dumps({"config": config}))
+    found = load(str(path))
+    assert (found.model.input_size, found.model.bypass, found.notes[1:]) == (96, "simple", ())
+    assert found.model.conv10_padding == 0  # as its own description says, which is noted
+    assert "pads conv10 by 0" in found.notes[0]
+    assert found.preprocess == replace(preprocess, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    (tmp_path / "manifest.json").write_text(json.dumps({"config": {"preprocess": {"width": 0}}}))
+    with pytest.raises(WeightsError, match="is damaged"):
+        load(str(path))
+
+
+def test_a_keras_file_without_a_description_is_taken_to_be_the_published_network(tmp_path: Path) -> None:
+    path, _ = weight_file(tmp_path, "rcmalli-1.1", ".h5")
+    assert load(str(path)).model.bypass == "none"
+    path.write_bytes(keras_bytes(tensors_of(layout_named("rcmalli-1.1")), "keras-3-whole", additions=4))
+    assert load(str(path)).model.bypass == "simple"
 
 
 def test_a_bypass_of_torch7_is_seen(tmp_path: Path) -> None:
@@ -437,7 +491,7 @@ def test_files_that_are_no_known_network(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"there is no weight file .*absent.onnx; expected `imagenet` or a file"):
         load(str(tmp_path / "absent.onnx"))
     (tmp_path / "mine.h5").write_bytes(b"\x89HDF")
-    with pytest.raises(WeightsError, match=r"mine.h5: it is a Keras model; expected one of .*; save its kernels"):
+    with pytest.raises(WeightsError, match=r"mine.h5: the file is no HDF5; expected one, as Keras"):
         load(str(tmp_path / "mine.h5"))
 
 
