@@ -162,6 +162,7 @@ def prepare(request: Request, console: Console) -> Prepared:
     if request.trains:
         require_optuna()
     require_folder(request.folder)
+    storage = open_storage(request.storage, request.folder) if request.storage and request.trains else None
     summary = _summary(request, console) if request.data else None
     base = make_plan(options, summary).model if summary else request.unpictured()
     given = [name for name in NAMES if name in request.network]
@@ -171,7 +172,6 @@ def prepare(request: Request, console: Console) -> Prepared:
     if not request.trains or summary is None:
         make_folder(request.folder)
         return Prepared(request, swept, rows, None, None)
-    storage = open_storage(request.storage, request.folder) if request.storage else None
     make_folder(request.folder)
     training = Training(options, summary, place, request.folder, console)
     study = training.study(storage or open_storage(None, request.folder), searching=not swept)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 DATABASE = "study.db"
 BEAT_SECONDS, BEATS_MISSED = 15, 4  # SQZ_TF_HEARTBEAT_SECONDS sets the first
-WAIT_SECONDS, FILL_SECONDS = 1.0, 30.0
-WANTED, READY = "wanted", "ready"
+WAIT_SECONDS, FILL_SECONDS, RETRY_SECONDS = 1.0, 30.0, 0.3
+WANTED, HEARD, READY = "wanted", "heard", "ready"  # attributes: a point to do; under way; all points wait
 STARTUP_POINTS, WARMUP_SHARE = 4, 0.25  # a search stops nothing before there are so many, nor in so much of the epochs
 _INSTALL = "run: pip install 'sqz-tf[explore]'"
 
@@ -50,7 +50,6 @@ def open_storage(url: str | None, folder: Path) -> Any:
     Raises:
       ConfigError: the URL is none, its driver is missing, or the database cannot be used.
     """
-    import optuna
     import sqlalchemy
 
     address = url or f"sqlite:///{folder / DATABASE}"
@@ -59,25 +58,41 @@ def open_storage(url: str | None, folder: Path) -> Any:
     try:
         parsed = sqlalchemy.engine.make_url(address)
     except (sqlalchemy.exc.SQLAlchemyError, ValueError) as error:
-        raise _broken(address.partition(":")[0] + ":…", error) from error
+        raise _broken(address.partition("://")[0], error) from error
     shown = parsed.render_as_string(hide_password=True)
     sqlite = parsed.get_backend_name() == "sqlite"
     if sqlite and parsed.database in (None, "", ":memory:"):
         raise ConfigError(f"--storage {shown} names no file", expected="such as sqlite:////shared/study.db")
+    options = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # heartbeats are called experimental
-            return optuna.storages.RDBStorage(
-                address,
-                engine_kwargs={"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True},
-                heartbeat_interval=_beat(),
-                grace_period=BEATS_MISSED * _beat(),
-                heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
-            )
+        return _made(address, options)
     except ImportError as error:
         raise ConfigError(f"--storage {shown} needs a driver that is missing", fix=_INSTALL) from error
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, OSError) as error:
         raise _broken(shown, error) from error
+
+
+def _made(address: str, options: Mapping[str, Any]) -> Any:
+    """Connect, and make the tables if there are none; of processes that do so at once the slower ones try again."""
+    import optuna
+    import sqlalchemy
+
+    for last in (False, False, True):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # heartbeats are called experimental
+                return optuna.storages.RDBStorage(
+                    address,
+                    engine_kwargs=dict(options),
+                    heartbeat_interval=_beat(),
+                    grace_period=BEATS_MISSED * _beat(),
+                    heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
+                )
+        except sqlalchemy.exc.DBAPIError as error:
+            if last or "exists" not in str(error):
+                raise
+            time.sleep(RETRY_SECONDS)
+    return None
 
 
 def _broken(shown: str, error: Exception) -> ConfigError:
@@ -111,6 +126,7 @@ class Study:
             self.study = optuna.load_study(storage=storage, study_name=name)
             self.made = False
         self.study.sampler = optuna.samplers.TPESampler(seed=seed if self.made else None)
+        self._storage, self._silent = storage, dict[int, float]()
         if self.made:
             self.study.set_user_attr("about", dict(about))
 
@@ -141,6 +157,7 @@ class Study:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 optuna.storages.fail_stale_trials(self.study)
+            self._fail_silent()
             found = [trial.state for trial in self.study.get_trials(deepcopy=False)]
             if states.WAITING in found:
                 self.study.optimize(lambda trial: self._done(trial, objective), n_trials=1)
@@ -157,6 +174,8 @@ class Study:
 
         if WANTED not in trial.user_attrs:  # another process has taken the last that waited
             raise optuna.TrialPruned
+        self._storage.record_heartbeat(trial._trial_id)  # the thread that does so has perhaps not run yet
+        trial.set_user_attr(HEARD, True)
         try:
             return objective(trial)
         except optuna.TrialPruned:
@@ -164,6 +183,21 @@ class Study:
         except BaseException:  # it waits for whoever goes on
             self.study.enqueue_trial(trial.params, user_attrs={WANTED: trial.user_attrs[WANTED]})
             raise
+
+    def _fail_silent(self) -> None:
+        """Let points wait again whose process was killed before its first heartbeat, which Optuna never calls stale."""
+        import optuna
+
+        states = optuna.trial.TrialState
+        running = self.study.get_trials(deepcopy=False, states=(states.RUNNING,))
+        silent = [trial for trial in running if HEARD not in trial.user_attrs]
+        now = time.monotonic()
+        self._silent = {trial.number: self._silent.get(trial.number, now) for trial in silent}
+        for trial in silent:
+            if now - self._silent[trial.number] > BEATS_MISSED * _beat():
+                self.study.tell(trial.number, state=states.FAIL)
+                if WANTED in trial.user_attrs:
+                    self.study.enqueue_trial({}, user_attrs={WANTED: trial.user_attrs[WANTED]})
 
     def rows(self) -> list[Row]:
         """Return what is known of each point that is done, in the order in which they were begun."""

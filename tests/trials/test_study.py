@@ -121,7 +121,7 @@ def test_a_point_is_compared_with_those_that_are_no_larger(open_study: Callable[
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("nonsense", "--storage nonsense:… cannot be used"),
+        ("nonsense", "--storage nonsense cannot be used"),
         ("sqlite://", "names no file; expected such as sqlite:////shared/study.db"),
         ("sqlite:////nowhere/at/all/study.db", "unable to open database file"),
         ("sqlite:///{damaged}", "file is not a database"),
