@@ -45,6 +45,11 @@ int sqz_neon_level(void);
 
 #define SQZ_INLINE static inline __attribute__((always_inline))
 
+/* Four int32, from any address. */
+SQZ_INLINE int32x4_t sqz_neon_words(const int8_t *from) {
+    return vreinterpretq_s32_s8(vld1q_s8(from));
+}
+
 /* sum[i] += the products of four bytes of `a` from 4 * i on and those of `b` from 4 * lane on. */
 #define SQZ_NEON_DOT_LANE(sum, a, b, lane) \
     __asm__("sdot %0.4s, %1.16b, %2.4b[" #lane "]" : "+w"(sum) : "w"(a), "w"(b))
@@ -74,15 +79,15 @@ SQZ_INLINE void sqz_neon_limits(sqz_neon_scale *scale, const sqz_requant *to) {
     scale->highest = vdupq_n_s8(to->highest);
 }
 
-/* Shifts and multipliers as they end a record of eight channels; where `multipliers` is 0 all are 2^30. */
-SQZ_INLINE void sqz_neon_factors(sqz_neon_scale *scale, const int8_t *shifts, unsigned multipliers) {
+/* Shifts and multipliers of eight channels; where these are null all are 2^30. */
+SQZ_INLINE void sqz_neon_factors(sqz_neon_scale *scale, const int8_t *shifts, const int8_t *multipliers) {
     const int16x8_t shift = vmovl_s8(vld1_s8(shifts));
     scale->shift[0] = vmovl_s16(vget_low_s16(shift));
     scale->shift[1] = vmovl_s16(vget_high_s16(shift));
     scale->multiplier[0] = scale->multiplier[1] = vdupq_n_s32(1 << 30);
     if (multipliers) {
-        scale->multiplier[0] = vreinterpretq_s32_s8(vld1q_s8(shifts + 8));
-        scale->multiplier[1] = vreinterpretq_s32_s8(vld1q_s8(shifts + 24));
+        scale->multiplier[0] = sqz_neon_words(multipliers);
+        scale->multiplier[1] = sqz_neon_words(multipliers + 16);
     }
 }
 

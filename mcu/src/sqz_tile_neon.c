@@ -248,8 +248,7 @@ SQZ_INLINE cursor first_of(const sqz_neon_tile *tile) {
 }
 
 SQZ_INLINE void begin(const cursor *at, const unsigned width, sums sum) {
-    const int32x4_t low = vreinterpretq_s32_s8(vld1q_s8(at->weights - 32));
-    const int32x4_t high = vreinterpretq_s32_s8(vld1q_s8(at->weights - 16));
+    const int32x4_t low = sqz_neon_words(at->weights - 32), high = sqz_neon_words(at->weights - 16);
     SQZ_UNROLL for (unsigned i = 0; i < width; ++i) {
         sum[i][0] = low;
         sum[i][1] = high;
@@ -257,7 +256,7 @@ SQZ_INLINE void begin(const cursor *at, const unsigned width, sums sum) {
 }
 
 SQZ_INLINE void finish(cursor *at, const unsigned width, sums sum, int8_t *out, size_t stride) {
-    sqz_neon_factors(&at->scale, at->shifts, at->multipliers);
+    sqz_neon_factors(&at->scale, at->shifts, at->multipliers ? at->shifts + EIGHT : NULL);
     SQZ_UNROLL for (unsigned i = 0; i < width; i += 2) {
         const int8x16_t two = sqz_neon_two(sum[i], sum[i + 1], &at->scale);
         vst1_s8(out + i * stride, vget_low_s8(two));

@@ -491,13 +491,20 @@ OTHERS: dict[str, tuple[list[str], list[str]]] = {
 _CROSS = "/usr/aarch64-linux-gnu"
 ARM64 = [
     *("clang", "--target=aarch64-linux-gnu", "-O2", "-fuse-ld=lld", "-nostdlib", "-isystem", f"{_CROSS}/include"),
-    *(f"-L{_CROSS}/lib", f"{_CROSS}/lib/crt1.o", "-Wl,-dynamic-linker,/lib/ld-linux-aarch64.so.1"),
-    *("-l:libc.so.6", "-l:ld-linux-aarch64.so.1", "-Wno-overlength-strings"),
+    *(f"-L{_CROSS}/lib", f"-Wl,{_CROSS}/lib/crt1.o", "-Wl,-dynamic-linker,/lib/ld-linux-aarch64.so.1"),
+    *("-Wl,-l:libc.so.6", "-Wl,-l:ld-linux-aarch64.so.1", "-Wno-overlength-strings"),
+    "-Wno-unused-command-line-argument",
 ]
 """A compiler of programs for 64-bit ARM, without flags for a processor."""
 
 ARM64_PROCESSORS = ("cortex-a72", "neoverse-n1", "max")
 """As QEMU calls them: ARMv8.0, with the dot product, and with the product of matrices of int8."""
+
+
+def require_arm64() -> None:
+    """Skip unless programs for 64-bit ARM can be built and run here."""
+    missing = "clang, lld, libc6-dev-arm64-cross or qemu-user is not installed"
+    require(can_run(ARM64, on_arm64(ARM64_PROCESSORS[0])), missing)
 
 
 def on_arm64(processor: str) -> list[str]:

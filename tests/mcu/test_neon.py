@@ -9,8 +9,9 @@ import pytest
 
 from converters.compiler.back.c import library
 from tests.helpers import c_library as mcu
-from tests.helpers.needs import require
+from tests.mcu import test_fast_connected as connected
 from tests.mcu import test_fast_convolutions as convolutions
+from tests.mcu import test_fast_depthwise as depthwise
 
 pytestmark = pytest.mark.device
 
@@ -63,7 +64,7 @@ int main(void) {
         const sqz_requant to = {only_shifts ? NULL : multiplier, shifts, 1, end[0], end[1], end[2]};
         sqz_neon_scale scale;
         sqz_neon_limits(&scale, &to);
-        sqz_neon_factors(&scale, record, !only_shifts);
+        sqz_neon_factors(&scale, record, only_shifts ? NULL : record + 8);
         const int32x4_t first[2] = {vld1q_s32(sum), vld1q_s32(sum + 4)};
         const int32x4_t second[2] = {vld1q_s32(sum + 8), vld1q_s32(sum + 12)};
         int8_t found[16];
@@ -83,15 +84,14 @@ int main(void) {
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Return what builds a program for any 64-bit ARM, or skip."""
-    missing = "clang, lld, libc6-dev-arm64-cross or qemu-user is not installed"
-    require(mcu.can_run(mcu.ARM64, mcu.on_arm64("max")), missing)
+    mcu.require_arm64()
     return lambda text, *files: mcu.build_program(text, tmp_path_factory.mktemp("arm64"), [*mcu.ARM64, *files])
 
 
 @pytest.fixture(scope="module")
 def layers(built: Callable[..., Path]) -> tuple[Path, int]:
     """Return a program that computes layers of every kind and compares them, and how many they are."""
-    cases = convolutions.batch("aarch64")
+    cases = [case for module in (convolutions, depthwise, connected) for case in module.batch("aarch64")]
     needed = library.files(call.kernel for case in cases for call in case.calls)
     files = [f"{mcu.SOURCES}/{name}" for name in needed if name.endswith(".c")]
     return built(mcu.aligned(mcu.program(cases)), *files), len(cases)

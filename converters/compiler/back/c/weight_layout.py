@@ -256,10 +256,14 @@ def _mve_four(rows: np.ndarray) -> bytes:
 # 64-bit ARM.
 
 
+def has_neon_shifts(conv: ConvKernel) -> bool:
+    """Whether all shifts are to the right."""
+    return bool(np.all((conv.requant.shift <= -1) & (conv.requant.shift >= -31)))
+
+
 def _for_neon(conv: ConvKernel) -> Choice | None:
     """For sqz_conv_neon.c; None where shifts are not to the right, or two products could leave 16 bits."""
-    shift = conv.requant.shift
-    if conv.depthwise or shift.max() > -1 or shift.min() < -31 or conv.weights.min() == arithmetic.QMIN:
+    if conv.depthwise or not has_neon_shifts(conv) or conv.weights.min() == arithmetic.QMIN:
         return None
     rows = np.pad(conv.rows, ((0, -conv.out_channels % NEON_GROUP), (0, -conv.rows.shape[1] % NEON_GROUP)))
     eights = rows.reshape(len(rows) // NEON_GROUP, NEON_GROUP, -1, NEON_GROUP).swapaxes(1, 2)
