@@ -92,7 +92,7 @@ void sqz_neon_turn(sqz_neon_tile *tile, unsigned x) {
     const unsigned left = window->out_width - x;
     int8_t *to = tile->patch;
     tile->pixels = left < SQZ_NEON_PIXELS ? left : SQZ_NEON_PIXELS;
-    tile->width = tile->pixels > 4 ? 8 : tile->pixels > 2 ? 4 : 2;
+    tile->width = (tile->pixels + 1) / 2 * 2;
     for (unsigned pixel = 0; pixel < tile->pixels; pixel += 2, x += 2, to += 2 * EIGHT) {
         const int alone = pixel + 1 == tile->pixels, next = alone ? 0 : window->step;
         const int start = sqz_window_start(window, x);
@@ -114,15 +114,9 @@ void sqz_neon_turn(sqz_neon_tile *tile, unsigned x) {
 typedef int32x4_t sums[SQZ_NEON_PIXELS][2];
 typedef int32x4_t square[4][4]; /* by channel and pixel, or by pairs of pixels and of channels */
 
-SQZ_INLINE int32x4_t fours(int8x16_t a, int8x16_t b, int second) {
-    const int32x4_t x = vreinterpretq_s32_s8(a), y = vreinterpretq_s32_s8(b);
-    return second ? vuzp2q_s32(x, y) : vuzp1q_s32(x, y);
-}
-
 SQZ_INLINE void dot_sums(const int8_t *x, const int8_t *w, unsigned blocks, const unsigned width, sums sum) {
     for (; blocks; --blocks, w += RECORD_BLOCK, x += width * EIGHT) {
-        const int8x16_t a = vld1q_s8(w), b = vld1q_s8(w + 16), c = vld1q_s8(w + 32), d = vld1q_s8(w + 48);
-        const int32x4_t w0 = fours(a, b, 0), w1 = fours(c, d, 0), w2 = fours(a, b, 1), w3 = fours(c, d, 1);
+        const int8x16_t w0 = vld1q_s8(w), w1 = vld1q_s8(w + 16), w2 = vld1q_s8(w + 32), w3 = vld1q_s8(w + 48);
         int8x16_t two[SQZ_NEON_PIXELS / 2];
         SQZ_UNROLL for (unsigned i = 0; i < width / 2; ++i) {
             two[i] = vld1q_s8(x + 16 * i);
@@ -142,6 +136,14 @@ SQZ_INLINE void dot_sums(const int8_t *x, const int8_t *w, unsigned blocks, cons
     }
 }
 
+/* Eight weights each of two of the four channels from `w` on: 0 and 1, or 2 and 3. */
+SQZ_INLINE int8x16_t two_channels(const int8_t *w, unsigned second) {
+    const int32x4_t a = sqz_neon_words(w), b = sqz_neon_words(w + RECORD_BLOCK / 2);
+    int32x4_t zipped = second ? vzip2q_s32(a, b) : vzip1q_s32(a, b);
+    __asm__("" : "+w"(zipped)); /* Clang would take its halves from a and b, one by one */
+    return vreinterpretq_s8_s32(zipped);
+}
+
 SQZ_INLINE int32x4_t joined(int32x4_t a, int32x4_t b, int second) {
     const int64x2_t x = vreinterpretq_s64_s32(a), y = vreinterpretq_s64_s32(b);
     return vreinterpretq_s32_s64(second ? vzip2q_s64(x, y) : vzip1q_s64(x, y));
@@ -155,7 +157,8 @@ SQZ_INLINE void matrix_sums(const int8_t *x, const int8_t *w, unsigned blocks, c
         }
     }
     for (; blocks; --blocks, w += RECORD_BLOCK, x += width * EIGHT) {
-        const int8x16_t channels[4] = {vld1q_s8(w), vld1q_s8(w + 16), vld1q_s8(w + 32), vld1q_s8(w + 48)};
+        const int8x16_t channels[4] = {two_channels(w, 0), two_channels(w, 1), two_channels(w + 16, 0),
+                                       two_channels(w + 16, 1)};
         SQZ_UNROLL for (unsigned i = 0; i < width / 2; ++i) {
             const int8x16_t two = vld1q_s8(x + 16 * i);
             SQZ_UNROLL for (unsigned j = 0; j < 4; ++j) {
@@ -170,17 +173,17 @@ SQZ_INLINE void matrix_sums(const int8_t *x, const int8_t *w, unsigned blocks, c
     }
 }
 
-/* Adds the products of four channels and of two pixels, from `pixel` on, over one or two blocks, `w_step` and `x_step` apart. */
-SQZ_INLINE void base_products(const int8_t *x, const int8_t *w, size_t x_step, const int two_blocks, unsigned pixel,
+/* Adds the products of four channels and of two pixels, from `pixel` on, over a block or two. */
+SQZ_INLINE void base_products(const int8_t *x, size_t x_step, const int8_t *w, const int two_blocks, unsigned pixel,
                               square sum) {
     const int8x16_t in = vld1q_s8(x), turned = vextq_s8(in, in, 8);
     const int8x16_t in_next = two_blocks ? vld1q_s8(x + x_step) : in, turned_next = vextq_s8(in_next, in_next, 8);
     SQZ_UNROLL for (unsigned c = 0; c < 4; c += 2) {
-        const int8x16_t weights = vld1q_s8(w + 8 * c);
+        const int8x16_t weights = two_channels(w, c / 2);
         int16x8_t a = vmull_s8(vget_low_s8(weights), vget_low_s8(in)), b = vmull_high_s8(weights, in);
         int16x8_t e = vmull_s8(vget_low_s8(weights), vget_low_s8(turned)), f = vmull_high_s8(weights, turned);
         if (two_blocks) {
-            const int8x16_t next = vld1q_s8(w + RECORD_BLOCK + 8 * c);
+            const int8x16_t next = two_channels(w + RECORD_BLOCK, c / 2);
             a = vmlal_s8(a, vget_low_s8(next), vget_low_s8(in_next));
             b = vmlal_high_s8(b, next, in_next);
             e = vmlal_s8(e, vget_low_s8(next), vget_low_s8(turned_next));
@@ -193,37 +196,39 @@ SQZ_INLINE void base_products(const int8_t *x, const int8_t *w, size_t x_step, c
     }
 }
 
-/* Of four channels and up to four pixels. */
-SQZ_INLINE void base_square(const int8_t *x, const int8_t *w, unsigned blocks, const unsigned width,
-                            const unsigned pixels, square sum) {
-    const size_t step = width * EIGHT;
+/* Of four channels, `half` of a record's, and of two or four pixels from `first` on. */
+SQZ_INLINE void base_square(const int8_t *x, size_t step, const int8_t *w, unsigned blocks, const unsigned first,
+                            const unsigned pixels, const unsigned half, sums sum) {
+    square of;
+    x += EIGHT * first;
+    w += 16 * half;
     SQZ_UNROLL for (unsigned i = 0; i < 4; ++i) {
         SQZ_UNROLL for (unsigned j = 0; j < pixels; ++j) {
-            sum[i][j] = vdupq_n_s32(0);
+            of[i][j] = vdupq_n_s32(0);
         }
     }
     for (; blocks >= 2; blocks -= 2, w += 2 * RECORD_BLOCK, x += 2 * step) {
         SQZ_UNROLL for (unsigned j = 0; j < pixels; j += 2) {
-            base_products(x + EIGHT * j, w, step, 1, j, sum);
+            base_products(x + EIGHT * j, step, w, 1, j, of);
         }
     }
     if (blocks) {
         SQZ_UNROLL for (unsigned j = 0; j < pixels; j += 2) {
-            base_products(x + EIGHT * j, w, step, 0, j, sum);
+            base_products(x + EIGHT * j, step, w, 0, j, of);
         }
+    }
+    SQZ_UNROLL for (unsigned j = 0; j < pixels; ++j) {
+        const int32x4_t four = vpaddq_s32(vpaddq_s32(of[0][j], of[1][j]), vpaddq_s32(of[2][j], of[3][j]));
+        sum[first + j][half] = vaddq_s32(sum[first + j][half], four);
     }
 }
 
 SQZ_INLINE void base_sums(const int8_t *x, const int8_t *w, unsigned blocks, const unsigned width, sums sum) {
-    const unsigned pixels = width < 4 ? width : 4;
+    const size_t step = width * EIGHT;
     SQZ_UNROLL for (unsigned half = 0; half < 2; ++half) {
-        SQZ_UNROLL for (unsigned first = 0; first < width; first += 4) {
-            square of;
-            base_square(x + EIGHT * first, w + 32 * half, blocks, width, pixels, of);
-            SQZ_UNROLL for (unsigned j = 0; j < pixels; ++j) {
-                const int32x4_t four = vpaddq_s32(vpaddq_s32(of[0][j], of[1][j]), vpaddq_s32(of[2][j], of[3][j]));
-                sum[first + j][half] = vaddq_s32(sum[first + j][half], four);
-            }
+        base_square(x, step, w, blocks, 0, width < 4 ? width : 4, half, sum);
+        if (width > 4) {
+            base_square(x, step, w, blocks, 4, width - 4, half, sum);
         }
     }
 }
@@ -279,18 +284,23 @@ SQZ_INLINE void finish(cursor *at, const unsigned width, sums sum, int8_t *out, 
     }
 KERNEL(base_two, , base_sums, 2)
 KERNEL(base_four, , base_sums, 4)
+KERNEL(base_six, , base_sums, 6)
 KERNEL(base_eight, , base_sums, 8)
 KERNEL(dot_two, SQZ_WITH_DOT, dot_sums, 2)
 KERNEL(dot_four, SQZ_WITH_DOT, dot_sums, 4)
+KERNEL(dot_six, SQZ_WITH_DOT, dot_sums, 6)
 KERNEL(dot_eight, SQZ_WITH_DOT, dot_sums, 8)
 KERNEL(matrix_two, SQZ_WITH_MATRIX, matrix_sums, 2)
 KERNEL(matrix_four, SQZ_WITH_MATRIX, matrix_sums, 4)
+KERNEL(matrix_six, SQZ_WITH_MATRIX, matrix_sums, 6)
 KERNEL(matrix_eight, SQZ_WITH_MATRIX, matrix_sums, 8)
 
 void sqz_neon_channels(const sqz_neon_tile *tile, int8_t *out, unsigned stride) {
-    static void (*const kernels[3][3])(const sqz_neon_tile *, int8_t *, size_t) = {
-        {base_two, base_four, base_eight}, {dot_two, dot_four, dot_eight}, {matrix_two, matrix_four, matrix_eight}};
-    kernels[sqz_neon_level()][tile->width / 4](tile, out, stride);
+    static void (*const kernels[3][4])(const sqz_neon_tile *, int8_t *, size_t) = {
+        {base_two, base_four, base_six, base_eight},
+        {dot_two, dot_four, dot_six, dot_eight},
+        {matrix_two, matrix_four, matrix_six, matrix_eight}};
+    kernels[sqz_neon_level()][tile->width / 2 - 1](tile, out, stride);
 }
 
 #else
@@ -301,7 +311,8 @@ static int32_t sum_of(const sqz_neon_tile *tile, const int8_t *weights, unsigned
     int32_t sum = 0;
     for (unsigned k = 0; k < tile->window.rows * tile->window.bytes; ++k) {
         const unsigned block = k / EIGHT, i = k % EIGHT;
-        sum += weights[block * RECORD_BLOCK + channel * EIGHT + i] * inputs[(size_t)block * tile->width * EIGHT + i];
+        const unsigned at = block * RECORD_BLOCK + i / 4 * (RECORD_BLOCK / 2) + channel * 4 + i % 4;
+        sum += weights[at] * inputs[(size_t)block * tile->width * EIGHT + i];
     }
     return sum;
 }

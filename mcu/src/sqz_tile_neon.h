@@ -1,9 +1,10 @@
 /* Up to eight output pixels of a convolution on 64-bit ARM: what sqz_conv_neon.c and sqz_conv_mean_neon.c share.
  *
  * What the pixels see is copied to a patch, eight inputs of each pixel in turn: [inputs / 8, pixels, 8]. Packed weights are
- * records (sqz_record.h) of eight channels, the last filled up: [inputs / 8, 8 channels, 8]; what fills up their last inputs
- * is 0. A block of both is what SMMLA takes: two pixels' eight inputs, two channels' eight weights; SDOT takes the
- * same pixels by fours, and weights unzipped; ARMv8.0 the eights of each, two products to an int16, so no weight is -128.
+ * records (sqz_record.h) of eight channels, the last filled up: [inputs / 8, 2, 8 channels, 4]; what fills up their last
+ * inputs is 0. SDOT takes four weights of four channels and four inputs of one pixel; SMMLA eight weights of two channels,
+ * zipped from both halves of a block, and eight inputs of two pixels; ARMv8.0 the eights of each, and two products
+ * are added as int16, so no weight is -128.
  *
  * Needs shifts from -31 to -1.
  * Scratch: ten times the inputs and, once, those of a kernel row and the eight pixels of all channels, with inputs and
@@ -18,7 +19,7 @@
 typedef struct sqz_neon_tile {
     sqz_window window;
     unsigned blocks, channels; /* of eight inputs; rounded up to eight */
-    unsigned pixels, width;    /* of the output; of the patch: 2, 4 or 8 */
+    unsigned pixels, width;    /* of the output; of the patch: even */
     int8_t *patch, *lines[2]; /* what all pixels see, by eights; what each of two sees, in one run */
     int8_t *outside, *outs;   /* what a pixel sees of a row that is not there; [pixels, channels] */
 } sqz_neon_tile;

@@ -266,7 +266,7 @@ def _for_neon(conv: ConvKernel) -> Choice | None:
     if conv.depthwise or not has_neon_shifts(conv) or conv.weights.min() == arithmetic.QMIN:
         return None
     rows = np.pad(conv.rows, ((0, -conv.out_channels % NEON_GROUP), (0, -conv.rows.shape[1] % NEON_GROUP)))
-    eights = rows.reshape(len(rows) // NEON_GROUP, NEON_GROUP, -1, NEON_GROUP).swapaxes(1, 2)
+    eights = rows.reshape(len(rows) // NEON_GROUP, NEON_GROUP, -1, 2, 4).transpose(0, 2, 3, 1, 4)
     records = [record(conv, NEON_GROUP * i, NEON_GROUP, each.tobytes()) for i, each in enumerate(eights)]
     function = "sqz_conv_mean_row_neon" if conv.mean else "sqz_conv_row_neon"
     run = conv.window.kernel_w * conv.in_channels
