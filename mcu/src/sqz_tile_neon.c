@@ -77,27 +77,29 @@ static int8_t *fill_two(const int8_t *first, const int8_t *second, unsigned byte
     return to;
 }
 
-/* Two pixels whose windows lie in place, in runs of a multiple of eight bytes, the second's `next` bytes on. */
-static void fill_in_place(const sqz_neon_tile *tile, int start, int next, int8_t *to) {
+/* Two pixels whose windows lie in place, in runs of `bytes`, a multiple of eight, the second's `next` bytes on. */
+static void fill_in_place(const sqz_neon_tile *tile, int start, int next, unsigned bytes, int8_t *to) {
     const sqz_window *window = &tile->window;
     const int8_t *const *row = window->in;
     for (unsigned left = window->rows; left; --left, row += window->row_step) {
         const int8_t *first = inputs_of(tile, *row, start);
-        to = fill_two(first, *row ? first + next : first, window->bytes, tile->width * EIGHT, to);
+        to = fill_two(first, *row ? first + next : first, bytes, tile->width * EIGHT, to);
     }
 }
 
 void sqz_neon_turn(sqz_neon_tile *tile, unsigned x) {
     const sqz_window *window = &tile->window;
     const unsigned left = window->out_width - x;
+    /* What lies behind the only run is multiplied by 0. */
+    const unsigned bytes = window->rows == 1 ? rounded_up(window->bytes) : window->bytes;
     int8_t *to = tile->patch;
     tile->pixels = left < SQZ_NEON_PIXELS ? left : SQZ_NEON_PIXELS;
     tile->width = (tile->pixels + 1) / 2 * 2;
     for (unsigned pixel = 0; pixel < tile->pixels; pixel += 2, x += 2, to += 2 * EIGHT) {
         const int alone = pixel + 1 == tile->pixels, next = alone ? 0 : window->step;
         const int start = sqz_window_start(window, x);
-        if (window->bytes % EIGHT == 0 && sqz_window_inside(window, start, start + next)) {
-            fill_in_place(tile, start, next, to);
+        if (bytes % EIGHT == 0 && start >= 0 && start + next + (int)bytes <= window->end) {
+            fill_in_place(tile, start, next, bytes, to);
             continue;
         }
         fill_line(tile, x, tile->lines[0]);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -88,13 +88,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return lambda text, *files: mcu.build_program(text, tmp_path_factory.mktemp("arm64"), [*mcu.ARM64, *files])
 
 
-@pytest.fixture(scope="module")
-def layers(built: Callable[..., Path]) -> tuple[Path, int]:
-    """Return a program that computes layers of every kind and compares them, and how many they are."""
-    cases = [case for module in (convolutions, depthwise, connected) for case in module.batch("aarch64")]
+def assert_equal(built: Callable[..., Path], cases: Sequence[mcu.Case]) -> None:
+    """One program computes the cases on every processor as the portable kernels do."""
     needed = library.files(call.kernel for case in cases for call in case.calls)
     files = [f"{mcu.SOURCES}/{name}" for name in needed if name.endswith(".c")]
-    return built(mcu.aligned(mcu.program(cases)), *files), len(cases)
+    program = built(mcu.aligned(mcu.program(cases)), *files)
+    for processor in mcu.ARM64_PROCESSORS:
+        assert mcu.run_program(program, mcu.on_arm64(processor)) == f"{len(cases)} cases\n", processor
 
 
 def test_one_program_finds_what_each_processor_has(built: Callable[..., Path]) -> None:
@@ -108,7 +108,13 @@ def test_eight_channels_are_rounded_as_one_is(built: Callable[..., Path]) -> Non
     assert said == "0 wrong, 256 kinds\n"
 
 
-@pytest.mark.parametrize("processor", mcu.ARM64_PROCESSORS)
-def test_each_processor_gives_the_same_bytes(processor: str, layers: tuple[Path, int]) -> None:
-    program, count = layers
-    assert mcu.run_program(program, mcu.on_arm64(processor)) == f"{count} cases\n"
+def test_each_processor_gives_the_same_bytes(built: Callable[..., Path]) -> None:
+    shapes = [(1, 1, 1, 0, 1, width, 12, 20) for width in range(1, 10)] + [(3, 3, 2, 1, 1, 23, 5, 8)]
+    convs = [convolutions.random_conv(i, shape, mean=i % 4 == 1) for i, shape in enumerate(shapes)]
+    edges = convolutions.edge_conv(-128, relu=False)
+    assert_equal(built, [convolutions.with_expected(conv, "aarch64", height=3) for conv in (*convs, edges)])
+
+
+@pytest.mark.slow
+def test_each_processor_gives_the_same_bytes_for_every_kind_of_layer(built: Callable[..., Path]) -> None:
+    assert_equal(built, [case for module in (convolutions, depthwise, connected) for case in module.batch("aarch64")])
