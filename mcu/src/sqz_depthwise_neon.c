@@ -16,6 +16,7 @@ typedef struct layer {
     const int8_t **taps; /* of the output pixel */
     int8_t *outside;     /* a pixel */
     unsigned count;      /* of taps */
+    int whole;           /* whether no row of the window is missing */
 } layer;
 
 /* Where the taps of output pixel x lie. */
@@ -30,6 +31,26 @@ static void find_taps(const layer *of, unsigned x) {
             const int inside = row && column >= 0 && column < conv->in_width;
             *tap++ = inside ? row + column * conv->in_channels : of->outside;
         }
+    }
+}
+
+/* Whether all columns that output pixel x sees lie in the image. */
+static int is_inside(const sqz_conv *conv, unsigned x) {
+    const int first = (int)(x * conv->stride_w) - conv->pad_left;
+    return first >= 0 && first + (conv->kernel_w - 1) * conv->dilation_w < conv->in_width;
+}
+
+/* Turn to output pixel x from the one before; inside the image all taps move alike. */
+static void next_taps(const layer *of, unsigned x) {
+    const sqz_conv *conv = of->conv;
+    if (!of->whole || x == 0 || !is_inside(conv, x - 1) || !is_inside(conv, x)) {
+        find_taps(of, x);
+        return;
+    }
+    const int8_t **tap = of->taps;
+    const unsigned step = (unsigned)conv->stride_w * conv->in_channels;
+    for (unsigned i = 0; i < of->count; ++i) {
+        tap[i] += step;
     }
 }
 
@@ -125,13 +146,16 @@ static void eights(const layer *of, int8_t *out) {
 
 void sqz_depthwise_row_neon(const void *params, const sqz_rows *rows) {
     const sqz_conv *conv = params;
-    layer of = {.conv = conv, .in = rows->in, .taps = rows->scratch};
+    layer of = {.conv = conv, .in = rows->in, .taps = rows->scratch, .whole = 1};
     of.count = (unsigned)conv->kernel_h * conv->kernel_w;
     of.outside = (int8_t *)rows->scratch + (size_t)of.count * SQZ_POINTER_BYTES;
     sqz_set(of.outside, conv->input_zero_point, conv->in_channels);
+    for (unsigned ky = 0; ky < conv->kernel_h; ++ky) {
+        of.whole &= rows->in[ky * conv->dilation_h] != NULL;
+    }
     int8_t *out = rows->out;
     for (unsigned x = 0; x < conv->out_width; ++x, out += conv->out_stride) {
-        find_taps(&of, x);
+        next_taps(&of, x);
         (conv->out_channels >= 16 ? sixteens : eights)(&of, out);
     }
 }
