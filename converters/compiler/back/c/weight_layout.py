@@ -1,7 +1,7 @@
 """Say which kernel runs a convolution on a target, and lay its weights out as that kernel eats them.
 
-Every kernel computes the same bytes. The fast ones ask for more of the arithmetic; mcu/src/sqz_conv_dsp.c and
-sqz_conv_mve.c say why.
+Every kernel computes the same bytes. The fast ones ask for more of the arithmetic; mcu/src/sqz_conv_dsp.c,
+sqz_conv_mve.c and sqz_tile_neon.h say why.
 """
 
 from __future__ import annotations
