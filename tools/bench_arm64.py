@@ -24,6 +24,7 @@ import numpy as np
 
 from android_demo.tools.maven import fetch
 from android_demo.tools.natives import native_libraries
+from converters.compiler import analyse
 from converters.tflite.reader import read_model
 from sqz_tf.deploy.flashing import noise
 from sqz_tf.inference import interpreters
@@ -70,8 +71,6 @@ def measure(network: str, model: Path, device: android_natives.Device, cpus: Seq
 
 
 def _macs(model: bytes) -> int:
-    from converters.compiler import analyse
-
     return sum(operator.macs for operator in analyse(model).program.operators)
 
 

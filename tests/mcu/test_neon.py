@@ -12,6 +12,7 @@ from tests.helpers import c_library as mcu
 from tests.mcu import test_fast_connected as connected
 from tests.mcu import test_fast_convolutions as convolutions
 from tests.mcu import test_fast_depthwise as depthwise
+from tools.bench_mcu import count
 
 pytestmark = pytest.mark.device
 
@@ -118,3 +119,21 @@ def test_each_processor_gives_the_same_bytes(built: Callable[..., Path]) -> None
 @pytest.mark.slow
 def test_each_processor_gives_the_same_bytes_for_every_kind_of_layer(built: Callable[..., Path]) -> None:
     assert_equal(built, [case for module in (convolutions, depthwise, connected) for case in module.batch("aarch64")])
+
+
+MOST = {"cortex-a72": 0.45, "neoverse-n1": 0.2, "max": 0.16}  # instructions a MAC, the program's start among them
+
+
+@pytest.mark.slow
+def test_each_processor_is_given_its_fastest_instructions(
+    built: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    conv = convolutions.random_conv(0, (3, 3, 1, 1, 1, 16, 64, 64))
+    case = convolutions.case(conv, "aarch64", height=16)
+    files = [f"{mcu.SOURCES}/{name}" for name in library.files([case.calls[0].kernel]) if name.endswith(".c")]
+    program = built(mcu.program([case]).replace("wrong = 1;", ""), *files)
+    for processor, most in MOST.items():
+        out = tmp_path / processor
+        monkeypatch.setenv("QEMU_PLUGIN", f"file={count.plugin()},out={out}")
+        mcu.run_program(program, mcu.on_arm64(processor))
+        assert count.total(out.read_text()) < most * 16 * 16 * 64 * 64 * 9, processor
