@@ -394,6 +394,20 @@ def test_sums_beyond_the_shared_halfword_get_the_wide_kernel() -> None:
     np.testing.assert_array_equal(run(fast), fast.expected)
 
 
+def test_what_64_bit_arm_cannot_do_exactly_is_left_to_plain_c() -> None:
+    conv = random_conv(0, SHAPES[3])
+    left = replace(conv.requant, shift=np.where(np.arange(8) == 5, 0, conv.requant.shift).astype(np.int8))
+    lowest = np.where(conv.weights == 3, np.int8(-128), conv.weights)
+    functions = [
+        lay_out(replace(conv, **change), "aarch64").function for change in ({"requant": left}, {"weights": lowest})
+    ]
+    assert functions == ["sqz_conv_four_row"] * 2
+    clamped = replace(conv, requant=replace(conv.requant, lowest=-100, highest=90))
+    fast = with_expected(clamped, "aarch64")
+    assert fast.calls[0].kernel == "sqz_conv_row_neon"
+    np.testing.assert_array_equal(run(fast), fast.expected)
+
+
 NARROW = [  # of 1 x 1 and few channels
     *((1, 1, 1, 0, 1, 8, 3, 4), (1, 1, 1, 0, 1, 1, 16, 8), (1, 1, 2, 0, 1, 9, 8, 12), (1, 1, 3, 0, 1, 6, 13, 4)),
     (1, 1, 1, 0, 1, 3, 7, 16),
