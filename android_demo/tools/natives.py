@@ -22,7 +22,7 @@ PAGE = 16 * 1024
 """Segments of 64-bit libraries are aligned to it, for devices with pages of this size."""
 MIN_SDK = 24
 FAST, EXACT, TFLITE = "libsqz_fast.so", "libsqz_exact.so", "libjnitensorflowlite.so"
-_LIBC = ("memcpy", "memset", "calloc", "free")
+_LIBC = ("memcpy", "memset", "calloc", "free", "getauxval")
 _EABI = ("__aeabi_memcpy", "__aeabi_memcpy4", "__aeabi_memset", "__aeabi_memclr", "__aeabi_memclr4")
 _CODE = ("-std=c11", "-nostdlibinc", "-O2", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections",
          "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-Wall", "-Wextra", "-Werror")  # fmt: skip
@@ -32,12 +32,15 @@ _LINK = ("-shared", "-nostdlib", "-fuse-ld=lld", "-s", "-Wl,--gc-sections", "-Wl
 
 @dataclass(frozen=True)
 class Abi:
-    """A kind of processor as Android calls it, clang's name of it, and whether there is a TFLite for it."""
+    """A kind of processor as Android calls it, clang's name of it, whether there is a TFLite for it, and the compiler's
+    target.
+    """
 
     name: str
     clang: tuple[str, ...]
     bits: int
     tflite: bool
+    target: str = "generic"
 
     @property
     def libraries(self) -> tuple[str, ...]:
@@ -48,7 +51,7 @@ class Abi:
 ABIS = {
     abi.name: abi
     for abi in (
-        Abi("arm64-v8a", (f"--target=aarch64-linux-android{MIN_SDK}",), 64, True),
+        Abi("arm64-v8a", (f"--target=aarch64-linux-android{MIN_SDK}",), 64, True, "aarch64"),
         Abi("x86_64", (f"--target=x86_64-linux-android{MIN_SDK}",), 64, True),
         Abi("armeabi-v7a", (f"--target=armv7a-linux-androideabi{MIN_SDK}", "-mthumb", "-mfpu=neon"), 32, False),
     )
@@ -68,11 +71,12 @@ def native_libraries(models: Mapping[str, bytes], abis: Sequence[str], jars: Seq
       BuildError: clang says no, or a library is not in the jars.
     """
     empty_folder(work)
-    sources, without = exact_sources(models, work / "exact")
+    without: dict[str, str] = {}
     files: dict[str, bytes] = {}
     for abi in (ABIS[name] for name in abis):
         folder = work / abi.name
         folder.mkdir()
+        sources, without = exact_sources(models, folder / "exact", abi.target)
         build_exact(abi, sources, folder)
         if abi.tflite:
             (folder / TFLITE).write_bytes(_unpack(jars, f"lib/{abi.name}/{TFLITE}"))
@@ -89,8 +93,8 @@ class Libraries:
     without: Mapping[str, str]
 
 
-def exact_sources(models: Mapping[str, bytes], folder: Path) -> tuple[list[Path], dict[str, str]]:
-    """Write the C of each model that can be compiled, and the table of them.
+def exact_sources(models: Mapping[str, bytes], folder: Path, target: str) -> tuple[list[Path], dict[str, str]]:
+    """Write the C for a target of each model that can be compiled, and the table of them.
 
     Returns:
       the C files, and of each other model why it has none.
@@ -101,7 +105,7 @@ def exact_sources(models: Mapping[str, bytes], folder: Path) -> tuple[list[Path]
     for number, (name, model) in enumerate(models.items()):
         own = f"model{number}"
         try:
-            texts = compile_model(model, own)
+            texts = compile_model(model, own, target)
         except ValueError as error:
             without[name] = str(error)
             continue

@@ -26,6 +26,34 @@ static inline sqz_lanes sqz_lanes_max(sqz_lanes a, sqz_lanes b) {
     return vmaxq_s8(a, b);
 }
 
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#define SQZ_LANES 16u
+typedef int8x16_t sqz_lanes;
+
+static inline sqz_lanes sqz_lanes_load(const int8_t *from, unsigned lanes) {
+    if (lanes == SQZ_LANES) {
+        return vld1q_s8(from);
+    }
+    int8_t some[SQZ_LANES] = {0};
+    memcpy(some, from, lanes);
+    return vld1q_s8(some);
+}
+
+static inline void sqz_lanes_store(int8_t *to, sqz_lanes value, unsigned lanes) {
+    if (lanes == SQZ_LANES) {
+        vst1q_s8(to, value);
+        return;
+    }
+    int8_t some[SQZ_LANES];
+    vst1q_s8(some, value);
+    memcpy(to, some, lanes);
+}
+
+static inline sqz_lanes sqz_lanes_max(sqz_lanes a, sqz_lanes b) {
+    return vmaxq_s8(a, b);
+}
+
 #elif defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32)
 #include <arm_acle.h>
 #define SQZ_LANES 4u

@@ -150,6 +150,9 @@ SQZ_KERNEL(sqz_conv_odd_row_mve);
 SQZ_KERNEL(sqz_conv_narrow_row_mve);
 SQZ_KERNEL(sqz_conv_short_row_mve);
 
+/* For 64-bit ARM; records of eight channels (sqz_tile_neon.h). */
+SQZ_KERNEL(sqz_conv_row_neon);
+
 /* The same without the blocks of weights, four channels by two inputs, that are zero (sqz_tile_dsp_sparse.h). */
 SQZ_KERNEL(sqz_conv_row_dsp_sparse);
 /* Of 3 x 3 and stride 1, in bands of two rows with fewer products (sqz_winograd_dsp.h). What four columns of outputs see is a
@@ -188,6 +191,7 @@ SQZ_KERNEL(sqz_conv_row_mve_packed);
 SQZ_KERNEL(sqz_depthwise_row);
 SQZ_KERNEL(sqz_depthwise_row_dsp);
 SQZ_KERNEL(sqz_depthwise_row_mve);
+SQZ_KERNEL(sqz_depthwise_row_neon);
 SQZ_KERNEL(sqz_depthwise_column_row_mve); /* of maps one pixel wide */
 
 /* The same convolution where its only reader is the mean over height and width: its rows are never stored (1000
@@ -206,6 +210,7 @@ SQZ_KERNEL(sqz_conv_mean_row_dsp);
 SQZ_KERNEL(sqz_conv_mean_fours_row_dsp);
 SQZ_KERNEL(sqz_conv_mean_row_mve);
 SQZ_KERNEL(sqz_conv_mean_row_dsp_sparse);
+SQZ_KERNEL(sqz_conv_mean_row_neon);
 
 typedef struct sqz_conv_mean_packed {
     sqz_conv_mean both;
@@ -428,13 +433,15 @@ typedef struct sqz_fully_connected_each {
 
 SQZ_KERNEL(sqz_fully_connected_each_row);
 
-/* For SMLAD, with outputs four together or (_wide) not; for Helium. */
+/* For SMLAD, with outputs four together or (_wide) not; for Helium; for 64-bit ARM. */
 SQZ_KERNEL(sqz_fully_connected_row_dsp);
 SQZ_KERNEL(sqz_fully_connected_row_dsp_wide);
 SQZ_KERNEL(sqz_fully_connected_row_mve);
+SQZ_KERNEL(sqz_fully_connected_row_neon);
 SQZ_KERNEL(sqz_fully_connected_each_row_dsp);
 SQZ_KERNEL(sqz_fully_connected_each_row_dsp_wide);
 SQZ_KERNEL(sqz_fully_connected_each_row_mve);
+SQZ_KERNEL(sqz_fully_connected_each_row_neon);
 
 /* SOFTMAX over the channels of each pixel; output scale 1 / 256, zero point -128. LOG_SOFTMAX of at most 4095 channels;
  * output scale 1 / 16, zero point 127. multiplier, shift and diff_min as

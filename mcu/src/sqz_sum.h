@@ -7,6 +7,7 @@
 
 #define LEFT_SHIFT 20 /* headroom that TFLite gives int8 before scaling */
 
+/* Where several are added at once: `some` adds LANES of them. */
 #if defined(__ARM_FEATURE_MVE)
 #include <arm_mve.h>
 
@@ -22,21 +23,56 @@ static inline int32x4_t input(const int8_t *from, int32_t zero_point, int32_t mu
     return scaled(vshlq_n_s32(vsubq_n_s32(vldrbq_s32(from), zero_point), LEFT_SHIFT), multiplier, shift);
 }
 
-/* Four values. */
-static inline int32x4_t four(const sqz_add *add, const int8_t *a, const int8_t *b, int sign_a, int sign_b) {
+static inline void some(const sqz_add *add, const int8_t *a, const int8_t *b, int8_t *out, int sign_a, int sign_b) {
     const int32x4_t first = input(a, add->zero_point_a, add->multiplier_a, add->shift_a);
     const int32x4_t second = input(b, add->zero_point_b, add->multiplier_b, add->shift_b);
     const int32x4_t sum = sign_a < 0 ? vsubq_s32(second, first) : sign_b < 0 ? vsubq_s32(first, second)
                                                                              : vaddq_s32(first, second);
     const int32x4_t q = vaddq_n_s32(scaled(sum, add->multiplier_out, add->shift_out), add->zero_point_out);
-    return vminq_s32(vmaxq_s32(q, vdupq_n_s32(add->lowest)), vdupq_n_s32(add->highest));
+    vstrbq_s32(out, vminq_s32(vmaxq_s32(q, vdupq_n_s32(add->lowest)), vdupq_n_s32(add->highest)));
 }
+
+#elif defined(__aarch64__) && defined(__ARM_NEON)
+#include <arm_neon.h>
+
+#define LANES 8u
+
+static inline int32x4_t scaled(int32x4_t x, int32_t multiplier, int8_t shift) {
+    const int32x4_t high = vqrdmulhq_n_s32(x, multiplier), negative = vshrq_n_s32(high, 31);
+    return vrshlq_s32(vaddq_s32(high, vandq_s32(negative, vdupq_n_s32(shift ? -1 : 0))), vdupq_n_s32(shift));
+}
+
+static inline int16x8_t input(const int8_t *from, int8_t zero_point) {
+    return vsubq_s16(vmovl_s8(vld1_s8(from)), vdupq_n_s16(zero_point));
+}
+
+/* Four sums. */
+static inline int32x4_t four(const sqz_add *add, int16x4_t a, int16x4_t b, int sign_a, int sign_b) {
+    const int32x4_t first = scaled(vshlq_n_s32(vmovl_s16(a), LEFT_SHIFT), add->multiplier_a, add->shift_a);
+    const int32x4_t second = scaled(vshlq_n_s32(vmovl_s16(b), LEFT_SHIFT), add->multiplier_b, add->shift_b);
+    const int32x4_t sum = sign_a < 0 ? vsubq_s32(second, first) : sign_b < 0 ? vsubq_s32(first, second)
+                                                                             : vaddq_s32(first, second);
+    return scaled(sum, add->multiplier_out, add->shift_out);
+}
+
+static inline void some(const sqz_add *add, const int8_t *a, const int8_t *b, int8_t *out, int sign_a, int sign_b) {
+    const int16x8_t x = input(a, add->zero_point_a), y = input(b, add->zero_point_b);
+    const int32x4_t low = four(add, vget_low_s16(x), vget_low_s16(y), sign_a, sign_b);
+    const int32x4_t high = four(add, vget_high_s16(x), vget_high_s16(y), sign_a, sign_b);
+    const int16x8_t both = vcombine_s16(vqmovn_s32(low), vqmovn_s32(high));
+    const int8x8_t q = vqmovn_s16(vqaddq_s16(both, vdupq_n_s16(add->zero_point_out)));
+    vst1_s8(out, vmin_s8(vmax_s8(q, vdup_n_s8(add->lowest)), vdup_n_s8(add->highest)));
+}
+
+#endif
+
+#if defined(LANES)
 
 static inline SQZ_CODE void sqz_sum_run(const sqz_add *by, const int8_t *a, const int8_t *b, int8_t *out, unsigned count,
                                         int sign_a, int sign_b) {
     const sqz_add add = *by; /* what is stored cannot change it */
     for (; count >= LANES; count -= LANES, a += LANES, b += LANES, out += LANES) {
-        vstrbq_s32(out, four(&add, a, b, sign_a, sign_b));
+        some(&add, a, b, out, sign_a, sign_b);
     }
     if (count) {
         int8_t rest[3][LANES] = {0};
@@ -44,7 +80,7 @@ static inline SQZ_CODE void sqz_sum_run(const sqz_add *by, const int8_t *a, cons
             rest[0][i] = a[i];
             rest[1][i] = b[i];
         }
-        vstrbq_s32(rest[2], four(&add, rest[0], rest[1], sign_a, sign_b));
+        some(&add, rest[0], rest[1], rest[2], sign_a, sign_b);
         for (unsigned i = 0; i < count; ++i) {
             out[i] = rest[2][i];
         }

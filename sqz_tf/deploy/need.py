@@ -32,6 +32,7 @@ CODE_BYTES = {
     "cortex-m4": 14 * KIB,
     "cortex-m55": 12 * KIB,
     "riscv32": 13 * KIB,
+    "aarch64": 24 * KIB,
 }
 
 
@@ -79,6 +80,7 @@ FAST = {
     "cortex-m3": (2.3, 5.2),
     "cortex-m4": (0.9, 1.8),
     "cortex-m55": (0.19, 0.75),
+    "aarch64": (0.07, 1.0),
     "riscv32": (3.1, 6.4),
 }
 

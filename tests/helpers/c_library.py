@@ -462,10 +462,20 @@ def can_run(compiler: Sequence[str], emulator: Sequence[str] = ()) -> bool:
 
 def execute(text: str, folder: Path, compiler: Sequence[str], emulator: Sequence[str] = ()) -> str:
     """Build a C program with the library, run it, and return what it printed; it must exit with 0."""
+    return run_program(build_program(text, folder, [*compiler, *sources()]), emulator)
+
+
+def build_program(text: str, folder: Path, compiler: Sequence[str]) -> Path:
+    """Build a C program with the C files that are among the compiler's words."""
     source, target = folder / "program.c", folder / "program"
     source.write_text(text)
-    subprocess.run([*compiler, *STRICT, f"-I{SOURCES}", "-o", str(target), str(source), *sources()], check=True)
-    done = subprocess.run([*emulator, str(target)], capture_output=True, text=True, check=False)
+    subprocess.run([*compiler, *STRICT, f"-I{SOURCES}", "-o", str(target), str(source)], check=True)
+    return target
+
+
+def run_program(program: Path, emulator: Sequence[str] = ()) -> str:
+    """Run a program and return what it printed; it must exit with 0."""
+    done = subprocess.run([*emulator, str(program)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -478,13 +488,42 @@ OTHERS: dict[str, tuple[list[str], list[str]]] = {
 """Compilers and emulators of processors without the fast kernels' instructions."""
 
 
+_CROSS = "/usr/aarch64-linux-gnu"
+ARM64 = [
+    *("clang", "--target=aarch64-linux-gnu", "-O2", "-fuse-ld=lld", "-nostdlib", "-isystem", f"{_CROSS}/include"),
+    *(f"-L{_CROSS}/lib", f"-Wl,{_CROSS}/lib/crt1.o", "-Wl,-dynamic-linker,/lib/ld-linux-aarch64.so.1"),
+    *("-Wl,-l:libc.so.6", "-Wl,-l:ld-linux-aarch64.so.1", "-Wno-overlength-strings"),
+    "-Wno-unused-command-line-argument",
+]
+"""A compiler of programs for 64-bit ARM, without flags for a processor."""
+
+ARM64_PROCESSORS = ("cortex-a72", "neoverse-n1", "max")
+"""As QEMU calls them: ARMv8.0, with the dot product, and with the product of matrices of int8."""
+
+
+def require_arm64() -> None:
+    """Skip unless programs for 64-bit ARM can be built and run here."""
+    missing = "clang, lld, libc6-dev-arm64-cross or qemu-user is not installed"
+    require(can_run(ARM64, on_arm64(ARM64_PROCESSORS[0])), missing)
+
+
+def on_arm64(processor: str) -> list[str]:
+    """Return the emulator of one of ARM64_PROCESSORS."""
+    return ["qemu-aarch64", "-cpu", processor, "-L", _CROSS]
+
+
 def require_equal(
     cases: Sequence[Case], folder: Path, compiler: Sequence[str], emulator: Sequence[str], files: Sequence[str]
 ) -> None:
     """Run cases with further C files as a program of a compiler's; every output must be the expected one."""
     require(can_run(compiler, emulator), f"{compiler[0]} or its C library or {emulator} is not installed")
-    text = program(cases).replace("static const int8_t", "static const _Alignas(4) int8_t")
+    text = aligned(program(cases))
     assert execute(text, folder, [*compiler, *files], emulator) == f"{len(cases)} cases\n"
+
+
+def aligned(text: str) -> str:
+    """Return a C program whose tables of int8 are aligned as a compiled model's are."""
+    return text.replace("static const int8_t", "static const _Alignas(4) int8_t")
 
 
 # Virtual boards.
@@ -533,7 +572,7 @@ def on_board(
     for tool in (gcc, qemu):
         require(shutil.which(tool), f"{tool} is not installed")
     text = re.sub(r'printf\("case (\d+)\\n"\); wrong = 1;', r"wrong = wrong ? wrong : \1 + 1;", program(cases))
-    text = re.sub(r" *printf.*", "", text).replace("static const int8_t", "static const _Alignas(4) int8_t")
+    text = aligned(re.sub(r" *printf.*", "", text))
     (folder / "program.c").write_text(text)
     (folder / "memory.ld").write_text(MEMORY % (("0x80000000", "0x80100000") if riscv else ("0", "0x20000000")))
     boards = SOURCES.parent / "boards"

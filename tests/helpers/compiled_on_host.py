@@ -113,7 +113,7 @@ class Program:
                     (folder / file).write_text(text, encoding="utf-8")
         (folder / "main.c").write_text(main_source(list(models)), encoding="utf-8")
         options = (compiler, "-std=c11", "-O1", *WARNINGS, "-DSQZ_TRACE", *flags)
-        command = [*options, "-I.", f"-I{SOURCES}", "-o", "program", "main.c", str(_archive(options))]
+        command = [*options, "-I.", f"-I{SOURCES}", "-o", "program", "main.c", *_library(options)]
         _succeed(command, folder)
 
     @classmethod
@@ -145,15 +145,18 @@ class Program:
 
 
 @lru_cache
-def _archive(options: tuple[str, ...]) -> Path:
-    """Return the library, compiled with these options."""
+def _library(options: tuple[str, ...]) -> list[str]:
+    """Return the library, compiled with these options: an archive, but of Clang, for other machines, objects."""
     folder = Path(_TEMPORARY.name) / str(abs(hash(options)))
     folder.mkdir()
     sources = sorted(str(path) for path in SOURCES.glob("*.c"))
     _succeed([*options, "-c", *sources], folder)
+    objects = sorted(path.name for path in folder.glob("*.o"))
+    if options[0] == "clang":
+        return [str(folder / name) for name in objects]
     archiver = options[0].replace("gcc", "ar") if options[0] != "gcc" else "ar"
-    _succeed([archiver, "rcs", "library.a", *sorted(path.name for path in folder.glob("*.o"))], folder)
-    return folder / "library.a"
+    _succeed([archiver, "rcs", "library.a", *objects], folder)
+    return [str(folder / "library.a")]
 
 
 def _succeed(command: Sequence[str], folder: Path) -> None:

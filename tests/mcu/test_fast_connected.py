@@ -17,9 +17,10 @@ from tests.helpers import c_library as mcu
 
 pytestmark = pytest.mark.device
 
-PARTS = ("fully_connected_dsp", "fully_connected_mve", "sums_dsp")
+PARTS = ("fully_connected_dsp", "fully_connected_mve", "fully_connected_neon", "neon", "sums_dsp")
 FILES = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
 FUNCTION = {"cortex-m4": "sqz_fully_connected_row_dsp", "cortex-m55": "sqz_fully_connected_row_mve"}
+ALL = {**FUNCTION, "aarch64": "sqz_fully_connected_row_neon"}
 SHAPES = [(1, 640, 12), (1, 8, 16), (3, 21, 7), (25, 16, 4), (2, 33, 3), (1, 1, 1), (5, 50, 9), (1, 19, 640)]
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))]
 
@@ -88,23 +89,23 @@ def with_expected(kernel: FullyConnectedKernel, target: str) -> mcu.Case:
     return replace(case(kernel, target), expected=run(case(kernel, "generic")))
 
 
-@pytest.mark.parametrize("target", FUNCTION)
+@pytest.mark.parametrize("target", ALL)
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_fast_layers_equal_the_portable_one(shape: tuple[int, int, int], seed: int, target: str) -> None:
     kernel = connection(seed, shape)
     fast, expected = case(kernel, target), run(case(kernel, "generic"))
-    assert fast.calls[0].kernel == FUNCTION[target]
+    assert fast.calls[0].kernel == ALL[target]
     assert expected.size < 100 or len(np.unique(expected)) > 30
     np.testing.assert_array_equal(run(fast), expected)
 
 
-@pytest.mark.parametrize("target", FUNCTION)
+@pytest.mark.parametrize("target", ALL)
 @pytest.mark.parametrize("shape", [(1, 640, 12), (1, 21, 7), (1, 1, 1)])
 def test_fast_layers_of_each_pixel_equal_the_portable_one(shape: tuple[int, int, int], target: str) -> None:
     kernel = replace(connection(1, shape), width=5)
     fast, expected = case(kernel, target), run(case(kernel, "generic"))
-    assert fast.calls[0].kernel == FUNCTION[target].replace("_row", "_each_row")
+    assert fast.calls[0].kernel == ALL[target].replace("_row", "_each_row")
     np.testing.assert_array_equal(run(fast), expected)
 
 
@@ -118,6 +119,11 @@ def test_sums_beyond_the_shared_halfword_get_the_wide_kernel() -> None:
     fast = with_expected(large(), "cortex-m4")
     assert fast.calls[0].kernel == "sqz_fully_connected_row_dsp_wide"
     np.testing.assert_array_equal(run(fast), fast.expected)
+
+
+def test_products_that_may_leave_16_bits_are_left_to_the_portable_one_on_64_bit_arm() -> None:
+    kernel = replace(large(), weights=np.full_like(large().weights, -128))
+    assert case(kernel, "aarch64").calls[0].kernel == "sqz_fully_connected_row"
 
 
 def test_rounding_is_exact_beside_halves() -> None:
@@ -134,7 +140,7 @@ def test_rounding_is_exact_beside_halves() -> None:
         requant=ExactRequant(*arithmetic.exact_factors(reals), 0, -128, 127),
     )
     assert len(np.unique(expected)) > 100
-    for target in ("generic", *FUNCTION):
+    for target in ("generic", *ALL):
         np.testing.assert_array_equal(run(case(kernel, target))[0], expected)
 
 
@@ -156,4 +162,4 @@ def test_processors_with_the_instructions_give_the_same_bytes(
 @pytest.mark.slow
 @pytest.mark.parametrize(("compiler", "emulator"), mcu.OTHERS.values(), ids=mcu.OTHERS)
 def test_other_processors_give_the_same_bytes(tmp_path: Path, compiler: list[str], emulator: list[str]) -> None:
-    mcu.require_equal([*batch("cortex-m4"), *batch("cortex-m55")], tmp_path, compiler, emulator, FILES)
+    mcu.require_equal([case for target in ALL for case in batch(target)], tmp_path, compiler, emulator, FILES)

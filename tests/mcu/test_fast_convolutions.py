@@ -27,11 +27,16 @@ PARTS = (
     *("conv_packed", "conv_mean_packed", "conv_dsp_packed", "conv_mean_dsp_packed", "conv_mve_packed"),
     *("conv_mean_mve_packed", "unpack"),
     *("conv_dsp_sparse", "conv_mean_dsp_sparse", "tile_dsp_sparse"),
+    *("conv_neon", "conv_mean_neon", "tile_neon", "neon"),
 )
 FAST = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
 SUFFIX = {"cortex-m4": "_dsp", "cortex-m55": "_mve"}
 PLAIN = ("cortex-m0plus", "cortex-m3", "riscv32")
-ALL = {**SUFFIX, "generic": "_row", "cortex-m0plus": "_row", "riscv32": "_row"}  # an M3's is riscv32's
+ALL = {  # an M3's is riscv32's
+    **SUFFIX,
+    "aarch64": "_neon",
+    **dict.fromkeys(("generic", "cortex-m0plus", "riscv32"), "_row"),
+}
 SHAPES = [  # kernel_h, kernel_w, stride, pad, dilation, in_width, in_channels, out_channels
     (3, 3, 2, 0, 1, 13, 3, 16),
     (3, 3, 2, 1, 1, 12, 3, 10),
@@ -335,7 +340,7 @@ def test_every_shift_rounds_halves_alike_where_inputs_are_few(inputs: int) -> No
     np.testing.assert_array_equal(run(fast), fast.expected)
 
 
-@pytest.mark.parametrize("target", SUFFIX)
+@pytest.mark.parametrize("target", [*SUFFIX, "aarch64"])
 @pytest.mark.parametrize(("zero_point", "relu"), EDGES)
 def test_every_shift_rounds_halves_alike(zero_point: int, relu: bool, target: str) -> None:
     conv = edge_conv(zero_point, relu)
@@ -386,6 +391,20 @@ def huge_conv() -> ConvKernel:
 def test_sums_beyond_the_shared_halfword_get_the_wide_kernel() -> None:
     fast = with_expected(wide_conv(), "cortex-m4")
     assert fast.calls[0].kernel == "sqz_conv_row_dsp_wide"
+    np.testing.assert_array_equal(run(fast), fast.expected)
+
+
+def test_what_64_bit_arm_cannot_do_exactly_is_left_to_plain_c() -> None:
+    conv = random_conv(0, SHAPES[3])
+    left = replace(conv.requant, shift=np.where(np.arange(8) == 5, 0, conv.requant.shift).astype(np.int8))
+    lowest = np.where(conv.weights == 3, np.int8(-128), conv.weights)
+    functions = [
+        lay_out(replace(conv, **change), "aarch64").function for change in ({"requant": left}, {"weights": lowest})
+    ]
+    assert functions == ["sqz_conv_four_row"] * 2
+    clamped = replace(conv, requant=replace(conv.requant, lowest=-100, highest=90))
+    fast = with_expected(clamped, "aarch64")
+    assert fast.calls[0].kernel == "sqz_conv_row_neon"
     np.testing.assert_array_equal(run(fast), fast.expected)
 
 

@@ -16,9 +16,10 @@ from tests.helpers import c_library as mcu
 
 pytestmark = pytest.mark.device
 
-PARTS = ("depthwise_dsp", "depthwise_mve", "depthwise_column_mve")
+PARTS = ("depthwise_dsp", "depthwise_mve", "depthwise_column_mve", "depthwise_neon", "neon")
 FILES = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
 SUFFIX = {"cortex-m4": "_dsp", "cortex-m55": "_mve"}
+ALL = {**SUFFIX, "aarch64": "_neon"}
 SHAPES = [  # kernel_h, kernel_w, stride, pad, dilation_h, in_width, channels
     (3, 3, 1, 1, 1, 5, 64),
     (3, 3, 2, 0, 1, 12, 16),
@@ -110,13 +111,13 @@ def with_expected(conv: ConvKernel, target: str) -> mcu.Case:
     return replace(case(conv, target, margin=0), expected=run(case(conv, "generic", margin=0)))
 
 
-@pytest.mark.parametrize("target", SUFFIX)
+@pytest.mark.parametrize("target", ALL)
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_fast_depthwise_equals_the_portable_one(shape: tuple[int, ...], seed: int, target: str) -> None:
     conv = random_depthwise(seed, shape)
     fast, expected = case(conv, target), run(case(conv, "generic"))
-    assert fast.calls[0].kernel.endswith(SUFFIX[target])
+    assert fast.calls[0].kernel.endswith(ALL[target])
     assert expected.size < 100 or len(np.unique(expected)) > 10
     np.testing.assert_array_equal(run(fast), expected)
 
@@ -139,7 +140,7 @@ def edges(zero_point: int, lowest: int, highest: int) -> ConvKernel:
 EDGES = [(-128, -128, 127), (0, 0, 127), (0, -128, 127), (127, -128, 127), (5, 5, 60)]
 
 
-@pytest.mark.parametrize("target", SUFFIX)
+@pytest.mark.parametrize("target", ALL)
 @pytest.mark.parametrize("ends", EDGES)
 def test_every_shift_rounds_halves_alike(ends: tuple[int, int, int], target: str) -> None:
     conv = edges(*ends)
@@ -164,11 +165,26 @@ def test_what_the_fast_kernels_cannot_do_is_left_to_the_portable_one(target: str
     assert lay_out(conv, target).function == "sqz_depthwise_row"
 
 
-def test_products_that_may_leave_16_bits_are_left_to_the_portable_one() -> None:
+@pytest.mark.parametrize("target", ["cortex-m55", "aarch64"])
+def test_products_that_may_leave_16_bits_are_left_to_the_portable_one(target: str) -> None:
     conv = random_depthwise(1, SHAPES[0])
     lowest = replace(conv, weights=np.where(conv.weights == 3, np.int8(-128), conv.weights))
-    functions = [lay_out(each, "cortex-m55").function for each in (conv, lowest)]
-    assert functions == ["sqz_depthwise_row_mve", "sqz_depthwise_row"]
+    functions = [lay_out(each, target).function for each in (conv, lowest)]
+    assert functions == [f"sqz_depthwise_row{ALL[target]}", "sqz_depthwise_row"]
+
+
+def test_shifts_to_the_left_and_inputs_of_several_channels_are_left_to_the_portable_one_on_64_bit_arm() -> None:
+    conv, left = random_depthwise(1, SHAPES[2]), Requant(np.array([1 << 30], np.int32), np.array([0], np.int8), 0, 0, 9)
+    for other in (replace(conv, requant=left), replace(conv, in_channels=4)):
+        assert lay_out(other, "aarch64").function == "sqz_depthwise_row"
+
+
+def test_windows_dilated_along_the_width_are_fast_on_64_bit_arm() -> None:
+    conv = random_depthwise(1, (3, 3, 1, 2, 2, 9, 24))
+    conv = replace(conv, window=replace(conv.window, dilation_w=2), out_width=9)
+    fast = case(conv, "aarch64")
+    assert fast.calls[0].kernel == "sqz_depthwise_row_neon"
+    np.testing.assert_array_equal(run(fast), run(case(conv, "generic")))
 
 
 def batch(target: str) -> list[mcu.Case]:
@@ -188,4 +204,4 @@ def test_processors_with_the_instructions_give_the_same_bytes(
 @pytest.mark.slow
 @pytest.mark.parametrize(("compiler", "emulator"), mcu.OTHERS.values(), ids=mcu.OTHERS)
 def test_other_processors_give_the_same_bytes(tmp_path: Path, compiler: list[str], emulator: list[str]) -> None:
-    mcu.require_equal([*batch("cortex-m4"), *batch("cortex-m55")], tmp_path, compiler, emulator, FILES)
+    mcu.require_equal([case for target in ALL for case in batch(target)], tmp_path, compiler, emulator, FILES)

@@ -123,6 +123,11 @@ def plugin() -> Path:
     return library
 
 
+def total(text: str) -> int:
+    """Return the instructions of the whole run, from what the plugin wrote."""
+    return _read(Counts(0, ""), text).total
+
+
 def symbols(elf: Path | str) -> list[Symbol]:
     """Return the functions of a program in order of address."""
     found = re.findall(r"^([0-9a-f]+) ([0-9a-f]+) [tTwW] (.*)$", tool("nm", elf, "-n", "-S", "-C"), re.MULTILINE)

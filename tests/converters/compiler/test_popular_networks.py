@@ -8,6 +8,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from converters.compiler import TARGETS
+from tests.helpers import c_library as mcu
 from tests.helpers import popular_networks as popular
 from tests.helpers.compiled_networks import edited
 from tests.helpers.compiled_on_host import Program, Reference
@@ -29,3 +30,14 @@ def test_every_row_equals_the_reference_kernels(name: str, tmp_path: Path) -> No
     for target in TARGETS if name not in QUICK else ("cortex-m4",):
         program = Program(tmp_path / target, {name: model}, target=target)
         assert program.compare(name, Reference(model), 2) == [], target
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", popular.NETWORKS)
+def test_every_row_equals_the_reference_kernels_on_64_bit_arm(name: str, tmp_path: Path) -> None:
+    mcu.require_arm64()
+    model = edited(_older, popular.converted(name))
+    compiler, *flags = mcu.ARM64
+    program = Program(tmp_path, {name: model}, target="aarch64", flags=flags, compiler=compiler)
+    for processor in mcu.ARM64_PROCESSORS:
+        assert program.compare(name, Reference(model), 2, mcu.on_arm64(processor)) == [], processor

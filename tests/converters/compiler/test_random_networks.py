@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from converters.compiler import TARGETS, Packing
-from converters.compiler.back.c.weight_layout import PLAIN
+from converters.compiler.back.c.weight_layout import GROUPED
+from tests.helpers import c_library as mcu
 from tests.helpers.compiled_on_host import SANITIZERS, Program, Reference
 from tests.helpers.random_networks import RandomNet, random_nets
 from tools.bench_mcu.coarse import coarse
@@ -26,14 +27,17 @@ def check(
     target: str = "generic",
     flags: Sequence[str] = (),
     change: Callable[[bytes], bytes] = bytes,
+    emulators: Sequence[Sequence[str]] = ((),),
     **how: Any,
 ) -> None:
-    """Build the networks, changed, into one program and compare every row."""
+    """Build the networks, changed, into one program and compare every row, on each of some emulators."""
     models = {f"n{i}": change(net.model) for i, net in enumerate(nets)}
     with tempfile.TemporaryDirectory() as folder:
         program = Program(Path(folder), models, target=target, flags=flags, **how)
         found = {
-            str(net): program.compare(name, Reference(models[name]), 2) for name, net in zip(models, nets, strict=True)
+            f"{net} {before}": program.compare(name, Reference(models[name]), 2, before)
+            for name, net in zip(models, nets, strict=True)
+            for before in emulators
         }
     assert not {net: each for net, each in found.items() if each}
 
@@ -60,7 +64,7 @@ def test_every_row_equals_the_reference_kernels_in_plain_c_with_scratch(target: 
 
 
 @pytest.mark.device
-@pytest.mark.parametrize("target", [target for target in TARGETS if target not in PLAIN])  # which decode as generic
+@pytest.mark.parametrize("target", ["generic", *GROUPED])  # as which the others decode
 @batches(48)
 def test_every_row_with_compressed_weights(target: str, nets: list[RandomNet]) -> None:
     check(nets, target, flags=SANITIZERS, packing=Packing(optimize="flash", arena_budget=1 << 20), change=coarse)
@@ -84,3 +88,12 @@ def test_every_row_without_any_share_of_blocks(share: float, nets: list[RandomNe
 @batches(3000)
 def test_every_row_equals_the_reference_kernels_on_every_target(target: str, nets: list[RandomNet]) -> None:
     check(nets, target)
+
+
+@pytest.mark.slow
+@batches(400)
+def test_every_row_equals_the_reference_kernels_on_64_bit_arm(nets: list[RandomNet]) -> None:
+    emulators = [mcu.on_arm64(processor) for processor in mcu.ARM64_PROCESSORS]
+    mcu.require_arm64()
+    compiler, *flags = mcu.ARM64
+    check(nets, "aarch64", flags, compiler=compiler, emulators=emulators)

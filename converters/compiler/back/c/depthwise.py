@@ -1,6 +1,6 @@
 """Say which kernel runs a depthwise convolution on a target; each computes the same bytes.
 
-mcu/src/sqz_depthwise_dsp.c and sqz_depthwise_mve.c say what they ask for.
+mcu/src/sqz_depthwise_dsp.c, sqz_depthwise_mve.c and sqz_depthwise_neon.c say what they ask for.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from converters.compiler.back.c.weight_layout import LARGEST_SHIFT, Choice
+from converters.compiler.back.c.weight_layout import LARGEST_SHIFT, Choice, has_neon_shifts, record
 from converters.compiler.middle import arithmetic
 from converters.compiler.middle.program import ConvKernel
 
-DSP_GROUP, MVE_GROUP = 4, 8  # channels
+DSP_GROUP, MVE_GROUP, NEON_GROUPS = 4, 8, (16, 8)  # channels
 PIXELS = 32  # of a row, made ready at once: SQZ_PIXELS
 WORD = 4  # bytes
 LARGEST_SUM = 1 << 30  # of which the double fits 32 bits
@@ -22,7 +22,7 @@ LARGEST_SUM = 1 << 30  # of which the double fits 32 bits
 def lay_out(conv: ConvKernel, target: str) -> Choice:
     """Choose the kernel of a depthwise convolution, one of the target's own if FAST has it, and lay out its weights."""
     fast = FAST.get(target)
-    return (fast(conv) if fast and _is_simple(conv) else None) or Choice("sqz_depthwise_row", conv.weights.reshape(-1))
+    return (fast(conv) if fast else None) or Choice("sqz_depthwise_row", conv.weights.reshape(-1))
 
 
 def _is_simple(conv: ConvKernel) -> bool:
@@ -33,8 +33,8 @@ def _is_simple(conv: ConvKernel) -> bool:
 
 
 def _for_dsp(conv: ConvKernel) -> Choice | None:
-    """For sqz_depthwise_dsp.c; None if there are too few channels."""
-    if conv.out_channels < DSP_GROUP:
+    """For sqz_depthwise_dsp.c; None if it is not simple, or there are too few channels."""
+    if not _is_simple(conv) or conv.out_channels < DSP_GROUP:
         return None
     window = conv.window
     pairs = -(-window.kernel_h // 2)
@@ -66,8 +66,10 @@ def _dsp_record(conv: ConvKernel, channels: slice) -> bytes:
 
 
 def _for_mve(conv: ConvKernel) -> Choice | None:
-    """For sqz_depthwise_mve.c; None if there are too few channels, or a sum of two products could leave 16 bits."""
-    if conv.out_channels < MVE_GROUP or conv.weights.min() == arithmetic.QMIN:
+    """For sqz_depthwise_mve.c; None if it is not simple, there are too few channels, or a sum of two products could
+    leave 16 bits.
+    """
+    if not _is_simple(conv) or conv.out_channels < MVE_GROUP or conv.weights.min() == arithmetic.QMIN:
         return None
     records = b"".join(_mve_record(conv, each) for each in _groups(conv.out_channels, MVE_GROUP))
     if conv.in_width == conv.out_width == conv.window.kernel_w == 1:
@@ -83,6 +85,20 @@ def _mve_record(conv: ConvKernel, channels: slice) -> bytes:
     return head + conv.weights[0].swapaxes(0, 1)[:, :, channels].tobytes()
 
 
+def _for_neon(conv: ConvKernel) -> Choice | None:
+    """For sqz_depthwise_neon.c; None if channels are too few or share an input, or a sum of two products could leave
+    16 bits.
+    """
+    size = next((each for each in NEON_GROUPS if each <= conv.out_channels), None)
+    own = conv.in_channels == conv.out_channels and has_neon_shifts(conv) and conv.weights.min() > arithmetic.QMIN
+    if size is None or not own:
+        return None
+    groups = _groups(conv.out_channels, size)
+    records = b"".join(record(conv, each.start, size, conv.weights[..., each].tobytes()) for each in groups)
+    taps = conv.window.kernel_h * conv.window.kernel_w
+    return Choice("sqz_depthwise_row_neon", np.frombuffer(records, np.int8), 8 * taps + conv.in_channels, records=True)
+
+
 def _tables(conv: ConvKernel, channels: slice) -> tuple[np.ndarray, ...]:
     """Return biases, multipliers and shifts of some channels."""
     to = conv.requant
@@ -90,4 +106,8 @@ def _tables(conv: ConvKernel, channels: slice) -> tuple[np.ndarray, ...]:
     return tuple(np.broadcast_to(table, conv.out_channels)[channels] for table in tables)
 
 
-FAST: dict[str, Callable[[ConvKernel], Choice | None]] = {"cortex-m4": _for_dsp, "cortex-m55": _for_mve}
+FAST: dict[str, Callable[[ConvKernel], Choice | None]] = {
+    "cortex-m4": _for_dsp,
+    "cortex-m55": _for_mve,
+    "aarch64": _for_neon,
+}

@@ -1,7 +1,7 @@
 """Say which kernel runs a convolution on a target, and lay its weights out as that kernel eats them.
 
-Every kernel computes the same bytes. The fast ones ask for more of the arithmetic; mcu/src/sqz_conv_dsp.c and
-sqz_conv_mve.c say why.
+Every kernel computes the same bytes. The fast ones ask for more of the arithmetic; mcu/src/sqz_conv_dsp.c,
+sqz_conv_mve.c and sqz_tile_neon.h say why.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from converters.compiler.middle.program import ConvKernel
 
 LARGEST_SHARED_SUM = 1 << 23  # sums in the upper bytes of 32 bits stay below it
 VECTOR = 16  # bytes
+NEON_GROUP, NEON_PIXELS = 8, 8  # channels, and inputs multiplied at a time; pixels
 LARGEST_SHIFT = 22  # to the right: rounding and zero point, shifted left, stay within 32 bits
 
 
@@ -51,7 +52,7 @@ class Choice:
 def lay_out(conv: ConvKernel, target: str) -> Choice:
     """Choose the kernel of a convolution, one of the target's own if FAST has it, and lay out its weights for it."""
     fast = FAST.get(target)
-    choice = fast(conv) if fast and is_plain(conv) else None
+    choice = fast(conv) if fast else None
     return choice or (PLAIN.get(target, by_fours)(conv) if conv.out_channels > 3 else portable(conv))
 
 
@@ -137,7 +138,9 @@ def dsp_fours(conv: ConvKernel, weights: Sequence[bytes]) -> list[bytes]:
 
 
 def _for_dsp(conv: ConvKernel) -> Choice | None:
-    """For sqz_conv_dsp.c; None where there is no kernel for sums that large."""
+    """For sqz_conv_dsp.c; None where there is no kernel for sums that large, or the arithmetic is another."""
+    if not is_plain(conv):
+        return None
     rows = in_dsp_order(conv)
     fours = conv.out_channels // 4 * 4
     wide = _is_wide(conv, rows[:fours])
@@ -205,8 +208,10 @@ def _dsp_two(rows: np.ndarray) -> bytes:
 # Cortex-M with Helium.
 
 
-def _for_mve(conv: ConvKernel) -> Choice:
-    """For sqz_conv_mve.c and those beside it."""
+def _for_mve(conv: ConvKernel) -> Choice | None:
+    """For sqz_conv_mve.c and those beside it; None where the arithmetic is another."""
+    if not is_plain(conv):
+        return None
     rows = conv.rows
     fours, inputs = conv.out_channels // 4 * 4, rows.shape[1]
     records = [record(conv, o, 4, _mve_four(rows[o : o + 4])) for o in range(0, fours, 4)]
@@ -248,6 +253,27 @@ def _mve_four(rows: np.ndarray) -> bytes:
     return b"".join(rows[:, i : i + VECTOR].tobytes() for i in range(0, rows.shape[1], VECTOR))
 
 
+# 64-bit ARM.
+
+
+def has_neon_shifts(conv: ConvKernel) -> bool:
+    """Whether all shifts are to the right."""
+    return bool(np.all((conv.requant.shift <= -1) & (conv.requant.shift >= -31)))
+
+
+def _for_neon(conv: ConvKernel) -> Choice | None:
+    """For sqz_conv_neon.c; None where shifts are not to the right, or two products could leave 16 bits."""
+    if conv.depthwise or not has_neon_shifts(conv) or conv.weights.min() == arithmetic.QMIN:
+        return None
+    rows = np.pad(conv.rows, ((0, -conv.out_channels % NEON_GROUP), (0, -conv.rows.shape[1] % NEON_GROUP)))
+    eights = rows.reshape(len(rows) // NEON_GROUP, NEON_GROUP, -1, 2, 4).transpose(0, 2, 3, 1, 4)
+    records = [record(conv, NEON_GROUP * i, NEON_GROUP, each.tobytes()) for i, each in enumerate(eights)]
+    function = "sqz_conv_mean_row_neon" if conv.mean else "sqz_conv_row_neon"
+    run = conv.window.kernel_w * conv.in_channels
+    scratch = (NEON_PIXELS + 2) * rows.shape[1] + run + NEON_PIXELS * len(rows) + 24
+    return _in_records(function, b"".join(records), scratch)
+
+
 def record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> bytes:
     """Return a record of mcu/src/sqz_record.h: biases, weights, shifts, and multipliers unless all are 2^30."""
     to, here = conv.requant, slice(first, first + channels)
@@ -265,7 +291,7 @@ def record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> bytes
 
 def packed(conv: ConvKernel, target: str) -> Choice | None:
     """Return a convolution run with compressed weights on a target; None where that is not exact."""
-    if conv.depthwise or (target in FAST and not is_plain(conv)):
+    if conv.depthwise or (target in GROUPED and not is_plain(conv)):
         return None
     suffix, grouped, scratch = GROUPED.get(target, SINGLY)
     groups = grouped(conv)
@@ -327,7 +353,11 @@ PLAIN: dict[str, Callable[[ConvKernel], Choice]] = {
     "riscv32": _copied,
 }
 
-FAST: dict[str, Callable[[ConvKernel], Choice | None]] = {"cortex-m4": _for_dsp, "cortex-m55": _for_mve}
+FAST: dict[str, Callable[[ConvKernel], Choice | None]] = {
+    "cortex-m4": _for_dsp,
+    "cortex-m55": _for_mve,
+    "aarch64": _for_neon,
+}
 
 # The end of the functions' names, what groups the weights, and the scratch besides the decoder's.
 Grouping = tuple[str, Callable[[ConvKernel], Groups | None], Callable[[ConvKernel], int]]
