@@ -24,6 +24,7 @@ from converters.weights.tensors import MAX_BYTES, ConvWeights, WeightFile, check
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 """Members of a `.keras`."""
 _WHOLE = "model_weights"  # the group of the weights in a whole model of the old layout
+_LAYERS = ("layers/", "_layer_checkpoint_dependencies/")  # where the new layout has them; the second in Keras 2.12
 _KERNELS = ("/kernel", "_W", "/W")  # what the old layout calls a convolution's weights, `:0` left out
 _BIASES = ("/bias", "_b", "/b")
 _STATISTICS = ("/moving_mean", "_running_mean", "/running_mean")
@@ -90,9 +91,10 @@ def _by_layers(found: Hdf5, described: Described) -> Iterator[tuple[str, dict[st
     groups: dict[str, dict[str, np.ndarray]] = {}
     for path, values in found.arrays.items():
         group, _, number = path.rpartition("/vars/")
-        groups.setdefault(group, {})[number or path] = values
+        if group.startswith(_LAYERS):  # beside them are metrics and what an optimizer keeps
+            groups.setdefault(group, {})[number] = values
     for group, arrays in sorted(groups.items(), key=lambda each: _counted(each[0])):
-        name = found.text(f"{group}/vars", "name") or described.paths.get(group)
+        name = found.text(f"{group}/vars", "name") or described.paths.get(group.replace(_LAYERS[1], _LAYERS[0]))
         if not name:
             raise ValueError(f"layer {group} has no name in the file; expected one: {_ADVICE}")
         kind = re.sub(r"_\d+$", "", group.rpartition("/")[2])

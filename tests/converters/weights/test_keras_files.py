@@ -150,7 +150,8 @@ def test_names_of_layers_that_keras_parts_are_joined() -> None:
 
 
 def with_optimizer(file: Any) -> None:
-    file.create_group("optimizer/vars")["0"] = np.ones((3, 3, 3, 4), np.float32)
+    for place in ("optimizer/vars", "metrics/mean/vars", "vars"):
+        file.create_group(place)["0"] = np.ones((3, 3, 3, 4), np.float32)
     for number, (kernel, bias) in enumerate(random_tensors().values()):
         group = file.create_group(f"layers/conv2d_{number}/vars")
         group.attrs["name"] = list(TINY)[number]
@@ -158,7 +159,7 @@ def with_optimizer(file: Any) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_what_an_optimizer_keeps_is_left_out() -> None:
+def test_what_an_optimizer_and_metrics_keep_is_left_out() -> None:
     assert_same(keras_file.read(hdf5_bytes(with_optimizer)), random_tensors())
 
 
