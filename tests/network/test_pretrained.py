@@ -232,7 +232,7 @@ def weight_file(folder: Path, name: str, ending: str, **options: Any) -> tuple[P
         ".h5": lambda: keras_bytes(tensors, **options),
         ".keras": lambda: keras_bytes(tensors, "keras-3-whole", **options),
         ".params": lambda: mxnet_bytes(blocks_or_prefixes(tensors), **options),
-        ".npz": lambda: chainer_bytes(chainer_tensors(tensors), **options),
+        ".npz": lambda: chainer_bytes(chainer_tensors(tensors), compressed=False),
         ".t7": lambda: torch7_bytes(torch7_network(tensors, **options)),
     }
     path.write_bytes(writers[ending]())
