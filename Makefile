@@ -9,6 +9,7 @@ STAMP  := $(if $(LINKED),,$(VENV)/.installed)
 EXTRAS := .[train,tflm,explore,dev]# a comma would end an argument of $(call)
 RUNTIME_VENV := .venv-tflite-runtime
 MEDIAPIPE_VENV := .venv-mediapipe
+FRAMEWORKS_VENV := .venv-frameworks
 RUNTIME_PYTHON := $(firstword $(foreach version,3.11 3.10,$(shell command -v python$(version) 2>/dev/null)))
 
 # What a command says is kept in a file and shown only if it fails.
@@ -28,7 +29,7 @@ NAMES := OUT BOARD MODEL ABI IMAGENET WRITE NETWORKS
 $(foreach name,$(NAMES),$(eval override $(name) := $$(value $(name))))
 $(foreach name,$(NAMES),$(eval export GIVEN_$(name) := $$(value $(name))))
 
-.PHONY: help setup tflite-runtime mediapipe demo lint test test-fast test-slow test-random test-names check bench android mcu fuzz-decoders bench-mcu lock audit clean
+.PHONY: help setup tflite-runtime mediapipe frameworks demo lint test test-fast test-slow test-random test-names check bench android mcu fuzz-decoders bench-mcu lock audit clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -58,6 +59,15 @@ mediapipe: ## make .venv-mediapipe, with which a slow test asks the real MediaPi
 	  || { $(call quietly,$(MEDIAPIPE_VENV)/bin/python -m pip install --retries 10 'mediapipe>=0.10'); } \
 	  || { rm -rf $(MEDIAPIPE_VENV); echo "MediaPipe cannot be installed here: its test will be skipped" >&2; }
 
+frameworks: ## make .venv-frameworks, in which a slow test has MXNet and Chainer write weights (400 MB, Python 3.10 or 3.11)
+	@if [ -x $(FRAMEWORKS_VENV)/bin/python ] && $(FRAMEWORKS_VENV)/bin/python -c 'import mxnet, chainer' 2>/dev/null; then :; \
+	elif [ -z "$(RUNTIME_PYTHON)" ]; then echo "no python3.10 or python3.11 here: MXNet and Chainer will be skipped" >&2; \
+	else $(RUNTIME_PYTHON) -m venv $(FRAMEWORKS_VENV) \
+	  && { $(call quietly,$(FRAMEWORKS_VENV)/bin/python -m pip install --retries 10 'numpy<1.24' 'setuptools<60' wheel six filelock \
+	    'protobuf<4' typing_extensions 'mxnet==1.9.1'); } \
+	  && { $(call quietly,$(FRAMEWORKS_VENV)/bin/python -m pip install --retries 10 --no-build-isolation --no-deps 'chainer==7.8.1'); } \
+	  || { rm -rf $(FRAMEWORKS_VENV); echo "MXNet and Chainer cannot be installed here: their tests will be skipped" >&2; }; fi
+
 demo: setup tflite-runtime ## train, compress, convert and prove a SqueezeNet on the built-in digits
 	$(BIN)/python -m sqz_tf.export --data digits --out "$$GIVEN_OUT" --overwrite
 
@@ -73,7 +83,7 @@ test: lint tflite-runtime ## lint, types and all tests but the slow ones
 test-fast: lint ## what a person runs between edits: nothing is trained, emulated, attacked or built for a device
 	$(PYTEST) $(SPREAD) -m "not slow and not training and not device and not attack" --ignore tests/strangers
 
-test-slow: setup tflite-runtime mediapipe ## the tests that take minutes
+test-slow: setup tflite-runtime mediapipe frameworks ## the tests that take minutes
 	$(PYTEST) $(SPREAD) $(DRAWN) -m slow
 
 test-random: setup tflite-runtime ## all tests but the slow ones, in another order each time (SEED=1 repeats one)

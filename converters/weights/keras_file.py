@@ -3,7 +3,8 @@
 Two layouts of HDF5 are in use. The old one (`.h5`) has a list `layer_names`, a group for each of these and in it a list
 `weight_names`, in a whole model below `model_weights`. The new one (`.weights.h5`, and inside a `.keras`, which is a
 zip) has `layers/conv2d_1/vars/0`: classes of layers, counted. Names of layers are there in `config.json` of a
-`.keras`, and since Keras 3.8 beside the weights. No object of Keras is ever made: descriptions of layers may hold code.
+`.keras`, and in later Keras 3 beside the weights; without names convolutions are called `convolution 1` and so on. No
+object of Keras is ever made: descriptions of layers may hold code.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from converters.weights.tensors import MAX_BYTES, ConvWeights, WeightFile, check
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 """Members of a `.keras`."""
 _WHOLE = "model_weights"  # the group of the weights in a whole model of the old layout
+_LAYERS = ("layers/", "_layer_checkpoint_dependencies/")  # where the new layout has them; the second in Keras 2.12
 _KERNELS = ("/kernel", "_W", "/W")  # what the old layout calls a convolution's weights, `:0` left out
 _BIASES = ("/bias", "_b", "/b")
 _STATISTICS = ("/moving_mean", "_running_mean", "/running_mean")
@@ -90,13 +92,22 @@ def _by_layers(found: Hdf5, described: Described) -> Iterator[tuple[str, dict[st
     groups: dict[str, dict[str, np.ndarray]] = {}
     for path, values in found.arrays.items():
         group, _, number = path.rpartition("/vars/")
-        groups.setdefault(group, {})[number or path] = values
+        if group.startswith(_LAYERS):  # beside them are metrics and what an optimizer keeps
+            groups.setdefault(group, {})[number] = values
+    named = {group: found.text(f"{group}/vars", "name") or described.paths.get(_place(group)) for group in groups}
+    count = 0
     for group, arrays in sorted(groups.items(), key=lambda each: _counted(each[0])):
-        name = found.text(f"{group}/vars", "name") or described.paths.get(group)
-        if not name:
-            raise ValueError(f"layer {group} has no name in the file; expected one: {_ADVICE}")
-        kind = re.sub(r"_\d+$", "", group.rpartition("/")[2])
-        yield name, {f"{kind}/{_CALLED.get(kind, {}).get(number, number)}": each for number, each in arrays.items()}
+        kind, name = re.sub(r"_\d+$", "", group.rpartition("/")[2]), named[group]
+        if not name and any(named.values()):
+            raise ValueError(f"layer {group} has no name in the file, and others have; expected all: {_ADVICE}")
+        count += kind == "conv2d"
+        own = {f"{kind}/{_CALLED.get(kind, {}).get(number, number)}": each for number, each in arrays.items()}
+        yield name or (f"convolution {count}" if kind == "conv2d" else group), own
+
+
+def _place(group: str) -> str:
+    """Return a group of the new layout under the name that it has in later ones."""
+    return group.replace(_LAYERS[1], _LAYERS[0])
 
 
 _CALLED = {

@@ -32,6 +32,7 @@ from PIL import Image
 from converters import packs
 from sqz_tf.base.spec import PreprocessSpec, to_dict
 from tests.helpers import colour_network, damaged_models, damaged_packs, echo_models, hostile_models
+from tests.helpers.hostile_weights import weight_files
 from tests.helpers.needs import ROOT
 
 SECONDS = 20  # that one input may take
@@ -160,6 +161,17 @@ def edited_picture(data: bytes, rng: np.random.Generator) -> bytes:
     return bytes(found)
 
 
+def edited_numbers(data: bytes, rng: np.random.Generator) -> bytes:
+    """Return a binary file of which one to three integers of four or eight bytes, anywhere, say something else."""
+    found = bytearray(data)
+    for _ in range(int(rng.integers(1, 4))):
+        size = int(rng.choice([4, 8]))
+        at = int(rng.integers(len(found) // 4)) * 4
+        value = int(rng.choice([0, 1, 2, 8, 0xFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 2**62, 2**63 - 1])) & (256**size - 1)
+        found[at : at + size] = value.to_bytes(size, "little")
+    return bytes(found)
+
+
 # Kinds ----------------------------------------------------------------------------------------------------------
 
 
@@ -240,6 +252,11 @@ def attacks(manifest: bytes) -> dict[str, Attack]:
         ),
         Attack("zip", zip_of_pictures(), edited_zip, _put("pictures.zip"), MODEL_COMMANDS[3:]),
     ]
+    for ending, seed in weight_files().items():
+        name = f"weights{ending}"
+        damaged = edited_zip if seed.startswith(b"PK") else edited_numbers
+        command = ("sqz_tf.export", "--data", "pictures.zip", "--weights", name, "--dry-run", "--json")
+        found.append(Attack(f"weights {ending}", seed, damaged, _put(name), (command,)))
     for kind in FORMATS:
         if seed := picture_file(kind):
             found.append(Attack(f"picture {kind}", seed, edited_picture, _put("picture.png"), classify))

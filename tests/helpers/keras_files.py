@@ -21,15 +21,15 @@ def keras_bytes(tensors: Tensors, way: str = "keras-2", additions: int = 0, **ch
     """Write kernels [O, I, H, W] and biases as a file of Keras.
 
     Args:
-      way: one of KERAS_FILES.
+      way: one of KERAS_FILES, or `keras-2-new`: what Keras 2 calls `.weights.h5`, without names.
       additions: layers that add maps, in a description.
       changes: options of layers by name in a description, `conv10={"padding": "same"}` for instance.
     """
     config = _config(tensors, additions, changes)
     if way == "keras-3-whole":
         return keras_zip(config, _new(tensors, named=False))
-    if way == "keras-3":
-        return _new(tensors, named=True)
+    if way in ("keras-3", "keras-2-new"):
+        return _new(tensors, named=way == "keras-3")
     return _old(tensors, way, config)
 
 

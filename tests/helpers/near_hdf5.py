@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import signal
+from collections.abc import Iterator
+from unittest import mock
 
 import h5py  # noqa: F401, so that a fork has it
 
-from converters.weights import hdf5_worker
+from converters.weights import hdf5, hdf5_worker
+
+
+@contextlib.contextmanager
+def forked_hdf5() -> Iterator[None]:
+    """Have every HDF5 file be read in a fork of this process meanwhile."""
+    with mock.patch.object(hdf5, "_reply", forked_reply):
+        yield
 
 
 def forked_reply(data: bytes) -> bytes:

@@ -230,9 +230,10 @@ def weight_file(folder: Path, name: str, ending: str, **options: Any) -> tuple[P
         ".onnx": lambda: onnx_bytes(tensors, **options),
         ".caffemodel": lambda: caffemodel_bytes(tensors, **options),
         ".h5": lambda: keras_bytes(tensors, **options),
+        ".weights.h5": lambda: keras_bytes(tensors, "keras-2-new", **options),
         ".keras": lambda: keras_bytes(tensors, "keras-3-whole", **options),
         ".params": lambda: mxnet_bytes(blocks_or_prefixes(tensors), **options),
-        ".npz": lambda: chainer_bytes(chainer_tensors(tensors), **options),
+        ".npz": lambda: chainer_bytes(chainer_tensors(tensors), compressed=False),
         ".t7": lambda: torch7_bytes(torch7_network(tensors, **options)),
     }
     path.write_bytes(writers[ending]())
@@ -250,6 +251,7 @@ ASSUMED = (
     "torch7",
     "dt42",
     "sqz-tf",
+    "keras-order",
 )  # layouts whose files leave open what the input is
 
 
@@ -278,6 +280,7 @@ ASSUMED = (
         ("rcmalli-1.1", ".h5", 224, 0, SHIFTED),
         ("dt42-1.0", ".h5", 227, 0, PLAIN),
         ("sqz-tf-1.0", ".h5", 227, 0, PLAIN),
+        ("keras-order-1.1", ".weights.h5", 224, 0, PLAIN),
         ("sqz-tf-1.1", ".keras", 224, 0, PLAIN),
     ],
 )
@@ -371,12 +374,12 @@ def test_names_are_the_publishers() -> None:
         "ejlb-1.0": by_rule("conv1", lambda fire, part: f"fire{fire}/conv{part + 1}", "conv10"),
         "chainercv2-1.0": stages(3, 4, 1),
         "chainercv2-1.1": stages(2, 2, 4),
-        **dict.fromkeys(("torch7-1.0", "torch7-1.1"), in_order),
+        **dict.fromkeys(("torch7-1.0", "torch7-1.1", "keras-order-1.0", "keras-order-1.1"), in_order),
     }
 
 
 def test_layouts_name_all_layers_once() -> None:
-    assert len({layout.name for layout in _layouts()}) == len(_layouts()) == 23
+    assert len({layout.name for layout in _layouts()}) == len(_layouts()) == 25
     for layout in _layouts():
         spec = ModelSpec(arch=layout.facts["arch"])
         assert list(layout.layers.values()) == list(layer_shapes(spec))

@@ -27,6 +27,7 @@ from sqz_tf.artifact.manifest import manifest
 from sqz_tf.base.spec import CheckConfig, DataConfig, to_dict
 from tests.helpers import echo_models, hostile
 from tests.helpers.hostile import Attack
+from tests.helpers.near_hdf5 import forked_hdf5
 from tests.helpers.near_workers import forked_workers, workers_here
 from tests.helpers.needs import ROOT
 
@@ -87,7 +88,7 @@ def run(share: Share) -> dict[str, Any]:
 def run_here(share: Share) -> dict[str, Any]:
     """Run a share in this process, in a folder of its own."""
     folder, runner = prepared(Path(tempfile.mkdtemp())), hostile.run_real if share.real else hostile.run_here
-    with forked_workers() if share.kind.startswith(FOREIGN) else workers_here():
+    with forked_workers() if share.kind.startswith(FOREIGN) else workers_here(), forked_hdf5():
         return hostile.attack(kinds()[share.kind], folder, share.number, share.count, share.structured, runner)
 
 

@@ -12,6 +12,7 @@ import pytest
 from sqz_tf import classify
 from tests.helpers import hostile, hostile_models
 from tests.helpers.hostile import Fault
+from tests.helpers.hostile_weights import weight_files
 from tests.helpers.near_workers import forked_workers, workers_here
 from tests.strangers import fuzz
 from tests.strangers.fuzz import Share
@@ -19,6 +20,7 @@ from tests.strangers.fuzz import Share
 NAMES = (
     *("tflite", "tflite network", "tflite fit", "tflite labels", "sqz", "preprocess.json", "manifest.json", "zip"),
     *(f"picture {kind}" for kind in hostile.FORMATS if hostile.picture_file(kind)),
+    *(f"weights {ending}" for ending in weight_files()),
 )
 QUICK = (*(name for name in NAMES[:8] if name != "tflite fit"), "picture PNG", "picture JPEG", "picture TIFF")
 FEW, REAL = 20, 10  # inputs of one kind: in quick tests; in slow tests through the real command

@@ -82,6 +82,12 @@ def test_layers_are_counted_as_numbers_not_as_texts() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_layers_without_names_are_called_by_their_order() -> None:
+    tensors = random_tensors({f"convolution {number}": (2, 1, 1, 1) for number in range(1, 13)})
+    assert_same(keras_file.read(keras_bytes(tensors, "keras-2-new")), tensors)
+
+
+@pytest.mark.usefixtures("here")
 def test_a_model_in_a_model_is_read_by_its_own_layers() -> None:
     tensors = random_tensors()
 
@@ -150,7 +156,8 @@ def test_names_of_layers_that_keras_parts_are_joined() -> None:
 
 
 def with_optimizer(file: Any) -> None:
-    file.create_group("optimizer/vars")["0"] = np.ones((3, 3, 3, 4), np.float32)
+    for place in ("optimizer/vars", "metrics/mean/vars", "vars"):
+        file.create_group(place)["0"] = np.ones((3, 3, 3, 4), np.float32)
     for number, (kernel, bias) in enumerate(random_tensors().values()):
         group = file.create_group(f"layers/conv2d_{number}/vars")
         group.attrs["name"] = list(TINY)[number]
@@ -158,7 +165,7 @@ def with_optimizer(file: Any) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_what_an_optimizer_keeps_is_left_out() -> None:
+def test_what_an_optimizer_and_metrics_keep_is_left_out() -> None:
     assert_same(keras_file.read(hdf5_bytes(with_optimizer)), random_tensors())
 
 
@@ -195,7 +202,10 @@ def many(file: Any) -> None:
 
 
 def unnamed(file: Any) -> None:
-    file.create_group("layers/conv2d/vars")["0"] = np.ones((1, 1, 1, 1), np.float32)
+    for number in range(2):
+        group = file.create_group(f"layers/conv2d_{number}/vars")
+        group["0"] = np.ones((1, 1, 1, 1), np.float32)
+    group.attrs["name"] = "conv10"
 
 
 def without(file: Any) -> None:
@@ -226,9 +236,9 @@ FAULTS: dict[str, tuple[bytes, str]] = {
     "numbers in another file": (hdf5_bytes(outside), "a keeps its numbers in another file"),
     "numbers of another file": (hdf5_bytes(virtual), "a keeps its numbers in another file"),
     "terabytes": (hdf5_bytes(enormous), "it holds over 134,217,728 bytes of numbers"),
-    "layers without names": (
+    "a layer without a name": (
         hdf5_bytes(unnamed),
-        r"layer layers/conv2d has no name in the file; expected one: save the",
+        r"layer layers/conv2d_0 has no name in the file, and others have; expected all: save",
     ),
     "weights that are missing": (hdf5_bytes(without), "layer conv1 has no conv1/kernel:0; expected the weights"),
     "a layer twice": (hdf5_bytes(twice), "layer conv1 is there twice"),
