@@ -159,9 +159,10 @@ def _read(folder: Path, data: Dataset, seconds: float) -> Learnt:
 
     curve = read_json(folder / "history.json")["val_accuracy"]
     scores, rows = np.load(folder / "scores.npy"), data.splits["test"]
+    pictures = len(data.splits["validation"])
     return Learnt(
-        validation=max(curve),
-        validation_pictures=len(data.splits["validation"]),
+        validation=round(max(curve) * pictures) / pictures,  # which training tells as float32
+        validation_pictures=pictures,
         test_right=int(top_k_correct(scores, data.labels[rows], 1).sum()),
         test_pictures=len(rows),
         curve=tuple(round(each, 6) for each in curve),

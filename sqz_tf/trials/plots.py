@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HEIGHT = 280
 PERCENT_FIELDS = ("pct_3x3",)
+LABEL = {"textcoords": "offset points", "fontsize": 10, "color": INK}
 
 Draw = Callable[["Axes"], None]
 
@@ -29,9 +30,11 @@ def sweep_plot(sweep: Sweep, rows: Sequence[Row]) -> Draw:
     def draw(axes: Axes) -> None:
         sizes = [row.sizes.float_mib for row in rows]
         _errors(axes, sizes, rows, BLUE)
-        axes.plot(sizes, [100 * _validation(row) for row in rows], color=BLUE, linewidth=2)
+        if not isinstance(sweep.values[0], str):
+            axes.plot(sizes, [100 * _validation(row) for row in rows], color=BLUE, linewidth=2)
         for x, row in zip(sizes, rows, strict=True):
             _label(axes, x, row, value_text(sweep.field, getattr(row.point, sweep.field)))
+        axes.set_title(sweep.title, loc="left", fontsize=11.5, color=INK)
         axes.set_xlabel("float32 weights and biases, MiB")
         axes.set_ylabel("validation top-1, %")
         axes.margins(x=0.08, y=0.18)
@@ -70,8 +73,7 @@ def _errors(axes: Axes, x: Sequence[float], rows: Sequence[Row], color: str) -> 
 
 
 def _label(axes: Axes, x: float, row: Row, text: str) -> None:
-    place = {"xytext": (0, 8), "textcoords": "offset points", "ha": "center", "fontsize": 10, "color": INK}
-    axes.annotate(text, (x, 100 * interval(row)[1]), **place)  # type: ignore[arg-type]
+    axes.annotate(text, (x, 100 * _validation(row)), xytext=(7, 5), **LABEL)  # type: ignore[arg-type]
 
 
 def _validation(row: Row) -> float:

@@ -20,7 +20,7 @@ from sqz_tf.trials.points import NAMES, Point, Sweep, asked, points_of
 from sqz_tf.trials.results import Result, make_folder, require_folder, write
 from sqz_tf.trials.rows import Row
 from sqz_tf.trials.sizes import Limits
-from sqz_tf.trials.study import Study, open_storage, require_optuna
+from sqz_tf.trials.study import Study, failures, open_storage, require_optuna
 
 SIDES = {"squeezenet-1.0": 227, "squeezenet-1.1": 224}  # of ImageNet's pictures
 Swept = dict[str, tuple[Sweep, tuple[Point, ...]]]
@@ -110,10 +110,11 @@ class Prepared:
         """Do what is left of it and write the results, also of what an interruption leaves."""
         if self.training is None or self.study is None:
             return self._written(self.rows, 0)
-        try:
-            self._work(self.training, self.study)
-        finally:
-            result = self._written(self.study.rows(), self.study.left())
+        with failures():
+            try:
+                self._work(self.training, self.study)
+            finally:
+                result = self._written(self.study.rows(), self.study.left())
         return result
 
     def _work(self, training: Training, study: Study) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqz_tf.base.errors import ConfigError, first_line
+from sqz_tf.base.errors import ConfigError, OutputError, first_line
 from sqz_tf.trials.learning import Learnt
 from sqz_tf.trials.points import Point
 from sqz_tf.trials.rows import NOT_TRAINED, Row
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     import optuna
 
 DATABASE = "study.db"
-BEAT_SECONDS, BEATS_MISSED = 15, 4  # SQZ_TF_HEARTBEAT_SECONDS sets the first
+BEAT_SECONDS, BEATS_MISSED = 15, 4
+BEAT_VARIABLE = "SQZ_TF_HEARTBEAT_SECONDS"
 WAIT_SECONDS, FILL_SECONDS, RETRY_SECONDS = 1.0, 30.0, 0.3
 WANTED, HEARD, READY = "wanted", "heard", "ready"  # attributes: a point to do; under way; all points wait
 STARTUP_POINTS, WARMUP_SHARE = 4, 0.25  # a search stops nothing before there are so many, nor in so much of the epochs
@@ -95,6 +97,25 @@ def _made(address: str, options: Mapping[str, Any]) -> Any:
     return None
 
 
+@contextmanager
+def failures() -> Iterator[None]:
+    """Turn what a database says that is lost in the middle of the work into an error of ours.
+
+    Raises:
+      OutputError: it is.
+    """
+    import optuna
+    import sqlalchemy
+
+    try:
+        yield
+    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
+        raise OutputError(
+            f"the study's database fails: {first_line(error)[:200]}",
+            fix="run the same command again when it answers: finished points and epochs are kept",
+        ) from error
+
+
 def _broken(shown: str, error: Exception) -> ConfigError:
     return ConfigError(
         f"--storage {shown} cannot be used: {first_line(error)[:200]}",
@@ -103,7 +124,10 @@ def _broken(shown: str, error: Exception) -> ConfigError:
 
 
 def _beat() -> int:
-    return max(1, int(os.environ.get("SQZ_TF_HEARTBEAT_SECONDS", BEAT_SECONDS)))
+    given = os.environ.get(BEAT_VARIABLE, str(BEAT_SECONDS))
+    if not given.isdecimal() or not int(given):
+        raise ConfigError(f"{BEAT_VARIABLE} is {given!r}", expected="a number of seconds from 1")
+    return int(given)
 
 
 class Study:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from sqz_tf import explore
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.trials import study
-from tests.helpers.needs import require
+from tests.helpers.needs import ROOT, require
 
 SMALL = ["--classes", "10", "--input-size", "48", "--channels", "1", "--width", "0.25", "--board", "hifive1-revb"]
 
@@ -87,3 +89,52 @@ def test_sizes_alone_need_no_pictures(tmp_path: Path, capsys: pytest.CaptureFixt
         (0.25, "complex"),
     ]
     assert {each["state"] for each in points} == {"not trained"}
+
+
+DIGITS = ["--data", "digits", "--input-size", "32", "--epochs", "2", "--board", "hifive1-revb"]
+
+
+def explored(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sqz_tf.explore", *DIGITS, *arguments, "--out", str(out)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.training
+def test_an_interrupted_sweep_goes_on_to_the_same_result(tmp_path: Path) -> None:
+    require(importlib.util.find_spec("optuna"), "optuna is not installed")
+    sweep = ("--sweep", "width=0.1,0.15")
+    whole = explored(tmp_path / "whole", *sweep)
+    assert whole.returncode == 0, whole.stderr
+    command = [sys.executable, "-m", "sqz_tf.explore", *DIGITS, *sweep, "--out", str(tmp_path / "out")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as begun:
+        assert begun.stderr is not None
+        assert any(line.startswith("point 1") for line in begun.stderr), "it has finished an epoch"
+        begun.send_signal(signal.SIGINT)
+        told = begun.stderr.read()
+    assert begun.returncode == 130
+    assert explore.INTERRUPTED in told
+    assert json.loads((tmp_path / "out" / "explore.json").read_text())["left"] == 2
+    again = explored(tmp_path / "out", *sweep)
+    assert again.returncode == 0, again.stderr
+    points = [json.loads((tmp_path / name / "explore.json").read_text())["points"] for name in ("whole", "out")]
+    for each in (*points[0], *points[1]):
+        assert each.pop("seconds") > 0
+    assert points[0] == points[1]
+    assert [each["state"] for each in points[0]] == ["trained"] * 2
+    assert {path.name for path in (tmp_path / "out").glob("*.svg")} == {"width.svg", "front.svg"}
+
+
+@pytest.mark.slow
+@pytest.mark.training
+def test_a_search_leaves_out_what_is_too_large(tmp_path: Path) -> None:
+    require(importlib.util.find_spec("optuna"), "optuna is not installed")
+    done = explored(tmp_path / "out", "--trials", "4", "--max-flash", "60", "--json")
+    assert done.returncode == 0, done.stderr
+    points = json.loads(done.stdout)["points"]
+    assert len(points) == 4
+    for each in points:
+        assert (each["state"] == "too large") == (each["flash"] > 60 * 1024) == (each["lacking"] == "flash")
+        assert (each["validation"] is None) == (each["state"] != "trained")
+    more = explored(tmp_path / "out", "--trials", "5", "--max-flash", "60", "--json")
+    assert json.loads(more.stdout)["points"][:4] == points

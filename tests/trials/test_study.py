@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from sqz_tf.base.errors import ConfigError
+from sqz_tf.base.errors import ConfigError, OutputError
 from sqz_tf.trials.points import Point
 from sqz_tf.trials.rows import Row
-from sqz_tf.trials.study import WANTED, Study, open_storage, record
+from sqz_tf.trials.study import WANTED, Study, failures, open_storage, record
 from tests.helpers.explored import BASE, learnt, sizes
 from tests.helpers.needs import require
 
@@ -136,3 +136,16 @@ def test_a_broken_storage_is_named_without_its_password(url: str, words: str, tm
         open_storage(url.format(damaged=damaged), tmp_path)
     assert "secret" not in str(refusal.value)
     assert "sqlite:////shared" in str(refusal.value) or "sqz-tf[explore]" in str(refusal.value)
+
+
+def test_a_heartbeat_that_is_no_time_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SQZ_TF_HEARTBEAT_SECONDS", "soon")
+    with pytest.raises(ConfigError, match="SQZ_TF_HEARTBEAT_SECONDS is 'soon'; expected a number of seconds from 1"):
+        open_storage(None, tmp_path)
+
+
+def test_a_database_lost_in_the_middle_is_told(tmp_path: Path, open_study: Callable[[], Study]) -> None:
+    study = open_study()
+    (tmp_path / "study.db").write_text("overwritten")
+    with pytest.raises(OutputError, match=r"the study's database fails: .*run the same command again"), failures():
+        study.fill(wanted())

@@ -1,0 +1,113 @@
+"""What becomes of a point: trained, too large, stopped, or nothing learnt; training itself is made up here."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sqz_tf.base.console import Console
+from sqz_tf.base.errors import TrainingError
+from sqz_tf.base.spec import DataConfig
+from sqz_tf.data.dataset import Summary
+from sqz_tf.deploy.boards import boards
+from sqz_tf.pipeline.plan import Options, Plan
+from sqz_tf.trials import exploring
+from sqz_tf.trials.exploring import Place, Training, sized
+from sqz_tf.trials.learning import Learnt, Watch
+from sqz_tf.trials.points import asked, points_of
+from sqz_tf.trials.rows import Row
+from sqz_tf.trials.sizes import Limits
+from sqz_tf.trials.study import open_storage
+from tests.helpers.explored import learnt
+from tests.helpers.needs import require
+
+EPOCHS = 8
+COUNTS: dict[str, tuple[int, ...]] = {
+    "train": (50, 50),
+    "calibration": (10, 10),
+    "validation": (20, 20),
+    "test": (20, 20),
+}
+SUMMARY = Summary("made up", ("a", "b"), COUNTS, (8, 8), 1, "", "0" * 64)
+RISC = boards()["hifive1-revb"]
+Learn = Callable[[Plan, Watch], Learnt]
+
+
+@pytest.fixture
+def explored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[Row]]:
+    """Explore with a training that is made up."""
+    require(importlib.util.find_spec("optuna"), "optuna is not installed")
+
+    def work(learn: Learn, sweep: str = "", trials: int = 0, limits: Limits | None = None) -> list[Row]:
+        monkeypatch.setattr(exploring.Learning, "learn", lambda self, plan, label, watch: learn(plan, watch))
+        place = Place(RISC, limits or Limits())
+        options = Options(data=DataConfig(), epochs=EPOCHS, input_size=32, width=0.1)
+        training = Training(options, SUMMARY, place, tmp_path, Console(quiet=True))
+        study = training.study(open_storage(None, tmp_path), searching=not sweep)
+        if sweep:
+            points = points_of(asked(sweep)[1], training.base, ())
+            training.sweep(study, sized(points, training.base, place, Console(quiet=True)))
+        else:
+            training.search(study, trials)
+        return study.rows()
+
+    return work
+
+
+def all_epochs(accuracy: float, watch: Watch) -> Learnt:
+    curve = [accuracy * epoch / EPOCHS for epoch in range(1, EPOCHS + 1)]
+    for epoch in range(EPOCHS):
+        watch(curve[: epoch + 1])
+    return learnt(accuracy, tuple(curve))
+
+
+def test_a_sweep_trains_all_that_is_not_too_large_and_stops_nothing(explored: Callable[..., list[Row]]) -> None:
+    seen: list[float] = []
+
+    def learn(plan: Plan, watch: Watch) -> Learnt:
+        seen.append(plan.model.width)
+        return all_epochs(1.0 if plan.model.width == 0.1 else 0.1, watch)
+
+    rows = explored(learn, sweep="width=0.1,0.15,0.2,1", limits=Limits(flash=200_000))
+    assert seen == [0.1, 0.15, 0.2]
+    assert [(row.state, row.epochs) for row in rows] == [("trained", EPOCHS)] * 3 + [("too large", 0)]
+    assert rows[3].why == "too much flash"
+    assert [row.seed for row in rows] == [1] * 4
+
+
+def test_a_network_that_learns_nothing_is_noted_and_the_next_is_trained(explored: Callable[..., list[Row]]) -> None:
+    def learn(plan: Plan, watch: Watch) -> Learnt:
+        if plan.model.width == 0.1:
+            raise TrainingError("training is stuck")
+        return all_epochs(0.9, watch)
+
+    rows = explored(learn, sweep="width=0.1,0.2")
+    assert [(row.state, row.why) for row in rows] == [("learnt nothing", "training is stuck"), ("trained", "")]
+
+
+@pytest.mark.slow
+def test_a_search_stops_what_is_behind_smaller_points(explored: Callable[..., list[Row]]) -> None:
+    """The more squeeze filters the worse is what is made up here, so that large points cannot win."""
+    rows = explored(lambda plan, watch: all_epochs(1.0 - 0.9 * plan.model.squeeze_ratio, watch), trials=14)
+    assert len(rows) == 14
+    stopped = [row for row in rows if row.state == "stopped"]
+    assert stopped
+    for row in stopped:
+        assert 2 <= row.epochs < EPOCHS
+        smaller = [each for each in rows if each.learnt and each.sizes.flash <= row.sizes.flash]
+        assert len(smaller) >= 4
+        assert row.why == f"behind the median of the points that are no larger after epoch {row.epochs}"
+
+
+def test_a_search_trains_no_point_larger_than_one_that_is_always_right(explored: Callable[..., list[Row]]) -> None:
+    rows = explored(lambda plan, watch: all_epochs(1.0, watch), trials=6)
+    smallest = rows[0].sizes.flash
+    for row in rows:
+        assert (row.state == "trained") == (row.sizes.flash < smallest or row is rows[0])
+        smallest = min(smallest, row.sizes.flash)
+    assert {row.why for row in rows if row.state == "stopped"} == {
+        "a point that is no larger has every validation picture right"
+    }
