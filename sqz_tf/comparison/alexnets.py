@@ -55,8 +55,8 @@ def svd(work: Work, trained: Path, out: Path) -> None:
     words = ", ".join(f"{name} {rank}" for name, rank in found.ranks.items()) or "none saves weights"
     how = (
         f"NumPy's SVD of the fully connected layers; ranks: {words}: the least energy, {found.energy:.3g} of the "
-        f"squared singular values, that after {work.settings.tune_epochs} epochs of tuning costs at most {MOST_LOST:.0%} of "
-        "validation top-1"
+        f"squared singular values, that after {work.settings.tune_epochs} epochs of tuning costs at most "
+        f"{MOST_LOST:.0%} of validation top-1"
     )
     keep(out, Kept(FLOAT * _parameters(found.model), how), work.scores(found.model), found.history)
 
