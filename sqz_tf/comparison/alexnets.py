@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sqz_tf.comparison.coding import Layer, decode, encode, sparse_bytes
-from sqz_tf.comparison.lowrank import factored, factors_of, ranks_of
+from sqz_tf.comparison.lowrank import Factors, factored, factors_of, ranks_of
 from sqz_tf.comparison.paper import CONV_BITS, DENSITY, FC_BITS
 from sqz_tf.comparison.sharing import groups_of, sharing
-from sqz_tf.comparison.work import ALEXNET_RATE, Kept, Work, keep
+from sqz_tf.comparison.work import ALEXNET_RATE, TRAINING, Kept, Work, keep
 from sqz_tf.network.alexnet import CONVOLUTIONS, described
 from sqz_tf.pipeline.files import read_weights
 from sqz_tf.train.alexnet import CUSTOM, alexnet, clone, weighted
 from sqz_tf.train.batches import steps_per_epoch
+from sqz_tf.train.fit import History
 from sqz_tf.train.keras import keras, tfmot
 from sqz_tf.train.prune import wrapped_to_prune
 
 FLOAT = 4  # bytes
-MOST_LOST = 0.01  # of validation top-1, by SVD before it is tuned
-ENERGIES = (0.99, 0.98, 0.97, 0.96, 0.95, 0.925, *(round(0.9 - 0.05 * step, 2) for step in range(13)))
+MOST_LOST = 0.01  # of validation top-1, by SVD
+ENERGIES = (0.99, 0.98, 0.95, *(round(0.9 - 0.05 * step, 2) for step in range(17)))
 """Shares of the squared singular values that are tried, from most to least."""
 
 GAP_BITS = {name: CONV_BITS if name in CONVOLUTIONS else FC_BITS for name in DENSITY}
@@ -50,30 +51,48 @@ def train(work: Work, out: Path) -> None:
 def svd(work: Work, trained: Path, out: Path) -> None:
     """Factor the fully connected layers to the lowest rank that validation allows, and tune the factors."""
     work.seeded("svd")
-    model = dense(work, trained)
-    energy, ranks, low = _lowest(work, model)
-    history = work.tuned(low, "svd", out) if ranks else None
-    words = ", ".join(f"{name} {rank}" for name, rank in ranks.items()) or "none saves weights"
+    found = _lowest(work, dense(work, trained), out)
+    words = ", ".join(f"{name} {rank}" for name, rank in found.ranks.items()) or "none saves weights"
     how = (
-        f"NumPy's SVD of the fully connected layers; ranks: {words}: the least energy, {energy:.3g} of the squared "
-        f"singular values, that costs at most {MOST_LOST:.0%} of validation top-1; "
-        f"tuned {work.settings.tune_epochs} epochs"
+        f"NumPy's SVD of the fully connected layers; ranks: {words}: the least energy, {found.energy:.3g} of the "
+        f"squared singular values, that after {work.settings.tune_epochs} epochs of tuning costs at most "
+        f"{MOST_LOST:.0%} of validation top-1"
     )
-    keep(out, Kept(FLOAT * _parameters(low), how), work.scores(low), history)
+    keep(out, Kept(FLOAT * _parameters(found.model), how), work.scores(found.model), found.history)
 
 
-def _lowest(work: Work, model: Any) -> tuple[float, dict[str, int], Any]:
-    """Return the least energy, its ranks and the network of them."""
+@dataclass(frozen=True, eq=False)
+class _Low:
+    """A network of low rank: the energy it keeps, its ranks by layer, and the history of its tuning."""
+
+    energy: float
+    ranks: dict[str, int]
+    model: Any
+    history: History | None = None
+
+
+def _lowest(work: Work, model: Any, out: Path) -> _Low:
+    """Find the least of ENERGIES that is good enough, by bisection: less energy is taken to be no better."""
     factors, least = factors_of(model), work.validation(model) - MOST_LOST
-    found: tuple[float, dict[str, int], Any] = (1.0, {}, model)
-    for done, energy in enumerate(ENERGIES, 1):
-        ranks = ranks_of(factors, energy)
-        low = factored(model, factors, ranks)
-        work.console.step("ranks", done, len(ENERGIES))
-        if work.validation(low) < least - 1e-9:
-            break
-        found = (energy, ranks, low)
+    found, low, high = _Low(1.0, {}, model), 0, len(ENERGIES)
+    while low < high:
+        middle = (low + high) // 2
+        tried = _factored(work, model, factors, ENERGIES[middle], out / TRAINING / f"{middle}")
+        if work.validation(tried.model) >= least - 1e-9:
+            found, low = tried, middle + 1
+        else:
+            high = middle
     return found
+
+
+def _factored(work: Work, model: Any, factors: Mapping[str, Factors], energy: float, out: Path) -> _Low:
+    """Return a tuned network of so much energy; the network itself where no rank saves weights."""
+    ranks = ranks_of(factors, energy)
+    if not ranks:
+        return _Low(energy, {}, model)
+    work.console.note(f"{energy:.3g} of the energy …")
+    low = factored(model, factors, ranks)
+    return _Low(energy, ranks, low, work.tuned(low, "svd", out))
 
 
 def pruned(work: Work, trained: Path, out: Path) -> None:

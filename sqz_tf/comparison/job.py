@@ -135,7 +135,9 @@ def _load(request: Request, artifacts: Artifacts, out: Path, console: Console) -
 
 def _alexnets(run: _Stages, work: Work, pictures: Stage) -> dict[str, Found]:
     dense = run("alexnet", to_dict(work.settings), lambda out: alexnets.train(work, out), [pictures])
-    svd = run("svd", alexnets.ENERGIES, lambda out: alexnets.svd(work, dense.folder, out), [dense])
+    svd = run(
+        "svd", [alexnets.ENERGIES, alexnets.MOST_LOST], lambda out: alexnets.svd(work, dense.folder, out), [dense]
+    )
     pruned = run("pruned", DENSITY, lambda out: alexnets.pruned(work, dense.folder, out), [dense])
     deep = run("deep", alexnets.GAP_BITS, lambda out: alexnets.deep(work, pruned.folder, out), [pruned])
     stages = {"alexnet": dense, "alexnet_svd": svd, "alexnet_pruned": pruned, "alexnet_deep": deep}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqz_tf.base.console import Console
 from sqz_tf.comparison import alexnets
 from sqz_tf.comparison.alexnets import layers_of, left, values_bytes
 from sqz_tf.comparison.coding import Layer
-from sqz_tf.comparison.lowrank import factored, factors_of, ranks_of
+from sqz_tf.comparison.lowrank import LowRank, factored, factors_of, ranks_of
 from sqz_tf.comparison.sharing import groups_of, sharing
 from sqz_tf.train.alexnet import LocalResponse
 from sqz_tf.train.keras import keras
@@ -60,16 +61,24 @@ def test_factors_are_the_best_of_their_rank(network: Any) -> None:
     assert rest == pytest.approx(np.sqrt((factors["fc6"][1][3:] ** 2).sum()), rel=1e-4)
 
 
-@pytest.mark.parametrize(("validation", "tried"), [([0.9, 0.895, 0.891, 0.889, 1.0], 2), ([0.9, 0.8], 0)])
-def test_the_least_energy_that_costs_a_point_at_most_is_taken(
-    network: Any, validation: list[float], tried: int
-) -> None:
-    asked = iter(validation)
-    work: Any = SimpleNamespace(validation=lambda model: next(asked), console=Console(quiet=True))
-    energy, ranks, low = alexnets._lowest(work, network)
-    assert energy == [1.0, *alexnets.ENERGIES][tried]
-    assert ranks == (ranks_of(factors_of(network), energy) if tried else {})
-    assert (low is network) == (tried == 0)
+@pytest.mark.parametrize("least", [1.0, 0.9, 0.5, 0.1, 0.0])
+def test_the_least_energy_that_costs_a_point_at_most_is_taken(network: Any, least: float, tmp_path: Path) -> None:
+    tuned: list[Any] = []
+    factors, kept = factors_of(network), ranks_of(factors_of(network), least)
+
+    def validation(model: Any) -> float:
+        layer = model.get_layer("fc7")
+        enough = not isinstance(layer, LowRank) or layer.rank >= kept.get("fc7", 99)
+        return 0.9 if model is network else 0.891 if enough else 0.889
+
+    work: Any = SimpleNamespace(
+        validation=validation, console=Console(quiet=True), tuned=lambda model, *rest: tuned.append(model)
+    )
+    found = alexnets._lowest(work, network, tmp_path)
+    good = [each for each in alexnets.ENERGIES if ranks_of(factors, each).get("fc7", 99) >= kept.get("fc7", 99)]
+    assert found.energy == min(good)
+    assert found.ranks == ranks_of(factors, found.energy)
+    assert len(tuned) <= 5
 
 
 def test_k_means_finds_the_values_that_are_there_and_leaves_zeros() -> None:

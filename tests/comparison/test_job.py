@@ -13,7 +13,7 @@ import pytest
 from sqz_tf import compare
 from sqz_tf.artifact.manifest import verify_manifest
 from sqz_tf.comparison.rows import ORDER
-from tests.helpers.exports import digits_folder
+from tests.helpers.exports import unbroken_folder
 from tests.helpers.needs import ROOT
 
 pytestmark = pytest.mark.training
@@ -21,7 +21,7 @@ RESULTS = {"compare.json", "compare.csv", "compare.html", "manifest.json"}
 
 
 def line(out: Path, *more: str) -> list[str]:
-    given = ["--export", str(digits_folder() / "digits"), "--epochs", "3", "--out", str(out), *more]
+    given = ["--export", str(unbroken_folder()), "--epochs", "3", "--out", str(out), *more]
     return [sys.executable, "-m", "sqz_tf.compare", *given]
 
 
@@ -31,7 +31,7 @@ def test_every_row_is_there_and_an_interrupted_run_gives_the_same(tmp_path: Path
     assert whole.returncode == 0, whole.stderr
     values = json.loads(whole.stdout)
     assert [row["key"] for row in values["rows"]] == list(ORDER)
-    assert values["alexnet"].startswith("scaled AlexNet: input 48×48×1, width 0.25")
+    assert values["alexnet"].startswith("scaled AlexNet: input 64×64×3, width 0.1")
     rows = {row["key"]: row for row in values["rows"]}
     assert rows["alexnet"]["times"] == 1
     assert 2 < rows["alexnet_pruned"]["times"] < rows["alexnet_deep"]["times"]
