@@ -20,6 +20,7 @@ PATTERNS = ("unstructured", "block")  # of zeros
 LEAST_WIDTH, MOST_WIDTH = 0.05, 8
 LEAST_LEARNT = 10  # pictures that a pack can be rounded with
 THREADS = 8  # of TensorFlow: results depend on them, not on the processors
+MIRRORED, MULTIWORKER = DISTRIBUTIONS = ("mirrored", "multiworker")  # how training is shared out
 
 Spec = TypeVar("Spec")
 

@@ -50,6 +50,21 @@ class Examples:
         return len(self.index)
 
 
+@dataclass(frozen=True)
+class Part:
+    """The rows of each batch that one of several replicas takes: every `of`-th, from `index` on."""
+
+    index: int
+    of: int
+
+    def rows(self, count: int) -> np.ndarray:
+        """Return its rows of a batch of so many."""
+        return np.arange(self.index, count, self.of)
+
+
+WHOLE = Part(0, 1)
+
+
 def steps_per_epoch(examples: Examples, batch_size: int) -> int:
     """Return the batches of one epoch; the last one is filled up from the epoch's beginning."""
     return -(-len(examples) // min(batch_size, len(examples)))
@@ -64,19 +79,33 @@ def class_weights(examples: Examples) -> np.ndarray:
 
 
 def training_batches(
-    examples: Examples, *, batch_size: int, seed: int, first_step: int, augment: str, label_smoothing: float
+    examples: Examples,
+    *,
+    batch_size: int,
+    seed: int,
+    first_step: int,
+    augment: str,
+    label_smoothing: float,
+    part: Part = WHOLE,
 ) -> Any:
-    """Endless tf.data set of (float32 [B, H, W, C], one-hot float32 [B, classes], weights float32 [B])."""
+    """Endless tf.data set of (float32 [B, H, W, C], one-hot float32 [B, classes], weights float32 [B]).
+
+    Args:
+      part: the rows of the batch to make, as they are in the whole; the mean of the losses over all replicas is that
+        of the batch, however many rows each has.
+    """
     batch_size = min(batch_size, len(examples))
-    draw = _drawer(examples, batch_size, seed)
-    weights = tf.constant(class_weights(examples))
+    rows = part.rows(batch_size)
+    draw = _drawer(examples, batch_size, seed, rows)
+    weights = tf.constant(class_weights(examples) * np.float32(len(rows) * part.of / batch_size))
     change = AUGMENTATIONS[augment]
 
     def batch(step: Any) -> Any:
         pixels, labels = tf.numpy_function(draw, [step], [tf.uint8, tf.int64], stateful=False)
-        pixels.set_shape((batch_size, *examples.images.shape[1:]))
-        labels.set_shape((batch_size,))
-        x = _augment(tf.cast(pixels, tf.float32) / 255.0, change, tf.stack([seed, step]))
+        pixels.set_shape((len(rows), *examples.images.shape[1:]))
+        labels.set_shape((len(rows),))
+        draws = _draws(tf.stack([seed, step]), batch_size, rows)
+        x = _augment(tf.cast(pixels, tf.float32) / 255.0, change, draws)
         target = tf.one_hot(labels, examples.classes) * (1 - label_smoothing)
         return (
             x * (255.0 * examples.pixels.scale) + examples.pixels.offset,
@@ -88,8 +117,10 @@ def training_batches(
     return steps.map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 
-def _drawer(examples: Examples, batch_size: int, seed: int) -> Callable[[np.int64], tuple[np.ndarray, np.ndarray]]:
-    """Return step → (pixels, labels) over a fresh permutation each epoch."""
+def _drawer(
+    examples: Examples, batch_size: int, seed: int, rows: np.ndarray
+) -> Callable[[np.int64], tuple[np.ndarray, np.ndarray]]:
+    """Return step → (pixels, labels) of some rows over a fresh permutation each epoch."""
     epoch_steps = steps_per_epoch(examples, batch_size)
 
     def permutation(epoch: int) -> np.ndarray:
@@ -105,7 +136,7 @@ def _drawer(examples: Examples, batch_size: int, seed: int) -> Callable[[np.int6
         if kept_epoch != epoch:
             order = permutation(epoch)
             newest = (epoch, order)
-        chosen = order[position * batch_size : (position + 1) * batch_size]
+        chosen = order[position * batch_size + rows]
         return examples.images[chosen], examples.labels[chosen].astype(np.int64)
 
     return draw
@@ -116,24 +147,38 @@ def evaluation_batches(examples: Examples, batch_size: int = 256) -> Any:
 
     def chunks() -> Any:
         for start in range(0, len(examples), batch_size):
-            chosen = examples.index[start : start + batch_size]
-            yield (
-                examples.pixels.numbers(examples.images[chosen]),
-                np.eye(examples.classes, dtype=np.float32)[examples.labels[chosen]],
-            )
+            yield labelled(examples, examples.index[start : start + batch_size])
 
-    signature = (
+    return tf.data.Dataset.from_generator(chunks, output_signature=signature(examples)).prefetch(2)
+
+
+def labelled(examples: Examples, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (float32 [B, H, W, C], one-hot float32 [B, classes]) of some rows, unchanged."""
+    return (
+        examples.pixels.numbers(examples.images[chosen]),
+        np.eye(examples.classes, dtype=np.float32)[examples.labels[chosen]],
+    )
+
+
+def signature(examples: Examples) -> tuple[Any, Any]:
+    """Return shapes and types of what `labelled` returns."""
+    return (
         tf.TensorSpec((None, *examples.images.shape[1:]), tf.float32),
         tf.TensorSpec((None, examples.classes), tf.float32),
     )
-    return tf.data.Dataset.from_generator(chunks, output_signature=signature).prefetch(2)
 
 
-def _augment(x: Any, change: Augmentation, seed: Any) -> Any:
+def _draws(seed: Any, batch_size: int, rows: np.ndarray) -> Any:
+    """Return random numbers in −1…1 for some rows of a batch, float32 [8, rows]: what they are in the whole."""
+    draws = tf.random.stateless_uniform((8, batch_size), seed, -1.0, 1.0)
+    return draws if len(rows) == batch_size else tf.gather(draws, rows, axis=1)
+
+
+def _augment(x: Any, change: Augmentation, numbers: Any) -> Any:
     """Change float32 [B, H, W, C] in 0…1; stays in 0…1, so that the input quantizer's range holds."""
     if change == Augmentation():
         return x
-    draws = tf.unstack(tf.random.stateless_uniform((8, tf.shape(x)[0]), seed, -1.0, 1.0))
+    draws = tf.unstack(numbers)
     height, width = x.shape[1], x.shape[2]
     x = _warp(x, change, draws[:5], float(height), float(width))
     contrast = 1.0 + change.contrast * draws[5][:, None, None, None]
