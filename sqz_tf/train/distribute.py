@@ -9,6 +9,7 @@ One process uses `ALONE`, whose every method does what was done before there wer
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -187,6 +188,7 @@ def mirrored() -> Together:
             expected="two GPUs or more in this machine",
             fix="leave it out; TensorFlow uses all cores of a CPU as it is",
         )
+    os.environ.pop("TF_CONFIG", None)  # TensorFlow would look for other machines
     return Together(tf.distribute.MirroredStrategy([device.name for device in devices]))
 
 

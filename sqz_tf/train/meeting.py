@@ -194,6 +194,7 @@ def _call_chief(cluster: Cluster, card: Card, end: float, note: Callable[[str], 
             time.sleep(min(left, RETRY_SECONDS))
             continue
         if "refused" in answer:
+            peer.close()
             raise ConfigError(f"the chief refuses: {answer['refused']}")
         _keep_alive(peer)
         return Meeting(cluster, {0: peer})
