@@ -14,6 +14,7 @@ from converters.archive import Archive, ArchiveError
 POINTER, PAGE, PACKED, EMPTY, TEXT, PICTURE = "pointer", "page", "packed", "empty", "text", "picture"
 KERAS, HDF5, TORCH, TORCHSCRIPT, SAFETENSORS = "keras", "hdf5", "torch", "torchscript", "safetensors"
 TFLITE, SQZ, NUMPY, SAVED_MODEL, GGUF, ZIP = "tflite", "sqz", "numpy", "saved model", "gguf", "zip"
+MXNET, NUMPY_ZIP, TORCH7 = "mxnet", "numpy zip", "torch7"
 LEFT, PULL = "a pointer of Git LFS, which stands for the file", "fetch the file itself with: git lfs pull"
 WHAT = {
     POINTER: LEFT,
@@ -29,7 +30,10 @@ WHAT = {
     SAFETENSORS: "a safetensors file",
     TFLITE: "a .tflite",
     SQZ: "a pack of this kit, .sqz",
-    NUMPY: "arrays of NumPy",
+    NUMPY: "an array of NumPy",
+    NUMPY_ZIP: "arrays of NumPy, as Chainer writes them",
+    MXNET: "arrays of MXNet",
+    TORCH7: "an object of Torch7",
     SAVED_MODEL: "a folder of a TensorFlow SavedModel",
     GGUF: "a GGUF file, of a language model",
     ZIP: "a zip file",
@@ -60,6 +64,7 @@ _BEGINNINGS = {
     b"\x89HDF\r\n\x1a\n": HDF5,
     b"\x93NUMPY": NUMPY,
     b"GGUF": GGUF,
+    b"\x12\1\0\0\0\0\0\0": MXNET,
     b"\x89SQZ\r\n\x1a\n": SQZ,
     **dict.fromkeys(ARCHIVES, PACKED),
     b"\x89PNG\r\n\x1a\n": PICTURE,
@@ -67,6 +72,7 @@ _BEGINNINGS = {
     b"GIF8": PICTURE,
 }
 _PICKLE = re.compile(rb"\x80[\x02-\x05][^\0]")
+_TORCH7 = re.compile(rb"\x04\0\0\0....\x03\0\0\0V \d", re.DOTALL)  # a torch object, its index, its version
 _PLAIN = re.compile(rb"[\t\n\f\r\x20-\x7e]+")
 _OF_KERAS = (".keras", ".h5", ".hdf5")  # endings of names, where the bytes say nothing
 _PAGES = (b"<!doctype html", b"<html", b"<?xml")
@@ -102,6 +108,8 @@ def _kind_of(head: bytes) -> str:
         return TFLITE
     if _PICKLE.match(head):
         return TORCH
+    if _TORCH7.match(head):
+        return TORCH7
     if head.lstrip().lower().startswith(_PAGES):
         return PAGE
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32:
@@ -124,4 +132,4 @@ def _by_members(names: Iterable[str]) -> str:
         return KERAS
     if "data.pkl" in ends:
         return TORCHSCRIPT if "constants.pkl" in ends else TORCH
-    return NUMPY if ends and all(name.endswith(".npy") for name in ends) else ZIP
+    return NUMPY_ZIP if ends and all(name.endswith(".npy") for name in ends) else ZIP

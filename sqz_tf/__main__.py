@@ -10,10 +10,12 @@ from sqz_tf.base.console import EXIT_OK, EXIT_USAGE, run, say_lines, show
 
 COMMANDS = {
     "export": "train, prune, quantize, convert and prove a SqueezeNet",
+    "explore": "sweep or search the paper's design space",
     "classify": "say what pictures show",
     "evaluate": "measure a model on labelled pictures",
     "check": "judge an output folder again",
     "bench": "time an output folder's models",
+    "compare": "measure SqueezeNet against AlexNet and its compressions",
     "pack": "compress a model without loss",
     "unpack": "restore the model of a pack",
     "compile": "compile a model to C for a microcontroller",

@@ -25,6 +25,7 @@ from sqz_tf.base.console import (
 )
 from sqz_tf.base.errors import DataError, translated
 from sqz_tf.base.json_files import JsonError, load, typed
+from sqz_tf.base.shipped import shipped_folder
 from sqz_tf.inference.latency import Latency, measure
 
 
@@ -53,7 +54,7 @@ def _seconds(report: Path) -> dict[str, float]:
 def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     parser = Parser(prog="python -m sqz_tf.bench", description=__doc__)
-    parser.add_argument("folder", type=Path, help="an export's output folder")
+    parser.add_argument("folder", type=shipped_folder, help="an export's output folder")
     parser.add_argument("--runs", type=positive, default=200, help="timed runs of each model (default: 200)")
     parser.add_argument("--threads", type=thread_count, nargs="+", default=[1, 2], help="default: 1 2")
     common_options(parser, json="print JSON alone", quiet="no notes")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, Parser, command, common_options, show, show_json
+from sqz_tf.base.shipped import shipped_folder
 from sqz_tf.parity.folder import judge_folder
 from sqz_tf.parity.verdict import ParityReport
 
@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
         "interpreter, and int8's accuracy against the float network's on the held-out pictures: the one before "
         "pruning, where the folder holds its answers. Exit code 0: passed, 1: failed, 2: usage.",
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="what an export wrote")
+    parser.add_argument("folder", type=shipped_folder, metavar="FOLDER", help="what an export wrote")
     parser.add_argument("--data", metavar="SOURCE", help="pictures to judge on (default: those of the export)")
     parser.add_argument(
         "--max-drop",

@@ -21,6 +21,7 @@ from sqz_tf.base.console import (
     thread_count,
 )
 from sqz_tf.base.errors import SqzError
+from sqz_tf.base.shipped import shipped_model
 from sqz_tf.base.text import printable
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "model", metavar="MODEL", help="model_f32.tflite, model_int8.tflite or model_uint8.tflite, or a .sqz"
+        "model",
+        metavar="MODEL",
+        type=shipped_model,
+        help="a .tflite of this kit, a .sqz, or the name of a model that comes with it",
     )
     parser.add_argument("pictures", nargs="+", metavar="IMG", help="a picture: JPEG, PNG, WebP, TIFF, GIF and others")
     parser.add_argument("--top", type=positive, default=5, metavar="N", help="answers a picture (default: 5)")
@@ -76,7 +80,9 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
         if not arguments.json:
             show(_table(results[-1]), end="")
     if arguments.json:
-        show_json(json.dumps({"model": arguments.model, "runtime": classifier.runtime, "images": results}, indent=2))
+        show_json(
+            json.dumps({"model": str(arguments.model), "runtime": classifier.runtime, "images": results}, indent=2)
+        )
     return EXIT_FAILED if any("error" in result for result in results) else EXIT_OK
 
 

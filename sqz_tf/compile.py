@@ -16,6 +16,7 @@ from converters.tflite.writer import read_attached
 from sqz_tf import __version__
 from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, show, show_json
 from sqz_tf.base.errors import ConversionError, DataError, translated
+from sqz_tf.base.shipped import shipped_model
 from sqz_tf.base.text import printable
 from sqz_tf.deploy.boards import board_argument, boards
 from sqz_tf.deploy.c_folder import write_folder
@@ -46,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help="an int8 .tflite of one picture, or a .sqz")
+    parser.add_argument("model", metavar="MODEL", type=shipped_model, help="an int8 .tflite of one picture, or a .sqz")
     parser.add_argument("--out", metavar="DIR", type=Path, help="the folder to write")
     parser.add_argument(
         "--name", type=_name_argument, metavar="N", help="what every name in the C begins with (default: the file's)"

@@ -18,6 +18,7 @@ from sqz_tf.base.console import (
     show_json,
     thread_count,
 )
+from sqz_tf.base.shipped import shipped_model
 from sqz_tf.data.accuracy import SPLITS, Evaluation, evaluate
 from sqz_tf.images.find import Reading
 from sqz_tf.inference.classifier import Classifier
@@ -40,7 +41,10 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "model", metavar="MODEL", help="model_f32.tflite, model_int8.tflite or model_uint8.tflite, or a .sqz"
+        "model",
+        metavar="MODEL",
+        type=shipped_model,
+        help="a .tflite of this kit, a .sqz, or the name of a model that comes with it",
     )
     parser.add_argument(
         "data", metavar="DATA", help="folder or .zip with a folder per class, or with labels.csv beside images/"
@@ -77,7 +81,12 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     )
     for note in result.notes:
         console.note(f"note: {note}")
-    about = {"model": arguments.model, "data": arguments.data, "split": arguments.split, "runtime": classifier.runtime}
+    about = {
+        "model": str(arguments.model),
+        "data": arguments.data,
+        "split": arguments.split,
+        "runtime": classifier.runtime,
+    }
     if arguments.json:
         show_json(json.dumps({**result.to_json(), **about}, indent=2))
     else:

@@ -22,6 +22,7 @@ from sqz_tf.base.console import (
     Parser,
     command,
     common_options,
+    metaparameter_options,
     positive,
     reading_options,
     show,
@@ -29,15 +30,28 @@ from sqz_tf.base.console import (
 )
 from sqz_tf.base.errors import ConfigError, OutputError
 from sqz_tf.base.paths import absolute
-from sqz_tf.base.spec import ARCHS, BYPASSES, COPIES, DISTRIBUTIONS, FITS, MULTIWORKER, PATTERNS, THREADS
+from sqz_tf.base.spec import (
+    ARCHS,
+    AUGMENTS,
+    BYPASSES,
+    COPIES,
+    DISTRIBUTIONS,
+    FITS,
+    METAPARAMETERS,
+    ON_MACHINES,
+    PATTERNS,
+    THREADS,
+)
 from sqz_tf.base.text import printable, readable
 from sqz_tf.data.sources import NAMES
 from sqz_tf.deploy import android
 from sqz_tf.deploy.pack_budgets import pack_budgets
+from sqz_tf.pipeline.recipes import RECIPES
 from sqz_tf.quantize.schemes.every import SCHEMES
 
 if TYPE_CHECKING:
     from sqz_tf.artifact.workspace import Workspace
+    from sqz_tf.base.spec import ModelSpec
     from sqz_tf.pipeline.job import Job
     from sqz_tf.pipeline.plan import Options
     from sqz_tf.train.cluster import Cluster
@@ -110,10 +124,28 @@ def _add_network(group: Any) -> None:
         "fine-tuning",
     )
     group.add_argument("--width", type=float, help="multiplies every layer's filters (default: by data)")
-    group.add_argument("--bypass", choices=BYPASSES, default="none", help="default: none")
+    group.add_argument("--bypass", choices=BYPASSES, help="default: by --recipe")
+    metaparameter_options(group)
 
 
 def _add_training(group: Any) -> None:
+    group.add_argument(
+        "--recipe",
+        choices=tuple(RECIPES),
+        default="quick",
+        help="; ".join(f"{name}: {recipe.about}" for name, recipe in RECIPES.items()) + " (default: quick)",
+    )
+    group.add_argument(
+        "--teacher",
+        metavar="FOLDER",
+        help="an export of a larger network for the same classes, whose answers are learnt, too",
+    )
+    group.add_argument(
+        "--dsd", action="store_true", help="dense, sparse, dense: prune, train, then set all weights free once more"
+    )
+    group.add_argument(
+        "--augment", choices=AUGMENTS, help="how pictures are changed while training (default: by data and --recipe)"
+    )
     group.add_argument(
         "--epochs", type=int, metavar="N", help="of dense training; 0 forbids training (default: by number of pictures)"
     )
@@ -218,7 +250,7 @@ def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> i
     from sqz_tf.pipeline.together import workers_out
     from sqz_tf.train.cluster import cluster_of
 
-    cluster = cluster_of(os.environ.get("TF_CONFIG")) if arguments.distribute == MULTIWORKER else None
+    cluster = cluster_of(os.environ.get("TF_CONFIG")) if arguments.distribute == ON_MACHINES else None
     out = workers_out(absolute(arguments.out or Path("build") / _default_name(arguments.data)), cluster)
     options = _options(arguments)
     _refuse_contradictions(arguments)
@@ -283,10 +315,18 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         raise ConfigError(
             "--calibration-data goes with --weights", fix="leave it out: training calibrates on its own pictures"
         )
-    if arguments.weights and (arguments.width is not None or arguments.channels == 1 or arguments.bypass != "none"):
+    if arguments.weights and arguments.epochs == 0 and arguments.teacher:
+        raise ConfigError("--teacher teaches nobody: --epochs 0 forbids training", fix="leave one of them out")
+    if arguments.weights and arguments.epochs == 0 and arguments.dsd:
+        raise ConfigError("--dsd trains, which --epochs 0 forbids", fix="leave one of them out")
+    if arguments.weights and (arguments.width is not None or arguments.channels == 1 or arguments.bypass is not None):
         raise ConfigError(
             "--width, --bypass and --channels 1 do not go with --weights", expected="the network the weights are for"
         )
+    given = [name for name in METAPARAMETERS if getattr(arguments, name) is not None]
+    if arguments.weights and given:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ConfigError(f"{names} cannot be chosen with --weights", expected="the network the weights are for")
 
 
 def _refuse_other_encodings(line: list[str]) -> None:
@@ -360,6 +400,7 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
         "splits": ", ".join(f"{name} {count}" for name, count in forecast["counts"].items()),
         "network": f"{plan.model.arch}, width {plan.model.width:g}, input {plan.model.input_size}×"
         f"{plan.model.input_size}×{plan.model.channels}, bypass {plan.model.bypass}",
+        "Fire modules": _modules(plan.model),
         "size": f"{forecast['params']:,} parameters, about {forecast['int8_bytes'] / 1024:.0f} KB as int8",
         "training": f"{train.epochs} epochs, then {plan.prune.epochs} pruning to {plan.prune.sparsity:.0%} zeros "
         f"({plan.prune.pattern}), then "
@@ -377,6 +418,14 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
     for note in forecast["notes"]:
         console.note(f"note: {note}")
     return EXIT_OK
+
+
+def _modules(model: ModelSpec) -> str:
+    """Say by the paper's metaparameters how many filters the modules have."""
+    return (
+        f"base_e {model.base_e}, incr_e {model.incr_e}, freq {model.freq}, squeeze_ratio {model.squeeze_ratio:g}, "
+        f"pct_3x3 {model.pct_3x3:g}"
+    )
 
 
 def _pack_row(int8_bytes: int) -> str:

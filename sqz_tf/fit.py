@@ -13,10 +13,10 @@ import json
 import sys
 from collections import Counter
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, Parser, command, common_options, show, show_json
+from sqz_tf.base.shipped import shipped_model
 from sqz_tf.deploy import footprint
 from sqz_tf.deploy.boards import Board, board_argument, boards
 from sqz_tf.deploy.need import KIB, STACK_KEPT, FitError, Model, Need, Verdict, judge, lacking_of, tflm_need
@@ -196,7 +196,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Tell whether a model fits boards, without one: RAM, flash, operators, an estimate of the time. "
         "Exit code 0: it fits the board (of several: at least one), 1: it does not or cannot be compiled, 2: usage.",
     )
-    parser.add_argument("model", type=Path, help="an int8 .tflite, or a .sqz")
+    parser.add_argument("model", type=shipped_model, help="an int8 .tflite, or a .sqz")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--board", type=board_argument, metavar="B", help=f"one of {', '.join(boards())}")
     which.add_argument("--all", action="store_true", help="every real board (default)")

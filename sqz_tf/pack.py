@@ -13,6 +13,7 @@ from sqz_tf.artifact.exported import Export
 from sqz_tf.artifact.one_file import check_place, refuse_input, write_file
 from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, show, show_json
 from sqz_tf.base.errors import ConfigError, ConversionError, translated
+from sqz_tf.base.shipped import shipped_model
 from sqz_tf.base.spec import PackConfig
 from sqz_tf.inference.model_file import NotInt8Error, int8_given, model_given, require_int8
 
@@ -38,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "model", metavar="EXPORT|MODEL", type=Path, help="an export's folder, an int8 .tflite or a .sqz"
+        "model", metavar="EXPORT|MODEL", type=shipped_model, help="an export's folder, an int8 .tflite or a .sqz"
     )
     parser.add_argument("--out", metavar="F.sqz", type=Path, required=True, help="the file to write")
     parser.add_argument(

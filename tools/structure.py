@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 TOPS = ("sqz_tf", "converters")
 ORDER = (
     *("base", "images", "artifact", "network", "inference", "data", "train", "quantize", "parity"),
-    *("compress", "report", "deploy", "pipeline"),
+    *("compress", "report", "deploy", "pipeline", "comparison", "trials"),
 )
 """The packages of `sqz_tf`: each imports only those before it."""
 

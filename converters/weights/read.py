@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from converters import foreign
-from converters.weights import caffemodel, deep_compression, onnx, safetensors, torch_file
+from converters.weights import caffemodel, chainer, deep_compression, mxnet, onnx, safetensors, torch7, torch_file
 from converters.weights.tensors import MAX_BYTES, Shape, WeightFile
 
 FORMATS = {
@@ -16,9 +16,18 @@ FORMATS = {
     ".safetensors": "safetensors",
     ".pth": "torch",
     ".pt": "torch",
+    ".params": "mxnet",
+    ".npz": "chainer",
+    ".t7": "torch7",
 }
 """File name endings, and the format each stands for."""
-_TOLD = {foreign.TORCH: "torch", foreign.SAFETENSORS: "safetensors"}
+_TOLD = {
+    foreign.TORCH: "torch",
+    foreign.SAFETENSORS: "safetensors",
+    foreign.MXNET: "mxnet",
+    foreign.NUMPY_ZIP: "chainer",
+    foreign.TORCH7: "torch7",
+}
 """Formats that a file's beginning tells, whatever its name ends in."""
 _KERNELS = (
     "save its kernels [O, I, H, W] and biases as .safetensors under torchvision's names (features.0.weight and so on)"
@@ -38,6 +47,9 @@ _READERS: dict[str, Callable[[bytes], WeightFile]] = {
     "onnx": onnx.read,
     "safetensors": safetensors.read,
     "torch": torch_file.read,
+    "mxnet": mxnet.read,
+    "chainer": chainer.read,
+    "torch7": torch7.read,
 }
 
 
@@ -48,8 +60,7 @@ def read_weights(
 
     Args:
       source: a path, or the file's bytes.
-      file_format: `net`, `caffemodel`, `onnx`, `safetensors` or `torch`; by default as its beginning or its
-        name says.
+      file_format: one of the values of FORMATS; by default as the file's beginning or its name says.
       net_layers: for `net`, which names no layers: kernel shape [H, W, I, O] by name, in the file's order.
 
     Raises:

@@ -8,9 +8,9 @@ import numpy as np
 
 from converters.weights.tensors import ConvWeights, WeightFile, checked_shape, convolution
 
-WEIGHT_ENDINGS = (".weight", "_weight", "_w_0")
+WEIGHT_ENDINGS = (".weight", "_weight", "_w_0", "/W")
 """How publishers end the name of a layer's kernel."""
-BIAS_ENDINGS = (".bias", "_bias", "_b_0")
+BIAS_ENDINGS = (".bias", "_bias", "_b_0", "/b")
 """The same for its bias, in the same order."""
 
 
@@ -19,7 +19,7 @@ def layer_of(tensor: str, endings: tuple[str, ...]) -> str:
     return next((tensor[: -len(ending)] for ending in endings if tensor.endswith(ending)), "")
 
 
-_STATISTICS = (".running_mean", "_running_mean", ".moving_mean", "_moving_mean")  # of batch normalisation
+_STATISTICS = (".running_mean", "_running_mean", ".moving_mean", "_moving_mean", "/avg_mean")  # of batch normalisation
 
 
 def from_tensors(
@@ -46,6 +46,10 @@ def from_tensors(
             raise ValueError(f"layer {layer} is there twice; expected each convolution once")
         bias = next((layer + end for end in BIAS_ENDINGS if layer + end in floats), "")
         checked_shape(layer, values.shape, values.size)
+        if bias and floats[bias].dtype != values.dtype:
+            raise ValueError(
+                f"layer {layer} has weights of {values.dtype} and biases of {floats[bias].dtype}; expected one"
+            )
         layers[layer] = convolution(layer, values, floats[bias] if bias else None)
         used |= {name, bias}
     if not layers:

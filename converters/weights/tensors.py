@@ -38,7 +38,7 @@ class WeightFile:
     `unused`: names of tensors or layers with weights that are not convolutions. `additions`: names of layers or
     nodes that add two feature maps (a bypass cannot be seen in the weights); None where the format holds no graph.
     `normalisations`: names of layers of batch normalisation. `labels`: names of the network's outputs, where the file
-    has them. `sha256`: of the file's bytes.
+    has them. `notes`: what the file leaves open and was taken to be. `sha256`: of the file's bytes.
     """
 
     format: str
@@ -49,6 +49,7 @@ class WeightFile:
     codebooks: Mapping[str, np.ndarray] = field(default_factory=dict)
     normalisations: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def describe(shape: Sequence[int | None]) -> str:

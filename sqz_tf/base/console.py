@@ -194,6 +194,17 @@ def reading_options(group: argparse._ActionsContainer) -> None:
     )
 
 
+def metaparameter_options(group: argparse._ActionsContainer) -> None:
+    """Give a command line the paper's metaparameters of Fire modules; None where they are not given."""
+    group.add_argument("--base-e", type=int, metavar="N", help="expand filters of the first modules (default: 128)")
+    group.add_argument("--incr-e", type=int, metavar="N", help="more of them after each --freq modules (default: 128)")
+    group.add_argument("--freq", type=int, metavar="N", help="Fire modules with the same filters (default: 2)")
+    group.add_argument(
+        "--squeeze-ratio", type=float, metavar="R", help="squeeze filters for one expand filter (default: 0.125)"
+    )
+    group.add_argument("--pct-3x3", type=float, metavar="P", help="of the expand filters, 0 to 1 (default: 0.5)")
+
+
 def command(
     arguments: argparse.Namespace,
     work: Callable[[argparse.Namespace, Console], int],

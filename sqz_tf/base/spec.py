@@ -15,12 +15,16 @@ from sqz_tf.base.json_files import typed
 ARCHS = ("squeezenet-1.0", "squeezenet-1.1")
 BYPASSES = ("none", "simple", "complex")
 FITS = ("warp", "centre-crop")
+METAPARAMETERS = ("base_e", "incr_e", "freq", "squeeze_ratio", "pct_3x3")  # of Fire modules; the paper's section 5.1
 COPIES = ("apart", "ignore")
+AUGMENTS = ("none", "glyph", "photo", "photo-crop", "photo-strong")
+MIRRORED = ("photo", "photo-crop", "photo-strong")
 PATTERNS = ("unstructured", "block")  # of zeros
 LEAST_WIDTH, MOST_WIDTH = 0.05, 8
+MOST_FILTERS, FIRE_MODULES = 4096, 8  # of one Fire module at width 1; of a network
 LEAST_LEARNT = 10  # pictures that a pack can be rounded with
 THREADS = 8  # of TensorFlow: results depend on them, not on the processors
-MIRRORED, MULTIWORKER = DISTRIBUTIONS = ("mirrored", "multiworker")  # how training is shared out
+ON_GPUS, ON_MACHINES = DISTRIBUTIONS = ("mirrored", "multiworker")  # how training is shared out
 
 Spec = TypeVar("Spec")
 
@@ -115,7 +119,8 @@ class ModelSpec:
     """A SqueezeNet, by the paper's names (Iandola et al. 2016, arXiv:1602.07360, sections 3 and 5).
 
     Fire module i (0-based) has e = base_e + incr_e * floor(i / freq) expand filters, of which pct_3x3 are 3×3,
-    and squeeze_ratio * e squeeze filters. `width` multiplies every layer but the last.
+    and squeeze_ratio * e squeeze filters. `width` multiplies every layer but the last. A simple bypass goes around
+    every other module, which must keep the number of channels, so `freq` is even then, or `incr_e` 0.
     `pool_padding`: `valid` gives the paper's sizes; `auto` is `same` below 64 pixels, `valid` from there on.
     `conv10_padding` 1 is the published v1.0 network.
     """
@@ -147,9 +152,18 @@ class ModelSpec:
         between("width", self.width, LEAST_WIDTH, MOST_WIDTH)
         between("squeeze_ratio", self.squeeze_ratio, 0.01, 1)
         between("pct_3x3", self.pct_3x3, 0.01, 0.99)
+        between("base_e", self.base_e, 1, MOST_FILTERS)
+        between("incr_e", self.incr_e, 0, MOST_FILTERS)
+        between("freq", self.freq, 1, FIRE_MODULES)
         between("dropout", self.dropout, 0, 0.95)
         if self.pool_padding == "auto":
             object.__setattr__(self, "pool_padding", "same" if self.input_size < 64 else "valid")
+        if self.bypass != "none" and self.freq % 2 and self.incr_e:
+            raise ConfigError(
+                f"freq is {self.freq} with {self.bypass} bypass",
+                expected="an even number: a sum needs as many channels before every other module as after it",
+                fix="use --freq 2, or --bypass none",
+            )
 
 
 @dataclass(frozen=True)
@@ -179,7 +193,11 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Training from scratch or fine-tuning: Adam, warm-up, cosine decay."""
+    """Training from scratch or fine-tuning: Adam, warm-up, cosine decay.
+
+    `averaging`: epochs that the moving average of the weights spans, which is judged and kept (0: none). `mix`: alpha
+    of mix-up. `teacher`: sha256 of the network whose answers are `teacher_share` of what is learnt, if there is one.
+    """
 
     epochs: int = 60
     batch_size: int = 64
@@ -189,9 +207,16 @@ class TrainConfig:
     label_smoothing: float = 0.05
     augment: str = "photo"
     patience: int = 20
+    averaging: float = 0.0
+    mix: float = 0.0
+    teacher: str = ""
+    teacher_share: float = 0.0
 
     def __post_init__(self) -> None:
-        one_of("augment", self.augment, ("photo", "glyph", "none"))
+        one_of("augment", self.augment, AUGMENTS)
+        between("averaging", self.averaging, 0, 1000)
+        between("mix", self.mix, 0, 10)
+        between("teacher_share", self.teacher_share, 0, 1)
         between("epochs", self.epochs, 0, 100_000)
         between("batch_size", self.batch_size, 1, 65_536)
         between("learning_rate", self.learning_rate, 1e-9, 10)
@@ -216,6 +241,26 @@ class PruneConfig:
         between("sparsity", self.sparsity, 0, 0.99)
         one_of("pattern", self.pattern, PATTERNS)
         between("epochs", self.epochs, 0, 100_000)
+
+
+@dataclass(frozen=True)
+class DsdConfig:
+    """Dense, sparse, dense (Han et al. 2017, arXiv:1607.04381): a detour that regularises, and ends dense.
+
+    After the dense training the smallest weights of each layer are pruned and the rest is trained, then all are, the
+    pruned ones from zero, at a tenth of the first rate.
+    """
+
+    sparsity: float = 0.3
+    sparse_epochs: int = 12
+    dense_epochs: int = 12
+    sparse_rate: float = 3e-3
+    dense_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        between("dsd sparsity", self.sparsity, 0.01, 0.99)
+        between("dsd sparse_epochs", self.sparse_epochs, 1, 100_000)
+        between("dsd dense_epochs", self.dense_epochs, 1, 100_000)
 
 
 @dataclass(frozen=True)

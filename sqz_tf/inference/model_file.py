@@ -23,9 +23,21 @@ LABELS_FILE, PREPROCESS_FILE = "labels.txt", "preprocess.json"
 _LARGEST = 1 << 27  # bytes of a model; the largest SqueezeNet in float has some 5 MB
 _LARGEST_ATTACHED = 16 << 20  # bytes of all attached files; a thousand labels take 20 KB
 _OPERATOR_CODES, _BUFFERS = 1, 4  # positions of these fields in the table Model of TFLite's schema.fbs
-_WEIGHTS = (".onnx", ".pth", ".pt", ".safetensors", ".caffemodel")  # as converters.weights reads them
+_WEIGHTS = (
+    ".onnx",
+    ".pth",
+    ".pt",
+    ".safetensors",
+    ".caffemodel",
+    ".params",
+    ".npz",
+    ".t7",
+)  # as converters.weights reads them
 _OF_KERAS = (foreign.KERAS, foreign.HDF5, foreign.SAVED_MODEL)
-_OF_WEIGHTS = (foreign.TORCH, foreign.TORCHSCRIPT, foreign.SAFETENSORS)
+_OF_WEIGHTS = (
+    *(foreign.TORCH, foreign.TORCHSCRIPT, foreign.SAFETENSORS),
+    *(foreign.MXNET, foreign.NUMPY_ZIP, foreign.TORCH7),
+)
 _WNID = re.compile(r"n\d{8}")
 
 

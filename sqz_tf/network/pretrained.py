@@ -23,9 +23,12 @@ from converters.weights.tensors import ConvWeights, WeightFile
 from sqz_tf.artifact.exported import NUMBERS
 from sqz_tf.base.encodings import Guess, guess, told
 from sqz_tf.base.errors import Note, translated
+from sqz_tf.base.shipped import shipped_folder
 from sqz_tf.base.spec import LEAST_WIDTH, MOST_WIDTH, ModelSpec, PreprocessSpec
 from sqz_tf.base.text import some
 from sqz_tf.network.architecture import CONV1, layer_shapes
+from sqz_tf.network.exported_weights import is_export, read_exported
+from sqz_tf.network.stated import assumed, with_stated
 from sqz_tf.network.weight_files import IMAGENET, SHA256, WeightsError, find
 
 _MOST_NAMES = 1 << 20  # bytes of all names
@@ -63,7 +66,8 @@ def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = Non
     """Read published weights for a network.
 
     Args:
-      source: `imagenet` (SqueezeNet v1.0 by Deep Compression) or a path.
+      source: `imagenet` (SqueezeNet v1.0 by Deep Compression), the name of a model of the kit, an export's folder, or a
+        path.
       spec: the network wanted; by default the one the file belongs to, at the size it was published for and as wide
         as its kernels say. Its input size is kept; `classes` may be any number (the file's own head is returned).
       cache: see `find`.
@@ -71,12 +75,15 @@ def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = Non
     Raises:
       WeightsError: no such file, damaged, of another network, or it cannot be downloaded.
     """
+    own = shipped_folder(source)
+    if is_export(own):
+        return _of_export(own, spec)
     path = find(source, cache=cache)
     if path.name == NUMBERS:
         raise WeightsError(
-            f"{path} is what an export made of its own network, pruned, its input scaled",
-            expected="weights as they are published or saved by whoever trained them",
-            fix="export again: stages that stay the same are taken from OUT.work if it is there",
+            f"{path} lies alone, and its manifest says what network it is",
+            expected="it beside the manifest.json of its export",
+            fix="give the export's folder",
         )
     with _naming(path):
         weights = read_weights(path, net_layers=_net_layers())
@@ -84,11 +91,12 @@ def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = Non
     _refuse_normalisation(path, weights)
     with _naming(path):
         layout = recognise(weights, _layouts())
+    facts = with_stated(path, layout.facts)
+    layout = replace(layout, facts=facts)
     model = _model(path, weights, layout, spec)
     with _naming(path):
         layers = map_layers(weights, layer_shapes(model), layout)
     _check_padding(path, layers)
-    facts = layout.facts
     return Pretrained(
         layers=_to_rgb({name: (layer.kernel, layer.bias) for name, layer in layers.items()}, facts["preprocess"]),
         preprocess=_preprocess(facts, model.input_size),
@@ -98,7 +106,27 @@ def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = Non
         layout=layout.name,
         sha256=weights.sha256,
         labels=_labels(path, weights, model.classes),
-        notes=_notes(facts, model),
+        notes=(*weights.notes, *assumed(path, facts), *_notes(facts, model)),
+    )
+
+
+def _of_export(path: Path, spec: ModelSpec | None) -> Pretrained:
+    """Return the float network of an export, for the input size of a spec."""
+    found = read_exported(path)
+    size = found.model.input_size if spec is None else spec.input_size
+    model = found.model if spec is None else replace(found.model, input_size=size, pool_padding=spec.pool_padding)
+    preprocess = found.preprocess
+    if size != found.model.input_size:
+        preprocess = PreprocessSpec(size, size, channels=model.channels, fit=preprocess.fit, scale=preprocess.scale)
+    return Pretrained(
+        layers=found.layers,
+        preprocess=preprocess,
+        model=model,
+        licence=found.licence,
+        source=str(path),
+        layout="export",
+        sha256=found.sha256,
+        labels=found.labels,
     )
 
 

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 from sqz_tf.artifact.workspace import stage_key
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.folders import walk
-from sqz_tf.base.spec import MIRRORED, MULTIWORKER
+from sqz_tf.base.spec import ON_GPUS, ON_MACHINES
 from sqz_tf.data.dataset import Summary, summarise
 from sqz_tf.data.rows import Progress
 from sqz_tf.data.sources import reading_of
 from sqz_tf.images.find import ImageSet, scan
+from sqz_tf.network.exported_weights import ExportedWeights
 from sqz_tf.network.pretrained import Pretrained, load
 from sqz_tf.pipeline.head import Kept, Replaced, head_of
 from sqz_tf.pipeline.plan import Options, Plan, make_calibration_plan, make_fine_tune_plan, make_plan
+from sqz_tf.pipeline.teaching import open_teacher
 
 if TYPE_CHECKING:
     from sqz_tf.artifact.workspace import Workspace
@@ -40,6 +42,7 @@ class Training:
     plan: Plan
     summary: Summary
     pretrained: Pretrained | None = None
+    teacher: ExportedWeights | None = None
 
     @property
     def pictures(self) -> int:
@@ -70,7 +73,7 @@ class Training:
         """Run or resume the stages up to the quantized network."""
         from sqz_tf.pipeline.training import make
 
-        return make(run, self.summary, self.pretrained)
+        return make(run, self.summary, self.pretrained, self.teacher)
 
     def forecast(self) -> dict[str, Any]:
         """Return what would be made, and about how long it would take."""
@@ -186,7 +189,7 @@ def assist(job: Job, workspace: Workspace, console: Console, command: Sequence[s
     Args:
       workspace: entered, the worker's own; empty afterwards.
     """
-    job.make(_begun(job, workspace, console, command, MULTIWORKER, meeting))
+    job.make(_begun(job, workspace, console, command, ON_MACHINES, meeting))
     meeting.leave()
     workspace.clear()
 
@@ -207,14 +210,23 @@ def _begun(
 
     workspace.require_space(needed_bytes(job.plan, job.pictures))
     use_threads(job.plan.threads)
-    shared = joined(meeting) if meeting else mirrored() if distribute == MIRRORED else ALONE
+    shared = joined(meeting) if meeting else mirrored() if distribute == ON_GPUS else ALONE
     return Run(job.plan, workspace, console, tuple(command), shared)
 
 
 def from_scratch(options: Options, progress: Progress | None = None) -> Job:
     """Decide how to train on the data."""
     summary = summarise(options.data, progress)
-    return Training(make_plan(options, summary), summary)
+    return _taught(Training(make_plan(options, summary), summary), options)
+
+
+def _taught(job: Training, options: Options) -> Training:
+    """Return the job with its teacher, if one is asked for."""
+    if options.teacher is None:
+        return job
+    teacher = open_teacher(options.teacher, job.summary.classes, job.plan.model.channels)
+    train = replace(job.plan.train, teacher=teacher.sha256)
+    return replace(job, plan=replace(job.plan, train=train), teacher=teacher)
 
 
 def from_weights(options: Options, weights: str, calibration: str | None, progress: Progress | None = None) -> Job:
@@ -238,7 +250,8 @@ def from_weights(options: Options, weights: str, calibration: str | None, progre
     why = head.why if isinstance(head, Replaced) else f"--epochs {options.epochs} asks for training"
     noted = replace(pretrained, notes=(f"{why}: the last layer is replaced and trained", *pretrained.notes))
     summary = summarise(options.data, progress)
-    return Training(make_fine_tune_plan(options, summary, noted.model, noted.preprocess), summary, noted)
+    plan = make_fine_tune_plan(options, summary, noted.model, noted.preprocess)
+    return _taught(Training(plan, summary, noted), options)
 
 
 def _refuse_fine_tuning(options: Options, calibration: str | None, head: Kept | Replaced) -> None:
@@ -257,7 +270,7 @@ def _refuse_fine_tuning(options: Options, calibration: str | None, head: Kept | 
 
 def _refuse_training(options: Options, head: Kept) -> None:
     """Refuse options that would have no effect: published weights are only quantized for their own classes."""
-    given = {name: getattr(options, name) for name in ("epochs", "prune_epochs")}
+    given = {name: getattr(options, name) for name in ("epochs", "prune_epochs", "teacher", "dsd")}
     useless = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
     if useless:
         raise ConfigError(

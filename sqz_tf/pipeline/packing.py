@@ -17,7 +17,7 @@ from converters import packs
 from sqz_tf.artifact.exported import FLOAT, INT8, PACK
 from sqz_tf.artifact.workspace import Stage
 from sqz_tf.base import stats
-from sqz_tf.base.spec import PackConfig
+from sqz_tf.base.spec import MIRRORED, PackConfig
 from sqz_tf.compress.curve import Curve, Point
 from sqz_tf.compress.job import (
     DIVERGENCE_A_POINT,
@@ -127,7 +127,7 @@ def pack(run: Run, made: Made, converted: Converted) -> Stage | None:
     held = Held(data.images, test, labels, stats.top_k_correct(made.reference_scores, labels, 1))
     images = np.asarray(data.images[learnt_rows(data.splits)])
     int8, float32 = ((folder / name).read_bytes() for name in (INT8, FLOAT))
-    task = Task(int8, float32, images, held, run.plan.train.augment == "photo", run.plan.pack, run.plan.seed)
+    task = Task(int8, float32, images, held, run.plan.train.augment in MIRRORED, run.plan.pack, run.plan.seed)
     return pack_stages(task, run.stage, run.console.step, [converted.models])
 
 

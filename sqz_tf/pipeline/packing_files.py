@@ -18,7 +18,7 @@ from sqz_tf.artifact.workspace import Stage, Workspace
 from sqz_tf.base import stats
 from sqz_tf.base.console import Console
 from sqz_tf.base.errors import SqzError
-from sqz_tf.base.spec import THREADS, PackConfig
+from sqz_tf.base.spec import MIRRORED, THREADS, PackConfig
 from sqz_tf.data.unlabelled import load_unlabelled
 from sqz_tf.inference.interpreters import run
 from sqz_tf.inference.model_file import LABELS_FILE, int8_given, read
@@ -89,7 +89,7 @@ def _export_task(
     artifacts: Artifacts, data: str | None, config: PackConfig, seed: int, cache: Path, console: Console
 ) -> Task:
     train = artifacts.export.config.get("train")
-    mirrored = isinstance(train, dict) and train.get("augment") == "photo"
+    mirrored = isinstance(train, dict) and train.get("augment") in MIRRORED
     held, images = _pictures(artifacts, data, cache, console)
     return Task(artifacts.int8_model, artifacts.float_model, images, held, mirrored, config, seed)
 

@@ -8,23 +8,27 @@ from typing import Any
 from sqz_tf.base.console import MOST_THREADS
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.spec import (
+    METAPARAMETERS,
     THREADS,
     CheckConfig,
     DataConfig,
+    DsdConfig,
     ModelSpec,
     PackConfig,
     PreprocessSpec,
     PruneConfig,
     TrainConfig,
     between,
+    one_of,
     to_dict,
 )
 from sqz_tf.data.dataset import Summary, default_input_size
 from sqz_tf.network.architecture import require_size
+from sqz_tf.pipeline.recipes import RECIPES
 from sqz_tf.quantize.schemes.every import SCHEMES, QuantizeConfig
 
 LARGE_SET = 10_000  # training pictures from which batches are larger and epochs fewer
-LARGEST_SEED = 2**32 - 4  # each stage adds its number to the seed
+LARGEST_SEED = 2**32 - 6  # each stage adds its number to the seed
 DISTILLING_RATE = 0.002  # quantization steps
 SMALL_PICTURE = 16  # glyphs and icons: no mirror images, a narrow network is enough
 
@@ -39,7 +43,16 @@ class Options:
     input_size: int | None = None
     channels: int | None = None
     fit: str | None = None
-    bypass: str = "none"
+    bypass: str | None = None
+    base_e: int | None = None
+    incr_e: int | None = None
+    freq: int | None = None
+    squeeze_ratio: float | None = None
+    pct_3x3: float | None = None
+    recipe: str = "quick"
+    teacher: str | None = None
+    augment: str | None = None
+    dsd: bool = False
     epochs: int | None = None
     prune_epochs: int | None = None
     quantize_epochs: int | None = None
@@ -61,7 +74,19 @@ class Options:
         CheckConfig(max_drop=self.max_drop)
         between("threads", self.threads, 1, MOST_THREADS)
         between("seed", self.seed, 0, LARGEST_SEED)
-        ModelSpec(input_size=_given(self.input_size, 224), width=_given(self.width, 1.0), bypass=self.bypass)
+        one_of("recipe", self.recipe, tuple(RECIPES))
+        ModelSpec(
+            input_size=_given(self.input_size, 224),
+            width=_given(self.width, 1.0),
+            bypass=_given(self.bypass, RECIPES[self.recipe].bypass),
+            **self.metaparameters,
+        )
+
+    @property
+    def metaparameters(self) -> dict[str, Any]:
+        """The paper's metaparameters of Fire modules that were given, by name."""
+        values = {name: getattr(self, name) for name in METAPARAMETERS}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -78,6 +103,7 @@ class Plan:
     seed: int
     threads: int = THREADS
     pack: PackConfig | None = None
+    dsd: DsdConfig | None = None
 
     def __post_init__(self) -> None:
         require_size(self.model)
@@ -109,15 +135,16 @@ def make_plan(options: Options, summary: Summary) -> Plan:
             channels=channels,
             classes=len(summary.classes),
             width=_given(options.width, 0.25 if glyph else 0.5),
-            bypass=options.bypass,
+            bypass=_given(options.bypass, RECIPES[options.recipe].bypass),
+            **options.metaparameters,
             batch_norm=True,
-            dropout=0.2,
+            dropout=RECIPES[options.recipe].dropout,
         ),
         train=train,
         prune=PruneConfig(
             sparsity=options.sparsity,
             pattern=options.sparsity_pattern,
-            epochs=_share(options.prune_epochs, train.epochs, 1 / 3, 5),
+            epochs=_share(options.prune_epochs, train.epochs, 1 / 3, 5) if options.sparsity else 0,
             learning_rate=train.learning_rate / 3,
         ),
         quantize=QuantizeConfig(
@@ -130,6 +157,18 @@ def make_plan(options: Options, summary: Summary) -> Plan:
         seed=options.seed,
         threads=options.threads,
         pack=options.pack,
+        dsd=_dsd(train) if options.dsd else None,
+    )
+
+
+def _dsd(train: TrainConfig) -> DsdConfig:
+    """Return the detour of a training: half its epochs sparse, half dense again, at a tenth of its rate at last."""
+    half = max(1, train.epochs // 2)
+    return DsdConfig(
+        sparse_epochs=half,
+        dense_epochs=half,
+        sparse_rate=train.learning_rate / 3,
+        dense_rate=train.learning_rate / 10,
     )
 
 
@@ -141,7 +180,7 @@ def make_fine_tune_plan(options: Options, summary: Summary, model: ModelSpec, pr
       preprocess: its preprocessing at that size.
     """
     scratch = make_plan(options, summary)
-    epochs = options.epochs if options.epochs is not None else max(12, scratch.train.epochs // 2)
+    epochs = options.epochs if options.epochs is not None else max(12, scratch.train.epochs // 3)
     rate = _given(options.learning_rate, 5e-5)
     train = replace(
         scratch.train,
@@ -150,6 +189,7 @@ def make_fine_tune_plan(options: Options, summary: Summary, model: ModelSpec, pr
         learning_rate=rate,
         warmup_epochs=min(1.0, epochs / 5),
         patience=max(6, epochs // 2),
+        averaging=0.0,
     )
     return replace(
         scratch,
@@ -160,6 +200,7 @@ def make_fine_tune_plan(options: Options, summary: Summary, model: ModelSpec, pr
         quantize=replace(
             scratch.quantize, epochs=_share(options.quantize_epochs, epochs, 1 / 8, 2), learning_rate=rate / 10
         ),
+        dsd=_dsd(train) if options.dsd else None,
     )
 
 
@@ -195,21 +236,25 @@ def make_calibration_plan(options: Options, model: ModelSpec, preprocess: Prepro
 
 
 def _train_config(options: Options, pictures: int, glyph: bool) -> TrainConfig:
-    large = pictures > LARGE_SET
-    epochs = options.epochs if options.epochs is not None else _default_epochs(pictures)
+    large, recipe = pictures > LARGE_SET, RECIPES[options.recipe]
+    epochs = _given(options.epochs, recipe.longer * _default_epochs(pictures))
     return TrainConfig(
         epochs=epochs,
         batch_size=128 if large else 64,
-        learning_rate=_given(options.learning_rate, 1e-2),
+        learning_rate=_given(options.learning_rate, recipe.learning_rate),
         warmup_epochs=min(2.0, epochs / 5),
-        augment="glyph" if glyph else "photo",
+        weight_decay=recipe.weight_decay,
+        augment=_given(options.augment, "glyph" if glyph else recipe.photo),
         patience=max(10, epochs // 3),
+        averaging=recipe.averaging,
+        mix=recipe.mix,
+        teacher_share=recipe.teacher_share if options.teacher else 0.0,
     )
 
 
 def _default_epochs(pictures: int) -> int:
-    """Return 72 epochs for a hundred pictures, 36 for a thousand, 24 from 4,000 on."""
-    return max(24, min(72, round(36 * (1000 / max(1, pictures)) ** 0.3)))
+    """Return 108 epochs for a hundred pictures, 54 for a thousand, 36 from 4,000 on."""
+    return max(36, min(108, round(54 * (1000 / max(1, pictures)) ** 0.3)))
 
 
 def _given(value: Any, default: Any) -> Any:

@@ -51,10 +51,7 @@ def require_tools(packing: bool = False) -> None:
       ConfigError: a package or a runtime that the verdict must ask is missing, or the C compiler makes no programs that
         run; names it and how to install it.
     """
-    needed = PACKAGES + (PACKING if packing else ())
-    missing = [name for name in needed if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ConfigError(f"{', '.join(missing)} cannot be imported", fix=_INSTALL)
+    _require(PACKAGES + (PACKING if packing else ()))
     for name in LATE + (PACKING if packing else ()):
         with translated(ConfigError, f"{name} is there and cannot be imported", fix=_INSTALL, of=(Exception,)):
             importlib.import_module(name)
@@ -67,6 +64,21 @@ def require_tools(packing: bool = False) -> None:
         for runtime in RUNTIMES:
             if why := interpreters.why_not(runtime):
                 raise ConfigError(f"{REQUIRE_VARIABLE}=1 asks for {runtime}, which cannot be used: {why}")
+
+
+def require_packages(training: bool) -> None:
+    """Refuse to begin without what draws a page, and what trains.
+
+    Raises:
+      ConfigError: a package is missing; says how to install it.
+    """
+    _require(PACKAGES if training else ("matplotlib", "jinja2"))
+
+
+def _require(needed: tuple[str, ...]) -> None:
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"{', '.join(missing)} cannot be imported", fix=_INSTALL)
 
 
 def require_possible(plan: Plan, train: int, calibration: int, held: Mapping[str, int] | None = None) -> None:

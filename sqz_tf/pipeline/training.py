@@ -11,14 +11,16 @@ import numpy as np
 
 from sqz_tf.artifact.workspace import Stage
 from sqz_tf.base.pixels import Pixels
-from sqz_tf.base.spec import PreprocessSpec
+from sqz_tf.base.spec import DsdConfig, PreprocessSpec, PruneConfig
 from sqz_tf.data.dataset import Dataset, Summary, load, open_cached
+from sqz_tf.network.exported_weights import ExportedWeights
 from sqz_tf.network.pretrained import Pretrained
 from sqz_tf.pipeline.doubts import doubts
 from sqz_tf.pipeline.files import read_json, read_weights, write_json, write_weights
 from sqz_tf.pipeline.plan import Plan
 from sqz_tf.pipeline.quantizing import BEFORE, aware, before_tuning, read_quantized, rivals
 from sqz_tf.pipeline.run import Made, Material, Run
+from sqz_tf.pipeline.teaching import teacher_of
 from sqz_tf.quantize.aware import activation_ranges, without_fake_quantization
 from sqz_tf.quantize.calibrate import Calibration, calibrate
 from sqz_tf.quantize.equalise import unit_scale
@@ -29,7 +31,8 @@ from sqz_tf.train.keras import make_deterministic
 from sqz_tf.train.prune import prunable, prune, sparsity
 from sqz_tf.train.squeezenet import change_pixels, convolutions, fold, set_layers, squeezenet
 
-SEED_OF = {"dense": 0, "pruned": 1, "quantized": 2}  # added to the seed: no stage repeats another's shuffles
+SEED_OF = {"dense": 0, "pruned": 1, "quantized": 2, "sparse": 3, "dense-again": 4}
+"""Added to the seed, so that no stage repeats another's shuffles."""
 HEAD_EPOCHS = 15
 HEAD_RATE = 3e-3
 SCALE_IMAGES = 64
@@ -44,6 +47,7 @@ class _Training:
     run: Run
     material: Material
     pretrained: Pretrained | None
+    teaching: ExportedWeights | None = None
 
     @property
     def plan(self) -> Plan:
@@ -64,11 +68,11 @@ class _Training:
         return model
 
 
-def make(run: Run, summary: Summary, pretrained: Pretrained | None) -> Made:
+def make(run: Run, summary: Summary, pretrained: Pretrained | None, teaching: ExportedWeights | None = None) -> Made:
     """Run or resume every stage up to the quantized network."""
     plan = run.plan
     data = run.first_stage("data", [summary.sha256, plan.preprocess], lambda out: _load(run, summary, out))
-    work = _Training(run, _material(plan, open_cached(data.folder / "cache"), pretrained), pretrained)
+    work = _Training(run, _material(plan, open_cached(data.folder / "cache"), pretrained), pretrained, teaching)
     origin = pretrained.sha256 if pretrained else None
     dense = run.stage(
         "dense",
@@ -77,8 +81,11 @@ def make(run: Run, summary: Summary, pretrained: Pretrained | None) -> Made:
         needs=[data],
         resumable=True,
     )
-    doubted = doubts(run, work.material, dense.folder, "the trained network", _MORE)
-    pruned = run.stage("pruned", plan.prune, lambda out: _prune(work, dense.folder, out), needs=[dense], resumable=True)
+    trained = _detour(work, dense)
+    doubted = doubts(run, work.material, trained[-1].folder, "the trained network", _MORE)
+    pruned = run.stage(
+        "pruned", plan.prune, lambda out: _prune(work, trained[-1].folder, out), needs=trained[-1:], resumable=True
+    )
     quantized = run.stage(
         "quantized",
         plan.quantize,
@@ -86,10 +93,28 @@ def make(run: Run, summary: Summary, pretrained: Pretrained | None) -> Made:
         needs=[pruned],
         resumable=True,
     )
-    return _made(work, dense, pruned, quantized, doubted)
+    return _made(work, trained, pruned, quantized, doubted)
 
 
-def _made(work: _Training, dense: Stage, pruned: Stage, quantized: Stage, doubted: tuple[str, ...]) -> Made:
+def _detour(work: _Training, dense: Stage) -> list[Stage]:
+    """Return the dense network's stage, and those of `--dsd` after it; the last one holds what goes on."""
+    run, config = work.run, work.plan.dsd
+    if config is None:
+        return [dense]
+    sparse = run.stage(
+        "sparse", config, lambda out: _sparse(work, config, dense.folder, out), needs=[dense], resumable=True
+    )
+    again = run.stage(
+        "dense-again",
+        config,
+        lambda out: _dense_again(work, config, sparse.folder, out),
+        needs=[sparse],
+        resumable=True,
+    )
+    return [dense, sparse, again]
+
+
+def _made(work: _Training, trained: list[Stage], pruned: Stage, quantized: Stage, doubted: tuple[str, ...]) -> Made:
     plan, scale = work.plan, work.material.preprocess.scale
     others, stages, trimming = rivals(
         work.run,
@@ -103,12 +128,15 @@ def _made(work: _Training, dense: Stage, pruned: Stage, quantized: Stage, doubte
         material=work.material,
         quantized=quantized,
         models=lambda: _models(work, quantized.folder),
-        reference_scores=np.load(dense.folder / "scores.npy"),
+        reference_scores=np.load(trained[-1].folder / "scores.npy"),
         pruned_scores=np.load(pruned.folder / "scores.npy"),
         sparsity=read_json(pruned.folder / "sparsity.json"),
         sparsity_target=plan.prune.sparsity,
         training={
-            "float": read_json(dense.folder / "history.json"),
+            **{
+                phase: read_json(stage.folder / "history.json")
+                for phase, stage in zip(("float", "sparse", "dense"), trained, strict=False)
+            },
             "pruned": read_json(pruned.folder / "history.json"),
             "qat": read_json(quantized.folder / "history.json"),
         },
@@ -168,6 +196,7 @@ def _train(work: _Training, out: Path) -> None:
         _phase(work.plan, train.epochs, train.learning_rate),
         warmup_epochs=train.warmup_epochs,
         patience=train.patience,
+        averaging=train.averaging,
         restart=work.pretrained is None,
         keep_start=work.pretrained is not None,
     )
@@ -193,10 +222,40 @@ def _train_head(work: _Training, pretrained: Pretrained, model: Any, plan: FitPl
         layer.trainable = True
 
 
+def _sparse(work: _Training, config: DsdConfig, dense: Path, out: Path) -> None:
+    """The second phase of dense, sparse, dense."""
+    rule = replace(
+        work.plan.prune,
+        sparsity=config.sparsity,
+        pattern="unstructured",
+        epochs=config.sparse_epochs,
+        learning_rate=config.sparse_rate,
+    )
+    _finish(work, out, *_pruned(work, dense, rule, "sparse", out))
+
+
+def _dense_again(work: _Training, config: DsdConfig, sparse: Path, out: Path) -> None:
+    """The third phase: every weight is free again, the pruned ones start at zero."""
+    make_deterministic(work.plan.seed + SEED_OF["dense-again"])
+    model = work.network(sparse)
+    plan = replace(
+        _phase(work.plan, config.dense_epochs, config.dense_rate), averaging=work.plan.train.averaging, keep_start=True
+    )
+    _finish(work, out, model, _fit(work, model, plan, "dense-again", out))
+
+
 def _prune(work: _Training, dense: Path, out: Path) -> None:
-    config, seed = work.plan.prune, work.plan.seed + SEED_OF["pruned"]
+    config = work.plan.prune
+    model, history = _pruned(work, dense, config, "pruned", out)
+    _finish(work, out, model, history)
+    write_json(out / "sparsity.json", sparsity(model, prunable(model, config.skip)))
+
+
+def _pruned(work: _Training, dense: Path, config: PruneConfig, phase: str, out: Path) -> tuple[Any, History]:
+    """Return a pruned copy of the network that a stage left, and how it was trained."""
+    seed = work.plan.seed + SEED_OF[phase]
     make_deterministic(seed)
-    model, history = prune(
+    return prune(
         work.network(dense),
         work.examples("train"),
         work.examples("validation"),
@@ -204,12 +263,10 @@ def _prune(work: _Training, dense: Path, out: Path) -> None:
         _phase(work.plan, config.epochs, config.learning_rate, first_best_epoch=round(0.7 * config.epochs)),
         seed=seed,
         state=out / "training",
-        progress=_progress(work.run, "pruned"),
+        progress=_progress(work.run, phase),
         note=work.run.console.note,
         shared=work.run.shared,
     )
-    _finish(work, out, model, history)
-    write_json(out / "sparsity.json", sparsity(model, prunable(model, config.skip)))
 
 
 def _quantize(work: _Training, pruned: Path, out: Path, config: QuantizeConfig) -> None:
@@ -252,6 +309,7 @@ def _phase(plan: Plan, epochs: int, learning_rate: float, first_best_epoch: int 
         weight_decay=train.weight_decay,
         label_smoothing=train.label_smoothing,
         augment=train.augment,
+        mix=train.mix,
         first_best_epoch=first_best_epoch,
     )
 
@@ -266,6 +324,7 @@ def _fit(
     pixels: Pixels | None = None,
     build: Callable[[], Any] | None = None,
 ) -> History:
+    teaching = work.teaching
     return fit(
         model,
         work.examples("train", pixels),
@@ -275,6 +334,7 @@ def _fit(
         state=out / part,
         progress=_progress(work.run, phase if part == "training" else part),
         note=work.run.console.note,
+        teacher=teacher_of(teaching, work.plan.train.teacher_share) if teaching else None,
         shared=work.run.shared,
         build=build,
     )
@@ -293,3 +353,24 @@ def _progress(run: Run, phase: str) -> Callable[[int, int, dict[str, float]], No
         run.console.step(phase, epoch, epochs, extra)
 
     return progress
+
+
+def train_alone(run: Run, summary: Summary, data: Dataset, sha256: str) -> Stage:
+    """Run or resume the dense training of a recipe from scratch, and nothing after it.
+
+    Args:
+      run: its plan says what is trained.
+      summary: of the data.
+      data: the pictures as the plan's preprocessing makes them.
+      sha256: of what `data` depends on besides the summary.
+
+    Returns:
+      The stage, with weights.npz, history.json and the held-out pictures' scores.npy.
+    """
+    plan, work = run.plan, _Training(run, _material(run.plan, data, None), None)
+    return run.stage(
+        "dense",
+        [plan.model, plan.train, plan.seed, plan.threads, summary.sha256, sha256],
+        lambda out: _train(work, out),
+        resumable=True,
+    )

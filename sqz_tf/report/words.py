@@ -27,7 +27,7 @@ TITLES = {
 PURPOSES = {
     "c/": "the int8 model compiled to C that takes the picture row by row: include model_int8.h",
     "labels.txt": "class names, one a line, in the order of the outputs",
-    "model.keras": "the final network for further training in Keras 2 (tf_keras)",
+    "model.keras": "the final network for further training, in Keras 3 or 2 (tf_keras)",
     "model_f32.safetensors": "its weights as arrays, for programs",
     "model_f32.tflite": "the final network in float, to compare with",
     "model_int8.tflite": "the product: int8 in and out",

@@ -19,7 +19,12 @@ BALANCED = 1.5  # largest class : smallest class up to which no class weights ar
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Largest random change of a picture, in fractions of its side (shift, zoom), radians, and 0…1 units."""
+    """Largest random change of a picture, in fractions of its side (shift, zoom), radians, and 0…1 units.
+
+    Without zoom and rotation, shifts are of whole pixels, so that nothing is blurred ("pad and crop"). `colour` is how
+    far colours move from or to grey, `cut` the side of a square that is blanked at a random place (DeVries and Taylor
+    2017, arXiv:1708.04552).
+    """
 
     flip: bool = False
     shift: float = 0.0
@@ -27,13 +32,34 @@ class Augmentation:
     rotate: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
+    colour: float = 0.0
+    cut: float = 0.0
 
 
 AUGMENTATIONS = {
     "none": Augmentation(),
     "glyph": Augmentation(shift=0.08, zoom=0.1, rotate=0.2, contrast=0.1),
     "photo": Augmentation(flip=True, shift=0.125, zoom=0.1, rotate=0.05, brightness=0.1, contrast=0.2),
+    "photo-crop": Augmentation(flip=True, shift=0.125, brightness=0.1, contrast=0.2, colour=0.2),
+    "photo-strong": Augmentation(flip=True, shift=0.125, brightness=0.1, contrast=0.2, colour=0.2, cut=0.25),
 }
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A larger network whose answers are part of what is learnt (Hinton et al. 2015, arXiv:1503.02531).
+
+    It sees the very pictures that the student sees, augmented alike (Beyer et al. 2022, arXiv:2106.05237).
+
+    Attributes:
+      network: Keras model, `pixels`' float32 [N, h, w, C] → probabilities [N, classes].
+      pixels: what a pixel is to it.
+      share: of the target that its answer is; the label is the rest.
+    """
+
+    network: Any
+    pixels: Pixels
+    share: float
 
 
 @dataclass(frozen=True)
@@ -86,35 +112,73 @@ def training_batches(
     first_step: int,
     augment: str,
     label_smoothing: float,
+    mix: float = 0.0,
+    teacher: Teacher | None = None,
     part: Part = WHOLE,
 ) -> Any:
-    """Endless tf.data set of (float32 [B, H, W, C], one-hot float32 [B, classes], weights float32 [B]).
+    """Endless tf.data set of (float32 [B, H, W, C], targets float32 [B, classes], weights float32 [B]).
 
     Args:
+      mix: alpha of mix-up (Zhang et al. 2018, arXiv:1710.09412): pictures and labels are mixed in pairs; 0 is none.
+      teacher: its answers become part of the targets.
       part: the rows of the batch to make, as they are in the whole; the mean of the losses over all replicas is that
         of the batch, however many rows each has.
     """
     batch_size = min(batch_size, len(examples))
-    rows = part.rows(batch_size)
+    own = rows = part.rows(batch_size)
+    if mix and part != WHOLE:
+        rows = np.concatenate([own, (own - 1) % batch_size])  # each row is mixed with its neighbour
     draw = _drawer(examples, batch_size, seed, rows)
-    weights = tf.constant(class_weights(examples) * np.float32(len(rows) * part.of / batch_size))
+    weights = tf.constant(class_weights(examples) * np.float32(len(own) * part.of / batch_size))
     change = AUGMENTATIONS[augment]
 
     def batch(step: Any) -> Any:
         pixels, labels = tf.numpy_function(draw, [step], [tf.uint8, tf.int64], stateful=False)
         pixels.set_shape((len(rows), *examples.images.shape[1:]))
         labels.set_shape((len(rows),))
-        draws = _draws(tf.stack([seed, step]), batch_size, rows)
-        x = _augment(tf.cast(pixels, tf.float32) / 255.0, change, draws)
-        target = tf.one_hot(labels, examples.classes) * (1 - label_smoothing)
-        return (
-            x * (255.0 * examples.pixels.scale) + examples.pixels.offset,
-            target + label_smoothing / examples.classes,
-            tf.gather(weights, labels),
-        )
+        x = _augment(tf.cast(pixels, tf.float32) / 255.0, change, tf.stack([seed, step]), batch_size, rows)
+        target = tf.one_hot(labels, examples.classes) * (1 - label_smoothing) + label_smoothing / examples.classes
+        weight = tf.gather(weights, labels)
+        if mix:
+            shares = tf.gather(_shares(mix, tf.stack([-1 - seed, step]), batch_size), own)
+            x, target, weight = _mixed(shares, x, target, weight)
+        if teacher is not None:
+            target = (1 - teacher.share) * target + teacher.share * _taught(teacher, x)
+        return _numbers(x, examples.pixels), target, weight
 
     steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
     return steps.map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def _numbers(x: Any, pixels: Pixels) -> Any:
+    """Return what a network sees of pictures in 0…1."""
+    return x * (255.0 * pixels.scale) + pixels.offset
+
+
+def _shares(alpha: float, seed: Any, batch_size: int) -> Any:
+    """Return how much of each row of a batch stays its own, float32 [batch_size] from a half to one."""
+    own, other = tf.unstack(tf.random.stateless_gamma((2, batch_size), seed, alpha))
+    return tf.maximum(own, other) / (own + other)
+
+
+def _mixed(shares: Any, *values: Any) -> tuple[Any, ...]:
+    """Mix rows of each value with their neighbours', which are the rows before them, or follow after all of them."""
+    count = int(shares.shape[0])
+
+    def mixed(value: Any) -> Any:
+        part = tf.reshape(shares, [count, *[1] * (len(value.shape) - 1)])
+        neighbours = tf.roll(value, 1, 0) if value.shape[0] == count else value[count:]
+        return part * value[:count] + (1 - part) * neighbours
+
+    return tuple(mixed(value) for value in values)
+
+
+def _taught(teacher: Teacher, x: Any) -> Any:
+    """Return the teacher's answers [B, classes] to pictures in 0…1, resized to its own input."""
+    size = teacher.network.input_shape[1:3]
+    if tuple(x.shape[1:3]) != tuple(size):
+        x = tf.image.resize(x, size, antialias=True)
+    return teacher.network(_numbers(x, teacher.pixels), training=False)
 
 
 def _drawer(
@@ -168,23 +232,37 @@ def signature(examples: Examples) -> tuple[Any, Any]:
     )
 
 
-def _draws(seed: Any, batch_size: int, rows: np.ndarray) -> Any:
-    """Return random numbers in −1…1 for some rows of a batch, float32 [8, rows]: what they are in the whole."""
-    draws = tf.random.stateless_uniform((8, batch_size), seed, -1.0, 1.0)
-    return draws if len(rows) == batch_size else tf.gather(draws, rows, axis=1)
+def _augment(x: Any, change: Augmentation, seed: Any, batch_size: int, rows: np.ndarray) -> Any:
+    """Change float32 [B, H, W, C] in 0…1; stays in 0…1, so that the input quantizer's range holds.
 
-
-def _augment(x: Any, change: Augmentation, numbers: Any) -> Any:
-    """Change float32 [B, H, W, C] in 0…1; stays in 0…1, so that the input quantizer's range holds."""
+    Random numbers are drawn for a batch of `batch_size`, of which these pictures are some rows.
+    """
     if change == Augmentation():
         return x
-    draws = tf.unstack(numbers)
+    draws = tf.unstack(tf.gather(tf.random.stateless_uniform((8, batch_size), seed, -1.0, 1.0), rows, axis=1))
     height, width = x.shape[1], x.shape[2]
     x = _warp(x, change, draws[:5], float(height), float(width))
     contrast = 1.0 + change.contrast * draws[5][:, None, None, None]
     brightness = change.brightness * draws[6][:, None, None, None]
     mean = tf.reduce_mean(x, axis=(1, 2, 3), keepdims=True)
-    return tf.clip_by_value((x - mean) * contrast + mean + brightness, 0.0, 1.0)
+    x = tf.clip_by_value((x - mean) * contrast + mean + brightness, 0.0, 1.0)
+    if change.colour:
+        grey = tf.reduce_mean(x, axis=3, keepdims=True)
+        x = tf.clip_by_value(grey + (x - grey) * (1.0 + change.colour * draws[7][:, None, None, None]), 0.0, 1.0)
+    if not change.cut:
+        return x
+    centres = tf.gather(tf.random.stateless_uniform((2, batch_size, 1), tf.reverse(seed, [0])), rows, axis=1)
+    return _cut(x, change.cut, centres)
+
+
+def _cut(x: Any, side: float, centres: Any) -> Any:
+    """Blank one square of each picture with the picture's mean; its centre lies anywhere in the picture."""
+    height, width = x.shape[1], x.shape[2]
+    down, right = tf.unstack(centres)
+    rows = tf.abs(tf.range(height, dtype=tf.float32) - down * height) < side * height / 2
+    columns = tf.abs(tf.range(width, dtype=tf.float32) - right * width) < side * width / 2
+    inside = rows[:, :, None, None] & columns[:, None, :, None]
+    return tf.where(inside, tf.reduce_mean(x, axis=(1, 2), keepdims=True), x)
 
 
 def _warp(x: Any, change: Augmentation, draws: list[Any], height: float, width: float) -> Any:
@@ -195,6 +273,8 @@ def _warp(x: Any, change: Augmentation, draws: list[Any], height: float, width: 
     cos, sin = tf.cos(angle) * zoom, tf.sin(angle) * zoom
     centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
     shift_x, shift_y = change.shift * width * draws[3], change.shift * height * draws[4]
+    if not change.zoom and not change.rotate:
+        shift_x, shift_y = tf.round(shift_x), tf.round(shift_y)
     a0, a1, b0, b1 = cos * flip, -sin, sin * flip, cos
     a2 = centre_x + shift_x - a0 * centre_x - a1 * centre_y
     b2 = centre_y + shift_y - b0 * centre_x - b1 * centre_y

@@ -14,7 +14,8 @@ import numpy as np
 from sqz_tf.artifact.manifest import sha256_of, write_json
 from sqz_tf.base.errors import TrainingError
 from sqz_tf.base.json_files import JsonError, load
-from sqz_tf.train.batches import Examples, Part, steps_per_epoch, training_batches
+from sqz_tf.train.averaging import Averaged
+from sqz_tf.train.batches import Examples, Part, Teacher, steps_per_epoch, training_batches
 from sqz_tf.train.distribute import ALONE, Alone, Build
 from sqz_tf.train.keras import keras, tf
 
@@ -34,6 +35,8 @@ class FitPlan:
       first_best_epoch: epochs before it are never kept as the best (a pruning schedule still at work).
       restart: try again once with a safer start if the loss stays at ln(classes).
       keep_start: the weights before training stay unless an epoch is better by validation.
+      mix: alpha of mix-up, 0 for none.
+      averaging: epochs that the moving average of the weights spans, which is judged and kept; 0 for none.
     """
 
     epochs: int
@@ -43,6 +46,8 @@ class FitPlan:
     weight_decay: float = 1e-4
     label_smoothing: float = 0.0
     augment: str = "none"
+    mix: float = 0.0
+    averaging: float = 0.0
     patience: int = 0
     first_best_epoch: int = 0
     restart: bool = False
@@ -113,6 +118,7 @@ def fit(
     progress: Progress | None = None,
     note: Callable[[str], None] = lambda line: None,
     callbacks: tuple[Any, ...] = (),
+    teacher: Teacher | None = None,
     shared: Alone = ALONE,
     build: Build | None = None,
 ) -> History:
@@ -123,7 +129,8 @@ def fit(
       state: folder for resuming; an interrupted call continues after its last finished epoch, to the same result.
       note: told with one line if what an interrupted call left is damaged.
       callbacks: further Keras callbacks (TF-MOT's pruning step).
-      shared: the replicas that train together; a call of `fit` in each of their processes.
+      teacher: whose answers are learnt, too.
+      shared: the replicas that train together; each of their processes calls `fit`.
       build: makes another model of this structure; without it the replicas' are copies.
 
     Raises:
@@ -131,7 +138,7 @@ def fit(
     """
     state.mkdir(parents=True, exist_ok=True)
     copy = shared.copied(model, build, state)
-    run = _Run(copy, train, validation, plan, seed, state, progress, note, shared)
+    run = _Run(copy, train, validation, plan, seed, state, progress, note, teacher, shared)
     initial = copy.get_weights()
     while True:
         with shared.watching():
@@ -164,10 +171,12 @@ class _Run:
         state: Path,
         progress: Progress | None,
         note: Callable[[str], None],
+        teacher: Teacher | None = None,
         shared: Alone = ALONE,
     ) -> None:
         self.model, self.train, self.validation, self.plan = model, train, validation, plan
-        self.seed, self.state, self.progress, self.note, self.shared = seed, state, progress, note, shared
+        self.seed, self.state, self.progress, self.note, self.teacher = seed, state, progress, note, teacher
+        self.shared = shared
         self.steps = steps_per_epoch(train, plan.batch_size)
         self.history = History()
         self.stuck = False
@@ -195,7 +204,7 @@ class _Run:
             epochs=self.plan.epochs,
             validation_data=judged["x"],
             validation_steps=judged["steps"],
-            callbacks=[*callbacks, keras.callbacks.LambdaCallback(on_epoch_end=self._epoch_end)],
+            callbacks=[*callbacks, *self.averaged, keras.callbacks.LambdaCallback(on_epoch_end=self._epoch_end)],
             verbose=0,
         )
 
@@ -207,6 +216,8 @@ class _Run:
             first_step=start * self.steps,
             augment=self.plan.augment,
             label_smoothing=self.plan.label_smoothing,
+            mix=self.plan.mix,
+            teacher=self.teacher,
             part=part,
         )
 
@@ -218,7 +229,10 @@ class _Run:
         self.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         self.model.compile(self.optimizer, "categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
         self.optimizer.build(self.model.trainable_variables)
-        self.checkpoint = tf.train.Checkpoint(model=self.model, optimizer=self.optimizer)
+        span = self.plan.averaging * self.steps
+        self.averaged = [Averaged(self.model, 1 - 1 / max(1.0, span))] if span else []
+        averages = self.averaged[0].state if self.averaged else {}
+        self.checkpoint = tf.train.Checkpoint(model=self.model, optimizer=self.optimizer, **averages)
 
     def _epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if not all(math.isfinite(logs[name]) for name in ("loss", "val_loss")):
@@ -232,6 +246,8 @@ class _Run:
         if self._is_best(epoch):
             self.history.best_epoch = epoch
             self._save_best()
+        for averaged in self.averaged:
+            averaged.give_back()
         self._save(epoch + 1)
         if self.progress:
             self.progress(epoch + 1, self.plan.epochs, dict(logs))

@@ -5,7 +5,7 @@ TF-MOT prunes blocks of matrices only. Those of convolutions are chosen here, in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,23 +51,11 @@ def prune(
     Sparsity rises from zero to `config.sparsity` over the first 60 % of the epochs; the model given is unchanged. Whole
     blocks (`sqz_tf.train.blocks`) come as near to it as they can.
     """
-    names = set(prunable(model, config.skip))
+    names = prunable(model, config.skip)
     steps = steps_per_epoch(train, plan.batch_size) * plan.epochs
-    schedule = tfmot.sparsity.keras.PolynomialDecay(
-        initial_sparsity=0.0,
-        final_sparsity=config.sparsity,
-        begin_step=0,
-        end_step=max(1, int(RAMP * steps)),
-        frequency=max(1, min(100, int(RAMP * steps) // 20)),
-    )
-
-    def wrap(layer: Any) -> Any:
-        if layer.name not in names:
-            return layer
-        return tfmot.sparsity.keras.prune_low_magnitude(layer, pruning_schedule=schedule)
 
     def build() -> Any:
-        made = keras.models.clone_model(copy_model(model), clone_function=wrap)
+        made = wrapped_to_prune(copy_model(model), dict.fromkeys(names, config.sparsity), steps)
         if config.pattern == "block":
             for name in names:
                 _prune_blocks(made.get_layer(f"{WRAPPED}{name}"))
@@ -88,6 +76,30 @@ def prune(
         build=build,
     )
     return tfmot.sparsity.keras.strip_pruning(wrapped), history
+
+
+def wrapped_to_prune(model: Any, sparsities: Mapping[str, float], steps: int) -> Any:
+    """Return a model of the same layers, shared but for those named, which TF-MOT's wrappers prune.
+
+    Args:
+      model: given up to this.
+      sparsities: fraction of zeros that each layer's kernel comes to.
+      steps: of the training to come.
+    """
+
+    def wrap(layer: Any) -> Any:
+        if layer.name not in sparsities:
+            return layer
+        schedule = tfmot.sparsity.keras.PolynomialDecay(
+            initial_sparsity=0.0,
+            final_sparsity=sparsities[layer.name],
+            begin_step=0,
+            end_step=max(1, int(RAMP * steps)),
+            frequency=max(1, min(100, int(RAMP * steps) // 20)),
+        )
+        return tfmot.sparsity.keras.prune_low_magnitude(layer, pruning_schedule=schedule)
+
+    return keras.models.clone_model(model, clone_function=wrap)
 
 
 def _prune_blocks(wrapper: Any) -> None:

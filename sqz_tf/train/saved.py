@@ -22,6 +22,11 @@ from sqz_tf.network.architecture import layer_shapes
 from sqz_tf.train.squeezenet import convolutions, plain_squeezenet, set_layers
 
 NO_DATE = (1980, 1, 1, 0, 0, 0)  # where a zip file's calendar begins
+_CHANGES: dict[str, dict[str, Any]] = {
+    "metadata.json": {"date_saved": "1980-01-01@00:00:00"},
+    "config.json": {"module": "keras", "class_name": "Model", "registered_name": None},
+}
+"""What is written otherwise in which member of a Keras file."""
 
 
 class NetworkError(SqzError):
@@ -80,13 +85,18 @@ def rebuilt(spec: ModelSpec, data: bytes) -> KerasRun:
 
 
 def write_keras(model: Any, path: Path) -> None:
-    """Save a model as Keras does, without the dates, so that the same model gives the same bytes."""
+    """Save a functional model so that Keras 2 (`tf_keras`) and Keras 3 load it, without the dates.
+
+    Both write weights and layers alike, and Keras 3 reads how Keras 2 joins them. What keeps it from the whole is the
+    name of the model's class, which Keras 2 writes as a place in its own source; both know it as `keras.Model`.
+    The same model gives the same bytes.
+    """
     with tempfile.TemporaryDirectory(prefix="sqz-tf-") as folder:
         saved = Path(folder, "model.keras")
         model.save(saved)
         with zipfile.ZipFile(saved) as old, zipfile.ZipFile(path, "w") as new:
             for entry in sorted(old.infolist(), key=lambda each: each.filename):
                 content = old.read(entry)
-                if entry.filename == "metadata.json":
-                    content = json.dumps({**strict_json.loads(content), "date_saved": "1980-01-01@00:00:00"}).encode()
+                if entry.filename in _CHANGES:
+                    content = json.dumps({**strict_json.loads(content), **_CHANGES[entry.filename]}).encode()
                 new.writestr(zipfile.ZipInfo(entry.filename, NO_DATE), content, entry.compress_type)

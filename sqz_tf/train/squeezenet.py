@@ -26,6 +26,7 @@ from sqz_tf.network.architecture import (
     scaled,
 )
 from sqz_tf.train.keras import keras, tf
+from sqz_tf.train.normalisation import BatchNormalization
 from sqz_tf.train.shared_norm import shared
 
 layers: Any = keras.layers
@@ -95,7 +96,7 @@ class _Builder:
         )(x)
         if not batch_norm:
             return x
-        x = layers.BatchNormalization(momentum=0.9, epsilon=1e-3, name=f"{name}_bn")(x)
+        x = BatchNormalization(momentum=0.9, epsilon=1e-3, name=f"{name}_bn")(x)
         return layers.ReLU(name=f"{name}_relu")(x)
 
     def pool(self, x: Any, name: str) -> Any:
@@ -135,7 +136,7 @@ def squeezenet(spec: ModelSpec, preprocess: PreprocessSpec | None = None) -> Any
     require_size(spec)
     build, pools = _Builder(spec), POOL_AFTER[spec.arch]
     inputs = layers.Input((spec.input_size, spec.input_size, spec.channels), name="input")
-    x = inputs if preprocess is None else _normalise(inputs, preprocess)
+    x = inputs if preprocess is None else normalise(inputs, preprocess)
     filters, kernel = CONV1[spec.arch]
     x = build.pool(build.conv(x, "conv1", scaled(spec, filters), kernel, strides=2), "pool1")
     for number in FIRES:
@@ -151,7 +152,8 @@ def squeezenet(spec: ModelSpec, preprocess: PreprocessSpec | None = None) -> Any
     return keras.Model(inputs, layers.Softmax(name="softmax")(x), name=spec.arch.replace("-", "_").replace(".", "_"))
 
 
-def _normalise(x: Any, preprocess: PreprocessSpec) -> Any:
+def normalise(x: Any, preprocess: PreprocessSpec) -> Any:
+    """Add the layer that takes `mean` and `std` out of float32 [N, H, W, C]."""
     scale = [1 / value for value in preprocess.std]
     offset = [-mean / value for mean, value in zip(preprocess.mean, preprocess.std, strict=True)]
     return layers.Rescaling(scale, offset, name="normalise")(x)

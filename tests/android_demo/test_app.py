@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from android_demo.tools import apk, build, java, jvm, maven, models, process, verify
@@ -32,6 +33,7 @@ from tests.helpers import (
     android_package,
     android_packs,
     android_photos,
+    android_readme,
     colour_network,
     echo_models,
 )
@@ -126,105 +128,24 @@ def test_thousands_of_damaged_packs_are_judged_as_python_does(core, tmp_path):
     assert jvm.run_junit(["org.sqztf.core.SqzPackTest"], core, properties) >= 8
 
 
-INTERPRETER = """package org.tensorflow.lite;
-import java.nio.*;
-
-/** A model whose scores are its input; takes buffers as TFLite's class does. */
-public class Interpreter {
-    public static class Options {
-        public Options setUseXNNPACK(boolean on) { return this; }
-        public Options setNumThreads(int count) { return this; }
-    }
-
-    private ByteBuffer tensor;
-
-    public Interpreter(ByteBuffer model, Options options) {
-        if (!model.isDirect() || model.order() != ByteOrder.nativeOrder()) throw new IllegalArgumentException();
-    }
-
-    public void run(Object input, Object output) {
-        ByteBuffer in = (ByteBuffer) input;
-        if (tensor == null) tensor = ByteBuffer.allocateDirect(in.capacity());
-        tensor.clear();
-        if (in.order() != ByteOrder.nativeOrder()) {
-            tensor.put(in); // from its position on, and leaves it at the end
-        } else {
-            ByteBuffer whole = in.duplicate();
-            whole.clear();
-            tensor.put(whole);
-        }
-        tensor.clear();
-        ((ByteBuffer) output).put(tensor);
-    }
-}
-"""
-BITMAP = """package android.graphics;
-
-/** One pixel. */
-public class Bitmap {
-    private final int colour;
-    public Bitmap(int colour) { this.colour = colour; }
-    public int getWidth() { return 1; }
-    public int getHeight() { return 1; }
-    public void getPixels(int[] to, int at, int stride, int x, int y, int width, int height) { to[at] = colour; }
-}
-"""
-README = """import android.graphics.Bitmap;
-import java.nio.*;
-import java.nio.file.*;
-import org.sqztf.core.*;
-import org.tensorflow.lite.Interpreter;
-
-class Readme {
-    static byte[] readAsset(String name) throws Exception { return Files.readAllBytes(Paths.get(name)); }
-    static void show(int index, String label, float probability) { System.out.print(index + " "); }
-
-    static void all(Bitmap[] bitmaps, int exifOrientation) throws Exception {
-        %s
-        for (Bitmap bitmap : bitmaps) {
-            %s
-        }
-    }
-}
-"""
-START = """class Start { public static void main(String[] none) throws Exception {
-    Readme.all(new android.graphics.Bitmap[] {new android.graphics.Bitmap(0xFFFF8000),
-        new android.graphics.Bitmap(0xFF0080FF), new android.graphics.Bitmap(0)}, 6); } }
-"""
-
-
-def readme_code() -> str:
-    """Return the README's two pieces of code as a class: the second for every picture."""
-    once, each = re.findall("```java\n(.*?)```", (build.DEMO / "README.md").read_text("utf-8"), re.S)
-    return README % (once, each)
-
-
-def two_files() -> list[Path]:
-    return [jvm.CORE / "java" / "org" / "sqztf" / "core" / name for name in ("SqzModel.java", "SqzPicture.java")]
-
-
 def test_the_two_files_to_copy_need_nothing_else(core, tmp_path):
-    java.compile_java(two_files(), [], tmp_path / "classes")
+    java.compile_java(android_readme.two_files(), [], tmp_path / "classes")
 
 
 def test_the_code_in_the_readme_compiles(android_tools, tmp_path):
     source = tmp_path / "Readme.java"
-    source.write_text(readme_code())
+    source.write_text(android_readme.code())
     have = maven.fetch(["tensorflow", "api36"], CACHE)
     libraries = [java.classes_of_aar(aar, tmp_path) for aar in have["tensorflow"]]
     classpath = [*libraries, build.api_jar(have["api36"][0])]
-    java.compile_java([source, *two_files()], classpath, tmp_path / "readme")
+    java.compile_java([source, *android_readme.two_files()], classpath, tmp_path / "readme")
 
 
 def test_the_code_in_the_readme_answers_for_every_picture(core, tmp_path):
-    sources = {"Readme": readme_code(), "Interpreter": INTERPRETER, "Bitmap": BITMAP, "Start": START}
-    files = [tmp_path / f"{name}.java" for name in sources]
-    for path, text in zip(files, sources.values(), strict=True):
-        path.write_text(text)
-    (tmp_path / "model_int8.tflite").write_bytes(android_cases.pixels_model(PreprocessSpec(1, 1)))
-    classes = java.compile_java([*files, *two_files()], [], tmp_path / "classes")
-    shown = process.run("java", "-cp", classes, "Start", cwd=tmp_path)
-    assert shown.split() == ["0", "1", "2", "2", "1", "0", "0", "1", "2"]  # orange, blue, and white under nothing
+    model = android_cases.pixels_model(PreprocessSpec(1, 1))
+    colours = [[[(255, 128, 0)]], [[(0, 128, 255)]], [[(255, 255, 255)]]]
+    answers = android_readme.answers(model, [np.array(colour, np.uint8) for colour in colours], tmp_path)
+    assert [index for line in answers for index, _ in line] == [0, 1, 2, 2, 1, 0, 0, 1, 2]
 
 
 # The app ------------------------------------------------------------------------------------------------------

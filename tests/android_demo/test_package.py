@@ -23,6 +23,7 @@ from tests.helpers import (
     android_files,
     android_natives,
     android_packs,
+    android_readme,
     colour_network,
 )
 from tests.helpers.android_build import CACHE
@@ -201,3 +202,24 @@ def test_the_dex_with_the_x86_64_libraries_gives_pythons_answers(package, dex, t
     properties = scored(package.model, tmp_path, outputs, list(pictures))
     classes = ["org.sqztf.core.KernelsTest"]
     assert jvm.run_junit(classes, jvm.as_packaged(dex), properties, device.folder) == 4
+
+
+def assert_readme_answers(package: Package, pictures: list[np.ndarray], core: Path, folder: Path) -> None:
+    """The README's code gives the answers of `sqz_tf.classify`: scores within 1/256, the first among Python's best."""
+    classifier = Classifier(package.model)
+    scores = (asked(package.model, pictures).classified.astype(float) - classifier.output.zero_point) / 256
+    assert classifier.output.scale == 1 / 256
+    libraries = package.device("x86_64").folder
+    shown = android_readme.answers(package.model.read_bytes(), pictures, folder, core, libraries)
+    assert len(shown) == len(pictures)
+    assert all(shown)
+    for wanted, answers in zip(scores, shown, strict=True):
+        assert wanted[answers[0][0]] >= wanted.max() - 1 / 256
+        assert max(abs(wanted[index] - probability) for index, probability in answers) <= 1 / 256
+
+
+@pytest.mark.slow
+def test_the_code_in_the_readme_gives_the_answers_of_pythons_classify(package, core, tmp_path):
+    pictures, _ = colour_network.pictures(5, 11)
+    assert len(pictures) == 20
+    assert_readme_answers(package, [np.repeat(picture, 3, 1) for picture in pictures], core[1], tmp_path)

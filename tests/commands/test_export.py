@@ -213,6 +213,8 @@ def test_a_failed_gate_keeps_the_result_aside() -> None:
     assert "made to fail" in (folder / "stdout").read_text()
     assert not (folder / "photos").exists()
     assert files(folder / "photos.rejected") == FILES
+    recorded = json.loads((folder / "photos.rejected" / "manifest.json").read_text())["config"]["model"]
+    assert (recorded["bypass"], recorded["squeeze_ratio"], recorded["pct_3x3"]) == ("complex", 0.25, 0.5)
     assert len(list((folder / "photos.work").glob("converted-*"))) == 1
 
 
@@ -226,6 +228,8 @@ def test_a_failed_gate_keeps_the_result_aside() -> None:
         (["--sparsity", "1.5"], 1, ["1.5", "0", "0.99"]),
         (["--arch", "squeezenet-2"], 2, ["squeezenet-2", "squeezenet-1.0"]),
         (["--width", "wide"], 2, ["wide"]),
+        (["--base-e", "1.5"], 2, ["--base-e", "1.5"]),
+        (["--squeeze-ratio", "2"], 1, ["squeeze_ratio is 2", "0.01", "1"]),
         (["--data", "{photos}", "--input-size", "2"], 1, ["2 pixels is too small", "at least 3", "--input-size 3"]),
         (["--data", "{photos}", "--out", "/proc/nowhere/x"], 1, ["/proc"]),
     ],
@@ -257,9 +261,14 @@ def test_an_existing_folder_is_not_touched(photos: Path, tmp_path: Path) -> None
     assert files(tmp_path) == {"mine/thesis.txt"}
 
 
+METAPARAMETERS = {"base_e": 32, "incr_e": 16, "freq": 3, "squeeze_ratio": 0.5, "pct_3x3": 0.25}
+PAPERS = [word for name, value in METAPARAMETERS.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
 def test_dry_run_says_what_would_happen(photos: Path, tmp_path: Path) -> None:
-    done = export("--data", photos, "--out", tmp_path / "out", "--dry-run", "--json")
+    done = export("--data", photos, "--out", tmp_path / "out", "--dry-run", "--json", *PAPERS)
     forecast = json.loads(done.stdout)
+    assert {name: forecast["plan"]["model"][name] for name in METAPARAMETERS} == METAPARAMETERS
     assert forecast["classes"] == ["<red>", "blue sky", "grün"]
     assert sum(forecast["counts"][name] for name in ("train", "validation", "test")) == 72
     assert forecast["plan"]["model"]["input_size"] == 64

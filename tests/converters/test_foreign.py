@@ -22,6 +22,7 @@ from sqz_tf.base.errors import SqzError
 from sqz_tf.deploy import android
 from tests.helpers import echo_models
 from tests.helpers.awkward_files import pointer
+from tests.helpers.port_files import mxnet_bytes, sequential, torch7_bytes
 from tests.helpers.weight_files import TINY, flat, onnx, onnx_bytes, random_tensors, safetensors_bytes
 
 POINTER = pointer(1).encode()
@@ -58,13 +59,16 @@ FILES: dict[str, tuple[str, bytes]] = {
     "TFLite": (foreign.TFLITE, b"\x20\0\0\0" + IDENTIFIER + b"\0\0"),
     "a pack": (foreign.SQZ, packs.MAGIC + b"\0"),
     "NumPy": (foreign.NUMPY, array()),
-    "NumPy's archive": (foreign.NUMPY, zipped("a.npy", "b.npy")),
+    "NumPy's archive": (foreign.NUMPY_ZIP, zipped("a.npy", "b.npy")),
+    "MXNet": (foreign.MXNET, mxnet_bytes({"a_weight": np.zeros((1, 1, 1, 1), np.float32)})),
+    "Torch7": (foreign.TORCH7, torch7_bytes(sequential())),
     "a language model": (foreign.GGUF, b"GGUF\x03\0\0\0"),
     "another zip": (foreign.ZIP, zipped("photos/1.jpg")),
     "a damaged zip": ("", b"PK\x03\x04 and no more"),
     "ONNX": ("", onnx_bytes(random_tensors())),
     ".net": ("", b"\x80\x02\0\0\x10\0\0\0" + bytes(96)),
 }
+OTHERS = (foreign.SAFETENSORS, foreign.MXNET, foreign.NUMPY_ZIP, foreign.TORCH7)  # kinds of weights, beside PyTorch's
 
 
 @pytest.mark.parametrize("which", FILES)
@@ -128,14 +132,14 @@ def test_every_command_says_what_a_file_is(
     which: str, command: str, tmp_path: Path, refused: Callable[[str, Path], str]
 ) -> None:
     kind, content = FILES[which]
-    if kind in (foreign.SAFETENSORS, foreign.TORCH) and command == "export":
+    if kind in (*OTHERS, foreign.TORCH) and command == "export":
         return  # which reads them
     if kind in (foreign.TFLITE, foreign.SQZ) and command != "export":
         return  # which is damaged, as other tests have it
     (tmp_path / "model.tflite").write_bytes(content)
     said = refused(command, tmp_path / "model.tflite")
     if command not in FOLDERS:
-        weights = kind in (foreign.TORCH, foreign.TORCHSCRIPT, foreign.SAFETENSORS) and command != "export"
+        weights = kind in (*OTHERS, foreign.TORCH, foreign.TORCHSCRIPT) and command != "export"
         assert ("weights of another framework" if weights else foreign.WHAT[kind]) in said
         assert foreign.REMEDIES.get(kind, "") in said
 

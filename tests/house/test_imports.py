@@ -17,6 +17,8 @@ TENSORFLOW = (
     "quantize",
     "compress",
     "pipeline",
+    "comparison",
+    "trials",
 )  # the packages that may import Keras, from `train.keras` alone
 KERAS = "sqz_tf/train/keras.py"
 DOWNLOADS = {"sqz_tf/data/sources.py": "tf_keras.datasets.cifar10"}  # asked for by name; nothing else of it is used
@@ -24,6 +26,7 @@ FRONT_DOOR = "__main__"  # loads a command by its name
 LIGHT = [
     *("sqz_tf.images.find", "sqz_tf.inference.interpreters", "sqz_tf.check", "sqz_tf.export", "sqz_tf.data.dataset"),
     *("sqz_tf.__main__", "sqz_tf.runtime", "sqz_tf.classify", "sqz_tf.evaluate", "sqz_tf.compile", "sqz_tf.fit"),
+    "sqz_tf.explore",
 ]
 HEAVY = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "sklearn", "matplotlib", "scipy"}
 

@@ -38,6 +38,14 @@ from sqz_tf.network.pretrained import (
     load,
 )
 from tests.helpers.needs import ROOT, dev_data
+from tests.helpers.port_files import (
+    chainer_bytes,
+    chainer_tensors,
+    mxnet_bytes,
+    mxnet_tensors,
+    torch7_bytes,
+    torch7_network,
+)
 from tests.helpers.weight_files import caffemodel_bytes, flat, onnx_bytes, random_tensors, safetensors_bytes
 
 V1_0 = ModelSpec(arch="squeezenet-1.0", input_size=227, conv10_padding=1)
@@ -202,6 +210,11 @@ def tensors_of(layout: Layout) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     )
 
 
+def blocks_or_prefixes(tensors: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Return arrays as MXNet names them: with a point where names are those of blocks, else with an underline."""
+    return flat(tensors) if "features.0" in tensors else mxnet_tensors(tensors)
+
+
 def weight_file(folder: Path, name: str, ending: str, **options: Any) -> tuple[Path, dict[str, Any]]:
     tensors = tensors_of(layout_named(name))
     path = folder / f"{name}{ending}"
@@ -209,12 +222,17 @@ def weight_file(folder: Path, name: str, ending: str, **options: Any) -> tuple[P
         ".safetensors": lambda: safetensors_bytes(flat(tensors)),
         ".onnx": lambda: onnx_bytes(tensors, **options),
         ".caffemodel": lambda: caffemodel_bytes(tensors, **options),
+        ".params": lambda: mxnet_bytes(blocks_or_prefixes(tensors), **options),
+        ".npz": lambda: chainer_bytes(chainer_tensors(tensors), **options),
+        ".t7": lambda: torch7_bytes(torch7_network(tensors, **options)),
     }
     path.write_bytes(writers[ending]())
     return path, tensors
 
 
 BGR, RGB = ((123.0, 117.0, 104.0), 1.0, "warp"), ((0.485, 0.456, 0.406), 1 / 255, "centre-crop")
+TURNED = (BGR[0], 1.0, "warp")  # the same numbers, and the file has them for RGB already
+ASSUMED = ("mxnet-caffe", "ejlb", "chainercv2", "torch7")  # layouts whose files leave open what the input is
 
 
 @pytest.mark.parametrize(
@@ -227,6 +245,18 @@ BGR, RGB = ((123.0, 117.0, 104.0), 1.0, "warp"), ((0.485, 0.456, 0.406), 1 / 255
         ("torchvision-1.1", ".safetensors", 224, 0, RGB),
         ("gluon-1.0", ".onnx", 227, 0, RGB),
         ("gluon-1.1", ".onnx", 224, 0, RGB),
+        ("gluon-short-1.0", ".params", 227, 0, RGB),
+        ("gluon-short-1.1", ".params", 224, 0, RGB),
+        ("gluon-blocks-1.0", ".params", 227, 0, RGB),
+        ("gluon-blocks-1.1", ".params", 224, 0, RGB),
+        ("mxnet-caffe-1.0", ".params", 227, 1, TURNED),
+        ("mxnet-caffe-1.1", ".params", 224, 0, TURNED),
+        ("caffe-1.0", ".npz", 227, 1, BGR),
+        ("ejlb-1.0", ".npz", 227, 1, BGR),
+        ("chainercv2-1.0", ".npz", 227, 0, RGB),
+        ("chainercv2-1.1", ".npz", 224, 0, RGB),
+        ("torch7-1.0", ".t7", 227, 0, RGB),  # the file says its padding
+        ("torch7-1.1", ".t7", 224, 0, RGB),
     ],
 )
 def test_known_layouts(tmp_path: Path, name: str, ending: str, size: int, conv10_padding: int, preprocess: Any) -> None:
@@ -237,11 +267,12 @@ def test_known_layouts(tmp_path: Path, name: str, ending: str, size: int, conv10
     assert found.model.conv10_padding == conv10_padding
     assert (found.preprocess.mean, found.preprocess.scale, found.preprocess.fit) == preprocess
     assert found.preprocess.resize_width == 256
-    assert found.notes == ()
+    assert any("if not so, say it in" in note for note in found.notes) is name.startswith(ASSUMED)
+    assert not [note for note in found.notes if "say it in" not in note and "pads conv10" not in note]
     assert found.source == str(path)
     for theirs, ours in layout_named(name).layers.items():
         kernel = tensors[theirs][0].transpose(2, 3, 1, 0)
-        expected = kernel[:, :, ::-1] if ours == "conv1" and preprocess is BGR else kernel
+        expected = kernel[:, :, ::-1] if ours == "conv1" and preprocess is BGR else kernel  # TURNED is in order
         np.testing.assert_array_equal(found.layers[ours][0], expected)
         np.testing.assert_array_equal(found.layers[ours][1], tensors[theirs][1])
 
@@ -275,6 +306,29 @@ def test_names_are_the_publishers() -> None:
         torchvision(lambda fire: (fire > 4) + (fire > 8)),
         torchvision(lambda fire: (fire > 3) + (fire > 5)),
     )
+    ends = ("0.0", "1.0.0", "1.1.0")
+
+    def blocks(number: str) -> dict[str, str]:
+        """Gluon's own names by blocks: those of torchvision, but for the parts of a Fire module and the last layer."""
+        pools = {"1.0": (4, 8), "1.1": (3, 5)}[number]
+        return by_rule(
+            "features.0",
+            lambda fire, part: f"features.{fire + 1 + sum(fire > p for p in pools)}.{ends[part]}",
+            "output.0",
+        )
+
+    def stages(*sizes: int) -> dict[str, str]:
+        places = [(stage, unit) for stage, count in enumerate(sizes, start=1) for unit in range(1, count + 1)]
+        parts = ("squeeze", "expand1x1", "expand3x3")
+        return by_rule(
+            "features/init_block/conv",
+            lambda fire, part: "features/stage{}/unit{}/".format(*places[fire - 2]) + f"{parts[part]}/conv",
+            "output/final_conv",
+        )
+
+    ours = {name: name for name in layer_shapes(ModelSpec())}
+    short = {theirs.removeprefix("squeezenet0_"): name for theirs, name in gluon.items()}
+    in_order = {f"convolution {n}": name for n, name in enumerate(ours, start=1)}
     published = {layout.name: dict(layout.layers) for layout in _layouts()}
     assert published == {
         **dict.fromkeys(("deep-compression-1.0", "caffe-1.0", "caffe-1.1"), caffe),
@@ -282,16 +336,65 @@ def test_names_are_the_publishers() -> None:
         "torchvision-1.0": torch10,
         "torchvision-1.1": torch11,
         **dict.fromkeys(("gluon-1.0", "gluon-1.1"), gluon),
+        **dict.fromkeys(("gluon-short-1.0", "gluon-short-1.1"), short),
+        **{f"gluon-blocks-{number}": blocks(number) for number in ("1.0", "1.1")},
+        **dict.fromkeys(("mxnet-caffe-1.0", "mxnet-caffe-1.1"), ours),
+        "ejlb-1.0": by_rule("conv1", lambda fire, part: f"fire{fire}/conv{part + 1}", "conv10"),
+        "chainercv2-1.0": stages(3, 4, 1),
+        "chainercv2-1.1": stages(2, 2, 4),
+        **dict.fromkeys(("torch7-1.0", "torch7-1.1"), in_order),
     }
 
 
 def test_layouts_name_all_layers_once() -> None:
-    assert len({layout.name for layout in _layouts()}) == len(_layouts()) == 8
+    assert len({layout.name for layout in _layouts()}) == len(_layouts()) == 19
     for layout in _layouts():
         spec = ModelSpec(arch=layout.facts["arch"])
         assert list(layout.layers.values()) == list(layer_shapes(spec))
         assert _pools_evenly(replace(spec, input_size=layout.facts["input_size"]))
         assert _licence(layout.facts)
+
+
+def test_what_a_network_wants_of_a_picture_is_taken_from_a_file_beside_it(tmp_path: Path) -> None:
+    path, tensors = weight_file(tmp_path, "torch7-1.1", ".t7")
+    assert any(
+        "ImageNet's mean, by its spread; if not so, say it in torch7-1.1.t7.network.json" in note
+        for note in load(str(path)).notes
+    )
+    beside = tmp_path / "torch7-1.1.t7.network.json"
+    beside.write_text(json.dumps({"channel_order": "BGR", "mean": [0.1, 0.2, 0.3], "std": [1, 1, 2], "fit": "warp"}))
+    found = load(str(path))
+    assert found.notes == ()
+    assert (found.preprocess.mean, found.preprocess.std) == ((0.3, 0.2, 0.1), (2.0, 1.0, 1.0))
+    assert (found.preprocess.scale, found.preprocess.fit) == (1 / 255, "warp")
+    kernel = tensors["convolution 1"][0].transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(found.layers["conv1"][0], kernel[:, :, ::-1])
+    for wrong, message in (
+        ({"mean": [1, 2]}, "mean has 2 values; expected 3"),
+        ({"std": [1, 0, 1]}, "the smallest std is 0"),
+        ({"order": "RGB"}, "order"),
+        ({"channel_order": "GRB"}, "channel_order is 'GRB'; expected one of RGB, BGR"),
+        ({"bypass": "wide"}, "bypass is 'wide'; expected one of none, simple, complex"),
+        ({"conv10_padding": 2}, "conv10_padding is 2; expected one of 0, 1"),
+        ([1], "network.json cannot be used"),
+    ):
+        beside.write_text(json.dumps(wrong))
+        with pytest.raises(WeightsError, match=message):
+            load(str(path))
+
+
+def test_a_bypass_that_a_file_leaves_open_is_taken_from_a_file_beside_it(tmp_path: Path) -> None:
+    path, _ = weight_file(tmp_path, "chainercv2-1.0", ".npz")
+    assert load(str(path)).model.bypass == "none"
+    assert "looks alike in a .npz" in load(str(path)).notes[0]
+    (tmp_path / f"{path.name}.network.json").write_text('{"bypass": "simple", "conv10_padding": 1}')
+    found = load(str(path))
+    assert (found.model.bypass, found.model.conv10_padding, found.notes) == ("simple", 1, ())
+
+
+def test_a_bypass_of_torch7_is_seen(tmp_path: Path) -> None:
+    path, _ = weight_file(tmp_path, "torch7-1.0", ".t7", bypassed=(1, 3, 5, 7))
+    assert load(str(path)).model.bypass == "simple"
 
 
 def test_bypass_of_a_graph_is_seen(tmp_path: Path) -> None:

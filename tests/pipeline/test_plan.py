@@ -45,6 +45,45 @@ def test_options_win_over_the_data() -> None:
     assert plan.preprocess.fit == "warp"
 
 
+METAPARAMETERS = {"base_e": 64, "incr_e": 32, "freq": 4, "squeeze_ratio": 0.75, "pct_3x3": 0.9}
+
+
+def test_the_papers_metaparameters_reach_the_network() -> None:
+    named = replace(OPTIONS, bypass="complex", **METAPARAMETERS)  # type: ignore[arg-type]
+    model = to_dict(make_plan(named, summary()).model)
+    assert {name: model[name] for name in METAPARAMETERS} == METAPARAMETERS
+    usual = make_plan(OPTIONS, summary()).model
+    assert (usual.base_e, usual.incr_e, usual.freq, usual.squeeze_ratio, usual.pct_3x3) == (128, 128, 2, 0.125, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("base_e", 0, "base_e is 0; expected a number from 1 to 4096"),
+        ("incr_e", -1, "incr_e is -1; expected a number from 0 to 4096"),
+        ("freq", 0, "freq is 0; expected a number from 1 to 8"),
+        ("freq", 9, "freq is 9; expected a number from 1 to 8"),
+        ("squeeze_ratio", 1.01, "squeeze_ratio is 1.01; expected a number from 0.01 to 1"),
+        ("pct_3x3", 50, "pct_3x3 is 50; expected a number from 0.01 to 0.99"),
+        ("pct_3x3", float("nan"), "pct_3x3 is nan; expected a number from 0.01 to 0.99"),
+    ],
+)
+def test_a_metaparameter_out_of_bounds_is_refused_before_any_picture_is_read(
+    name: str, value: float, words: str
+) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        replace(OPTIONS, **{name: value})  # type: ignore[arg-type]
+    assert str(refusal.value) == words
+
+
+@pytest.mark.parametrize("bypass", ["simple", "complex"])
+def test_a_bypass_needs_modules_in_pairs(bypass: str) -> None:
+    with pytest.raises(ConfigError, match=rf"freq is 3 with {bypass} bypass; expected an even number.*--freq 2"):
+        replace(OPTIONS, bypass=bypass, freq=3)
+    assert replace(OPTIONS, bypass=bypass, freq=3, incr_e=0).metaparameters == {"freq": 3, "incr_e": 0}
+    assert replace(OPTIONS, freq=3).freq == 3
+
+
 def test_epochs_fall_and_batches_grow_with_the_number_of_pictures() -> None:
     plans = [make_plan(OPTIONS, summary(train=count)) for count in (100, 1000, 40_000)]
     epochs = [plan.train.epochs for plan in plans]
@@ -85,3 +124,26 @@ def test_a_rate_is_refused_where_nothing_is_fine_tuned() -> None:
     assert [(config.epochs, config.learning_rate) for config in made] == [(6, 0.01), (3, 0.01)]
     with pytest.raises(ConfigError, match=r"--learning-rate is 0.01, but nothing is fine-tuned; .*--quantize-epochs"):
         make_calibration_plan(options, ModelSpec(), PreprocessSpec(227, 227))
+
+
+def test_the_thorough_recipe_is_longer_and_bypassed_and_options_win_over_it() -> None:
+    quick, thorough = (make_plan(replace(OPTIONS, recipe=name), summary()) for name in ("quick", "thorough"))
+    assert thorough.train.epochs == 4 * quick.train.epochs
+    assert (quick.model.bypass, thorough.model.bypass) == ("none", "simple")
+    assert (quick.train.augment, thorough.train.augment) == ("photo", "photo-strong")
+    chosen = make_plan(replace(OPTIONS, recipe="thorough", bypass="none", augment="photo", epochs=3), summary())
+    assert (chosen.model.bypass, chosen.train.augment, chosen.train.epochs) == ("none", "photo", 3)
+    assert make_plan(replace(OPTIONS, recipe="thorough"), summary(8)).train.augment == "glyph"
+
+
+def test_without_sparsity_no_epoch_prunes() -> None:
+    assert make_plan(OPTIONS, summary()).prune.epochs
+    assert make_plan(replace(OPTIONS, sparsity=0.0), summary()).prune.epochs == 0
+
+
+def test_dsd_takes_half_the_epochs_twice_and_ends_at_a_tenth_of_the_rate() -> None:
+    plan = make_plan(replace(OPTIONS, dsd=True, epochs=20), summary())
+    assert plan.dsd is not None
+    assert (plan.dsd.sparse_epochs, plan.dsd.dense_epochs) == (10, 10)
+    assert plan.dsd.dense_rate == pytest.approx(plan.train.learning_rate / 10)
+    assert make_plan(OPTIONS, summary()).dsd is None

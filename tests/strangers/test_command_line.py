@@ -48,6 +48,7 @@ PATHS: dict[str, tuple[list[str], str | None]] = {
     "evaluate": (["m.tflite"], None),
     "check": ([], "--data"),
     "bench": ([], None),
+    "compare": (["--data"], "--out"),
     "pack": ([], "--out"),
     "unpack": ([], "--out"),
     "compile": ([], "--out"),
@@ -231,7 +232,8 @@ def test_every_commands_work_is_caught(
 ) -> None:
     module = importlib.import_module(f"sqz_tf.{name}")
     monkeypatch.setattr(module, "_work", lambda *arguments: recursing())
-    first = {"export": [], "classify": ["m", "a"], "evaluate": ["m", "a"], "flash": ["c", "--board", "host"]}
+    first: dict[str, list[str]] = {"export": [], "compare": [], "flash": ["c", "--board", "host"]}
+    first |= {"classify": ["m", "a"], "evaluate": ["m", "a"]}
     last = {key: ["m", "--out", "c"] for key in ("pack", "unpack", "compile")}
     assert module.main(first.get(name, last.get(name, ["m"]))) == 1
     assert capsys.readouterr().err.startswith("error: unforeseen RecursionError")

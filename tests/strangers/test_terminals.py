@@ -20,6 +20,7 @@ from tests.helpers.terminals import ENCODINGS, SINKS, Case, Ended
 
 MISSING = {
     "classify": ["öde×", "a.png"],
+    "compare": ["--data", "öde×"],
     "evaluate": ["öde×", "data"],
     "export": ["--data", "öde×"],
     "flash": ["öde×", "--board", "host"],

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,20 +77,35 @@ def test_the_start_is_kept_if_no_epoch_is_better(tmp_path: Path) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("stop_after", [1, 3])
-def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path, stop_after: int) -> None:
-    whole, _ = trained(tmp_path / "whole")
+@pytest.mark.parametrize(("stop_after", "averaging"), [(1, 0.0), (3, 0.0), (2, 1.0)])
+def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path, stop_after: int, averaging: float) -> None:
+    plan = replace(PLAN, averaging=averaging)
+    whole, _ = trained(tmp_path / "whole", plan)
 
     def interrupt(epoch: int, epochs: int, logs: dict[str, float]) -> None:
         if epoch == stop_after:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path / "parts", progress=interrupt)
-    resumed, history = trained(tmp_path / "parts")
+        trained(tmp_path / "parts", plan, progress=interrupt)
+    resumed, history = trained(tmp_path / "parts", plan)
     assert len(history.loss) == PLAN.epochs
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_averages_are_judged_and_kept_and_the_weights_themselves_train_on(tmp_path: Path) -> None:
+    def losses(averaging: float) -> tuple[Any, History]:
+        return trained(tmp_path / str(averaging), replace(PLAN, averaging=averaging))
+
+    plain, plain_history = losses(0.0)
+    slow, slow_history = losses(9.0)
+    assert slow_history.loss == plain_history.loss  # training went the same way
+    assert slow_history.val_loss != plain_history.val_loss
+    data = examples()
+    loss, _ = slow.evaluate(evaluation_batches(data), verbose=0)
+    assert loss == pytest.approx(slow_history.val_loss[slow_history.best_epoch], rel=1e-4)
+    assert any(np.abs(a - b).max() > 0 for a, b in zip(slow.get_weights(), plain.get_weights(), strict=True))
 
 
 STATE: dict[str, Any] = {

@@ -21,7 +21,14 @@ def batch(part: Part) -> list[Any]:
     images = rng.integers(0, 256, (40, 12, 12, 3)).astype(np.uint8)
     labels = np.minimum(np.arange(40) % 5, 2)
     data = Examples(images, labels, np.arange(40), 3, Pixels(1 / 255))
-    options: dict[str, Any] = {"seed": 3, "first_step": 4, "augment": "photo", "label_smoothing": 0.1, "part": part}
+    options: dict[str, Any] = {
+        "seed": 3,
+        "first_step": 4,
+        "augment": "photo-strong",
+        "mix": 0.2,
+        "label_smoothing": 0.1,
+        "part": part,
+    }
     return [each.numpy() for each in next(iter(training_batches(data, batch_size=16, **options)))]
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +90,54 @@ def test_the_same_model_gives_the_same_keras_file(tmp_path: Path) -> None:
         assert json.loads(archive.read("metadata.json"))["date_saved"].startswith("1980")
     again = keras.models.load_model(tmp_path / "one.keras", compile=False)  # a person can
     assert [value.tolist() for value in again.get_weights()] == [value.tolist() for value in network().get_weights()]
+
+
+LOADS = """
+import sys
+import keras, numpy as np
+
+assert int(keras.__version__.partition(".")[0]) >= 3
+model = keras.models.load_model(sys.argv[1])
+np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
+weights = [value for layer in model.layers for value in layer.get_weights()]
+model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+model.fit(np.load(sys.argv[2]), np.arange(2), verbose=0)
+assert any((old != new).any() for old, new in zip(weights, model.get_weights(), strict=True))
+"""
+"""Load a file in Keras 3, as a person would, write the scores of some pictures, and train it further."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "spec",
+    [SPEC, ModelSpec(arch="squeezenet-1.0", input_size=64, classes=3, width=0.1, bypass="simple", conv10_padding=1)],
+    ids=["complex bypass", "simple bypass, conv10 padded"],
+)
+def test_keras_3_loads_the_keras_file_and_scores_alike(spec: ModelSpec, tmp_path: Path) -> None:
+    make_deterministic(2)
+    model, size = plain_squeezenet(spec), spec.input_size
+    write_keras(model, tmp_path / "model.keras")
+    x = np.random.default_rng(0).uniform(0, 1, (2, size, size, 3)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    environment = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS, "model.keras", "x.npy", "y.npy"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**environment, "KERAS_BACKEND": "tensorflow"},
+    )
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), model.predict(x, verbose=0), atol=1e-6, rtol=0)
+
+
+def test_the_keras_file_names_no_place_in_the_source_of_one_keras(tmp_path: Path) -> None:
+    write_keras(network(), tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        config = archive.read("config.json")
+    assert b".src." not in config
+    assert {layer["module"] for layer in json.loads(config)["config"]["layers"]} == {"keras.layers"}
 
 
 def test_no_keras_file_is_ever_loaded() -> None:

@@ -15,6 +15,15 @@ from converters.weights import deep_compression
 from converters.weights.names import Layout, map_layers, recognise
 from converters.weights.read import read_weights
 from converters.weights.tensors import ConvWeights, WeightFile
+from tests.helpers.port_files import (
+    chainer_bytes,
+    chainer_tensors,
+    mxnet_bytes,
+    mxnet_tensors,
+    sequential,
+    torch7_bytes,
+    torch7_convolution,
+)
 from tests.helpers.weight_files import (
     ONNX_STORES,
     TINY,
@@ -27,8 +36,24 @@ from tests.helpers.weight_files import (
 )
 
 MUTATIONS_PER_FILE = 200
+MANY = 2000  # of each file, in the slow test
 HWIO = {name: (height, width, inputs, outputs) for name, (outputs, inputs, height, width) in TINY.items()}
-LAYOUT = Layout("tiny", ("net", "caffemodel", "onnx", "safetensors"), {name: name for name in TINY}, {}, {})
+LAYOUTS = (
+    Layout(
+        "tiny",
+        ("net", "caffemodel", "onnx", "safetensors", "mxnet", "chainer"),
+        {name: name for name in TINY},
+        {},
+        {},
+    ),
+    Layout("in order", ("torch7",), {f"convolution {n}": name for n, name in enumerate(TINY, start=1)}, {}, {}),
+)
+
+
+def torch7_tiny(numbers: str = "Float") -> bytes:
+    layers = [torch7_convolution(kernel, bias) for kernel, bias in random_tensors().values()]
+    return torch7_bytes(sequential(*layers), numbers)
+
 
 FILES: dict[str, tuple[str, bytes]] = {
     "net": ("net", deep_compression.write(**net_tensors())),
@@ -42,7 +67,13 @@ FILES: dict[str, tuple[str, bytes]] = {
         "safetensors",
         safetensors_bytes({name: values.astype("<f2") for name, values in flat(random_tensors()).items()}),
     ),
+    **{f"mxnet, {v}": ("mxnet", mxnet_bytes(mxnet_tensors(random_tensors()), v, "arg:")) for v in (0, 2)},
+    "chainer": ("chainer", chainer_bytes(chainer_tensors(random_tensors()))),
+    "chainer, stored": ("chainer", chainer_bytes(chainer_tensors(random_tensors()), compressed=False)),
+    "torch7": ("torch7", torch7_tiny()),
+    "torch7, double": ("torch7", torch7_tiny("Double")),
 }
+CHECKED = ("chainer",)  # formats with a checksum over the numbers: no damage to them is a correct load
 
 
 def flip(data: bytearray, draw: random.Random) -> None:
@@ -103,7 +134,7 @@ DAMAGES: tuple[Callable[[bytearray, random.Random], None], ...] = (
 
 def load(data: bytes, file_format: str) -> tuple[WeightFile, dict[str, ConvWeights]]:
     weights = read_weights(data, file_format, net_layers=HWIO)
-    return weights, map_layers(weights, HWIO, recognise(weights, [LAYOUT]))
+    return weights, map_layers(weights, HWIO, recognise(weights, LAYOUTS))
 
 
 def attempt(data: bytes, file_format: str) -> WeightFile | str:
@@ -117,7 +148,7 @@ def attempt(data: bytes, file_format: str) -> WeightFile | str:
 
 
 def differing_values(a: Mapping[str, ConvWeights], b: Mapping[str, ConvWeights]) -> int:
-    return sum(int((a[name].kernel != b[name].kernel).sum() + (a[name].bias != b[name].bias).sum()) for name in TINY)
+    return sum(int((a[name].kernel != b[name].kernel).sum() + (a[name].bias != b[name].bias).sum()) for name in b)
 
 
 def assert_says_what_the_bytes_say(weights: WeightFile, damaged: bytes, original: bytes, file_format: str) -> None:
@@ -132,17 +163,17 @@ def assert_says_what_the_bytes_say(weights: WeightFile, damaged: bytes, original
     if file_format == "net":
         assert deep_compression.write(weights.layers, weights.codebooks) == damaged
         return
-    before = load(original, file_format)[1]
+    before = load(original, file_format)[0].layers
     same_length = len(damaged) == len(original)
     bytes_changed = sum(x != y for x, y in zip(damaged, original, strict=True)) if same_length else 0
     assert differing_values(weights.layers, before) <= bytes_changed
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_damage_is_an_error_or_a_correct_load(name: str) -> None:
+def damage_and_load(name: str, count: int, seed: int) -> Counter[str]:
+    """Damage one file so many times; assert that each is an error or loads what its bytes say, and count which."""
     file_format, original = FILES[name]
-    draw, seen = random.Random(f"{name} 1"), Counter[str]()
-    for number in range(MUTATIONS_PER_FILE):
+    draw, seen = random.Random(f"{name} {seed}"), Counter[str]()
+    for number in range(count):
         damaged = bytearray(original)
         damage = DAMAGES[number % len(DAMAGES)]
         damage(damaged, draw)
@@ -156,10 +187,26 @@ def test_damage_is_an_error_or_a_correct_load(name: str) -> None:
         else:
             assert "expected" in outcome or "damaged" in outcome
             seen["error"] += 1
-    # Both ends are real: most damage is seen, and some hits numbers that any bytes can be.
-    assert seen["error"] > MUTATIONS_PER_FILE / 4, seen
-    assert seen["loaded"] > 0, seen
-    assert seen["unchanged"] < MUTATIONS_PER_FILE / 10, seen
+    return seen
+
+
+def assert_both_ends_are_real(name: str, seen: Counter[str]) -> None:
+    """Assert that most damage is seen, and that some hits numbers that any bytes can be."""
+    count = seen.total()
+    assert seen["error"] > count / 4, seen
+    assert seen["loaded"] > 0 or FILES[name][0] in CHECKED, seen
+    assert seen["unchanged"] < count / 10, seen
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_damage_is_an_error_or_a_correct_load(name: str) -> None:
+    assert_both_ends_are_real(name, damage_and_load(name, MUTATIONS_PER_FILE, 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FILES)
+def test_damage_by_the_thousand_is_an_error_or_a_correct_load(name: str) -> None:
+    assert_both_ends_are_real(name, damage_and_load(name, MANY, 2))
 
 
 def test_there_are_two_thousand_of_them() -> None:

@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.List;
 import org.sqztf.core.Catalog;
+import org.sqztf.core.Errors;
 import org.sqztf.core.ModelStore;
 import org.sqztf.core.SqzModel;
 
@@ -25,7 +26,7 @@ final class Bundled {
         try {
             entries.addAll(new Catalog(read("models.json")).entries);
         } catch (IOException | SqzModel.ModelException error) {
-            why = Texts.of(error);
+            why = Errors.said(error);
         }
         fault = why;
     }

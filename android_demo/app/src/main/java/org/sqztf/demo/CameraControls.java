@@ -7,7 +7,11 @@ import android.hardware.camera2.params.MeteringRectangle;
 import org.sqztf.core.FocusPoint;
 import org.sqztf.core.Zoom;
 
-/** What can be set on a camera, and how it is set now: nothing is asked of a camera that it does not say it has. */
+/**
+ * What can be set on a camera, and how it is set now: nothing is asked of a camera that it does not say it has.
+ *
+ * <p>Set on the main thread, and written into requests on the thread of cameras.
+ */
 final class CameraControls {
     final Zoom zoom;
     private final int[] focusModes;
@@ -53,8 +57,17 @@ final class CameraControls {
         return torch;
     }
 
-    void torch(boolean on) {
+    synchronized void torch(boolean on) {
         torch = on && flash;
+    }
+
+    /** Zoom in by a factor; 0 goes to the next of a few factors. */
+    synchronized void zoomBy(float factor) {
+        if (factor == 0) {
+            zoom.next();
+        } else {
+            zoom.by(factor);
+        }
     }
 
     /** Tell whether a point can be focused on, or at least be exposed for. */
@@ -63,7 +76,7 @@ final class CameraControls {
     }
 
     /** Focus on a point of the picture that is shown, 0 to 1 from its left and top; see {@link FocusPoint#square}. */
-    void focusOn(float x, float y, int orientation, int frameWidth, int frameHeight) {
+    synchronized void focusOn(float x, float y, int orientation, int frameWidth, int frameHeight) {
         int[] square = FocusPoint.square(mirrored ? 1 - x : x, y, orientation, frameWidth, frameHeight,
                 zoom.region(sensor.width(), sensor.height()));
         focus = new MeteringRectangle[] {
@@ -72,12 +85,12 @@ final class CameraControls {
     }
 
     /** Leave it to the camera again what to focus on. */
-    void focusFreely() {
+    synchronized void focusFreely() {
         focus = null;
     }
 
     /** Write all of it into a request. */
-    void fill(CaptureRequest.Builder request) {
+    synchronized void fill(CaptureRequest.Builder request) {
         int mode = focus != null && focusRegions ? CaptureRequest.CONTROL_AF_MODE_AUTO
                 : CaptureRequest.CONTROL_AF_MODE_CONTINUOUS_PICTURE;
         if (can(mode)) { // a camera with a fixed lens has none of them
@@ -100,7 +113,7 @@ final class CameraControls {
     }
 
     /** Write into a request that focusing is to begin; return whether there is anything to begin. */
-    boolean startFocus(CaptureRequest.Builder request) {
+    synchronized boolean startFocus(CaptureRequest.Builder request) {
         fill(request);
         if (focus == null || !focusRegions) {
             return false;

@@ -1,10 +1,17 @@
 package org.sqztf.demo;
 
 import android.content.Context;
+import android.graphics.ImageFormat;
 import android.hardware.camera2.CameraAccessException;
 import android.hardware.camera2.CameraCharacteristics;
 import android.hardware.camera2.CameraManager;
+import android.hardware.camera2.params.StreamConfigurationMap;
 import android.util.Size;
+import android.view.SurfaceHolder;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
 import org.sqztf.core.FrameSize;
 
 /** Which of a device's cameras is used, and in which size. */
@@ -39,16 +46,26 @@ final class Cameras {
         return facing != null && facing == way;
     }
 
-    /** Return the smallest size that suffices for every model; null where there is none. */
-    static Size smallest(Size[] sizes) {
-        int count = sizes == null ? 0 : sizes.length;
-        int[] widths = new int[count];
-        int[] heights = new int[count];
-        for (int i = 0; i < count; i++) {
-            widths[i] = sizes[i].getWidth();
-            heights[i] = sizes[i].getHeight();
+    /** Return the size of frames that suffices for every model and can be shown as it is; null where there is none. */
+    static Size size(StreamConfigurationMap map) {
+        List<Size> sizes = sizes(map.getOutputSizes(ImageFormat.YUV_420_888));
+        List<Size> shown = new ArrayList<>(sizes);
+        shown.retainAll(sizes(map.getOutputSizes(SurfaceHolder.class))); // a surface of another size would be stretched
+        return choose(shown.isEmpty() ? sizes : shown);
+    }
+
+    private static List<Size> sizes(Size[] sizes) {
+        return sizes == null ? Collections.<Size>emptyList() : Arrays.asList(sizes);
+    }
+
+    private static Size choose(List<Size> sizes) {
+        int[] widths = new int[sizes.size()];
+        int[] heights = new int[sizes.size()];
+        for (int i = 0; i < widths.length; i++) {
+            widths[i] = sizes.get(i).getWidth();
+            heights[i] = sizes.get(i).getHeight();
         }
         int chosen = FrameSize.choose(widths, heights, FrameSize.WANTED);
-        return chosen < 0 ? null : sizes[chosen];
+        return chosen < 0 ? null : sizes.get(chosen);
     }
 }

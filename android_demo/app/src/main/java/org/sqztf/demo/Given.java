@@ -2,6 +2,8 @@ package org.sqztf.demo;
 
 import android.content.ContentResolver;
 import android.content.Intent;
+import android.content.pm.PackageManager;
+import android.content.pm.ProviderInfo;
 import android.net.Uri;
 
 /** What another app hands to this one: a photo or a model. Only {@code content:} is opened, whatever an intent says. */
@@ -42,5 +44,12 @@ final class Given {
     /** Tell whether another app provides what is behind an address: a file's could be this app's own. */
     static boolean isContent(Uri uri) {
         return ContentResolver.SCHEME_CONTENT.equals(uri.getScheme());
+    }
+
+    /** Return the name of the app that provides what is behind an address; part of the address where it is not told. */
+    static String app(PackageManager packages, Uri uri) {
+        String authority = uri.getAuthority() == null ? "" : uri.getAuthority();
+        ProviderInfo provider = packages.resolveContentProvider(authority, 0);
+        return provider == null ? authority : provider.applicationInfo.loadLabel(packages).toString();
     }
 }

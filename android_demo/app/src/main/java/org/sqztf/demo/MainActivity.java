@@ -41,6 +41,14 @@ public final class MainActivity extends Activity
     private BenchPage bench;
     private OwnModels own;
     private boolean started;
+    private final Handler main = new Handler(Looper.getMainLooper());
+    private final Runnable begin = new Runnable() {
+        @Override
+        public void run() {
+            session.screen.start(Cameras.any(MainActivity.this), permitted(),
+                    shouldShowRequestPermissionRationale(Manifest.permission.CAMERA));
+        }
+    };
     private final CameraManager.AvailabilityCallback cameras = new CameraManager.AvailabilityCallback() {
         @Override
         public void onCameraAvailable(String id) {
@@ -184,8 +192,7 @@ public final class MainActivity extends Activity
         super.onStart();
         started = true;
         session.attach(this);
-        session.askAgain(); // before the device was turned
-        Handler main = new Handler(Looper.getMainLooper());
+        session.desk.askAgain(); // before the device was turned
         manager().registerAvailabilityCallback(cameras, main);
         displayManager().registerDisplayListener(displays, main);
         if (!bench.isOpen()) { // which has the processor for itself
@@ -193,15 +200,17 @@ public final class MainActivity extends Activity
         }
     }
 
+    /** Begin when what comes with the start is there: a photo that was chosen or shared needs no camera. */
     private void begin() {
-        session.screen.start(Cameras.any(this), permitted(),
-                shouldShowRequestPermissionRationale(Manifest.permission.CAMERA));
+        main.removeCallbacks(begin);
+        main.post(begin);
     }
 
     @Override
     protected void onStop() {
         manager().unregisterAvailabilityCallback(cameras);
         displayManager().unregisterDisplayListener(displays);
+        main.removeCallbacks(begin);
         started = false;
         if (!isChangingConfigurations()) {
             session.bench.stop(); // nobody sees it
@@ -269,7 +278,7 @@ public final class MainActivity extends Activity
         if (request == CHOOSE_PHOTO && result == RESULT_OK && data != null && data.getData() != null) {
             session.screen.photo(data.getData().toString());
         } else if (request == CHOOSE_MODEL && result == RESULT_OK && data != null && data.getData() != null) {
-            session.openModel(data.getData());
+            session.desk.open(data.getData());
         }
     }
 
@@ -281,7 +290,7 @@ public final class MainActivity extends Activity
         boolean measured = bench.isOpen();
         clear();
         if (given.model) {
-            session.offerModel(given.uri);
+            session.desk.offer(given.uri);
         } else {
             session.screen.photo(given.uri.toString());
         }
@@ -294,7 +303,7 @@ public final class MainActivity extends Activity
     private void clear() {
         sheet.close();
         own.close();
-        session.answerOffer(false);
+        session.desk.answerOffer(false);
         bench.dismiss();
         session.bench.close();
     }

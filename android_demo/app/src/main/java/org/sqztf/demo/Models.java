@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.regex.Pattern;
 import org.sqztf.core.Catalog;
 import org.sqztf.core.Classifier;
+import org.sqztf.core.Errors;
 import org.sqztf.core.ModelStore;
 import org.sqztf.core.ScreenState.Message;
 import org.sqztf.core.SqzModel;
@@ -43,7 +44,7 @@ final class Models {
         final Message why;
 
         RefusedException(Message why, Throwable cause) {
-            this(why, Texts.of(cause));
+            this(why, Errors.said(cause));
         }
 
         RefusedException(Message why, String what) {
@@ -124,29 +125,42 @@ final class Models {
     }
 
     /**
-     * Read a model from another app, run it once, and keep it.
+     * Read a model from another app, which may never answer.
      *
      * @param uri an address; only {@code content:} is opened, since a file's could be this app's own
-     * @param engines what it is run with; a file that ends the process is not kept
-     * @return its name
      */
-    String add(ContentResolver resolver, Uri uri, Session.Engines engines) throws RefusedException {
+    static ModelStore.Candidate read(ContentResolver resolver, Uri uri) throws RefusedException {
         try (InputStream stream = Given.isContent(uri) ? resolver.openInputStream(uri) : null) {
             if (stream == null) {
                 throw new FileNotFoundException(uri.toString());
             }
-            ModelStore.Candidate found = ModelStore.read(name(resolver, uri), stream);
-            for (Catalog.Entry entry : bundled.entries) {
-                if (entry.sha256.equals(found.sha256)) {
-                    return entry.name;
-                }
-            }
-            checkRoom(found);
-            tryOut(found, engines);
-            return own.keep(found, bundled.names()).name;
+            return ModelStore.read(name(resolver, uri), stream);
         } catch (SqzModel.ModelException error) {
             throw new RefusedException(Message.of(error.fault), error);
         } catch (IOException | RuntimeException error) { // providers are other apps: they throw what they like
+            throw new RefusedException(Message.MODEL_UNREADABLE, error);
+        } catch (OutOfMemoryError error) {
+            throw new RefusedException(Message.MODEL_TOO_LARGE, error);
+        }
+    }
+
+    /**
+     * Run a model that was read once, and keep it.
+     *
+     * @param engines what it is run with; a file that ends the process is not kept
+     * @return its name
+     */
+    String keep(ModelStore.Candidate found, Session.Engines engines) throws RefusedException {
+        for (Catalog.Entry entry : bundled.entries) {
+            if (entry.sha256.equals(found.sha256)) {
+                return entry.name;
+            }
+        }
+        try {
+            checkRoom(found);
+            tryOut(found, engines);
+            return own.keep(found, bundled.names()).name;
+        } catch (IOException | RuntimeException error) {
             throw new RefusedException(Message.MODEL_UNREADABLE, error);
         } catch (OutOfMemoryError error) {
             throw new RefusedException(Message.MODEL_TOO_LARGE, error);
@@ -207,7 +221,8 @@ final class Models {
         return folder.isEmpty() ? name : folder;
     }
 
-    private static String last(Uri uri) {
+    /** Return the name that an address has by itself. */
+    static String last(Uri uri) {
         String path = uri.getLastPathSegment();
         String name = path == null ? "" : path.substring(path.lastIndexOf('/') + 1);
         return telling(name, uri);

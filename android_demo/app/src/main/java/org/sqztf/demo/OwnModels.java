@@ -5,6 +5,11 @@ import android.app.AlertDialog;
 import android.content.ActivityNotFoundException;
 import android.content.DialogInterface;
 import android.content.Intent;
+import android.graphics.Typeface;
+import android.text.SpannableStringBuilder;
+import android.text.Spanned;
+import android.text.style.RelativeSizeSpan;
+import android.text.style.StyleSpan;
 import android.widget.Toast;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,7 +48,7 @@ final class OwnModels {
 
     /** Show the list. */
     void show() {
-        final List<ModelStore.Own> models = session.ownModels();
+        final List<ModelStore.Own> models = session.desk.own();
         AlertDialog.Builder dialog = titled(activity.getString(R.string.own_models))
                 .setPositiveButton(R.string.open_file, new DialogInterface.OnClickListener() {
                     @Override
@@ -64,11 +69,21 @@ final class OwnModels {
     }
 
     private CharSequence[] lines(List<ModelStore.Own> models) {
-        List<String> lines = new ArrayList<>();
+        List<CharSequence> lines = new ArrayList<>();
         for (ModelStore.Own model : models) {
-            lines.add(model.name + "\n" + Texts.of(activity, model));
+            lines.add(line(model));
         }
         return lines.toArray(new CharSequence[0]);
+    }
+
+    /** Return a row of the list: the name, and what there is to know of it smaller. */
+    private CharSequence line(ModelStore.Own model) {
+        SpannableStringBuilder line = new SpannableStringBuilder(model.name);
+        line.append('\n').append(Texts.of(activity, model));
+        int end = model.name.length();
+        line.setSpan(new StyleSpan(Typeface.BOLD), 0, end, Spanned.SPAN_EXCLUSIVE_EXCLUSIVE);
+        line.setSpan(new RelativeSizeSpan(0.875f), end, line.length(), Spanned.SPAN_EXCLUSIVE_EXCLUSIVE);
+        return line;
     }
 
     private void show(final ModelStore.Own model) {
@@ -82,7 +97,7 @@ final class OwnModels {
                 .setPositiveButton(R.string.use, new DialogInterface.OnClickListener() {
                     @Override
                     public void onClick(DialogInterface from, int button) {
-                        session.useModel(model);
+                        session.desk.use(model);
                     }
                 }));
     }
@@ -92,7 +107,7 @@ final class OwnModels {
                 .setPositiveButton(R.string.remove, new DialogInterface.OnClickListener() {
                     @Override
                     public void onClick(DialogInterface from, int button) {
-                        session.removeModel(model);
+                        session.desk.remove(model);
                     }
                 }));
     }
@@ -104,19 +119,19 @@ final class OwnModels {
                 .setNegativeButton(android.R.string.cancel, new DialogInterface.OnClickListener() {
                     @Override
                     public void onClick(DialogInterface from, int button) {
-                        session.answerOffer(false);
+                        session.desk.answerOffer(false);
                     }
                 })
                 .setPositiveButton(R.string.add, new DialogInterface.OnClickListener() {
                     @Override
                     public void onClick(DialogInterface from, int button) {
-                        session.answerOffer(true);
+                        session.desk.answerOffer(true);
                     }
                 })
                 .setOnCancelListener(new DialogInterface.OnCancelListener() {
                     @Override
                     public void onCancel(DialogInterface cancelled) {
-                        session.answerOffer(false);
+                        session.desk.answerOffer(false);
                     }
                 });
         show(question);

@@ -14,14 +14,15 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import org.sqztf.core.BenchJob;
 import org.sqztf.core.BenchState;
 import org.sqztf.core.Classifier;
 import org.sqztf.core.Engine;
+import org.sqztf.core.Errors;
 import org.sqztf.core.FrameGate;
 import org.sqztf.core.Kernels;
-import org.sqztf.core.ModelStore;
 import org.sqztf.core.Screen;
 import org.sqztf.core.ScreenState;
 import org.sqztf.core.ScreenState.Message;
@@ -35,7 +36,7 @@ import org.sqztf.core.YuvFrame;
  * <p>The activity of the moment is its {@link Shell}; between two of them there is none. Public methods are for the main
  * thread, except {@link #frame}.
  */
-final class Session implements Screen.Effects {
+final class Session implements Screen.Effects, ModelDesk.Host {
 
     /** What only an activity can do. */
     interface Shell {
@@ -51,19 +52,8 @@ final class Session implements Screen.Effects {
 
         void showBench(BenchState state);
 
-        /** Ask whether to take the model that another app offers; answered by {@link Session#answerOffer}. */
+        /** Ask whether to take the model that another app offers; answered by {@link ModelDesk#answerOffer}. */
         void askModel(String name);
-    }
-
-    /** A model that another app offers. */
-    private static final class Offer {
-        final Uri uri;
-        final String name;
-
-        Offer(Uri uri, String name) {
-            this.uri = uri;
-            this.name = name;
-        }
     }
 
     /** A frame on its way from the camera to the screen. */
@@ -89,10 +79,12 @@ final class Session implements Screen.Effects {
 
     final Screen screen;
     final Benchmark bench;
+    final ModelDesk desk;
     private final Context context;
     private final Models models;
     private final ExecutorService worker = Executors.newSingleThreadExecutor();
     private final Handler main = new Handler(Looper.getMainLooper());
+    private final Readings photos = new Readings(main);
     private final FrameGate gate = new FrameGate();
     private final Strikes badFrames = new Strikes(BAD_FRAMES); // on the camera's thread only
     private final ArrayBlockingQueue<Frame> spare = new ArrayBlockingQueue<>(FRAMES);
@@ -101,7 +93,6 @@ final class Session implements Screen.Effects {
     private byte[] file; // on the worker's thread only: of the classifier's model
     private Frame shownFrame;
     private Bitmap still;
-    private Offer offer; // that the user is asked about; null for none
     private Shell shell;
     private boolean closed;
 
@@ -112,12 +103,14 @@ final class Session implements Screen.Effects {
             spare.add(new Frame());
         }
         List<String> names = models.names();
-        bench = new Benchmark(worker, new Executor() {
+        Executor later = new Executor() {
             @Override
             public void execute(Runnable action) {
                 onMain(action);
             }
-        }, new Benchmark.Listener() {
+        };
+        desk = new ModelDesk(this.context, models, main, later, this);
+        bench = new Benchmark(worker, later, new Benchmark.Listener() {
             @Override
             public void changed(BenchState state) {
                 if (shell != null) {
@@ -136,8 +129,13 @@ final class Session implements Screen.Effects {
         shell = next;
     }
 
-    /** Wait until the worker has done everything it was given so far. */
+    /** Wait until what is wanted from other apps has been read, and the worker has done what it was given so far. */
     void finishWork() throws InterruptedException, ExecutionException {
+        Future<?> photo = photos.work();
+        if (photo != null) {
+            photo.get();
+        }
+        desk.finishReading();
         worker.submit(new Runnable() {
             @Override
             public void run() {}
@@ -148,6 +146,8 @@ final class Session implements Screen.Effects {
     void close() {
         shell = null;
         bench.stop();
+        photos.giveUp();
+        desk.close();
         closed = true;
         worker.execute(new Runnable() {
             @Override
@@ -219,103 +219,6 @@ final class Session implements Screen.Effects {
         });
     }
 
-    // The user's own models ----------------------------------------------------------------------------------
-
-    /** Return the user's own models, to be shown. */
-    List<ModelStore.Own> ownModels() {
-        return models.own.list();
-    }
-
-    /** Another app gives a model, perhaps unasked: nothing of it is read before the user wants it. */
-    void offerModel(final Uri uri) {
-        worker.execute(new Runnable() {
-            @Override
-            public void run() {
-                final String name = ModelStore.tidy(Models.name(context.getContentResolver(), uri));
-                onMain(new Runnable() {
-                    @Override
-                    public void run() {
-                        offer = new Offer(uri, name);
-                        askAgain();
-                    }
-                });
-            }
-        });
-    }
-
-    /** Ask about the model that is offered, if one is and the user has not answered yet. */
-    void askAgain() {
-        if (offer != null && shell != null) {
-            shell.askModel(offer.name);
-        }
-    }
-
-    /** The user has answered. */
-    void answerOffer(boolean wanted) {
-        Offer answered = offer;
-        offer = null;
-        if (wanted && answered != null) {
-            openModel(answered.uri);
-        }
-    }
-
-    /** Read a model from another app, keep it and use it. */
-    void openModel(final Uri uri) {
-        screen.modelReading();
-        worker.execute(new Runnable() {
-            @Override
-            public void run() {
-                try {
-                    modelsChanged(models.add(context.getContentResolver(), uri, engines));
-                } catch (Models.RefusedException error) {
-                    modelRefused(error.why, Texts.of(error));
-                }
-            }
-        });
-    }
-
-    /** Use one of the user's own models. */
-    void useModel(ModelStore.Own own) {
-        screen.chooseModel(screen.state().models.indexOf(own.name));
-    }
-
-    /** Remove one of the user's own models; where it was used, the first is from now on. */
-    void removeModel(final ModelStore.Own own) {
-        worker.execute(new Runnable() {
-            @Override
-            public void run() {
-                try {
-                    models.own.remove(own);
-                    modelsChanged(null);
-                } catch (IOException error) {
-                    modelRefused(Message.MODEL_UNREADABLE, Texts.of(error));
-                }
-            }
-        });
-    }
-
-    /** Tell the screen which models there are; use the one that is named, or go on with the one of before. */
-    private void modelsChanged(final String chosen) {
-        onMain(new Runnable() {
-            @Override
-            public void run() {
-                ScreenState state = screen.state();
-                List<String> names = models.names();
-                String before = state.models.isEmpty() ? null : state.models.get(state.model);
-                screen.modelsChanged(names, names.indexOf(chosen == null ? before : chosen));
-            }
-        });
-    }
-
-    private void modelRefused(final Message why, final String what) {
-        onMain(new Runnable() {
-            @Override
-            public void run() {
-                screen.modelRefused(why, what);
-            }
-        });
-    }
-
     // On the worker's thread ---------------------------------------------------------------------------------
 
     private void classifyFrame(final int ticket, final Frame frame) {
@@ -340,7 +243,7 @@ final class Session implements Screen.Effects {
         onMain(new Runnable() {
             @Override
             public void run() {
-                screen.engineFailed(ticket, Texts.of(error));
+                screen.engineFailed(ticket, Errors.said(error));
             }
         });
     }
@@ -355,13 +258,13 @@ final class Session implements Screen.Effects {
             classifier = new Classifier(found.model, engines.open(file, found.model, threads, fast));
         } catch (SqzModel.ModelException error) {
             why = Message.of(error.fault);
-            what = Texts.of(error);
+            what = Errors.said(error);
         } catch (IOException error) {
             why = Message.MODEL_DAMAGED;
-            what = Texts.of(error);
+            what = Errors.said(error);
         } catch (RuntimeException | LinkageError | OutOfMemoryError error) {
             why = Message.ENGINE_FAILED;
-            what = Texts.of(error);
+            what = Errors.said(error);
         }
         final Message fault = why;
         final String detail = what;
@@ -385,8 +288,8 @@ final class Session implements Screen.Effects {
         }
     }
 
-    private void classifyStill(final int ticket, String uri) {
-        try (Stills.Photo photo = Stills.read(context.getContentResolver(), Uri.parse(uri))) {
+    private void classifyStill(final int ticket, Stills.Photo given) {
+        try (Stills.Photo photo = given) {
             final Bitmap shown = Stills.shown(photo.bitmap, photo.orientation);
             final String reducedFrom = photo.reducedFrom;
             final Classifier.Result result =
@@ -397,14 +300,29 @@ final class Session implements Screen.Effects {
                     showPhoto(ticket, shown, reducedFrom, result);
                 }
             });
-        } catch (Stills.PhotoException error) {
-            photoFailed(ticket, error.why, error.getMessage());
         } catch (OutOfMemoryError error) {
-            photoFailed(ticket, Message.PHOTO_TOO_LARGE, Texts.of(error));
+            photoFailed(ticket, Message.PHOTO_TOO_LARGE, Errors.said(error));
         } catch (Engine.Failure error) {
             failed(ticket, error);
         } catch (RuntimeException error) { // the photo's fault, not the model's
-            photoFailed(ticket, Message.PHOTO_UNREADABLE, Texts.of(error));
+            photoFailed(ticket, Message.PHOTO_UNREADABLE, Errors.said(error));
+        }
+    }
+
+    /** Read a photo, on a thread of its own. */
+    private void readStill(final int ticket, String uri, Readings.Reading reading) {
+        try {
+            final Stills.Photo photo = Stills.read(context.getContentResolver(), Uri.parse(uri));
+            if (reading.isGivenUp() || !work(new Runnable() {
+                @Override
+                public void run() {
+                    classifyStill(ticket, photo);
+                }
+            })) {
+                photo.close();
+            }
+        } catch (Stills.PhotoException error) {
+            photoFailed(ticket, error.why, error.getMessage());
         }
     }
 
@@ -433,6 +351,30 @@ final class Session implements Screen.Effects {
                 return engines.open(file, classifier.model, threads, fast);
             }
         });
+    }
+
+    // For the desk of models ---------------------------------------------------------------------------------
+
+    @Override
+    public Screen screen() {
+        return screen;
+    }
+
+    @Override
+    public void askModel(String name) {
+        if (shell != null) {
+            shell.askModel(name);
+        }
+    }
+
+    @Override
+    public boolean work(Runnable action) {
+        try {
+            worker.execute(action);
+            return true;
+        } catch (RejectedExecutionException error) {
+            return false;
+        }
     }
 
     // Back on the main thread --------------------------------------------------------------------------------
@@ -506,12 +448,25 @@ final class Session implements Screen.Effects {
 
     @Override
     public void classifyPhoto(final int ticket, final String uri) {
-        worker.execute(new Runnable() {
+        boolean began = photos.start(new Readings.Job() {
+            @Override
+            public void read(Readings.Reading reading) {
+                readStill(ticket, uri, reading);
+            }
+        }, new Runnable() {
             @Override
             public void run() {
-                classifyStill(ticket, uri);
+                screen.photoSlow(Given.app(context.getPackageManager(), Uri.parse(uri)));
             }
         });
+        if (!began) {
+            photoFailed(ticket, Message.NOT_ANSWERED, "");
+        }
+    }
+
+    @Override
+    public void giveUpModel() {
+        desk.giveUp();
     }
 
     @Override
@@ -521,6 +476,7 @@ final class Session implements Screen.Effects {
 
     @Override
     public void dropPicture() {
+        photos.giveUp();
         still = null;
     }
 

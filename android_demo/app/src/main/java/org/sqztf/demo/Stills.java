@@ -10,6 +10,7 @@ import java.io.BufferedInputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
+import org.sqztf.core.Errors;
 import org.sqztf.core.Orientation;
 import org.sqztf.core.PhotoSize;
 import org.sqztf.core.ScreenState.Message;
@@ -101,9 +102,9 @@ final class Stills {
             }
             return new Photo(bitmap, bands, orientation, bands == null ? width + " × " + height : "");
         } catch (IOException | RuntimeException error) { // providers are other apps: they throw what they like
-            throw new PhotoException(Message.PHOTO_UNREADABLE, Texts.of(error));
+            throw new PhotoException(Message.PHOTO_UNREADABLE, Errors.said(error));
         } catch (OutOfMemoryError error) {
-            throw new PhotoException(Message.PHOTO_TOO_LARGE, Texts.of(error));
+            throw new PhotoException(Message.PHOTO_TOO_LARGE, Errors.said(error));
         }
     }
 

@@ -28,7 +28,7 @@ final class Texts {
 
     /** Return what stands in place of answers, or before them where they are a guess; may be empty. */
     static String hint(Resources resources, ScreenState state) {
-        if (state.modelFailed()) {
+        if (state.modelFailed() || (state.isTrouble() && !state.hasPicture())) {
             return ""; // there is nothing to wait for
         }
         if (state.foundNothing()) {
@@ -93,12 +93,6 @@ final class Texts {
         }
     }
 
-    /** Return what an error says, or what it is where it says nothing. */
-    static String of(Throwable error) {
-        String said = error.getMessage();
-        return said == null || said.isEmpty() ? error.getClass().getSimpleName() : said;
-    }
-
     /** Return what a list says of one of the user's own models: size, accuracy, kernels. */
     static String of(Context context, ModelStore.Own model) {
         Resources resources = context.getResources();
@@ -140,6 +134,12 @@ final class Texts {
                 return R.string.message_photo_reading;
             case MODEL_READING:
                 return R.string.message_model_reading;
+            case PHOTO_WAITING:
+                return R.string.message_photo_waiting;
+            case MODEL_WAITING:
+                return R.string.message_model_waiting;
+            case NOT_ANSWERED:
+                return R.string.message_not_answered;
             case FAST_ONLY:
                 return R.string.message_fast_only;
             case EXACT_ONLY:
@@ -182,6 +182,8 @@ final class Texts {
             case RETRY_CAMERA:
             case RETRY_MODEL:
                 return R.string.action_retry;
+            case GIVE_UP:
+                return R.string.action_give_up;
             default:
                 return 0;
         }

@@ -5,9 +5,11 @@ import android.graphics.Bitmap;
 import android.graphics.Canvas;
 import android.graphics.Color;
 import android.graphics.Rect;
+import android.graphics.drawable.Drawable;
 import android.text.Layout;
 import android.view.View;
 import android.view.ViewGroup;
+import android.widget.AdapterView;
 import android.widget.ImageView;
 import android.widget.SeekBar;
 import android.widget.TextView;
@@ -85,7 +87,7 @@ final class Accessible {
     }
 
     private void name(View view) {
-        boolean wanted = view.isClickable() || view.isFocusable() && !(view instanceof ViewGroup)
+        boolean wanted = view.isClickable() && !(view instanceof AdapterView) || view.isFocusable() && !(view instanceof ViewGroup)
                 || view instanceof ImageView && view.isImportantForAccessibility();
         if (wanted && !named(view)) {
             faults.add("nameless: " + of(view));
@@ -122,7 +124,8 @@ final class Accessible {
                 boolean large = text.getTextSize() >= 24 * density * fontScale;
                 compare(view, text.getCurrentTextColor(), large ? 3 : 4.5, ground);
             } else if (view instanceof ImageView && ((ImageView) view).getImageTintList() != null) {
-                compare(view, ((ImageView) view).getImageTintList().getDefaultColor(), 3, ground);
+                ColorStateList tint = ((ImageView) view).getImageTintList();
+                compare(view, tint.getColorForState(view.getDrawableState(), tint.getDefaultColor()), 3, ground);
             }
         }
     }
@@ -130,14 +133,14 @@ final class Accessible {
     /** Draw everything but letters and pictures on buttons. */
     private Bitmap withoutLetters(List<View> shown) {
         Map<TextView, ColorStateList> colours = new HashMap<>();
-        Map<ImageView, Integer> alphas = new HashMap<>();
+        Map<ImageView, Drawable> pictures = new HashMap<>();
         for (View view : shown) {
             if (view instanceof TextView) {
                 colours.put((TextView) view, ((TextView) view).getTextColors());
                 ((TextView) view).setTextColor(Color.TRANSPARENT);
             } else if (view instanceof ImageView && ((ImageView) view).getImageTintList() != null) {
-                alphas.put((ImageView) view, ((ImageView) view).getImageAlpha());
-                ((ImageView) view).setImageAlpha(0);
+                pictures.put((ImageView) view, ((ImageView) view).getDrawable());
+                ((ImageView) view).setImageDrawable(null);
             }
         }
         Bitmap bitmap = Bitmap.createBitmap(root.getWidth(), root.getHeight(), Bitmap.Config.ARGB_8888);
@@ -145,8 +148,8 @@ final class Accessible {
         for (Map.Entry<TextView, ColorStateList> colour : colours.entrySet()) {
             colour.getKey().setTextColor(colour.getValue());
         }
-        for (Map.Entry<ImageView, Integer> alpha : alphas.entrySet()) {
-            alpha.getKey().setImageAlpha(alpha.getValue());
+        for (Map.Entry<ImageView, Drawable> picture : pictures.entrySet()) {
+            picture.getKey().setImageDrawable(picture.getValue());
         }
         return bitmap;
     }
@@ -162,6 +165,10 @@ final class Accessible {
         TextView text = view instanceof TextView ? (TextView) view : null; // beside it there may be a picture
         seen.left += text == null ? view.getPaddingLeft() : text.getCompoundPaddingLeft();
         seen.right -= text == null ? view.getPaddingRight() : text.getCompoundPaddingRight();
+        if (text == null) { // what lies beside the picture may be another ground
+            Drawable picture = ((ImageView) view).getDrawable();
+            seen.inset(Math.max(0, (seen.width() - picture.getIntrinsicWidth()) / 2), 0);
+        }
         int quarter = seen.height() / 4; // corners are round
         double worst = 21;
         for (int y = seen.top + quarter; y < seen.bottom - quarter; y += 3) {

@@ -16,8 +16,6 @@ import android.graphics.SurfaceTexture;
 import android.graphics.drawable.ColorDrawable;
 import android.hardware.camera2.CameraCharacteristics;
 import android.hardware.camera2.CameraManager;
-import android.os.Handler;
-import android.os.HandlerThread;
 import android.os.Looper;
 import android.util.Size;
 import android.view.Surface;
@@ -41,7 +39,6 @@ import org.junit.runner.RunWith;
 import org.robolectric.annotation.Config;
 import org.robolectric.annotation.GraphicsMode;
 import org.robolectric.shadows.ShadowCameraCharacteristics;
-import org.sqztf.core.Latency;
 import org.sqztf.core.ScreenState;
 
 /** Frames on their way from the camera to the screen, and cameras that are there, lost or refused. */
@@ -77,30 +74,17 @@ public class CameraTest {
     @Test
     public void aFrameIsClosedOnEveryPath() {
         FakeFrame taken = new FakeFrame(64, 48, 50);
-        CameraFeed.deliver(taken, 6, listener);
+        CameraLink.deliver(taken, frame -> told.add("frame"));
         assertEquals(1, taken.closed);
         FakeFrame late = new FakeFrame(64, 48, 50);
-        CameraFeed.deliver(late, 6, null);
+        CameraLink.deliver(late, null);
         assertEquals(1, late.closed);
-        assertEquals(Collections.singletonList("frame 6"), told);
+        assertEquals(Collections.singletonList("frame"), told);
         final FakeFrame failing = new FakeFrame(64, 48, 50);
-        assertThrows(IllegalStateException.class, () -> CameraFeed.deliver(failing, 6, failingListener()));
+        assertThrows(IllegalStateException.class, () -> CameraLink.deliver(failing, frame -> {
+            throw new IllegalStateException("this frame is bad");
+        }));
         assertEquals(1, failing.closed);
-    }
-
-    private static CameraFeed.Listener failingListener() {
-        return new CameraFeed.Listener() {
-            @Override
-            public void onRunning() {}
-
-            @Override
-            public void onStopped(ScreenState.Camera why) {}
-
-            @Override
-            public void onFrame(CameraFrame frame, int orientation) {
-                throw new IllegalStateException("this frame is bad");
-            }
-        };
     }
 
     private static MainActivity live() throws Exception {
@@ -128,7 +112,7 @@ public class CameraTest {
         MainActivity activity = live();
         for (int i = 0; i < 20; i++) {
             FakeFrame frame = new FakeFrame(640, 480, 10 * i);
-            CameraFeed.deliver(frame, 6, activity);
+            Phone.deliver(activity, frame);
             assertEquals(1, frame.closed);
         }
         allCame.countDown();
@@ -144,11 +128,11 @@ public class CameraTest {
         MainActivity activity = live();
         FakeFrame frame = new FakeFrame(640, 480, 50);
         frame.missing = 2000;
-        CameraFeed.deliver(frame, 6, activity);
+        Phone.deliver(activity, frame);
         assertEquals(1, frame.closed);
         Phone.settle(activity);
         assertEquals(ScreenState.Camera.RUNNING, state(activity).camera);
-        CameraFeed.deliver(new FakeFrame(640, 480, 50), 6, activity);
+        Phone.deliver(activity, new FakeFrame(640, 480, 50));
         Phone.settle(activity);
         assertFalse(state(activity).answers.isEmpty());
     }
@@ -159,7 +143,7 @@ public class CameraTest {
         for (int i = 0; i < 16; i++) {
             FakeFrame frame = new FakeFrame(640, 480, 50);
             frame.missing = 2000;
-            CameraFeed.deliver(frame, 6, activity);
+            Phone.deliver(activity, frame);
         }
         Phone.settle(activity);
         assertEquals(ScreenState.Camera.FAILED, state(activity).camera);
@@ -177,33 +161,40 @@ public class CameraTest {
         };
         activity.session().screen.chooseThreads(state(activity).threads == 1 ? 2 : 1);
         Phone.settle(activity);
-        CameraFeed.deliver(new FakeFrame(640, 480, 50), 6, activity);
+        Phone.deliver(activity, new FakeFrame(640, 480, 50));
         Phone.settle(activity);
         assertEquals(ScreenState.Message.ENGINE_FAILED, state(activity).message);
         assertEquals("OutOfMemoryError", state(activity).detail);
         Engines.use();
         activity.findViewById(R.id.action).performClick();
         Phone.settle(activity);
-        CameraFeed.deliver(new FakeFrame(640, 480, 50), 6, activity);
+        Phone.deliver(activity, new FakeFrame(640, 480, 50));
         Phone.settle(activity);
         assertFalse(state(activity).answers.isEmpty());
     }
 
     @Test
     public void framesKeepComingAfterManyWereShownAndDropped() throws Exception {
+        final AtomicInteger runs = new AtomicInteger();
+        Session.engines = (file, model, threads, fast) -> new FakeEngine(fast) {
+            @Override
+            public void run(ByteBuffer input, ByteBuffer output) {
+                runs.incrementAndGet();
+            }
+        };
         MainActivity activity = live();
         for (int i = 0; i < 12; i++) {
-            CameraFeed.deliver(new FakeFrame(640, 480, 20 * i), 6, activity);
+            Phone.deliver(activity, new FakeFrame(640, 480, 20 * i));
             Phone.settle(activity);
         }
-        assertEquals(11, state(activity).latency[Latency.TOTAL].runs); // and a cold one: none was dropped
+        assertEquals(12, runs.get()); // none was dropped
         assertTrue(Phone.text(activity, R.id.latency).contains("ms"));
     }
 
     @Test
     public void freezingShowsTheFrameThatWasAnsweredUpright() throws Exception {
         MainActivity activity = live();
-        CameraFeed.deliver(new FakeFrame(640, 480, 200), 6, activity);
+        Phone.deliver(activity, new FakeFrame(640, 480, 200));
         Phone.settle(activity);
         activity.findViewById(R.id.primary).performClick();
         ImageView still = activity.findViewById(R.id.still);
@@ -235,7 +226,7 @@ public class CameraTest {
         finger.onStartTrackingTouch(bar);
         int away = chosen == 1 ? 1 : 0;
         bar.setProgress(away);
-        CameraFeed.deliver(new FakeFrame(640, 480, 50), 6, activity);
+        Phone.deliver(activity, new FakeFrame(640, 480, 50));
         Phone.settle(activity);
         assertEquals(away, bar.getProgress());
         assertEquals(chosen, state(activity).threads);
@@ -351,11 +342,11 @@ public class CameraTest {
         Phone.addCamera(new Size(1920, 1080), new Size(640, 480), new Size(320, 240));
         CameraFeed feed = feed();
         feed.open(0);
-        shadowOf(Looper.getMainLooper()).idle();
+        Phone.settleCamera();
         assertEquals(Collections.singletonList("running"), told);
         assertEquals(new Rect(0, 0, 640, 480), holder.frame);
         feed.close();
-        shadowOf(Looper.getMainLooper()).idle();
+        Phone.settleCamera();
         assertEquals(Collections.singletonList("running"), told);
     }
 
@@ -368,7 +359,7 @@ public class CameraTest {
         feed.zoomBy(2);
         assertFalse(feed.torch());
         feed.open(0);
-        shadowOf(Looper.getMainLooper()).idle();
+        Phone.settleCamera();
         feed.torch(true);
         feed.zoomBy(3);
         assertTrue(feed.torch());
@@ -414,7 +405,7 @@ public class CameraTest {
         CameraFeed feed = feed();
         feed.open(0);
         feed.close();
-        shadowOf(Looper.getMainLooper()).idle();
+        Phone.settleCamera();
         assertEquals(Collections.<String>emptyList(), told);
     }
 
@@ -423,31 +414,10 @@ public class CameraTest {
         Phone.addCamera(new Size(640, 480));
         CameraFeed feed = feed();
         feed.open(0);
-        shadowOf(Looper.getMainLooper()).idle();
+        Phone.settleCamera();
         shadowOf((CameraManager) Phone.application().getSystemService(Context.CAMERA_SERVICE)).triggerDisconnect();
-        shadowOf(Looper.getMainLooper()).idle();
+        Phone.settleCamera();
         assertEquals(Arrays.asList("running", "IN_USE"), told);
-    }
-
-    @Test
-    public void whatFramesLieInIsClosedAfterTheFrameAtWork() throws Exception {
-        final CountDownLatch atWork = new CountDownLatch(1);
-        final List<String> done = Collections.synchronizedList(new ArrayList<String>());
-        HandlerThread thread = new HandlerThread("frames");
-        thread.start();
-        new Handler(thread.getLooper()).post(() -> {
-            try {
-                atWork.await();
-            } catch (InterruptedException error) {
-                throw new AssertionError(error);
-            }
-            done.add("frame");
-        });
-        CameraFeed.end(thread, () -> done.add("closed"));
-        assertEquals(Collections.<String>emptyList(), done);
-        atWork.countDown();
-        thread.join();
-        assertEquals(Arrays.asList("frame", "closed"), done);
     }
 
     @Test
@@ -457,6 +427,7 @@ public class CameraTest {
         CameraFeed feed = new CameraFeed(Phone.application(), holder, box, listener);
         feed.turn(90); // closed
         feed.open(0);
+        Phone.settleCamera();
         assertEquals(Arrays.asList(480, 640), Arrays.asList(box.ratioWidth(), box.ratioHeight()));
         feed.turn(90);
         assertEquals(Arrays.asList(640, 480), Arrays.asList(box.ratioWidth(), box.ratioHeight()));
@@ -471,17 +442,18 @@ public class CameraTest {
         CameraCharacteristics other = ShadowCameraCharacteristics.newCameraCharacteristics();
         shadowOf(other).set(CameraCharacteristics.LENS_FACING, CameraCharacteristics.LENS_FACING_FRONT);
         shadowOf(manager).addCamera("7", other); // it becomes available
-        shadowOf(Looper.getMainLooper()).idle();
+        Phone.settleCamera();
         assertEquals(ScreenState.Camera.IN_USE, state(activity).camera);
         shadowOf(manager).removeCamera("0");
         Phone.addCamera(new Size(640, 480));
-        shadowOf(Looper.getMainLooper()).idle();
+        Phone.settleCamera();
         assertEquals(ScreenState.Camera.OPENING, state(activity).camera);
     }
 
     @Test
     public void aDeviceWithoutCameraIsTold() {
         feed().open(0);
+        Phone.settleCamera();
         assertEquals(Collections.singletonList("NONE"), told);
     }
 }

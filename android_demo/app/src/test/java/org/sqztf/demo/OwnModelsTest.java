@@ -105,7 +105,7 @@ public class OwnModelsTest {
         assertEquals(activity.getString(R.string.add_question, "ask"), shadowOf(question).getTitle().toString());
         press(activity, AlertDialog.BUTTON_NEGATIVE);
         assertEquals(0, opened[0]);
-        assertTrue(activity.session().ownModels().isEmpty());
+        assertTrue(activity.session().desk.own().isEmpty());
     }
 
     @Test
@@ -124,14 +124,14 @@ public class OwnModelsTest {
     @Test
     public void aModelForWhichThereIsNoRoomIsRefusedAndTheLargestNamed() throws Exception {
         MainActivity activity = start(new Intent());
-        activity.session().openModel(put("large.tflite", file(SAMPLE + ".tflite")));
+        activity.session().desk.open(put("large.tflite", file(SAMPLE + ".tflite")));
         Phone.settle(activity);
         long before = Models.most;
         Models.most = file(SAMPLE + ".tflite").length;
         try {
             refuse(activity, file("other.tflite"), Message.MODELS_FULL);
             assertEquals("large", state(activity).detail);
-            activity.session().openModel(put("again.tflite", file(SAMPLE + ".tflite"))); // it is there already
+            activity.session().desk.open(put("again.tflite", file(SAMPLE + ".tflite"))); // it is there already
             Phone.settle(activity);
             assertNull(state(activity).message);
         } finally {
@@ -148,7 +148,7 @@ public class OwnModelsTest {
         MainActivity activity = start(send(put("birds.sqz", file(SAMPLE + ".sqz"))));
         assertEquals("birds", chosen(activity));
         assertTrue(state(activity).detail, state(activity).modelReady);
-        ModelStore.Own own = activity.session().ownModels().get(0);
+        ModelStore.Own own = activity.session().desk.own().get(0);
         assertEquals(file(SAMPLE + ".tflite").length, own.bytes);
         assertEquals(0.8125, own.top1, 0);
         activity.finish();
@@ -179,10 +179,10 @@ public class OwnModelsTest {
         activity.session().screen.chooseFast(false);
         Phone.settle(activity);
         assertNull(state(activity).message);
-        activity.session().openModel(put("a.tflite", own));
+        activity.session().desk.open(put("a.tflite", own));
         Phone.settle(activity);
         assertEquals(Message.FAST_ONLY, state(activity).message);
-        assertTrue(Texts.of(activity, activity.session().ownModels().get(0)).contains("Fast kernels only"));
+        assertTrue(Texts.of(activity, activity.session().desk.own().get(0)).contains("Fast kernels only"));
     }
 
     @Test
@@ -197,18 +197,18 @@ public class OwnModelsTest {
         refuse(activity, Arrays.copyOf(whole, whole.length - 1), Message.MODEL_LABELS);
         refuse(activity, Arrays.copyOf(pack, pack.length - 1), Message.MODEL_DAMAGED);
         refuse(activity, new byte[ModelStore.LARGEST + 1], Message.MODEL_TOO_LARGE);
-        activity.session().openModel(Uri.fromFile(new File(System.getProperty("sqz.own"), "own.tflite")));
+        activity.session().desk.open(Uri.fromFile(new File(System.getProperty("sqz.own"), "own.tflite")));
         Phone.settle(activity);
         assertEquals(Message.MODEL_UNREADABLE, state(activity).message);
         assertEquals(before, chosen(activity));
         assertTrue(state(activity).modelReady);
-        assertTrue(activity.session().ownModels().isEmpty());
+        assertTrue(activity.session().desk.own().isEmpty());
         String[] left = new File(activity.getFilesDir(), "models").list();
         assertTrue(Arrays.toString(left), left == null || left.length == 0);
     }
 
     private static void refuse(MainActivity activity, byte[] content, Message expected) throws Exception {
-        activity.session().openModel(put("some.tflite", content));
+        activity.session().desk.open(put("some.tflite", content));
         Phone.settle(activity);
         assertEquals(expected, state(activity).message);
     }
@@ -223,16 +223,16 @@ public class OwnModelsTest {
         };
         MainActivity activity = start(view(put("a.tflite", file(SAMPLE + ".tflite"))));
         assertEquals(Message.ENGINE_FAILED, state(activity).message);
-        assertTrue(activity.session().ownModels().isEmpty());
+        assertTrue(activity.session().desk.own().isEmpty());
     }
 
     @Test
     public void theSameModelIsKeptOnceAndAnotherOfItsNameIsToldApart() throws Exception {
         MainActivity activity = start(view(put("a.tflite", file(SAMPLE + ".tflite"))));
-        activity.session().openModel(put("b.sqz", file(SAMPLE + ".sqz")));
-        activity.session().openModel(put("c/a.tflite", file("other.tflite")));
+        activity.session().desk.open(put("b.sqz", file(SAMPLE + ".sqz")));
+        activity.session().desk.open(put("c/a.tflite", file("other.tflite")));
         Phone.settle(activity);
-        List<ModelStore.Own> own = activity.session().ownModels();
+        List<ModelStore.Own> own = activity.session().desk.own();
         assertEquals(2, own.size());
         assertEquals("a", own.get(0).name);
         assertEquals("a (2)", own.get(1).name);
@@ -242,10 +242,10 @@ public class OwnModelsTest {
     @Test
     public void aModelOfAUsualNameIsListedByItsFolder() throws Exception {
         MainActivity activity = start(new Intent());
-        activity.session().openModel(put("document/primary%3ADownload%2Fbirds%2Fmodel_int8.tflite", file(SAMPLE + ".tflite")));
+        activity.session().desk.open(put("document/primary%3ADownload%2Fbirds%2Fmodel_int8.tflite", file(SAMPLE + ".tflite")));
         Phone.settle(activity);
         assertEquals("birds", chosen(activity));
-        ModelStore.Own own = activity.session().ownModels().get(0);
+        ModelStore.Own own = activity.session().desk.own().get(0);
         String said = Texts.of(activity, own);
         assertFalse(own.labels.isEmpty());
         assertTrue(said, said.contains(own.labels) && said.contains(DateFormat.getDateFormat(activity).format(new Date())));
@@ -261,14 +261,14 @@ public class OwnModelsTest {
         assertTrue(line, line.startsWith("a\n") && line.contains("81.3 %") && line.contains("B"));
         shadowOf(list).clickOnItem(0);
         press(activity, AlertDialog.BUTTON_NEGATIVE); // cancel
-        assertEquals(1, activity.session().ownModels().size());
+        assertEquals(1, activity.session().desk.own().size());
         activity.findViewById(R.id.controls).performClick();
         ShadowDialog.getLatestDialog().findViewById(R.id.own_models).performClick();
         shadowOf(ShadowAlertDialog.getLatestAlertDialog()).clickOnItem(0);
         press(activity, AlertDialog.BUTTON_NEUTRAL);
-        assertEquals(1, activity.session().ownModels().size()); // it is asked about
+        assertEquals(1, activity.session().desk.own().size()); // it is asked about
         press(activity, AlertDialog.BUTTON_POSITIVE);
-        assertTrue(activity.session().ownModels().isEmpty());
+        assertTrue(activity.session().desk.own().isEmpty());
         assertFalse(state(activity).models.contains("a"));
         assertEquals(0, state(activity).model);
         activity.findViewById(R.id.controls).performClick();

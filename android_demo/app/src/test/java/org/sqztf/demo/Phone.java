@@ -139,12 +139,26 @@ final class Phone {
         return new Intent(Intent.ACTION_SEND).setType("image/jpeg").putExtra(Intent.EXTRA_STREAM, PHOTO);
     }
 
-    /** Wait until the worker has done what it was given, and the main thread what followed. */
+    /** Wait until the worker has done what it was given, the camera too, and the main thread what followed. */
     static void settle(MainActivity activity) throws Exception {
         for (int i = 0; i < 4; i++) {
             activity.session().finishWork();
+            settleCamera();
+        }
+    }
+
+    /** Wait until the thread of cameras has done what it was given, and the main thread what followed. */
+    static void settleCamera() {
+        shadowOf(Looper.getMainLooper()).idle();
+        for (int i = 0; i < 4; i++) {
+            shadowOf(CameraLink.looper()).idle();
             shadowOf(Looper.getMainLooper()).idle();
         }
+    }
+
+    /** Hand a frame to the app as the camera of a phone held upright does. */
+    static void deliver(MainActivity activity, CameraFrame frame) {
+        CameraLink.deliver(frame, taken -> activity.onFrame(taken, 6));
     }
 
     static String text(MainActivity activity, int id) {

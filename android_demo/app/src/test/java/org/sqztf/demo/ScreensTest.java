@@ -201,7 +201,7 @@ public class ScreensTest {
         activity.onRunning();
         Phone.settle(activity);
         for (int i = 0; i < 3; i++) {
-            CameraFeed.deliver(new FakeFrame(640, 480, 40 * i), 6, activity);
+            Phone.deliver(activity, new FakeFrame(640, 480, 40 * i));
             Phone.settle(activity);
         }
         check(activity, "live-en");

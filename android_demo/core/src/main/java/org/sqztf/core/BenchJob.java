@@ -48,8 +48,7 @@ public final class BenchJob implements Runnable {
             }
             tell(state.ended());
         } catch (RuntimeException | LinkageError | OutOfMemoryError error) {
-            String said = error.getMessage();
-            tell(state.failed(said == null ? error.getClass().getSimpleName() : said));
+            tell(state.failed(Errors.said(error)));
         }
     }
 

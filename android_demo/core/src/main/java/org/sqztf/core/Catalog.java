@@ -88,7 +88,7 @@ public final class Catalog {
             }
             entries = Collections.unmodifiableList(found);
         } catch (IllegalArgumentException error) {
-            throw new SqzModel.ModelException(SqzModel.Fault.DAMAGED, "models.json: " + error.getMessage());
+            throw new SqzModel.ModelException(SqzModel.Fault.DAMAGED, "models.json: " + Errors.said(error));
         }
     }
 

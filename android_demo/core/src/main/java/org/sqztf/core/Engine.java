@@ -10,7 +10,7 @@ public interface Engine {
         private static final long serialVersionUID = 1L;
 
         Failure(RuntimeException cause) {
-            super(cause.getMessage(), cause);
+            super(Errors.said(cause), cause);
         }
     }
 

@@ -2,13 +2,17 @@ package org.sqztf.core;
 
 /** Chooses among the sizes that a camera offers. */
 public final class FrameSize {
-    /** The shorter side that frames should have: enough for every model, little to convert. */
+    /** The shorter side that frames should have: enough for every model's square, little to convert. */
     public static final int WANTED = 480;
+    /** Pixels that are copied and shown thirty times a second without haste: 1920 × 1088. */
+    static final long MOST = 1920 * 1088;
 
     private FrameSize() {}
 
     /**
-     * Return the index of the smallest size whose shorter side is at least {@code wanted}, or else of the largest.
+     * Return the index of the size to ask for: the smallest of the shape of a picture, 4:3 to 16:9, whose shorter side is
+     * at least {@code wanted}. Squares and strips are cut out of what the camera sees; one is taken only where the others
+     * have more than {@link #MOST} pixels. Where all sizes are too small it is the one of the longest shorter side.
      *
      * @param widths widths in pixels
      * @param heights heights in pixels, as many
@@ -25,13 +29,38 @@ public final class FrameSize {
     }
 
     private static boolean better(int width, int height, int otherWidth, int otherHeight, int wanted) {
-        boolean enough = Math.min(width, height) >= wanted;
-        boolean otherEnough = Math.min(otherWidth, otherHeight) >= wanted;
-        long pixels = (long) width * height;
-        long otherPixels = (long) otherWidth * otherHeight;
-        if (enough != otherEnough) {
-            return enough;
+        int rank = rank(width, height, wanted);
+        int otherRank = rank(otherWidth, otherHeight, wanted);
+        if (rank != otherRank) {
+            return rank < otherRank;
         }
-        return enough ? pixels < otherPixels : pixels > otherPixels;
+        int shorter = Math.min(width, height);
+        int otherShorter = Math.min(otherWidth, otherHeight);
+        if (shorter < wanted && shorter != otherShorter) {
+            return shorter > otherShorter;
+        }
+        return pixels(width, height) < pixels(otherWidth, otherHeight);
+    }
+
+    /** Return how well a size serves, 0 best. */
+    private static int rank(int width, int height, int wanted) {
+        if (Math.min(width, height) < wanted) {
+            return 3;
+        }
+        if (pixels(width, height) > MOST) {
+            return 2;
+        }
+        return isPicture(width, height) ? 0 : 1;
+    }
+
+    private static long pixels(int width, int height) {
+        return (long) width * height;
+    }
+
+    /** Tell whether a size is of 4:3 to 16:9 or as near as codecs round it, such as 1920 × 1088, upright or not. */
+    private static boolean isPicture(int width, int height) {
+        int longer = Math.max(width, height);
+        int shorter = Math.min(width, height);
+        return 100L * longer >= 130L * shorter && 100L * longer <= 182L * shorter;
     }
 }

@@ -10,7 +10,7 @@ final class Libraries {
             System.loadLibrary(name);
             return "";
         } catch (LinkageError error) {
-            return name + " cannot be loaded: " + error.getMessage();
+            return name + " cannot be loaded: " + Errors.said(error);
         }
     }
 

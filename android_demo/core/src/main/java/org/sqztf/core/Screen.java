@@ -38,10 +38,13 @@ public final class Screen {
         /** Decode and classify a photo; answered by {@link Screen#result} or {@link Screen#photoFailed}. */
         void classifyPhoto(int ticket, String uri);
 
+        /** Wait no longer for a model from another app. */
+        void giveUpModel();
+
         /** Keep the frame that was classified last on the screen. */
         void keepFrame();
 
-        /** Show no frame or photo of before any more. */
+        /** Show no frame or photo of before any more, and wait for none that is being read. */
         void dropPicture();
 
         /** Show this. */
@@ -50,13 +53,11 @@ public final class Screen {
 
     /** How long what is said of a file that is no model stays over live answers, in nanoseconds. */
     public static final long REFUSED_SHOWN = 10_000_000_000L;
-    /** Runs that latency is told of. */
-    public static final int LATENCY_RUNS = 100;
 
     private final Effects effects;
     private List<String> models;
     private final int maxThreads;
-    private final Latency latency = new Latency(LATENCY_RUNS);
+    private final ShownLatency latency = new ShownLatency();
 
     private Source source = Source.LIVE;
     private Camera camera = Camera.OFF;
@@ -220,9 +221,21 @@ public final class Screen {
                 camera = Camera.OFF;
                 wake();
                 break;
+            case GIVE_UP:
+                giveUp();
+                break;
             default:
         }
         show();
+    }
+
+    private void giveUp() {
+        if (message == Message.PHOTO_WAITING) {
+            live();
+        } else {
+            effects.giveUpModel();
+        }
+        say(null, "");
     }
 
     /** The camera delivers frames. */
@@ -299,7 +312,7 @@ public final class Screen {
     public void modelsChanged(List<String> names, int chosen) {
         String before = models.isEmpty() ? "" : models.get(model);
         models = new ArrayList<>(names);
-        if (message == Message.MODEL_READING) {
+        if (modelIsOnItsWay()) {
             say(null, "");
         }
         model = Math.max(0, Math.min(chosen, models.size() - 1));
@@ -318,6 +331,18 @@ public final class Screen {
     public void modelReading() {
         say(Message.MODEL_READING, "");
         show();
+    }
+
+    /** The app that has the model has not answered for some time. */
+    public void modelSlow(String app) {
+        if (message == Message.MODEL_READING) {
+            say(Message.MODEL_WAITING, app);
+            show();
+        }
+    }
+
+    private boolean modelIsOnItsWay() {
+        return message == Message.MODEL_READING || message == Message.MODEL_WAITING;
     }
 
     /** A file was opened that is no model to keep; the model of before stays. */
@@ -357,7 +382,7 @@ public final class Screen {
         forgetAnswers();
         latency.clear();
         runsFast = fast;
-        if (message != Message.MODEL_READING) { // another model is on its way
+        if (!modelIsOnItsWay()) {
             say(null, "");
         }
         modelTicket++;
@@ -424,9 +449,9 @@ public final class Screen {
         if (ticket == pictureTicket && modelReady && source != Source.FROZEN) {
             last = result;
             answers = source == Source.LIVE ? smoother.add(result.answers, result.doneNanos) : result.answers;
-            latency.add(result.preprocessNanos, result.inferenceNanos);
+            latency.add(result, source == Source.LIVE);
             pictured = source == Source.PHOTO;
-            if (message == Message.PHOTO_READING || refusedLongAgo(result.doneNanos)) {
+            if (photoIsOnItsWay() || refusedLongAgo(result.doneNanos)) {
                 say(null, "");
             }
             show();
@@ -512,6 +537,18 @@ public final class Screen {
         smoother.clear();
     }
 
+    /** The app that has the photo has not answered for some time. */
+    public void photoSlow(String app) {
+        if (message == Message.PHOTO_READING) {
+            say(Message.PHOTO_WAITING, app);
+            show();
+        }
+    }
+
+    private boolean photoIsOnItsWay() {
+        return message == Message.PHOTO_READING || message == Message.PHOTO_WAITING;
+    }
+
     /** The photo was decoded at a fraction of its size. */
     public void photoReduced(int ticket, String size) {
         if (ticket == pictureTicket && source == Source.PHOTO) {
@@ -535,7 +572,7 @@ public final class Screen {
         source = Source.LIVE;
         photo = "";
         forget();
-        if (modelReady && message != Message.MODEL_READING) {
+        if (modelReady && !modelIsOnItsWay()) {
             say(null, "");
         }
         wake();
@@ -550,7 +587,7 @@ public final class Screen {
     /** Return what is shown now. */
     public ScreenState state() {
         return new ScreenState(source, camera, models, model, modelReady, threads, maxThreads, runsFast, pictured,
-                Answers.shown(answers), latency.all(), last == null ? null : last.seen, message, detail);
+                Answers.shown(answers), latency.shown(), last == null ? null : last.seen, message, detail);
     }
 
     private void show() {

@@ -32,7 +32,9 @@ public final class ScreenState {
         ALLOW_CAMERA,
         OPEN_SETTINGS,
         RETRY_CAMERA,
-        RETRY_MODEL
+        RETRY_MODEL,
+        /** Wait no longer for another app. */
+        GIVE_UP
     }
 
     /** What the largest button does. */
@@ -62,6 +64,11 @@ public final class ScreenState {
         PHOTO_REDUCED,
         PHOTO_READING,
         MODEL_READING,
+        /** An app that has a photo or a model has not answered for some time. */
+        PHOTO_WAITING,
+        MODEL_WAITING,
+        /** Too many apps have never answered. */
+        NOT_ANSWERED,
         FAST_ONLY,
         EXACT_ONLY,
         FAST_FAILED;
@@ -144,7 +151,16 @@ public final class ScreenState {
         if (message == null || isNote()) { // a note gives way to what the camera has to say
             return source == Source.LIVE && camera == Camera.FAILED;
         }
-        return message != Message.MODEL_READING && message != Message.PHOTO_READING && message != Message.PHOTO_REDUCED;
+        return !isReading() && message != Message.PHOTO_REDUCED;
+    }
+
+    private boolean isReading() {
+        return message == Message.MODEL_READING || message == Message.PHOTO_READING || isWaiting();
+    }
+
+    /** Tell whether another app has not answered for some time. */
+    boolean isWaiting() {
+        return message == Message.PHOTO_WAITING || message == Message.MODEL_WAITING;
     }
 
     /** Tell whether there is a picture to look at: the camera's or one that stands still. */
@@ -174,6 +190,9 @@ public final class ScreenState {
     public Action action() {
         if (modelFailed() && message != Message.NO_MODEL) {
             return Action.RETRY_MODEL;
+        }
+        if (isWaiting()) {
+            return Action.GIVE_UP;
         }
         if (source != Source.LIVE) {
             return Action.NONE;

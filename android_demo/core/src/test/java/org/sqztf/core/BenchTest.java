@@ -100,6 +100,14 @@ public class BenchTest {
     }
 
     @Test
+    public void anErrorThatSaysNothingIsAFaultAllTheSame() {
+        for (String said : new String[] {null, ""}) {
+            job(fast -> engine(fast, new IllegalStateException(said)), seen::add).run();
+            assertEquals("IllegalStateException", last().fault);
+        }
+    }
+
+    @Test
     public void withoutAModelNothingIsTimed() {
         model = null;
         job(fast -> engine(fast, null), seen::add).run();

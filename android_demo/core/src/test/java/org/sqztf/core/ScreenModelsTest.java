@@ -16,6 +16,7 @@ import org.sqztf.core.ScreenState.Message;
 /** What the screen does when models come and go. */
 public class ScreenModelsTest {
     private final List<Object> loaded = new ArrayList<>(); // tickets and models
+    private int givenUp;
     private final Screen screen = new Screen(effects(), Arrays.asList("a", "b"), 4, Collections.<String, String>emptyMap());
 
     private Screen.Effects effects() {
@@ -24,6 +25,7 @@ public class ScreenModelsTest {
                     if (method.getName().equals("loadModel")) {
                         loaded.addAll(Arrays.asList(arguments).subList(0, 2));
                     }
+                    givenUp += method.getName().equals("giveUpModel") ? 1 : 0;
                     return null;
                 });
     }
@@ -143,6 +145,28 @@ public class ScreenModelsTest {
         startLive();
         assertEquals(Message.MODEL_READING, screen.state().message);
         screen.modelsChanged(Arrays.asList("a", "b", "own"), 2);
+        assertNull(screen.state().message);
+    }
+
+    @Test
+    public void aModelThatDoesNotComeIsToldAndMayBeGivenUp() {
+        startLive();
+        screen.modelSlow("Cloud"); // none is read
+        assertNull(screen.state().message);
+        screen.modelReading();
+        screen.modelSlow("Cloud");
+        assertEquals(Message.MODEL_WAITING, screen.state().message);
+        assertFalse(screen.state().isTrouble());
+        screen.chooseModel(1); // which changes nothing of it
+        screen.modelLoaded(2, true);
+        assertEquals(ScreenState.Action.GIVE_UP, screen.state().action());
+        assertEquals(0, givenUp);
+        screen.act();
+        assertEquals(1, givenUp);
+        assertNull(screen.state().message);
+        screen.modelReading();
+        screen.modelSlow("Cloud");
+        screen.modelsChanged(Arrays.asList("a", "b", "own"), 2); // it came after all
         assertNull(screen.state().message);
     }
 

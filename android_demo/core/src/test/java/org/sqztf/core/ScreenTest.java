@@ -73,6 +73,11 @@ public class ScreenTest {
         }
 
         @Override
+        public void giveUpModel() {
+            asked.add("give up");
+        }
+
+        @Override
         public void keepFrame() {
             asked.add("keep");
             picture = "frame";
@@ -581,6 +586,18 @@ public class ScreenTest {
     }
 
     @Test
+    public void liveNumbersStayForHalfASecond() {
+        runLive();
+        screen.result(screen.frameTicket(), result(ANSWERS, 1)); // cold
+        for (int i = 1; i <= 30; i++) {
+            screen.result(screen.frameTicket(), result(ANSWERS, 1 + i * ShownLatency.STAYS / 31));
+            assertEquals(0, shown.latency[Latency.TOTAL].runs);
+        }
+        screen.result(screen.frameTicket(), result(ANSWERS, 1 + ShownLatency.STAYS));
+        assertEquals(31, shown.latency[Latency.TOTAL].runs);
+    }
+
+    @Test
     public void latencyIsOfTheSourceThatIsShown() {
         runLive();
         screen.result(screen.frameTicket(), RESULT);
@@ -662,6 +679,28 @@ public class ScreenTest {
         assertEquals(null, shown.message); // it is the model that is waited for
         screen.modelLoaded(modelTicket, fastAsked);
         assertEquals(Message.PHOTO_READING, shown.message);
+    }
+
+    @Test
+    public void aPhotoThatDoesNotComeIsToldAndMayBeGivenUp() {
+        runLive();
+        screen.photo("content://a");
+        screen.photoSlow("Cloud");
+        assertEquals(Message.PHOTO_WAITING, shown.message);
+        assertEquals("Cloud", shown.detail);
+        assertFalse(shown.isTrouble());
+        assertEquals(Action.GIVE_UP, shown.action());
+        taken();
+        screen.act();
+        assertEquals(Collections.singletonList("open"), taken());
+        assertEquals(Source.LIVE, shown.source);
+        assertEquals(null, shown.message);
+        screen.photoSlow("Cloud"); // too late
+        assertEquals(null, shown.message);
+        screen.photo("content://b");
+        screen.photoSlow("Cloud");
+        screen.result(photoTicket, RESULT); // it came after all
+        assertEquals(null, shown.message);
     }
 
     @Test

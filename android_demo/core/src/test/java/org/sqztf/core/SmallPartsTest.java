@@ -96,14 +96,35 @@ public class SmallPartsTest {
         assertEquals(2, PhotoSize.shownStep(1, 2560, 1280));
     }
 
+    /** Sizes as cameras list them, and the one that serves a model that wants 480 pixels best. */
+    private static final String[][] FRAMES = {
+        {"640x480", "4000x3000 320x240 640x480 1280x720"},
+        {"640x480", "480x480 640x480 1280x720"}, // a square is cut out of what the camera sees
+        {"1280x960", "480x480 1088x1088 1280x960 1440x1080"},
+        {"1280x720", "480x480 1920x480 2400x480 1280x720"}, // strips are, too
+        {"720x480", "720x480 1280x720 1920x1080"},
+        {"864x480", "864x480 1280x720"}, // 16:9 in blocks of 16
+        {"480x640", "480x640 480x480 720x1280"}, // upright sensors
+        {"480x480", "480x480 4000x3000 4000x2250"}, // too many pixels thirty times a second
+        {"1920x1088", "1920x1088 3840x2160"},
+        {"2592x1944", "4000x3000 2592x1944"},
+        {"352x288", "176x144 320x240 352x288"},
+        {"400x400", "320x240 400x400"}, // more of the model's square
+        {"640x480", "640x480 640x480"},
+    };
+
     @Test
-    public void theSmallestFrameThatSufficesIsChosen() {
-        int[] widths = {4000, 320, 640, 1280};
-        int[] heights = {3000, 240, 480, 720};
-        assertEquals(2, FrameSize.choose(widths, heights, 480));
-        assertEquals(3, FrameSize.choose(widths, heights, 481));
-        assertEquals(0, FrameSize.choose(widths, heights, 5000));
-        assertEquals(1, FrameSize.choose(new int[] {176, 320}, new int[] {144, 240}, 480));
+    public void theSmallestFrameThatSufficesAndShowsWhatTheCameraSeesIsChosen() {
+        for (String[] line : FRAMES) {
+            String[] sizes = line[1].split(" ");
+            int[] widths = new int[sizes.length];
+            int[] heights = new int[sizes.length];
+            for (int i = 0; i < sizes.length; i++) {
+                widths[i] = Integer.parseInt(sizes[i].split("x")[0]);
+                heights[i] = Integer.parseInt(sizes[i].split("x")[1]);
+            }
+            assertEquals(line[1], line[0], sizes[FrameSize.choose(widths, heights, 480)]);
+        }
         assertEquals(-1, FrameSize.choose(new int[0], new int[0], 480));
     }
 

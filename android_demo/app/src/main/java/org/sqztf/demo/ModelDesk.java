@@ -1,0 +1,247 @@
+package org.sqztf.demo;
+
+import android.content.Context;
+import android.net.Uri;
+import android.os.Handler;
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.Future;
+import org.sqztf.core.Errors;
+import org.sqztf.core.ModelStore;
+import org.sqztf.core.Screen;
+import org.sqztf.core.ScreenState;
+import org.sqztf.core.ScreenState.Message;
+
+/** Where models come in from other apps and go out again. For the main thread. */
+final class ModelDesk {
+
+    /** What the desk needs done. */
+    interface Host {
+        Screen screen();
+
+        /** Ask whether to take the model that another app offers; answered by {@link ModelDesk#answerOffer}. */
+        void askModel(String name);
+
+        /** Do something on the thread that runs models; return whether there is one: not when the session has ended. */
+        boolean work(Runnable action);
+    }
+
+    /** A model that another app offers. */
+    private static final class Offer {
+        final Uri uri;
+        final String name;
+
+        Offer(Uri uri, String name) {
+            this.uri = uri;
+            this.name = name;
+        }
+    }
+
+    private final Context context;
+    private final Models models;
+    private final Executor main;
+    private final Host host;
+    private final Readings names;
+    private final Readings files;
+    private Offer offer; // that the user is asked about; null for none
+
+    /**
+     * Begin without an offer.
+     *
+     * @param main does something on the main thread, unless the session has ended by then
+     */
+    ModelDesk(Context context, Models models, Handler handler, Executor main, Host host) {
+        this.context = context;
+        this.models = models;
+        this.main = main;
+        this.host = host;
+        names = new Readings(handler);
+        files = new Readings(handler);
+    }
+
+    /** Return the user's own models, to be shown. */
+    List<ModelStore.Own> own() {
+        return models.own.list();
+    }
+
+    /** Another app gives a model, perhaps unasked: nothing of it is read before the user wants it. */
+    void offer(final Uri uri) {
+        Runnable unnamed = new Runnable() {
+            @Override
+            public void run() {
+                names.giveUp();
+                offered(new Offer(uri, ModelStore.tidy(Models.last(uri))));
+            }
+        };
+        boolean began = names.start(new Readings.Job() {
+            @Override
+            public void read(Readings.Reading reading) {
+                String name = ModelStore.tidy(Models.name(context.getContentResolver(), uri));
+                whileWanted(reading, offering(new Offer(uri, name)));
+            }
+        }, unnamed);
+        if (!began) {
+            unnamed.run();
+        }
+    }
+
+    private Runnable offering(final Offer made) {
+        return new Runnable() {
+            @Override
+            public void run() {
+                offered(made);
+            }
+        };
+    }
+
+    private void offered(Offer made) {
+        offer = made;
+        askAgain();
+    }
+
+    /** Do something on the main thread, unless the reading is given up by then. */
+    private void whileWanted(final Readings.Reading reading, final Runnable action) {
+        main.execute(new Runnable() {
+            @Override
+            public void run() {
+                if (!reading.isGivenUp()) {
+                    action.run();
+                }
+            }
+        });
+    }
+
+    /** Ask about the model that is offered, if one is and the user has not answered yet. */
+    void askAgain() {
+        if (offer != null) {
+            host.askModel(offer.name);
+        }
+    }
+
+    /** The user has answered. */
+    void answerOffer(boolean wanted) {
+        Offer answered = offer;
+        offer = null;
+        if (wanted && answered != null) {
+            open(answered.uri);
+        }
+    }
+
+    /** Read a model from another app, keep it and use it; one that is being read is given up. */
+    void open(final Uri uri) {
+        host.screen().modelReading();
+        boolean began = files.start(new Readings.Job() {
+            @Override
+            public void read(Readings.Reading reading) {
+                open(uri, reading);
+            }
+        }, new Runnable() {
+            @Override
+            public void run() {
+                host.screen().modelSlow(Given.app(context.getPackageManager(), uri));
+            }
+        });
+        if (!began) {
+            refused(Message.NOT_ANSWERED, "");
+        }
+    }
+
+    private void open(Uri uri, final Readings.Reading reading) {
+        try {
+            final ModelStore.Candidate found = Models.read(context.getContentResolver(), uri);
+            host.work(new Runnable() {
+                @Override
+                public void run() {
+                    if (!reading.isGivenUp()) {
+                        keep(found);
+                    }
+                }
+            });
+        } catch (final Models.RefusedException error) {
+            whileWanted(reading, new Runnable() {
+                @Override
+                public void run() {
+                    refused(error.why, Errors.said(error));
+                }
+            });
+        }
+    }
+
+    /** Wait no longer for a model that is being read. */
+    void giveUp() {
+        files.giveUp();
+    }
+
+    private void keep(ModelStore.Candidate found) {
+        try {
+            changed(models.keep(found, Session.engines));
+        } catch (Models.RefusedException error) {
+            refusedLater(error.why, Errors.said(error));
+        }
+    }
+
+    /** Use one of the user's own models. */
+    void use(ModelStore.Own own) {
+        Screen screen = host.screen();
+        screen.chooseModel(screen.state().models.indexOf(own.name));
+    }
+
+    /** Remove one of the user's own models; where it was used, the first is from now on. */
+    void remove(final ModelStore.Own own) {
+        host.work(new Runnable() {
+            @Override
+            public void run() {
+                try {
+                    models.own.remove(own);
+                    changed(null);
+                } catch (IOException error) {
+                    refusedLater(Message.MODEL_UNREADABLE, Errors.said(error));
+                }
+            }
+        });
+    }
+
+    /** Tell the screen which models there are; use the one that is named, or go on with the one of before. */
+    private void changed(final String chosen) {
+        main.execute(new Runnable() {
+            @Override
+            public void run() {
+                ScreenState state = host.screen().state();
+                List<String> all = models.names();
+                String before = state.models.isEmpty() ? null : state.models.get(state.model);
+                host.screen().modelsChanged(all, all.indexOf(chosen == null ? before : chosen));
+            }
+        });
+    }
+
+    private void refusedLater(final Message why, final String what) {
+        main.execute(new Runnable() {
+            @Override
+            public void run() {
+                refused(why, what);
+            }
+        });
+    }
+
+    private void refused(Message why, String what) {
+        host.screen().modelRefused(why, what);
+    }
+
+    /** Wait until what is being read and still wanted has been read. */
+    void finishReading() throws InterruptedException, ExecutionException {
+        for (Readings each : new Readings[] {names, files}) {
+            Future<?> work = each.work();
+            if (work != null) {
+                work.get();
+            }
+        }
+    }
+
+    /** End for good. */
+    void close() {
+        names.giveUp();
+        files.giveUp();
+    }
+}

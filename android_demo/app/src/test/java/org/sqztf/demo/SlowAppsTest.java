@@ -1,0 +1,189 @@
+package org.sqztf.demo;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertNull;
+import static org.junit.Assert.assertTrue;
+import static org.junit.Assume.assumeNotNull;
+import static org.robolectric.Shadows.shadowOf;
+import static org.sqztf.demo.Phone.state;
+
+import android.net.Uri;
+import android.os.Looper;
+import android.util.Size;
+import java.io.ByteArrayInputStream;
+import java.io.InputStream;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.junit.After;
+import org.junit.Before;
+import org.junit.Test;
+import org.junit.runner.RunWith;
+import org.robolectric.annotation.Config;
+import org.robolectric.annotation.GraphicsMode;
+import org.robolectric.fakes.RoboCursor;
+import org.robolectric.shadows.ShadowAlertDialog;
+import org.sqztf.core.ScreenState;
+
+/** Apps that do not answer when they are read from: all else goes on. */
+@RunWith(Runner.class)
+@Config(sdk = 35)
+@GraphicsMode(GraphicsMode.Mode.NATIVE)
+public class SlowAppsTest {
+    private final Uri hangs = Uri.parse("content://cloud/birds.sqz");
+
+    private final CountDownLatch released = new CountDownLatch(1);
+    private final Semaphore reading = new Semaphore(0); // one for each that has begun
+    private MainActivity activity;
+
+    @Before
+    public void anAppThatDoesNotAnswer() {
+        assumeNotNull(System.getProperty("sqz.pictures"));
+        Engines.use();
+        Supplier<InputStream> hanging = () -> new ByteArrayInputStream(new byte[0]) {
+            @Override
+            public int read(byte[] to, int at, int count) {
+                reading.release();
+                awaitRelease();
+                return -1;
+            }
+        };
+        shadowOf(Phone.application().getContentResolver()).registerInputStreamSupplier(hangs, hanging);
+    }
+
+    @After
+    public void answer() throws Exception {
+        released.countDown();
+        Phone.settle(activity);
+    }
+
+    /** Wait, whatever interrupts: as a call to another process does. */
+    private void awaitRelease() {
+        boolean done = false;
+        while (!done) {
+            try {
+                released.await();
+                done = true;
+            } catch (InterruptedException error) {
+                continue;
+            }
+        }
+    }
+
+    private void live() throws Exception {
+        Phone.addCamera(new Size(640, 480));
+        Phone.allowCamera();
+        activity = Phone.start();
+        activity.onRunning();
+        Phone.settle(activity);
+    }
+
+    /** Let the thread of models do what it was given, and the main thread what followed. */
+    private void settleWithoutReading() throws Exception {
+        for (int i = 0; i < 3; i++) {
+            CountDownLatch done = new CountDownLatch(1);
+            activity.session().work(done::countDown);
+            done.await();
+            shadowOf(Looper.getMainLooper()).idle();
+        }
+    }
+
+    private void pass(long seconds) {
+        shadowOf(Looper.getMainLooper()).idleFor(seconds, TimeUnit.SECONDS);
+    }
+
+    private void frame() throws Exception {
+        Phone.deliver(activity, new FakeFrame(640, 480, 50));
+        settleWithoutReading();
+    }
+
+    @Test
+    public void aPhotoThatNeverComesStopsNeitherTheCameraNorTheNextPicture() throws Exception {
+        live();
+        activity.session().screen.photo(hangs.toString());
+        reading.acquire();
+        activity.findViewById(R.id.primary).performClick(); // back to the camera
+        activity.onRunning();
+        frame();
+        assertFalse(state(activity).answers.isEmpty());
+        activity.session().screen.photo(hangs.toString());
+        Phone.putPhoto(Phone.photo("1-photo.png"));
+        activity.session().screen.photo(Phone.PHOTO.toString());
+        Phone.settle(activity);
+        assertFalse(state(activity).answers.isEmpty());
+        assertNull(state(activity).message);
+        released.countDown();
+        Phone.settle(activity);
+        pass(10);
+        assertNull(state(activity).message); // nobody wants to know any more
+    }
+
+    @Test
+    public void afterSomeSecondsTheUserIsToldWhomTheAppWaitsForAndMayStop() throws Exception {
+        live();
+        activity.session().screen.photo(hangs.toString());
+        reading.acquire();
+        pass(3);
+        assertEquals(ScreenState.Message.PHOTO_READING, state(activity).message);
+        pass(2);
+        assertEquals(activity.getString(R.string.message_photo_waiting) + " (cloud)", Phone.text(activity, R.id.message));
+        assertEquals(activity.getString(R.string.action_give_up), Phone.text(activity, R.id.action));
+        activity.findViewById(R.id.action).performClick();
+        assertEquals(ScreenState.Source.LIVE, state(activity).source);
+    }
+
+    @Test
+    public void aModelThatNeverComesLeavesTheCameraRunningAndMayBeGivenUp() throws Exception {
+        live();
+        activity.session().desk.open(hangs);
+        reading.acquire();
+        frame();
+        assertFalse(state(activity).answers.isEmpty());
+        pass(5);
+        assertEquals(ScreenState.Message.MODEL_WAITING, state(activity).message);
+        assertEquals("cloud", state(activity).detail);
+        activity.findViewById(R.id.action).performClick();
+        assertNull(state(activity).message);
+        released.countDown();
+        Phone.settle(activity);
+        assertNull(state(activity).message); // that it is no model, either
+    }
+
+    @Test
+    public void tooManyAppsThatNeverAnswerAreTold() throws Exception {
+        live();
+        for (int i = 0; i < Readings.MOST; i++) {
+            activity.session().screen.photo(hangs.toString());
+            reading.acquire();
+        }
+        activity.session().screen.photo(hangs.toString());
+        settleWithoutReading();
+        assertEquals(activity.getString(R.string.message_not_answered), Phone.text(activity, R.id.message));
+        activity.session().desk.open(hangs);
+        assertEquals(ScreenState.Message.NOT_ANSWERED, state(activity).message);
+        assertTrue(state(activity).isTrouble());
+    }
+
+    @Test
+    public void aModelWhoseNameNeverComesIsAskedAboutByItsAddress() throws Exception {
+        shadowOf(Phone.application().getContentResolver()).setCursor(hangs, new RoboCursor() {
+            @Override
+            public boolean moveToFirst() {
+                reading.release();
+                awaitRelease();
+                return false;
+            }
+        });
+        live();
+        activity.session().desk.offer(hangs);
+        reading.acquire();
+        frame();
+        assertFalse(state(activity).answers.isEmpty());
+        assertNull(ShadowAlertDialog.getLatestAlertDialog());
+        pass(5);
+        String title = shadowOf(ShadowAlertDialog.getLatestAlertDialog()).getTitle().toString();
+        assertEquals(activity.getString(R.string.add_question, "birds"), title);
+    }
+}

@@ -1,0 +1,165 @@
+"""Explore the design space: measure points, train those that may win, and keep what is known of them in a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sqz_tf import __version__
+from sqz_tf.artifact.workspace import stage_key
+from sqz_tf.base.console import Console
+from sqz_tf.base.errors import ConfigError, TrainingError
+from sqz_tf.base.spec import ModelSpec
+from sqz_tf.base.units import kib
+from sqz_tf.data.dataset import Summary
+from sqz_tf.deploy.boards import Board
+from sqz_tf.pipeline.plan import Options, Plan, make_plan
+from sqz_tf.trials.learning import Learning, identity
+from sqz_tf.trials.points import NAMES, Point, space
+from sqz_tf.trials.rows import NOT_TRAINED, NOTHING, STOPPED, TOO_LARGE, TRAINED, Row
+from sqz_tf.trials.sizes import Limits, Sizes, measure
+from sqz_tf.trials.study import WANTED, Study, record
+
+NAME_SHOWN = 16
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where networks shall run.
+
+    Attributes:
+      board: whose RAM and flash are told.
+      limits: that a network must keep to.
+    """
+
+    board: Board
+    limits: Limits
+
+
+def sized(points: Sequence[Point], base: ModelSpec, place: Place, console: Console) -> list[Row]:
+    """Return what points take, without training.
+
+    Raises:
+      ConfigError: none of them keeps to the limits.
+    """
+    rows = []
+    for number, point in enumerate(points, 1):
+        rows.append(Row(point, measure(point.network(base), place.board, place.limits), NOT_TRAINED))
+        console.step("measure", number, len(points))
+    if all(row.sizes.lacking for row in rows):
+        ram, flash = (min(getattr(row.sizes, name) for row in rows) for name in ("ram", "flash"))
+        raise ConfigError(
+            f"no point keeps to the limits of {place.board.name}",
+            expected=f"at least {kib(ram)} of RAM and {kib(flash)} of flash for the smallest",
+            fix="raise --max-ram or --max-flash, or sweep --width",
+        )
+    return rows
+
+
+@dataclass(frozen=True)
+class Training:
+    """Trains points and keeps what is known of them in a study.
+
+    Attributes:
+      options: for every point, but for what is chosen of it.
+      summary: of the data.
+      place: where networks shall run.
+      folder: pictures and points under way lie in it.
+      console: told how far it is.
+    """
+
+    options: Options
+    summary: Summary
+    place: Place
+    folder: Path
+    console: Console
+
+    @property
+    def base(self) -> ModelSpec:
+        """The network from which points differ."""
+        return make_plan(self.options, self.summary).model
+
+    def plan(self, point: Point) -> Plan:
+        """Return how a point is trained."""
+        return make_plan(replace(self.options, **asdict(point)), self.summary)
+
+    @property
+    def epochs(self) -> int:
+        """How many a point is trained, at most."""
+        return make_plan(self.options, self.summary).train.epochs
+
+    def study(self, storage: Any, searching: bool) -> Study:
+        """Open the study of just this in a database, or make it."""
+        about = {
+            "sqz_tf": __version__,
+            "data": self.summary.sha256,
+            "plan": identity(make_plan(self.options, self.summary)),
+            "board": self.place.board.name,
+            "limits": asdict(self.place.limits),
+            "space": {name: list(values) for name, values in space(self.base).items()} if searching else None,
+        }
+        return Study(storage, f"sqz-tf {stage_key(about)[:NAME_SHOWN]}", self.options.seed, about)
+
+    def sweep(self, study: Study, rows: Sequence[Row]) -> None:
+        """Train points, or go on with them; those that are too large are only noted.
+
+        Args:
+          rows: what they take.
+        """
+        known = {row.point: row.sizes for row in rows}
+        study.fill([{"point": asdict(row.point)} for row in rows])
+
+        def objective(trial: Any) -> tuple[float, float]:
+            point = Point(**trial.user_attrs[WANTED]["point"])
+            sizes = known.get(point) or self._measured(point)
+            return self._learnt(study, trial, point, sizes, searching=False)
+
+        study.work(objective, self._waiting)
+
+    def search(self, study: Study, trials: int) -> None:
+        """Let Optuna draw so many points and train those that may win, or go on with it."""
+        study.fill([{"draw": number} for number in range(trials)])
+        choices = space(self.base)
+
+        def objective(trial: Any) -> tuple[float, float]:
+            point = Point(**{name: trial.suggest_categorical(name, choices[name]) for name in NAMES})
+            return self._learnt(study, trial, point, self._measured(point), searching=True)
+
+        study.work(objective, self._waiting)
+
+    def _measured(self, point: Point) -> Sizes:
+        return measure(point.network(self.base), self.place.board, self.place.limits)
+
+    def _waiting(self, number: int) -> None:
+        self.console.note(f"waiting for other processes, which train {number} more")
+
+    def _learnt(self, study: Study, trial: Any, point: Point, sizes: Sizes, searching: bool) -> tuple[float, float]:
+        """Train a point and record what comes of it; one that cannot win is recorded as that."""
+        import optuna
+
+        row = Row(point, sizes, NOT_TRAINED, seed=self.options.seed)
+        seen: list[float] = []
+
+        def ended(state: str, why: str) -> optuna.TrialPruned:
+            record(trial, replace(row, state=state, why=why, epochs=len(seen)))
+            return optuna.TrialPruned(why)
+
+        def watch(curve: Sequence[float]) -> None:
+            seen[:] = curve
+            if searching and study.cannot_win(curve, plan.train.epochs, sizes.flash):
+                raise ended(STOPPED, f"behind the median of the points that are no larger after epoch {len(curve)}")
+
+        if sizes.lacking:
+            raise ended(TOO_LARGE, f"too much {' and '.join(sizes.lacking)}")
+        if searching and any(rival.values[0] == 1.0 for rival in study.rivals(sizes.flash)):
+            raise ended(STOPPED, "a point that is no larger has every validation picture right")
+        plan, label = self.plan(point), f"point {trial.number + 1}"
+        try:
+            learnt = Learning(self.folder, self.summary, self.console).learn(plan, label, watch)
+        except TrainingError as error:
+            raise ended(NOTHING, error.what) from error
+        record(trial, replace(row, state=TRAINED, learnt=learnt, epochs=len(learnt.curve)))
+        self.console.note(f"{label}: {learnt.validation:.1%} right, {kib(sizes.flash)} of flash")
+        return learnt.validation, sizes.flash

@@ -1,0 +1,237 @@
+"""A study kept by Optuna: its points wait in a queue that any number of processes take from.
+
+The queue is filled once, by who makes the study. A point that an interrupted process leaves goes back into it: at once
+after Ctrl-C, and after a kill as soon as its heartbeat has stopped for a while.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqz_tf.base.errors import ConfigError, first_line
+from sqz_tf.trials.learning import Learnt
+from sqz_tf.trials.points import Point
+from sqz_tf.trials.rows import NOT_TRAINED, Row
+from sqz_tf.trials.sizes import Sizes
+
+if TYPE_CHECKING:
+    import optuna
+
+DATABASE = "study.db"
+BEAT_SECONDS, BEATS_MISSED = 15, 4  # SQZ_TF_HEARTBEAT_SECONDS sets the first
+WAIT_SECONDS, FILL_SECONDS = 1.0, 30.0
+WANTED, READY = "wanted", "ready"
+STARTUP_POINTS, WARMUP_SHARE = 4, 0.25  # a search stops nothing before there are so many, nor in so much of the epochs
+_INSTALL = "run: pip install 'sqz-tf[explore]'"
+
+
+def require_optuna() -> None:
+    """Refuse to begin without the package that keeps studies.
+
+    Raises:
+      ConfigError: it is missing; names the extra.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise ConfigError(f"exploring needs Optuna ({first_line(error)})", fix=_INSTALL) from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def open_storage(url: str | None, folder: Path) -> Any:
+    """Return the database that studies are kept in: one of SQLite in `folder`, or what a URL names.
+
+    Raises:
+      ConfigError: the URL is none, its driver is missing, or the database cannot be used.
+    """
+    import optuna
+    import sqlalchemy
+
+    address = url or f"sqlite:///{folder / DATABASE}"
+    if address.startswith("postgresql://"):
+        address = address.replace("postgresql://", "postgresql+psycopg://", 1)
+    try:
+        parsed = sqlalchemy.engine.make_url(address)
+    except (sqlalchemy.exc.SQLAlchemyError, ValueError) as error:
+        raise _broken(address.partition(":")[0] + ":…", error) from error
+    shown = parsed.render_as_string(hide_password=True)
+    sqlite = parsed.get_backend_name() == "sqlite"
+    if sqlite and parsed.database in (None, "", ":memory:"):
+        raise ConfigError(f"--storage {shown} names no file", expected="such as sqlite:////shared/study.db")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # heartbeats are called experimental
+            return optuna.storages.RDBStorage(
+                address,
+                engine_kwargs={"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True},
+                heartbeat_interval=_beat(),
+                grace_period=BEATS_MISSED * _beat(),
+                heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
+            )
+    except ImportError as error:
+        raise ConfigError(f"--storage {shown} needs a driver that is missing", fix=_INSTALL) from error
+    except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, OSError) as error:
+        raise _broken(shown, error) from error
+
+
+def _broken(shown: str, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"--storage {shown} cannot be used: {first_line(error)[:200]}",
+        expected="such as sqlite:////shared/study.db or postgresql://user@host/database",
+    )
+
+
+def _beat() -> int:
+    return max(1, int(os.environ.get("SQZ_TF_HEARTBEAT_SECONDS", BEAT_SECONDS)))
+
+
+class Study:
+    """The points of an exploration, done and to do.
+
+    Args:
+      storage: what `open_storage` returns.
+      name: the same for the same exploration, and for no other.
+      seed: of the search; a process that joins a study draws by one of its own.
+      about: plain values that say what the study is of.
+    """
+
+    def __init__(self, storage: Any, name: str, seed: int, about: Mapping[str, Any]) -> None:
+        import optuna
+
+        try:  # validation accuracy, flash
+            self.study = optuna.create_study(storage=storage, study_name=name, directions=["maximize", "minimize"])
+            self.made = True
+        except optuna.exceptions.DuplicatedStudyError:
+            self.study = optuna.load_study(storage=storage, study_name=name)
+            self.made = False
+        self.study.sampler = optuna.samplers.TPESampler(seed=seed if self.made else None)
+        if self.made:
+            self.study.set_user_attr("about", dict(about))
+
+    def fill(self, wanted: Sequence[Mapping[str, Any]]) -> None:
+        """Let points wait that are neither done, nor under way, nor waiting; who joins leaves that to the maker."""
+        end = time.monotonic() + FILL_SECONDS
+        while not self.made and READY not in self.study.user_attrs and time.monotonic() < end:
+            time.sleep(WAIT_SECONDS)
+        there = [trial.user_attrs.get(WANTED) for trial in self._alive()]
+        for each in wanted:
+            if dict(each) in there:
+                there.remove(dict(each))
+            else:
+                self.study.enqueue_trial({}, user_attrs={WANTED: dict(each)})
+        self.study.set_user_attr(READY, True)
+
+    def work(self, objective: Callable[[Any], tuple[float, float]], waiting: Callable[[int], None]) -> None:
+        """Do what waits, one point after another, until every point is done, here or by other processes.
+
+        Args:
+          objective: does a trial, and returns its validation accuracy and flash.
+          waiting: told once how many points other processes are still doing.
+        """
+        import optuna
+
+        states, told = optuna.trial.TrialState, False
+        while True:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                optuna.storages.fail_stale_trials(self.study)
+            found = [trial.state for trial in self.study.get_trials(deepcopy=False)]
+            if states.WAITING in found:
+                self.study.optimize(lambda trial: self._done(trial, objective), n_trials=1)
+            elif states.RUNNING not in found:
+                return
+            else:
+                if not told:
+                    waiting(found.count(states.RUNNING))
+                told = True
+                time.sleep(WAIT_SECONDS)
+
+    def _done(self, trial: Any, objective: Callable[[Any], tuple[float, float]]) -> tuple[float, float]:
+        import optuna
+
+        if WANTED not in trial.user_attrs:  # another process has taken the last that waited
+            raise optuna.TrialPruned
+        try:
+            return objective(trial)
+        except optuna.TrialPruned:
+            raise
+        except BaseException:  # it waits for whoever goes on
+            self.study.enqueue_trial(trial.params, user_attrs={WANTED: trial.user_attrs[WANTED]})
+            raise
+
+    def rows(self) -> list[Row]:
+        """Return what is known of each point that is done, in the order in which they were begun."""
+        rows = [row_of(trial) for trial in self._alive() if "sizes" in trial.user_attrs]
+        return [row for row in rows if row.state != NOT_TRAINED]
+
+    def left(self) -> int:
+        """Return how many points wait or are under way."""
+        return sum(not trial.state.is_finished() for trial in self._alive())
+
+    def _alive(self) -> list[optuna.trial.FrozenTrial]:
+        """Return the trials that are points, but those that failed, which wait again under another number."""
+        import optuna
+
+        every = self.study.get_trials(deepcopy=False)
+        return [each for each in every if WANTED in each.user_attrs and each.state != optuna.trial.TrialState.FAIL]
+
+    def rivals(self, flash: int) -> list[optuna.trial.FrozenTrial]:
+        """Return the trained points that take no more flash."""
+        import optuna
+
+        complete = self.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+        return [trial for trial in complete if trial.values[1] <= flash]
+
+    def cannot_win(self, curve: Sequence[float], epochs: int, flash: int) -> bool:
+        """Tell whether a search should stop a point: Optuna's median rule, among the points that take no more flash.
+
+        Only these has it to beat: a larger one that is better says nothing against it.
+
+        Args:
+          curve: its validation accuracy after each epoch so far.
+          epochs: that it would have.
+          flash: that it takes.
+        """
+        import optuna
+
+        others = optuna.create_study(direction="maximize")
+        for rival in self.rivals(flash):
+            seen = dict(enumerate(rival.user_attrs["learnt"]["curve"]))
+            others.add_trial(optuna.create_trial(value=rival.values[0], intermediate_values=seen))
+        pruner = optuna.pruners.MedianPruner(STARTUP_POINTS, n_warmup_steps=int(WARMUP_SHARE * epochs))
+        running = optuna.create_trial(state=optuna.trial.TrialState.RUNNING, intermediate_values=dict(enumerate(curve)))
+        return bool(pruner.prune(others, running))
+
+
+def row_of(trial: optuna.trial.FrozenTrial) -> Row:
+    """Return what a trial has recorded."""
+    known = trial.user_attrs
+    sizes = {**known["sizes"], "milliseconds": tuple(known["sizes"]["milliseconds"])}
+    sizes["lacking"] = tuple(sizes["lacking"])
+    learnt = known.get("learnt")
+    return Row(
+        point=Point(**known["point"]),
+        sizes=Sizes(**sizes),
+        state=known.get("state", NOT_TRAINED),
+        learnt=Learnt(**{**learnt, "curve": tuple(learnt["curve"])}) if learnt else None,
+        epochs=known.get("epochs", 0),
+        why=known.get("why", ""),
+        seed=known.get("seed", 0),
+    )
+
+
+def record(trial: Any, row: Row) -> None:
+    """Record what is known of a trial."""
+    trial.set_user_attr("point", asdict(row.point))
+    trial.set_user_attr("sizes", asdict(row.sizes))
+    trial.set_user_attr("seed", row.seed)
+    for name in ("epochs", "why", "state"):
+        trial.set_user_attr(name, getattr(row, name))
+    if row.learnt:
+        trial.set_user_attr("learnt", asdict(row.learnt))

@@ -1,0 +1,68 @@
+"""A comparison from an export: every row, the same after an interruption, and refusals before any work."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sqz_tf import compare
+from sqz_tf.artifact.manifest import verify_manifest
+from sqz_tf.comparison.rows import ORDER
+from tests.helpers.exports import digits_folder
+from tests.helpers.needs import ROOT
+
+pytestmark = pytest.mark.training
+RESULTS = {"compare.json", "compare.csv", "compare.html", "manifest.json"}
+
+
+def line(out: Path, *more: str) -> list[str]:
+    given = ["--export", str(digits_folder() / "digits"), "--epochs", "3", "--out", str(out), *more]
+    return [sys.executable, "-m", "sqz_tf.compare", *given]
+
+
+@pytest.mark.slow
+def test_every_row_is_there_and_an_interrupted_run_gives_the_same(tmp_path: Path) -> None:
+    whole = subprocess.run(line(tmp_path / "whole", "--json"), capture_output=True, text=True, cwd=ROOT)
+    assert whole.returncode == 0, whole.stderr
+    values = json.loads(whole.stdout)
+    assert [row["key"] for row in values["rows"]] == list(ORDER)
+    assert values["alexnet"].startswith("scaled AlexNet: input 48×48×1, width 0.25")
+    rows = {row["key"]: row for row in values["rows"]}
+    assert rows["alexnet"]["times"] == 1
+    assert 2 < rows["alexnet_pruned"]["times"] < rows["alexnet_deep"]["times"]
+    assert rows["squeezenet_deep_6"]["bytes"] < rows["squeezenet_deep_8"]["bytes"]
+    assert all(row["accuracy"]["n"] == values["counts"]["test"] for row in rows.values())
+    assert {path.name for path in (tmp_path / "whole").iterdir()} == RESULTS
+    assert verify_manifest(tmp_path / "whole") == []
+
+    broken = tmp_path / "broken"
+    interrupt(line(broken))
+    again = subprocess.run(line(broken, "--json"), capture_output=True, text=True, cwd=ROOT)
+    assert again.returncode == 0, again.stderr
+    assert "squeezenet: taken from the earlier run" in again.stderr
+    assert json.loads(again.stdout)["rows"] == values["rows"]
+
+
+def interrupt(command: list[str]) -> None:
+    """Stop a run after AlexNet's first epoch."""
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert running.stderr
+    said = next((text for text in running.stderr if text.startswith("alexnet      1/")), "")
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=60)
+    assert (running.returncode, bool(said)) == (130, True)
+
+
+def test_what_an_export_fixes_is_not_asked_for_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare.main(["--export", "x", "--width", "1", "--input-size", "64"]) == 1
+    assert "--input-size, --width would change what --export has fixed" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_export_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare.main(["--export", str(tmp_path), "--dry-run", "--out", str(tmp_path / "o")]) == 1
+    assert "expected a folder that an export wrote" in capsys.readouterr().err

@@ -1,0 +1,104 @@
+"""Who may teach, or be started from: an export of the kit, for the same classes, with its float network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from converters.weights import safetensors
+from sqz_tf.artifact.exported import ExportError
+from sqz_tf.base.errors import ConfigError
+from sqz_tf.base.spec import ModelSpec, PreprocessSpec, to_dict
+from sqz_tf.network.architecture import layer_shapes
+from sqz_tf.network.pretrained import load
+from sqz_tf.network.weight_files import WeightsError
+from sqz_tf.pipeline.teaching import open_teacher
+
+CLASSES = ("cat", "dog")
+SPEC = ModelSpec(input_size=32, classes=2, width=0.1, batch_norm=True)
+CONFIG = {"model": to_dict(SPEC), "preprocess": to_dict(PreprocessSpec(32, 32, mean=(0.5,) * 3, std=(0.2,) * 3))}
+
+
+def numbers(spec: ModelSpec = SPEC) -> bytes:
+    tensors: dict[str, np.ndarray] = {}
+    for name, shape in layer_shapes(spec).items():
+        tensors |= {f"{name}/kernel": np.ones(shape, np.float32), f"{name}/bias": np.zeros(shape[-1], np.float32)}
+    return safetensors.write(tensors)
+
+
+def exported(folder: Path, labels: str = "cat\ndog\n", config: Any = CONFIG, data: bytes | None = None) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "manifest.json").write_text(json.dumps({"config": config}))
+    (folder / "labels.txt").write_text(labels)
+    (folder / "model.keras").write_bytes(b"")
+    (folder / "model_f32.safetensors").write_bytes(numbers() if data is None else data)
+    return folder
+
+
+def test_a_folder_or_a_file_in_it_names_the_teacher(tmp_path: Path) -> None:
+    folder = exported(tmp_path)
+    for given in (folder, folder / "model.keras"):
+        teacher = open_teacher(str(given), CLASSES, 3)
+        assert (teacher.model.classes, teacher.preprocess.mean) == (2, (0.0, 0.0, 0.0))  # folded into conv1
+        assert teacher.layers["conv10"][0].shape == layer_shapes(SPEC)["conv10"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"labels": "dog\ncat\n"}, "knows 2 classes"),
+        ({"labels": "cat\n"}, "knows 1 classes"),
+        (
+            {"config": {**CONFIG, "model": to_dict(ModelSpec(input_size=32, classes=2, width=0.1, channels=1))}},
+            "damaged",
+        ),
+    ],
+)
+def test_others_are_refused_with_the_reason(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+    with pytest.raises((ConfigError, ExportError), match=told):
+        open_teacher(str(exported(tmp_path, **change)), CLASSES, 3)
+
+
+def test_one_of_other_pictures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="sees 3 channels; expected 1"):
+        open_teacher(str(exported(tmp_path)), CLASSES, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config": {}},
+        {"config": {**CONFIG, "model": {**to_dict(SPEC), "width": "wide"}}},
+        {"data": b"\0" * 20},
+        {"data": numbers(replace(SPEC, width=0.2))},
+    ],
+)
+def test_what_is_damaged_is_named(tmp_path: Path, change: dict[str, Any]) -> None:
+    with pytest.raises(ExportError, match=f"{tmp_path} is damaged"):
+        open_teacher(str(exported(tmp_path, **change)), CLASSES, 3)
+
+
+def test_what_is_no_export_is_named(tmp_path: Path) -> None:
+    for given in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(ExportError, match=str(tmp_path)):
+            open_teacher(str(given), CLASSES, 3)
+
+
+def test_training_starts_from_an_export_at_its_size_or_another(tmp_path: Path) -> None:
+    folder = exported(tmp_path / "export")
+    own = load(str(folder))
+    assert (own.model, own.labels) == (replace(SPEC, batch_norm=False), CLASSES)
+    larger = load(str(folder), replace(own.model, input_size=96, pool_padding="valid"))
+    assert (larger.model.input_size, larger.preprocess.width) == (96, 96)
+    assert larger.sha256 == own.sha256
+
+
+def test_numbers_without_their_manifest_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "model_f32.safetensors").write_bytes(numbers())
+    with pytest.raises(WeightsError, match=r"lies alone.*give the export's folder"):
+        load(str(tmp_path / "model_f32.safetensors"))

@@ -1,0 +1,63 @@
+"""Take a finished export into `models`, where the kit's commands find it by name: `python -m tools.ship EXPORT NAME`.
+
+Only what people and commands need is taken, at most 5 MB: C and TFLite Micro's arrays are made from the model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from sqz_tf.artifact.exported import FLOAT, INT8, LABELS, LICENCE, REFERENCE, REPORT, UINT8, Export
+from sqz_tf.artifact.manifest import described, write_manifest
+
+ROOT = Path(__file__).resolve().parents[1]
+CARD = "README.md"
+TAKEN = (INT8, UINT8, FLOAT, LABELS, REFERENCE, REPORT, CARD)
+MOST_BYTES = 5_000_000
+
+
+def ship(export: Export, target: Path) -> int:
+    """Write the parts of an export that are shipped into a folder, in place of what was there.
+
+    Returns:
+      Bytes of the folder.
+
+    Raises:
+      ValueError: it would have more than 5 MB, or its command names a place on this machine.
+    """
+    absolute = [word for word in export.manifest["command"] if word.startswith("/")]
+    if absolute:
+        raise ValueError(f"the export's command has {absolute[0]}; expected paths that others could have, too")
+    with tempfile.TemporaryDirectory(dir=target.parent) as made:
+        folder = Path(made, target.name)
+        folder.mkdir()
+        for name in (*TAKEN, LICENCE):
+            if name in TAKEN or (export.folder / name).exists():
+                shutil.copyfile(export.folder / name, folder / name)
+        write_manifest(folder, {**export.manifest, "files": described(folder, {"manifest.json"})})
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        if size > MOST_BYTES:
+            raise ValueError(f"{target.name} has {size:,} bytes; expected at most {MOST_BYTES:,}")
+        shutil.rmtree(target, ignore_errors=True)
+        folder.rename(target)
+    return size
+
+
+def main() -> int:
+    """Run the command line; return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tools.ship", description=__doc__)
+    parser.add_argument("export", type=Path)
+    parser.add_argument("name")
+    arguments = parser.parse_args()
+    target = ROOT / "models" / arguments.name
+    target.parent.mkdir(exist_ok=True)
+    print(f"{target.relative_to(ROOT)}: {ship(Export.open(arguments.export), target):,} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
