@@ -270,7 +270,7 @@ def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> i
             console.note(f"note: {note}")
         made = _made(arguments, line, job, workspace, console, cluster)
     if made is None:
-        console.note("done; the chief makes the result")
+        console.note("done; the chief has the result")
         return EXIT_OK
     report, folder = made
     _print_result(report, folder, arguments.json)
@@ -298,10 +298,11 @@ def _made(
     if cluster is None:
         return execute(job, workspace, console, line, arguments.distribute)
     meeting = meet(cluster, card_of(job), arguments.wait, console.note)
-    if cluster.is_chief:
+    if not cluster.is_chief:
+        assist(job, workspace, console, line, meeting)
+        return None
+    with meeting.ending():
         return execute(job, workspace, console, line, arguments.distribute, meeting)
-    assist(job, workspace, console, line, meeting)
-    return None
 
 
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:

@@ -175,8 +175,6 @@ def execute(
 
     run = _begun(job, workspace, console, command, distribute, meeting)
     made = job.make(run)
-    if meeting:
-        meeting.leave()
     for note in made.material.dataset.notes:
         if note not in job.notes:  # those were said before the work began
             console.note(f"note: {note}")
@@ -190,7 +188,8 @@ def assist(job: Job, workspace: Workspace, console: Console, command: Sequence[s
       workspace: entered, the worker's own; empty afterwards.
     """
     job.make(_begun(job, workspace, console, command, ON_MACHINES, meeting))
-    meeting.leave()
+    console.note("trained; the chief makes the result …")
+    meeting.hear()  # TensorFlow takes a process that leaves before the chief for a lost one
     workspace.clear()
 
 

@@ -37,6 +37,10 @@ class PeerLost(SqzError):
     """A process of the cluster went away; what is finished is kept, and the job goes on when all are back."""
 
 
+class ClusterError(SqzError):
+    """Another process of the cluster failed for a reason of its own."""
+
+
 @dataclass
 class Meeting:
     """The connections of one process: the chief's to each worker, or a worker's to the chief."""
@@ -51,9 +55,16 @@ class Meeting:
                 _send(peer, message)
 
     def hear(self) -> dict[str, Any]:
-        """Wait for the chief's next message."""
+        """Wait for the chief's next message.
+
+        Raises:
+          ClusterError: the chief says that it failed.
+        """
         with self._watching(0):
-            return _receive(self.peers[0])
+            message = _receive(self.peers[0])
+        if "failed" in message:
+            raise ClusterError(f"the chief failed: {message['failed']}", fix="mend that and run the command everywhere")
+        return message
 
     def send_files(self, folder: Path) -> None:
         """Tell every worker the files of a folder, and send them."""
@@ -72,6 +83,18 @@ class Meeting:
         with self._watching(0):
             for name, size in files:
                 _store(self.peers[0], _inside(folder, name), size)
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Tell the workers at the end of the block that all is done, or why the chief failed."""
+        try:
+            yield
+        except PeerLost:
+            raise
+        except SqzError as error:
+            self.tell(failed=str(error))
+            raise
+        self.tell(done=True)
 
     def leave(self) -> None:
         """Close the connections."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.helpers.cluster import settings
 from tests.helpers.needs import ROOT
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
@@ -26,23 +26,6 @@ def started(folder: Path, *options: str, setting: str = "") -> subprocess.Popen[
     environment = {**os.environ, "TF_CONFIG": setting, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "tests.helpers.replicas", str(folder), *options]
     return subprocess.Popen(command, env=environment, cwd=ROOT)
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-def settings(count: int) -> list[str]:
-    """Return the TF_CONFIG of each process of a cluster on this machine."""
-    workers = [f"127.0.0.1:{port}" for port in free_ports(count)]
-    return [
-        json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
-        for index in range(count)
-    ]
 
 
 def result(folder: Path) -> dict[str, Any]:

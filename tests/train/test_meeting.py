@@ -14,21 +14,14 @@ import pytest
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.train import meeting as meetings
 from sqz_tf.train.cluster import Cluster
-from sqz_tf.train.meeting import Meeting, PeerLost, meet
+from sqz_tf.train.meeting import ClusterError, Meeting, PeerLost, meet
+from tests.helpers.cluster import addresses
 
 CARD = {"train.epochs": "3", "pictures": "abc"}
 PATIENCE = 60.0
 
 
 def quiet(line: str) -> None: ...
-
-
-def addresses(count: int) -> tuple[str, ...]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    found = tuple(f"127.0.0.1:{each.getsockname()[1]}" for each in sockets)
-    for each in sockets:
-        each.close()
-    return found
 
 
 @pytest.fixture
@@ -92,6 +85,18 @@ def test_a_worker_notices_that_the_chief_is_gone_and_the_chief_that_a_worker_is(
     chief.leave()
     with pytest.raises(PeerLost, match=r"the chief \(127"):
         _for_ever(other.hear)
+
+
+def test_workers_are_told_why_the_chief_failed_and_when_it_is_done(three: list[Meeting]) -> None:
+    chief, *workers = three
+    with pytest.raises(ConfigError), chief.ending():
+        raise ConfigError("too little space")
+    with chief.ending():
+        pass
+    for worker in workers:
+        with pytest.raises(ClusterError, match="the chief failed: too little space"):
+            worker.hear()
+        assert worker.hear() == {"done": True}
 
 
 def _for_ever(work: Callable[[], Any]) -> None:
