@@ -227,7 +227,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code: 0 proven, 1 failed or rejected, 2 usage."""
     arguments = build_parser().parse_args(argv)
     line = ["sqz_tf.export", *(sys.argv[1:] if argv is None else argv)]
-    again = argv is None  # a program that calls this is not replaced
+    again = argv is None or sys.argv[2:] == argv  # another program that calls this is not replaced
     return command(arguments, lambda arguments, console: _steady(arguments, line, console, again), INTERRUPTED)
 
 

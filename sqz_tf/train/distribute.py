@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from sqz_tf.base.errors import ConfigError
+from sqz_tf.base.errors import ConfigError, first_line
 from sqz_tf.train.batches import WHOLE, Examples, Part, evaluation_batches, labelled, signature
 from sqz_tf.train.keras import tf
 from sqz_tf.train.meeting import Meeting, PeerLost
@@ -31,6 +31,8 @@ BROKEN = (
     tf.errors.DeadlineExceededError,
     tf.errors.FailedPreconditionError,
     tf.errors.CancelledError,
+    tf.errors.InternalError,
+    tf.errors.UnknownError,
 )  # what TensorFlow says when a peer is lost
 
 Build = Callable[[], Any]
@@ -96,12 +98,11 @@ class Together(Alone):
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Turn what TensorFlow says of a lost peer into a `PeerLost`."""
-        try:
+        if self.meeting is None:
             yield
-        except BROKEN as error:
-            if self.meeting is None:
-                raise
-            raise PeerLost("a process of the cluster went away in the middle of a training") from error
+            return
+        with _watching():
+            yield
 
     def copied(self, model: Any, build: Build | None, folder: Path) -> Any:
         """Return a copy in all replicas, which starts from the chief's weights."""
@@ -175,6 +176,17 @@ def _judged(examples: Examples, part: Part, steps: int) -> Any:
     return tf.data.Dataset.from_generator(chunks, output_signature=signature(examples)).prefetch(2)
 
 
+@contextmanager
+def _watching() -> Iterator[None]:
+    try:
+        yield
+    except BROKEN as error:
+        lines = [line for line in str(error).splitlines() if "aborted by" in line]
+        raise PeerLost(
+            f"another process of the cluster went away ({(lines or [first_line(error)])[0]:.200})"
+        ) from error
+
+
 def mirrored() -> Together:
     """Return what trains on all GPUs of this machine.
 
@@ -199,7 +211,7 @@ def joined(meeting: Meeting) -> Together:
       PeerLost: one of them went away meanwhile.
     """
     options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=BARRIER_SECONDS)
-    together = Together(tf.distribute.MultiWorkerMirroredStrategy(), meeting)
-    with together.watching():
+    with _watching():
+        together = Together(tf.distribute.MultiWorkerMirroredStrategy(), meeting)
         together.strategy.run(lambda: tf.distribute.get_replica_context().all_reduce("SUM", tf.ones([]), options))
     return together

@@ -137,7 +137,8 @@ def fit(
       TrainingError: the loss stayed at ln(classes), twice if the plan allows a restart; or it is not finite.
     """
     state.mkdir(parents=True, exist_ok=True)
-    copy = shared.copied(model, build, state)
+    with shared.watching():
+        copy = shared.copied(model, build, state)
     run = _Run(copy, train, validation, plan, seed, state, progress, note, teacher, shared)
     initial = copy.get_weights()
     while True:

@@ -85,4 +85,4 @@ def test_a_worker_killed_while_training_comes_back_and_the_files_are_those_of_an
     assert files(tmp_path / "b") == files(tmp_path / "a")
     assert [path.name for path in (tmp_path / "b").iterdir()] == ["out"]
     report = json.loads((tmp_path / "b" / "out" / "report.json").read_bytes())
-    assert "multiworker" in " ".join(report["command"])
+    assert "--distribute multiworker" in report["command"]

@@ -41,6 +41,8 @@ def main() -> int:
 
 def train(given: argparse.Namespace) -> None:
     """Train, and write what became of it."""
+    from sqz_tf.base.pixels import Pixels
+    from sqz_tf.train.batches import Teacher
     from sqz_tf.train.fit import FitPlan, fit
     from sqz_tf.train.keras import make_deterministic, use_threads
 
@@ -49,7 +51,9 @@ def train(given: argparse.Namespace) -> None:
     make_deterministic(1)
     model, dying = network(), given.die and not shared.is_chief
     given.folder.mkdir(parents=True, exist_ok=True)
-    plan = FitPlan(EPOCHS, given.batch, learning_rate=3e-3, label_smoothing=0.05, augment="glyph")
+    plan = FitPlan(
+        EPOCHS, given.batch, learning_rate=3e-3, label_smoothing=0.05, augment="photo-strong", mix=0.2, averaging=0.9
+    )
     history = fit(
         model,
         digits(0, 300),
@@ -57,6 +61,7 @@ def train(given: argparse.Namespace) -> None:
         plan,
         seed=1,
         state=given.folder / "state",
+        teacher=Teacher(network(), Pixels(1 / 255), 0.3),
         callbacks=(dies(given.folder / "died"),) if dying else (),
         shared=shared,
     )
