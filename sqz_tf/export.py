@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,18 @@ from sqz_tf.base.console import (
 )
 from sqz_tf.base.errors import ConfigError, OutputError
 from sqz_tf.base.paths import absolute
-from sqz_tf.base.spec import ARCHS, AUGMENTS, BYPASSES, COPIES, FITS, METAPARAMETERS, PATTERNS, THREADS
+from sqz_tf.base.spec import (
+    ARCHS,
+    AUGMENTS,
+    BYPASSES,
+    COPIES,
+    DISTRIBUTIONS,
+    FITS,
+    METAPARAMETERS,
+    ON_MACHINES,
+    PATTERNS,
+    THREADS,
+)
 from sqz_tf.base.text import printable, readable
 from sqz_tf.data.sources import NAMES
 from sqz_tf.deploy import android
@@ -42,6 +54,7 @@ if TYPE_CHECKING:
     from sqz_tf.base.spec import ModelSpec
     from sqz_tf.pipeline.job import Job
     from sqz_tf.pipeline.plan import Options
+    from sqz_tf.train.cluster import Cluster
 
 EXAMPLES = """\
 examples:
@@ -174,6 +187,19 @@ def _add_training(group: Any) -> None:
         "(default: %(default)s)",
     )
     group.add_argument(
+        "--distribute",
+        choices=DISTRIBUTIONS,
+        help="share out each training batch: among the GPUs of this machine (mirrored), or among the machines that the "
+        "environment's TF_CONFIG names, where the same command runs on each (multiworker)",
+    )
+    group.add_argument(
+        "--wait",
+        type=positive,
+        default=600,
+        metavar="SECONDS",
+        help="for the other machines, when the job begins and when one was lost (default: 600)",
+    )
+    group.add_argument(
         "--max-drop",
         type=float,
         default=1.0,
@@ -201,15 +227,31 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code: 0 proven, 1 failed or rejected, 2 usage."""
     arguments = build_parser().parse_args(argv)
     line = ["sqz_tf.export", *(sys.argv[1:] if argv is None else argv)]
-    return command(arguments, lambda arguments, console: _work(arguments, line, console), INTERRUPTED)
+    again = argv is None or sys.argv[2:] == argv  # another program that calls this is not replaced
+    return command(arguments, lambda arguments, console: _steady(arguments, line, console, again), INTERRUPTED)
+
+
+def _steady(arguments: argparse.Namespace, line: list[str], console: Console, again: bool) -> int:
+    """Do the work; if another machine is lost, begin again in a new process where that is allowed."""
+    from sqz_tf.pipeline.together import begin_again
+    from sqz_tf.train.meeting import PeerLost
+
+    try:
+        return _work(arguments, line, console)
+    except PeerLost as lost:
+        if not again:
+            raise
+        begin_again(lost, console.note)
 
 
 def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> int:
     from sqz_tf.artifact.workspace import Workspace
-    from sqz_tf.pipeline.job import execute
     from sqz_tf.pipeline.preflight import require_tools
+    from sqz_tf.pipeline.together import workers_out
+    from sqz_tf.train.cluster import cluster_of
 
-    out = absolute(arguments.out or Path("build") / _default_name(arguments.data))
+    cluster = cluster_of(os.environ.get("TF_CONFIG")) if arguments.distribute == ON_MACHINES else None
+    out = workers_out(absolute(arguments.out or Path("build") / _default_name(arguments.data)), cluster)
     options = _options(arguments)
     _refuse_contradictions(arguments)
     _refuse_other_encodings([*line, str(out)])
@@ -226,7 +268,11 @@ def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> i
         job = _job(arguments, options, console)
         for note in job.notes:
             console.note(f"note: {note}")
-        report, folder = execute(job, workspace, console, line)
+        made = _made(arguments, line, job, workspace, console, cluster)
+    if made is None:
+        console.note("done; the chief has the result")
+        return EXIT_OK
+    report, folder = made
     _print_result(report, folder, arguments.json)
     if not report["gate"]["passed"]:
         return EXIT_FAILED
@@ -234,6 +280,29 @@ def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> i
         android.bundle([folder], android.ASSETS)
         console.note(f"bundled with the demo app; for a package: make android MODEL={folder}")
     return EXIT_OK
+
+
+def _made(
+    arguments: argparse.Namespace,
+    line: list[str],
+    job: Job,
+    workspace: Workspace,
+    console: Console,
+    cluster: Cluster | None,
+) -> tuple[dict[str, Any], Path] | None:
+    """Do the job; return the report and its folder, None if another machine makes them."""
+    from sqz_tf.pipeline.job import assist, execute
+    from sqz_tf.pipeline.together import card_of
+    from sqz_tf.train.meeting import meet
+
+    if cluster is None:
+        return execute(job, workspace, console, line, arguments.distribute)
+    meeting = meet(cluster, card_of(job), arguments.wait, console.note)
+    if not cluster.is_chief:
+        assist(job, workspace, console, line, meeting)
+        return None
+    with meeting.ending():
+        return execute(job, workspace, console, line, arguments.distribute, meeting)
 
 
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:

@@ -133,7 +133,14 @@ class Workspace:
         remove_empty(self._created)
 
     def stage(
-        self, name: str, config: Any, build: Build, *, needs: Sequence[Stage] = (), resumable: bool = False
+        self,
+        name: str,
+        config: Any,
+        build: Build,
+        *,
+        needs: Sequence[Stage] = (),
+        resumable: bool = False,
+        reuse: bool = True,
     ) -> Stage:
         """Return a finished stage, building it unless an earlier run did with the same key.
 
@@ -149,13 +156,14 @@ class Workspace:
           build: writes the stage's files into the folder given; an exception abandons the stage.
           needs: finished stages of this run that the build reads.
           resumable: whether the build can take up its own half-finished files.
+          reuse: whether a finished stage is taken as it is; otherwise it is built again.
         """
         if name in self.seconds:
             raise ValueError(f"a stage named {name} has been run already")
         key = stage_key(name, config, [need.key for need in needs])
         stage = Stage(name, key, self.work / f"{name}-{key[:KEY_SHOWN]}")
         with disk_errors(self.out, self.need_bytes):
-            seconds = self._finished(stage)
+            seconds = self._finished(stage) if reuse else None
         if seconds is not None:
             self.resumed.append(name)
             self.seconds[name] = seconds

@@ -24,6 +24,7 @@ LEAST_WIDTH, MOST_WIDTH = 0.05, 8
 MOST_FILTERS, FIRE_MODULES = 4096, 8  # of one Fire module at width 1; of a network
 LEAST_LEARNT = 10  # pictures that a pack can be rounded with
 THREADS = 8  # of TensorFlow: results depend on them, not on the processors
+ON_GPUS, ON_MACHINES = DISTRIBUTIONS = ("mirrored", "multiworker")  # how training is shared out
 
 Spec = TypeVar("Spec")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqz_tf.artifact.workspace import stage_key
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.folders import walk
+from sqz_tf.base.spec import ON_GPUS, ON_MACHINES
 from sqz_tf.data.dataset import Summary, summarise
 from sqz_tf.data.rows import Progress
 from sqz_tf.data.sources import reading_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sqz_tf.artifact.workspace import Workspace
     from sqz_tf.base.console import Console
     from sqz_tf.pipeline.run import Made, Run
+    from sqz_tf.train.meeting import Meeting
 
 FINE_TUNE_SIZE = 128  # pixels: a third of the work of the published 227
 CALIBRATION_SECONDS = 150.0
@@ -61,6 +63,11 @@ class Training:
     def held(self) -> dict[str, int]:
         """The numbers of pictures of the splits that judge."""
         return {name: sum(self.summary.counts[name]) for name in ("validation", "test")}
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells other pictures and other weights from these, as hex digits."""
+        return stage_key(self.summary.sha256, self.pretrained.sha256 if self.pretrained else None)
 
     def make(self, run: Run) -> Made:
         """Run or resume the stages up to the quantized network."""
@@ -145,29 +152,65 @@ class Calibrating:
 Job = Training | Calibrating
 
 
-def execute(job: Job, workspace: Workspace, console: Console, command: Sequence[str]) -> tuple[dict[str, Any], Path]:
+def execute(
+    job: Job,
+    workspace: Workspace,
+    console: Console,
+    command: Sequence[str],
+    distribute: str | None = None,
+    meeting: Meeting | None = None,
+) -> tuple[dict[str, Any], Path]:
     """Do a job: run or resume every stage, publish or reject.
 
     Args:
       workspace: entered; holds the stages and takes the result.
       command: the command line, for the record.
+      distribute: how training is shared out, one of `DISTRIBUTIONS`; by default not.
+      meeting: the chief's, of `multiworker`.
 
     Returns:
       The content of report.json, and the folder it is in.
     """
-    from sqz_tf.pipeline.preflight import needed_bytes
     from sqz_tf.pipeline.publish import publish
-    from sqz_tf.pipeline.run import Run
-    from sqz_tf.train.keras import use_threads
 
-    use_threads(job.plan.threads)
-    workspace.require_space(needed_bytes(job.plan, job.pictures))
-    run = Run(job.plan, workspace, console, tuple(command))
+    run = _begun(job, workspace, console, command, distribute, meeting)
     made = job.make(run)
     for note in made.material.dataset.notes:
         if note not in job.notes:  # those were said before the work began
             console.note(f"note: {note}")
     return publish(run, made, job.pretrained)
+
+
+def assist(job: Job, workspace: Workspace, console: Console, command: Sequence[str], meeting: Meeting) -> None:
+    """Do a worker's part of a job whose result the chief makes.
+
+    Args:
+      workspace: entered, the worker's own; empty afterwards.
+    """
+    job.make(_begun(job, workspace, console, command, ON_MACHINES, meeting))
+    console.note("trained; the chief makes the result …")
+    meeting.hear()  # TensorFlow takes a process that leaves before the chief for a lost one
+    workspace.clear()
+
+
+def _begun(
+    job: Job,
+    workspace: Workspace,
+    console: Console,
+    command: Sequence[str],
+    distribute: str | None,
+    meeting: Meeting | None,
+) -> Run:
+    """Let TensorFlow begin, in as many threads and replicas as are asked for; nothing may be computed before."""
+    from sqz_tf.pipeline.preflight import needed_bytes
+    from sqz_tf.pipeline.run import Run
+    from sqz_tf.train.distribute import ALONE, joined, mirrored
+    from sqz_tf.train.keras import use_threads
+
+    workspace.require_space(needed_bytes(job.plan, job.pictures))
+    use_threads(job.plan.threads)
+    shared = joined(meeting) if meeting else mirrored() if distribute == ON_GPUS else ALONE
+    return Run(job.plan, workspace, console, tuple(command), shared)
 
 
 def from_scratch(options: Options, progress: Progress | None = None) -> Job:

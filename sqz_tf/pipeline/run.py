@@ -16,7 +16,9 @@ from sqz_tf.base.pixels import Pixels
 from sqz_tf.base.spec import PreprocessSpec, to_dict
 from sqz_tf.data.dataset import Dataset
 from sqz_tf.pipeline.plan import Plan
+from sqz_tf.pipeline.together import hand_out, jointly
 from sqz_tf.quantize.schemes.every import QuantizeConfig
+from sqz_tf.train.distribute import ALONE, Alone
 
 
 @dataclass(frozen=True)
@@ -28,16 +30,23 @@ class Run:
       workspace: entered; holds the stages and takes the result.
       console: told what happens.
       command: the command line, for the record.
+      shared: the replicas that train together.
     """
 
     plan: Plan
     workspace: Workspace
     console: Console
     command: tuple[str, ...]
+    shared: Alone = ALONE
 
     def first_stage(self, name: str, config: Sequence[Any], build: Callable[[Path], None]) -> Stage:
-        """Run or resume the stage that all others need: its key covers versions and TensorFlow's threads, too."""
-        return self.stage(name, [*config, versions(), self.plan.threads], build)
+        """Run or resume the stage that all others need: its key covers versions and TensorFlow's threads, too.
+
+        Of several machines each makes its own. How many replicas there are is in the key, since sums depend on it.
+        """
+        replicas = [self.shared.replicas] if self.shared.replicas > 1 else []
+        values = [*config, versions(), self.plan.threads, *replicas]
+        return staged(self.workspace, self.console, name, values, build)
 
     def stage(
         self,
@@ -55,7 +64,10 @@ class Run:
           build: writes the stage's files into the folder given.
           resumable: whether the build can take up its own half-finished files.
         """
-        return staged(self.workspace, self.console, name, config, build, needs=needs, resumable=resumable)
+        build, reuse = jointly(self.shared.meeting, build)
+        stage = staged(self.workspace, self.console, name, config, build, needs=needs, resumable=resumable, reuse=reuse)
+        hand_out(self.shared.meeting, stage.folder)
+        return stage
 
 
 def staged(
@@ -67,6 +79,7 @@ def staged(
     *,
     needs: Sequence[Stage] = (),
     resumable: bool = False,
+    reuse: bool = True,
 ) -> Stage:
     """Run or resume a stage of a workspace as `Run.stage` does, and say when it is built."""
     parts = config if isinstance(config, list) else [config]
@@ -76,7 +89,7 @@ def staged(
         console.note(f"{name} …")
         build(folder)
 
-    return workspace.stage(name, values, announced, needs=needs, resumable=resumable)
+    return workspace.stage(name, values, announced, needs=needs, resumable=resumable, reuse=reuse)
 
 
 @dataclass(frozen=True)

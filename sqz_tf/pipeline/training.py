@@ -265,6 +265,7 @@ def _pruned(work: _Training, dense: Path, config: PruneConfig, phase: str, out: 
         state=out / "training",
         progress=_progress(work.run, phase),
         note=work.run.console.note,
+        shared=work.run.shared,
     )
 
 
@@ -273,10 +274,14 @@ def _quantize(work: _Training, pruned: Path, out: Path, config: QuantizeConfig) 
     scale = work.material.preprocess.scale
     pixels = grid_of(config).pixels(scale)
     found = _calibrated(work, change_pixels(_folded(work, pruned), work.material.raw, pixels), config, pixels)
-    model = aware(found.model, config, scale, found.ranges, found.bounds)
+
+    def build() -> Any:
+        return aware(found.model, config, scale, found.ranges, found.bounds)
+
+    model = build()
     write_weights(out / f"{BEFORE}.npz", model.get_weights())
     plan = replace(_phase(work.plan, config.epochs, config.learning_rate), keep_start=True)
-    history = _fit(work, model, plan, "quantized", out, pixels=pixels)
+    history = _fit(work, model, plan, "quantized", out, pixels=pixels, build=build)
     write_weights(out / "plain.npz", found.model.get_weights())
     write_json(out / "ranges.json", found.ranges)
     _finish(work, out, model, history, pixels)
@@ -317,6 +322,7 @@ def _fit(
     out: Path,
     part: str = "training",
     pixels: Pixels | None = None,
+    build: Callable[[], Any] | None = None,
 ) -> History:
     teaching = work.teaching
     return fit(
@@ -329,6 +335,8 @@ def _fit(
         progress=_progress(work.run, phase if part == "training" else part),
         note=work.run.console.note,
         teacher=teacher_of(teaching, work.plan.train.teacher_share) if teaching else None,
+        shared=work.run.shared,
+        build=build,
     )
 
 

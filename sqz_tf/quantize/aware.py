@@ -73,6 +73,7 @@ class MaskedWeightsQuantizer(quantization.quantizers.Quantizer):
             shape=self.bound.shape,
             initializer=keras.initializers.Constant(self.bound),
             trainable=False,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
         return {"mask": tf.constant(mask * self.gain), "bound": bound}
 

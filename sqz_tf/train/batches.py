@@ -76,6 +76,21 @@ class Examples:
         return len(self.index)
 
 
+@dataclass(frozen=True)
+class Part:
+    """The rows of each batch that one of several replicas takes: every `of`-th, from `index` on."""
+
+    index: int
+    of: int
+
+    def rows(self, count: int) -> np.ndarray:
+        """Return its rows of a batch of so many."""
+        return np.arange(self.index, count, self.of)
+
+
+WHOLE = Part(0, 1)
+
+
 def steps_per_epoch(examples: Examples, batch_size: int) -> int:
     """Return the batches of one epoch; the last one is filled up from the epoch's beginning."""
     return -(-len(examples) // min(batch_size, len(examples)))
@@ -99,27 +114,34 @@ def training_batches(
     label_smoothing: float,
     mix: float = 0.0,
     teacher: Teacher | None = None,
+    part: Part = WHOLE,
 ) -> Any:
     """Endless tf.data set of (float32 [B, H, W, C], targets float32 [B, classes], weights float32 [B]).
 
     Args:
       mix: alpha of mix-up (Zhang et al. 2018, arXiv:1710.09412): pictures and labels are mixed in pairs; 0 is none.
       teacher: its answers become part of the targets.
+      part: the rows of the batch to make, as they are in the whole; the mean of the losses over all replicas is that
+        of the batch, however many rows each has.
     """
     batch_size = min(batch_size, len(examples))
-    draw = _drawer(examples, batch_size, seed)
-    weights = tf.constant(class_weights(examples))
+    own = rows = part.rows(batch_size)
+    if mix and part != WHOLE:
+        rows = np.concatenate([own, (own - 1) % batch_size])  # each row is mixed with its neighbour
+    draw = _drawer(examples, batch_size, seed, rows)
+    weights = tf.constant(class_weights(examples) * np.float32(len(own) * part.of / batch_size))
     change = AUGMENTATIONS[augment]
 
     def batch(step: Any) -> Any:
         pixels, labels = tf.numpy_function(draw, [step], [tf.uint8, tf.int64], stateful=False)
-        pixels.set_shape((batch_size, *examples.images.shape[1:]))
-        labels.set_shape((batch_size,))
-        x = _augment(tf.cast(pixels, tf.float32) / 255.0, change, tf.stack([seed, step]))
+        pixels.set_shape((len(rows), *examples.images.shape[1:]))
+        labels.set_shape((len(rows),))
+        x = _augment(tf.cast(pixels, tf.float32) / 255.0, change, tf.stack([seed, step]), batch_size, rows)
         target = tf.one_hot(labels, examples.classes) * (1 - label_smoothing) + label_smoothing / examples.classes
         weight = tf.gather(weights, labels)
         if mix:
-            x, target, weight = _mixed(mix, tf.stack([-1 - seed, step]), x, target, weight)
+            shares = tf.gather(_shares(mix, tf.stack([-1 - seed, step]), batch_size), own)
+            x, target, weight = _mixed(shares, x, target, weight)
         if teacher is not None:
             target = (1 - teacher.share) * target + teacher.share * _taught(teacher, x)
         return _numbers(x, examples.pixels), target, weight
@@ -133,15 +155,20 @@ def _numbers(x: Any, pixels: Pixels) -> Any:
     return x * (255.0 * pixels.scale) + pixels.offset
 
 
-def _mixed(alpha: float, seed: Any, *values: Any) -> tuple[Any, ...]:
-    """Mix each row of each value [B, ...] with its neighbour's; at least half stays its own."""
-    rows = tf.shape(values[0])[0]
-    own, other = tf.unstack(tf.random.stateless_gamma((2, rows), seed, alpha))
-    share = tf.maximum(own, other) / (own + other)
+def _shares(alpha: float, seed: Any, batch_size: int) -> Any:
+    """Return how much of each row of a batch stays its own, float32 [batch_size] from a half to one."""
+    own, other = tf.unstack(tf.random.stateless_gamma((2, batch_size), seed, alpha))
+    return tf.maximum(own, other) / (own + other)
+
+
+def _mixed(shares: Any, *values: Any) -> tuple[Any, ...]:
+    """Mix rows of each value with their neighbours', which are the rows before them, or follow after all of them."""
+    count = int(shares.shape[0])
 
     def mixed(value: Any) -> Any:
-        part = tf.reshape(share, [rows, *[1] * (len(value.shape) - 1)])
-        return part * value + (1 - part) * tf.roll(value, 1, 0)
+        part = tf.reshape(shares, [count, *[1] * (len(value.shape) - 1)])
+        neighbours = tf.roll(value, 1, 0) if value.shape[0] == count else value[count:]
+        return part * value[:count] + (1 - part) * neighbours
 
     return tuple(mixed(value) for value in values)
 
@@ -154,8 +181,10 @@ def _taught(teacher: Teacher, x: Any) -> Any:
     return teacher.network(_numbers(x, teacher.pixels), training=False)
 
 
-def _drawer(examples: Examples, batch_size: int, seed: int) -> Callable[[np.int64], tuple[np.ndarray, np.ndarray]]:
-    """Return step → (pixels, labels) over a fresh permutation each epoch."""
+def _drawer(
+    examples: Examples, batch_size: int, seed: int, rows: np.ndarray
+) -> Callable[[np.int64], tuple[np.ndarray, np.ndarray]]:
+    """Return step → (pixels, labels) of some rows over a fresh permutation each epoch."""
     epoch_steps = steps_per_epoch(examples, batch_size)
 
     def permutation(epoch: int) -> np.ndarray:
@@ -171,7 +200,7 @@ def _drawer(examples: Examples, batch_size: int, seed: int) -> Callable[[np.int6
         if kept_epoch != epoch:
             order = permutation(epoch)
             newest = (epoch, order)
-        chosen = order[position * batch_size : (position + 1) * batch_size]
+        chosen = order[position * batch_size + rows]
         return examples.images[chosen], examples.labels[chosen].astype(np.int64)
 
     return draw
@@ -182,24 +211,35 @@ def evaluation_batches(examples: Examples, batch_size: int = 256) -> Any:
 
     def chunks() -> Any:
         for start in range(0, len(examples), batch_size):
-            chosen = examples.index[start : start + batch_size]
-            yield (
-                examples.pixels.numbers(examples.images[chosen]),
-                np.eye(examples.classes, dtype=np.float32)[examples.labels[chosen]],
-            )
+            yield labelled(examples, examples.index[start : start + batch_size])
 
-    signature = (
+    return tf.data.Dataset.from_generator(chunks, output_signature=signature(examples)).prefetch(2)
+
+
+def labelled(examples: Examples, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (float32 [B, H, W, C], one-hot float32 [B, classes]) of some rows, unchanged."""
+    return (
+        examples.pixels.numbers(examples.images[chosen]),
+        np.eye(examples.classes, dtype=np.float32)[examples.labels[chosen]],
+    )
+
+
+def signature(examples: Examples) -> tuple[Any, Any]:
+    """Return shapes and types of what `labelled` returns."""
+    return (
         tf.TensorSpec((None, *examples.images.shape[1:]), tf.float32),
         tf.TensorSpec((None, examples.classes), tf.float32),
     )
-    return tf.data.Dataset.from_generator(chunks, output_signature=signature).prefetch(2)
 
 
-def _augment(x: Any, change: Augmentation, seed: Any) -> Any:
-    """Change float32 [B, H, W, C] in 0…1; stays in 0…1, so that the input quantizer's range holds."""
+def _augment(x: Any, change: Augmentation, seed: Any, batch_size: int, rows: np.ndarray) -> Any:
+    """Change float32 [B, H, W, C] in 0…1; stays in 0…1, so that the input quantizer's range holds.
+
+    Random numbers are drawn for a batch of `batch_size`, of which these pictures are some rows.
+    """
     if change == Augmentation():
         return x
-    draws = tf.unstack(tf.random.stateless_uniform((8, tf.shape(x)[0]), seed, -1.0, 1.0))
+    draws = tf.unstack(tf.gather(tf.random.stateless_uniform((8, batch_size), seed, -1.0, 1.0), rows, axis=1))
     height, width = x.shape[1], x.shape[2]
     x = _warp(x, change, draws[:5], float(height), float(width))
     contrast = 1.0 + change.contrast * draws[5][:, None, None, None]
@@ -209,13 +249,16 @@ def _augment(x: Any, change: Augmentation, seed: Any) -> Any:
     if change.colour:
         grey = tf.reduce_mean(x, axis=3, keepdims=True)
         x = tf.clip_by_value(grey + (x - grey) * (1.0 + change.colour * draws[7][:, None, None, None]), 0.0, 1.0)
-    return _cut(x, change.cut, seed) if change.cut else x
+    if not change.cut:
+        return x
+    centres = tf.gather(tf.random.stateless_uniform((2, batch_size, 1), tf.reverse(seed, [0])), rows, axis=1)
+    return _cut(x, change.cut, centres)
 
 
-def _cut(x: Any, side: float, seed: Any) -> Any:
+def _cut(x: Any, side: float, centres: Any) -> Any:
     """Blank one square of each picture with the picture's mean; its centre lies anywhere in the picture."""
     height, width = x.shape[1], x.shape[2]
-    down, right = tf.unstack(tf.random.stateless_uniform((2, tf.shape(x)[0], 1), tf.reverse(seed, [0])))
+    down, right = tf.unstack(centres)
     rows = tf.abs(tf.range(height, dtype=tf.float32) - down * height) < side * height / 2
     columns = tf.abs(tf.range(width, dtype=tf.float32) - right * width) < side * width / 2
     inside = rows[:, :, None, None] & columns[:, None, :, None]

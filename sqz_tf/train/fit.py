@@ -15,7 +15,8 @@ from sqz_tf.artifact.manifest import sha256_of, write_json
 from sqz_tf.base.errors import TrainingError
 from sqz_tf.base.json_files import JsonError, load
 from sqz_tf.train.averaging import Averaged
-from sqz_tf.train.batches import Examples, Teacher, evaluation_batches, steps_per_epoch, training_batches
+from sqz_tf.train.batches import Examples, Part, Teacher, steps_per_epoch, training_batches
+from sqz_tf.train.distribute import ALONE, Alone, Build
 from sqz_tf.train.keras import keras, tf
 
 STUCK_LOSS = 0.985  # of ln(classes): above it, nothing has been learnt
@@ -118,6 +119,8 @@ def fit(
     note: Callable[[str], None] = lambda line: None,
     callbacks: tuple[Any, ...] = (),
     teacher: Teacher | None = None,
+    shared: Alone = ALONE,
+    build: Build | None = None,
 ) -> History:
     """Train `model` in place and leave it with the weights of the best epoch by validation.
 
@@ -127,16 +130,22 @@ def fit(
       note: told with one line if what an interrupted call left is damaged.
       callbacks: further Keras callbacks (TF-MOT's pruning step).
       teacher: whose answers are learnt, too.
+      shared: the replicas that train together; each of their processes calls `fit`.
+      build: makes another model of this structure; without it the replicas' are copies.
 
     Raises:
       TrainingError: the loss stayed at ln(classes), twice if the plan allows a restart; or it is not finite.
     """
-    run = _Run(model, train, validation, plan, seed, state, progress, note, teacher)
-    initial = model.get_weights()
+    state.mkdir(parents=True, exist_ok=True)
+    with shared.watching():
+        copy = shared.copied(model, build, state)
+    run = _Run(copy, train, validation, plan, seed, state, progress, note, teacher, shared)
+    initial = copy.get_weights()
     while True:
-        run.go(callbacks)
+        with shared.watching():
+            run.go(callbacks)
         if not run.stuck:
-            return run.finish()
+            return run.finish(model)
         if not plan.restart or run.history.restarts:
             raise _stuck_error(run.history, train.classes)
         run.start_again(initial)
@@ -164,28 +173,44 @@ class _Run:
         progress: Progress | None,
         note: Callable[[str], None],
         teacher: Teacher | None = None,
+        shared: Alone = ALONE,
     ) -> None:
         self.model, self.train, self.validation, self.plan = model, train, validation, plan
         self.seed, self.state, self.progress, self.note, self.teacher = seed, state, progress, note, teacher
+        self.shared = shared
         self.steps = steps_per_epoch(train, plan.batch_size)
         self.history = History()
         self.stuck = False
-        state.mkdir(parents=True, exist_ok=True)
 
     def go(self, callbacks: tuple[Any, ...]) -> None:
         """Train from the last checkpoint, or from the start."""
+        self.shared.follow(self.state)
         start = self._read_state()
         rate = self.plan.learning_rate * SAFER_START**self.history.restarts
-        self._compile(rate, self.plan.warmup_epochs + 3 * self.history.restarts)
+        with self.shared.scope():
+            self._compile(rate, self.plan.warmup_epochs + 3 * self.history.restarts)
         if start:
             self.checkpoint.read(str(self.state / f"epoch-{start}")).assert_consumed()
         if self.plan.keep_start and self.history.start is None:
-            loss, accuracy = self.model.evaluate(evaluation_batches(self.validation), verbose=0)
+            loss, accuracy = self.model.evaluate(**self.shared.judged(self.validation), verbose=0)
             self.history.start = (float(accuracy), float(loss))
             self._save_best()
         if self.stuck or start >= self.plan.epochs or self._out_of_patience():
             return
-        batches = training_batches(
+        judged = self.shared.judged(self.validation)
+        self.model.fit(
+            self.shared.batches(lambda part: self._batches(start, part)),
+            steps_per_epoch=self.steps,
+            initial_epoch=start,
+            epochs=self.plan.epochs,
+            validation_data=judged["x"],
+            validation_steps=judged["steps"],
+            callbacks=[*callbacks, *self.averaged, keras.callbacks.LambdaCallback(on_epoch_end=self._epoch_end)],
+            verbose=0,
+        )
+
+    def _batches(self, start: int, part: Part) -> Any:
+        return training_batches(
             self.train,
             batch_size=self.plan.batch_size,
             seed=self.seed,
@@ -194,15 +219,7 @@ class _Run:
             label_smoothing=self.plan.label_smoothing,
             mix=self.plan.mix,
             teacher=self.teacher,
-        )
-        self.model.fit(
-            batches,
-            steps_per_epoch=self.steps,
-            initial_epoch=start,
-            epochs=self.plan.epochs,
-            validation_data=evaluation_batches(self.validation),
-            callbacks=[*callbacks, *self.averaged, keras.callbacks.LambdaCallback(on_epoch_end=self._epoch_end)],
-            verbose=0,
+            part=part,
         )
 
     def _compile(self, rate: float, warmup_epochs: float) -> None:
@@ -270,11 +287,12 @@ class _Run:
         self.model.set_weights(initial)
         self._write_state(0)
 
-    def finish(self) -> History:
-        """Load the weights of the best epoch, or of the start if that was kept."""
+    def finish(self, model: Any) -> History:
+        """Give a model the weights of the best epoch, or of the start if that was kept."""
+        self.shared.follow(self.state)
         if self.history.best_epoch >= 0 or self.history.start is not None:
             with np.load(self._best()) as best:
-                self.model.set_weights([best[name] for name in best.files])
+                model.set_weights([best[name] for name in best.files])
         return self.history
 
     def _best(self) -> Path:
@@ -282,12 +300,16 @@ class _Run:
         return self.state / f"best-{self.history.best_epoch + 1}.npz"
 
     def _save_best(self) -> None:
+        if not self.shared.is_chief:
+            return
         partial = self.state / "best.partial.npz"
         np.savez(partial, *self.model.get_weights())
         os.replace(partial, self._best())
 
     def _save(self, epoch: int) -> None:
         """Write the checkpoint of a finished epoch; `state.json` names it last, so a crash leaves the old one."""
+        if not self.shared.is_chief:
+            return
         self.checkpoint.write(str(self.state / f"epoch-{epoch}"))
         self._write_state(epoch)
         old_bests = [path for path in self.state.glob("best-*.npz") if path != self._best()]
@@ -296,6 +318,8 @@ class _Run:
 
     def _write_state(self, epoch: int) -> None:
         """Write what a later run takes up: the epoch, the history, and the hashes of the files that belong to them."""
+        if not self.shared.is_chief:
+            return
         names = sorted(
             path.name for path in [*self.state.glob(f"epoch-{epoch}.*"), *self.state.glob(self._best().name)]
         )

@@ -14,6 +14,7 @@ import numpy as np
 from sqz_tf.base.spec import PruneConfig
 from sqz_tf.train.batches import Examples, steps_per_epoch
 from sqz_tf.train.blocks import block_of
+from sqz_tf.train.distribute import ALONE, Alone
 from sqz_tf.train.fit import FitPlan, History, Progress, fit
 from sqz_tf.train.keras import keras, tf, tfmot
 from sqz_tf.train.squeezenet import convolutions, copy_model
@@ -43,6 +44,7 @@ def prune(
     state: Path,
     progress: Progress | None = None,
     note: Callable[[str], None] = lambda line: None,
+    shared: Alone = ALONE,
 ) -> tuple[Any, History]:
     """Return a pruned copy of `model`, fine-tuned and without TF-MOT's wrappers, and its history.
 
@@ -51,13 +53,27 @@ def prune(
     """
     names = prunable(model, config.skip)
     steps = steps_per_epoch(train, plan.batch_size) * plan.epochs
-    wrapped = wrapped_to_prune(copy_model(model), dict.fromkeys(names, config.sparsity), steps)
-    if config.pattern == "block":
-        for name in names:
-            _prune_blocks(wrapped.get_layer(f"{WRAPPED}{name}"))
-    callbacks = (tfmot.sparsity.keras.UpdatePruningStep(),)
+
+    def build() -> Any:
+        made = wrapped_to_prune(copy_model(model), dict.fromkeys(names, config.sparsity), steps)
+        if config.pattern == "block":
+            for name in names:
+                _prune_blocks(made.get_layer(f"{WRAPPED}{name}"))
+        return made
+
+    wrapped = build()
     history = fit(
-        wrapped, train, validation, plan, seed=seed, state=state, progress=progress, note=note, callbacks=callbacks
+        wrapped,
+        train,
+        validation,
+        plan,
+        seed=seed,
+        state=state,
+        progress=progress,
+        note=note,
+        callbacks=(tfmot.sparsity.keras.UpdatePruningStep(),),
+        shared=shared,
+        build=build,
     )
     return tfmot.sparsity.keras.strip_pruning(wrapped), history
 

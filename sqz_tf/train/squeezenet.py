@@ -27,6 +27,7 @@ from sqz_tf.network.architecture import (
 )
 from sqz_tf.train.keras import keras, tf
 from sqz_tf.train.normalisation import BatchNormalization
+from sqz_tf.train.shared_norm import shared
 
 layers: Any = keras.layers
 
@@ -43,15 +44,32 @@ class StatelessDropout(layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make the step counter."""
-        self.step = self.add_weight(name="step", shape=(), dtype=tf.int64, initializer="zeros", trainable=False)
+        self.step = self.add_weight(
+            name="step",
+            shape=(),
+            dtype=tf.int64,
+            initializer="zeros",
+            trainable=False,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
         super().build(input_shape)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Drop units while training; pass everything otherwise."""
         if not training:
             return inputs
-        step = self.step.assign_add(1)
-        return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed=tf.stack([step, self.seed]))
+        seed = tf.stack([self.step.assign_add(1), self.seed])
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if replicas == 1:
+            return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed=seed)
+        return self._own_rows(inputs, seed, replicas)
+
+    def _own_rows(self, inputs: Any, seed: Any, replicas: int) -> Any:
+        """Drop the units of this replica's rows that would be dropped in the whole batch (`batches.Part`)."""
+        own = tf.distribute.get_replica_context().replica_id_in_sync_group
+        whole = tf.concat([[replicas * tf.shape(inputs)[0]], tf.shape(inputs)[1:]], 0)
+        kept = tf.random.stateless_uniform(whole, seed, dtype=inputs.dtype)[own::replicas] >= self.rate
+        return tf.where(kept, inputs * (1 / (1 - self.rate)), 0.0)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the layer."""
@@ -147,9 +165,10 @@ def plain_squeezenet(spec: ModelSpec) -> Any:
 
 
 def copy_model(model: Any) -> Any:
-    """Return a model of the same layers and weights that shares neither."""
+    """Return a model of the same layers and weights that shares neither; in a strategy's scope, for its replicas."""
+    layer_of = shared if tf.distribute.has_strategy() else None
     with keras.utils.custom_object_scope({"StatelessDropout": StatelessDropout}):
-        copy = keras.models.clone_model(model)
+        copy = keras.models.clone_model(model, clone_function=layer_of)
     copy.set_weights(model.get_weights())
     return copy
 

@@ -29,7 +29,9 @@ def first(data: Examples, **options: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def test_shifts_alone_are_of_whole_pixels() -> None:
     x = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3)).astype(np.float32) / 255
-    moved = _augment(tf.constant(x), Augmentation(flip=True, shift=0.125), tf.constant(SEED)).numpy()
+    moved = _augment(
+        tf.constant(x), Augmentation(flip=True, shift=0.125), tf.constant(SEED), len(x), np.arange(len(x))
+    ).numpy()
     for picture, result in zip(x, moved, strict=True):
         assert set(np.round(result[8:24, 8:24].ravel() * 255)) <= set(np.round(picture.ravel() * 255))
         inner = result[12:20, 12:20]
@@ -44,7 +46,7 @@ def test_shifts_alone_are_of_whole_pixels() -> None:
 
 def test_a_cut_blanks_a_square_with_the_mean() -> None:
     x = np.random.default_rng(0).random((64, 32, 32, 3)).astype(np.float32)
-    cut = _augment(tf.constant(x), Augmentation(cut=0.25), tf.constant(SEED)).numpy()
+    cut = _augment(tf.constant(x), Augmentation(cut=0.25), tf.constant(SEED), len(x), np.arange(len(x))).numpy()
     changed = np.abs(cut - x).max(-1) > 1e-5
     assert changed.any((1, 2)).all()
     assert changed.sum((1, 2)).max() == 64
@@ -54,10 +56,14 @@ def test_a_cut_blanks_a_square_with_the_mean() -> None:
 
 def test_colours_move_and_grey_stays_grey() -> None:
     grey = np.repeat(np.random.default_rng(0).random((8, 16, 16, 1)), 3, -1).astype(np.float32)
-    coloured = _augment(tf.constant(grey), Augmentation(colour=0.5), tf.constant(SEED)).numpy()
+    coloured = _augment(
+        tf.constant(grey), Augmentation(colour=0.5), tf.constant(SEED), len(grey), np.arange(len(grey))
+    ).numpy()
     np.testing.assert_allclose(coloured, grey, atol=1e-6)
     colourful = np.random.default_rng(0).random((8, 16, 16, 3)).astype(np.float32)
-    changed = _augment(tf.constant(colourful), Augmentation(colour=0.5), tf.constant(SEED)).numpy()
+    changed = _augment(
+        tf.constant(colourful), Augmentation(colour=0.5), tf.constant(SEED), len(colourful), np.arange(len(colourful))
+    ).numpy()
     assert np.abs(changed - colourful).max() > 0.05
 
 
