@@ -686,8 +686,8 @@ def test_the_front_door_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.M
         read_weights(tmp_path / "weights.bin")
     with pytest.raises(ValueError, match="without a format"):
         read_weights(b"")
-    with pytest.raises(ValueError, match="format is 'keras'"):
-        read_weights(b"", "keras")
+    with pytest.raises(ValueError, match="format is 'gguf'"):
+        read_weights(b"", "gguf")
     with pytest.raises(ValueError, match="expected the table of layers"):
         read_weights(net_bytes(), "net")
     with pytest.raises(FileNotFoundError):
