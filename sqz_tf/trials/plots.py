@@ -37,7 +37,7 @@ def sweep_plot(sweep: Sweep, rows: Sequence[Row]) -> Draw:
         axes.set_title(sweep.title, loc="left", fontsize=11.5, color=INK)
         axes.set_xlabel("float32 weights and biases, MiB")
         axes.set_ylabel("validation top-1, %")
-        axes.margins(x=0.08, y=0.18)
+        axes.margins(x=0.12, y=0.18)
 
     return draw
 

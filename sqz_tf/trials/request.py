@@ -10,6 +10,7 @@ from typing import Any
 from sqz_tf.base.console import Console
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.spec import DataConfig, ModelSpec
+from sqz_tf.base.text import readable
 from sqz_tf.base.units import kib
 from sqz_tf.data.dataset import Summary, summarise
 from sqz_tf.deploy.boards import Board
@@ -155,6 +156,9 @@ def prepare(request: Request, console: Console) -> Prepared:
       OutputError: the results could not be written.
       DataError: the pictures cannot be read.
     """
+    for text in filter(None, (request.data, str(request.folder))):
+        if readable(text) != text:
+            raise ConfigError(f"{text} is not UTF-8", expected="names that a page can hold", fix="rename it")
     place = Place(request.board, Limits(request.ram, request.flash))
     place.limits.require_possible(request.board.target)
     named = dict(asked(text) for text in request.sweeps)

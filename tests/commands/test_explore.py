@@ -13,6 +13,7 @@ import pytest
 
 from sqz_tf import explore
 from sqz_tf.base.errors import ConfigError
+from sqz_tf.deploy.boards import boards
 from sqz_tf.trials import study
 from tests.helpers.needs import ROOT, require
 
@@ -44,6 +45,7 @@ def told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int,
         (["--classes", "10", "--sweep", "width", "--bypass", "simple", "--freq", "3"], "freq is 3 with simple bypass"),
         ([*SMALL, "--sweep", "width=0.2,0.3", "--max-flash", "30"], "no point keeps to the limits of hifive1-revb"),
         ([*SMALL, "--sweep", "width", "--seed", "-1"], "seed is -1"),
+        (["--data", "a\udcff", "--sweep", "width"], "is not UTF-8; expected names that a page can hold"),
         ([*SMALL, "--sweep", "width", "--out", "/proc/nowhere"], "cannot write /proc/nowhere"),
         ([*SMALL, "--sweep", "width", "--out", f"{__file__}/out"], "is no folder"),
     ],
@@ -134,7 +136,9 @@ def test_a_search_leaves_out_what_is_too_large(tmp_path: Path) -> None:
     points = json.loads(done.stdout)["points"]
     assert len(points) == 4
     for each in points:
-        assert (each["state"] == "too large") == (each["flash"] > 60 * 1024) == (each["lacking"] == "flash")
+        assert (each["state"] == "too large") == bool(each["lacking"])
+        assert ("flash" in each["lacking"]) == (each["flash"] > 60 * 1024)
+        assert ("RAM" in each["lacking"]) == (each["ram"] > boards()["hifive1-revb"].ram_bytes)
         assert (each["validation"] is None) == (each["state"] != "trained")
     more = explored(tmp_path / "out", "--trials", "5", "--max-flash", "60", "--json")
     assert json.loads(more.stdout)["points"][:4] == points

@@ -44,6 +44,7 @@ NEVER = set(
 # What stands before and after the path of each command, and an option that takes one.
 PATHS: dict[str, tuple[list[str], str | None]] = {
     "export": (["--data"], "--out"),
+    "explore": (["--sweep", "width=0.1", "--board", "hifive1-revb", "--data"], "--out"),
     "classify": (["m.tflite"], None),
     "evaluate": (["m.tflite"], None),
     "check": ([], "--data"),
@@ -234,6 +235,7 @@ def test_every_commands_work_is_caught(
     monkeypatch.setattr(module, "_work", lambda *arguments: recursing())
     first: dict[str, list[str]] = {"export": [], "compare": [], "flash": ["c", "--board", "host"]}
     first |= {"classify": ["m", "a"], "evaluate": ["m", "a"]}
+    first["explore"] = ["--classes", "2", "--sweep", "width"]
     last = {key: ["m", "--out", "c"] for key in ("pack", "unpack", "compile")}
     assert module.main(first.get(name, last.get(name, ["m"]))) == 1
     assert capsys.readouterr().err.startswith("error: unforeseen RecursionError")
