@@ -6,6 +6,7 @@ Only what people and commands need is taken, at most 5 MB: C and TFLite Micro's 
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
 import tempfile
@@ -18,6 +19,10 @@ ROOT = Path(__file__).resolve().parents[1]
 CARD = "README.md"
 TAKEN = (INT8, UINT8, FLOAT, LABELS, REFERENCE, REPORT, CARD)
 MOST_BYTES = 5_000_000
+_ROW_OF_A_FILE = re.compile(r"^\| `([\w./]+)` \|[^|]*\d[^|]*\|.*\n", re.MULTILINE)
+_SHIPPED = """\
+Of the export that this card describes, this folder holds what the kit's commands take: `c/` is made by `compile`, the
+rest by the command above."""
 
 
 def ship(export: Export, target: Path) -> int:
@@ -38,6 +43,8 @@ def ship(export: Export, target: Path) -> int:
         for name in (*TAKEN, LICENCE):
             if name in TAKEN or (export.folder / name).exists():
                 shutil.copyfile(export.folder / name, folder / name)
+        card = folder / CARD
+        card.write_text(_without_missing(card.read_text("utf-8"), folder), "utf-8")
         write_manifest(folder, {**export.manifest, "files": described(folder, {"manifest.json"})})
         size = sum(path.stat().st_size for path in folder.iterdir())
         if size > MOST_BYTES:
@@ -45,6 +52,12 @@ def ship(export: Export, target: Path) -> int:
         shutil.rmtree(target, ignore_errors=True)
         folder.rename(target)
     return size
+
+
+def _without_missing(card: str, folder: Path) -> str:
+    """Leave the rows of files that are not shipped out of a model card, and say so."""
+    rows = _ROW_OF_A_FILE.sub(lambda row: row[0] if (folder / row[1]).exists() else "", card)
+    return rows.replace("## Files\n", f"## Files\n\n{_SHIPPED}\n", 1)
 
 
 def main() -> int:

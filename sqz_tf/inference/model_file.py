@@ -17,7 +17,9 @@ from converters import foreign
 from converters.archive import Archive, ArchiveError, is_archive
 from sqz_tf.base.errors import DataError, SqzError
 from sqz_tf.base.json_files import parse, typed
+from sqz_tf.base.shipped import shipped_names
 from sqz_tf.base.spec import PreprocessSpec, from_dict
+from sqz_tf.base.text import some
 
 LABELS_FILE, PREPROCESS_FILE = "labels.txt", "preprocess.json"
 _LARGEST = 1 << 27  # bytes of a model; the largest SqueezeNet in float has some 5 MB
@@ -205,7 +207,8 @@ def _content(path: Path) -> bytes:
         model = contents(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
-        raise ModelError(f"{path} cannot be read ({reason})", expected="a .tflite file") from error
+        expected = f"a .tflite file, or the name of a model that comes with the kit: {some(shipped_names())}"
+        raise ModelError(f"{path} cannot be read ({reason})", expected=expected) from error
     if not _is_flatbuffer(model):
         raise ModelError(
             f"{path} is no .tflite file ({_beginning(model)})",

@@ -1,0 +1,72 @@
+"""The models that come with the kit: known by name, whole, and as their manifests say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sqz_tf import check, classify
+from sqz_tf.artifact.exported import Export
+from sqz_tf.base.shipped import shipped_folder, shipped_model, shipped_names
+from sqz_tf.network.pretrained import load
+from sqz_tf.pipeline.teaching import open_teacher
+from tests.helpers.needs import ROOT, dev_data
+from tools.ship import MOST_BYTES, ship
+
+NAMES = shipped_names()
+
+
+def test_every_folder_is_known_by_its_name() -> None:
+    assert sorted(path.name for path in (ROOT / "models").iterdir()) == NAMES
+    assert "digits" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_whole_and_small_and_its_command_could_be_anyones(name: str) -> None:
+    folder = shipped_folder(name)
+    assert Export.open(folder).differences() == []
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= MOST_BYTES
+    assert not any("/" in word for word in Export.open(folder).manifest["command"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_training_can_start_from_it_or_learn_from_it(name: str) -> None:
+    found = load(name)
+    assert open_teacher(name, found.labels, found.model.channels).sha256 == found.sha256
+    assert len(found.labels) == found.model.classes
+
+
+def test_digits_pass_the_check_on_their_own_pictures(capsys: Any) -> None:
+    assert check.main(["digits", "--quiet"]) == 0
+    assert "passed" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_each_passes_it_on_the_pictures_that_were_kept_apart(name: str) -> None:
+    source = ["--data", str(dev_data("cifar10_train.zip"))] if name.startswith("cifar10") else []
+    assert check.main([name, *source, "--quiet"]) == 0
+
+
+def test_a_path_of_that_name_comes_first_and_an_unknown_name_is_told_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shipped_model("digits") == ROOT / "models" / "digits" / "model_int8.tflite"
+    Path("digits").mkdir()
+    assert shipped_model("digits") == Path("digits")
+    assert classify.main(["digitz", "a.png"]) == 1
+    assert "a model that comes with the kit: digits" in capsys.readouterr().err
+
+
+def test_an_export_whose_command_names_a_place_is_not_shipped(tmp_path: Path) -> None:
+    manifest = {
+        **json.loads((shipped_folder("digits") / "manifest.json").read_text()),
+        "command": ["--out", "/home/me"],
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match="/home/me"):
+        ship(Export.open(tmp_path), tmp_path / "digits")
