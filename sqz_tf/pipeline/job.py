@@ -172,13 +172,14 @@ def execute(
       The content of report.json, and the folder it is in.
     """
     from sqz_tf.pipeline.publish import publish
+    from sqz_tf.train.distribute import ALONE
 
     run = _begun(job, workspace, console, command, distribute, meeting)
     made = job.make(run)
     for note in made.material.dataset.notes:
         if note not in job.notes:  # those were said before the work began
             console.note(f"note: {note}")
-    return publish(run, made, job.pretrained)
+    return publish(replace(run, shared=ALONE), made, job.pretrained)
 
 
 def assist(job: Job, workspace: Workspace, console: Console, command: Sequence[str], meeting: Meeting) -> None:
