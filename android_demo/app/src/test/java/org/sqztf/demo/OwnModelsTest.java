@@ -9,6 +9,7 @@ import static org.robolectric.Shadows.shadowOf;
 import static org.sqztf.demo.Phone.state;
 
 import android.app.AlertDialog;
+import android.app.Dialog;
 import android.content.ContentResolver;
 import android.content.Intent;
 import android.content.pm.ResolveInfo;
@@ -18,6 +19,7 @@ import android.os.Looper;
 import android.os.Parcel;
 import android.os.Parcelable;
 import android.text.format.DateFormat;
+import android.widget.TextView;
 import java.io.ByteArrayInputStream;
 import java.io.File;
 import java.io.IOException;
@@ -303,6 +305,23 @@ public class OwnModelsTest {
         Phone.settle(activity);
         assertTrue(state(activity).models.contains("held"));
         assertEquals(state(activity).models.get(1), chosen(activity));
+    }
+
+    @Test
+    public void theBenchmarkNamesTheModelThatItMeasuredWhateverComesMeanwhile() throws Exception {
+        Phone.needModels(1);
+        MainActivity activity = start(new Intent());
+        Dialog page = Phone.benchmark(activity);
+        activity.session().desk.open(put("late.tflite", file(SAMPLE + ".tflite")));
+        Phone.settle(activity);
+        page.findViewById(R.id.run).performClick();
+        Phone.settle(activity);
+        String about = ((TextView) page.findViewById(R.id.about)).getText().toString();
+        assertTrue(about, about.contains("late"));
+        page.findViewById(R.id.share).performClick();
+        Intent sent = shadowOf(activity).getNextStartedActivity().getParcelableExtra(Intent.EXTRA_INTENT);
+        String text = sent.getStringExtra(Intent.EXTRA_TEXT);
+        assertTrue(text, text.contains(": late\n"));
     }
 
     @Test
