@@ -122,8 +122,9 @@ final class ModelDesk {
         }
     }
 
-    /** The user has answered. */
+    /** The user has answered, or nobody will. */
     void answerOffer(boolean wanted) {
+        names.giveUp();
         Offer answered = offer;
         offer = null;
         if (wanted && answered != null) {

@@ -8,6 +8,7 @@ import static org.junit.Assume.assumeNotNull;
 import static org.robolectric.Shadows.shadowOf;
 import static org.sqztf.demo.Phone.state;
 
+import android.app.AlertDialog;
 import android.net.Uri;
 import android.os.Looper;
 import android.util.Size;
@@ -218,8 +219,8 @@ public class SlowAppsTest {
         assertEquals(ScreenState.Message.PHOTO_UNREADABLE, state(activity).message); // and its answer counts
     }
 
-    @Test
-    public void aModelWhoseNameNeverComesIsAskedAboutByItsAddress() throws Exception {
+    /** Offer a model whose name never comes. */
+    private void offer() throws Exception {
         shadowOf(Phone.application().getContentResolver()).setCursor(hangs, new RoboCursor() {
             @Override
             public boolean moveToFirst() {
@@ -231,11 +232,43 @@ public class SlowAppsTest {
         live();
         activity.session().desk.offer(hangs);
         reading.acquire();
+    }
+
+    private String asked() {
+        return shadowOf(ShadowAlertDialog.getLatestAlertDialog()).getTitle().toString();
+    }
+
+    @Test
+    public void aModelWhoseNameNeverComesIsAskedAboutByItsAddress() throws Exception {
+        offer();
         frame();
         assertFalse(state(activity).answers.isEmpty());
         assertNull(ShadowAlertDialog.getLatestAlertDialog());
         pass(5);
-        String title = shadowOf(ShadowAlertDialog.getLatestAlertDialog()).getTitle().toString();
-        assertEquals(activity.getString(R.string.add_question, "birds"), title);
+        assertEquals(activity.getString(R.string.add_question, "birds"), asked());
+    }
+
+    @Test
+    public void nobodyIsAskedAboutAModelAfterAPhotoWasShared() throws Exception {
+        offer();
+        Phone.putPhoto(Phone.photo("1-photo.png"));
+        activity.onNewIntent(Phone.share());
+        released.countDown();
+        Phone.settle(activity);
+        pass(5);
+        assertNull(ShadowAlertDialog.getLatestAlertDialog());
+    }
+
+    @Test
+    public void whatIsAskedWaitsUntilAnOpenDialogIsClosed() throws Exception {
+        offer();
+        Phone.controls(activity).findViewById(R.id.own_models).performClick();
+        AlertDialog list = ShadowAlertDialog.getLatestAlertDialog();
+        pass(5);
+        assertTrue(list.isShowing());
+        assertEquals(activity.getString(R.string.own_models), asked());
+        list.cancel();
+        pass(1);
+        assertEquals(activity.getString(R.string.add_question, "birds"), asked());
     }
 }
