@@ -39,7 +39,7 @@ final class BenchPage {
     private final Host host;
     private Dialog dialog;
     private BenchState state;
-    private String model = "";
+    private String chosen = "";
     private int threads = 1;
 
     BenchPage(Activity activity, Host host) {
@@ -52,15 +52,13 @@ final class BenchPage {
     }
 
     void open(ScreenState screen, BenchState measured) {
-        model = screen.models.get(screen.model);
+        chosen = screen.models.get(screen.model);
         threads = screen.threads;
         dialog = new Dialog(activity, R.style.Demo_Page);
         dialog.setContentView(R.layout.benchmark);
         dialog.setTitle(R.string.benchmark);
         dialog.getWindow().setLayout(ViewGroup.LayoutParams.MATCH_PARENT, ViewGroup.LayoutParams.MATCH_PARENT);
         Bars.keepClear(find(R.id.benchmark_root));
-        this.<TextView>find(R.id.about).setText(
-                activity.getString(R.string.benchmark_about, model, Bench.WARM_UP, Bench.RUNS));
         listen();
         show(measured);
         dialog.show();
@@ -120,6 +118,8 @@ final class BenchPage {
         for (int kind = 0; kind < CARDS.length; kind++) {
             showKind(kind);
         }
+        ScreenView.setText(this.<TextView>find(R.id.about),
+                activity.getString(R.string.benchmark_about, model(), Bench.WARM_UP, Bench.RUNS));
         ScreenView.showText(this.<TextView>find(R.id.ratio), ending());
         ProgressBar progress = find(R.id.progress);
         progress.setVisibility(state.isRunning() ? View.VISIBLE : View.INVISIBLE);
@@ -128,6 +128,11 @@ final class BenchPage {
         this.<Button>find(R.id.run).setText(state.isRunning() ? R.string.benchmark_stop : R.string.benchmark_run);
         find(R.id.share).setVisibility(state.hasResult() && !state.isRunning() ? View.VISIBLE : View.GONE);
         find(R.id.run).setKeepScreenOn(state.isRunning());
+    }
+
+    /** Return the model that was measured; before one was, the one that was chosen when this was opened. */
+    private String model() {
+        return state.model.isEmpty() ? chosen : state.model;
     }
 
     private void showKind(int kind) {
@@ -167,7 +172,7 @@ final class BenchPage {
     /** Return the result as text to share. */
     String text() {
         StringBuilder text = new StringBuilder();
-        text.append(activity.getString(R.string.app_name)).append(": ").append(model).append('\n');
+        text.append(activity.getString(R.string.app_name)).append(": ").append(model()).append('\n');
         text.append(activity.getString(R.string.benchmark_device, Build.MANUFACTURER + " " + Build.MODEL,
                 Build.VERSION.RELEASE, threads)).append('\n');
         for (int kind = 0; kind < CARDS.length; kind++) {

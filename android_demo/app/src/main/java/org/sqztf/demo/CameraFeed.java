@@ -7,6 +7,8 @@ import android.os.Handler;
 import android.os.Looper;
 import android.view.Surface;
 import android.view.SurfaceHolder;
+import java.util.ArrayList;
+import java.util.List;
 import org.sqztf.core.Orientation;
 import org.sqztf.core.ScreenState.Camera;
 import org.sqztf.core.Zoom;
@@ -39,6 +41,8 @@ final class CameraFeed implements SurfaceHolder.Callback {
     private boolean open;
     private boolean shown; // its session has the surface, or will
     private boolean running;
+    private final List<String> freed = new ArrayList<>(); // cameras that another app let go of meanwhile
+    private boolean again; // it was opened a second time because of one of them
     private String wanted; // the camera that was opened last; null where letting go of any may help
     private final Runnable freeFocus = new Runnable() {
         @Override
@@ -64,8 +68,14 @@ final class CameraFeed implements SurfaceHolder.Callback {
      * @param degrees how far the display is turned from its natural orientation
      */
     void open(int degrees) {
-        close();
+        again = false;
         displayDegrees = degrees;
+        open();
+    }
+
+    private void open() {
+        close();
+        freed.clear();
         link = new CameraLink(manager, new Events(), new CameraLink.Frames() {
             @Override
             public void frame(CameraFrame frame) {
@@ -96,6 +106,11 @@ final class CameraFeed implements SurfaceHolder.Callback {
         if (camera != null) {
             shape();
         }
+    }
+
+    /** Another app has let go of a camera. */
+    void freed(String id) {
+        freed.add(id);
     }
 
     /** Tell whether a camera that another app let go of is the one that could not be had. */
@@ -214,6 +229,7 @@ final class CameraFeed implements SurfaceHolder.Callback {
         @Override
         public void opened() {
             open = true;
+            freed.clear(); // one that is lost from now on is another app's
             configure();
         }
 
@@ -228,8 +244,18 @@ final class CameraFeed implements SurfaceHolder.Callback {
             if (any) {
                 wanted = null;
             }
-            close();
-            listener.onStopped(why);
+            if (why == Camera.IN_USE && !again && isFree()) {
+                again = true;
+                CameraFeed.this.open();
+            } else {
+                close();
+                listener.onStopped(why);
+            }
+        }
+
+        /** Tell whether it was let go of between the refusal and its arrival: nobody tells so a second time. */
+        private boolean isFree() {
+            return wanted == null ? !freed.isEmpty() : freed.contains(wanted);
         }
     }
 }

@@ -21,7 +21,7 @@ import org.sqztf.core.ScreenState.Camera;
 /**
  * One opening of a camera, from its first call to its last. Calls to the camera's service may take their time: all of them
  * run on one thread of the process, in the order in which they were asked for, so that a camera is closed before it is
- * opened again. Its methods are for the main thread and return at once.
+ * opened again, one that was still being opened among them. Its methods are for the main thread and return at once.
  */
 final class CameraLink {
 
@@ -84,6 +84,16 @@ final class CameraLink {
         this.manager = manager;
         this.events = events;
         this.frames = frames;
+        post(new Runnable() {
+            @Override
+            public void run() {
+                openNext();
+            }
+        });
+    }
+
+    /** Open it after what waits for this thread by now: that the one before was opened, and is closed therefore. */
+    private void openNext() {
         post(new Runnable() {
             @Override
             public void run() {

@@ -1,6 +1,5 @@
 package org.sqztf.demo;
 
-import android.content.Context;
 import android.graphics.ImageFormat;
 import android.hardware.camera2.CameraAccessException;
 import android.hardware.camera2.CameraCharacteristics;
@@ -17,16 +16,6 @@ import org.sqztf.core.FrameSize;
 /** Which of a device's cameras is used, and in which size. */
 final class Cameras {
     private Cameras() {}
-
-    /** Tell whether the device has a camera. */
-    static boolean any(Context context) {
-        CameraManager manager = (CameraManager) context.getSystemService(Context.CAMERA_SERVICE);
-        try {
-            return manager.getCameraIdList().length > 0;
-        } catch (CameraAccessException | RuntimeException error) {
-            return false;
-        }
-    }
 
     /** Return the camera that looks away from the user, or any; null where there is none. */
     static String choose(CameraManager manager) throws CameraAccessException {

@@ -45,13 +45,14 @@ public final class MainActivity extends Activity
     private final Runnable begin = new Runnable() {
         @Override
         public void run() {
-            session.screen.start(Cameras.any(MainActivity.this), permitted(),
+            session.screen.start(mayHaveCamera(), permitted(),
                     shouldShowRequestPermissionRationale(Manifest.permission.CAMERA));
         }
     };
     private final CameraManager.AvailabilityCallback cameras = new CameraManager.AvailabilityCallback() {
         @Override
         public void onCameraAvailable(String id) {
+            feed.freed(id);
             if (feed.waitsFor(id)) {
                 session.screen.cameraFree();
             }
@@ -193,7 +194,7 @@ public final class MainActivity extends Activity
         started = true;
         session.attach(this);
         session.desk.askAgain(); // before the device was turned
-        manager().registerAvailabilityCallback(cameras, main);
+        listenToCameras(true);
         displayManager().registerDisplayListener(displays, main);
         if (!bench.isOpen()) { // which has the processor for itself
             begin();
@@ -208,7 +209,7 @@ public final class MainActivity extends Activity
 
     @Override
     protected void onStop() {
-        manager().unregisterAvailabilityCallback(cameras);
+        listenToCameras(false);
         displayManager().unregisterDisplayListener(displays);
         main.removeCallbacks(begin);
         started = false;
@@ -240,6 +241,20 @@ public final class MainActivity extends Activity
         return (CameraManager) getSystemService(Context.CAMERA_SERVICE);
     }
 
+    /** Hear which cameras are let go of, or no longer; their service may not answer to that either. */
+    private void listenToCameras(final boolean on) {
+        new Handler(CameraLink.looper()).post(new Runnable() {
+            @Override
+            public void run() {
+                if (on) {
+                    manager().registerAvailabilityCallback(cameras, main);
+                } else {
+                    manager().unregisterAvailabilityCallback(cameras);
+                }
+            }
+        });
+    }
+
     private DisplayManager displayManager() {
         return (DisplayManager) getSystemService(Context.DISPLAY_SERVICE);
     }
@@ -247,6 +262,11 @@ public final class MainActivity extends Activity
     @SuppressWarnings("deprecation")
     private int displayDegrees() {
         return 90 * getWindowManager().getDefaultDisplay().getRotation();
+    }
+
+    /** Tell whether the device has a camera or takes one: not asked of the cameras' service, which may not answer. */
+    private boolean mayHaveCamera() {
+        return getPackageManager().hasSystemFeature(PackageManager.FEATURE_CAMERA_ANY);
     }
 
     private boolean permitted() {

@@ -56,8 +56,8 @@ final class ModelDesk {
         this.models = models;
         this.main = main;
         this.host = host;
-        names = new Readings(handler);
-        files = new Readings(handler);
+        names = new Readings(context, handler);
+        files = new Readings(context, handler);
     }
 
     /** Return the user's own models, to be shown. */
@@ -67,22 +67,25 @@ final class ModelDesk {
 
     /** Another app gives a model, perhaps unasked: nothing of it is read before the user wants it. */
     void offer(final Uri uri) {
-        Runnable unnamed = new Runnable() {
-            @Override
-            public void run() {
-                names.giveUp();
-                offered(new Offer(uri, ModelStore.tidy(Models.last(uri))));
-            }
-        };
-        boolean began = names.start(new Readings.Job() {
+        final Offer unnamed = new Offer(uri, ModelStore.tidy(Models.last(uri)));
+        String silent = names.start(uri, new Readings.Job() {
             @Override
             public void read(Readings.Reading reading) {
                 String name = ModelStore.tidy(Models.name(context.getContentResolver(), uri));
                 whileWanted(reading, offering(new Offer(uri, name)));
             }
-        }, unnamed);
-        if (!began) {
-            unnamed.run();
+        }, new Readings.Waiter() {
+            @Override
+            public void slow(String app) {
+                names.giveUp();
+                offered(unnamed);
+            }
+
+            @Override
+            public void answered() {}
+        });
+        if (silent != null) {
+            offered(unnamed);
         }
     }
 
@@ -119,8 +122,9 @@ final class ModelDesk {
         }
     }
 
-    /** The user has answered. */
+    /** The user has answered, or nobody will. */
     void answerOffer(boolean wanted) {
+        names.giveUp();
         Offer answered = offer;
         offer = null;
         if (wanted && answered != null) {
@@ -128,57 +132,82 @@ final class ModelDesk {
         }
     }
 
-    /** Read a model from another app, keep it and use it; one that is being read is given up. */
+    /** Read a model from another app, keep it and use it; one before it that is not there yet is given up. */
     void open(final Uri uri) {
         host.screen().modelReading();
-        boolean began = files.start(new Readings.Job() {
+        String silent = files.start(uri, new Readings.Job() {
             @Override
             public void read(Readings.Reading reading) {
                 open(uri, reading);
             }
-        }, new Runnable() {
+        }, new Readings.Waiter() {
             @Override
-            public void run() {
-                host.screen().modelSlow(Given.app(context.getPackageManager(), uri));
+            public void slow(String app) {
+                host.screen().modelSlow(app);
+            }
+
+            @Override
+            public void answered() {
+                host.screen().modelAnswered();
             }
         });
-        if (!began) {
-            refused(Message.NOT_ANSWERED, "");
+        if (silent != null) {
+            host.screen().modelRefused(Message.NOT_ANSWERED, silent);
         }
     }
 
     private void open(Uri uri, final Readings.Reading reading) {
         try {
-            final ModelStore.Candidate found = Models.read(context.getContentResolver(), uri);
+            final ModelStore.Candidate found = Models.read(context.getContentResolver(), uri, reading);
             host.work(new Runnable() {
                 @Override
                 public void run() {
-                    if (!reading.isGivenUp()) {
-                        keep(found);
-                    }
+                    keep(found, reading);
                 }
             });
-        } catch (final Models.RefusedException error) {
-            whileWanted(reading, new Runnable() {
-                @Override
-                public void run() {
-                    refused(error.why, Errors.said(error));
-                }
-            });
+        } catch (Models.RefusedException error) {
+            refused(reading, error);
         }
     }
 
-    /** Wait no longer for a model that is being read. */
+    /** Wait no longer for a model that is being read, tried out or kept. */
     void giveUp() {
         files.giveUp();
     }
 
-    private void keep(ModelStore.Candidate found) {
+    private void keep(ModelStore.Candidate found, Readings.Reading reading) {
         try {
-            changed(models.keep(found, Session.engines));
+            String name = models.keep(found, Session.engines, reading);
+            if (name != null) {
+                kept(name, reading);
+            }
         } catch (Models.RefusedException error) {
-            refusedLater(error.why, Errors.said(error));
+            refused(reading, error);
         }
+    }
+
+    /** Use a model that is kept now, or only list it where it is no longer wanted. */
+    private void kept(final String name, final Readings.Reading reading) {
+        main.execute(new Runnable() {
+            @Override
+            public void run() {
+                if (reading.isGivenUp()) {
+                    changed();
+                    return;
+                }
+                List<String> all = models.names();
+                host.screen().modelOpened(all, all.indexOf(name));
+            }
+        });
+    }
+
+    private void refused(Readings.Reading reading, final Models.RefusedException error) {
+        whileWanted(reading, new Runnable() {
+            @Override
+            public void run() {
+                host.screen().modelRefused(error.why, Errors.said(error));
+            }
+        });
     }
 
     /** Use one of the user's own models. */
@@ -192,40 +221,35 @@ final class ModelDesk {
         host.work(new Runnable() {
             @Override
             public void run() {
+                String why = null;
                 try {
                     models.own.remove(own);
-                    changed(null);
                 } catch (IOException error) {
-                    refusedLater(Message.MODEL_UNREADABLE, Errors.said(error));
+                    why = Errors.said(error);
+                }
+                removed(why);
+            }
+        });
+    }
+
+    private void removed(final String why) {
+        main.execute(new Runnable() {
+            @Override
+            public void run() {
+                if (why == null) {
+                    changed();
+                } else {
+                    host.screen().modelNotRemoved(why);
                 }
             }
         });
     }
 
-    /** Tell the screen which models there are; use the one that is named, or go on with the one of before. */
-    private void changed(final String chosen) {
-        main.execute(new Runnable() {
-            @Override
-            public void run() {
-                ScreenState state = host.screen().state();
-                List<String> all = models.names();
-                String before = state.models.isEmpty() ? null : state.models.get(state.model);
-                host.screen().modelsChanged(all, all.indexOf(chosen == null ? before : chosen));
-            }
-        });
-    }
-
-    private void refusedLater(final Message why, final String what) {
-        main.execute(new Runnable() {
-            @Override
-            public void run() {
-                refused(why, what);
-            }
-        });
-    }
-
-    private void refused(Message why, String what) {
-        host.screen().modelRefused(why, what);
+    /** Tell the screen which models there are; it goes on with the one of before. */
+    private void changed() {
+        ScreenState state = host.screen().state();
+        List<String> all = models.names();
+        host.screen().modelsChanged(all, state.models.isEmpty() ? -1 : all.indexOf(state.models.get(state.model)));
     }
 
     /** Wait until what is being read and still wanted has been read. */

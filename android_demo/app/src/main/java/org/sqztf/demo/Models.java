@@ -128,13 +128,15 @@ final class Models {
      * Read a model from another app, which may never answer.
      *
      * @param uri an address; only {@code content:} is opened, since a file's could be this app's own
+     * @param reading told when the other app has answered
      */
-    static ModelStore.Candidate read(ContentResolver resolver, Uri uri) throws RefusedException {
-        try (InputStream stream = Given.isContent(uri) ? resolver.openInputStream(uri) : null) {
-            if (stream == null) {
-                throw new FileNotFoundException(uri.toString());
-            }
-            return ModelStore.read(name(resolver, uri), stream);
+    static ModelStore.Candidate read(ContentResolver resolver, Uri uri, Readings.Reading reading)
+            throws RefusedException {
+        try {
+            String name = name(resolver, uri);
+            byte[] file = bytes(resolver, uri);
+            reading.answered();
+            return ModelStore.candidate(name, file);
         } catch (SqzModel.ModelException error) {
             throw new RefusedException(Message.of(error.fault), error);
         } catch (IOException | RuntimeException error) { // providers are other apps: they throw what they like
@@ -144,13 +146,26 @@ final class Models {
         }
     }
 
+    private static byte[] bytes(ContentResolver resolver, Uri uri) throws IOException, SqzModel.ModelException {
+        try (InputStream stream = Given.isContent(uri) ? resolver.openInputStream(uri) : null) {
+            if (stream == null) {
+                throw new FileNotFoundException(uri.toString());
+            }
+            return ModelStore.bytes(stream);
+        }
+    }
+
     /**
-     * Run a model that was read once, and keep it.
+     * Run a model that was read once, and keep it unless it is given up by then.
      *
      * @param engines what it is run with; a file that ends the process is not kept
-     * @return its name
+     * @return its name; null where it is given up
      */
-    String keep(ModelStore.Candidate found, Session.Engines engines) throws RefusedException {
+    String keep(ModelStore.Candidate found, Session.Engines engines, Readings.Reading reading)
+            throws RefusedException {
+        if (reading.isGivenUp()) {
+            return null;
+        }
         for (Catalog.Entry entry : bundled.entries) {
             if (entry.sha256.equals(found.sha256)) {
                 return entry.name;
@@ -159,7 +174,7 @@ final class Models {
         try {
             checkRoom(found);
             tryOut(found, engines);
-            return own.keep(found, bundled.names()).name;
+            return reading.isGivenUp() ? null : own.keep(found, bundled.names()).name;
         } catch (IOException | RuntimeException error) {
             throw new RefusedException(Message.MODEL_UNREADABLE, error);
         } catch (OutOfMemoryError error) {

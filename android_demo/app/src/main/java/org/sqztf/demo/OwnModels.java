@@ -39,7 +39,15 @@ final class OwnModels {
 
     private void show(AlertDialog.Builder dialog) {
         close();
-        shown = dialog.show();
+        shown = dialog.setOnDismissListener(new DialogInterface.OnDismissListener() {
+            @Override
+            public void onDismiss(DialogInterface dismissed) {
+                if (dismissed == shown) {
+                    shown = null;
+                    session.desk.askAgain(); // it would have taken its place
+                }
+            }
+        }).show();
     }
 
     private AlertDialog.Builder titled(CharSequence title) {
@@ -112,8 +120,11 @@ final class OwnModels {
                 }));
     }
 
-    /** Ask whether to take the model that another app offers. */
+    /** Ask whether to take the model that another app offers; later, where something is shown: not under a finger. */
     void ask(String name) {
+        if (shown != null) {
+            return;
+        }
         AlertDialog.Builder question = new AlertDialog.Builder(activity)
                 .setTitle(activity.getString(R.string.add_question, name)).setMessage(R.string.add_about)
                 .setNegativeButton(android.R.string.cancel, new DialogInterface.OnClickListener() {

@@ -24,42 +24,75 @@ final class PhotoReader {
         void photoFailed(int ticket, Message why, String what);
     }
 
+    /** The reading of one photo. */
+    private final class Photo implements Readings.Job, Readings.Waiter {
+        private final Uri uri;
+        private int ticket;
+        private boolean handedOver;
+
+        Photo(int ticket, Uri uri) {
+            this.ticket = ticket;
+            this.uri = uri;
+        }
+
+        /** Let it count for a later ticket; return whether it can: not once it was handed over with one. */
+        synchronized boolean renew(int later) {
+            if (!handedOver) {
+                ticket = later;
+            }
+            return !handedOver;
+        }
+
+        private synchronized int handOver() {
+            handedOver = true;
+            return ticket;
+        }
+
+        @Override
+        public void read(Readings.Reading reading) {
+            try {
+                Stills.Photo photo = Stills.read(context.getContentResolver(), uri);
+                if (reading.isGivenUp() || !host.work(classifying(handOver(), photo))) {
+                    photo.close();
+                }
+            } catch (Stills.PhotoException error) {
+                host.photoFailed(handOver(), error.why, error.getMessage());
+            }
+        }
+
+        @Override
+        public void slow(String app) {
+            host.screen().photoSlow(app);
+        }
+
+        @Override
+        public void answered() {
+            host.screen().photoAnswered();
+        }
+    }
+
     private final Context context;
     private final Host host;
     private final Readings readings;
+    private Photo current; // null where none is wanted
 
     PhotoReader(Context context, Handler main, Host host) {
         this.context = context;
         this.host = host;
-        readings = new Readings(main);
+        readings = new Readings(context, main);
     }
 
-    /** Read a photo; one that is being read is given up. */
-    void read(final int ticket, final Uri uri) {
-        boolean began = readings.start(new Readings.Job() {
-            @Override
-            public void read(Readings.Reading reading) {
-                PhotoReader.this.read(ticket, uri, reading);
-            }
-        }, new Runnable() {
-            @Override
-            public void run() {
-                host.screen().photoSlow(Given.app(context.getPackageManager(), uri));
-            }
-        });
-        if (!began) {
-            host.photoFailed(ticket, Message.NOT_ANSWERED, "");
+    /** Read a photo, or go on reading it; another one that is being read is given up. */
+    void read(int ticket, Uri uri) {
+        if (current != null && current.uri.equals(uri) && current.renew(ticket)) {
+            readings.remind();
+            return;
         }
-    }
-
-    private void read(int ticket, Uri uri, Readings.Reading reading) {
-        try {
-            Stills.Photo photo = Stills.read(context.getContentResolver(), uri);
-            if (reading.isGivenUp() || !host.work(classifying(ticket, photo))) {
-                photo.close();
-            }
-        } catch (Stills.PhotoException error) {
-            host.photoFailed(ticket, error.why, error.getMessage());
+        current = new Photo(ticket, uri);
+        String silent = readings.start(uri, current, current);
+        if (silent != null) {
+            current = null;
+            host.photoFailed(ticket, Message.NOT_ANSWERED, silent);
         }
     }
 
@@ -74,6 +107,7 @@ final class PhotoReader {
 
     /** Wait no longer for a photo that is being read. */
     void giveUp() {
+        current = null;
         readings.giveUp();
     }
 

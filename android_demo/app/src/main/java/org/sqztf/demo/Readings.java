@@ -1,13 +1,19 @@
 package org.sqztf.demo;
 
+import android.content.Context;
+import android.net.Uri;
 import android.os.Handler;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Future;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Reads of one kind from other apps, each on a thread of its own: an app that never answers holds up nothing else. The
@@ -15,30 +21,31 @@ import java.util.concurrent.TimeUnit;
  */
 final class Readings {
 
-    /** One of them, as it looks from its thread. */
-    static final class Reading {
-        private volatile boolean givenUp;
-        private Future<?> work;
-        private Runnable late;
-
-        /** Tell whether nobody waits for it any more. */
-        boolean isGivenUp() {
-            return givenUp;
-        }
-    }
-
     /** What is read. */
     interface Job {
         /** Read; nothing that comes of one that is given up may be used. */
         void read(Reading reading);
     }
 
+    /** Who waits for it; called on the main thread, and not once it is given up. */
+    interface Waiter {
+        /** This app has not answered for some time. */
+        void slow(String app);
+
+        /** It has, after all. */
+        void answered();
+    }
+
     /** After this long the user is told whom the app waits for. */
     static final long PATIENCE_MILLIS = 4000;
 
-    /** How many apps that never answer are borne in a process: their threads cannot be ended. */
+    /** How many readings of one app, and of all, are borne that never end: their threads cannot be ended. */
+    static final int MOST_OF_ONE = 2;
     static final int MOST = 6;
-    private static final ThreadPoolExecutor THREADS = new ThreadPoolExecutor(0, MOST, 10, TimeUnit.SECONDS,
+
+    /** The authorities that have not answered yet, one for each reading, those that were given up among them. */
+    private static final List<String> ASKED = new ArrayList<>();
+    private static final ExecutorService THREADS = new ThreadPoolExecutor(0, Integer.MAX_VALUE, 10, TimeUnit.SECONDS,
             new SynchronousQueue<Runnable>(), new ThreadFactory() {
                 @Override
                 public Thread newThread(Runnable work) {
@@ -48,65 +55,151 @@ final class Readings {
                 }
             });
 
-    private final Handler main;
-    private Reading current;
+    /** One of them, as it looks from its thread. */
+    final class Reading implements Runnable {
+        private final Uri uri;
+        private final Job job;
+        private final Waiter waiter;
+        private volatile boolean givenUp;
+        private volatile boolean asking = true;
+        private final AtomicBoolean begun = new AtomicBoolean();
+        private boolean slow; // on the main thread only
+        private Future<?> work;
+        private final Runnable late = new Runnable() {
+            @Override
+            public void run() {
+                slow = asking;
+                remind();
+            }
+        };
 
-    Readings(Handler main) {
+        private Reading(Uri uri, Job job, Waiter waiter) {
+            this.uri = uri;
+            this.job = job;
+            this.waiter = waiter;
+        }
+
+        /** Tell whether nobody waits for it any more. */
+        boolean isGivenUp() {
+            return givenUp;
+        }
+
+        /** The app has handed over all that it was asked for; what follows takes this app's own time. */
+        void answered() {
+            if (asking) {
+                asking = false;
+                ended(uri);
+                main.post(new Runnable() {
+                    @Override
+                    public void run() {
+                        answeredNow();
+                    }
+                });
+            }
+        }
+
+        private void answeredNow() {
+            main.removeCallbacks(late);
+            if (slow && !givenUp) {
+                slow = false;
+                waiter.answered();
+            }
+        }
+
+        private void remind() {
+            if (slow && !givenUp) {
+                waiter.slow(Given.app(context.getPackageManager(), uri));
+            }
+        }
+
+        @Override
+        public void run() {
+            if (begun.compareAndSet(false, true)) {
+                try {
+                    job.read(this);
+                } finally {
+                    answered();
+                }
+            }
+        }
+
+        private void giveUp() {
+            givenUp = true;
+            main.removeCallbacks(late);
+            work.cancel(true); // some streams can be interrupted
+            if (begun.compareAndSet(false, true)) { // and will not begin
+                answered();
+            }
+        }
+    }
+
+    private final Context context;
+    private final Handler main;
+    private Reading current; // the latest, until it is given up
+
+    Readings(Context context, Handler main) {
+        this.context = context;
         this.main = main;
     }
 
     /**
      * Begin to read; what was being read is given up.
      *
-     * @param late called on the main thread if it takes long
-     * @return whether it began: too many apps have not answered yet
+     * @return null where it began, otherwise the app that has not answered before; empty where too many have not
      */
-    boolean start(final Job job, Runnable late) {
+    String start(Uri uri, Job job, Waiter waiter) {
         giveUp();
-        final Reading reading = new Reading();
-        try {
-            reading.work = THREADS.submit(new Runnable() {
-                @Override
-                public void run() {
-                    try {
-                        job.read(reading);
-                    } finally {
-                        end(reading);
-                    }
-                }
-            });
-        } catch (RejectedExecutionException error) {
-            return false;
+        if (!mayAsk(uri)) {
+            return asked(uri) >= MOST_OF_ONE ? Given.app(context.getPackageManager(), uri) : "";
         }
-        current = reading;
-        reading.late = late;
-        main.postDelayed(late, PATIENCE_MILLIS);
-        return true;
+        current = new Reading(uri, job, waiter);
+        current.work = THREADS.submit(current);
+        main.postDelayed(current.late, PATIENCE_MILLIS);
+        return null;
     }
 
-    /** Wait no longer for what is being read. */
+    private static boolean mayAsk(Uri uri) {
+        synchronized (ASKED) {
+            return asked() < MOST && asked(uri) < MOST_OF_ONE && ASKED.add(authority(uri));
+        }
+    }
+
+    private static void ended(Uri uri) {
+        synchronized (ASKED) {
+            ASKED.remove(authority(uri));
+        }
+    }
+
+    private static int asked(Uri uri) {
+        synchronized (ASKED) {
+            return Collections.frequency(ASKED, authority(uri));
+        }
+    }
+
+    /** Return how many readings no app has answered yet. */
+    static int asked() {
+        synchronized (ASKED) {
+            return ASKED.size();
+        }
+    }
+
+    private static String authority(Uri uri) {
+        return uri.getAuthority() == null ? "" : uri.getAuthority();
+    }
+
+    /** Tell the waiter once more that the app is slow, if it was told. */
+    void remind() {
+        if (current != null) {
+            current.remind();
+        }
+    }
+
+    /** Wait no longer for what is being read, nor for what this app makes of it. */
     void giveUp() {
         if (current != null) {
-            current.givenUp = true;
-            current.work.cancel(true); // some streams can be interrupted
-            forget();
+            current.giveUp();
+            current = null;
         }
-    }
-
-    private void end(final Reading reading) {
-        main.post(new Runnable() {
-            @Override
-            public void run() {
-                if (reading == current) {
-                    forget();
-                }
-            }
-        });
-    }
-
-    private void forget() {
-        main.removeCallbacks(current.late);
-        current = null;
     }
 
     /** Wait until what is being read and still wanted has been read. */

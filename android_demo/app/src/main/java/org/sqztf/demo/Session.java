@@ -74,6 +74,7 @@ final class Session implements Screen.Effects, ModelDesk.Host, PhotoReader.Host,
     private volatile int wanted; // the ticket of frames that are wanted, 0 for none
     private Classifier classifier; // on the worker's thread only
     private byte[] file; // on the worker's thread only: of the classifier's model
+    private String name = ""; // on the worker's thread only: of the classifier's model
     private Frames.Frame shownFrame;
     private Bitmap still;
     private Shell shell;
@@ -193,13 +194,14 @@ final class Session implements Screen.Effects, ModelDesk.Host, PhotoReader.Host,
         });
     }
 
-    private void load(final int ticket, Models.Source source, int threads, boolean fast) {
+    private void load(final int ticket, String model, Models.Source source, int threads, boolean fast) {
         closeClassifier();
         Message why = null;
         String what = "";
         try {
             Models.Opened found = source.open();
             file = found.file;
+            name = model;
             classifier = new Classifier(found.model, engines.open(file, found.model, threads, fast));
         } catch (SqzModel.ModelException error) {
             why = Message.of(error.fault);
@@ -274,6 +276,11 @@ final class Session implements Screen.Effects, ModelDesk.Host, PhotoReader.Host,
             @Override
             public SqzModel model() {
                 return classifier == null ? null : classifier.model;
+            }
+
+            @Override
+            public String name() {
+                return name;
             }
 
             @Override
@@ -367,11 +374,12 @@ final class Session implements Screen.Effects, ModelDesk.Host, PhotoReader.Host,
 
     @Override
     public void loadModel(final int ticket, int model, final int threads, final boolean fast) {
-        final Models.Source source = models.named(screen.state().models.get(model));
+        final String chosen = screen.state().models.get(model);
+        final Models.Source source = models.named(chosen);
         worker.execute(new Runnable() {
             @Override
             public void run() {
-                load(ticket, source, threads, fast);
+                load(ticket, chosen, source, threads, fast);
             }
         });
     }

@@ -420,6 +420,32 @@ public class CameraTest {
         assertEquals(Arrays.asList("running", "IN_USE"), told);
     }
 
+    /** Let another app take the camera that runs; it lets go of it before this app knows. */
+    private CameraFeed taken(String letGo) {
+        Phone.addCamera(new Size(640, 480));
+        CameraFeed feed = feed();
+        feed.open(0);
+        Phone.settleCamera();
+        shadowOf((CameraManager) Phone.application().getSystemService(Context.CAMERA_SERVICE)).triggerDisconnect();
+        shadowOf(CameraLink.looper()).idle();
+        feed.freed(letGo);
+        Phone.settleCamera();
+        return feed;
+    }
+
+    @Test
+    public void aCameraThatIsFreeAgainBeforeItIsKnownToBeTakenIsOpenedOnceMore() {
+        CameraFeed feed = taken("0");
+        assertEquals(Arrays.asList("running", "running"), told);
+        feed.close();
+    }
+
+    @Test
+    public void anotherCameraThatIsFreeChangesNothing() {
+        taken("7");
+        assertEquals(Arrays.asList("running", "IN_USE"), told);
+    }
+
     @Test
     public void thePreviewFollowsADisplayThatIsTurned() {
         Phone.addCamera(new Size(640, 480));

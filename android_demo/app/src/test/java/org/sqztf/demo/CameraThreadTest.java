@@ -6,6 +6,7 @@ import static org.robolectric.Shadows.shadowOf;
 import static org.sqztf.demo.Phone.state;
 
 import android.content.Intent;
+import android.hardware.camera2.CameraAccessException;
 import android.hardware.camera2.CameraDevice;
 import android.hardware.camera2.CameraManager;
 import android.os.Handler;
@@ -46,7 +47,10 @@ public class CameraThreadTest {
         }
     }
 
-    /** Notes when a camera is opened. */
+    /** What happens while a camera is opened. */
+    private static volatile Runnable opening = () -> {};
+
+    /** Notes when a camera is opened, and what the main thread asks. */
     @Implements(value = CameraManager.class, minSdk = 21)
     public static class Service extends ShadowCameraManager {
         @RealObject private CameraManager manager;
@@ -54,9 +58,30 @@ public class CameraThreadTest {
         @Implementation
         protected void openCamera(String id, CameraDevice.StateCallback callback, Handler handler) {
             called("open");
+            opening.run();
             Shadow.directlyOn(manager, CameraManager.class, "openCamera", ClassParameter.from(String.class, id),
                     ClassParameter.from(CameraDevice.StateCallback.class, callback),
                     ClassParameter.from(Handler.class, handler));
+        }
+
+        @Override
+        @Implementation
+        protected String[] getCameraIdList() throws CameraAccessException {
+            asked("list");
+            return super.getCameraIdList();
+        }
+
+        @Override
+        @Implementation
+        protected void registerAvailabilityCallback(CameraManager.AvailabilityCallback callback, Handler handler) {
+            asked("listen");
+            super.registerAvailabilityCallback(callback, handler);
+        }
+
+        private static void asked(String what) {
+            if (Looper.myLooper() == Looper.getMainLooper()) {
+                called(what);
+            }
         }
     }
 
@@ -77,6 +102,7 @@ public class CameraThreadTest {
     @Before
     public void start() throws Exception {
         CALLS.clear();
+        opening = () -> {};
         Engines.use();
         Phone.addCamera(new Size(640, 480));
         Phone.allowCamera();
@@ -104,6 +130,26 @@ public class CameraThreadTest {
         hangs.countDown();
         Phone.settle(activity);
         assertEquals(Arrays.asList("open", "close", "open"), CALLS); // one that was closed meanwhile is never opened
+    }
+
+    @Test
+    public void oneThatIsStillBeingOpenedIsClosedBeforeTheNextIsOpened() throws Exception {
+        controller.pause().stop();
+        Phone.settle(activity);
+        final CountDownLatch hangs = new CountDownLatch(1);
+        final CountDownLatch began = new CountDownLatch(1);
+        opening = () -> {
+            began.countDown();
+            FakeEngine.await(hangs);
+        };
+        controller.start().resume();
+        shadowOf(Looper.getMainLooper()).idle();
+        began.await();
+        controller.pause().stop().start().resume();
+        shadowOf(Looper.getMainLooper()).idle();
+        hangs.countDown();
+        Phone.settle(activity);
+        assertEquals(Arrays.asList("open", "close", "open", "close", "open"), CALLS);
     }
 
     @Test

@@ -9,14 +9,17 @@ import static org.robolectric.Shadows.shadowOf;
 import static org.sqztf.demo.Phone.state;
 
 import android.app.AlertDialog;
+import android.app.Dialog;
 import android.content.ContentResolver;
 import android.content.Intent;
 import android.content.pm.ResolveInfo;
 import android.graphics.Rect;
 import android.net.Uri;
+import android.os.Looper;
 import android.os.Parcel;
 import android.os.Parcelable;
 import android.text.format.DateFormat;
+import android.widget.TextView;
 import java.io.ByteArrayInputStream;
 import java.io.File;
 import java.io.IOException;
@@ -25,6 +28,8 @@ import java.nio.file.Files;
 import java.util.Arrays;
 import java.util.Date;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
 import java.util.function.Supplier;
 import org.junit.Before;
 import org.junit.Test;
@@ -226,10 +231,104 @@ public class OwnModelsTest {
         assertTrue(activity.session().desk.own().isEmpty());
     }
 
+    // Models that are no longer wanted ----------------------------------------------------------------------
+
+    private final Semaphore tried = new Semaphore(0); // one for each that is being tried out
+    private final CountDownLatch released = new CountDownLatch(1);
+
+    /** Open a model, and let the thread of models wait while it tries it out. */
+    private MainActivity tryingOut(final boolean runs) throws Exception {
+        final byte[] held = file(SAMPLE + ".tflite");
+        final Session.Engines others = Session.engines;
+        Session.engines = (file, model, threads, fast) -> {
+            if (Arrays.equals(file, held)) {
+                tried.release();
+                FakeEngine.await(released);
+                if (!runs) {
+                    throw new IllegalStateException("an operator is unknown");
+                }
+            }
+            return others.open(file, model, threads, fast);
+        };
+        MainActivity activity = start(new Intent());
+        activity.session().desk.open(put("held.tflite", held));
+        tried.acquire();
+        shadowOf(Looper.getMainLooper()).idle(); // that it was read is known
+        assertEquals(Message.MODEL_READING, state(activity).message);
+        return activity;
+    }
+
+    @Test
+    public void aModelThatIsGivenUpWhileItIsTriedOutIsNotKept() throws Exception {
+        Phone.needModels(2);
+        MainActivity activity = tryingOut(true);
+        activity.session().screen.chooseModel(1);
+        assertNull(state(activity).message);
+        released.countDown();
+        Phone.settle(activity);
+        assertTrue(activity.session().desk.own().isEmpty());
+        assertEquals(state(activity).models.get(1), chosen(activity));
+    }
+
+    @Test
+    public void nothingIsSaidOfOneThatIsGivenUp() throws Exception {
+        Phone.needModels(2);
+        MainActivity activity = tryingOut(false);
+        activity.session().screen.chooseModel(1);
+        released.countDown();
+        Phone.settle(activity);
+        assertNull(state(activity).message);
+    }
+
+    @Test
+    public void aModelThatIsOpenedMeanwhileTakesItsPlace() throws Exception {
+        MainActivity activity = tryingOut(true);
+        activity.session().desk.open(put("later.tflite", file("other.tflite")));
+        released.countDown();
+        Phone.settle(activity);
+        List<ModelStore.Own> own = activity.session().desk.own();
+        assertEquals(1, own.size());
+        assertEquals("later", own.get(0).name);
+        assertEquals("later", chosen(activity));
+        assertNull(state(activity).message);
+    }
+
+    @Test
+    public void oneThatWasKeptWhenItWasGivenUpIsListedAndNotUsed() throws Exception {
+        Phone.needModels(2);
+        MainActivity activity = tryingOut(true);
+        released.countDown();
+        CountDownLatch kept = new CountDownLatch(1);
+        activity.session().work(kept::countDown);
+        kept.await();
+        activity.session().screen.chooseModel(1);
+        Phone.settle(activity);
+        assertTrue(state(activity).models.contains("held"));
+        assertEquals(state(activity).models.get(1), chosen(activity));
+    }
+
+    @Test
+    public void theBenchmarkNamesTheModelThatItMeasuredWhateverComesMeanwhile() throws Exception {
+        Phone.needModels(1);
+        MainActivity activity = start(new Intent());
+        Dialog page = Phone.benchmark(activity);
+        activity.session().desk.open(put("late.tflite", file(SAMPLE + ".tflite")));
+        Phone.settle(activity);
+        page.findViewById(R.id.run).performClick();
+        Phone.settle(activity);
+        String about = ((TextView) page.findViewById(R.id.about)).getText().toString();
+        assertTrue(about, about.contains("late"));
+        page.findViewById(R.id.share).performClick();
+        Intent sent = shadowOf(activity).getNextStartedActivity().getParcelableExtra(Intent.EXTRA_INTENT);
+        String text = sent.getStringExtra(Intent.EXTRA_TEXT);
+        assertTrue(text, text.contains(": late\n"));
+    }
+
     @Test
     public void theSameModelIsKeptOnceAndAnotherOfItsNameIsToldApart() throws Exception {
         MainActivity activity = start(view(put("a.tflite", file(SAMPLE + ".tflite"))));
         activity.session().desk.open(put("b.sqz", file(SAMPLE + ".sqz")));
+        Phone.settle(activity); // a later one would take its place
         activity.session().desk.open(put("c/a.tflite", file("other.tflite")));
         Phone.settle(activity);
         List<ModelStore.Own> own = activity.session().desk.own();

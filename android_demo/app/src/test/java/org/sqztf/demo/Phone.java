@@ -9,6 +9,7 @@ import android.app.Application;
 import android.app.Dialog;
 import android.content.Context;
 import android.content.Intent;
+import android.content.pm.PackageManager;
 import android.graphics.Bitmap;
 import android.graphics.Canvas;
 import android.graphics.ImageFormat;
@@ -97,6 +98,7 @@ final class Phone {
 
     /** Return what the added camera says of itself. */
     static CameraCharacteristics addCamera(Size... sizes) {
+        shadowOf(application().getPackageManager()).setSystemFeature(PackageManager.FEATURE_CAMERA_ANY, true);
         CameraCharacteristics back = ShadowCameraCharacteristics.newCameraCharacteristics();
         shadowOf(back).set(CameraCharacteristics.LENS_FACING, CameraCharacteristics.LENS_FACING_BACK);
         shadowOf(back).set(CameraCharacteristics.SENSOR_ORIENTATION, 90);

@@ -8,6 +8,7 @@ import static org.junit.Assume.assumeNotNull;
 import static org.robolectric.Shadows.shadowOf;
 import static org.sqztf.demo.Phone.state;
 
+import android.app.AlertDialog;
 import android.net.Uri;
 import android.os.Looper;
 import android.util.Size;
@@ -32,8 +33,8 @@ import org.sqztf.core.ScreenState;
 @Config(sdk = 35)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 public class SlowAppsTest {
+    private static final String[] APPS = {"cloud", "drive", "disk"};
     private final Uri hangs = Uri.parse("content://cloud/birds.sqz");
-
     private final CountDownLatch released = new CountDownLatch(1);
     private final Semaphore reading = new Semaphore(0); // one for each that has begun
     private MainActivity activity;
@@ -50,13 +51,22 @@ public class SlowAppsTest {
                 return -1;
             }
         };
-        shadowOf(Phone.application().getContentResolver()).registerInputStreamSupplier(hangs, hanging);
+        for (String app : APPS) {
+            shadowOf(Phone.application().getContentResolver()).registerInputStreamSupplier(at(app), hanging);
+        }
+    }
+
+    private static Uri at(String app) {
+        return Uri.parse("content://" + app + "/birds.sqz");
     }
 
     @After
     public void answer() throws Exception {
         released.countDown();
         Phone.settle(activity);
+        while (Readings.asked() > 0) { // those that were given up end soon
+            Thread.yield();
+        }
     }
 
     /** Wait, whatever interrupts: as a call to another process does. */
@@ -152,22 +162,65 @@ public class SlowAppsTest {
     }
 
     @Test
-    public void tooManyAppsThatNeverAnswerAreTold() throws Exception {
+    public void anAppThatDidNotAnswerTwiceIsNotAskedAgainAndOthersAre() throws Exception {
         live();
-        for (int i = 0; i < Readings.MOST; i++) {
-            activity.session().screen.photo(hangs.toString());
-            reading.acquire();
-        }
+        askInVain("cloud");
         activity.session().screen.photo(hangs.toString());
         settleWithoutReading();
-        assertEquals(activity.getString(R.string.message_not_answered), Phone.text(activity, R.id.message));
+        assertEquals(activity.getString(R.string.message_not_answered) + " (cloud)",
+                Phone.text(activity, R.id.message));
         activity.session().desk.open(hangs);
         assertEquals(ScreenState.Message.NOT_ANSWERED, state(activity).message);
+        assertEquals("cloud", state(activity).detail);
         assertTrue(state(activity).isTrouble());
+        assertEquals(0, reading.availablePermits());
+        Phone.putPhoto(Phone.photo("1-photo.png"));
+        activity.session().screen.photo(Phone.PHOTO.toString());
+        Phone.settle(activity);
+        assertFalse(state(activity).answers.isEmpty());
+    }
+
+    /** Choose a photo of an app as often as one that does not answer is asked. */
+    private void askInVain(String app) throws Exception {
+        for (int i = 0; i < Readings.MOST_OF_ONE; i++) {
+            activity.session().screen.photo(at(app).toString());
+            reading.acquire();
+        }
     }
 
     @Test
-    public void aModelWhoseNameNeverComesIsAskedAboutByItsAddress() throws Exception {
+    public void tooManyAppsThatNeverAnswerAreTold() throws Exception {
+        live();
+        assertEquals(Readings.MOST, APPS.length * Readings.MOST_OF_ONE);
+        for (String app : APPS) {
+            askInVain(app);
+        }
+        activity.session().screen.photo(Phone.PHOTO.toString());
+        settleWithoutReading();
+        assertEquals(activity.getString(R.string.message_not_answered), Phone.text(activity, R.id.message));
+    }
+
+    @Test
+    public void aPhotoIsAskedForOnceHoweverOftenTheModelIsLoadedAnew() throws Exception {
+        live();
+        activity.session().screen.photo(hangs.toString());
+        reading.acquire();
+        pass(5);
+        for (int i = 0; i < 4; i++) {
+            activity.session().screen.chooseModel(1 - state(activity).model);
+            settleWithoutReading();
+            assertTrue(state(activity).modelReady);
+            assertEquals(ScreenState.Message.PHOTO_WAITING, state(activity).message);
+            assertEquals("cloud", state(activity).detail);
+        }
+        assertEquals(0, reading.availablePermits());
+        released.countDown();
+        Phone.settle(activity);
+        assertEquals(ScreenState.Message.PHOTO_UNREADABLE, state(activity).message); // and its answer counts
+    }
+
+    /** Offer a model whose name never comes. */
+    private void offer() throws Exception {
         shadowOf(Phone.application().getContentResolver()).setCursor(hangs, new RoboCursor() {
             @Override
             public boolean moveToFirst() {
@@ -179,11 +232,43 @@ public class SlowAppsTest {
         live();
         activity.session().desk.offer(hangs);
         reading.acquire();
+    }
+
+    private String asked() {
+        return shadowOf(ShadowAlertDialog.getLatestAlertDialog()).getTitle().toString();
+    }
+
+    @Test
+    public void aModelWhoseNameNeverComesIsAskedAboutByItsAddress() throws Exception {
+        offer();
         frame();
         assertFalse(state(activity).answers.isEmpty());
         assertNull(ShadowAlertDialog.getLatestAlertDialog());
         pass(5);
-        String title = shadowOf(ShadowAlertDialog.getLatestAlertDialog()).getTitle().toString();
-        assertEquals(activity.getString(R.string.add_question, "birds"), title);
+        assertEquals(activity.getString(R.string.add_question, "birds"), asked());
+    }
+
+    @Test
+    public void nobodyIsAskedAboutAModelAfterAPhotoWasShared() throws Exception {
+        offer();
+        Phone.putPhoto(Phone.photo("1-photo.png"));
+        activity.onNewIntent(Phone.share());
+        released.countDown();
+        Phone.settle(activity);
+        pass(5);
+        assertNull(ShadowAlertDialog.getLatestAlertDialog());
+    }
+
+    @Test
+    public void whatIsAskedWaitsUntilAnOpenDialogIsClosed() throws Exception {
+        offer();
+        Phone.controls(activity).findViewById(R.id.own_models).performClick();
+        AlertDialog list = ShadowAlertDialog.getLatestAlertDialog();
+        pass(5);
+        assertTrue(list.isShowing());
+        assertEquals(activity.getString(R.string.own_models), asked());
+        list.cancel();
+        pass(1);
+        assertEquals(activity.getString(R.string.add_question, "birds"), asked());
     }
 }

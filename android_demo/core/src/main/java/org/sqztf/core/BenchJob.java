@@ -11,6 +11,9 @@ public final class BenchJob implements Runnable {
         /** Return the model; null where none is loaded. */
         SqzModel model();
 
+        /** Return its name. */
+        String name();
+
         /** Return an engine; its {@link Engine#fast} tells whether it is of the kind that was asked for. */
         Engine open(boolean fast);
     }
@@ -42,6 +45,7 @@ public final class BenchJob implements Runnable {
     @Override
     public void run() {
         try {
+            state = BenchState.of(loaded.name());
             YuvFrame frame = frame();
             for (int kind = BenchState.FAST; kind <= BenchState.EXACT && !stopped && loaded.model() != null; kind++) {
                 time(kind, frame);

@@ -5,6 +5,8 @@ public final class BenchState {
     public static final int FAST = 0;
     public static final int EXACT = 1;
 
+    /** The name of the model that is measured; empty before one is. */
+    public final String model;
     /** The kind that is being timed; −1 where none is. */
     public final int running;
     /** How many runs of it are done, and how many there will be at most. */
@@ -15,7 +17,8 @@ public final class BenchState {
     private final Latency.Summary[][] times;
     private final boolean[] absent;
 
-    private BenchState(int running, int done, int of, Latency.Summary[][] times, boolean[] absent, String fault) {
+    private BenchState(String model, int running, int done, int of, Latency.Summary[][] times, boolean[] absent, String fault) {
+        this.model = model;
         this.running = running;
         this.done = done;
         this.of = of;
@@ -26,31 +29,36 @@ public final class BenchState {
 
     /** Return the state before anything was measured. */
     public static BenchState nothing() {
-        return new BenchState(-1, 0, 0, new Latency.Summary[2][], new boolean[2], "");
+        return of("");
+    }
+
+    /** Return the state before anything of a model was measured. */
+    static BenchState of(String model) {
+        return new BenchState(model, -1, 0, 0, new Latency.Summary[2][], new boolean[2], "");
     }
 
     BenchState at(int kind, int runs, int all) {
-        return new BenchState(kind, runs, all, times, absent, "");
+        return new BenchState(model, kind, runs, all, times, absent, "");
     }
 
     BenchState with(int kind, Latency.Summary[] measured) {
         Latency.Summary[][] changed = times.clone();
         changed[kind] = measured;
-        return new BenchState(-1, 0, 0, changed, absent, "");
+        return new BenchState(model, -1, 0, 0, changed, absent, "");
     }
 
     BenchState without(int kind) {
         boolean[] changed = absent.clone();
         changed[kind] = true;
-        return new BenchState(-1, 0, 0, times, changed, "");
+        return new BenchState(model, -1, 0, 0, times, changed, "");
     }
 
     BenchState failed(String why) {
-        return new BenchState(-1, 0, 0, times, absent, why);
+        return new BenchState(model, -1, 0, 0, times, absent, why);
     }
 
     BenchState ended() {
-        return new BenchState(-1, 0, 0, times, absent, fault);
+        return new BenchState(model, -1, 0, 0, times, absent, fault);
     }
 
     /** Return the times of a kind by stage of {@link Latency}; null where there are none. */

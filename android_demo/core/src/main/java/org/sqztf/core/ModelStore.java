@@ -150,19 +150,29 @@ public final class ModelStore {
     }
 
     /**
-     * Read a {@code .tflite} or a pack, and make sure that it is a model of the kit.
+     * Read a file that may be a model.
      *
-     * @param name of its file; what it is listed as follows from it
      * @param stream its bytes; read to the end, not closed
-     * @throws SqzModel.ModelException it is none, or too large
+     * @throws SqzModel.ModelException it is too large for one
      * @throws IOException the stream cannot be read
      */
-    public static Candidate read(String name, InputStream stream) throws SqzModel.ModelException, IOException {
+    public static byte[] bytes(InputStream stream) throws SqzModel.ModelException, IOException {
         byte[] file = upTo(stream, LARGEST);
         if (file == null) {
             throw new SqzModel.ModelException(SqzModel.Fault.TOO_LARGE,
                     "the file has more than " + LARGEST + " bytes");
         }
+        return file;
+    }
+
+    /**
+     * Take a {@code .tflite} or a pack, and make sure that it is a model of the kit.
+     *
+     * @param name of its file; what it is listed as follows from it
+     * @param file what {@link #bytes} returned
+     * @throws SqzModel.ModelException it is none, or too large
+     */
+    public static Candidate candidate(String name, byte[] file) throws SqzModel.ModelException {
         return new Candidate(tidy(name), file);
     }
 

@@ -77,7 +77,9 @@ public final class Screen {
     private Classifier.Result last;
     private final Smoother smoother = new Smoother();
     private boolean pictured; // a frame or photo stands still on the screen
-    private Message message;
+    private final Wait photoWait = new Wait(Message.PHOTO_READING, Message.PHOTO_WAITING);
+    private final Wait modelWait = new Wait(Message.MODEL_READING, Message.MODEL_WAITING);
+    private Message message; // besides what is waited for
     private String detail = "";
     private boolean refused; // the message is of a file that is no model
     private long refusedSince; // by the live answers' clock; 0 before the first
@@ -229,13 +231,20 @@ public final class Screen {
         show();
     }
 
+    /** Wait no longer for what is said to be waited for. */
     private void giveUp() {
-        if (message == Message.PHOTO_WAITING) {
+        if (photoWait.isSlow()) {
             live();
         } else {
-            effects.giveUpModel();
+            giveUpModel();
         }
-        say(null, "");
+    }
+
+    private void giveUpModel() {
+        if (modelWait.isOn()) {
+            effects.giveUpModel();
+            modelWait.end();
+        }
     }
 
     /** The camera delivers frames. */
@@ -294,9 +303,10 @@ public final class Screen {
 
     // Model and settings -------------------------------------------------------------------------------------
 
-    /** The user has chosen a model. */
+    /** The user has chosen a model; one that is being opened is wanted no longer. */
     public void chooseModel(int index) {
         if (index != model && index >= 0 && index < models.size()) {
+            giveUpModel();
             model = index;
             load();
             show();
@@ -304,7 +314,18 @@ public final class Screen {
     }
 
     /**
-     * There are other models than before: one was opened or removed.
+     * A file was opened as a model.
+     *
+     * @param names of all models, no two alike
+     * @param chosen which is used from now on
+     */
+    public void modelOpened(List<String> names, int chosen) {
+        modelWait.end();
+        modelsChanged(names, chosen);
+    }
+
+    /**
+     * There are other models than before: one was removed, or opened for nobody.
      *
      * @param names all of them, no two alike
      * @param chosen which is used from now on
@@ -312,9 +333,6 @@ public final class Screen {
     public void modelsChanged(List<String> names, int chosen) {
         String before = models.isEmpty() ? "" : models.get(model);
         models = new ArrayList<>(names);
-        if (modelIsOnItsWay()) {
-            say(null, "");
-        }
         model = Math.max(0, Math.min(chosen, models.size() - 1));
         if (models.isEmpty()) {
             modelReady = false;
@@ -327,26 +345,39 @@ public final class Screen {
         show();
     }
 
-    /** A file is being opened as a model; followed by {@link #modelsChanged} or {@link #modelRefused}. */
+    /** A file is being opened as a model; followed by {@link #modelOpened} or {@link #modelRefused}. */
     public void modelReading() {
-        say(Message.MODEL_READING, "");
+        modelWait.begin();
+        if (refused) {
+            say(null, "");
+        }
         show();
     }
 
     /** The app that has the model has not answered for some time. */
     public void modelSlow(String app) {
-        if (message == Message.MODEL_READING) {
-            say(Message.MODEL_WAITING, app);
-            show();
-        }
+        modelWait.slow(app);
+        show();
     }
 
-    private boolean modelIsOnItsWay() {
-        return message == Message.MODEL_READING || message == Message.MODEL_WAITING;
+    /** The app that was told to be slow has answered; the model is still being opened. */
+    public void modelAnswered() {
+        modelWait.answered();
+        show();
     }
 
     /** A file was opened that is no model to keep; the model of before stays. */
     public void modelRefused(Message why, String what) {
+        modelWait.end();
+        refuse(why, what);
+    }
+
+    /** A model cannot be removed. */
+    public void modelNotRemoved(String what) {
+        refuse(Message.MODEL_UNREADABLE, what);
+    }
+
+    private void refuse(Message why, String what) {
         say(why, what);
         refused = true;
         refusedSince = 0;
@@ -382,9 +413,7 @@ public final class Screen {
         forgetAnswers();
         latency.clear();
         runsFast = fast;
-        if (!modelIsOnItsWay()) {
-            say(null, "");
-        }
+        say(null, "");
         modelTicket++;
         pictureTicket++;
         effects.loadModel(modelTicket, model, threads, fast);
@@ -422,6 +451,7 @@ public final class Screen {
     public void modelFailed(int ticket, Message why, String what) {
         if (ticket == modelTicket) {
             modelReady = false;
+            photoWait.end(); // there is nothing to classify it
             say(why, what);
             show();
         }
@@ -451,7 +481,8 @@ public final class Screen {
             answers = source == Source.LIVE ? smoother.add(result.answers, result.doneNanos) : result.answers;
             latency.add(result, source == Source.LIVE);
             pictured = source == Source.PHOTO;
-            if (photoIsOnItsWay() || refusedLongAgo(result.doneNanos)) {
+            photoWait.end();
+            if (refusedLongAgo(result.doneNanos)) {
                 say(null, "");
             }
             show();
@@ -473,6 +504,7 @@ public final class Screen {
     public void engineFailed(int ticket, String what) {
         if (ticket == pictureTicket) {
             modelReady = false;
+            photoWait.end();
             forgetAnswers();
             latency.clear();
             say(Message.ENGINE_FAILED, what);
@@ -511,13 +543,15 @@ public final class Screen {
     }
 
     private void read() {
-        say(Message.PHOTO_READING, "");
+        say(null, "");
+        photoWait.begin();
         effects.classifyPhoto(++pictureTicket, photo);
     }
 
     /** Forget what belongs to the picture of before. */
     private void forget() {
         effects.dropPicture();
+        photoWait.end();
         pictured = false;
         forgetAnswers();
         latency.clear(); // a photo of another size takes another time
@@ -539,19 +573,20 @@ public final class Screen {
 
     /** The app that has the photo has not answered for some time. */
     public void photoSlow(String app) {
-        if (message == Message.PHOTO_READING) {
-            say(Message.PHOTO_WAITING, app);
-            show();
-        }
+        photoWait.slow(app);
+        show();
     }
 
-    private boolean photoIsOnItsWay() {
-        return message == Message.PHOTO_READING || message == Message.PHOTO_WAITING;
+    /** The app that was told to be slow has answered; the photo is still being decoded. */
+    public void photoAnswered() {
+        photoWait.answered();
+        show();
     }
 
     /** The photo was decoded at a fraction of its size. */
     public void photoReduced(int ticket, String size) {
         if (ticket == pictureTicket && source == Source.PHOTO) {
+            photoWait.end();
             say(Message.PHOTO_REDUCED, size);
             pictured = true;
             show();
@@ -562,6 +597,7 @@ public final class Screen {
     public void photoFailed(int ticket, Message why, String what) {
         if (ticket == pictureTicket && source == Source.PHOTO) {
             pictured = false;
+            photoWait.end();
             say(why, what);
             show();
         }
@@ -572,7 +608,7 @@ public final class Screen {
         source = Source.LIVE;
         photo = "";
         forget();
-        if (modelReady && !modelIsOnItsWay()) {
+        if (modelReady) {
             say(null, "");
         }
         wake();
@@ -586,8 +622,17 @@ public final class Screen {
 
     /** Return what is shown now. */
     public ScreenState state() {
+        Wait wait = told();
+        Message said = wait.isOn() ? wait.message() : message;
+        String about = wait.isOn() ? wait.app() : detail;
         return new ScreenState(source, camera, models, model, modelReady, threads, maxThreads, runsFast, pictured,
-                Answers.shown(answers), latency.shown(), last == null ? null : last.seen, message, detail);
+                Answers.shown(answers), latency.shown(), last == null ? null : last.seen, said, about);
+    }
+
+    /** Return which wait is told, since there is one line: one that may be ended by hand comes first. */
+    private Wait told() {
+        boolean photoFirst = photoWait.isOn() && (photoWait.isSlow() || !modelWait.isSlow());
+        return photoFirst ? photoWait : modelWait;
     }
 
     private void show() {

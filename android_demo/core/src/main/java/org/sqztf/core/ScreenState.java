@@ -67,7 +67,7 @@ public final class ScreenState {
         /** An app that has a photo or a model has not answered for some time. */
         PHOTO_WAITING,
         MODEL_WAITING,
-        /** Too many apps have never answered. */
+        /** An app, or too many of them, have not answered before. */
         NOT_ANSWERED,
         FAST_ONLY,
         EXACT_ONLY,

@@ -59,6 +59,11 @@ public class BenchTest {
             }
 
             @Override
+            public String name() {
+                return "birds";
+            }
+
+            @Override
             public Engine open(boolean fast) {
                 return opener.open(fast);
             }
@@ -75,6 +80,7 @@ public class BenchTest {
         assertNotNull(last().times(BenchState.FAST));
         assertEquals(Bench.RUNS, last().times(BenchState.EXACT)[Latency.TOTAL].runs);
         assertTrue(last().ratio() > 0);
+        assertEquals("birds", last().model);
         assertFalse(last().isRunning());
         assertTrue(last().hasResult());
         assertEquals(2, closed);

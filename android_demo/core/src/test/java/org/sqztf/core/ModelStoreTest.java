@@ -42,7 +42,7 @@ public class ModelStoreTest {
     }
 
     private static ModelStore.Candidate read(String name, String file) throws Exception {
-        return ModelStore.read(name, new ByteArrayInputStream(file(file)));
+        return ModelStore.candidate(name, ModelStore.bytes(new ByteArrayInputStream(file(file))));
     }
 
     private TreeSet<String> left() {
@@ -159,7 +159,7 @@ public class ModelStoreTest {
             }
         };
         SqzModel.ModelException error =
-                assertThrows(SqzModel.ModelException.class, () -> ModelStore.read("a", endless));
+                assertThrows(SqzModel.ModelException.class, () -> ModelStore.bytes(endless));
         assertEquals(SqzModel.Fault.TOO_LARGE, error.fault);
         assertTrue(given[0] <= ModelStore.LARGEST + (1 << 16));
     }

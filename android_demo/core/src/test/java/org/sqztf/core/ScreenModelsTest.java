@@ -51,7 +51,7 @@ public class ScreenModelsTest {
         start();
         ScreenState before = screen.state();
         screen.modelReading();
-        screen.modelsChanged(Arrays.asList("x", "a"), 1);
+        screen.modelOpened(Arrays.asList("x", "a"), 1);
         assertTrue(screen.state().modelReady);
         assertEquals(1, screen.state().model);
         assertEquals(Arrays.asList(1, 0), loaded);
@@ -144,7 +144,7 @@ public class ScreenModelsTest {
         screen.modelReading();
         startLive();
         assertEquals(Message.MODEL_READING, screen.state().message);
-        screen.modelsChanged(Arrays.asList("a", "b", "own"), 2);
+        screen.modelOpened(Arrays.asList("a", "b", "own"), 2);
         assertNull(screen.state().message);
     }
 
@@ -157,8 +157,6 @@ public class ScreenModelsTest {
         screen.modelSlow("Cloud");
         assertEquals(Message.MODEL_WAITING, screen.state().message);
         assertFalse(screen.state().isTrouble());
-        screen.chooseModel(1); // which changes nothing of it
-        screen.modelLoaded(2, true);
         assertEquals(ScreenState.Action.GIVE_UP, screen.state().action());
         assertEquals(0, givenUp);
         screen.act();
@@ -166,8 +164,60 @@ public class ScreenModelsTest {
         assertNull(screen.state().message);
         screen.modelReading();
         screen.modelSlow("Cloud");
-        screen.modelsChanged(Arrays.asList("a", "b", "own"), 2); // it came after all
+        screen.modelOpened(Arrays.asList("a", "b", "own"), 2); // it came after all
         assertNull(screen.state().message);
+    }
+
+    @Test
+    public void anotherModelThatIsChosenEndsTheWaitForOne() {
+        startLive();
+        screen.modelReading();
+        screen.chooseModel(0); // it is in use already
+        assertEquals(0, givenUp);
+        screen.chooseModel(1);
+        assertEquals(1, givenUp);
+        assertNull(screen.state().message);
+        screen.chooseModel(0);
+        assertEquals(1, givenUp); // nothing is opened any more
+    }
+
+    @Test
+    public void nothingElseThatIsSaidHidesOrEndsTheWaitForAModel() {
+        startLive();
+        screen.modelReading();
+        screen.modelSlow("Cloud");
+        screen.modelsChanged(Arrays.asList("a"), 0); // another one was removed
+        screen.modelNotRemoved("why");
+        screen.chooseThreads(1);
+        screen.modelLoaded(2, false, "why");
+        assertEquals(Message.MODEL_WAITING, screen.state().message);
+        assertEquals("Cloud", screen.state().detail);
+        screen.modelAnswered();
+        assertEquals(Message.MODEL_READING, screen.state().message);
+        assertEquals("", screen.state().detail);
+        screen.modelSlow("Cloud");
+        assertEquals(ScreenState.Action.GIVE_UP, screen.state().action());
+        screen.act();
+        assertEquals(1, givenUp);
+        assertEquals(Message.FAST_FAILED, screen.state().message); // it was said meanwhile
+    }
+
+    @Test
+    public void aPhotoAndAModelAreWaitedForAndGivenUpEachByItself() {
+        start();
+        screen.photo("content://a");
+        screen.modelReading();
+        screen.photoSlow("Photos");
+        screen.modelSlow("Cloud");
+        assertEquals(Message.PHOTO_WAITING, screen.state().message);
+        screen.act();
+        assertEquals(Message.MODEL_WAITING, screen.state().message);
+        assertEquals(0, givenUp);
+        screen.photo("content://a"); // it is read again, which hides no button
+        assertEquals(ScreenState.Action.GIVE_UP, screen.state().action());
+        screen.act();
+        assertEquals(1, givenUp);
+        assertEquals(Message.PHOTO_READING, screen.state().message);
     }
 
     @Test
@@ -175,7 +225,7 @@ public class ScreenModelsTest {
         start();
         screen.photo("content://a");
         screen.modelReading();
-        assertEquals(Message.MODEL_READING, screen.state().message);
+        assertEquals(Message.PHOTO_READING, screen.state().message);
         assertFalse(screen.state().hasPicture());
         screen.modelRefused(Message.MODEL_DAMAGED, "why");
         assertFalse(screen.state().hasPicture());

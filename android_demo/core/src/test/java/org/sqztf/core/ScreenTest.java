@@ -704,6 +704,35 @@ public class ScreenTest {
     }
 
     @Test
+    public void whichKernelsRunDoesNotHideThatAPhotoIsWaitedFor() {
+        runLive();
+        screen.photo("content://a");
+        screen.chooseThreads(1);
+        assertEquals(Message.PHOTO_READING, shown.message); // it is read all the same
+        screen.modelLoaded(modelTicket, false, "");
+        assertEquals(Message.PHOTO_READING, shown.message);
+        screen.photoSlow("Cloud");
+        assertEquals(Action.GIVE_UP, shown.action());
+        screen.photoAnswered();
+        assertEquals(Action.NONE, shown.action());
+        screen.result(photoTicket, RESULT);
+        assertEquals(Message.EXACT_ONLY, shown.message);
+    }
+
+    @Test
+    public void whatFailedWhileAPhotoIsReadIsToldInItsPlace() {
+        runLive();
+        screen.photo("content://a");
+        screen.chooseThreads(1);
+        screen.modelFailed(modelTicket, Message.MODEL_DAMAGED, "");
+        assertEquals(Message.MODEL_DAMAGED, shown.message);
+        screen.act();
+        screen.modelLoaded(modelTicket, true);
+        screen.engineFailed(photoTicket, "why");
+        assertEquals(Message.ENGINE_FAILED, shown.message);
+    }
+
+    @Test
     public void thePictureOfBeforeIsNotShownForAnother() {
         runLive();
         screen.result(screen.frameTicket(), RESULT);
