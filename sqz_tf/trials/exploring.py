@@ -125,6 +125,8 @@ class Training:
 
         def objective(trial: Any) -> tuple[float, float]:
             point = Point(**{name: trial.suggest_categorical(name, choices[name]) for name in NAMES})
+            if any(row.point == point for row in study.rows()):
+                study.draw_again(trial)
             return self._learnt(study, trial, point, self._measured(point), searching=True)
 
         study.work(objective, self._waiting)
@@ -139,11 +141,12 @@ class Training:
         """Train a point and record what comes of it; one that cannot win is recorded as that."""
         import optuna
 
-        row = Row(point, sizes, NOT_TRAINED, seed=self.options.seed)
+        row, label = Row(point, sizes, NOT_TRAINED, seed=self.options.seed), f"point {trial.number + 1}"
         seen: list[float] = []
 
         def ended(state: str, why: str) -> optuna.TrialPruned:
             record(trial, replace(row, state=state, why=why, epochs=len(seen)))
+            self.console.note(f"{label}: {state}, {why}")
             return optuna.TrialPruned(why)
 
         def watch(curve: Sequence[float]) -> None:
@@ -155,7 +158,7 @@ class Training:
             raise ended(TOO_LARGE, f"too much {' and '.join(sizes.lacking)}")
         if searching and any(rival.values[0] == 1.0 for rival in study.rivals(sizes.flash)):
             raise ended(STOPPED, "a point that is no larger has every validation picture right")
-        plan, label = self.plan(point), f"point {trial.number + 1}"
+        plan = self.plan(point)
         try:
             learnt = Learning(self.folder, self.summary, self.console).learn(plan, label, watch)
         except TrainingError as error:

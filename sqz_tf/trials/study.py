@@ -28,6 +28,7 @@ DATABASE = "study.db"
 BEAT_SECONDS, BEATS_MISSED = 15, 4
 BEAT_VARIABLE = "SQZ_TF_HEARTBEAT_SECONDS"
 WAIT_SECONDS, FILL_SECONDS, RETRY_SECONDS = 1.0, 30.0, 0.3
+AGAIN, MOST_DRAWS = "again", 5
 WANTED, HEARD, READY = "wanted", "heard", "ready"  # attributes: a point to do; under way; all points wait
 STARTUP_POINTS, WARMUP_SHARE = 4, 0.25  # a search stops nothing before there are so many, nor in so much of the epochs
 _INSTALL = "run: pip install 'sqz-tf[explore]'"
@@ -207,6 +208,19 @@ class Study:
         except BaseException:  # it waits for whoever goes on
             self.study.enqueue_trial(trial.params, user_attrs={WANTED: trial.user_attrs[WANTED]})
             raise
+
+    def draw_again(self, trial: Any) -> None:
+        """Give up a draw of a search that is a point already known, and let another wait for it, a few times.
+
+        Raises:
+          TrialPruned: another draw waits.
+        """
+        import optuna
+
+        drawn = trial.user_attrs[WANTED]
+        if drawn.get(AGAIN, 0) < MOST_DRAWS:
+            self.study.enqueue_trial({}, user_attrs={WANTED: {**drawn, AGAIN: drawn.get(AGAIN, 0) + 1}})
+            raise optuna.TrialPruned
 
     def _fail_silent(self) -> None:
         """Let points wait again whose process was killed before its first heartbeat, which Optuna never calls stale."""

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sqz_tf.base.console import Console
 from sqz_tf.base.errors import TrainingError
-from sqz_tf.base.spec import DataConfig
+from sqz_tf.base.spec import DataConfig, ModelSpec
 from sqz_tf.data.dataset import Summary
 from sqz_tf.deploy.boards import boards
 from sqz_tf.pipeline.plan import Options, Plan
 from sqz_tf.trials import exploring
 from sqz_tf.trials.exploring import Place, Training, sized
 from sqz_tf.trials.learning import Learnt, Watch
-from sqz_tf.trials.points import asked, points_of
+from sqz_tf.trials.points import Point, asked, points_of
 from sqz_tf.trials.rows import Row
 from sqz_tf.trials.sizes import Limits
 from sqz_tf.trials.study import open_storage
@@ -111,3 +113,22 @@ def test_a_search_trains_no_point_larger_than_one_that_is_always_right(explored:
     assert {row.why for row in rows if row.state == "stopped"} == {
         "a point that is no larger has every validation picture right"
     }
+
+
+def test_a_search_draws_again_what_it_knows(
+    explored: Callable[..., list[Row]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+
+    def few(base: ModelSpec) -> dict[str, tuple[Any, ...]]:
+        fixed = {name: (value,) for name, value in asdict(Point.of(base)).items()}
+        return {**fixed, "width": (0.1, 0.15, 0.2)}
+
+    def learn(plan: Plan, watch: Watch) -> Learnt:
+        seen.append(plan.model.width)
+        return all_epochs(0.9 - plan.model.width, watch)
+
+    monkeypatch.setattr(exploring, "space", few)
+    rows = explored(learn, trials=3)
+    assert sorted(row.point.width for row in rows) == [0.1, 0.15, 0.2]
+    assert sorted(seen) == [0.1, 0.15, 0.2]
