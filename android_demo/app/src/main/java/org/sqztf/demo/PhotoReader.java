@@ -51,7 +51,7 @@ final class PhotoReader {
         @Override
         public void read(Readings.Reading reading) {
             try {
-                Stills.Photo photo = Stills.read(context.getContentResolver(), uri);
+                Stills.Photo photo = Stills.read(context, uri, reading);
                 if (reading.isGivenUp() || !host.work(classifying(handOver(), photo))) {
                     photo.close();
                 }

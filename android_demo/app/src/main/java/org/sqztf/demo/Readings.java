@@ -21,6 +21,15 @@ import java.util.concurrent.atomic.AtomicBoolean;
  */
 final class Readings {
 
+    /** One of them, as it looks from its thread. */
+    interface Reading {
+        /** Tell whether nobody waits for it any more. */
+        boolean isGivenUp();
+
+        /** The app has handed over all that it was asked for; what follows takes this app's own time. */
+        void answered();
+    }
+
     /** What is read. */
     interface Job {
         /** Read; nothing that comes of one that is given up may be used. */
@@ -55,8 +64,7 @@ final class Readings {
                 }
             });
 
-    /** One of them, as it looks from its thread. */
-    final class Reading implements Runnable {
+    private final class Asked implements Reading, Runnable {
         private final Uri uri;
         private final Job job;
         private final Waiter waiter;
@@ -73,19 +81,19 @@ final class Readings {
             }
         };
 
-        private Reading(Uri uri, Job job, Waiter waiter) {
+        Asked(Uri uri, Job job, Waiter waiter) {
             this.uri = uri;
             this.job = job;
             this.waiter = waiter;
         }
 
-        /** Tell whether nobody waits for it any more. */
-        boolean isGivenUp() {
+        @Override
+        public boolean isGivenUp() {
             return givenUp;
         }
 
-        /** The app has handed over all that it was asked for; what follows takes this app's own time. */
-        void answered() {
+        @Override
+        public void answered() {
             if (asking) {
                 asking = false;
                 ended(uri);
@@ -106,7 +114,7 @@ final class Readings {
             }
         }
 
-        private void remind() {
+        void remind() {
             if (slow && !givenUp) {
                 waiter.slow(Given.app(context.getPackageManager(), uri));
             }
@@ -123,7 +131,7 @@ final class Readings {
             }
         }
 
-        private void giveUp() {
+        void giveUp() {
             givenUp = true;
             main.removeCallbacks(late);
             work.cancel(true); // some streams can be interrupted
@@ -135,7 +143,7 @@ final class Readings {
 
     private final Context context;
     private final Handler main;
-    private Reading current; // the latest, until it is given up
+    private Asked current; // the latest, until it is given up
 
     Readings(Context context, Handler main) {
         this.context = context;
@@ -152,7 +160,7 @@ final class Readings {
         if (!mayAsk(uri)) {
             return asked(uri) >= MOST_OF_ONE ? Given.app(context.getPackageManager(), uri) : "";
         }
-        current = new Reading(uri, job, waiter);
+        current = new Asked(uri, job, waiter);
         current.work = THREADS.submit(current);
         main.postDelayed(current.late, PATIENCE_MILLIS);
         return null;

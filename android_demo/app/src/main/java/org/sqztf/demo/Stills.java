@@ -1,13 +1,12 @@
 package org.sqztf.demo;
 
-import android.content.ContentResolver;
+import android.content.Context;
 import android.graphics.Bitmap;
 import android.graphics.BitmapFactory;
 import android.graphics.Matrix;
 import android.media.ExifInterface;
 import android.net.Uri;
 import java.io.BufferedInputStream;
-import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import org.sqztf.core.Errors;
@@ -57,6 +56,8 @@ final class Stills {
         }
     }
 
+    /** Photos are decoded one at a time, those that are given up among them: each may take much memory. */
+    private static final Object DECODING = new Object();
     /** Longer side of a bitmap to show, in pixels. */
     private static final int SHOWN = 1280;
     /** Pixels of a band where memory is short: 8 MB as a bitmap. */
@@ -64,43 +65,16 @@ final class Stills {
 
     private Stills() {}
 
-    /** Decode a photo of any size; of an animation the first frame. */
-    static Photo read(ContentResolver resolver, Uri uri) throws PhotoException {
-        try {
-            BitmapFactory.Options options = new BitmapFactory.Options();
-            options.inJustDecodeBounds = true;
-            decode(resolver, uri, options);
-            int width = options.outWidth;
-            int height = options.outHeight;
-            if (width < 1 || height < 1) {
-                throw new PhotoException(Message.PHOTO_UNREADABLE, "");
+    /**
+     * Read a photo of any size; of an animation the first frame.
+     *
+     * @param reading told when the other app has answered; once it is given up nothing more is done
+     */
+    static Photo read(Context context, Uri uri, Readings.Reading reading) throws PhotoException {
+        try (PhotoFile file = PhotoFile.copy(context, uri, reading)) {
+            synchronized (DECODING) {
+                return decode(file);
             }
-            int step = PhotoSize.step(width, height);
-            if (step == 0) {
-                throw new PhotoException(Message.PHOTO_TOO_LARGE, width + " × " + height);
-            }
-            int orientation = orientation(resolver, uri);
-            options.inJustDecodeBounds = false;
-            long bandPixels = PhotoSize.MAX_PIXELS;
-            if (step == 1) {
-                try {
-                    return new Photo(decoded(resolver, uri, options, 1), null, orientation, "");
-                } catch (OutOfMemoryError error) { // before API 26 bitmaps take the app's own memory
-                    step = 2;
-                    bandPixels = FEW_PIXELS;
-                }
-            }
-            PhotoBands bands = bands(resolver, uri, bandPixels);
-            int shown = bands == null ? step : PhotoSize.shownStep(width, height, SHOWN);
-            Bitmap bitmap = null;
-            try {
-                bitmap = decoded(resolver, uri, options, shown);
-            } finally {
-                if (bitmap == null && bands != null) {
-                    bands.close();
-                }
-            }
-            return new Photo(bitmap, bands, orientation, bands == null ? width + " × " + height : "");
         } catch (IOException | RuntimeException error) { // providers are other apps: they throw what they like
             throw new PhotoException(Message.PHOTO_UNREADABLE, Errors.said(error));
         } catch (OutOfMemoryError error) {
@@ -108,10 +82,47 @@ final class Stills {
         }
     }
 
-    private static Bitmap decoded(ContentResolver resolver, Uri uri, BitmapFactory.Options options, int step)
+    private static Photo decode(PhotoFile file) throws IOException, PhotoException {
+        BitmapFactory.Options options = new BitmapFactory.Options();
+        options.inJustDecodeBounds = true;
+        decode(file, options);
+        int width = options.outWidth;
+        int height = options.outHeight;
+        if (width < 1 || height < 1) {
+            throw new PhotoException(Message.PHOTO_UNREADABLE, "");
+        }
+        int step = PhotoSize.step(width, height);
+        if (step == 0) {
+            throw new PhotoException(Message.PHOTO_TOO_LARGE, width + " × " + height);
+        }
+        int orientation = orientation(file);
+        options.inJustDecodeBounds = false;
+        long bandPixels = PhotoSize.MAX_PIXELS;
+        if (step == 1) {
+            try {
+                return new Photo(decoded(file, options, 1), null, orientation, "");
+            } catch (OutOfMemoryError error) { // before API 26 bitmaps take the app's own memory
+                step = 2;
+                bandPixels = FEW_PIXELS;
+            }
+        }
+        PhotoBands bands = bands(file, bandPixels);
+        int shown = bands == null ? step : PhotoSize.shownStep(width, height, SHOWN);
+        Bitmap bitmap = null;
+        try {
+            bitmap = decoded(file, options, shown);
+        } finally {
+            if (bitmap == null && bands != null) {
+                bands.close();
+            }
+        }
+        return new Photo(bitmap, bands, orientation, bands == null ? width + " × " + height : "");
+    }
+
+    private static Bitmap decoded(PhotoFile file, BitmapFactory.Options options, int step)
             throws IOException, PhotoException {
         options.inSampleSize = step;
-        Bitmap bitmap = decode(resolver, uri, options);
+        Bitmap bitmap = decode(file, options);
         if (bitmap == null) {
             throw new PhotoException(Message.PHOTO_UNREADABLE, options.outMimeType == null ? "" : options.outMimeType);
         }
@@ -119,44 +130,33 @@ final class Stills {
     }
 
     /** Return what decodes a large photo in bands; null where its format cannot be. */
-    private static PhotoBands bands(ContentResolver resolver, Uri uri, long bandPixels) throws IOException {
-        try (InputStream stream = open(resolver, uri)) {
+    private static PhotoBands bands(PhotoFile file, long bandPixels) throws IOException {
+        try (InputStream stream = file.open()) {
             return PhotoBands.open(stream, bandPixels);
         }
     }
 
-    private static Bitmap decode(ContentResolver resolver, Uri uri, BitmapFactory.Options options)
+    private static Bitmap decode(PhotoFile file, BitmapFactory.Options options)
             throws IOException {
-        try (InputStream stream = open(resolver, uri)) {
+        try (InputStream stream = file.open()) {
             return BitmapFactory.decodeStream(stream, null, options);
         }
     }
 
     /** Return how a photo must be turned: {@code BitmapFactory} turns none, HEIC, AVIF and DNG neither. */
-    static int orientation(ContentResolver resolver, Uri uri) throws IOException {
-        try (InputStream stream = new BufferedInputStream(open(resolver, uri))) {
+    static int orientation(PhotoFile file) throws IOException {
+        try (InputStream stream = new BufferedInputStream(file.open())) {
             int found = Orientation.ofFile(stream);
             if (found != Orientation.UNKNOWN) {
                 return found;
             }
         }
-        try (InputStream stream = open(resolver, uri)) {
+        try (InputStream stream = file.open()) {
             int found = new ExifInterface(stream).getAttributeInt(ExifInterface.TAG_ORIENTATION, Orientation.UPRIGHT);
             return found >= 1 && found <= 8 ? found : Orientation.UPRIGHT;
         } catch (IOException | RuntimeException error) { // it reads some formats only, older Androids fewer
             return Orientation.UPRIGHT;
         }
-    }
-
-    private static InputStream open(ContentResolver resolver, Uri uri) throws IOException {
-        if (!Given.isContent(uri)) {
-            throw new IOException(uri.getScheme() + ":");
-        }
-        InputStream stream = resolver.openInputStream(uri);
-        if (stream == null) {
-            throw new FileNotFoundException(uri.toString());
-        }
-        return stream;
     }
 
     /** Return an upright bitmap to show, reduced to the size of a screen. */

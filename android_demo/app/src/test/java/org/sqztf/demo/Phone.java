@@ -133,6 +133,17 @@ final class Phone {
         shadowOf(application().getContentResolver()).registerInputStreamSupplier(PHOTO, opened);
     }
 
+    /** A reading that somebody waits for. */
+    static final Readings.Reading WANTED = new Readings.Reading() {
+        @Override
+        public boolean isGivenUp() {
+            return false;
+        }
+
+        @Override
+        public void answered() {}
+    };
+
     static byte[] photo(String name) throws IOException {
         return Files.readAllBytes(new File(System.getProperty("sqz.pictures"), name).toPath());
     }

@@ -1,5 +1,6 @@
 package org.sqztf.demo;
 
+import static org.junit.Assert.assertArrayEquals;
 import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertNotEquals;
@@ -31,7 +32,6 @@ import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.function.Supplier;
 import org.junit.After;
 import org.junit.Before;
 import org.junit.Test;
@@ -274,9 +274,15 @@ public class ScreensTest {
     @Test
     public void formatsThatOnlyAndroidReadsAreTurnedToo() throws Exception {
         Phone.putPhoto(Phone.photo("6-photo.tiff")); // as DNG is one
-        assertEquals(6, Stills.orientation(Phone.application().getContentResolver(), Phone.PHOTO));
+        assertEquals(6, orientation());
         Phone.putPhoto(Phone.photo("animated.gif"));
-        assertEquals(1, Stills.orientation(Phone.application().getContentResolver(), Phone.PHOTO));
+        assertEquals(1, orientation());
+    }
+
+    private static int orientation() throws Exception {
+        try (PhotoFile file = PhotoFile.copy(Phone.application(), Phone.PHOTO, Phone.WANTED)) {
+            return Stills.orientation(file);
+        }
     }
 
     @Test
@@ -344,36 +350,64 @@ public class ScreensTest {
         assertEquals(Arrays.asList(new Rect(0, 3236, 5184, 3888), new Rect(0, 0, 5184, 3236), null), decoded);
     }
 
-    /** Let the app find a photo that cannot be decoded whole, as on a device that has too little memory for it. */
-    private static void putTooLarge(final byte[] file) {
-        final int[] opened = {0};
-        Supplier<InputStream> supplier = () -> {
-            if (++opened[0] == 3) { // after its size and its orientation
+    /** Has no memory left at one of the times at which it is asked whether it is wanted; counts them. */
+    private static final class ShortOfMemory implements Readings.Reading {
+        private final int at;
+        private int asked;
+
+        ShortOfMemory(int at) {
+            this.at = at;
+        }
+
+        @Override
+        public boolean isGivenUp() {
+            if (++asked == at) {
                 throw new OutOfMemoryError();
             }
-            return new ByteArrayInputStream(file);
-        };
-        shadowOf(Phone.application().getContentResolver()).registerInputStreamSupplier(Phone.PHOTO, supplier);
+            return false;
+        }
+
+        @Override
+        public void answered() {}
+    }
+
+    private static Stills.Photo read(Readings.Reading reading) throws Exception {
+        return Stills.read(Phone.application(), Phone.PHOTO, reading);
+    }
+
+    /** Read a photo on a device that has too little memory to decode it whole, the last thing that is done. */
+    private static Stills.Photo readWithLittleMemory() throws Exception {
+        ShortOfMemory count = new ShortOfMemory(0);
+        read(count);
+        return read(new ShortOfMemory(count.asked));
     }
 
     @Test
-    public void aPhotoThatDoesNotFitIntoMemoryIsClassifiedInSmallerBands() throws Exception {
-        List<SqzModel.Answer> expected = state(shared("6-photo.jpg")).answers;
+    public void aPhotoThatDoesNotFitIntoMemoryIsReadInSmallerBands() throws Exception {
+        Phone.putPhoto(Phone.photo("6-photo.jpg"));
         List<Rect> decoded = new ArrayList<>();
         PhotoBands.opener = file -> regions(file, decoded);
-        putTooLarge(Phone.photo("6-photo.jpg"));
-        MainActivity activity = Phone.start(Phone.share());
-        assertNull(state(activity).message);
+        Stills.Photo photo = readWithLittleMemory();
+        SqzPicture.Pixels whole = read(Phone.WANTED).pixels;
+        assertEquals("", photo.reducedFrom);
+        int[] row = new int[whole.width()];
+        int[] expected = row.clone();
+        for (int y = 0; y < whole.height(); y++) {
+            photo.pixels.read(0, y, row.length, row);
+            whole.read(0, y, row.length, expected);
+            assertArrayEquals(expected, row);
+        }
         assertFalse(decoded.isEmpty());
-        assertEquals(expected.get(0).probability, state(activity).answers.get(0).probability, 0);
     }
 
     @Test
-    public void aPhotoThatDoesNotFitAndHasNoPartsIsReducedAndToldSo() throws Exception {
+    public void aPhotoThatDoesNotFitAndHasNoPartsIsReduced() throws Exception {
+        Phone.putPhoto(Phone.photo("6-photo.jpg"));
         PhotoBands.opener = file -> null;
-        putTooLarge(Phone.photo("6-photo.jpg"));
-        MainActivity activity = Phone.start(Phone.share());
-        assertEquals(ScreenState.Message.PHOTO_REDUCED, state(activity).message);
+        Stills.Photo photo = readWithLittleMemory();
+        Bitmap whole = read(Phone.WANTED).bitmap;
+        assertEquals(whole.getWidth() + " × " + whole.getHeight(), photo.reducedFrom);
+        assertEquals(whole.getWidth() / 2, photo.bitmap.getWidth());
     }
 
     @Test
@@ -387,7 +421,7 @@ public class ScreensTest {
     @Test
     public void transparencyLosesNothingThatIsSeenOnWhite() throws Exception {
         Phone.putPhoto(Phone.photo("alpha.png"));
-        Stills.Photo photo = Stills.read(Phone.application().getContentResolver(), Phone.PHOTO);
+        Stills.Photo photo = read(Phone.WANTED);
         assertTrue(photo.bitmap.isPremultiplied()); // colours were multiplied by it, and rounded
         int[] row = new int[256];
         for (int alpha = 0; alpha < 256; alpha++) {

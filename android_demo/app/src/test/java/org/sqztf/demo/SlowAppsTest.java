@@ -14,6 +14,10 @@ import android.os.Looper;
 import android.util.Size;
 import java.io.ByteArrayInputStream;
 import java.io.InputStream;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -35,6 +39,7 @@ import org.sqztf.core.ScreenState;
 public class SlowAppsTest {
     private static final String[] APPS = {"cloud", "drive", "disk"};
     private final Uri hangs = Uri.parse("content://cloud/birds.sqz");
+    private final PhotoBands.Opener opener = PhotoBands.opener;
     private final CountDownLatch released = new CountDownLatch(1);
     private final Semaphore reading = new Semaphore(0); // one for each that has begun
     private MainActivity activity;
@@ -62,6 +67,7 @@ public class SlowAppsTest {
 
     @After
     public void answer() throws Exception {
+        PhotoBands.opener = opener;
         released.countDown();
         Phone.settle(activity);
         while (Readings.asked() > 0) { // those that were given up end soon
@@ -198,6 +204,55 @@ public class SlowAppsTest {
         activity.session().screen.photo(Phone.PHOTO.toString());
         settleWithoutReading();
         assertEquals(activity.getString(R.string.message_not_answered), Phone.text(activity, R.id.message));
+    }
+
+    /** Let large photos be decoded once they are released only; return what happens to each. */
+    private List<String> decodeSlowly() throws Exception {
+        final List<String> happened = Collections.synchronizedList(new ArrayList<String>());
+        byte[] large = Phone.photo("6-twenty.jpg");
+        for (String app : APPS) {
+            shadowOf(Phone.application().getContentResolver())
+                    .registerInputStreamSupplier(at(app), () -> new ByteArrayInputStream(large));
+        }
+        PhotoBands.opener = file -> {
+            happened.add("begun");
+            reading.release();
+            awaitRelease();
+            happened.add("ended");
+            return null;
+        };
+        return happened;
+    }
+
+    @Test
+    public void noAppIsBlamedForTheTimeThatDecodingTakes() throws Exception {
+        live();
+        decodeSlowly();
+        activity.session().screen.photo(hangs.toString());
+        reading.acquire();
+        pass(10);
+        assertEquals(ScreenState.Message.PHOTO_READING, state(activity).message);
+        released.countDown();
+        Phone.settle(activity);
+        assertEquals(ScreenState.Message.PHOTO_REDUCED, state(activity).message);
+    }
+
+    @Test
+    public void photosThatWereGivenUpAreNotDecodedBesideTheLast() throws Exception {
+        live();
+        List<String> happened = decodeSlowly();
+        for (String app : APPS) {
+            activity.session().screen.photo(at(app).toString());
+            while (Readings.asked() > 0) { // it is copied
+                Thread.yield();
+            }
+        }
+        released.countDown();
+        Phone.settle(activity);
+        assertFalse(state(activity).answers.isEmpty());
+        List<String> one = Arrays.asList("begun", "ended");
+        assertEquals(one, happened.subList(0, 2));
+        assertEquals(one, happened.subList(2, happened.size())); // the one between is left out
     }
 
     @Test
