@@ -2,10 +2,8 @@ package org.sqztf.demo;
 
 import android.content.Context;
 import android.net.Uri;
-import android.os.Handler;
 import java.io.IOException;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import org.sqztf.core.Errors;
 import org.sqztf.core.ModelStore;
@@ -49,15 +47,17 @@ final class ModelDesk {
     /**
      * Begin without an offer.
      *
+     * @param names reads the names of models that are offered
+     * @param files reads models
      * @param main does something on the main thread, unless the session has ended by then
      */
-    ModelDesk(Context context, Models models, Handler handler, Executor main, Host host) {
+    ModelDesk(Context context, Models models, Readings names, Readings files, Executor main, Host host) {
         this.context = context;
         this.models = models;
         this.main = main;
         this.host = host;
-        names = new Readings(context, handler);
-        files = new Readings(context, handler);
+        this.names = names;
+        this.files = files;
     }
 
     /** Return the user's own models, to be shown. */
@@ -250,17 +250,5 @@ final class ModelDesk {
         ScreenState state = host.screen().state();
         List<String> all = models.names();
         host.screen().modelsChanged(all, state.models.isEmpty() ? -1 : all.indexOf(state.models.get(state.model)));
-    }
-
-    /** Wait until what is being read and still wanted has been read. */
-    void finishReading() throws InterruptedException, ExecutionException {
-        names.finish();
-        files.finish();
-    }
-
-    /** End for good. */
-    void close() {
-        names.giveUp();
-        files.giveUp();
     }
 }

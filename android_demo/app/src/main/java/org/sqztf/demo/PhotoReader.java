@@ -2,8 +2,6 @@ package org.sqztf.demo;
 
 import android.content.Context;
 import android.net.Uri;
-import android.os.Handler;
-import java.util.concurrent.ExecutionException;
 import org.sqztf.core.Screen;
 import org.sqztf.core.ScreenState.Message;
 
@@ -76,10 +74,10 @@ final class PhotoReader {
     private final Readings readings;
     private Photo current; // null where none is wanted
 
-    PhotoReader(Context context, Handler main, Host host) {
+    PhotoReader(Context context, Readings readings, Host host) {
         this.context = context;
         this.host = host;
-        readings = new Readings(context, main);
+        this.readings = readings;
     }
 
     /** Read a photo, or go on reading it; another one that is being read is given up. */
@@ -109,10 +107,5 @@ final class PhotoReader {
     void giveUp() {
         current = null;
         readings.giveUp();
-    }
-
-    /** Wait until what is being read and still wanted has been read. */
-    void finishReading() throws InterruptedException, ExecutionException {
-        readings.finish();
     }
 }

@@ -6,9 +6,9 @@ import android.net.Uri;
 import android.os.Handler;
 import android.os.Looper;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -69,6 +69,8 @@ final class Session implements Screen.Effects, ModelDesk.Host, PhotoReader.Host,
     private final Models models;
     private final ExecutorService worker = Executors.newSingleThreadExecutor();
     private final Handler main = new Handler(Looper.getMainLooper());
+    /** All that reads from other apps. */
+    final List<Readings> readings = new ArrayList<>();
     private final PhotoReader photos;
     private final Frames frames = new Frames(this);
     private volatile int wanted; // the ticket of frames that are wanted, 0 for none
@@ -90,8 +92,8 @@ final class Session implements Screen.Effects, ModelDesk.Host, PhotoReader.Host,
                 onMain(action);
             }
         };
-        photos = new PhotoReader(this.context, main, this);
-        desk = new ModelDesk(this.context, models, main, later, this);
+        photos = new PhotoReader(this.context, newReadings(), this);
+        desk = new ModelDesk(this.context, models, newReadings(), newReadings(), later, this);
         bench = new Benchmark(worker, later, new Benchmark.Listener() {
             @Override
             public void changed(BenchState state) {
@@ -106,27 +108,24 @@ final class Session implements Screen.Effects, ModelDesk.Host, PhotoReader.Host,
         }
     }
 
+    private Readings newReadings() {
+        Readings made = new Readings(context, main);
+        readings.add(made);
+        return made;
+    }
+
     /** Work for this activity from now on; null for none. */
     void attach(Shell next) {
         shell = next;
-    }
-
-    /** Wait until what is wanted from other apps has been read, and the worker has done what it was given so far. */
-    void finishWork() throws InterruptedException, ExecutionException {
-        photos.finishReading();
-        desk.finishReading();
-        worker.submit(new Runnable() {
-            @Override
-            public void run() {}
-        }).get();
     }
 
     /** End for good. */
     void close() {
         shell = null;
         bench.stop();
-        photos.giveUp();
-        desk.close();
+        for (Readings each : readings) {
+            each.giveUp();
+        }
         closed = true;
         worker.execute(new Runnable() {
             @Override

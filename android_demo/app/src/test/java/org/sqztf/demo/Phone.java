@@ -30,6 +30,7 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
+import java.util.concurrent.CountDownLatch;
 import java.util.function.Supplier;
 import org.robolectric.Robolectric;
 import org.robolectric.RuntimeEnvironment;
@@ -155,7 +156,13 @@ final class Phone {
     /** Wait until the worker has done what it was given, the camera too, and the main thread what followed. */
     static void settle(MainActivity activity) throws Exception {
         for (int i = 0; i < 4; i++) {
-            activity.session().finishWork();
+            for (Readings each : activity.session().readings) {
+                each.finish();
+            }
+            CountDownLatch done = new CountDownLatch(1);
+            if (activity.session().work(done::countDown)) {
+                done.await();
+            }
             settleCamera();
         }
     }
