@@ -14,8 +14,8 @@ import org.sqztf.core.ScreenState.Message;
  * left of it when it is closed or the process ends.
  */
 final class PhotoFile implements AutoCloseable {
-    /** The most bytes of a photo: an app that never ends does not fill the device. */
-    static final long LARGEST = 256L << 20;
+    /** The most bytes of a photo: an app that never ends does not fill the device. Tests have less room. */
+    static long most = 256L << 20;
     private static final int BLOCK = 1 << 16;
 
     private final RandomAccessFile copy;
@@ -61,8 +61,8 @@ final class PhotoFile implements AutoCloseable {
             byte[] block = new byte[BLOCK];
             for (int count = stream.read(block); count >= 0; count = stream.read(block)) {
                 copy.write(block, 0, count);
-                if (copy.getFilePointer() > LARGEST) {
-                    throw new Stills.PhotoException(Message.PHOTO_TOO_LARGE, "> " + (LARGEST >> 20) + " MB");
+                if (copy.getFilePointer() > most) {
+                    throw new Stills.PhotoException(Message.PHOTO_TOO_LARGE, "> " + (most >> 20) + " MB");
                 }
             }
         }
