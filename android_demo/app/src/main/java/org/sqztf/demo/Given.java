@@ -5,6 +5,11 @@ import android.content.Intent;
 import android.content.pm.PackageManager;
 import android.content.pm.ProviderInfo;
 import android.net.Uri;
+import java.io.FileNotFoundException;
+import java.io.FilterInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InterruptedIOException;
 
 /** What another app hands to this one: a photo or a model. Only {@code content:} is opened, whatever an intent says. */
 final class Given {
@@ -46,10 +51,48 @@ final class Given {
         return ContentResolver.SCHEME_CONTENT.equals(uri.getScheme());
     }
 
+    /**
+     * Open what another app provides.
+     *
+     * @param reading once it is given up, nothing is read any more
+     */
+    static InputStream open(ContentResolver resolver, Uri uri, final Readings.Reading reading) throws IOException {
+        if (!isContent(uri)) {
+            throw new IOException(uri.getScheme() + ":");
+        }
+        InputStream stream = resolver.openInputStream(uri);
+        if (stream == null) {
+            throw new FileNotFoundException(uri.toString());
+        }
+        return new FilterInputStream(stream) {
+            @Override
+            public int read(byte[] to, int at, int count) throws IOException {
+                if (reading.isGivenUp()) {
+                    throw new InterruptedIOException();
+                }
+                return super.read(to, at, count);
+            }
+        };
+    }
+
     /** Return the name of the app that provides what is behind an address; part of the address where it is not told. */
     static String app(PackageManager packages, Uri uri) {
+        ProviderInfo provider = provider(packages, uri);
+        return provider == null ? authority(uri) : provider.applicationInfo.loadLabel(packages).toString();
+    }
+
+    /** Return what tells that app from others, however many addresses it has. */
+    static String owner(PackageManager packages, Uri uri) {
+        ProviderInfo provider = provider(packages, uri);
+        return provider == null ? authority(uri) : provider.packageName;
+    }
+
+    private static ProviderInfo provider(PackageManager packages, Uri uri) {
+        return packages.resolveContentProvider(authority(uri), 0);
+    }
+
+    private static String authority(Uri uri) {
         String authority = uri.getAuthority() == null ? "" : uri.getAuthority();
-        ProviderInfo provider = packages.resolveContentProvider(authority, 0);
-        return provider == null ? authority : provider.applicationInfo.loadLabel(packages).toString();
+        return authority.substring(authority.lastIndexOf('@') + 1); // before it is the user whose app it is
     }
 }

@@ -134,7 +134,7 @@ final class Models {
             throws RefusedException {
         try {
             String name = name(resolver, uri);
-            byte[] file = bytes(resolver, uri);
+            byte[] file = bytes(resolver, uri, reading);
             reading.answered();
             return ModelStore.candidate(name, file);
         } catch (SqzModel.ModelException error) {
@@ -146,11 +146,9 @@ final class Models {
         }
     }
 
-    private static byte[] bytes(ContentResolver resolver, Uri uri) throws IOException, SqzModel.ModelException {
-        try (InputStream stream = Given.isContent(uri) ? resolver.openInputStream(uri) : null) {
-            if (stream == null) {
-                throw new FileNotFoundException(uri.toString());
-            }
+    private static byte[] bytes(ContentResolver resolver, Uri uri, Readings.Reading reading)
+            throws IOException, SqzModel.ModelException {
+        try (InputStream stream = Given.open(resolver, uri, reading)) {
             return ModelStore.bytes(stream);
         }
     }

@@ -3,9 +3,9 @@ package org.sqztf.demo;
 import android.content.Context;
 import android.net.Uri;
 import java.io.File;
-import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InterruptedIOException;
 import java.io.RandomAccessFile;
 import org.sqztf.core.ScreenState.Message;
 
@@ -14,8 +14,8 @@ import org.sqztf.core.ScreenState.Message;
  * left of it when it is closed or the process ends.
  */
 final class PhotoFile implements AutoCloseable {
-    /** The most bytes of a photo: an app that never ends does not fill the device. */
-    static final long LARGEST = 256L << 20;
+    /** The most bytes of a photo: an app that never ends does not fill the device. Tests have less room. */
+    static long most = 256L << 20;
     private static final int BLOCK = 1 << 16;
 
     private final RandomAccessFile copy;
@@ -57,33 +57,22 @@ final class PhotoFile implements AutoCloseable {
     }
 
     private void fill(Context context, Uri uri) throws IOException, Stills.PhotoException {
-        if (!Given.isContent(uri)) {
-            throw new IOException(uri.getScheme() + ":");
-        }
-        try (InputStream stream = context.getContentResolver().openInputStream(uri)) {
-            if (stream == null) {
-                throw new FileNotFoundException(uri.toString());
-            }
+        try (InputStream stream = Given.open(context.getContentResolver(), uri, reading)) {
             byte[] block = new byte[BLOCK];
             for (int count = stream.read(block); count >= 0; count = stream.read(block)) {
-                checkWanted();
                 copy.write(block, 0, count);
-                if (copy.getFilePointer() > LARGEST) {
-                    throw new Stills.PhotoException(Message.PHOTO_TOO_LARGE, "> " + (LARGEST >> 20) + " MB");
+                if (copy.getFilePointer() > most) {
+                    throw new Stills.PhotoException(Message.PHOTO_TOO_LARGE, "> " + (most >> 20) + " MB");
                 }
             }
         }
     }
 
-    private void checkWanted() throws IOException {
-        if (reading.isGivenUp()) {
-            throw new IOException("given up");
-        }
-    }
-
     /** Read it from its beginning, unless it is given up; one stream at a time, which need not be closed. */
     InputStream open() throws IOException {
-        checkWanted();
+        if (reading.isGivenUp()) {
+            throw new InterruptedIOException();
+        }
         copy.seek(0);
         return new InputStream() {
             @Override

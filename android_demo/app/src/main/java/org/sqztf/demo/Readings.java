@@ -52,7 +52,7 @@ final class Readings {
     static final int MOST_OF_ONE = 2;
     static final int MOST = 6;
 
-    /** The authorities that have not answered yet, one for each reading, those that were given up among them. */
+    /** Who has not answered yet: the app of each reading, those that were given up among them. */
     private static final List<String> ASKED = new ArrayList<>();
     private static final ExecutorService THREADS = new ThreadPoolExecutor(0, Integer.MAX_VALUE, 10, TimeUnit.SECONDS,
             new SynchronousQueue<Runnable>(), new ThreadFactory() {
@@ -66,6 +66,7 @@ final class Readings {
 
     private final class Asked implements Reading, Runnable {
         private final Uri uri;
+        private final String owner;
         private final Job job;
         private final Waiter waiter;
         private volatile boolean givenUp;
@@ -81,8 +82,9 @@ final class Readings {
             }
         };
 
-        Asked(Uri uri, Job job, Waiter waiter) {
+        Asked(Uri uri, String owner, Job job, Waiter waiter) {
             this.uri = uri;
+            this.owner = owner;
             this.job = job;
             this.waiter = waiter;
         }
@@ -96,7 +98,7 @@ final class Readings {
         public void answered() {
             if (asking) {
                 asking = false;
-                ended(uri);
+                ended(owner);
                 main.post(new Runnable() {
                     @Override
                     public void run() {
@@ -157,30 +159,31 @@ final class Readings {
      */
     String start(Uri uri, Job job, Waiter waiter) {
         giveUp();
-        if (!mayAsk(uri)) {
-            return asked(uri) >= MOST_OF_ONE ? Given.app(context.getPackageManager(), uri) : "";
+        String owner = Given.owner(context.getPackageManager(), uri);
+        if (!mayAsk(owner)) {
+            return asked(owner) >= MOST_OF_ONE ? Given.app(context.getPackageManager(), uri) : "";
         }
-        current = new Asked(uri, job, waiter);
+        current = new Asked(uri, owner, job, waiter);
         current.work = THREADS.submit(current);
         main.postDelayed(current.late, PATIENCE_MILLIS);
         return null;
     }
 
-    private static boolean mayAsk(Uri uri) {
+    private static boolean mayAsk(String owner) {
         synchronized (ASKED) {
-            return asked() < MOST && asked(uri) < MOST_OF_ONE && ASKED.add(authority(uri));
+            return asked() < MOST && asked(owner) < MOST_OF_ONE && ASKED.add(owner);
         }
     }
 
-    private static void ended(Uri uri) {
+    private static void ended(String owner) {
         synchronized (ASKED) {
-            ASKED.remove(authority(uri));
+            ASKED.remove(owner);
         }
     }
 
-    private static int asked(Uri uri) {
+    private static int asked(String owner) {
         synchronized (ASKED) {
-            return Collections.frequency(ASKED, authority(uri));
+            return Collections.frequency(ASKED, owner);
         }
     }
 
@@ -189,10 +192,6 @@ final class Readings {
         synchronized (ASKED) {
             return ASKED.size();
         }
-    }
-
-    private static String authority(Uri uri) {
-        return uri.getAuthority() == null ? "" : uri.getAuthority();
     }
 
     /** Tell the waiter once more that the app is slow, if it was told. */

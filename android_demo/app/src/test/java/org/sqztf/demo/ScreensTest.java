@@ -31,6 +31,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import org.junit.After;
 import org.junit.Before;
@@ -348,6 +349,20 @@ public class ScreensTest {
         assertNull(state.message);
         assertFalse(state.answers.isEmpty());
         assertEquals(Arrays.asList(new Rect(0, 3236, 5184, 3888), new Rect(0, 0, 5184, 3236), null), decoded);
+    }
+
+    @Test
+    public void aPhotoWithoutEndIsTooLargeAndNothingOfAnyIsLeft() throws Exception {
+        long before = PhotoFile.most;
+        PhotoFile.most = Phone.photo("6-photo.jpg").length - 1;
+        try {
+            assertEquals(ScreenState.Message.PHOTO_TOO_LARGE, state(shared("6-photo.jpg")).message);
+            PhotoFile.most++;
+            assertFalse(state(shared("6-photo.jpg")).answers.isEmpty());
+        } finally {
+            PhotoFile.most = before;
+        }
+        assertEquals(Collections.emptyList(), Arrays.asList(Phone.application().getCacheDir().list()));
     }
 
     /** Has no memory left at one of the times at which it is asked whether it is wanted; counts them. */

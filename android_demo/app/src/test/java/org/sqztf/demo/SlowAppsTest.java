@@ -9,6 +9,8 @@ import static org.robolectric.Shadows.shadowOf;
 import static org.sqztf.demo.Phone.state;
 
 import android.app.AlertDialog;
+import android.content.pm.ApplicationInfo;
+import android.content.pm.ProviderInfo;
 import android.net.Uri;
 import android.os.Looper;
 import android.util.Size;
@@ -184,6 +186,28 @@ public class SlowAppsTest {
         activity.session().screen.photo(Phone.PHOTO.toString());
         Phone.settle(activity);
         assertFalse(state(activity).answers.isEmpty());
+    }
+
+    @Test
+    public void manyAddressesOfOneAppAreOneApp() throws Exception {
+        live();
+        for (String authority : APPS) {
+            ProviderInfo provider = new ProviderInfo();
+            provider.name = provider.authority = authority;
+            provider.packageName = "org.greedy";
+            provider.applicationInfo = new ApplicationInfo();
+            provider.applicationInfo.packageName = provider.packageName;
+            provider.applicationInfo.nonLocalizedLabel = "Greedy";
+            shadowOf(Phone.application().getPackageManager()).addOrUpdateProvider(provider);
+        }
+        askInVain("cloud");
+        activity.session().screen.photo(at("disk").toString());
+        settleWithoutReading();
+        assertEquals(ScreenState.Message.NOT_ANSWERED, state(activity).message);
+        assertEquals("Greedy", state(activity).detail);
+        activity.session().screen.photo("content://10@cloud/another"); // of another user of the device
+        settleWithoutReading();
+        assertEquals("Greedy", state(activity).detail);
     }
 
     /** Choose a photo of an app as often as one that does not answer is asked. */
