@@ -57,9 +57,7 @@ def test_dense_sparse_dense_leaves_a_result_and_none_of_its_stages(tmp_path: Pat
     go_on(tmp_path / "photos", *BYPASSED, "--dsd")
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
     phases = json.loads((tmp_path / "photos" / "report.json").read_text())["training"]
-    assert {name: len(phases[name]["loss"]) for name in ("float", "sparse", "dense")} == dict(
-        float=4, sparse=2, dense=2
-    )
+    assert [len(phases[name]["loss"]) for name in ("float", "sparse", "dense")] == [4, 2, 2]
 
 
 def test_the_folder_is_whole(digits: Path) -> None:
