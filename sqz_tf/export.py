@@ -46,7 +46,7 @@ from sqz_tf.base.text import printable, readable
 from sqz_tf.data.sources import NAMES
 from sqz_tf.deploy import android
 from sqz_tf.deploy.pack_budgets import pack_budgets
-from sqz_tf.pipeline.recipes import RECIPES
+from sqz_tf.pipeline.recipes import QUICK, RECIPES
 from sqz_tf.quantize.schemes.every import SCHEMES
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _add_training(group: Any) -> None:
     group.add_argument(
         "--recipe",
         choices=tuple(RECIPES),
-        default="quick",
+        default=QUICK,
         help="; ".join(f"{name}: {recipe.about}" for name, recipe in RECIPES.items()) + " (default: quick)",
     )
     group.add_argument(
@@ -320,10 +320,8 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         raise ConfigError("--teacher teaches nobody: --epochs 0 forbids training", fix="leave one of them out")
     if arguments.weights and arguments.epochs == 0 and arguments.dsd:
         raise ConfigError("--dsd trains, which --epochs 0 forbids", fix="leave one of them out")
-    if arguments.weights and (arguments.width is not None or arguments.channels == 1 or arguments.bypass is not None):
-        raise ConfigError(
-            "--width, --bypass and --channels 1 do not go with --weights", expected="the network the weights are for"
-        )
+    if arguments.weights and (arguments.width is not None or arguments.bypass is not None):
+        raise ConfigError("--width and --bypass do not go with --weights", expected="the network the weights are for")
     given = [name for name in METAPARAMETERS if getattr(arguments, name) is not None]
     if arguments.weights and given:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in given)

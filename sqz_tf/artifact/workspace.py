@@ -53,7 +53,8 @@ from sqz_tf.base.paths import absolute
 
 Build = Callable[[Path], None]
 KEY_SHOWN = 12  # characters of a stage's key in its folder's name
-STAGE_FOLDER = re.compile(rf"([a-z_]+)-[0-9a-f]{{{KEY_SHOWN}}}(?:\.tmp)?")
+STAGE_NAME = re.compile(r"[a-z_]+")
+STAGE_FOLDER = re.compile(rf"({STAGE_NAME.pattern})-[0-9a-f]{{{KEY_SHOWN}}}(?:\.tmp)?")
 ASSEMBLED, REPLACED = "publish.tmp", "replaced"
 STARTED, DONE = "started.json", "done.json"
 T = TypeVar("T")
@@ -151,13 +152,15 @@ class Workspace:
         left there, and the build takes up from it. `done.json` and `started.json` are the workspace's own names.
 
         Args:
-          name: lower-case name, unique in the run.
+          name: unique in the run, of lower-case letters and underlines: by it the folder is known for a stage's.
           config: what the result depends on besides `needs`, plain JSON values.
           build: writes the stage's files into the folder given; an exception abandons the stage.
           needs: finished stages of this run that the build reads.
           resumable: whether the build can take up its own half-finished files.
           reuse: whether a finished stage is taken as it is; otherwise it is built again.
         """
+        if not STAGE_NAME.fullmatch(name):
+            raise ValueError(f"a stage is named {name}; expected lower-case letters and underlines")
         if name in self.seconds:
             raise ValueError(f"a stage named {name} has been run already")
         key = stage_key(name, config, [need.key for need in needs])

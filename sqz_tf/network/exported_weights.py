@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +15,7 @@ from converters.weights import safetensors
 from sqz_tf.artifact.exported import FLOAT, NUMBERS, Export, ExportError
 from sqz_tf.artifact.manifest import MANIFEST
 from sqz_tf.base.errors import ConfigError, translated
-from sqz_tf.base.spec import ModelSpec, PreprocessSpec, from_dict
+from sqz_tf.base.spec import ModelSpec, PreprocessSpec, from_dict, to_dict
 from sqz_tf.network.architecture import layer_shapes
 
 Layer = tuple[np.ndarray, np.ndarray]
@@ -41,8 +42,9 @@ class ExportedWeights:
 
     @property
     def sha256(self) -> str:
-        """Of all its numbers: what is made from it depends on this."""
-        digest = hashlib.sha256()
+        """Of its numbers, the network they are for and the unit of its input: what is made from it depends on these."""
+        what = {"model": to_dict(self.model), "scale": self.preprocess.scale}
+        digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
         for name, pair in sorted(self.layers.items()):
             digest.update(name.encode())
             for values in pair:

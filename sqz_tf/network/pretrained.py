@@ -117,7 +117,7 @@ def _of_export(path: Path, spec: ModelSpec | None) -> Pretrained:
     model = found.model if spec is None else replace(found.model, input_size=size, pool_padding=spec.pool_padding)
     preprocess = found.preprocess
     if size != found.model.input_size:
-        preprocess = PreprocessSpec(size, size, channels=model.channels, fit=preprocess.fit, scale=preprocess.scale)
+        preprocess = _resized(preprocess, size)
     return Pretrained(
         layers=found.layers,
         preprocess=preprocess,
@@ -127,6 +127,17 @@ def _of_export(path: Path, spec: ModelSpec | None) -> Pretrained:
         layout="export",
         sha256=found.sha256,
         labels=found.labels,
+    )
+
+
+def _resized(preprocess: PreprocessSpec, size: int) -> PreprocessSpec:
+    """Return the preprocessing for another input size: what is resized to and then cut shrinks or grows with it."""
+    return replace(
+        preprocess,
+        width=size,
+        height=size,
+        resize_width=max(size, round(preprocess.resize_width * size / preprocess.width)),
+        resize_height=max(size, round(preprocess.resize_height * size / preprocess.height)),
     )
 
 

@@ -23,7 +23,8 @@ from sqz_tf.network.exported_weights import ExportedWeights
 from sqz_tf.network.pretrained import Pretrained, load
 from sqz_tf.pipeline.head import Kept, Replaced, head_of
 from sqz_tf.pipeline.plan import Options, Plan, make_calibration_plan, make_fine_tune_plan, make_plan
-from sqz_tf.pipeline.teaching import open_teacher
+from sqz_tf.pipeline.recipes import QUICK
+from sqz_tf.pipeline.teaching import open_teacher, require_alike
 
 if TYPE_CHECKING:
     from sqz_tf.artifact.workspace import Workspace
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
     from sqz_tf.pipeline.run import Made, Run
     from sqz_tf.train.meeting import Meeting
 
-FINE_TUNE_SIZE = 128  # pixels: a third of the work of the published 227
+FINE_TUNE_SIZE = 128  # pixels, of weights for larger pictures: a third of the work of the published 227
 CALIBRATION_SECONDS = 150.0
+_TRAINS = ("epochs", "prune_epochs", "teacher", "dsd", "recipe", "augment", "distribute")
+"""Options without effect where nothing is trained."""
 
 
 @dataclass(frozen=True)
@@ -216,15 +219,21 @@ def _begun(
 
 def from_scratch(options: Options, progress: Progress | None = None) -> Job:
     """Decide how to train on the data."""
+    teacher = _teacher(options)
     summary = summarise(options.data, progress)
-    return _taught(Training(make_plan(options, summary), summary), options)
+    return _taught(Training(make_plan(options, summary), summary), options, teacher)
 
 
-def _taught(job: Training, options: Options) -> Training:
-    """Return the job with its teacher, if one is asked for."""
-    if options.teacher is None:
+def _teacher(options: Options) -> ExportedWeights | None:
+    """Open the teacher, if one is asked for: before the pictures, which take far longer to read."""
+    return open_teacher(options.teacher) if options.teacher is not None else None
+
+
+def _taught(job: Training, options: Options, teacher: ExportedWeights | None) -> Training:
+    """Return the job with its teacher, once it is known to fit."""
+    if teacher is None:
         return job
-    teacher = open_teacher(options.teacher, job.summary.classes, job.plan.model.channels)
+    require_alike(str(options.teacher), teacher, job.summary.classes, job.plan.model.channels)
     train = replace(job.plan.train, teacher=teacher.sha256)
     return replace(job, plan=replace(job.plan, train=train), teacher=teacher)
 
@@ -246,12 +255,14 @@ def from_weights(options: Options, weights: str, calibration: str | None, progre
         plan = make_calibration_plan(options, noted.model, noted.preprocess)
         return Calibrating(plan, found, noted, calibration, head)
     _refuse_fine_tuning(options, calibration, head)
-    pretrained = _sized(weights, published, FINE_TUNE_SIZE if options.input_size is None else options.input_size)
+    teacher = _teacher(options)
+    size = min(FINE_TUNE_SIZE, published.model.input_size) if options.input_size is None else options.input_size
+    pretrained = _sized(weights, published, size)
     why = head.why if isinstance(head, Replaced) else f"--epochs {options.epochs} asks for training"
     noted = replace(pretrained, notes=(f"{why}: the last layer is replaced and trained", *pretrained.notes))
     summary = summarise(options.data, progress)
     plan = make_fine_tune_plan(options, summary, noted.model, noted.preprocess)
-    return _taught(Training(plan, summary, noted), options)
+    return _taught(Training(plan, summary, noted), options, teacher)
 
 
 def _refuse_fine_tuning(options: Options, calibration: str | None, head: Kept | Replaced) -> None:
@@ -270,11 +281,11 @@ def _refuse_fine_tuning(options: Options, calibration: str | None, head: Kept | 
 
 def _refuse_training(options: Options, head: Kept) -> None:
     """Refuse options that would have no effect: published weights are only quantized for their own classes."""
-    given = {name: getattr(options, name) for name in ("epochs", "prune_epochs", "teacher", "dsd")}
-    useless = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    given = {name: getattr(options, name) for name in _TRAINS}
+    useless = [f"--{name.replace('_', '-')}" for name, value in given.items() if value not in (None, 0, QUICK)]
     if useless:
         raise ConfigError(
-            f"{', '.join(useless)} would train, but these pictures keep the published classes and weights",
+            f"{', '.join(useless)}: nothing is trained, since these pictures keep the published classes and weights",
             fix="leave it out, or name the folders otherwise to fine-tune"
             if head.wnids
             else "leave it out, or give --epochs, too, to fine-tune under a new head",
@@ -282,8 +293,14 @@ def _refuse_training(options: Options, head: Kept) -> None:
 
 
 def _published(weights: str, options: Options) -> Pretrained:
-    """Return the weights as they are published; another architecture than the one asked for is refused."""
+    """Return the weights as they are published; another network or other channels than asked for are refused."""
     published = load(weights)
+    if options.channels not in (None, published.model.channels):
+        raise ConfigError(
+            f"--channels {options.channels} does not fit the weights",
+            expected=f"{published.model.channels}, which they take",
+            fix="leave --channels out",
+        )
     if options.arch not in (None, published.model.arch):
         raise ConfigError(
             f"--arch {options.arch} does not fit the weights", expected=published.model.arch, fix="leave --arch out"

@@ -24,7 +24,7 @@ from sqz_tf.base.spec import (
 )
 from sqz_tf.data.dataset import Summary, default_input_size
 from sqz_tf.network.architecture import require_size
-from sqz_tf.pipeline.recipes import RECIPES
+from sqz_tf.pipeline.recipes import QUICK, RECIPES
 from sqz_tf.quantize.schemes.every import SCHEMES, QuantizeConfig
 
 LARGE_SET = 10_000  # training pictures from which batches are larger and epochs fewer
@@ -49,7 +49,7 @@ class Options:
     freq: int | None = None
     squeeze_ratio: float | None = None
     pct_3x3: float | None = None
-    recipe: str = "quick"
+    recipe: str = QUICK
     teacher: str | None = None
     augment: str | None = None
     dsd: bool = False
@@ -63,6 +63,7 @@ class Options:
     per_channel: bool | None = None
     seed: int = 1
     threads: int = THREADS
+    distribute: str | None = None
     max_drop: float = 1.0
     pack: PackConfig | None = None
 

@@ -32,8 +32,9 @@ class Recipe:
     teacher_share: float = 0.5
 
 
+QUICK = "quick"  # unless another is asked for
 RECIPES = {
-    "quick": Recipe("minutes"),
+    QUICK: Recipe("minutes"),
     "thorough": Recipe(
         "hours: four times the epochs, simple bypass, stronger augmentation, averaged weights",
         longer=4,

@@ -14,8 +14,20 @@ if TYPE_CHECKING:
     from sqz_tf.train.batches import Teacher
 
 
-def open_teacher(given: str, classes: tuple[str, ...], channels: int) -> ExportedWeights:
+def open_teacher(given: str) -> ExportedWeights:
     """Open a model of the kit, the export in a folder, or the one that a file lies in.
+
+    Args:
+      given: `--teacher`.
+
+    Raises:
+      ExportError: it is none.
+    """
+    return read_exported(shipped_folder(given))
+
+
+def require_alike(given: str, teacher: ExportedWeights, classes: tuple[str, ...], channels: int) -> None:
+    """Refuse a teacher of other classes or other pictures.
 
     Args:
       given: `--teacher`.
@@ -23,21 +35,18 @@ def open_teacher(given: str, classes: tuple[str, ...], channels: int) -> Exporte
       channels: of the pictures.
 
     Raises:
-      ExportError: it is none.
-      ConfigError: it is for other classes or other pictures.
+      ConfigError: it is one.
     """
-    found = read_exported(shipped_folder(given))
-    if found.labels != classes:
+    if teacher.labels != classes:
         raise ConfigError(
-            f"--teacher {given} knows {len(found.labels)} classes: {some(found.labels)}",
+            f"--teacher {given} knows {len(teacher.labels)} classes: {some(teacher.labels)}",
             expected=f"those of the data: {some(classes)}",
         )
-    if found.model.channels != channels:
+    if teacher.model.channels != channels:
         raise ConfigError(
-            f"--teacher {given} sees {found.model.channels} channels",
+            f"--teacher {given} sees {teacher.model.channels} channels",
             expected=f"{channels}, as the network that learns",
         )
-    return found
 
 
 def teacher_of(found: ExportedWeights, share: float) -> Teacher:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sqz_tf.artifact.manifest import versions
 from sqz_tf.artifact.workspace import Stage
 from sqz_tf.base.pixels import Pixels
 from sqz_tf.base.spec import DsdConfig, PreprocessSpec, PruneConfig
@@ -25,13 +26,13 @@ from sqz_tf.quantize.aware import activation_ranges, without_fake_quantization
 from sqz_tf.quantize.calibrate import Calibration, calibrate
 from sqz_tf.quantize.equalise import unit_scale
 from sqz_tf.quantize.schemes.every import QuantizeConfig, grid_of
-from sqz_tf.train.batches import Examples, evaluation_batches
+from sqz_tf.train.batches import Examples, Teacher, evaluation_batches
 from sqz_tf.train.fit import FitPlan, History, fit
 from sqz_tf.train.keras import make_deterministic
 from sqz_tf.train.prune import prunable, prune, sparsity
 from sqz_tf.train.squeezenet import change_pixels, convolutions, fold, set_layers, squeezenet
 
-SEED_OF = {"dense": 0, "pruned": 1, "quantized": 2, "sparse": 3, "dense-again": 4}
+SEED_OF = {"dense": 0, "pruned": 1, "quantized": 2, "sparse": 3, "dense_again": 4}
 """Added to the seed, so that no stage repeats another's shuffles."""
 HEAD_EPOCHS = 15
 HEAD_RATE = 3e-3
@@ -105,7 +106,7 @@ def _detour(work: _Training, dense: Stage) -> list[Stage]:
         "sparse", config, lambda out: _sparse(work, config, dense.folder, out), needs=[dense], resumable=True
     )
     again = run.stage(
-        "dense-again",
+        "dense_again",
         config,
         lambda out: _dense_again(work, config, sparse.folder, out),
         needs=[sparse],
@@ -236,12 +237,12 @@ def _sparse(work: _Training, config: DsdConfig, dense: Path, out: Path) -> None:
 
 def _dense_again(work: _Training, config: DsdConfig, sparse: Path, out: Path) -> None:
     """The third phase: every weight is free again, the pruned ones start at zero."""
-    make_deterministic(work.plan.seed + SEED_OF["dense-again"])
+    make_deterministic(work.plan.seed + SEED_OF["dense_again"])
     model = work.network(sparse)
     plan = replace(
         _phase(work.plan, config.dense_epochs, config.dense_rate), averaging=work.plan.train.averaging, keep_start=True
     )
-    _finish(work, out, model, _fit(work, model, plan, "dense-again", out))
+    _finish(work, out, model, _fit(work, model, plan, "dense_again", out))
 
 
 def _prune(work: _Training, dense: Path, out: Path) -> None:
@@ -265,6 +266,7 @@ def _pruned(work: _Training, dense: Path, config: PruneConfig, phase: str, out: 
         state=out / "training",
         progress=_progress(work.run, phase),
         note=work.run.console.note,
+        teacher=_teacher(work),
         shared=work.run.shared,
     )
 
@@ -314,6 +316,10 @@ def _phase(plan: Plan, epochs: int, learning_rate: float, first_best_epoch: int 
     )
 
 
+def _teacher(work: _Training) -> Teacher | None:
+    return teacher_of(work.teaching, work.plan.train.teacher_share) if work.teaching else None
+
+
 def _fit(
     work: _Training,
     model: Any,
@@ -324,7 +330,6 @@ def _fit(
     pixels: Pixels | None = None,
     build: Callable[[], Any] | None = None,
 ) -> History:
-    teaching = work.teaching
     return fit(
         model,
         work.examples("train", pixels),
@@ -334,7 +339,7 @@ def _fit(
         state=out / part,
         progress=_progress(work.run, phase if part == "training" else part),
         note=work.run.console.note,
-        teacher=teacher_of(teaching, work.plan.train.teacher_share) if teaching else None,
+        teacher=_teacher(work),
         shared=work.run.shared,
         build=build,
     )
@@ -370,7 +375,7 @@ def train_alone(run: Run, summary: Summary, data: Dataset, sha256: str) -> Stage
     plan, work = run.plan, _Training(run, _material(run.plan, data, None), None)
     return run.stage(
         "dense",
-        [plan.model, plan.train, plan.seed, plan.threads, summary.sha256, sha256],
+        [plan.model, plan.train, plan.seed, plan.threads, summary.sha256, sha256, versions()],
         lambda out: _train(work, out),
         resumable=True,
     )

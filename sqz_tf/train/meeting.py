@@ -11,6 +11,7 @@ that is trusted.
 from __future__ import annotations
 
 import json
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -86,15 +87,30 @@ class Meeting:
 
     @contextmanager
     def ending(self) -> Iterator[None]:
-        """Tell the workers at the end of the block that all is done, or why the chief failed."""
+        """Tell the workers at the end of the block that all is done, or why the chief failed.
+
+        One that has gone away meanwhile is not missed: its part was over.
+        """
         try:
             yield
         except PeerLost:
             raise
         except SqzError as error:
-            self.tell(failed=str(error))
+            self._tell_who_is_left(failed=str(error))
             raise
-        self.tell(done=True)
+        self._tell_who_is_left(done=True)
+
+    def _tell_who_is_left(self, **message: Any) -> None:
+        for peer in self.peers.values():
+            with suppress(OSError):
+                _send(peer, message)
+
+    def misses_one(self, seconds: float) -> bool:
+        """Wait so long at most for a connection to end; say whether one has."""
+        ends = select.poll()
+        for peer in self.peers.values():
+            ends.register(peer, getattr(select, "POLLRDHUP", 0))  # Linux; elsewhere what is always told
+        return bool(ends.poll(1000 * seconds))
 
     def leave(self) -> None:
         """Close the connections."""
@@ -151,6 +167,8 @@ def _wait_for_workers(cluster: Cluster, card: Card, end: float, note: Callable[[
 def _listening(cluster: Cluster) -> socket.socket:
     port = int(cluster.addresses[0].rpartition(":")[2])
     try:
+        if socket.has_dualstack_ipv6():
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
         return socket.create_server(("", port))
     except OSError as error:
         raise ConfigError(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sqz_tf.base.spec import PruneConfig
-from sqz_tf.train.batches import Examples, steps_per_epoch
+from sqz_tf.train.batches import Examples, Teacher, steps_per_epoch
 from sqz_tf.train.blocks import block_of
 from sqz_tf.train.distribute import ALONE, Alone
 from sqz_tf.train.fit import FitPlan, History, Progress, fit
@@ -44,6 +44,7 @@ def prune(
     state: Path,
     progress: Progress | None = None,
     note: Callable[[str], None] = lambda line: None,
+    teacher: Teacher | None = None,
     shared: Alone = ALONE,
 ) -> tuple[Any, History]:
     """Return a pruned copy of `model`, fine-tuned and without TF-MOT's wrappers, and its history.
@@ -72,6 +73,7 @@ def prune(
         progress=progress,
         note=note,
         callbacks=(tfmot.sparsity.keras.UpdatePruningStep(),),
+        teacher=teacher,
         shared=shared,
         build=build,
     )

@@ -39,14 +39,19 @@ class SharedBatchNormalization(keras.layers.Layer):
         return tf.nn.batch_normalization(inputs, mean, variance, self.beta, self.gamma, self.epsilon)
 
     def _of_batch(self, inputs: Any) -> tuple[Any, Any]:
-        """Return mean and variance of each channel, float32 [C], and let the moving ones follow."""
-        channels = inputs.shape[-1]
+        """Return mean and variance of each channel, float32 [C], and let the moving ones follow.
+
+        Sums are of what is left of the moving mean, which all replicas have: squares of large means leave no digits for
+        the variance.
+        """
+        channels, shift = inputs.shape[-1], tf.stop_gradient(tf.convert_to_tensor(self.moving_mean))
         count = tf.cast(tf.size(inputs) // channels, tf.float32)
-        sums = [tf.reduce_sum(inputs, (0, 1, 2)), tf.reduce_sum(tf.square(inputs), (0, 1, 2)), count[None]]
+        shifted = inputs - shift
+        sums = [tf.reduce_sum(shifted, (0, 1, 2)), tf.reduce_sum(tf.square(shifted), (0, 1, 2)), count[None]]
         replica = tf.distribute.get_replica_context()
         total, squares, count = tf.split(replica.all_reduce("SUM", tf.concat(sums, 0)), [channels, channels, 1])
-        mean = total / count
-        variance = tf.maximum(squares / count - tf.square(mean), 0.0)
+        variance = tf.maximum(squares / count - tf.square(total / count), 0.0)
+        mean = shift + total / count
         unbiased = variance * count / tf.maximum(count - 1, 1)  # as the fused layer keeps it
         self.moving_mean.assign_sub((self.moving_mean - mean) * (1 - self.momentum))
         self.moving_variance.assign_sub((self.moving_variance - unbiased) * (1 - self.momentum))

@@ -209,6 +209,12 @@ def test_a_stage_name_is_used_once(out: Path) -> None:
             work.stage("train", "b", lambda folder: None)
 
 
+@pytest.mark.parametrize("name", ["dense-again", "Dense", "fire2", "", "a/b"])
+def test_a_stage_name_that_its_folder_would_not_be_known_by_is_refused(name: str, out: Path) -> None:
+    with Workspace(out) as work, pytest.raises(ValueError, match=f"named {name}; expected lower-case letters"):
+        work.stage(name, "a", lambda folder: None)
+
+
 def test_a_rejected_result_is_kept_apart_and_the_old_output_stays(out: Path) -> None:
     Run(out)({"data": 1})
     run, rejected = Run(out, overwrite=True), out.with_name("result.rejected")

@@ -230,8 +230,31 @@ def test_epochs_train_a_head_that_could_stay(write: WriteWeights, pictures: Call
     assert isinstance(found, Training)
     assert found.pretrained is not None
     assert "--epochs 3 asks for training" in found.pretrained.notes[0]
-    with pytest.raises(ConfigError, match=r"--prune-epochs would train.*give --epochs, too"):
-        job(weights, source, prune_epochs=3)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"prune_epochs": 3}, "--prune-epochs"),
+        ({"recipe": "thorough", "augment": "photo"}, "--recipe, --augment"),
+        ({"distribute": "mirrored", "epochs": 0}, "--distribute"),
+        ({"teacher": "digits", "dsd": True}, "--teacher, --dsd"),
+    ],
+)
+def test_options_of_training_are_refused_where_nothing_is_trained(
+    options: dict[str, Any], told: str, write: WriteWeights, pictures: Callable[..., str]
+) -> None:
+    weights, source = write("safetensors", names=CLASSES), pictures(*CLASSES)
+    assert isinstance(job(weights, source, recipe="quick", epochs=0), Calibrating)
+    with pytest.raises(ConfigError, match=rf"^{told}: nothing is trained, .*give --epochs, too"):
+        job(weights, source, **options)
+
+
+def test_other_channels_than_the_weights_take_are_refused(write: WriteWeights, pictures: Callable[..., str]) -> None:
+    weights, source = write("safetensors"), pictures("ant", "bee", "cow")
+    assert job(weights, source, channels=3).plan.model.channels == 3
+    with pytest.raises(ConfigError, match="--channels 1 does not fit the weights; expected 3"):
+        job(weights, source, channels=1)
 
 
 def test_a_data_set_asked_for_by_name_is_always_trained(write: WriteWeights) -> None:

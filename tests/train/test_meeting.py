@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqz_tf.train import meeting as meetings
 from sqz_tf.train.cluster import Cluster
 from sqz_tf.train.meeting import ClusterError, Meeting, PeerLost, meet
 from tests.helpers.cluster import addresses
+from tests.helpers.needs import require
 
 CARD = {"train.epochs": "3", "pictures": "abc"}
 PATIENCE = 60.0
@@ -99,6 +101,33 @@ def test_workers_are_told_why_the_chief_failed_and_when_it_is_done(three: list[M
         assert worker.hear() == {"done": True}
 
 
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_worker_that_has_gone_away_does_not_undo_what_the_chief_has_finished(
+    three: list[Meeting], failed: bool
+) -> None:
+    chief, worker, other = three
+    worker.leave()
+    with pytest.raises(PeerLost):
+        _for_ever(lambda: chief.tell(build=True))
+    with suppress(ConfigError), chief.ending():
+        if failed:
+            raise ConfigError("too little space")
+    with pytest.raises(ClusterError) if failed else nullcontext():
+        while "done" not in other.hear():
+            pass
+
+
+def test_a_peer_is_missed_when_its_connection_ends_whatever_it_has_said_before(three: list[Meeting]) -> None:
+    chief, worker, other = three
+    chief.tell(build=True)
+    assert not any(each.misses_one(0.0) for each in three)
+    other.leave()
+    assert chief.misses_one(PATIENCE)
+    assert not worker.misses_one(0.0)
+    chief.leave()
+    assert worker.misses_one(PATIENCE)
+
+
 def _for_ever(work: Callable[[], Any]) -> None:
     while True:
         work()
@@ -109,6 +138,16 @@ def test_other_options_are_refused_on_both_sides(pool: ThreadPoolExecutor) -> No
     for side in (chief, worker):
         with pytest.raises(ConfigError, match=r"has another train\.epochs: 4; expected the chief's, 3"):
             side.result()
+
+
+def test_machines_meet_at_an_address_of_ipv6(pool: ThreadPoolExecutor) -> None:
+    require(socket.has_dualstack_ipv6(), "there is no IPv6 here")
+    places = tuple(place.replace("127.0.0.1", "[::1]") for place in addresses(2))
+    chief, worker = (each.result() for each in gathered(pool, places))
+    chief.tell(hello=1)
+    assert worker.hear() == {"hello": 1}
+    for each in (chief, worker):
+        each.leave()
 
 
 def test_who_does_not_come_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,77 @@
+"""What the stages of a training are told, and what their keys cover; nothing is trained here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sqz_tf.artifact.workspace import Workspace
+from sqz_tf.base.console import Console
+from sqz_tf.base.spec import DataConfig, ModelSpec, PreprocessSpec
+from sqz_tf.data.dataset import Dataset, summarise
+from sqz_tf.network.architecture import layer_shapes
+from sqz_tf.network.exported_weights import ExportedWeights
+from sqz_tf.pipeline import job as jobs
+from sqz_tf.pipeline.job import from_scratch
+from sqz_tf.pipeline.plan import Options, make_plan
+from sqz_tf.pipeline.run import Run
+from tests.helpers.colour_network import CLASSES, write_pictures
+
+pytestmark = pytest.mark.training
+
+
+def options(folder: Path, **more: Any) -> Options:
+    return Options(
+        DataConfig(str(folder)), width=0.1, input_size=32, epochs=4, prune_epochs=1, quantize_epochs=1, **more
+    )
+
+
+def teacher() -> ExportedWeights:
+    spec, rng = ModelSpec(input_size=32, classes=len(CLASSES), width=0.1), np.random.default_rng(1)
+    layers = {
+        name: (rng.normal(0, 0.1, shape).astype(np.float32), np.zeros(shape[-1], np.float32))
+        for name, shape in layer_shapes(spec).items()
+    }
+    return ExportedWeights(layers, spec, PreprocessSpec(32, 32), CLASSES)
+
+
+@pytest.mark.slow
+def test_every_phase_learns_from_the_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqz_tf.pipeline import training
+    from sqz_tf.train import prune
+    from sqz_tf.train.fit import History
+
+    taught: dict[str, Any] = {}
+
+    def fit(*given: Any, state: Path, teacher: Any = None, **more: Any) -> History:
+        taught[state.parent.name.split("-")[0]] = teacher and teacher.network.output_shape
+        return History()
+
+    write_pictures(tmp_path / "pictures", per_class=12)
+    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(prune, "fit", fit)
+    monkeypatch.setattr(jobs, "open_teacher", lambda *given: teacher())
+    job = from_scratch(options(tmp_path / "pictures", dsd=True, teacher="large"))
+    with Workspace(tmp_path / "out") as workspace:
+        job.make(Run(job.plan, workspace, Console(quiet=True), ()))
+    assert taught == dict.fromkeys(("dense", "sparse", "dense_again", "pruned", "quantized"), (None, len(CLASSES)))
+
+
+def test_a_training_alone_is_another_one_under_other_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqz_tf.pipeline import training
+
+    write_pictures(tmp_path / "pictures", per_class=12)
+    summary = summarise(DataConfig(str(tmp_path / "pictures")))
+    plan = make_plan(options(tmp_path / "pictures"), summary)
+    built: list[str] = []
+    monkeypatch.setattr(training, "_train", lambda work, out: built.append(out.name))
+    images, rows = np.zeros((8, 32, 32, 3), np.uint8), np.arange(8)
+    data = Dataset("", CLASSES, images, rows % 4, (), {"train": rows}, "", plan.data, plan.preprocess)
+    for version in ("2.14.0", "2.15.1", "2.15.1"):
+        monkeypatch.setattr(training, "versions", lambda version=version: {"tensorflow": version})
+        with Workspace(tmp_path / "out") as workspace:
+            training.train_alone(Run(plan, workspace, Console(quiet=True), ()), summary, data, "")
+    assert len(built) == len(set(built)) == 2
