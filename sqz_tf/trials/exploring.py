@@ -19,7 +19,7 @@ from sqz_tf.pipeline.plan import Options, Plan, make_plan
 from sqz_tf.trials.learning import Learning, identity
 from sqz_tf.trials.points import NAMES, Point, space
 from sqz_tf.trials.rows import NOT_TRAINED, NOTHING, STOPPED, TOO_LARGE, TRAINED, Row
-from sqz_tf.trials.sizes import Limits, Sizes, measure
+from sqz_tf.trials.sizes import Limits, Sizes, linker, measure
 from sqz_tf.trials.study import WANTED, Study, record
 
 NAME_SHOWN = 16
@@ -98,6 +98,7 @@ class Training:
             "plan": identity(make_plan(self.options, self.summary)),
             "board": self.place.board.name,
             "limits": asdict(self.place.limits),
+            "linked": linker(self.place.board),
             "space": {name: list(values) for name, values in space(self.base).items()} if searching else None,
         }
         return Study(storage, f"sqz-tf {stage_key(about)[:NAME_SHOWN]}", self.options.seed, about)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.spec import ModelSpec
 from sqz_tf.base.units import kib
+from sqz_tf.deploy import footprint
 from sqz_tf.deploy.boards import Board
 from sqz_tf.deploy.need import CODE_BYTES, DENSE, SPARING, STACK_KEPT, Model, Need, milliseconds
 from sqz_tf.network.architecture import layer_shapes
@@ -97,6 +98,11 @@ def int8_bytes(spec: ModelSpec) -> int:
     """Return the size of int8 weights with int32 biases."""
     biases = sum(shape[3] for shape in layer_shapes(spec).values())
     return parameters(spec) - biases + BIAS_BYTES * biases
+
+
+def linker(board: Board) -> str | None:
+    """Return what code and stack are linked with for a board on this machine, or None where they are estimated."""
+    return footprint.compiler() if board.core.startswith("cortex-m") and not footprint.why_not() else None
 
 
 def measure(spec: ModelSpec, board: Board, limits: Limits) -> Sizes:

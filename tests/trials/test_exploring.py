@@ -14,6 +14,7 @@ from sqz_tf.base.console import Console
 from sqz_tf.base.errors import TrainingError
 from sqz_tf.base.spec import DataConfig, ModelSpec
 from sqz_tf.data.dataset import Summary
+from sqz_tf.deploy import footprint
 from sqz_tf.deploy.boards import boards
 from sqz_tf.pipeline.plan import Options, Plan
 from sqz_tf.trials import exploring
@@ -57,6 +58,28 @@ def explored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., l
         return study.rows()
 
     return work
+
+
+def test_machines_that_link_alike_share_a_study_and_others_do_not(
+    explored: Callable[..., list[Row]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Flash that is linked and flash that is estimated are no values of one goal."""
+    storage, links = open_storage(None, tmp_path), "gcc 12.2.1"
+    monkeypatch.setattr(footprint, "why_not", lambda: None if links else "gcc not found")
+    monkeypatch.setattr(footprint, "compiler", lambda: links)
+
+    def name(board: str) -> str:
+        options = Options(data=DataConfig(), epochs=EPOCHS, input_size=32, width=0.1)
+        training = Training(options, SUMMARY, Place(boards()[board], Limits()), tmp_path, Console(quiet=True))
+        return training.study(storage, searching=False).study.study_name
+
+    linked, elsewhere = name("stm32f405"), name("hifive1-revb")
+    assert name("stm32f405") == linked
+    links = "gcc 13.3.1"
+    other = name("stm32f405")
+    links = ""
+    assert len({linked, other, name("stm32f405")}) == 3
+    assert name("hifive1-revb") == elsewhere, "nothing is linked for it anywhere"
 
 
 def all_epochs(accuracy: float, watch: Watch) -> Learnt:
