@@ -185,14 +185,17 @@ def _words(row: Row, result: Result) -> dict[str, str]:
     """Return the cells of a row."""
     sizes, learnt = row.sizes, row.learnt
     mark = "" if sizes.linked else "~"
-    return {
-        "name": name_of(row.point, [each.point for each in result.rows]),
+    taken = {
         "parameters": f"{sizes.parameters:,}",
         "float_mib": f"{sizes.float_mib:.2f}",
         "int8": kib(sizes.int8_bytes),
         "macs": f"{sizes.macs:,}",
         "ram": mark + kib(sizes.ram),
         "flash": mark + kib(sizes.flash),
+    }
+    return {
+        "name": name_of(row.point, [each.point for each in result.rows]),
+        **(taken if sizes.known else dict.fromkeys(taken, "–")),
         "validation": f"{learnt.validation:.1%}" if learnt else "–",
         "interval": _range(interval(row)) if learnt else "–",
         "test": f"{learnt.test_right / learnt.test_pictures:.1%}" if learnt else "–",

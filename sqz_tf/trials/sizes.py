@@ -83,6 +83,15 @@ class Sizes:
     milliseconds: tuple[float, float]
     lacking: tuple[str, ...]
 
+    @property
+    def known(self) -> bool:
+        """Whether it could be measured at all."""
+        return bool(self.flash)
+
+
+UNKNOWN = Sizes(0, 0, 0.0, 0, 0, 0, 0, 0, 0, 0, 0, False, "", (0.0, 0.0), ())
+"""Of a network that cannot be compiled."""
+
 
 def parameters(spec: ModelSpec) -> int:
     """Return the number of weights and biases."""
