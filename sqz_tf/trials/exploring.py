@@ -89,6 +89,11 @@ class Training:
         return make_plan(replace(self.options, **asdict(point)), self.summary)
 
     @property
+    def space(self) -> dict[str, tuple[Any, ...]]:
+        """What a search chooses among: what was given for every point is no choice."""
+        return space(self.base, [name for name in NAMES if getattr(self.options, name) is not None])
+
+    @property
     def epochs(self) -> int:
         """How many a point is trained, at most."""
         return make_plan(self.options, self.summary).train.epochs
@@ -102,7 +107,7 @@ class Training:
             "board": self.place.board.name,
             "limits": asdict(self.place.limits),
             "linked": linker(self.place.board),
-            "space": {name: list(values) for name, values in space(self.base).items()} if searching else None,
+            "space": {name: list(values) for name, values in self.space.items()} if searching else None,
         }
         return Study(storage, f"sqz-tf {stage_key(about)[:NAME_SHOWN]}", self.options.seed, about)
 
@@ -124,7 +129,7 @@ class Training:
     def search(self, study: Study, trials: int) -> None:
         """Let Optuna draw so many points and train those that may win, or go on with it."""
         study.fill([{"draw": number} for number in range(trials)])
-        choices = space(self.base)
+        choices = self.space
 
         def objective(trial: Any) -> tuple[float, float]:
             point = Point(**{name: trial.suggest_categorical(name, choices[name]) for name in NAMES})

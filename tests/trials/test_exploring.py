@@ -46,10 +46,10 @@ def explored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., l
     """Explore with a training that is made up."""
     require(importlib.util.find_spec("optuna"), "optuna is not installed")
 
-    def work(learn: Learn, sweep: str = "", trials: int = 0, limits: Limits | None = None) -> list[Row]:
+    def work(learn: Learn, sweep: str = "", trials: int = 0, limits: Limits | None = None, **given: Any) -> list[Row]:
         monkeypatch.setattr(exploring.Learning, "learn", lambda self, plan, label, watch: learn(plan, watch))
         place = Place(RISC, limits or Limits())
-        options = Options(data=DataConfig(), epochs=EPOCHS, input_size=32, width=0.1)
+        options = Options(data=DataConfig(), epochs=EPOCHS, input_size=32, width=0.1, **given)
         training = Training(options, SUMMARY, place, tmp_path, Console(quiet=True))
         study = training.study(open_storage(None, tmp_path), searching=not sweep)
         if sweep:
@@ -151,6 +151,14 @@ def test_a_network_that_cannot_be_compiled_fails_alone(
     assert (told["width"], told["flash"], told["linked"]) == (0.1, None, None)
     assert list(told) == list(values(by_width[0.2], False))
     assert "failed" in summary(Result(tuple(rows), {}, "data", ""))
+
+
+def test_a_search_draws_only_what_was_left_open(explored: Callable[..., list[Row]]) -> None:
+    given = {"arch": "squeezenet-1.0", "bypass": "simple", "base_e": 96, "incr_e": 32, "freq": 4}
+    rows = explored(lambda plan, watch: all_epochs(0.5, watch), trials=2, **given, squeeze_ratio=0.2)
+    for row in rows:
+        assert {**asdict(row.point), **given, "squeeze_ratio": 0.2, "width": 0.1, "input_size": 32} == asdict(row.point)
+    assert len(rows) == 2
 
 
 @pytest.mark.slow
