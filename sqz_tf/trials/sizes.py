@@ -115,14 +115,15 @@ def linker(board: Board) -> str | None:
 
 
 def measure(spec: ModelSpec, board: Board, limits: Limits) -> Sizes:
-    """Return what a network takes on a board.
+    """Return what a network takes on a board; one whose weights alone are too large for the flash is not linked.
 
     Raises:
       ConfigError: the input is too small for the network.
       FitError: it cannot be compiled.
     """
     model = Model(untrained(spec))
-    packing, need = DENSE, model.need(board)
+    hopeless = limits.flash is not None and int8_bytes(spec) > limits.flash
+    packing, need = DENSE, model.estimated(board) if hopeless else model.need(board)
     if limits.lacking(need) == ("RAM",):
         spared = model.need(board, SPARING)
         packing, need = (DENSE, need) if limits.lacking(spared) else (SPARING, spared)
