@@ -7,6 +7,7 @@ after Ctrl-C, and after a kill as soon as its heartbeat has stopped for a while,
 from __future__ import annotations
 
 import os
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from sqz_tf.trials.sizes import Sizes
 
 if TYPE_CHECKING:
     import optuna
+    import sqlalchemy
 
 DATABASE = "study.db"
 BEAT_SECONDS, BEATS_MISSED = 15, 4
@@ -33,6 +35,7 @@ MOST_KILLED = 2  # processes that a point may take with it and be tried again
 WANTED, HEARD, READY = "wanted", "heard", "ready"  # attributes: a point to do; under way; all points wait
 AFTER, KILLED, REPEATED = "after", "killed", "repeated"  # which trial it takes over from; processes; another does it
 STARTUP_POINTS, WARMUP_SHARE = 4, 0.25  # a search stops nothing before there are so many, nor in so much of the epochs
+_SECRET = re.compile(r"(passw\w*\s*=\s*)\S+", re.IGNORECASE)
 _INSTALL = "run: pip install 'sqz-tf[explore]'"
 
 
@@ -57,24 +60,33 @@ def open_storage(url: str | None, folder: Path) -> Any:
     """
     import sqlalchemy
 
-    address = url or f"sqlite:///{folder / DATABASE}"
-    if address.startswith("postgresql://"):
-        address = address.replace("postgresql://", "postgresql+psycopg://", 1)
     try:
-        parsed = sqlalchemy.engine.make_url(address)
+        parsed = _address(url, folder)
     except (sqlalchemy.exc.SQLAlchemyError, ValueError) as error:
-        raise _broken(address.partition("://")[0], error) from error
-    shown = parsed.render_as_string(hide_password=True)
+        raise _broken(_SECRET.sub(r"\1***", (url or "").partition("://")[0]), error) from error
+    secrets = [str(value) for name, value in parsed.query.items() if "passw" in name.lower()]
+    hidden = {name: "***" for name in parsed.query if "passw" in name.lower()}
+    shown = parsed.update_query_dict(hidden).render_as_string(hide_password=True).replace("%2A", "*")
     sqlite = parsed.get_backend_name() == "sqlite"
     if sqlite and parsed.database in (None, "", ":memory:"):
         raise ConfigError(f"--storage {shown} names no file", expected="such as sqlite:////shared/study.db")
     options = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True}
     try:
-        return _made(address, options)
+        return _made(parsed.render_as_string(hide_password=False), options)
     except ImportError as error:
         raise ConfigError(f"--storage {shown} needs a driver that is missing", fix=_INSTALL) from error
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, OSError) as error:
-        raise _broken(shown, error) from error
+        raise _broken(shown, error, secrets) from error
+
+
+def _address(url: str | None, folder: Path) -> sqlalchemy.URL:
+    """Return where the database is, with our driver of PostgreSQL."""
+    import sqlalchemy
+
+    if url is None:
+        return sqlalchemy.URL.create("sqlite", database=str(folder / DATABASE))
+    parsed = sqlalchemy.engine.make_url(url)
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
 
 
 def _made(address: str, options: Mapping[str, Any]) -> Any:
@@ -87,7 +99,7 @@ def _made(address: str, options: Mapping[str, Any]) -> Any:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # heartbeats are called experimental
                 return optuna.storages.RDBStorage(
-                    address,
+                    address.replace("{", "{{").replace("}", "}}"),  # it takes it for a template
                     engine_kwargs=dict(options),
                     heartbeat_interval=_beat(),
                     grace_period=BEATS_MISSED * _beat(),
@@ -149,9 +161,12 @@ def _killed(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
     study.add_trial(optuna.create_trial(state=optuna.trial.TrialState.PRUNED, user_attrs=known))
 
 
-def _broken(shown: str, error: Exception) -> ConfigError:
+def _broken(shown: str, error: Exception, secrets: Sequence[str] = ()) -> ConfigError:
+    said = first_line(error)
+    for secret in filter(None, secrets):
+        said = said.replace(secret, "***")
     return ConfigError(
-        f"--storage {shown} cannot be used: {first_line(error)[:200]}",
+        f"--storage {shown} cannot be used: {said[:200]}",
         expected="such as sqlite:////shared/study.db or postgresql://user@host/database",
     )
 

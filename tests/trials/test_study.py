@@ -224,6 +224,15 @@ def test_a_point_is_compared_with_those_that_are_no_larger(open_study: Callable[
         ("sqlite:////nowhere/at/all/study.db", "unable to open database file"),
         ("sqlite:///{damaged}", "file is not a database"),
         ("oracle+none://me:secret@host/x", r"--storage oracle\+none://me:\*\*\*@host/x"),
+        ("host=127.0.0.1 password=secret", r"--storage host=127.0.0.1 password=\*\*\* cannot be used"),
+        (
+            "sqlite:////nowhere/x.db?password=secret",
+            r"--storage sqlite:////nowhere/x.db\?password=\*\*\* cannot be used",
+        ),
+        (
+            "postgresql://127.0.0.1:1/x?user=me&password=secret",
+            r"--storage postgresql\+psycopg://127.0.0.1:1/x\?password=\*\*\*&user=me",
+        ),
         ("postgresql://me:secret@127.0.0.1:1/x", r"--storage postgresql\+psycopg://me:\*\*\*@127.0.0.1:1/x"),
     ],
 )
@@ -234,6 +243,15 @@ def test_a_broken_storage_is_named_without_its_password(url: str, words: str, tm
         open_storage(url.format(damaged=damaged), tmp_path)
     assert "secret" not in str(refusal.value)
     assert "sqlite:////shared" in str(refusal.value) or "sqz-tf[explore]" in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["why?", "100%25#{now}", "a b&c"])
+def test_a_study_lies_in_the_folder_whatever_its_name(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    Study(open_storage(None, folder), "one", 1, {})
+    assert not Study(open_storage(None, folder), "one", 1, {}).made
+    assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*.db")] == [Path(name) / "study.db"]
 
 
 def test_a_heartbeat_that_is_no_time_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
