@@ -255,6 +255,10 @@ class Model:
             self._needs[core, packing] = self._linked(compiled, core) if linked else self._estimated(compiled)
         return self._needs[core, packing]
 
+    def estimated(self, board: Board) -> Need:
+        """Return what the model needs of a board, by an estimate even where it could be linked."""
+        return self._estimated(self.compiled(board.target))
+
     def _estimated(self, compiled: Compilation) -> Need:
         arena, weights = compiled.plan.arena_bytes, flash_bytes(compiled)["total"]
         code = CODE_BYTES[compiled.target]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqz_tf import __version__
 from sqz_tf.artifact.workspace import stage_key
 from sqz_tf.base.console import Console
-from sqz_tf.base.errors import ConfigError, TrainingError
+from sqz_tf.base.errors import ConfigError, SqzError, TrainingError, first_line
 from sqz_tf.base.spec import ModelSpec
 from sqz_tf.base.units import kib
 from sqz_tf.data.dataset import Summary
@@ -18,11 +18,14 @@ from sqz_tf.deploy.boards import Board
 from sqz_tf.pipeline.plan import Options, Plan, make_plan
 from sqz_tf.trials.learning import Learning, identity
 from sqz_tf.trials.points import NAMES, Point, space
-from sqz_tf.trials.rows import NOT_TRAINED, NOTHING, STOPPED, TOO_LARGE, TRAINED, Row
-from sqz_tf.trials.sizes import Limits, Sizes, measure
-from sqz_tf.trials.study import WANTED, Study, record
+from sqz_tf.trials.rows import FAILED, NOT_TRAINED, NOTHING, STOPPED, TOO_LARGE, TRAINED, Row
+from sqz_tf.trials.sizes import UNKNOWN, Limits, linker, measure
+from sqz_tf.trials.study import WANTED, Study, interruptions, record
 
-NAME_SHOWN = 16
+if TYPE_CHECKING:
+    import optuna
+
+NAME_SHOWN, WHY_SHOWN = 16, 200
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,11 @@ class Training:
         return make_plan(replace(self.options, **asdict(point)), self.summary)
 
     @property
+    def space(self) -> dict[str, tuple[Any, ...]]:
+        """What a search chooses among: what was given for every point is no choice."""
+        return space(self.base, [name for name in NAMES if getattr(self.options, name) is not None])
+
+    @property
     def epochs(self) -> int:
         """How many a point is trained, at most."""
         return make_plan(self.options, self.summary).train.epochs
@@ -98,7 +106,8 @@ class Training:
             "plan": identity(make_plan(self.options, self.summary)),
             "board": self.place.board.name,
             "limits": asdict(self.place.limits),
-            "space": {name: list(values) for name, values in space(self.base).items()} if searching else None,
+            "linked": linker(self.place.board),
+            "space": {name: list(values) for name, values in self.space.items()} if searching else None,
         }
         return Study(storage, f"sqz-tf {stage_key(about)[:NAME_SHOWN]}", self.options.seed, about)
 
@@ -113,41 +122,58 @@ class Training:
 
         def objective(trial: Any) -> tuple[float, float]:
             point = Point(**trial.user_attrs[WANTED]["point"])
-            sizes = known.get(point) or self._measured(point)
-            return self._learnt(study, trial, point, sizes, searching=False)
+            return self._done(study, trial, Row(point, known.get(point, UNKNOWN), NOT_TRAINED), searching=False)
 
         study.work(objective, self._waiting)
 
     def search(self, study: Study, trials: int) -> None:
         """Let Optuna draw so many points and train those that may win, or go on with it."""
         study.fill([{"draw": number} for number in range(trials)])
-        choices = space(self.base)
+        choices = self.space
 
         def objective(trial: Any) -> tuple[float, float]:
             point = Point(**{name: trial.suggest_categorical(name, choices[name]) for name in NAMES})
             if any(row.point == point for row in study.rows()):
                 study.draw_again(trial)
-            return self._learnt(study, trial, point, self._measured(point), searching=True)
+            return self._done(study, trial, Row(point, UNKNOWN, NOT_TRAINED), searching=True)
 
         study.work(objective, self._waiting)
-
-    def _measured(self, point: Point) -> Sizes:
-        return measure(point.network(self.base), self.place.board, self.place.limits)
 
     def _waiting(self, number: int) -> None:
         self.console.note(f"waiting for other processes, which train {number} more")
 
-    def _learnt(self, study: Study, trial: Any, point: Point, sizes: Sizes, searching: bool) -> tuple[float, float]:
-        """Train a point and record what comes of it; one that cannot win is recorded as that."""
+    def _done(self, study: Study, trial: Any, row: Row, searching: bool) -> tuple[float, float]:
+        """Do a point; what cannot be done is recorded as that, so that the next is."""
         import optuna
 
-        row, label = Row(point, sizes, NOT_TRAINED, seed=self.options.seed), f"point {trial.number + 1}"
+        row = replace(row, seed=self.options.seed)
+        try:
+            if not row.sizes.known:
+                sizes = measure(row.point.network(self.base), self.place.board, self.place.limits)
+                row = replace(row, sizes=sizes)
+            record(trial, row)
+            return self._learnt(study, trial, row, searching)
+        except (optuna.TrialPruned, optuna.exceptions.UpdateFinishedTrialError, *interruptions()):
+            raise
+        except Exception as error:
+            what = str(error) if isinstance(error, SqzError) else f"{type(error).__name__}: {first_line(error)}"
+            raise self._ended(trial, replace(row, state=FAILED, why=what[:WHY_SHOWN])) from error
+
+    def _ended(self, trial: Any, row: Row) -> optuna.TrialPruned:
+        """Record and say what became of a point that is not trained; return what ends its trial."""
+        import optuna
+
+        record(trial, row)
+        self.console.note(f"point {trial.number + 1}: {row.state}, {row.why}")
+        return optuna.TrialPruned(row.why)
+
+    def _learnt(self, study: Study, trial: Any, row: Row, searching: bool) -> tuple[float, float]:
+        """Train a point and record what comes of it; one that cannot win is recorded as that."""
+        sizes, label = row.sizes, f"point {trial.number + 1}"
         seen: list[float] = []
 
         def ended(state: str, why: str) -> optuna.TrialPruned:
-            record(trial, replace(row, state=state, why=why, epochs=len(seen)))
-            self.console.note(f"{label}: {state}, {why}")
-            return optuna.TrialPruned(why)
+            return self._ended(trial, replace(row, state=state, why=why, epochs=len(seen)))
 
         def watch(curve: Sequence[float]) -> None:
             seen[:] = curve
@@ -158,7 +184,7 @@ class Training:
             raise ended(TOO_LARGE, f"too much {' and '.join(sizes.lacking)}")
         if searching and any(rival.values[0] == 1.0 for rival in study.rivals(sizes.flash)):
             raise ended(STOPPED, "a point that is no larger has every validation picture right")
-        plan = self.plan(point)
+        plan = self.plan(row.point)
         try:
             learnt = Learning(self.folder, self.summary, self.console).learn(plan, label, watch)
         except TrainingError as error:

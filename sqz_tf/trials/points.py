@@ -117,10 +117,24 @@ def points_of(sweep: Sweep, base: ModelSpec, given: Sequence[str]) -> list[Point
     return points
 
 
-def space(base: ModelSpec) -> dict[str, tuple[Any, ...]]:
-    """Return the values among which a search chooses, by field; any of them go together."""
+def space(base: ModelSpec, given: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    """Return the values among which a search chooses, by field; any of them go together.
+
+    Args:
+      given: fields that were asked for, which stay at what they are, and the others keep to what goes with them.
+    """
     sizes = {size for size in SWEEPS["input-size"].values if size <= 2 * base.input_size} | {base.input_size}
     ratios = tuple(step / 8 for step in range(1, 9))
     shares = (0.01, *(step / 8 for step in range(1, 8)), 0.99)
     every = {name: SWEEPS[name.replace("_", "-")].values for name in NAMES}
-    return {**every, "input_size": tuple(sorted(sizes)), "squeeze_ratio": ratios, "pct_3x3": shares}
+    every |= {"input_size": tuple(sorted(sizes)), "squeeze_ratio": ratios, "pct_3x3": shares}
+    every |= {name: (getattr(base, name),) for name in given}
+    return {name: tuple(value for value in values if _goes(base, name, value)) for name, values in every.items()}
+
+
+def _goes(base: ModelSpec, name: str, value: object) -> bool:
+    try:
+        replace(Point.of(base), **{name: value}).network(base)  # type: ignore[arg-type]
+    except ConfigError:
+        return False
+    return True

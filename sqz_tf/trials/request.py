@@ -77,6 +77,12 @@ class Request:
         chosen = {"epochs": self.epochs, "learning_rate": self.learning_rate, "seed": self.seed}
         return Options(data=config, threads=self.threads, **chosen, **self.network)  # type: ignore[arg-type]
 
+    @property
+    def carried(self) -> dict[str, Any]:
+        """What an export of a point is to be given as well, by the option's name."""
+        names = ("splits", "zip_encoding", "epochs", "learning_rate", "seed", "threads")
+        return {**{name: getattr(self, name) for name in names}, "channels": self.network.get("channels")}
+
     def unpictured(self) -> ModelSpec:
         """Return the network that points differ from where there is no data: ImageNet's but for what was given."""
         assert self.classes is not None
@@ -133,7 +139,7 @@ class Prepared:
             rows = sorted((row for row in rows if row.point in order), key=lambda row: order.index(row.point))
         once = {row.point: row for row in reversed(rows)}  # a point may have been done by two processes
         rows = [row for row in rows if once[row.point] is row]
-        result = Result(tuple(rows), self.swept, self.request.data, self._about(), left)
+        result = Result(tuple(rows), self.swept, self.request.data, self._about(), left, self.request.carried)
         write(self.folder, result)
         return result
 

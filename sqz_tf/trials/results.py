@@ -8,7 +8,7 @@ import json
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class Result:
       data: where the pictures are; None for networks that are only measured.
       about: what was explored, a sentence.
       left: points that are not done yet.
+      options: of an export that trains a point alike, by name; None and "" are left out.
     """
 
     rows: tuple[Row, ...]
@@ -54,6 +55,7 @@ class Result:
     data: str | None
     about: str
     left: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, points: Sequence[Point]) -> list[Row]:
         """Return the rows of points, in their order; those not done are left out."""
@@ -185,14 +187,17 @@ def _words(row: Row, result: Result) -> dict[str, str]:
     """Return the cells of a row."""
     sizes, learnt = row.sizes, row.learnt
     mark = "" if sizes.linked else "~"
-    return {
-        "name": name_of(row.point, [each.point for each in result.rows]),
+    taken = {
         "parameters": f"{sizes.parameters:,}",
         "float_mib": f"{sizes.float_mib:.2f}",
         "int8": kib(sizes.int8_bytes),
         "macs": f"{sizes.macs:,}",
         "ram": mark + kib(sizes.ram),
         "flash": mark + kib(sizes.flash),
+    }
+    return {
+        "name": name_of(row.point, [each.point for each in result.rows]),
+        **(taken if sizes.known else dict.fromkeys(taken, "–")),
         "validation": f"{learnt.validation:.1%}" if learnt else "–",
         "interval": _range(interval(row)) if learnt else "–",
         "test": f"{learnt.test_right / learnt.test_pictures:.1%}" if learnt else "–",
@@ -214,9 +219,11 @@ def name_of(point: Point, every: Sequence[Point]) -> str:
 
 
 def _command(row: Row, result: Result) -> str:
-    """Return the command that exports a point."""
-    options = " ".join(f"--{name.replace('_', '-')} {getattr(row.point, name)}" for name in NAMES)
-    return f"python -m sqz_tf.export --data {shlex.quote(result.data or '')} {options}"
+    """Return the command that exports a point, trained as here."""
+    given = {name: value for name, value in result.options.items() if value not in (None, "")}
+    options = {"data": result.data or "", **given, **asdict(row.point)}
+    said = " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in options.items())
+    return f"python -m sqz_tf.export {said}"
 
 
 def summary(result: Result) -> str:

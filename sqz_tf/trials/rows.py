@@ -12,6 +12,7 @@ from sqz_tf.trials.points import Point
 from sqz_tf.trials.sizes import Sizes
 
 TRAINED, TOO_LARGE, STOPPED, NOTHING, NOT_TRAINED = "trained", "too large", "stopped", "learnt nothing", "not trained"
+FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Row:
     """A point, what it takes, and how well it learns.
 
     Attributes:
-      state: trained, too large for the limits, stopped because it could not win, learnt nothing, or not trained.
+      state: trained, too large for the limits, stopped because it could not win, learnt nothing, failed for another
+        reason, or not trained.
       learnt: None unless it is trained.
       epochs: that were run.
       why: what a reader should know of the state.
@@ -72,6 +74,8 @@ def values(row: Row, in_front: bool) -> dict[str, Any]:
     low, high = sizes.pop("milliseconds")
     lacking = sizes.pop("lacking")
     found = {**asdict(row.point), **sizes, "milliseconds_low": round(low, 3), "milliseconds_high": round(high, 3)}
+    if not row.sizes.known:
+        found = {**dict.fromkeys(found), **asdict(row.point)}
     found |= {"lacking": " and ".join(lacking), "state": row.state, "why": row.why, "epochs": row.epochs}
     found |= {"seed": row.seed, "front": in_front}
     found |= dict.fromkeys(("validation", "validation_low", "validation_high", "validation_pictures"))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.spec import ModelSpec
 from sqz_tf.base.units import kib
+from sqz_tf.deploy import footprint
 from sqz_tf.deploy.boards import Board
 from sqz_tf.deploy.need import CODE_BYTES, DENSE, SPARING, STACK_KEPT, Model, Need, milliseconds
 from sqz_tf.network.architecture import layer_shapes
@@ -82,6 +83,15 @@ class Sizes:
     milliseconds: tuple[float, float]
     lacking: tuple[str, ...]
 
+    @property
+    def known(self) -> bool:
+        """Whether it could be measured at all."""
+        return bool(self.flash)
+
+
+UNKNOWN = Sizes(0, 0, 0.0, 0, 0, 0, 0, 0, 0, 0, 0, False, "", (0.0, 0.0), ())
+"""Of a network that cannot be compiled."""
+
 
 def parameters(spec: ModelSpec) -> int:
     """Return the number of weights and biases."""
@@ -99,15 +109,21 @@ def int8_bytes(spec: ModelSpec) -> int:
     return parameters(spec) - biases + BIAS_BYTES * biases
 
 
+def linker(board: Board) -> str | None:
+    """Return what code and stack are linked with for a board on this machine, or None where they are estimated."""
+    return footprint.compiler() if board.core.startswith("cortex-m") and not footprint.why_not() else None
+
+
 def measure(spec: ModelSpec, board: Board, limits: Limits) -> Sizes:
-    """Return what a network takes on a board.
+    """Return what a network takes on a board; one whose weights alone are too large for the flash is not linked.
 
     Raises:
       ConfigError: the input is too small for the network.
       FitError: it cannot be compiled.
     """
     model = Model(untrained(spec))
-    packing, need = DENSE, model.need(board)
+    hopeless = limits.flash is not None and int8_bytes(spec) > limits.flash
+    packing, need = DENSE, model.estimated(board) if hopeless else model.need(board)
     if limits.lacking(need) == ("RAM",):
         spared = model.need(board, SPARING)
         packing, need = (DENSE, need) if limits.lacking(spared) else (SPARING, spared)

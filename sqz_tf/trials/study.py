@@ -1,16 +1,17 @@
 """A study kept by Optuna: its points wait in a queue that any number of processes take from.
 
 The queue is filled once, by who makes the study. A point that an interrupted process leaves goes back into it: at once
-after Ctrl-C, and after a kill as soon as its heartbeat has stopped for a while.
+after Ctrl-C, and after a kill as soon as its heartbeat has stopped for a while, unless it has killed several.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,19 +19,23 @@ from typing import TYPE_CHECKING, Any
 from sqz_tf.base.errors import ConfigError, OutputError, first_line
 from sqz_tf.trials.learning import Learnt
 from sqz_tf.trials.points import Point
-from sqz_tf.trials.rows import NOT_TRAINED, Row
+from sqz_tf.trials.rows import FAILED, NOT_TRAINED, Row
 from sqz_tf.trials.sizes import Sizes
 
 if TYPE_CHECKING:
     import optuna
+    import sqlalchemy
 
 DATABASE = "study.db"
 BEAT_SECONDS, BEATS_MISSED = 15, 4
 BEAT_VARIABLE = "SQZ_TF_HEARTBEAT_SECONDS"
 WAIT_SECONDS, FILL_SECONDS, RETRY_SECONDS = 1.0, 30.0, 0.3
 AGAIN, MOST_DRAWS = "again", 5
+MOST_KILLED = 2  # processes that a point may take with it and be tried again
 WANTED, HEARD, READY = "wanted", "heard", "ready"  # attributes: a point to do; under way; all points wait
+AFTER, KILLED, REPEATED = "after", "killed", "repeated"  # which trial it takes over from; processes; another does it
 STARTUP_POINTS, WARMUP_SHARE = 4, 0.25  # a search stops nothing before there are so many, nor in so much of the epochs
+_SECRET = re.compile(r"(passw\w*\s*=\s*)\S+", re.IGNORECASE)
 _INSTALL = "run: pip install 'sqz-tf[explore]'"
 
 
@@ -55,24 +60,33 @@ def open_storage(url: str | None, folder: Path) -> Any:
     """
     import sqlalchemy
 
-    address = url or f"sqlite:///{folder / DATABASE}"
-    if address.startswith("postgresql://"):
-        address = address.replace("postgresql://", "postgresql+psycopg://", 1)
     try:
-        parsed = sqlalchemy.engine.make_url(address)
+        parsed = _address(url, folder)
     except (sqlalchemy.exc.SQLAlchemyError, ValueError) as error:
-        raise _broken(address.partition("://")[0], error) from error
-    shown = parsed.render_as_string(hide_password=True)
+        raise _broken(_SECRET.sub(r"\1***", (url or "").partition("://")[0]), error) from error
+    secrets = [str(value) for name, value in parsed.query.items() if "passw" in name.lower()]
+    hidden = {name: "***" for name in parsed.query if "passw" in name.lower()}
+    shown = parsed.update_query_dict(hidden).render_as_string(hide_password=True).replace("%2A", "*")
     sqlite = parsed.get_backend_name() == "sqlite"
     if sqlite and parsed.database in (None, "", ":memory:"):
         raise ConfigError(f"--storage {shown} names no file", expected="such as sqlite:////shared/study.db")
     options = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True}
     try:
-        return _made(address, options)
+        return _made(parsed.render_as_string(hide_password=False), options)
     except ImportError as error:
         raise ConfigError(f"--storage {shown} needs a driver that is missing", fix=_INSTALL) from error
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, OSError) as error:
-        raise _broken(shown, error) from error
+        raise _broken(shown, error, secrets) from error
+
+
+def _address(url: str | None, folder: Path) -> sqlalchemy.URL:
+    """Return where the database is, with our driver of PostgreSQL."""
+    import sqlalchemy
+
+    if url is None:
+        return sqlalchemy.URL.create("sqlite", database=str(folder / DATABASE))
+    parsed = sqlalchemy.engine.make_url(url)
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
 
 
 def _made(address: str, options: Mapping[str, Any]) -> Any:
@@ -85,11 +99,11 @@ def _made(address: str, options: Mapping[str, Any]) -> Any:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # heartbeats are called experimental
                 return optuna.storages.RDBStorage(
-                    address,
+                    address.replace("{", "{{").replace("}", "}}"),  # it takes it for a template
                     engine_kwargs=dict(options),
                     heartbeat_interval=_beat(),
                     grace_period=BEATS_MISSED * _beat(),
-                    heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
+                    heartbeat_stale_trial_callback=_killed,
                 )
         except sqlalchemy.exc.DBAPIError as error:
             if last or "exists" not in str(error):
@@ -117,9 +131,42 @@ def failures() -> Iterator[None]:
         ) from error
 
 
-def _broken(shown: str, error: Exception) -> ConfigError:
+def interruptions() -> tuple[type[BaseException], ...]:
+    """Return what ends a process but is no fault of the point that it is at, which somebody else then does."""
+    import optuna
+    import sqlalchemy
+
+    lost = (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
+    return (KeyboardInterrupt, SystemExit, OutputError, *lost)
+
+
+def _wait_again(study: optuna.Study, trial: Any, killed: int) -> None:
+    """Let what a trial was to do wait again, with what has been drawn."""
+    known = {WANTED: trial.user_attrs[WANTED], AFTER: trial.number, KILLED: killed}
+    study.enqueue_trial(trial.params, user_attrs=known)
+
+
+def _killed(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+    """Let a point wait again whose process was killed, or give it up as one that kills them."""
+    import optuna
+
+    if WANTED not in trial.user_attrs:
+        return
+    killed = trial.user_attrs.get(KILLED, 0) + 1
+    if killed <= MOST_KILLED:
+        _wait_again(study, trial, killed)
+        return
+    known = {name: trial.user_attrs[name] for name in (WANTED, "point", "sizes", "seed") if name in trial.user_attrs}
+    known |= {AFTER: trial.number, "state": FAILED, "why": f"its process was killed {killed} times"}
+    study.add_trial(optuna.create_trial(state=optuna.trial.TrialState.PRUNED, user_attrs=known))
+
+
+def _broken(shown: str, error: Exception, secrets: Sequence[str] = ()) -> ConfigError:
+    said = first_line(error)
+    for secret in filter(None, secrets):
+        said = said.replace(secret, "***")
     return ConfigError(
-        f"--storage {shown} cannot be used: {first_line(error)[:200]}",
+        f"--storage {shown} cannot be used: {said[:200]}",
         expected="such as sqlite:////shared/study.db or postgresql://user@host/database",
     )
 
@@ -185,7 +232,7 @@ class Study:
             self._fail_silent()
             found = [trial.state for trial in self.study.get_trials(deepcopy=False)]
             if states.WAITING in found:
-                self.study.optimize(lambda trial: self._done(trial, objective), n_trials=1)
+                self._take(objective)
             elif states.RUNNING not in found:
                 return
             else:
@@ -194,20 +241,57 @@ class Study:
                 told = True
                 time.sleep(WAIT_SECONDS)
 
+    def _take(self, objective: Callable[[Any], tuple[float, float]]) -> None:
+        """Do a point that waits; what comes of one that was thought dead meanwhile is left to who has it now."""
+        lost, interrupted = False, False
+
+        def done(trial: Any) -> tuple[float, float]:
+            nonlocal lost, interrupted
+            try:
+                return self._done(trial, objective)
+            except KeyboardInterrupt:
+                interrupted = True
+                raise
+            finally:
+                lost = self._is_lost(trial)
+
+        try:
+            self.study.optimize(done, n_trials=1)
+        except Exception as error:
+            if not lost:
+                raise
+            if interrupted:
+                raise KeyboardInterrupt from error
+
+    def _is_lost(self, trial: Any) -> bool:
+        """Tell whether a trial was ended by others, to whom this process was silent for too long."""
+        ended: bool = self._storage.get_trial(trial._trial_id).state.is_finished()
+        return ended
+
     def _done(self, trial: Any, objective: Callable[[Any], tuple[float, float]]) -> tuple[float, float]:
         import optuna
 
         if WANTED not in trial.user_attrs:  # another process has taken the last that waited
             raise optuna.TrialPruned
+        if self._repeats(trial):
+            trial.set_user_attr(REPEATED, True)
+            raise optuna.TrialPruned
         self._storage.record_heartbeat(trial._trial_id)  # the thread that does so has perhaps not run yet
         trial.set_user_attr(HEARD, True)
         try:
             return objective(trial)
-        except optuna.TrialPruned:
+        except interruptions():  # it waits for whoever goes on
+            if not self._is_lost(trial):
+                _wait_again(self.study, trial, trial.user_attrs.get(KILLED, 0))
             raise
-        except BaseException:  # it waits for whoever goes on
-            self.study.enqueue_trial(trial.params, user_attrs={WANTED: trial.user_attrs[WANTED]})
-            raise
+
+    def _repeats(self, trial: Any) -> bool:
+        """Tell whether an earlier trial is of the same: processes that fill a study at once let points wait twice."""
+        wanted, number = trial.user_attrs[WANTED], trial.number
+        same = [each for each in self._alive() if each.number < number and each.user_attrs[WANTED] == wanted]
+        if AFTER in trial.user_attrs:  # an earlier one may be about to end without a result
+            same = [each for each in same if each.state.is_finished() and _has_row(each)]
+        return bool(same)
 
     def draw_again(self, trial: Any) -> None:
         """Give up a draw of a search that is a point already known, and let another wait for it, a few times.
@@ -233,25 +317,26 @@ class Study:
         self._silent = {trial.number: self._silent.get(trial.number, now) for trial in silent}
         for trial in silent:
             if now - self._silent[trial.number] > BEATS_MISSED * _beat():
-                self.study.tell(trial.number, state=states.FAIL)
-                if WANTED in trial.user_attrs:
-                    self.study.enqueue_trial({}, user_attrs={WANTED: trial.user_attrs[WANTED]})
+                with suppress(optuna.exceptions.UpdateFinishedTrialError):  # another process was faster
+                    self._storage.set_trial_state_values(trial._trial_id, state=states.FAIL)
+                    _killed(self.study, trial)
 
     def rows(self) -> list[Row]:
         """Return what is known of each point that is done, in the order in which they were begun."""
-        rows = [row_of(trial) for trial in self._alive() if "sizes" in trial.user_attrs]
-        return [row for row in rows if row.state != NOT_TRAINED]
+        return [row_of(trial) for trial in self._alive() if _has_row(trial)]
 
     def left(self) -> int:
         """Return how many points wait or are under way."""
-        return sum(not trial.state.is_finished() for trial in self._alive())
+        undone = [trial for trial in self._alive() if not trial.state.is_finished()]
+        return len({str(sorted(trial.user_attrs[WANTED].items())) for trial in undone})
 
     def _alive(self) -> list[optuna.trial.FrozenTrial]:
-        """Return the trials that are points, but those that failed, which wait again under another number."""
+        """Return the trials that are points, but those done under another number: failed ones and repeated ones."""
         import optuna
 
-        every = self.study.get_trials(deepcopy=False)
-        return [each for each in every if WANTED in each.user_attrs and each.state != optuna.trial.TrialState.FAIL]
+        every = [trial for trial in self.study.get_trials(deepcopy=False) if WANTED in trial.user_attrs]
+        failed = optuna.trial.TrialState.FAIL
+        return [trial for trial in every if trial.state != failed and REPEATED not in trial.user_attrs]
 
     def rivals(self, flash: int) -> list[optuna.trial.FrozenTrial]:
         """Return the trained points that take no more flash."""
@@ -279,6 +364,11 @@ class Study:
         pruner = optuna.pruners.MedianPruner(STARTUP_POINTS, n_warmup_steps=int(WARMUP_SHARE * epochs))
         running = optuna.create_trial(state=optuna.trial.TrialState.RUNNING, intermediate_values=dict(enumerate(curve)))
         return bool(pruner.prune(others, running))
+
+
+def _has_row(trial: optuna.trial.FrozenTrial) -> bool:
+    """Tell whether a trial has recorded what came of it."""
+    return "sizes" in trial.user_attrs and trial.user_attrs.get("state", NOT_TRAINED) != NOT_TRAINED
 
 
 def row_of(trial: optuna.trial.FrozenTrial) -> Row:

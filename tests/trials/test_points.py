@@ -52,7 +52,7 @@ def test_a_point_that_is_no_network_is_refused_before_anything_is_done(text: str
 @pytest.mark.parametrize("size", [32, 48, 128])
 def test_everything_that_a_search_may_draw_is_a_network(size: int) -> None:
     base = ModelSpec(input_size=size, channels=1, classes=10)
-    choices = space(base)
+    choices = space(base, ())
     assert set(choices) == set(NAMES)
     for pick in (0, -1):
         for bypass in choices["bypass"]:
@@ -61,6 +61,21 @@ def test_everything_that_a_search_may_draw_is_a_network(size: int) -> None:
                     **{**{name: each[pick] for name, each in choices.items()}, "bypass": bypass, "freq": freq}
                 )
                 assert point.network(base).classes == 10
+
+
+def test_a_search_keeps_to_what_was_given() -> None:
+    base = ModelSpec(input_size=48, channels=1, classes=10, arch="squeezenet-1.0", width=0.3, freq=3)
+    choices = space(base, ["arch", "width", "freq", "input_size"])
+    assert [choices[name] for name in ("arch", "width", "freq", "input_size")] == [
+        ("squeezenet-1.0",),
+        (0.3,),
+        (3,),
+        (48,),
+    ]
+    assert choices["bypass"] == ("none",), "a bypass needs an even freq"
+    assert all(len(choices[name]) > 1 for name in ("base_e", "incr_e", "squeeze_ratio", "pct_3x3"))
+    around = space(ModelSpec(input_size=48, channels=1, classes=10, bypass="simple"), ["bypass"])
+    assert (around["bypass"], around["freq"]) == (("simple",), (2, 4, 8))
 
 
 def test_the_front_is_what_no_other_beats() -> None:

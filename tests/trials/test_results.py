@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import replace
+import re
+import shlex
+from dataclasses import asdict, replace
+from html import unescape
 from pathlib import Path
 
 import pytest
 
+from sqz_tf import explore, export
 from sqz_tf.base.errors import OutputError
 from sqz_tf.trials.points import SWEEPS, Point
 from sqz_tf.trials.results import Result, make_folder, page, record, require_folder, summary, write
@@ -54,6 +58,21 @@ def test_the_page_fetches_nothing_and_escapes_what_a_person_named() -> None:
     assert "http" not in html.replace("http-equiv", "").replace("http://www.w3.org/", "")
     assert "--data &#39;my &lt;b&gt;pictures&lt;/b&gt;&#39; --arch squeezenet-1.1 --width 0.2" in html
     assert "too large" in html
+
+
+def test_the_command_of_a_point_trains_it_as_it_was_trained(tmp_path: Path) -> None:
+    splits, data = "train=a b,test=c'd", "my photos.zip"
+    asked = ["--data", data, "--splits", splits, "--zip-encoding", "cp437", "--channels", "1", "--epochs", "7"]
+    asked += ["--learning-rate", "0.03", "--seed", "5", "--threads", "2", "--out", str(tmp_path)]
+    request = explore._request(explore.build_parser().parse_args(asked))
+    html = page(replace(result(data), options=request.carried), front(ROWS[:1]))
+    (command,) = re.findall("<code>(python .*)</code>", html)
+    words = shlex.split(unescape(command))
+    assert words[:3] == ["python", "-m", "sqz_tf.export"]
+    found = vars(export.build_parser().parse_args(words[3:]))
+    expected = {"data": data, "splits": splits, "zip_encoding": "cp437", "channels": 1, "epochs": 7}
+    expected |= {"learning_rate": 0.03, "seed": 5, "threads": 2, **asdict(ROWS[0].point)}
+    assert {name: found[name] for name in expected} == expected
 
 
 def test_a_page_of_sizes_alone_has_no_front() -> None:

@@ -120,6 +120,20 @@ def test_a_limit_of_ram_alone_is_kept_by_sparing_it() -> None:
     assert measure(DIGITS, RISC, Limits(flash=free.flash - 1)).lacking == ("flash",)
 
 
+def test_what_cannot_fit_is_not_linked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*arguments: object) -> footprint.Footprint:
+        raise footprint.LinkError("nothing shall be linked")
+
+    monkeypatch.setattr(footprint, "why_not", lambda: None)
+    monkeypatch.setattr(footprint, "link", refused)
+    least = int8_bytes(DIGITS)
+    found = measure(DIGITS, M4, Limits(flash=least - 1))
+    assert (found.lacking, found.linked) == (("flash",), False)
+    assert found.weights >= least
+    with pytest.raises(footprint.LinkError):
+        measure(DIGITS, M4, Limits(flash=least))
+
+
 @pytest.mark.parametrize(
     ("limits", "words"),
     [

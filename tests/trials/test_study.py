@@ -93,6 +93,104 @@ def test_an_interrupted_point_waits_and_is_taken_up_again(open_study: Callable[[
     assert (sorted(row.point.width for row in again.rows()), again.left()) == ([0.1, 0.2, 0.3, 0.4], 0)
 
 
+def test_a_point_that_fails_waits_for_nobody(open_study: Callable[[], Study]) -> None:
+    study = open_study()
+    study.fill(wanted()[:1])
+
+    def broken(trial: Any) -> tuple[float, float]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        study.work(broken, nothing)
+    assert study.left() == 0
+
+
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage")
+def test_a_point_whose_processes_are_killed_is_given_up(open_study: Callable[[], Study], optuna: Any) -> None:
+    study = open_study()
+    study.fill(wanted()[:1])
+    for _ in range(3):
+        assert study.left() == 1
+        trial = study.study.ask()
+        trial.set_user_attr("heard", True)
+        record(trial, Row(POINTS[0], sizes(9), "not trained"))
+        fail(study, trial)
+        assert [each for each in waiting(study) if "heard" in each.user_attrs] == []
+    assert (study.left(), waiting(study)) == (0, [])
+    (row,) = study.rows()
+    assert (row.point, row.state, row.why) == (POINTS[0], "failed", "its process was killed 3 times")
+    study.fill(wanted()[:1])
+    assert study.left() == 0
+
+
+def fail(study: Study, trial: Any) -> None:
+    """Do what a process does that finds another's heartbeat missing."""
+    study._storage.set_trial_state_values(trial._trial_id, importlib.import_module("optuna").trial.TrialState.FAIL)
+    study._storage.get_heartbeat_stale_trial_callback()(study.study, study._storage.get_trial(trial._trial_id))
+
+
+def waiting(study: Study) -> list[Any]:
+    return [trial for trial in study.study.get_trials() if trial.state.name == "WAITING"]
+
+
+@pytest.mark.parametrize("end", ["records", "returns", "interrupted"])
+def test_a_point_that_was_taken_away_is_left_to_who_has_it(end: str, open_study: Callable[[], Study]) -> None:
+    first, second = open_study(), open_study()
+    first.fill(wanted()[:1])
+    begun: list[int] = []
+
+    def objective(trial: Any) -> tuple[float, float]:
+        begun.append(trial.number)
+        if len(begun) > 1:
+            return trained(trial)
+        values = trained(trial) if end == "returns" else (0.5, 9)
+        fail(second, trial)
+        if end == "interrupted":
+            raise KeyboardInterrupt
+        return values if end == "returns" else trained(trial)
+
+    if end == "interrupted":
+        with pytest.raises(KeyboardInterrupt):
+            first.work(objective, nothing)
+        assert first.left() == 1
+    first.work(objective, nothing)
+    assert begun == [0, 1]
+    assert ([row.point for row in first.rows()], first.left()) == (POINTS[:1], 0)
+
+
+def test_studies_filled_at_once_do_each_point_once(
+    open_study: Callable[[], Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = open_study(), open_study()
+    first.fill([])
+    seen = first._alive
+
+    def meanwhile() -> list[Any]:
+        found = seen()
+        monkeypatch.setattr(first, "_alive", seen)
+        second.fill(wanted())
+        return found
+
+    monkeypatch.setattr(first, "_alive", meanwhile)
+    first.fill(wanted())
+    assert (len(waiting(first)), first.left()) == (8, 4)
+    begun: list[float] = []
+
+    def interrupted_once(trial: Any) -> tuple[float, float]:
+        begun.append(trial.user_attrs[WANTED]["point"]["width"])
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        return trained(trial)
+
+    with pytest.raises(KeyboardInterrupt):
+        first.work(interrupted_once, nothing)
+    second.work(interrupted_once, nothing)
+    assert begun == [0.1, 0.2, 0.3, 0.4, 0.2]
+    assert (sorted(row.point.width for row in second.rows()), second.left()) == ([0.1, 0.2, 0.3, 0.4], 0)
+    second.fill(wanted())
+    assert second.left() == 0
+
+
 def test_more_points_are_added_to_a_study(open_study: Callable[[], Study]) -> None:
     study = open_study()
     study.fill(wanted()[:2])
@@ -126,6 +224,15 @@ def test_a_point_is_compared_with_those_that_are_no_larger(open_study: Callable[
         ("sqlite:////nowhere/at/all/study.db", "unable to open database file"),
         ("sqlite:///{damaged}", "file is not a database"),
         ("oracle+none://me:secret@host/x", r"--storage oracle\+none://me:\*\*\*@host/x"),
+        ("host=127.0.0.1 password=secret", r"--storage host=127.0.0.1 password=\*\*\* cannot be used"),
+        (
+            "sqlite:////nowhere/x.db?password=secret",
+            r"--storage sqlite:////nowhere/x.db\?password=\*\*\* cannot be used",
+        ),
+        (
+            "postgresql://127.0.0.1:1/x?user=me&password=secret",
+            r"--storage postgresql\+psycopg://127.0.0.1:1/x\?password=\*\*\*&user=me",
+        ),
         ("postgresql://me:secret@127.0.0.1:1/x", r"--storage postgresql\+psycopg://me:\*\*\*@127.0.0.1:1/x"),
     ],
 )
@@ -136,6 +243,15 @@ def test_a_broken_storage_is_named_without_its_password(url: str, words: str, tm
         open_storage(url.format(damaged=damaged), tmp_path)
     assert "secret" not in str(refusal.value)
     assert "sqlite:////shared" in str(refusal.value) or "sqz-tf[explore]" in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["why?", "100%25#{now}", "a b&c"])
+def test_a_study_lies_in_the_folder_whatever_its_name(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    Study(open_storage(None, folder), "one", 1, {})
+    assert not Study(open_storage(None, folder), "one", 1, {}).made
+    assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*.db")] == [Path(name) / "study.db"]
 
 
 def test_a_heartbeat_that_is_no_time_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
