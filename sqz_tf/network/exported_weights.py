@@ -51,7 +51,7 @@ class ExportedWeights:
 
 
 def is_export(path: Path) -> bool:
-    """Say whether a path is an export's folder, or a `.tflite` or the numbers inside one; Keras files are none of it."""
+    """Say whether a path is an export's folder, or a `.tflite` or the numbers inside one; no Keras file is it."""
     inside = path.name in (NUMBERS, FLOAT, INT8, UINT8, MANIFEST)
     return ((path.parent if inside else path) / MANIFEST).is_file()
 
