@@ -183,8 +183,11 @@ def _dry_run(arguments: argparse.Namespace, workspace: Workspace, console: Conso
 
 def _exported_model(folder: Path) -> ModelSpec:
     from sqz_tf.artifact.exported import Export
+    from sqz_tf.comparison.forecast import require_alike
 
-    return from_dict(ModelSpec, Export.open(folder).config["model"], "model")
+    config = Export.open(folder).config
+    require_alike(config, folder)
+    return from_dict(ModelSpec, config["model"], "model")
 
 
 def _print_result(values: dict[str, Any], folder: Path, as_json: bool) -> None:

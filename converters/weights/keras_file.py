@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ from converters.archive import Archive, ArchiveError
 from converters.weights import hdf5
 from converters.weights.hdf5 import Hdf5
 from converters.weights.keras_config import LONGEST, Described, described_by
-from converters.weights.tensors import MAX_BYTES, ConvWeights, WeightFile, checked_shape, convolution
+from converters.weights.tensors import MAX_BYTES, ConvWeights, WeightFile, checked_shape, convolution, require_few
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 """Members of a `.keras`."""
@@ -65,14 +66,24 @@ def _parts(data: bytes) -> tuple[str, bytes]:
 
 def _by_names(found: Hdf5, base: str) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """Yield (layer, its arrays by what they are called) of the old layout."""
-    for layer in found.texts(base, "layer_names") or ():
-        group = f"{base}/{layer}".lstrip("/")
-        arrays = {name: found.arrays.get(f"{group}/{name}") for name in found.texts(group, "weight_names") or ()}
+    layers = {layer: f"{base}/{layer}".lstrip("/") for layer in _once(found.texts(base, "layer_names") or [])}
+    _once(list(layers.values()))
+    for layer, group in layers.items():
+        names = _once(found.texts(group, "weight_names") or [])
+        arrays = {name: found.arrays.get(f"{group}/{name}") for name in names}
         missing = [name for name, values in arrays.items() if values is None]
         if missing:
             raise ValueError(f"layer {layer} has no {missing[0]}; expected the weights that it names (file damaged)")
         own = {name.partition(":")[0]: values for name, values in arrays.items() if values is not None}
         yield from _parted(layer, own)
+
+
+def _once(names: list[str]) -> list[str]:
+    """Return names, which must differ: repeated ones would cost their square in time."""
+    repeated = next((name for name, count in Counter(names).items() if count > 1), None)
+    if repeated is not None:
+        raise ValueError(f"the file lists {repeated[:80]!r} twice; expected each name once (it is damaged)")
+    return names
 
 
 def _parted(layer: str, arrays: dict[str, np.ndarray]) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
@@ -141,6 +152,7 @@ def _weight_file(
             unused.append(layer)
     if not pairs:
         raise ValueError("the file holds no convolution of Keras; expected kernels of four axes")
+    require_few(sum(kernel.size for kernel, _ in pairs.values()))  # a group within a group may name the same array
     turned, notes = _order([kernel.shape for kernel, _ in pairs.values()], backend)
     paddings = described.paddings()
     layers = {

@@ -72,6 +72,18 @@ def checked_shape(layer: str, shape: Shape, values: int) -> Shape:
     return shape
 
 
+def require_few(values: int) -> None:
+    """Refuse convolutions of more values than a file's bytes have room for, which a small file can name over and over.
+
+    Raises:
+      ValueError: there are more.
+    """
+    if values > MAX_BYTES // 4:
+        raise ValueError(
+            f"the convolutions hold {values:,} values; expected at most {MAX_BYTES // 4:,} (the file is damaged)"
+        )
+
+
 def convolution(
     layer: str,
     kernel: np.ndarray,

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from converters.weights.tensors import ConvWeights, WeightFile, checked_shape, convolution
+from converters.weights.tensors import ConvWeights, WeightFile, checked_shape, convolution, require_few
 from converters.weights.torch7_objects import Table, Tensor, read_object
 
 _CONVOLUTIONS = ("SpatialConvolution", "SpatialConvolutionMM")
 _NETWORKS = ("model", "net", "network")  # where training scripts put it in a table
 _REPLICAS = "DataParallelTable"  # holds the same network once for each GPU
-_MOST_LAYERS = 100_000
+_MOST_LAYERS = 10_000
 
 
 def read(data: bytes) -> WeightFile:
@@ -29,11 +29,14 @@ def read(data: bytes) -> WeightFile:
     """
     layers: dict[str, ConvWeights] = {}
     additions, normalisations, unused = [], [], []
+    values = 0
     for number, module in enumerate(_modules(_network(read_object(data)))):
         kind, place = module.kind.rpartition(".")[2], f"{module.kind} number {number + 1}"
         if kind in _CONVOLUTIONS:
             name = f"convolution {len(layers) + 1}"
-            layers[name] = _convolution(name, module)
+            found = layers[name] = _convolution(name, module)
+            values += found.kernel.size + found.bias.size
+            require_few(values)  # modules may share one tensor, and each has a copy here
         elif kind == "CAddTable":
             additions.append(place)
         elif kind.endswith("BatchNormalization"):

@@ -42,7 +42,10 @@ def train(work: Work, out: Path) -> None:
     """Train the network from nothing."""
     work.seeded("alexnet")
     model, schedule = dense(work), work.settings.train
-    plan = work.phase(schedule.epochs, schedule.learning_rate, patience=schedule.patience, restart=True)
+    plan = replace(
+        work.phase(schedule.epochs, schedule.learning_rate, patience=schedule.patience, restart=True),
+        averaging=schedule.averaging,
+    )
     history = work.fit(model, plan, "alexnet", out)
     how = f"{described(work.settings.alexnet)}; Keras, AdamW, {len(history.loss)} epochs"
     keep(out, Kept(FLOAT * _parameters(model), how), work.scores(model), history, model)

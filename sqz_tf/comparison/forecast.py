@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from sqz_tf.artifact.disk import NEED_BYTES
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.spec import ModelSpec
 from sqz_tf.comparison.paper import CONV_BITS, DENSITY, FC_BITS, TABLE_2
+from sqz_tf.data.dataset import trains_nothing
 from sqz_tf.network import alexnet, architecture
 from sqz_tf.network.alexnet import AlexNetSpec
 
 FLOAT = 4  # bytes
 MOST_PARAMETERS = 500_000_000  # of AlexNet, eight times the original
-CHECKPOINTS = 24  # bytes a parameter: weights and two moments, old and new
+CHECKPOINTS = 40  # bytes a parameter: weights, their average, two moments and the best weights, old and new
 
 
 def alexnet_of(model: ModelSpec) -> AlexNetSpec:
@@ -31,6 +34,36 @@ def require_possible(spec: AlexNetSpec) -> None:
     if (count := alexnet.parameters(spec)) > MOST_PARAMETERS:
         raise ConfigError(
             f"AlexNet would have {count:,} parameters", expected=f"at most {MOST_PARAMETERS:,}", fix="lower --width"
+        )
+
+
+def require_alike(config: Mapping[str, Any], folder: Path) -> None:
+    """Refuse an export whose training AlexNet cannot have, too: the table would compare training, not networks.
+
+    Args:
+      config: of the export's manifest.
+      folder: it is in.
+
+    Raises:
+      ConfigError: it was not trained on its pictures alone, from nothing and in one go.
+    """
+    if trains_nothing(config):
+        raise ConfigError(
+            f"{folder} was quantized without training: AlexNet has no pictures to learn from",
+            expected="an export that trained on its data",
+            fix="export with training, or leave --export out",
+        )
+    train = config.get("train")
+    helped = {
+        "started from weights (--weights)": config.get("weights"),
+        "learnt from a teacher (--teacher)": isinstance(train, dict) and train.get("teacher"),
+        "was trained dense, sparse, dense (--dsd)": config.get("dsd"),
+    }
+    if found := [how for how, value in helped.items() if value]:
+        raise ConfigError(
+            f"the network of {folder} {' and '.join(found)}, and AlexNet would be trained without",
+            expected="an export trained from nothing on its data, as AlexNet is",
+            fix="export without it, or leave --export out",
         )
 
 

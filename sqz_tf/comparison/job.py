@@ -21,7 +21,7 @@ from sqz_tf.base.console import Console
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.spec import to_dict
 from sqz_tf.comparison import alexnets, squeezenets
-from sqz_tf.comparison.forecast import alexnet_of, needed_bytes, require_possible
+from sqz_tf.comparison.forecast import alexnet_of, needed_bytes, require_alike, require_possible
 from sqz_tf.comparison.page import render
 from sqz_tf.comparison.paper import DENSITY
 from sqz_tf.comparison.rows import Found, found_in, rows_of
@@ -92,7 +92,7 @@ def _exported(request: Request, workspace: Workspace, console: Console) -> Stage
     """Return the stage that holds an export: a copy of the one given, or one made here."""
     given = request.squeezenet
     if isinstance(given, Path):
-        _require_answers(given)
+        _require_fit(given)
         key: list[Any] = [sha256_of(given / MANIFEST)]
         return staged(workspace, console, "squeezenet", key, lambda out: _copy(given, out))
     key = [given.plan.to_dict(), given.summary.sha256, versions()]
@@ -101,10 +101,11 @@ def _exported(request: Request, workspace: Workspace, console: Console) -> Stage
     )
 
 
-def _require_answers(folder: Path) -> None:
+def _require_fit(folder: Path) -> None:
     export = read_artifacts(folder).export
     if export.reference_answers is None or export.numbers is None:
         raise ConfigError(f"{folder} does not hold {REFERENCE} and the float network's numbers", fix="export again")
+    require_alike(export.config, folder)
 
 
 def _copy(given: Path, out: Path) -> None:

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from sqz_tf.base.console import Console
-from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.pixels import Pixels
 from sqz_tf.base.spec import ModelSpec, PreprocessSpec, TrainConfig, from_dict
 from sqz_tf.comparison.forecast import alexnet_of, require_possible
-from sqz_tf.data.dataset import Dataset, open_cached, trains_nothing
+from sqz_tf.data.dataset import Dataset, open_cached
 from sqz_tf.network.alexnet import AlexNetSpec
 from sqz_tf.parity.artifacts import Artifacts
 from sqz_tf.pipeline.files import read_json, write_json, write_weights
@@ -52,15 +51,9 @@ def settings_of(artifacts: Artifacts, epochs: int | None, seed: int) -> Settings
       epochs: of AlexNet's dense training; None takes the export's.
 
     Raises:
-      ConfigError: the export was not trained on its pictures, or its AlexNet would be too large.
+      ConfigError: the export's AlexNet would be too large.
     """
     config = artifacts.export.config
-    if trains_nothing(config):
-        raise ConfigError(
-            f"{artifacts.export.folder} was quantized without training: AlexNet has no pictures to learn from",
-            expected="an export that trained on its data",
-            fix="export with training, or leave --export out",
-        )
     train = from_dict(TrainConfig, config["train"], "train")
     model = from_dict(ModelSpec, config["model"], "model")
     require_possible(alexnet_of(model))
@@ -111,6 +104,7 @@ class Work:
             weight_decay=train.weight_decay,
             label_smoothing=train.label_smoothing,
             augment=train.augment,
+            mix=train.mix,
             **more,
         )
 

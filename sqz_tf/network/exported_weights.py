@@ -12,7 +12,7 @@ import numpy as np
 
 from converters.tflite.reader import read_model
 from converters.weights import safetensors
-from sqz_tf.artifact.exported import FLOAT, NUMBERS, Export, ExportError
+from sqz_tf.artifact.exported import FLOAT, INT8, LICENCE, NUMBERS, UINT8, Export, ExportError
 from sqz_tf.artifact.manifest import MANIFEST
 from sqz_tf.base.errors import ConfigError, translated
 from sqz_tf.base.spec import ModelSpec, PreprocessSpec, from_dict, to_dict
@@ -53,8 +53,8 @@ class ExportedWeights:
 
 
 def is_export(path: Path) -> bool:
-    """Say whether a path is an export's folder, or a model or the numbers inside one."""
-    inside = path.name in (NUMBERS, FLOAT, "model_int8.tflite", "model_uint8.tflite", "model.keras", MANIFEST)
+    """Say whether a path is an export's folder, or a `.tflite` or the numbers inside one; no Keras file is it."""
+    inside = path.name in (NUMBERS, FLOAT, INT8, UINT8, MANIFEST)
     return ((path.parent if inside else path) / MANIFEST).is_file()
 
 
@@ -70,7 +70,7 @@ def read_exported(path: Path) -> ExportedWeights:
         model = replace(_spec(ModelSpec, export, "model"), batch_norm=False)
         preprocess = replace(_spec(PreprocessSpec, export, "preprocess"), mean=(), std=())
         layers = _layers(export, model)
-    return ExportedWeights(layers, model, preprocess, export.labels, _licence(export.folder))
+    return ExportedWeights(layers, model, preprocess, export.labels, licence_in(export.folder))
 
 
 def _spec(kind: type[Spec], export: Export, name: str) -> Spec:
@@ -108,6 +108,7 @@ def _of_tflite(data: bytes, names: tuple[str, ...]) -> dict[str, Layer]:
     return layers
 
 
-def _licence(folder: Path) -> str:
-    path = folder / "LICENCE.weights.txt"
+def licence_in(folder: Path) -> str:
+    """Return the notice that goes with an export's weights, empty without one."""
+    path = folder / LICENCE
     return path.read_text("utf-8") if path.is_file() else ""

@@ -320,6 +320,8 @@ def _say(note: str) -> None:
 
 
 def _licence(facts: Mapping[str, Any]) -> str:
+    if "notice" in facts:  # the export that the file lies in has it
+        return str(facts["notice"])
     head = f"{facts['title']}, from {facts['source']}."
     if not facts["licence"].startswith("BSD-2"):
         return f"{head} Licence: {facts['licence'] or 'not stated by its publisher'}.\n"
@@ -367,7 +369,9 @@ def _net_layers() -> dict[str, Shape4]:
 
 
 def _naming(path: Path) -> AbstractContextManager[None]:
-    return translated(WeightsError, str(path), of=(ValueError, OSError))
+    exported = path.suffix == ".keras" and is_export(path.parent)
+    fix = "give the export's folder for the network as it was exported" if exported else ""
+    return translated(WeightsError, str(path), fix=fix, of=(ValueError, OSError))
 
 
 def _check_digest(path: Path, weights: WeightFile) -> None:

@@ -11,6 +11,7 @@ from sqz_tf.artifact.exported import Export
 from sqz_tf.base.errors import ConfigError, translated
 from sqz_tf.base.json_files import load, typed
 from sqz_tf.base.spec import BYPASSES, FITS, ModelSpec, PreprocessSpec, between, from_dict, one_of
+from sqz_tf.network.exported_weights import licence_in
 from sqz_tf.network.weight_files import WeightsError
 
 ENDING = ".network.json"
@@ -83,7 +84,7 @@ def _exported(path: Path, facts: Mapping[str, Any]) -> Mapping[str, Any]:
     inside = {"channel_order": "RGB", "scale": rule.scale, "mean": (0, 0, 0), "std": (1, 1, 1)}
     preprocess = {**inside, "fit": rule.fit, "resize": rule.resize_width}
     own = {"input_size": model.input_size, "bypass": model.bypass, "conv10_padding": model.conv10_padding}
-    return {**facts, **own, "preprocess": preprocess, "assumed": ""}
+    return {**facts, **own, "preprocess": preprocess, "assumed": "", "notice": licence_in(export.folder)}
 
 
 def assumed(path: Path, facts: Mapping[str, Any]) -> list[str]:

@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 
 from sqz_tf.base.console import Console
+from sqz_tf.base.spec import ModelSpec, PreprocessSpec, TrainConfig
 from sqz_tf.comparison import alexnets
 from sqz_tf.comparison.alexnets import layers_of, left, values_bytes
 from sqz_tf.comparison.coding import Layer
 from sqz_tf.comparison.lowrank import LowRank, factored, factors_of, ranks_of
 from sqz_tf.comparison.sharing import groups_of, sharing
+from sqz_tf.comparison.work import Settings, Work
+from sqz_tf.network.alexnet import AlexNetSpec
 from sqz_tf.train.alexnet import LocalResponse
+from sqz_tf.train.fit import FitPlan, History
 from sqz_tf.train.keras import keras
 
 pytestmark = [pytest.mark.training, pytest.mark.usefixtures("unoptimized")]
@@ -34,6 +38,22 @@ def network() -> Any:
 
 def pictures(count: int = 4) -> np.ndarray:
     return np.random.default_rng(0).random((count, 6, 6, 1)).astype(np.float32)
+
+
+def test_alexnet_is_trained_by_all_that_squeezenet_was(
+    network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = TrainConfig(7, 32, 2e-3, 1.0, 3e-4, 0.1, "glyph", 5, averaging=2.0, mix=0.2)
+    plans: list[FitPlan] = []
+    spec = AlexNetSpec(24, 1, 3, 0.05)
+    settings = Settings(spec, ModelSpec(), PreprocessSpec(24, 24), train, prune_epochs=1, tune_epochs=1, seed=1)
+    monkeypatch.setattr(Work, "fit", lambda self, model, plan, *rest: plans.append(plan) or History())
+    monkeypatch.setattr(Work, "scores", lambda self, model: np.zeros((1, 3)))
+    monkeypatch.setattr(alexnets, "dense", lambda work: network)
+    none: Any = None
+    alexnets.train(Work(settings, none, tmp_path, Console(quiet=True)), tmp_path)
+    shared = set(TrainConfig.__dataclass_fields__) - {"teacher", "teacher_share"}  # with one it is refused
+    assert {name: getattr(plans[0], name) for name in shared} == {name: getattr(train, name) for name in shared}
 
 
 def test_full_energy_changes_nothing_and_saves_nothing(network: Any) -> None:

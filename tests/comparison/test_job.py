@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +63,23 @@ def interrupt(command: list[str]) -> None:
 def test_what_an_export_fixes_is_not_asked_for_again(capsys: pytest.CaptureFixture[str]) -> None:
     assert compare.main(["--export", "x", "--width", "1", "--input-size", "64"]) == 1
     assert "--input-size, --width would change what --export has fixed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"train": {"epochs": 0}}, "was quantized without training"),
+        ({"train": {"epochs": 9}, "weights": {"layout": "export"}}, r"started from weights \(--weights\), and AlexNet"),
+        ({"train": {"epochs": 9, "teacher": "ab"}, "dsd": {}}, r"learnt from a teacher \(--teacher\), and"),
+        ({"train": {"epochs": 9}, "dsd": {"sparsity": 0.3}}, r"was trained dense, sparse, dense \(--dsd\), and"),
+    ],
+)
+def test_an_export_that_was_trained_as_alexnet_cannot_be_is_refused(
+    config: dict[str, Any], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps({"config": config}))
+    assert compare.main(["--export", str(tmp_path), "--dry-run", "--out", str(tmp_path / "o")]) == 1
+    assert re.search(told, capsys.readouterr().err)
 
 
 def test_a_folder_that_is_no_export_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

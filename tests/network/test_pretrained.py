@@ -432,13 +432,18 @@ def test_a_network_of_this_kit_is_what_its_export_says(tmp_path: Path) -> None:
     model = ModelSpec(input_size=96, bypass="simple", conv10_padding=1)
     config = {"preprocess": to_dict(preprocess), "model": to_dict(model)}
     (tmp_path / "manifest.json").write_text(json.dumps({"config": config}))
+    (tmp_path / "LICENCE.weights.txt").write_text("Keep this.")
     found = load(str(path))
+    assert found.licence == "Keep this."
     assert (found.model.input_size, found.model.bypass, found.notes[1:]) == (96, "simple", ())
     assert found.model.conv10_padding == 0  # as its own description says, which is noted
     assert "pads conv10 by 0" in found.notes[0]
     assert found.preprocess == replace(preprocess, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     (tmp_path / "manifest.json").write_text(json.dumps({"config": {"preprocess": {"width": 0}}}))
     with pytest.raises(WeightsError, match="is damaged"):
+        load(str(path))
+    path.write_bytes(b"")  # neither the folder's numbers nor anything else stand in for the file that was named
+    with pytest.raises(WeightsError, match=r"give the export's folder for the network as it was exported"):
         load(str(path))
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import random
+import struct
 import tracemalloc
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pytest
 
 from converters.weights import deep_compression, hdf5
+from converters.weights.mxnet import MAGIC
 from converters.weights.names import Layout, map_layers, recognise
 from converters.weights.read import read_weights
 from converters.weights.tensors import ConvWeights, WeightFile
-from tests.helpers.keras_files import keras_bytes
+from tests.helpers.keras_files import hdf5_bytes, keras_bytes
 from tests.helpers.near_hdf5 import forked_reply
 from tests.helpers.port_files import (
     chainer_bytes,
@@ -25,6 +29,7 @@ from tests.helpers.port_files import (
     sequential,
     torch7_bytes,
     torch7_convolution,
+    zip_of,
 )
 from tests.helpers.weight_files import (
     ONNX_STORES,
@@ -212,10 +217,14 @@ def assert_both_ends_are_real(name: str, seen: Counter[str]) -> None:
     assert seen["unchanged"] < count / (4 if name in ANYWHERE else 10), seen  # HDF5 has long runs of zeros
 
 
+def mutations(name: str) -> int:
+    """Return how often a file is damaged in the fast test."""
+    return IN_FORKS if FILES[name][0] == "keras" else MUTATIONS_PER_FILE
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_damage_is_an_error_or_a_correct_load(name: str) -> None:
-    count = IN_FORKS if FILES[name][0] == "keras" else MUTATIONS_PER_FILE
-    assert_both_ends_are_real(name, damage_and_load(name, count, 1))
+    assert_both_ends_are_real(name, damage_and_load(name, mutations(name), 1))
 
 
 @pytest.mark.slow
@@ -225,9 +234,60 @@ def test_damage_by_the_thousand_is_an_error_or_a_correct_load(name: str) -> None
 
 
 def test_there_are_two_thousand_of_them() -> None:
-    assert len(FILES) * MUTATIONS_PER_FILE >= 2000
+    assert sum(map(mutations, FILES)) >= 2000
 
 
+def torch7_bomb(modules: int) -> bytes:
+    """Name one tensor of 256 KB from so many convolutions."""
+    kernel, bias = np.zeros((256, 256, 1, 1), np.float32), np.zeros(256, np.float32)
+    return torch7_bytes(sequential(*(torch7_convolution(kernel, bias) for _ in range(modules))))
+
+
+def npy_bomb() -> bytes:
+    """State a terabyte in an array's head."""
+    head = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1048576, 1048576, 1, 1), }\n"
+    return zip_of({"conv1/W.npy": b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head})
+
+
+def zip_bomb() -> bytes:
+    """State four gigabytes in an archive's directory."""
+    data = bytearray(chainer_bytes(chainer_tensors(random_tensors())))
+    size = data.index(b"PK\1\2") + 24
+    data[size : size + 4] = b"\xfe\xff\xff\xff"
+    return bytes(data)
+
+
+def repeated_names(file: Any) -> None:
+    """List a layer thousands of times, and its weights as often."""
+    group = file.create_group("a")
+    group["k"] = np.zeros((1, 1, 1, 1), np.float32)
+    file.attrs["layer_names"], group.attrs["weight_names"] = [b"a"] * 4000, [b"k"] * 4000
+
+
+def names_of_one_group(file: Any) -> None:
+    """List a layer under many names: slashes before it do not count."""
+    group = file.create_group("a")
+    group["k"] = np.zeros((1, 1, 1, 1), np.float32)
+    file.attrs["layer_names"], group.attrs["weight_names"] = [b"/" * n + b"a" for n in range(99)], [b"k"]
+
+
+def nested_groups(file: Any) -> None:
+    """Name one packed array of 16 MB from fourteen groups, each in the one before."""
+    paths = ["/".join("a" * depth) for depth in range(1, 15)]
+    file.attrs["layer_names"] = [path.encode() for path in paths]
+    for path in paths:
+        names = [f"{paths[-1]}/x/kernel".removeprefix(f"{path}/").encode()]
+        file.create_group(path).attrs["weight_names"] = names
+    shape = (1, 1, 4096, 1024)
+    file[paths[-1]].create_dataset("x/kernel", shape, np.float32, chunks=(1, 1, 64, 1024), compression="gzip")
+
+
+def unwritten(file: Any) -> None:
+    """State a terabyte that was never written."""
+    file.create_dataset("layers/conv2d/vars/0", (1, 1, 1 << 19, 1 << 19), np.float32, chunks=(1, 1, 64, 1 << 12))
+
+
+@lru_cache(maxsize=1)
 def bombs() -> dict[str, tuple[str, bytes]]:
     """Return small files that state enormous contents, and large ones of nothing."""
     million = 1 << 20
@@ -241,6 +301,18 @@ def bombs() -> dict[str, tuple[str, bytes]]:
         "caffemodel, empty blobs": ("caffemodel", b"\xa2\x06\x80\x80\x80\x01" + b"\x3a\x00" * million),
         "onnx, empty nodes": ("onnx", b"\x3a\x80\x80\x80\x01" + b"\x0a\x00" * million),
         "onnx, groups in groups": ("onnx", b"\x0b" * million),
+        "torch7, one tensor": ("torch7", torch7_bomb(1200)),
+        "mxnet, arrays": ("mxnet", MAGIC + bytes(8) + b"\xff" * 7 + b"\0" + bytes(1000)),
+        "mxnet, shape": (
+            "mxnet",
+            MAGIC + bytes(8) + struct.pack("<QIii4qiii", 1, 0xF993FAC9, 0, 4, *[million] * 4, 1, 0, 0),
+        ),
+        "chainer, shape": ("chainer", npy_bomb()),
+        "chainer, directory": ("chainer", zip_bomb()),
+        "keras, names": ("keras", hdf5_bytes(repeated_names)),
+        "keras, names of one group": ("keras", hdf5_bytes(names_of_one_group)),
+        "keras, groups in groups": ("keras", hdf5_bytes(nested_groups)),
+        "keras, shape": ("keras", hdf5_bytes(unwritten)),
         "safetensors, shape": ("safetensors", len(header).to_bytes(8, "little") + header),
         "safetensors, digits": ("safetensors", (9_002).to_bytes(8, "little") + b"[" + b"9" * 9_000 + b"]"),
     }

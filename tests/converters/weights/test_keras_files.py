@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -53,7 +52,6 @@ def test_a_described_graph_is_seen() -> None:
         **dict.fromkeys(TINY, (0, 0)),
         "conv10": (0, 0),  # 1×1: `same` adds nothing
     }
-    config = json.loads(b"{}")
     config = {"config": {"layers": described("conv1", "fire2/squeeze1x1", "fire2/expand1x1", zeros="conv10")}}
     data = keras_zip(config, new(random_tensors()))
     assert keras_file.read(data).layers["conv10"].padding == (1, 1)
@@ -220,6 +218,17 @@ def twice(file: Any) -> None:
         group["0"] = np.ones((1, 1, 1, 1), np.float32)
 
 
+def listed(layers: list[bytes], weights: list[bytes]) -> bytes:
+    """Return a file of one array, by these names."""
+
+    def write(file: Any) -> None:
+        group = file.create_group("a")
+        group["k"] = np.ones((1, 1, 1, 1), np.float32)
+        file.attrs["layer_names"], group.attrs["weight_names"] = layers, weights
+
+    return hdf5_bytes(write)
+
+
 def crooked(file: Any) -> None:
     group = file.create_group("layers/conv2d/vars")
     group.attrs["name"] = "conv1"
@@ -242,6 +251,9 @@ FAULTS: dict[str, tuple[bytes, str]] = {
     ),
     "weights that are missing": (hdf5_bytes(without), "layer conv1 has no conv1/kernel:0; expected the weights"),
     "a layer twice": (hdf5_bytes(twice), "layer conv1 is there twice"),
+    "a layer listed twice": (listed([b"a", b"a"], [b"k"]), "lists 'a' twice; expected each name once"),
+    "a layer listed by two names": (listed([b"a", b"/a"], [b"k"]), "lists 'a' twice; expected each name once"),
+    "weights listed twice": (listed([b"a"], [b"k", b"k"]), "lists 'k' twice; expected each name once"),
     "a crooked kernel": (hdf5_bytes(crooked), r"some kernels are neither \[H, W, I, O\] nor \[O, I, H, W\]"),
     "nothing": (hdf5_bytes(lambda file: None), "holds no convolution of Keras"),
     "a zip without a description": (keras_zip({}, b"")[:40], "cut short or damaged"),

@@ -547,6 +547,11 @@ def test_safetensors_round_trip(dtype: str) -> None:
     assert read.additions is None
 
 
+def test_kernels_of_half_precision_may_have_biases_of_single() -> None:
+    tensors = {name: (kernel.astype(np.float16), bias) for name, (kernel, bias) in random_tensors().items()}
+    assert_same(read_weights(safetensors_bytes(flat(tensors)), "safetensors"), tensors)
+
+
 def test_safetensors_passes_over_counters_and_lists_other_tensors() -> None:
     arrays = {
         **flat(random_tensors()),
