@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from sqz_tf.artifact.workspace import Workspace
     from sqz_tf.base.spec import ModelSpec
     from sqz_tf.pipeline.job import Job
-    from sqz_tf.pipeline.plan import Options
+    from sqz_tf.pipeline.plan import Options, Plan
     from sqz_tf.train.cluster import Cluster
 
 EXAMPLES = """\
@@ -118,10 +118,11 @@ def _add_network(group: Any) -> None:
     group.add_argument(
         "--weights",
         metavar="FILE",
-        help="start from published weights: imagenet (SqueezeNet v1.0, 676 KB, downloaded once), or a file "
+        help="start from published weights: imagenet (SqueezeNet v1.0, 676 KB, downloaded once), the folder of an "
+        "export, the name of a model that comes with the kit, or a file "
         f"({', '.join(FORMATS)}; .pth and .pt need PyTorch). Pictures labelled by ImageNet's wnids keep its 1000 "
-        "classes, and pictures of a file's own classes keep those: they are only quantized; others get a new head and "
-        "fine-tuning",
+        "classes, and pictures of the weights' own classes keep those: they are only quantized; others get a new head "
+        "and fine-tuning",
     )
     group.add_argument("--width", type=float, help="multiplies every layer's filters (default: by data)")
     group.add_argument("--bypass", choices=BYPASSES, help="default: by --recipe")
@@ -138,7 +139,8 @@ def _add_training(group: Any) -> None:
     group.add_argument(
         "--teacher",
         metavar="FOLDER",
-        help="an export of a larger network for the same classes, whose answers are learnt, too",
+        help="an export of a larger network for the same classes, or a model that comes with the kit by name, whose "
+        "answers are learnt, too",
     )
     group.add_argument(
         "--dsd", action="store_true", help="dense, sparse, dense: prune, train, then set all weights free once more"
@@ -157,7 +159,12 @@ def _add_training(group: Any) -> None:
         help="default: an eighth of --epochs; with published weights and their classes, epochs of distillation from "
         "float on the calibration pictures (default: by scheme)",
     )
-    group.add_argument("--learning-rate", type=float, metavar="RATE", help="peak of the schedule (default: 0.01)")
+    group.add_argument(
+        "--learning-rate",
+        type=float,
+        metavar="RATE",
+        help="peak of the schedule (default: 0.01, 0.02 by --recipe thorough, 0.00005 for fine-tuning --weights)",
+    )
     group.add_argument("--sparsity", type=float, default=0.5, help="zeros in each pruned layer, 0 to 1 (default: 0.5)")
     group.add_argument(
         "--sparsity-pattern",
@@ -391,7 +398,7 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
     if arguments.json:
         show_json(json.dumps({"plan": job.plan.to_dict(), **forecast}, indent=2, ensure_ascii=False))
         return EXIT_OK
-    plan, train = job.plan, job.plan.train
+    plan = job.plan
     names = ", ".join(forecast["classes"][:12]) + (" …" if len(forecast["classes"]) > 12 else "")
     rows = {
         "data": forecast["data"],
@@ -401,14 +408,11 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
         f"{plan.model.input_size}×{plan.model.channels}, bypass {plan.model.bypass}",
         "Fire modules": _modules(plan.model),
         "size": f"{forecast['params']:,} parameters, about {forecast['int8_bytes'] / 1024:.0f} KB as int8",
-        "training": f"{train.epochs} epochs, then {plan.prune.epochs} pruning to {plan.prune.sparsity:.0%} zeros "
-        f"({plan.prune.pattern}), then "
-        f"{plan.quantize.epochs} quantization-aware; batches of {train.batch_size}"
-        if train.epochs
-        else "none: the weights are only quantized",
+        "training": _training(plan) if plan.train.epochs else "none: the weights are only quantized",
+        **({"teacher": options.teacher} if options.teacher else {}),
         "class weights": forecast["class_weights"],
         "pruned": f"all convolutions but {', '.join(plan.prune.skip)}: {len(forecast['pruned_layers'])} layers"
-        if train.epochs
+        if plan.train.epochs
         else "nothing",
         "boards": _pack_row(forecast["int8_bytes"]),
         "time": f"about {_duration(forecast['seconds'])} on this machine",
@@ -417,6 +421,18 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
     for note in forecast["notes"]:
         console.note(f"note: {note}")
     return EXIT_OK
+
+
+def _training(plan: Plan) -> str:
+    """Say how many epochs each phase has."""
+    prune, dsd = plan.prune, plan.dsd
+    detour = (
+        f"{dsd.sparse_epochs} with {dsd.sparsity:.0%} zeros, then {dsd.dense_epochs} dense again, then " if dsd else ""
+    )
+    return (
+        f"{plan.train.epochs} epochs, then {detour}{prune.epochs} pruning to {prune.sparsity:.0%} zeros "
+        f"({prune.pattern}), then {plan.quantize.epochs} quantization-aware; batches of {plan.train.batch_size}"
+    )
 
 
 def _modules(model: ModelSpec) -> str:

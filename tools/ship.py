@@ -33,10 +33,11 @@ def ship(export: Export, target: Path) -> int:
 
     Raises:
       ValueError: it would have more than 5 MB, or its command names a place on this machine.
+      OSError: what was there cannot be removed.
     """
-    absolute = [word for word in export.manifest["command"] if word.startswith("/")]
-    if absolute:
-        raise ValueError(f"the export's command has {absolute[0]}; expected paths that others could have, too")
+    places = [word for word in export.manifest["command"] if "/" in word or "~" in word]
+    if places:
+        raise ValueError(f"the export's command has {places[0]}; expected names of data, folders and files alone")
     with tempfile.TemporaryDirectory(dir=target.parent) as made:
         folder = Path(made, target.name)
         folder.mkdir()
@@ -49,7 +50,8 @@ def ship(export: Export, target: Path) -> int:
         size = sum(path.stat().st_size for path in folder.iterdir())
         if size > MOST_BYTES:
             raise ValueError(f"{target.name} has {size:,} bytes; expected at most {MOST_BYTES:,}")
-        shutil.rmtree(target, ignore_errors=True)
+        if target.exists():
+            shutil.rmtree(target)
         folder.rename(target)
     return size
 

@@ -1,4 +1,4 @@
-"""Models that come with the kit, by name: `python -m sqz_tf.classify cifar10-tiny cat.png`.
+"""Models that come with the kit, by name: `python -m sqz_tf.classify digits seven.png`.
 
 A checkout has them in the folder models; a wheel carries it inside this package.
 """

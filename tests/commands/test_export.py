@@ -17,11 +17,13 @@ from converters.compiler import compile_model
 from converters.tflite.reader import read_model, weight_zero_fraction
 from converters.tflite.writer import for_microcontroller, read_attached
 from converters.tflm_decode.writer import with_decode
+from sqz_tf import export as command
 from sqz_tf.artifact.manifest import verify_manifest
 from sqz_tf.images.decode import decode
 from sqz_tf.images.resize import preprocess
 from sqz_tf.inference.classifier import Classifier
 from sqz_tf.inference.interpreters import run
+from sqz_tf.pipeline.job import Training
 from tests.helpers.exports import (
     BYPASSED,
     FILES,
@@ -283,6 +285,22 @@ def test_dry_run_says_what_would_happen(photos: Path, tmp_path: Path) -> None:
     assert forecast["seconds"] > 0
     assert "conv1" not in forecast["pruned_layers"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_names_the_teacher_and_the_epochs_of_every_phase(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = {"data": "", "classes": [], "counts": {}, "params": 1, "int8_bytes": 1, "class_weights": ""}
+    forecast = {**figures, "pruned_layers": [], "seconds": 1.0, "notes": []}
+    monkeypatch.setattr(Training, "forecast", lambda self: forecast)
+    epochs = ["--epochs", "20", "--prune-epochs", "7", "--quantize-epochs", "3"]
+    assert command.main([*epochs, "--teacher", "digits", "--dsd", "--dry-run", "--out", str(tmp_path / "out")]) == 0
+    rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if " " in line.strip())
+    assert rows["teacher"] == "digits"
+    phases = (
+        "20 epochs, then 10 with 30% zeros, then 10 dense again, then 7 pruning to 50% zeros (unstructured), then 3"
+    )
+    assert rows["training"].startswith(phases)
 
 
 def test_a_class_that_cannot_be_a_label_is_refused_before_anything_is_trained(photos: Path, tmp_path: Path) -> None:

@@ -62,11 +62,22 @@ def test_a_path_of_that_name_comes_first_and_an_unknown_name_is_told_the_others(
     assert "a model that comes with the kit: digits" in capsys.readouterr().err
 
 
-def test_an_export_whose_command_names_a_place_is_not_shipped(tmp_path: Path) -> None:
-    manifest = {
-        **json.loads((shipped_folder("digits") / "manifest.json").read_text()),
-        "command": ["--out", "/home/me"],
-    }
+@pytest.mark.parametrize("place", ["/home/me", "photos/", "--out=../here", "~", "~me"])
+def test_an_export_whose_command_names_a_place_is_not_shipped(place: str, tmp_path: Path) -> None:
+    manifest = {**json.loads((shipped_folder("digits") / "manifest.json").read_text()), "command": ["--out", place]}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ValueError, match="/home/me"):
+    with pytest.raises(ValueError, match=f"command has {place};"):
         ship(Export.open(tmp_path), tmp_path / "digits")
+
+
+def test_a_shipped_folder_replaces_an_earlier_one_or_says_why_not(tmp_path: Path) -> None:
+    digits, target = Export.open(shipped_folder("digits")), tmp_path / "digits"
+    target.mkdir()
+    (target / "old").touch()
+    ship(digits, target)
+    assert {path.name for path in target.iterdir()} == {path.name for path in digits.folder.iterdir()}
+    in_the_way = tmp_path / "file"
+    in_the_way.touch()
+    with pytest.raises(NotADirectoryError):
+        ship(digits, in_the_way)
+    assert in_the_way.is_file()
