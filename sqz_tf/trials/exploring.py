@@ -153,7 +153,9 @@ class Training:
                 row = replace(row, sizes=sizes)
             record(trial, row)
             return self._learnt(study, trial, row, searching)
-        except (optuna.TrialPruned, optuna.exceptions.UpdateFinishedTrialError, *interruptions()):
+        except interruptions():
+            raise
+        except (optuna.TrialPruned, optuna.exceptions.UpdateFinishedTrialError):
             raise
         except Exception as error:
             what = str(error) if isinstance(error, SqzError) else f"{type(error).__name__}: {first_line(error)}"
