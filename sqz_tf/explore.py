@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqz_tf.base.console import (
     EXIT_OK,
-    EXIT_USAGE,
     Console,
     Parser,
     command,
@@ -21,11 +20,9 @@ from sqz_tf.base.console import (
     metaparameter_options,
     positive,
     reading_options,
-    say,
     show,
     show_json,
 )
-from sqz_tf.base.errors import ConfigError, OutputError
 from sqz_tf.base.paths import absolute
 from sqz_tf.base.spec import ARCHS, BYPASSES, METAPARAMETERS, THREADS
 from sqz_tf.base.text import printable, printable_lines
@@ -151,14 +148,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:
     from sqz_tf.trials.request import prepare
-
-    try:
-        exploration = prepare(_request(arguments), console)
-    except (ConfigError, OutputError) as error:
-        say(str(error), error=True)
-        return EXIT_USAGE
     from sqz_tf.trials.results import record, summary
 
+    exploration = prepare(_request(arguments), console)
     result = exploration.run()
     if arguments.json:
         show_json(json.dumps(record(result), indent=1, ensure_ascii=False))

@@ -23,6 +23,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from converters import strict_json
+
 ALEXNET = "alexnet"
 NETWORKS = ("squeezenet-1.0", "squeezenet-1.1", ALEXNET)
 CLASSES, PIXELS = 1000, 227
@@ -65,7 +67,7 @@ def measure(network: str, workers: int, steps: int) -> Measured:
     done = subprocess.run(apart, capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr)
-    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+    return Measured(**strict_json.loads(done.stdout.splitlines()[-1]))
 
 
 def _command(network: str, workers: int, steps: int, rank: int) -> list[str]:

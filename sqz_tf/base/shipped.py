@@ -20,7 +20,7 @@ def shipped_names() -> list[str]:
 def shipped_folder(given: str) -> Path:
     """Return the folder of a model that comes with the kit, or the path itself if there is one or no such name."""
     path = Path(given)
-    if path.exists() or given not in shipped_names():
+    if given not in shipped_names() or path.exists():  # asked in this order: a path may be too long to ask about
         return path
     return next(root / given for root in _roots() if (root / given / _INT8).is_file())
 

@@ -469,7 +469,7 @@ def test_a_wheel_carries_the_c_sources(tmp_path: Path) -> None:
     version = int(importlib.metadata.version("setuptools").split(".")[0])
     require(version >= 77, f"setuptools is {version}, the build needs 77")
     source, site = tmp_path / "source", tmp_path / "site"
-    for name in ("sqz_tf", "converters", "mcu"):
+    for name in ("sqz_tf", "converters", "mcu", "models"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "build*"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
@@ -487,6 +487,7 @@ def test_a_wheel_carries_the_c_sources(tmp_path: Path) -> None:
     listed = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mcu").rglob("*") if _is_source(path)}
     carried = {f"mcu/{name.partition('/mcu/')[2]}" for name in zipfile.ZipFile(wheel).namelist() if "/mcu/" in name}
     assert carried == listed
+    assert (site / "sqz_tf" / "models" / "digits" / "model_int8.tflite").is_file()
 
 
 def _is_source(path: Path) -> bool:

@@ -22,6 +22,7 @@ MISSING = {
     "classify": ["öde×", "a.png"],
     "compare": ["--data", "öde×"],
     "evaluate": ["öde×", "data"],
+    "explore": ["--sweep", "width", "--data", "öde×"],
     "export": ["--data", "öde×"],
     "flash": ["öde×", "--board", "host"],
     **{name: ["öde×", "--out", "鶴×"] for name in ("pack", "unpack", "compile")},
