@@ -161,6 +161,7 @@ def test_space_grows_with_pictures_and_network(pictures: Path) -> None:
     assert preflight.needed_bytes(large, 1000) > preflight.needed_bytes(small, 1000) + 1000 * (224**2 - 32**2) * 3
 
 
+@pytest.mark.slow
 @pytest.mark.training
 def test_a_dry_run_tells_that_nothing_could_be_written(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()

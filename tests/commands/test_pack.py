@@ -40,6 +40,7 @@ def packed(*arguments: str | Path) -> int:
     return pack.main([str(each) for each in (*arguments, "--quiet")])
 
 
+@pytest.mark.slow
 def test_an_export_becomes_a_pack_that_every_command_takes(
     digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -385,6 +385,7 @@ def test_weights_are_compressed_for_a_board_that_lacks_flash_otherwise() -> None
     assert "Compile with --board tiny --flash-budget 48." in fit.table(few, [tight], "")
 
 
+@pytest.mark.slow
 def test_what_compressed_weights_need_is_what_is_linked() -> None:
     linker()
     few = Model(coarse(data()))

@@ -29,7 +29,8 @@ def examples(count: int = 48) -> Examples:
     return Examples(images.astype(np.uint8), labels, np.arange(count), 3, Pixels(1 / 255))
 
 
-@pytest.mark.parametrize("target", [0.5, pytest.param(0.8, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("target", [0.5, 0.8])
 def test_every_layer_but_the_skipped_reaches_the_target(target: float, tmp_path: Path) -> None:
     make_deterministic(1)
     model = squeezenet(SPEC)
