@@ -14,7 +14,7 @@ from pathlib import Path
 from converters import c_packages, compiler
 from converters.tflite.writer import read_attached
 from sqz_tf import __version__
-from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, show, show_json
+from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, kilobytes, show, show_json
 from sqz_tf.base.errors import ConversionError, DataError, translated
 from sqz_tf.base.shipped import shipped_model
 from sqz_tf.base.text import printable
@@ -57,8 +57,8 @@ def build_parser() -> argparse.ArgumentParser:
     which.add_argument(
         "--board", type=board_argument, metavar="B", help=f"the board's target; one of {', '.join(boards())}"
     )
-    parser.add_argument("--flash-budget", metavar="KB", type=_kilobytes, help=_FLASH_BUDGET)
-    parser.add_argument("--ram-budget", metavar="KB", type=_kilobytes, help=_RAM_BUDGET)
+    parser.add_argument("--flash-budget", metavar="KB", type=kilobytes, help=_FLASH_BUDGET)
+    parser.add_argument("--ram-budget", metavar="KB", type=kilobytes, help=_RAM_BUDGET)
     parser.add_argument("--optimize", choices=compiler.OPTIMIZE, default="speed", help=_OPTIMIZE)
     parser.add_argument("--package", choices=c_packages.KINDS, default="plain", help="for a build system of boards")
     parser.add_argument("--labels", action="store_true", help="write the labels that the model carries, too")
@@ -78,17 +78,6 @@ _RAM_BUDGET = "RAM in all that decoding may use to be fast (default: the board's
 
 
 _OPTIMIZE = "what to spare besides: speed (default), ram, or flash, which compresses all that gains by it"
-
-
-def _kilobytes(text: str) -> int:
-    """Return KB as bytes, as the `type` of an argument."""
-    try:
-        size = round(float(text) * KIB)
-    except (ValueError, OverflowError):
-        size = 0
-    if size <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of KB; expected such as 480")
-    return size
 
 
 def _name_argument(name: str) -> str:

@@ -17,6 +17,7 @@ from sqz_tf.base.console import (
     Parser,
     command,
     common_options,
+    kilobytes,
     metaparameter_options,
     positive,
     reading_options,
@@ -44,7 +45,6 @@ examples:
 INTERRUPTED = "interrupted; run the same command again to go on from here"
 DEFAULT_BOARD = "stm32f405"
 DEFAULT_TRIALS = 32
-KIB = 1024
 NETWORK = ("arch", "width", "input_size", "channels", "bypass", *METAPARAMETERS)
 
 
@@ -101,8 +101,8 @@ def _add_board(group: Any) -> None:
         help=f"whose RAM and flash are told, and are the limits (default: {DEFAULT_BOARD}, without limits); one of "
         f"{', '.join(boards())}",
     )
-    group.add_argument("--max-ram", type=_kilobytes, metavar="KB", help="of 1024 bytes, that a network may take")
-    group.add_argument("--max-flash", type=_kilobytes, metavar="KB", help="of 1024 bytes, that a network may take")
+    group.add_argument("--max-ram", type=kilobytes, metavar="KB", help="of 1024 bytes, that a network may take")
+    group.add_argument("--max-flash", type=kilobytes, metavar="KB", help="of 1024 bytes, that a network may take")
 
 
 def _add_network(group: Any) -> None:
@@ -121,16 +121,6 @@ def _add_training(group: Any) -> None:
     group.add_argument("--learning-rate", type=float, metavar="RATE", help="peak of the schedule (default: 0.01)")
     group.add_argument("--seed", type=int, default=1, help="default: 1")
     group.add_argument("--threads", type=positive, default=THREADS, metavar="N", help="default: %(default)s")
-
-
-def _kilobytes(text: str) -> int:
-    try:
-        size = round(float(text) * KIB)
-    except (ValueError, OverflowError):
-        size = 0
-    if size <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of KB; expected such as 128")
-    return size
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -305,6 +305,17 @@ def _red(text: str) -> str:
     return text if plain else f"\x1b[31m{text}\x1b[0m"
 
 
+def kilobytes(text: str) -> int:
+    """Return KB as bytes, as the `type` of an argument."""
+    try:
+        size = round(float(text) * 1024)
+    except (ValueError, OverflowError):
+        size = 0
+    if size <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of KB; expected such as 128")
+    return size
+
+
 def positive(text: str, most: int = MOST) -> int:
     """Read a command line's integer from 1."""
     value = int(text)
