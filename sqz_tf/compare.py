@@ -138,9 +138,8 @@ def _request(arguments: argparse.Namespace, line: tuple[str, ...], console: Cons
 
 def _job(arguments: argparse.Namespace, console: Console) -> Training:
     """Decide how SqueezeNet is exported, as the export command would."""
-    from sqz_tf.data.dataset import summarise
-    from sqz_tf.pipeline.job import Training
-    from sqz_tf.pipeline.plan import Options, make_plan
+    from sqz_tf.pipeline.job import from_scratch
+    from sqz_tf.pipeline.plan import Options
     from sqz_tf.pipeline.preflight import require_possible
 
     data = DataConfig(
@@ -152,8 +151,7 @@ def _job(arguments: argparse.Namespace, console: Console) -> Training:
     names = ("width", "input_size", "epochs", "seed", "threads")
     options = Options(data=data, pack=PackConfig(), **{name: getattr(arguments, name) for name in names})
     console.note(f"reading {data.source}")
-    summary = summarise(options.data, console.step)
-    job = Training(make_plan(options, summary), summary)
+    job = from_scratch(options, console.step)
     require_possible(job.plan, *job.learnt, job.held)
     for note in job.notes:
         console.note(f"note: {note}")

@@ -217,7 +217,7 @@ def _begun(
     return Run(job.plan, workspace, console, tuple(command), shared)
 
 
-def from_scratch(options: Options, progress: Progress | None = None) -> Job:
+def from_scratch(options: Options, progress: Progress | None = None) -> Training:
     """Decide how to train on the data."""
     teacher = _teacher(options)
     summary = summarise(options.data, progress)
