@@ -1,0 +1,281 @@
+// What the person does, and what the page shows for it.
+
+const page = { engine: null, model: null, shown: null, several: [], message: null, work: 0, live: "" };
+
+function tell(key, values = {}) {
+  page.message = key && { key, values };
+  byId("message").hidden = !key;
+  byId("message").textContent = key ? say(key, values) : "";
+}
+
+/** Tell of an error: one whose message is a word of the page, or one that nobody expected. */
+function tellError(error, name = "") {
+  if (error.message in WORDS.en) tell(error.message, { name });
+  else tell("failed", { detail: error.message || error.name });
+}
+
+/** Classify an item's pixels once, then let them go. */
+function answered(item) {
+  if (item.order) return;
+  Object.assign(item, classified(page.engine, item));
+  item.rgba = null;
+}
+
+function show(item, wait = 0) {
+  answered(item);
+  page.shown = item;
+  const finder = byId("finder");
+  finder.dataset.shows = item.live ? "camera" : item.url ? "picture" : "frozen";
+  if (item.url) Object.assign(byId("shown"), { src: item.url, alt: item.name });
+  showAnswer(page.engine, item);
+  if (!item.live) markShown();
+  const text = spokenAnswer(page.engine, item);
+  if (!item.live) speakUp(text, wait);
+}
+
+function markShown() {
+  for (const button of document.querySelectorAll(".pictures button")) button.setAttribute("aria-pressed", button.item === page.shown);
+}
+
+/** Decode and answer pictures; the first is shown large, several become a list. */
+async function take(files) {
+  if (!page.engine) return;
+  const work = ++page.work;
+  stopCamera();
+  tell(null);
+  for (const item of page.several) URL.revokeObjectURL(item.url);
+  page.several = [];
+  for (const file of files) {
+    const item = await taken(file);
+    if (work !== page.work) return;
+    page.several.push(item);
+    if (!item.problem && !page.several.slice(0, -1).some((each) => !each.problem)) show(item);
+    else if (item.problem && files.length === 1) tellError(item.problem, item.name);
+    showSeveral();
+  }
+  if (files.length > 1 && page.several.every((item) => item.problem)) tellError(page.several[0].problem, page.several[0].name);
+}
+
+async function taken(file) {
+  const item = { name: file.name || say("picture"), url: URL.createObjectURL(file) };
+  try {
+    Object.assign(item, await decodePicture(file));
+    answered(item);
+  } catch (problem) {
+    item.problem = problem;
+  }
+  return item;
+}
+
+function showSeveral() {
+  byId("several").hidden = page.several.length < 2;
+  byId("several-list").replaceChildren(...page.several.map((item) => element("li", {}, item.problem ? brokenTile(item) : tile(item))));
+  markShown();
+}
+
+function tile(item) {
+  const { labels } = page.engine;
+  const answer = labels[item.order?.[0] ?? item.answer];
+  const button = element("button", { type: "button", item }, element("img", { src: item.url, alt: "" }), element("span", { textContent: answer }));
+  if (item.truth !== undefined) {
+    button.lastChild.className = item.truth === item.answer ? "good" : "bad";
+    button.setAttribute("aria-label", say("showTest", { truth: labels[item.truth], answer }));
+  } else button.setAttribute("aria-label", say("show", { name: item.name, answer }));
+  button.addEventListener("click", () => choose(item));
+  return button;
+}
+
+function brokenTile(item) {
+  const key = item.problem.message in WORDS.en ? item.problem.message : "failed";
+  return element("p", { textContent: say(key, { name: item.name, detail: item.problem.message }) });
+}
+
+/** Show an item of a list; a test picture is decoded and answered when it is first chosen. */
+async function choose(item) {
+  const work = ++page.work;
+  stopCamera();
+  tell(null);
+  try {
+    if (!item.order) Object.assign(item, await decodePicture(await blobOf(item.url)));
+    if (work === page.work) show(item);
+  } catch (error) {
+    tellError(error, item.name);
+  }
+}
+
+function blobOf(url) {
+  const bytes = Uint8Array.from(atob(url.slice(url.indexOf(",") + 1)), (letter) => letter.charCodeAt(0));
+  return new Blob([bytes]);
+}
+
+function toggleCamera() {
+  page.work++;
+  tell(null);
+  if (camera.stream) stopCamera();
+  else startCamera(seeFrame, cameraChanged);
+}
+
+function seeFrame(rgba, side) {
+  try {
+    show({ live: true, rgba, width: side, height: side });
+  } catch (error) {
+    stopCamera();
+    return tellError(error);
+  }
+  const [best] = page.shown.order;
+  if (best === page.live) return;
+  page.live = best;
+  speakUp(spokenAnswer(page.engine, page.shown), 1200);
+}
+
+function cameraChanged(problem) {
+  const on = Boolean(camera.stream);
+  byId("camera").dataset.word = on ? "cameraOff" : "camera";
+  byId("freeze").hidden = !on;
+  byId("freeze").setAttribute("aria-pressed", on && camera.frozen);
+  if (!on) byId("flip").hidden = true;
+  else otherCamera().then((other) => { byId("flip").hidden = !other; });
+  byId("camera").textContent = say(byId("camera").dataset.word);
+  if (problem) tell(problem.key, problem);
+  if (page.shown?.live && (!on || camera.frozen)) show({ ...page.shown, live: false });
+  else if (!on && !page.shown) byId("finder").dataset.shows = "nothing";
+}
+
+async function flip() {
+  const other = await otherCamera();
+  if (other) startCamera(seeFrame, cameraChanged, Object.assign(camera, other));
+}
+
+/** Count the person's verdict on what is shown; a camera is frozen first. */
+function decide(truth) {
+  if (page.shown?.live) freezeCamera(true);
+  if (!page.shown || Number.isNaN(truth)) return;
+  judge(page.shown, truth);
+  showTruth(page.engine, page.shown);
+  showConfusion(page.engine.labels);
+}
+
+function clearJudged() {
+  judged.length = 0;
+  for (const item of [...page.several, page.shown]) if (item) delete item.judgement;
+  showTruth(page.engine, page.shown);
+  showConfusion(page.engine.labels);
+}
+
+function dropped(event) {
+  event.preventDefault();
+  document.body.classList.remove("dragging");
+  const files = [...event.dataTransfer.files];
+  if (files.length) take(files);
+  else if (page.engine) tell("nothingDropped");
+}
+
+function pasted(event) {
+  const files = [...event.clipboardData.files];
+  if (files.length) take(files);
+  else if (page.engine) tell("nothingPasted");
+}
+
+function dragged(event) {
+  event.preventDefault();
+  document.body.classList.toggle("dragging", event.type === "dragover");
+}
+
+function listen() {
+  for (const id of ["files", "photo"]) {
+    byId(id).addEventListener("change", ({ target }) => {
+      const files = [...target.files];
+      target.value = "";
+      if (files.length) take(files);
+    });
+  }
+  const clicks = {
+    camera: toggleCamera, flip, freeze: () => freezeCamera(!camera.frozen), yes: () => decide(page.shown.order[0]),
+    copy: () => copyCsv(page.engine.labels, tell), download: () => downloadCsv(page.engine.labels), clear: clearJudged,
+  };
+  for (const [id, act] of Object.entries(clicks)) byId(id).addEventListener("click", act);
+  byId("truth").addEventListener("change", ({ target }) => decide(parseInt(target.value, 10)));
+  addEventListener("dragover", dragged);
+  addEventListener("dragleave", dragged);
+  addEventListener("drop", dropped);
+  addEventListener("paste", pasted);
+  addEventListener("pagehide", () => stopCamera());
+  document.addEventListener("visibilitychange", () => { if (document.hidden && camera.stream) stopCamera({ key: "cameraPaused" }); });
+}
+
+function listenToLooks() {
+  byId("language").addEventListener("click", () => {
+    speak(language === "en" ? "ko" : "en");
+    remember("language", language);
+    showWords();
+  });
+  byId("theme").addEventListener("click", () => {
+    paintTheme(isDark() ? "light" : "dark");
+    remember("theme", document.documentElement.dataset.theme);
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paintTheme());
+}
+
+function showChip(boards) {
+  byId("chip").hidden = !boards.length;
+  byId("boards").replaceChildren(...boards.map((board) => {
+    const [from, to] = board.milliseconds;
+    const rows = [[say("ram"), kib(board.ram)], [say("flash"), kib(board.flash)]].map(([name, value]) =>
+      element("div", {}, element("dt", { textContent: name }), element("dd", { textContent: value })));
+    return element("li", {}, element("h3", { textContent: board.name }),
+      element("p", { className: "span", textContent: from === to ? milliseconds(from) : `${number(from)}–${number(to)} ms` }),
+      element("dl", { className: "facts" }, ...rows),
+      element("p", { className: board.fits ? "verdict good" : "verdict bad", textContent: say(board.fits ? "fits" : "tight") }));
+  }));
+}
+
+function showCard({ rows }) {
+  byId("card").hidden = !rows.length;
+  byId("card-rows").replaceChildren(...rows.map(([name, value]) =>
+    element("div", {}, element("dt", { textContent: WORDS[language][`card ${name}`] ?? name }), element("dd", { textContent: value }))));
+}
+
+function showTests(tests) {
+  byId("tests").hidden = !tests.length;
+  byId("tests-note").textContent = say("testsNote");
+  byId("tests-list").replaceChildren(...tests.map((item) => element("li", {}, tile(item))));
+  markShown();
+}
+
+/** Write everything that holds words or numbers anew, in the language of now. */
+function showWords() {
+  const { engine, model, message } = page;
+  showChip(model.boards);
+  showCard(model.card);
+  if (message) tell(message.key, message.values);
+  if (!engine) return;
+  byId("view-size").textContent = `${engine.width} × ${engine.height}`;
+  byId("arena").textContent = kib(engine.arenaBytes);
+  byId("kernels").textContent = say(engine.simd ? "simd" : "plain");
+  listTruths(engine.labels);
+  showTests(page.tests);
+  showSeveral();
+  showConfusion(engine.labels);
+  if (page.shown) showAnswer(engine, page.shown);
+}
+
+async function start() {
+  paintTheme(remembered("theme"));
+  speak(preferredLanguage());
+  listenToLooks();
+  page.model = JSON.parse(byId("model").textContent);
+  page.tests = page.model.tests.map((test) => ({ ...test, url: test.picture, name: say("isTruth", { truth: page.model.labels[test.truth] }) }));
+  try {
+    page.engine = await loadEngine(page.model);
+    listen();
+  } catch (error) {
+    for (const node of document.querySelectorAll(".actions button, .actions input")) node.disabled = true;
+    tellError(error);
+  }
+  showWords();
+  const example = page.tests.find((item) => item.truth === item.answer);
+  if (page.engine && example) await choose(example);
+  document.body.dataset.ready = Boolean(page.engine);
+}
+
+start();
