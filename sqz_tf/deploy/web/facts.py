@@ -1,0 +1,94 @@
+"""What a page tells of its model: the model card, what chips would need, test pictures with what they show."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sqz_tf.artifact.exported import Export
+from sqz_tf.base.units import kib
+from sqz_tf.deploy.boards import boards
+from sqz_tf.deploy.need import Model, Verdict, judge
+from sqz_tf.inference.model_file import ModelFile
+
+Scored = tuple[np.ndarray, int, np.ndarray]
+"""A picture as the network sees it, uint8 [height, width, channels], the right output, and scores [classes]."""
+SHOWN_BOARDS = 3
+SHOWN_TESTS = 24
+
+
+def needs(model: bytes) -> list[dict[str, Any]]:
+    """Return what three real boards would need: the slowest that the model fits, the fastest, and one between.
+
+    Returns:
+      `name`, `ram` and `flash` in bytes, `milliseconds` from and to, `fits`; of boards that are too small if none fits.
+
+    Raises:
+      FitError: the model cannot be compiled.
+    """
+    owned = [board for board in boards().values() if board.flash_tool != "qemu"]
+    verdicts = judge(Model(model), owned, None)
+    fitting = sorted([each for each in verdicts if each.fits] or verdicts, key=lambda each: -each.milliseconds[1])
+    places = sorted({round(place * (len(fitting) - 1) / (SHOWN_BOARDS - 1)) for place in range(SHOWN_BOARDS)})
+    return [_need(fitting[place]) for place in places]
+
+
+def _need(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "name": verdict.board.title,
+        "ram": verdict.compiled.ram,
+        "flash": verdict.compiled.flash,
+        "milliseconds": [round(value, 2) for value in verdict.milliseconds],
+        "fits": verdict.fits,
+    }
+
+
+def card(model: ModelFile, export: Export | None) -> list[tuple[str, str]]:
+    """Return the lines of the model card: what the export tells, if the model is one, and what the file tells."""
+    spec = model.preprocess
+    rows = [
+        ("Input", f"{spec.width} × {spec.height} × {spec.channels}"),
+        ("Classes", str(len(model.labels))),
+        ("Size", f"{kib(len(model.content))} as .tflite"),
+    ]
+    return _measured(export.report) + rows if export else rows
+
+
+def _measured(report: dict[str, Any]) -> list[tuple[str, str]]:
+    int8, data = report["accuracy"]["int8"], report["data"]
+    low, high = (100 * share for share in int8["interval"])
+    return [
+        ("Top-1", f"{100 * int8['top1']:.1f} % ({low:.1f} to {high:.1f}) on {int8['n']:,} pictures"),
+        ("Data", f"{data['name']}, from {data['source']}; licence: {data['licence'] or 'not stated'}"),
+        ("Made by", report["command"]),
+    ]
+
+
+def chosen(pictures: Iterable[Scored], most: int = SHOWN_TESTS) -> list[dict[str, Any]]:
+    """Return test pictures for a page, those that the network gets wrong first, the surest of them first.
+
+    Args:
+      pictures: all there are to choose from.
+      most: how many to return; half of them at most are wrong ones, as long as there are right ones.
+    """
+    wrong: list[tuple[float, dict[str, Any]]] = []
+    right: list[tuple[float, dict[str, Any]]] = []
+    for pixels, truth, scores in pictures:
+        answer = int(np.argmax(scores))
+        kept = wrong if answer != truth else right
+        kept.append((float(scores[answer]), {"picture": _png(pixels), "truth": int(truth), "answer": answer}))
+    wrong.sort(key=lambda each: -each[0])
+    few = wrong[: max(most // 2, most - len(right))]
+    spread: Sequence[Any] = right[:: max(1, len(right) // max(1, most - len(few)))]
+    return [picture for _, picture in [*few, *spread][:most]]
+
+
+def _png(pixels: np.ndarray) -> str:
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
