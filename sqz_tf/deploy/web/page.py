@@ -17,7 +17,16 @@ from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.deploy.web.program import Program
 
 MARK = "<!doctype html>\n<!-- sqz-tf: a model to try -->\n"
-SCRIPTS = ("engine.js", "picture.js", "page.js")
+SCRIPTS = (
+    "engine.js",
+    "language.js",
+    "png.js",
+    "picture.js",
+    "camera.js",
+    "judged.js",
+    "answer.js",
+    "page.js",
+)
 """In the order in which they are put into one script."""
 
 
