@@ -33,7 +33,7 @@ def chromium(*flags: str, language: str = "en", phone: bool = False) -> Iterator
     except ImportError:
         require(False, "selenium is not installed")
     options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
+    options.binary_location = shutil.which("chromium") or ""
     fake = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
     own = ("--headless=new", "--disable-dev-shm-usage", "--window-size=1280,900", *(["--no-sandbox"] * _is_root()))
     for flag in (*own, *fake, *flags):

@@ -30,8 +30,9 @@ PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 LIMIT = 64_000_000  # pixels that the page decodes
 PAGE = """<!doctype html><meta charset="utf-8"><script>{scripts}
 async function decoded(file) {{
+  const bytes = Uint8Array.from(atob(file), (letter) => letter.charCodeAt(0));
   try {{
-    const {{ rgba, width, height }} = await decodePicture(new Blob([Uint8Array.from(atob(file), (c) => c.charCodeAt(0))]));
+    const {{ rgba, width, height }} = await decodePicture(new Blob([bytes]));
     return [width, height, btoa(Array.from(rgba, (value) => String.fromCharCode(value)).join(""))];
   }} catch (error) {{ return error.message; }}
 }}
