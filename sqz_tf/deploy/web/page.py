@@ -17,7 +17,11 @@ from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.deploy.web.program import Program
 
 MARK = "<!doctype html>\n<!-- sqz-tf: a model to try -->\n"
-SCRIPTS = ("engine.js", "picture.js", "page.js")
+"""What a page begins with."""
+SCRIPTS = (
+    *("engine.js", "language.js", "png.js", "picture.js", "camera.js", "judged.js", "answer.js"),
+    "page.js",
+)
 """In the order in which they are put into one script."""
 
 
@@ -51,11 +55,7 @@ def render(program: Program, preprocess: PreprocessSpec, facts: Facts) -> str:
     except ImportError as error:
         raise ConfigError(f"a page needs Jinja2 ({error})", fix="run: pip install 'sqz-tf[web]'") from error
     environment = Environment(
-        loader=PackageLoader("sqz_tf.deploy.web", "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=PackageLoader("sqz_tf.deploy.web", "page"), autoescape=True, undefined=StrictUndefined
     )
     style, script = _text("page.css"), _script()
     return MARK + environment.get_template("page.html.j2").render(
