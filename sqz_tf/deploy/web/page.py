@@ -93,7 +93,8 @@ def _wasm(program: Program) -> dict[str, Any]:
     compiled = program.compilation.program
     scores = compiled.streams[compiled.output]
     return {
-        "packed": base64.b64encode(packed).decode(),
+        "packed": base64.b85encode(packed, pad=True).replace(b"<", b",").decode(),  # in HTML "<" is six letters
+        "bytes": len(packed),
         "lengths": [len(part) for part in parts],
         "at": [program.simd.weights_at, program.plain.weights_at],
         "arena": compiler.report(program.compilation)["arena"]["bytes"],
