@@ -31,6 +31,7 @@ function openStream() {
 }
 
 function cameraProblem(error) {
+  camera.device = null; // it may be gone
   if (error.name === "insecure") return { key: "cameraInsecure" };
   return { key: CAMERA_ERRORS[error.name] ?? "cameraFailed", detail: error.message };
 }

@@ -60,5 +60,5 @@ function kib(bytes) {
 }
 
 function milliseconds(value) {
-  return `${number(value, value < 10 ? 2 : value < 100 ? 1 : 0)} ms`;
+  return `${number(value, value < 1 ? 2 : value < 10 ? 1 : 0)} ms`;
 }

@@ -21,16 +21,16 @@ function answered(item) {
   item.rgba = null;
 }
 
-function show(item, wait = 0) {
+function show(item) {
   answered(item);
   page.shown = item;
   const finder = byId("finder");
   finder.dataset.shows = item.live ? "camera" : item.url ? "picture" : "frozen";
   if (item.url) Object.assign(byId("shown"), { src: item.url, alt: item.name });
   showAnswer(page.engine, item);
-  if (!item.live) markShown();
-  const text = spokenAnswer(page.engine, item);
-  if (!item.live) speakUp(text, wait);
+  if (item.live) return;
+  markShown();
+  speakUp(spokenAnswer(page.engine, item));
 }
 
 function markShown() {
@@ -45,14 +45,17 @@ async function take(files) {
   tell(null);
   for (const item of page.several) URL.revokeObjectURL(item.url);
   page.several = [];
+  showSeveral();
+  byId("answer").setAttribute("aria-busy", true);
   for (const file of files) {
     const item = await taken(file);
     if (work !== page.work) return;
     page.several.push(item);
     if (!item.problem && !page.several.slice(0, -1).some((each) => !each.problem)) show(item);
     else if (item.problem && files.length === 1) tellError(item.problem, item.name);
-    showSeveral();
+    if (files.length > 1) addTile(item);
   }
+  byId("answer").removeAttribute("aria-busy");
   if (files.length > 1 && page.several.every((item) => item.problem)) tellError(page.several[0].problem, page.several[0].name);
 }
 
@@ -69,18 +72,25 @@ async function taken(file) {
 
 function showSeveral() {
   byId("several").hidden = page.several.length < 2;
-  byId("several-list").replaceChildren(...page.several.map((item) => element("li", {}, item.problem ? brokenTile(item) : tile(item))));
+  byId("several-list").replaceChildren();
+  if (page.several.length > 1) page.several.forEach(addTile);
+}
+
+function addTile(item) {
+  byId("several").hidden = false;
+  byId("several-list").append(element("li", {}, item.problem ? brokenTile(item) : tile(item)));
   markShown();
 }
 
 function tile(item) {
   const { labels } = page.engine;
   const answer = labels[item.order?.[0] ?? item.answer];
-  const button = element("button", { type: "button", item }, element("img", { src: item.url, alt: "" }), element("span", { textContent: answer }));
-  if (item.truth !== undefined) {
-    button.lastChild.className = item.truth === item.answer ? "good" : "bad";
-    button.setAttribute("aria-label", say("showTest", { truth: labels[item.truth], answer }));
-  } else button.setAttribute("aria-label", say("show", { name: item.name, answer }));
+  const truth = labels[item.truth];
+  const right = answer === truth;
+  const text = truth === undefined ? answer : right ? `✓ ${truth}` : `${truth} → ${answer}`;
+  const button = element("button", { type: "button", item }, element("img", { src: item.url, alt: "", loading: "lazy" }), element("span", { textContent: text }));
+  if (truth !== undefined) button.lastChild.className = right ? "good" : "bad";
+  button.setAttribute("aria-label", truth === undefined ? say("show", { name: item.name, answer }) : say("showTest", { truth, answer }));
   button.addEventListener("click", () => choose(item));
   return button;
 }
@@ -143,7 +153,9 @@ function cameraChanged(problem) {
 
 async function flip() {
   const other = await otherCamera();
-  if (other) startCamera(seeFrame, cameraChanged, Object.assign(camera, other));
+  if (!other) return;
+  Object.assign(camera, other);
+  startCamera(seeFrame, cameraChanged);
 }
 
 /** Count the person's verdict on what is shown; a camera is frozen first. */
@@ -223,7 +235,7 @@ function showChip(boards) {
     const rows = [[say("ram"), kib(board.ram)], [say("flash"), kib(board.flash)]].map(([name, value]) =>
       element("div", {}, element("dt", { textContent: name }), element("dd", { textContent: value })));
     return element("li", {}, element("h3", { textContent: board.name }),
-      element("p", { className: "span", textContent: from === to ? milliseconds(from) : `${number(from)}–${number(to)} ms` }),
+      element("p", { className: "span", textContent: from === to ? milliseconds(from) : `${number(from, from < 10 ? 1 : 0)}–${milliseconds(to)}` }),
       element("dl", { className: "facts" }, ...rows),
       element("p", { className: board.fits ? "verdict good" : "verdict bad", textContent: say(board.fits ? "fits" : "tight") }));
   }));
@@ -263,11 +275,11 @@ async function start() {
   paintTheme(remembered("theme"));
   speak(preferredLanguage());
   listenToLooks();
+  listen();
   page.model = JSON.parse(byId("model").textContent);
   page.tests = page.model.tests.map((test) => ({ ...test, url: test.picture, name: say("isTruth", { truth: page.model.labels[test.truth] }) }));
   try {
     page.engine = await loadEngine(page.model);
-    listen();
   } catch (error) {
     for (const node of document.querySelectorAll(".actions button, .actions input")) node.disabled = true;
     tellError(error);

@@ -48,7 +48,7 @@ function pngChunk(png, name, body) {
     if (!PNG_DEPTHS[png.type]?.includes(png.depth)) throw new Error("corrupt");
     png.channels = PNG_CHANNELS[png.type];
   } else if (name === "PLTE") png.palette = body;
-  else if (name === "tRNS") png.clear = png.type === 3 ? body : Array.from({ length: body.length >> 1 }, (_, i) => view.getUint16(2 * i));
+  else if (name === "tRNS" && !(png.type === 0 && png.depth === 16)) png.clear = png.type === 3 ? body : Array.from({ length: body.length >> 1 }, (_, i) => view.getUint16(2 * i));
   else if (name === "eXIf") png.orientation = exifOrientation(view);
   else if (name === "IDAT") png.data.push(body);
 }
@@ -86,50 +86,47 @@ function pngPasses({ width, height, depth, channels, interlaced }) {
 function unfilter(bytes, place, pass, step) {
   const stride = pass.bytes + 1;
   for (let row = 0; row < pass.rows; row++) {
-    const filter = bytes[place + row * stride];
     const first = place + row * stride + 1;
+    const filter = bytes[first - 1];
     if (filter > 4) throw new Error("corrupt");
-    if (!filter) continue;
-    for (let i = 0; i < pass.bytes; i++) {
-      const left = i < step ? 0 : bytes[first + i - step];
-      const up = row ? bytes[first + i - stride] : 0;
-      const corner = row && i >= step ? bytes[first + i - stride - step] : 0;
-      bytes[first + i] += [0, left, up, (left + up) >> 1, filter === 4 ? paeth(left, up, corner) : 0][filter];
+    for (let at = first; filter && at < first + pass.bytes; at++) {
+      const left = at < first + step ? 0 : bytes[at - step];
+      const up = row ? bytes[at - stride] : 0;
+      if (filter === 1) bytes[at] += left;
+      else if (filter === 2) bytes[at] += up;
+      else if (filter === 3) bytes[at] += (left + up) >> 1;
+      else bytes[at] += paeth(left, up, row && at >= first + step ? bytes[at - stride - step] : 0);
     }
   }
 }
 
 function paeth(left, up, corner) {
-  const [l, u, c] = [Math.abs(up - corner), Math.abs(left - corner), Math.abs(left + up - 2 * corner)];
-  return l <= u && l <= c ? left : u <= c ? up : corner;
+  const toLeft = Math.abs(up - corner);
+  const toUp = Math.abs(left - corner);
+  const toCorner = Math.abs(left + up - 2 * corner);
+  return toLeft <= toUp && toLeft <= toCorner ? left : toUp <= toCorner ? up : corner;
 }
 
 /** Write one row of a pass into the pixels of the picture. */
 function pngRow({ width, depth, type, channels, palette, clear }, bytes, pass, y, rgba) {
+  const most = (1 << depth) - 1;
   const stored = (i) => depth === 8 ? bytes[i] : depth === 16 ? (bytes[2 * i] << 8) | bytes[2 * i + 1]
-    : (bytes[(i * depth) >> 3] >> (8 - depth - ((i * depth) & 7))) & ((1 << depth) - 1);
-  const eight = depth < 8 ? (value) => (value * 255) / ((1 << depth) - 1) : depth === 8 ? (value) => value : (value) => value >> 8;
+    : (bytes[(i * depth) >> 3] >> (8 - depth - ((i * depth) & 7))) & most;
+  const eight = (value) => depth === 8 ? value : depth === 16 ? value >> 8 : (value * 255) / most;
+  const colour = type & 2;
   for (let column = 0; column < pass.columns; column++) {
     const i = column * channels;
     const to = 4 * (y * width + pass.left + column * pass.right);
-    let [red, green, blue] = [stored(i), 0, 0];
+    const first = stored(i);
     let alpha = 255;
-    if (type === 3) {
-      alpha = clear && red < clear.length ? clear[red] : 255;
-      [red, green, blue] = [palette[3 * red] ?? 0, palette[3 * red + 1] ?? 0, palette[3 * red + 2] ?? 0];
-    } else if (type & 2) {
-      [green, blue] = [stored(i + 1), stored(i + 2)];
-      if (clear && red === clear[0] && green === clear[1] && blue === clear[2]) alpha = 0;
-      if (type === 6) alpha = eight(stored(i + 3));
-      [red, green, blue] = [eight(red), eight(green), eight(blue)];
-    } else {
-      if (type === 4) alpha = eight(stored(i + 1));
-      else if (clear && depth < 16 && red === clear[0]) alpha = 0;
-      red = green = blue = depth === 16 && type === 0 ? Math.floor(red / 257 + 0.5) : eight(red);
+    if (type > 3) alpha = eight(stored(i + channels - 1));
+    else if (type === 3) alpha = clear?.[first] ?? 255;
+    else if (clear && first === clear[0] && (!colour || (stored(i + 1) === clear[1] && stored(i + 2) === clear[2]))) alpha = 0;
+    for (let channel = 0; channel < 3; channel++) {
+      const value = type === 3 ? palette[3 * first + channel] ?? 0 : colour ? eight(stored(i + channel))
+        : type === 0 && depth === 16 ? Math.floor(first / 257 + 0.5) : eight(first);
+      rgba[to + channel] = onWhite(value, alpha);
     }
-    rgba[to] = onWhite(red, alpha);
-    rgba[to + 1] = onWhite(green, alpha);
-    rgba[to + 2] = onWhite(blue, alpha);
     rgba[to + 3] = 255;
   }
 }
