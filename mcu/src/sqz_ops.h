@@ -153,6 +153,9 @@ SQZ_KERNEL(sqz_conv_short_row_mve);
 /* For 64-bit ARM; records of eight channels (sqz_tile_neon.h). */
 SQZ_KERNEL(sqz_conv_row_neon);
 
+/* For WebAssembly: weights, biases, multipliers and shifts are records, too (sqz_wasm.h). */
+SQZ_KERNEL(sqz_conv_row_wasm);
+
 /* The same without the blocks of weights, four channels by two inputs, that are zero (sqz_tile_dsp_sparse.h). */
 SQZ_KERNEL(sqz_conv_row_dsp_sparse);
 /* Of 3 x 3 and stride 1, in bands of two rows with fewer products (sqz_winograd_dsp.h). What four columns of outputs see is a
@@ -211,6 +214,7 @@ SQZ_KERNEL(sqz_conv_mean_fours_row_dsp);
 SQZ_KERNEL(sqz_conv_mean_row_mve);
 SQZ_KERNEL(sqz_conv_mean_row_dsp_sparse);
 SQZ_KERNEL(sqz_conv_mean_row_neon);
+SQZ_KERNEL(sqz_conv_mean_row_wasm);
 
 typedef struct sqz_conv_mean_packed {
     sqz_conv_mean both;

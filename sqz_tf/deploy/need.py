@@ -33,6 +33,7 @@ CODE_BYTES = {
     "cortex-m55": 12 * KIB,
     "riscv32": 13 * KIB,
     "aarch64": 24 * KIB,
+    "wasm32": 20 * KIB,
 }
 
 
@@ -81,6 +82,7 @@ FAST = {
     "cortex-m4": (0.9, 1.8),
     "cortex-m55": (0.19, 0.75),
     "aarch64": (0.07, 1.0),
+    "wasm32": (0.3, 2.0),
     "riscv32": (3.1, 6.4),
 }
 

@@ -61,7 +61,7 @@ def write(folder: Path, embedded: dict[str, Any], name: str = "page.html") -> Pa
     packed = {"model": json.dumps(embedded).replace("<", "\\u003c"), "words": text("words.json")}
     values = {"title": embedded["title"], "policy": page.policy(style, script), "style": style, "script": script}
     path = folder / name
-    path.write_text(environment.get_template("page.html.j2").render(**values, **packed), encoding="utf-8")
+    path.write_text(page.MARK + environment.get_template("page.html.j2").render(**values, **packed), encoding="utf-8")
     return path
 
 

@@ -28,6 +28,7 @@ PARTS = (
     *("conv_mean_mve_packed", "unpack"),
     *("conv_dsp_sparse", "conv_mean_dsp_sparse", "tile_dsp_sparse"),
     *("conv_neon", "conv_mean_neon", "tile_neon", "neon"),
+    *("conv_wasm", "conv_mean_wasm", "tile_wasm"),
 )
 FAST = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
 SUFFIX = {"cortex-m4": "_dsp", "cortex-m55": "_mve"}
@@ -35,6 +36,7 @@ PLAIN = ("cortex-m0plus", "cortex-m3", "riscv32")
 ALL = {  # an M3's is riscv32's
     **SUFFIX,
     "aarch64": "_neon",
+    "wasm32": "_wasm",
     **dict.fromkeys(("generic", "cortex-m0plus", "riscv32"), "_row"),
 }
 SHAPES = [  # kernel_h, kernel_w, stride, pad, dilation, in_width, in_channels, out_channels
@@ -340,7 +342,7 @@ def test_every_shift_rounds_halves_alike_where_inputs_are_few(inputs: int) -> No
     np.testing.assert_array_equal(run(fast), fast.expected)
 
 
-@pytest.mark.parametrize("target", [*SUFFIX, "aarch64"])
+@pytest.mark.parametrize("target", [*SUFFIX, "aarch64", "wasm32"])
 @pytest.mark.parametrize(("zero_point", "relu"), EDGES)
 def test_every_shift_rounds_halves_alike(zero_point: int, relu: bool, target: str) -> None:
     conv = edge_conv(zero_point, relu)

@@ -20,6 +20,7 @@ Scored = tuple[np.ndarray, int, np.ndarray]
 """A picture as the network sees it, uint8 [height, width, channels], the right output, and scores [classes]."""
 SHOWN_BOARDS = 3
 SHOWN_TESTS = 24
+TESTS_BYTES = 400_000  # of them all; the first is always shown
 
 
 def needs(model: bytes) -> list[dict[str, Any]]:
@@ -85,7 +86,14 @@ def chosen(pictures: Iterable[Scored], most: int = SHOWN_TESTS) -> list[dict[str
     wrong.sort(key=lambda each: -each[0])
     few = wrong[: max(most // 2, most - len(right))]
     spread: Sequence[Any] = right[:: max(1, len(right) // max(1, most - len(few)))]
-    return [picture for _, picture in [*few, *spread][:most]]
+    return _within([picture for _, picture in [*few, *spread][:most]])
+
+
+def _within(pictures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return as many as have room, evenly chosen."""
+    size = sum(len(each["picture"]) for each in pictures)
+    step = max(1, -(-size // TESTS_BYTES))
+    return pictures[::step]
 
 
 def _png(pixels: np.ndarray) -> str:

@@ -17,14 +17,9 @@ from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.deploy.web.program import Program
 
 MARK = "<!doctype html>\n<!-- sqz-tf: a model to try -->\n"
+"""What a page begins with."""
 SCRIPTS = (
-    "engine.js",
-    "language.js",
-    "png.js",
-    "picture.js",
-    "camera.js",
-    "judged.js",
-    "answer.js",
+    *("engine.js", "language.js", "png.js", "picture.js", "camera.js", "judged.js", "answer.js"),
     "page.js",
 )
 """In the order in which they are put into one script."""
@@ -60,11 +55,7 @@ def render(program: Program, preprocess: PreprocessSpec, facts: Facts) -> str:
     except ImportError as error:
         raise ConfigError(f"a page needs Jinja2 ({error})", fix="run: pip install 'sqz-tf[web]'") from error
     environment = Environment(
-        loader=PackageLoader("sqz_tf.deploy.web", "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=PackageLoader("sqz_tf.deploy.web", "page"), autoescape=True, undefined=StrictUndefined
     )
     style, script = _text("page.css"), _script()
     return MARK + environment.get_template("page.html.j2").render(
@@ -102,7 +93,8 @@ def _wasm(program: Program) -> dict[str, Any]:
     compiled = program.compilation.program
     scores = compiled.streams[compiled.output]
     return {
-        "packed": base64.b64encode(packed).decode(),
+        "packed": base64.b85encode(packed, pad=True).replace(b"<", b",").decode(),  # in HTML "<" is six letters
+        "bytes": len(packed),
         "lengths": [len(part) for part in parts],
         "at": [program.simd.weights_at, program.plain.weights_at],
         "arena": compiler.report(program.compilation)["arena"]["bytes"],

@@ -16,7 +16,7 @@ from sqz_tf.images.decode import ImageError
 from sqz_tf.inference.classifier import Classifier
 from sqz_tf.inference.model_file import ModelFile
 
-LOOKED_AT = 600  # pictures at most
+LOOKED_AT = 200  # pictures at most
 BUILT_IN = "digits"
 
 

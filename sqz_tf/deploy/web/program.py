@@ -11,7 +11,7 @@ from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.deploy.web.segments import take_last_segment
 from sqz_tf.deploy.web.toolchain import BuildError, Toolchain
 
-TARGET = "generic"
+TARGET = "wasm32"
 NAME = "model"
 WEIGHTS = '-DSQZ_WEIGHTS_SECTION="sqz_weights"'  # a segment of their own, behind all others
 SIMD = "-msimd128"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from converters.compiler.back.c import wasm_records
 from converters.compiler.back.c.packed_weights import GROUP_BITS, Groups, Packed, pack
 from converters.compiler.middle import arithmetic
 from converters.compiler.middle.program import ConvKernel
@@ -274,6 +275,18 @@ def _for_neon(conv: ConvKernel) -> Choice | None:
     return _in_records(function, b"".join(records), scratch)
 
 
+# WebAssembly.
+
+
+def _for_wasm(conv: ConvKernel) -> Choice | None:
+    """For sqz_conv_wasm.c; None where its requantization is not exact."""
+    if conv.depthwise or not wasm_records.is_exact(conv):
+        return None
+    records = wasm_records.records(conv)
+    function = "sqz_conv_mean_row_wasm" if conv.mean else "sqz_conv_row_wasm"
+    return _in_records(function, records, wasm_records.scratch_bytes(conv))
+
+
 def record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> bytes:
     """Return a record of mcu/src/sqz_record.h: biases, weights, shifts, and multipliers unless all are 2^30."""
     to, here = conv.requant, slice(first, first + channels)
@@ -357,6 +370,7 @@ FAST: dict[str, Callable[[ConvKernel], Choice | None]] = {
     "cortex-m4": _for_dsp,
     "cortex-m55": _for_mve,
     "aarch64": _for_neon,
+    "wasm32": _for_wasm,
 }
 
 # The end of the functions' names, what groups the weights, and the scratch besides the decoder's.

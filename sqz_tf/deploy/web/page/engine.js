@@ -1,8 +1,22 @@
 // The compiled network: the C of `sqz_tf.compile` as WebAssembly, with SIMD where the browser has it.
 
-async function inflated(base64) {
-  const packed = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+const LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;,=>?@^_`{|}~";
+
+// Base 85 as Python writes it, with "," for "<"; every five letters are four bytes, the highest first.
+function bytesOf(text, length) {
+  const values = new Uint8Array(128);
+  [...LETTERS].forEach((letter, value) => (values[letter.charCodeAt(0)] = value));
+  const bytes = new DataView(new ArrayBuffer((text.length / 5) * 4));
+  for (let at = 0; at < text.length; at += 5) {
+    let word = 0;
+    for (let i = at; i < at + 5; ++i) word = 85 * word + values[text.charCodeAt(i)];
+    bytes.setUint32((at / 5) * 4, word);
+  }
+  return new Uint8Array(bytes.buffer, 0, length);
+}
+
+async function inflated(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
@@ -11,13 +25,13 @@ function parted(bytes, lengths) {
   return lengths.map((length) => bytes.subarray(at, (at += length)));
 }
 
-// embedded.wasm: {packed: base64 of deflate of modules and weights, lengths, at: where weights belong, in the order
-// simd, plain; arena, scale, zeroPoint}.
+// embedded.wasm: {packed: base 85 of deflated modules and weights, bytes, lengths, at: where weights belong, in the
+// order simd, plain; arena, scale, zeroPoint}.
 async function loadEngine(embedded) {
   if (typeof WebAssembly !== "object") throw new Error("noWebAssembly");
   if (typeof DecompressionStream !== "function") throw new Error("oldBrowser");
-  const { packed, lengths, at, arena, scale, zeroPoint } = embedded.wasm;
-  const [fast, plain, weights] = parted(await inflated(packed), lengths);
+  const { packed, bytes: size, lengths, at, arena, scale, zeroPoint } = embedded.wasm;
+  const [fast, plain, weights] = parted(await inflated(bytesOf(packed, size)), lengths);
   const simd = WebAssembly.validate(fast);
   let instance;
   try {

@@ -1,0 +1,62 @@
+"""Lay the weights of a convolution out for WebAssembly: records of eight channels, as mcu/src/sqz_wasm.h reads them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from converters.compiler.middle import arithmetic
+from converters.compiler.middle.program import ConvKernel
+
+GROUP = 8  # channels
+LARGEST_SHIFT, LARGEST_SPREAD = 28, 12  # to the right; between two of a group's channels
+POINTER_BYTES = 8  # SQZ_POINTER_BYTES
+HEAD_BYTES = 96  # before a record's weights
+
+
+def is_exact(conv: ConvKernel) -> bool:
+    """Whether sums of any eight channels in a row can be scaled for one shift, and shifts are to the right."""
+    to = conv.requant
+    shift, multiplier = (np.broadcast_to(each, conv.out_channels) for each in (to.shift, to.multiplier))
+    right = -shift.astype(np.int64)
+    if right.min() < 1 or right.max() > LARGEST_SHIFT or multiplier.min() < 1 << 30:
+        return False
+    most = np.array([right[max(0, i - GROUP + 1) : i + GROUP].max() for i in range(len(right))])
+    scaled = arithmetic.largest_sums(conv.rows, conv.bias) << (most + 2 - right)
+    return bool((most - right).max() <= LARGEST_SPREAD and scaled.max() < arithmetic.INT32_LIMIT)
+
+
+def records(conv: ConvKernel) -> bytes:
+    """Return the records of a convolution: weights [runs, pairs, 8 channels, 2 inputs], what fills up is 0."""
+    runs = conv.weights.reshape(conv.out_channels, _runs(conv), -1)
+    padded = np.pad(runs, ((0, -conv.out_channels % GROUP), (0, 0), (0, runs.shape[2] % 2)))
+    groups = padded.reshape(-1, GROUP, padded.shape[1] * padded.shape[2])
+    return b"".join(record(conv, GROUP * i, each) for i, each in enumerate(groups))
+
+
+def record(conv: ConvKernel, first: int, rows: np.ndarray) -> bytes:
+    """Return the record of the channels from `first` on; `rows` are their weights, int8 [8, an even number]."""
+    to, here = conv.requant, slice(first, first + GROUP)
+    tables = (np.broadcast_to(each, conv.out_channels)[here] for each in (conv.bias, to.multiplier, to.shift))
+    bias, multiplier, shift = tables
+    exponent = 2 - int(shift.min())
+    head = _filled_up(bias, 0, "<i4") + _filled_up(multiplier, 1 << 30, "<i4")
+    head += _filled_up(1 << (exponent + shift.astype(np.int64)), 4, "<i2") + exponent.to_bytes(2, "little")
+    return head + bytes(HEAD_BYTES - len(head)) + rows.reshape(GROUP, -1, 2).swapaxes(0, 1).tobytes()
+
+
+def _filled_up(values: np.ndarray, last: int, kind: str) -> bytes:
+    return np.pad(values, (0, GROUP - len(values)), constant_values=last).astype(kind).tobytes()
+
+
+def _runs(conv: ConvKernel) -> int:
+    """Return the runs that a window lies in: its rows, or all of its places if they are dilated."""
+    window = conv.window
+    return window.kernel_h * (window.kernel_w if window.dilation_w > 1 else 1)
+
+
+def scratch_bytes(conv: ConvKernel) -> int:
+    """Return what mcu/src/sqz_tile_wasm.h works in."""
+    window = conv.window
+    columns = (conv.out_width - 1) * window.stride_w + (window.kernel_w - 1) * window.dilation_w + 1
+    row = (columns * conv.in_channels + 4) // 4 * 8
+    return POINTER_BYTES * _runs(conv) + window.kernel_h * row + GROUP * conv.out_width
