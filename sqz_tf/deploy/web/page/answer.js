@@ -29,7 +29,7 @@ function showAnswer(engine, item) {
   byId("best").textContent = engine.labels[best];
   byId("best").classList.toggle("long", engine.labels[best].length > 12);
   byId("sure").textContent = percent(probability(engine, item, best));
-  byId("milliseconds").textContent = milliseconds(item.milliseconds);
+  byId("milliseconds").textContent = duration(item.milliseconds);
   showTop(engine, item);
   showView(engine, item.view);
   showTruth(engine, item);

@@ -59,6 +59,9 @@ function kib(bytes) {
   return bytes < 2 ** 20 ? `${number(bytes / 1024, 1)} KiB` : `${number(bytes / 2 ** 20, 2)} MiB`;
 }
 
-function milliseconds(value) {
-  return `${number(value, value < 1 ? 2 : value < 10 ? 1 : 0)} ms`;
+/** Return milliseconds as `0.25 ms`, `18 ms` or `6.4 s`; `from`, if given, begins a span. */
+function duration(value, from = value) {
+  const seconds = value >= 1000;
+  const text = (each) => number(seconds ? each / 1000 : each, each < (seconds ? 10000 : 10) ? 1 : 0);
+  return `${text(from) === text(value) ? "" : `${text(from)}–`}${text(value)} ${seconds ? "s" : "ms"}`;
 }

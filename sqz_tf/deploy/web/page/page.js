@@ -26,11 +26,18 @@ function show(item) {
   page.shown = item;
   const finder = byId("finder");
   finder.dataset.shows = item.live ? "camera" : item.url ? "picture" : "frozen";
-  if (item.url) Object.assign(byId("shown"), { src: item.url, alt: item.name });
+  if (item.url) showPicture(item);
   showAnswer(page.engine, item);
   if (item.live) return;
   markShown();
   speakUp(spokenAnswer(page.engine, item));
+}
+
+function showPicture({ url, name, width, height }) {
+  const picture = byId("shown");
+  Object.assign(picture, { src: url, alt: name });
+  picture.style.width = `${Math.min(100, (100 * width) / height)}%`;
+  picture.style.height = `${Math.min(100, (100 * height) / width)}%`;
 }
 
 function markShown() {
@@ -231,11 +238,10 @@ function listenToLooks() {
 function showChip(boards) {
   byId("chip").hidden = !boards.length;
   byId("boards").replaceChildren(...boards.map((board) => {
-    const [from, to] = board.milliseconds;
     const rows = [[say("ram"), kib(board.ram)], [say("flash"), kib(board.flash)]].map(([name, value]) =>
       element("div", {}, element("dt", { textContent: name }), element("dd", { textContent: value })));
     return element("li", {}, element("h3", { textContent: board.name }),
-      element("p", { className: "span", textContent: from === to ? milliseconds(from) : `${number(from, from < 10 ? 1 : 0)}–${milliseconds(to)}` }),
+      element("p", { className: "span", textContent: duration(board.milliseconds[1], board.milliseconds[0]) }),
       element("dl", { className: "facts" }, ...rows),
       element("p", { className: board.fits ? "verdict good" : "verdict bad", textContent: say(board.fits ? "fits" : "tight") }));
   }));
@@ -277,6 +283,7 @@ async function start() {
   listenToLooks();
   listen();
   page.model = JSON.parse(byId("model").textContent);
+  document.body.classList.toggle("wordy", page.model.labels.some((label) => label.length > 6));
   page.tests = page.model.tests.map((test) => ({ ...test, url: test.picture, name: say("test") }));
   try {
     page.engine = await loadEngine(page.model);
