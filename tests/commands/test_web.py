@@ -19,7 +19,7 @@ from converters import packs
 from sqz_tf import web
 from sqz_tf.base.console import Console
 from sqz_tf.deploy.web import serving, toolchain
-from tests.deploy.web.test_page import chain
+from tests.deploy.web.test_page_file import chain
 from tests.helpers.needs import ROOT
 
 DIGITS = ROOT / "models" / "digits" / "model_int8.tflite"

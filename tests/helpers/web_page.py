@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import json
 from pathlib import Path
@@ -13,10 +12,10 @@ import jinja2
 import numpy as np
 from PIL import Image
 
+from sqz_tf.deploy.web import page
 from tests.helpers.needs import ROOT
 
 PAGE = ROOT / "sqz_tf" / "deploy" / "web" / "page"
-SCRIPTS = ("language.js", "png.js", "picture.js", "camera.js", "judged.js", "answer.js", "page.js")
 SIDE = 32
 
 
@@ -55,20 +54,14 @@ def facts(**changes: Any) -> dict[str, Any]:
 def write(folder: Path, embedded: dict[str, Any], name: str = "page.html") -> Path:
     """Write the page with the stand-in into a folder and return its path."""
     engine = Path(__file__).with_name("fake_engine.js").read_text(encoding="utf-8")
-    script = '"use strict";\n(() => {\n' + "\n".join([engine, *map(text, SCRIPTS)]) + "})();\n"
-    hashed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    style = text("page.css")
-    styled = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; script-src 'sha256-{hashed}' 'wasm-unsafe-eval'; style-src 'sha256-{styled}'; "
-        "img-src data: blob:; media-src blob:; base-uri 'none'; form-action 'none'"
-    )
+    others = (text(each) for each in page.SCRIPTS if each != "engine.js")
+    style, script = text("page.css"), '"use strict";\n(() => {\n' + "\n".join([engine, *others]) + "})();\n"
     loader = jinja2.FileSystemLoader(PAGE)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    values = {"title": embedded["title"], "policy": policy, "style": style, "script": script}
     packed = {"model": json.dumps(embedded).replace("<", "\\u003c"), "words": text("words.json")}
+    values = {"title": embedded["title"], "policy": page.policy(style, script), "style": style, "script": script}
     path = folder / name
-    path.write_text(environment.get_template("page.html.j2").render(**values, **packed), encoding="utf-8")
+    path.write_text(page.MARK + environment.get_template("page.html.j2").render(**values, **packed), encoding="utf-8")
     return path
 
 

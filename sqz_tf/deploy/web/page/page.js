@@ -88,9 +88,9 @@ function tile(item) {
   const truth = labels[item.truth];
   const right = answer === truth;
   const text = truth === undefined ? answer : right ? `✓ ${truth}` : `${truth} → ${answer}`;
-  const button = element("button", { type: "button", item }, element("img", { src: item.url, alt: "", loading: "lazy" }), element("span", { textContent: text }));
+  const alt = truth === undefined ? item.name : say("test");
+  const button = element("button", { item }, element("img", { src: item.url, alt, loading: "lazy" }), element("span", { textContent: text }));
   if (truth !== undefined) button.lastChild.className = right ? "good" : "bad";
-  button.setAttribute("aria-label", truth === undefined ? say("show", { name: item.name, answer }) : say("showTest", { truth, answer }));
   button.addEventListener("click", () => choose(item));
   return button;
 }
@@ -277,7 +277,7 @@ async function start() {
   listenToLooks();
   listen();
   page.model = JSON.parse(byId("model").textContent);
-  page.tests = page.model.tests.map((test) => ({ ...test, url: test.picture, name: say("isTruth", { truth: page.model.labels[test.truth] }) }));
+  page.tests = page.model.tests.map((test) => ({ ...test, url: test.picture, name: say("test") }));
   try {
     page.engine = await loadEngine(page.model);
   } catch (error) {

@@ -107,7 +107,7 @@ function paeth(left, up, corner) {
   return toLeft <= toUp && toLeft <= toCorner ? left : toUp <= toCorner ? up : corner;
 }
 
-/** Write one row of a pass into the pixels of the picture. */
+/** Write one row of a pass into the pixels of the picture. The clear colour is compared with 8 bits, as Pillow does. */
 function pngRow({ width, depth, type, channels, palette, clear }, bytes, pass, y, rgba) {
   const most = (1 << depth) - 1;
   const stored = (i) => depth === 8 ? bytes[i] : depth === 16 ? (bytes[2 * i] << 8) | bytes[2 * i + 1]
@@ -121,7 +121,7 @@ function pngRow({ width, depth, type, channels, palette, clear }, bytes, pass, y
     let alpha = 255;
     if (type > 3) alpha = eight(stored(i + channels - 1));
     else if (type === 3) alpha = clear?.[first] ?? 255;
-    else if (clear && first === clear[0] && (!colour || (stored(i + 1) === clear[1] && stored(i + 2) === clear[2]))) alpha = 0;
+    else if (clear && eight(first) === clear[0] && (!colour || (eight(stored(i + 1)) === clear[1] && eight(stored(i + 2)) === clear[2]))) alpha = 0;
     for (let channel = 0; channel < 3; channel++) {
       const value = type === 3 ? palette[3 * first + channel] ?? 0 : colour ? eight(stored(i + channel))
         : type === 0 && depth === 16 ? Math.floor(first / 257 + 0.5) : eight(first);
