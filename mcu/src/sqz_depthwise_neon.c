@@ -7,52 +7,8 @@
  *
  * Needs shifts from -31 to -1, eight channels or more.
  * Scratch: SQZ_POINTER_BYTES a tap, a pixel. */
-#include "sqz_bytes.h"
 #include "sqz_neon.h"
-
-typedef struct layer {
-    const sqz_conv *conv;
-    const int8_t *const *in;
-    const int8_t **taps; /* of the output pixel */
-    int8_t *outside;     /* a pixel */
-    unsigned count;      /* of taps */
-    int whole;           /* whether no row of the window is missing */
-} layer;
-
-/* Where the taps of output pixel x lie. */
-static void find_taps(const layer *of, unsigned x) {
-    const sqz_conv *conv = of->conv;
-    const int first = (int)(x * conv->stride_w) - conv->pad_left;
-    const int8_t **tap = of->taps;
-    for (unsigned ky = 0; ky < conv->kernel_h; ++ky) {
-        const int8_t *row = of->in[ky * conv->dilation_h];
-        int column = first;
-        for (unsigned kx = 0; kx < conv->kernel_w; ++kx, column += conv->dilation_w) {
-            const int inside = row && column >= 0 && column < conv->in_width;
-            *tap++ = inside ? row + column * conv->in_channels : of->outside;
-        }
-    }
-}
-
-/* Whether all columns that output pixel x sees lie in the image. */
-static int is_inside(const sqz_conv *conv, unsigned x) {
-    const int first = (int)(x * conv->stride_w) - conv->pad_left;
-    return first >= 0 && first + (conv->kernel_w - 1) * conv->dilation_w < conv->in_width;
-}
-
-/* Turn to output pixel x from the one before; inside the image all taps move alike. */
-static void next_taps(const layer *of, unsigned x) {
-    const sqz_conv *conv = of->conv;
-    if (!of->whole || x == 0 || !is_inside(conv, x - 1) || !is_inside(conv, x)) {
-        find_taps(of, x);
-        return;
-    }
-    const int8_t **tap = of->taps;
-    const unsigned step = (unsigned)conv->stride_w * conv->in_channels;
-    for (unsigned i = 0; i < of->count; ++i) {
-        tap[i] += step;
-    }
-}
+#include "sqz_taps.h"
 
 #if defined(SQZ_NEON)
 
@@ -70,7 +26,7 @@ SQZ_INLINE void add(const int8_t *const *tap, const int8_t *weights, const int t
 }
 
 /* The channels of a record, from `at` on. */
-SQZ_INLINE void channels(const layer *of, const int8_t *record, sqz_neon_scale *scale, unsigned at, const unsigned eights,
+SQZ_INLINE void channels(const sqz_taps *of, const int8_t *record, sqz_neon_scale *scale, unsigned at, const unsigned eights,
                          int8_t *out) {
     const unsigned size = 8 * eights;
     const int8_t *weights = record + 4 * size, *const *tap = of->taps;
@@ -94,7 +50,7 @@ SQZ_INLINE void channels(const layer *of, const int8_t *record, sqz_neon_scale *
     }
 }
 
-SQZ_INLINE void pixel(const layer *of, const unsigned eights, int8_t *out) {
+SQZ_INLINE void pixel(const sqz_taps *of, const unsigned eights, int8_t *out) {
     const sqz_requant *to = &of->conv->requant;
     const unsigned size = 8 * eights, last = of->conv->out_channels - size;
     const size_t record_bytes = sqz_record_bytes(to, size, of->count * size);
@@ -107,17 +63,17 @@ SQZ_INLINE void pixel(const layer *of, const unsigned eights, int8_t *out) {
     channels(of, record, &scale, last, eights, out);
 }
 
-static void sixteens(const layer *of, int8_t *out) {
+static void sixteens(const sqz_taps *of, int8_t *out) {
     pixel(of, 2, out);
 }
 
-static void eights(const layer *of, int8_t *out) {
+static void eights(const sqz_taps *of, int8_t *out) {
     pixel(of, 1, out);
 }
 
 #else
 
-static void pixel(const layer *of, unsigned size, int8_t *out) {
+static void pixel(const sqz_taps *of, unsigned size, int8_t *out) {
     const sqz_requant *to = &of->conv->requant;
     const size_t bytes = of->count * size;
     const int8_t *record = of->conv->weights;
@@ -134,11 +90,11 @@ static void pixel(const layer *of, unsigned size, int8_t *out) {
     }
 }
 
-static void sixteens(const layer *of, int8_t *out) {
+static void sixteens(const sqz_taps *of, int8_t *out) {
     pixel(of, 16, out);
 }
 
-static void eights(const layer *of, int8_t *out) {
+static void eights(const sqz_taps *of, int8_t *out) {
     pixel(of, 8, out);
 }
 
@@ -146,16 +102,11 @@ static void eights(const layer *of, int8_t *out) {
 
 void sqz_depthwise_row_neon(const void *params, const sqz_rows *rows) {
     const sqz_conv *conv = params;
-    layer of = {.conv = conv, .in = rows->in, .taps = rows->scratch, .whole = 1};
-    of.count = (unsigned)conv->kernel_h * conv->kernel_w;
-    of.outside = (int8_t *)rows->scratch + (size_t)of.count * SQZ_POINTER_BYTES;
-    sqz_set(of.outside, conv->input_zero_point, conv->in_channels);
-    for (unsigned ky = 0; ky < conv->kernel_h; ++ky) {
-        of.whole &= rows->in[ky * conv->dilation_h] != NULL;
-    }
+    sqz_taps of;
+    sqz_taps_begin(&of, conv, rows, (unsigned)conv->kernel_h * conv->kernel_w);
     int8_t *out = rows->out;
     for (unsigned x = 0; x < conv->out_width; ++x, out += conv->out_stride) {
-        next_taps(&of, x);
+        sqz_taps_turn(&of, x ? x - 1 : 0, x);
         (conv->out_channels >= 16 ? sixteens : eights)(&of, out);
     }
 }

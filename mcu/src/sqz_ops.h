@@ -195,6 +195,7 @@ SQZ_KERNEL(sqz_depthwise_row);
 SQZ_KERNEL(sqz_depthwise_row_dsp);
 SQZ_KERNEL(sqz_depthwise_row_mve);
 SQZ_KERNEL(sqz_depthwise_row_neon);
+SQZ_KERNEL(sqz_depthwise_row_wasm);
 SQZ_KERNEL(sqz_depthwise_column_row_mve); /* of maps one pixel wide */
 
 /* The same convolution where its only reader is the mean over height and width: its rows are never stored (1000
@@ -437,15 +438,17 @@ typedef struct sqz_fully_connected_each {
 
 SQZ_KERNEL(sqz_fully_connected_each_row);
 
-/* For SMLAD, with outputs four together or (_wide) not; for Helium; for 64-bit ARM. */
+/* For SMLAD, with outputs four together or (_wide) not; for Helium; for 64-bit ARM; for WebAssembly. */
 SQZ_KERNEL(sqz_fully_connected_row_dsp);
 SQZ_KERNEL(sqz_fully_connected_row_dsp_wide);
 SQZ_KERNEL(sqz_fully_connected_row_mve);
 SQZ_KERNEL(sqz_fully_connected_row_neon);
+SQZ_KERNEL(sqz_fully_connected_row_wasm);
 SQZ_KERNEL(sqz_fully_connected_each_row_dsp);
 SQZ_KERNEL(sqz_fully_connected_each_row_dsp_wide);
 SQZ_KERNEL(sqz_fully_connected_each_row_mve);
 SQZ_KERNEL(sqz_fully_connected_each_row_neon);
+SQZ_KERNEL(sqz_fully_connected_each_row_wasm);
 
 /* SOFTMAX over the channels of each pixel; output scale 1 / 256, zero point -128. LOG_SOFTMAX of at most 4095 channels;
  * output scale 1 / 16, zero point 127. multiplier, shift and diff_min as

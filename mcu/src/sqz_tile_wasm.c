@@ -57,32 +57,19 @@ void sqz_wasm_begin(sqz_wasm_tile *tile, const sqz_conv *conv, const sqz_rows *r
 
 typedef v128_t sums[SQZ_WASM_PIXELS][2]; /* of each pixel: channels 0 to 3, 4 to 7 */
 
-/* Adds the products of a pair of inputs. */
-SQZ_INLINE void add_pair(const int16_t *const *x, unsigned at, const int8_t *w, const unsigned width, sums sum) {
-    const v128_t low = wasm_i16x8_load8x8(w), high = wasm_i16x8_load8x8(w + EIGHT);
-    SQZ_UNROLL for (unsigned i = 0; i < width; ++i) {
-        const v128_t pair = wasm_v128_load32_splat(x[i] + at);
-        sum[i][0] = wasm_i32x4_add(sum[i][0], wasm_i32x4_dot_i16x8(pair, low));
-        sum[i][1] = wasm_i32x4_add(sum[i][1], wasm_i32x4_dot_i16x8(pair, high));
-    }
-}
-
+/* A pair of inputs a round: written out further, compilers load all words before they use one, and engines with 16
+ * registers spill them. */
 SQZ_INLINE void add_run(const int16_t *from, size_t step, const int8_t *w, unsigned pairs, const unsigned width, sums sum) {
     const int16_t *x[SQZ_WASM_PIXELS];
     SQZ_UNROLL for (unsigned i = 0; i < width; ++i) {
         x[i] = from + i * step;
     }
-    for (; pairs >= 4; pairs -= 4, w += 4 * SQZ_WASM_PAIR) {
-        SQZ_UNROLL for (unsigned k = 0; k < 4; ++k) {
-            add_pair(x, 2 * k, w + k * SQZ_WASM_PAIR, width, sum);
-        }
-        SQZ_UNROLL for (unsigned i = 0; i < width; ++i) {
-            x[i] += 8;
-        }
-    }
     for (; pairs; --pairs, w += SQZ_WASM_PAIR) {
-        add_pair(x, 0, w, width, sum);
+        const v128_t low = wasm_i16x8_load8x8(w), high = wasm_i16x8_load8x8(w + EIGHT);
         SQZ_UNROLL for (unsigned i = 0; i < width; ++i) {
+            const v128_t pair = wasm_v128_load32_splat(x[i]);
+            sum[i][0] = wasm_i32x4_add(sum[i][0], wasm_i32x4_dot_i16x8(pair, low));
+            sum[i][1] = wasm_i32x4_add(sum[i][1], wasm_i32x4_dot_i16x8(pair, high));
             x[i] += 2;
         }
     }

@@ -17,10 +17,17 @@ from tests.helpers import c_library as mcu
 
 pytestmark = pytest.mark.device
 
-PARTS = ("fully_connected_dsp", "fully_connected_mve", "fully_connected_neon", "neon", "sums_dsp")
+PARTS = (
+    "fully_connected_dsp",
+    "fully_connected_mve",
+    "fully_connected_neon",
+    "neon",
+    "fully_connected_wasm",
+    "sums_dsp",
+)
 FILES = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
 FUNCTION = {"cortex-m4": "sqz_fully_connected_row_dsp", "cortex-m55": "sqz_fully_connected_row_mve"}
-ALL = {**FUNCTION, "aarch64": "sqz_fully_connected_row_neon"}
+ALL = {**FUNCTION, "aarch64": "sqz_fully_connected_row_neon", "wasm32": "sqz_fully_connected_row_wasm"}
 SHAPES = [(1, 640, 12), (1, 8, 16), (3, 21, 7), (25, 16, 4), (2, 33, 3), (1, 1, 1), (5, 50, 9), (1, 19, 640)]
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))]
 

@@ -16,10 +16,10 @@ from tests.helpers import c_library as mcu
 
 pytestmark = pytest.mark.device
 
-PARTS = ("depthwise_dsp", "depthwise_mve", "depthwise_column_mve", "depthwise_neon", "neon")
+PARTS = ("depthwise_dsp", "depthwise_mve", "depthwise_column_mve", "depthwise_neon", "neon", "taps", "depthwise_wasm")
 FILES = tuple(f"{mcu.SOURCES}/sqz_{part}.c" for part in PARTS)
 SUFFIX = {"cortex-m4": "_dsp", "cortex-m55": "_mve"}
-ALL = {**SUFFIX, "aarch64": "_neon"}
+ALL = {**SUFFIX, "aarch64": "_neon", "wasm32": "_wasm"}
 SHAPES = [  # kernel_h, kernel_w, stride, pad, dilation_h, in_width, channels
     (3, 3, 1, 1, 1, 5, 64),
     (3, 3, 2, 0, 1, 12, 16),

@@ -12,31 +12,28 @@ from PIL import Image
 
 from sqz_tf.artifact.exported import Export
 from sqz_tf.base.units import kib
-from sqz_tf.deploy.boards import boards
+from sqz_tf.deploy.boards import board
 from sqz_tf.deploy.need import Model, Verdict, judge
 from sqz_tf.inference.model_file import ModelFile
 
 Scored = tuple[np.ndarray, int, np.ndarray]
 """A picture as the network sees it, uint8 [height, width, channels], the right output, and scores [classes]."""
-SHOWN_BOARDS = 3
+BOARDS = ("microbit-v2", "pico-2", "teensy-4.1")
+"""What a class, a maker and an engineer have, from the slowest to the fastest; one target, so compiled once."""
 SHOWN_TESTS = 24
 TESTS_BYTES = 400_000  # of them all; the first is always shown
 
 
 def needs(model: bytes) -> list[dict[str, Any]]:
-    """Return what three real boards would need: the slowest that the model fits, the fastest, and one between.
+    """Return what a model needs of BOARDS.
 
     Returns:
-      `name`, `ram` and `flash` in bytes, `milliseconds` from and to, `fits`; of boards that are too small if none fits.
+      Of each `name`, `ram` and `flash` in bytes, `milliseconds` from and to, `fits`.
 
     Raises:
       FitError: the model cannot be compiled.
     """
-    owned = [board for board in boards().values() if board.flash_tool != "qemu"]
-    verdicts = judge(Model(model), owned, None)
-    fitting = sorted([each for each in verdicts if each.fits] or verdicts, key=lambda each: -each.milliseconds[1])
-    places = sorted({round(place * (len(fitting) - 1) / (SHOWN_BOARDS - 1)) for place in range(SHOWN_BOARDS)})
-    return [_need(fitting[place]) for place in places]
+    return [_need(verdict) for verdict in judge(Model(model), [board(name) for name in BOARDS], None)]
 
 
 def _need(verdict: Verdict) -> dict[str, Any]:

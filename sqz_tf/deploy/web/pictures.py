@@ -33,7 +33,8 @@ def some_tests(
         console.note("no test pictures on the page: give --data")
         return []
     try:
-        return facts.chosen(_scored(model, given, None if source else "test", console))
+        kept_apart = source is None or not os.path.exists(source)  # else all of a person's pictures
+        return facts.chosen(_scored(model, given, "test" if kept_apart else None, console))
     except SqzError as error:
         if source:
             raise

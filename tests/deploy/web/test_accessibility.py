@@ -19,7 +19,7 @@ CHECK = (
 
 
 def axe() -> str:
-    """Return axe-core's script, from SQZ_TF_AXE or build/axe: `npm install --prefix build/axe axe-core` brings it."""
+    """Return axe-core's script, from SQZ_TF_AXE or `build/axe` (`npm install --prefix build/axe axe-core`)."""
     folder = Path(os.environ.get("SQZ_TF_AXE", ROOT / "build" / "axe"))
     found = next(
         (each for each in (folder, folder / "node_modules" / "axe-core") if (each / "axe.min.js").exists()), None

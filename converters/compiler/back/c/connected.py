@@ -1,6 +1,7 @@
 """Say which kernel runs a fully connected layer on a target, and lay its weights out as that kernel eats them.
 
-mcu/src/sqz_fully_connected_dsp.c, sqz_fully_connected_mve.c and sqz_fully_connected_neon.c say what they ask for.
+mcu/src/sqz_fully_connected_dsp.c, sqz_fully_connected_mve.c, sqz_fully_connected_neon.c and
+sqz_fully_connected_wasm.c say what they ask for.
 """
 
 from __future__ import annotations
@@ -47,8 +48,13 @@ def _for_neon(kernel: FullyConnectedKernel) -> Choice:
     return Choice(f"sqz_fully_connected_row{'' if lowest else '_neon'}", kernel.weights.reshape(-1))
 
 
+def _for_wasm(kernel: FullyConnectedKernel) -> Choice:
+    return Choice("sqz_fully_connected_row_wasm", kernel.weights.reshape(-1))
+
+
 FAST: dict[str, Callable[[FullyConnectedKernel], Choice]] = {
     "cortex-m4": _for_dsp,
     "cortex-m55": _for_mve,
     "aarch64": _for_neon,
+    "wasm32": _for_wasm,
 }

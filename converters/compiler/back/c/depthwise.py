@@ -1,6 +1,6 @@
 """Say which kernel runs a depthwise convolution on a target; each computes the same bytes.
 
-mcu/src/sqz_depthwise_dsp.c, sqz_depthwise_mve.c and sqz_depthwise_neon.c say what they ask for.
+mcu/src/sqz_depthwise_dsp.c, sqz_depthwise_mve.c, sqz_depthwise_neon.c and sqz_depthwise_wasm.c say what they ask for.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from converters.compiler.back.c import wasm_records
 from converters.compiler.back.c.weight_layout import LARGEST_SHIFT, Choice, has_neon_shifts, record
 from converters.compiler.middle import arithmetic
 from converters.compiler.middle.program import ConvKernel
@@ -99,6 +100,19 @@ def _for_neon(conv: ConvKernel) -> Choice | None:
     return Choice("sqz_depthwise_row_neon", np.frombuffer(records, np.int8), 8 * taps + conv.in_channels, records=True)
 
 
+def _for_wasm(conv: ConvKernel) -> Choice | None:
+    """For sqz_depthwise_wasm.c; None if channels are too few or share an input, or its requantization is not exact."""
+    own = conv.in_channels == conv.out_channels >= wasm_records.GROUP
+    if not own or not wasm_records.is_exact(conv):
+        return None
+    taps = conv.weights.reshape(-1, conv.out_channels).T
+    rows = np.pad(taps, ((0, 0), (0, taps.shape[1] % 2)))
+    groups = _groups(conv.out_channels, wasm_records.GROUP)
+    records = b"".join(wasm_records.record(conv, each.start, rows[each]) for each in groups)
+    scratch = wasm_records.POINTER_BYTES * rows.shape[1] + conv.in_channels
+    return Choice("sqz_depthwise_row_wasm", np.frombuffer(records, np.int8), scratch, records=True)
+
+
 def _tables(conv: ConvKernel, channels: slice) -> tuple[np.ndarray, ...]:
     """Return biases, multipliers and shifts of some channels."""
     to = conv.requant
@@ -110,4 +124,5 @@ FAST: dict[str, Callable[[ConvKernel], Choice | None]] = {
     "cortex-m4": _for_dsp,
     "cortex-m55": _for_mve,
     "aarch64": _for_neon,
+    "wasm32": _for_wasm,
 }

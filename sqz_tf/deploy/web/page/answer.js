@@ -3,8 +3,9 @@
 const SHOWN = 5;
 let spokenLater = 0;
 
+/** Make an element with these properties, or this text, around its children. */
 function element(name, values = {}, ...children) {
-  const node = Object.assign(document.createElement(name), values);
+  const node = Object.assign(document.createElement(name), typeof values === "string" ? { textContent: values } : values);
   node.append(...children);
   return node;
 }
@@ -82,8 +83,8 @@ function showTruth(engine, { truth, order, judgement, live }) {
 /** Fill the choice of right answers. */
 function listTruths(labels) {
   const chosen = byId("truth").value;
-  const options = labels.map((label, i) => element("option", { value: i, textContent: label }));
-  byId("truth").replaceChildren(element("option", { value: "", textContent: `${say("itIs")} …` }), ...options);
+  const options = labels.map((label, i) => element("option", { value: i }, label));
+  byId("truth").replaceChildren(element("option", { value: "" }, `${say("itIs")} …`), ...options);
   byId("truth").value = chosen;
 }
 

@@ -31,16 +31,12 @@ function showConfusion(labels) {
   if (!judged.length) return;
   const table = counts();
   const seen = [...new Set(judged.flatMap(({ truth, answer }) => [truth, answer]))].sort((a, b) => a - b);
-  const head = element("tr", {}, element("td", { textContent: `${say("is")} \\ ${say("says")}` }), ...seen.map((label) => columnHead(labels[label])));
-  const rows = seen.filter((truth) => table.has(truth)).map((truth) => element("tr", {}, element("th", { scope: "row", textContent: labels[truth] }),
-    ...seen.map((answer) => element("td", { className: answer === truth ? "hit" : "", textContent: table.get(truth).get(answer) ?? "·" }))));
+  const head = element("tr", {}, element("td", `${say("is")} \\ ${say("says")}`), ...seen.map((label) => element("th", { scope: "col" }, labels[label])));
+  const rows = seen.filter((truth) => table.has(truth)).map((truth) => element("tr", {}, element("th", { scope: "row" }, labels[truth]),
+    ...seen.map((answer) => element("td", { className: answer === truth ? "hit" : "" }, table.get(truth).get(answer) ?? "·"))));
   byId("confusion-table").replaceChildren(element("thead", {}, head), element("tbody", {}, ...rows));
   const right = judged.filter(({ truth, answer }) => truth === answer).length;
   byId("confusion-note").textContent = say("confusionNote", { right: number(right), all: number(judged.length) });
-}
-
-function columnHead(label) {
-  return element("th", { scope: "col", textContent: label });
 }
 
 async function copyCsv(labels, tell) {

@@ -62,6 +62,6 @@ function kib(bytes) {
 /** Return milliseconds as `0.25 ms`, `18 ms` or `6.4 s`; `from`, if given, begins a span. */
 function duration(value, from = value) {
   const seconds = value >= 1000;
-  const text = (each) => number(seconds ? each / 1000 : each, each < (seconds ? 10000 : 10) ? 1 : 0);
+  const text = (each) => number(seconds ? each / 1000 : each, each < 1 ? 2 : each < (seconds ? 10000 : 10) ? 1 : 0);
   return `${text(from) === text(value) ? "" : `${text(from)}–`}${text(value)} ${seconds ? "s" : "ms"}`;
 }

@@ -1,6 +1,6 @@
 // What the person does, and what the page shows for it.
 
-const page = { engine: null, model: null, shown: null, several: [], message: null, work: 0, live: "" };
+const page = { engine: null, model: null, shown: null, several: [], message: null, taking: 0, work: 0, live: "" };
 
 function tell(key, values = {}) {
   page.message = key && { key, values };
@@ -47,6 +47,7 @@ function markShown() {
 /** Decode and answer pictures; the first is shown large, several become a list. */
 async function take(files) {
   if (!page.engine) return;
+  const taking = ++page.taking;
   const work = ++page.work;
   stopCamera();
   tell(null);
@@ -56,14 +57,14 @@ async function take(files) {
   byId("answer").setAttribute("aria-busy", true);
   for (const file of files) {
     const item = await taken(file);
-    if (work !== page.work) return;
+    if (taking !== page.taking) return;
     page.several.push(item);
-    if (!item.problem && !page.several.slice(0, -1).some((each) => !each.problem)) show(item);
-    else if (item.problem && files.length === 1) tellError(item.problem, item.name);
+    if (work === page.work && item === page.several.find((each) => !each.problem)) show(item);
     if (files.length > 1) addTile(item);
   }
   byId("answer").removeAttribute("aria-busy");
-  if (files.length > 1 && page.several.every((item) => item.problem)) tellError(page.several[0].problem, page.several[0].name);
+  const [first] = page.several;
+  if (page.several.every((item) => item.problem)) tellError(first.problem, first.name);
 }
 
 async function taken(file) {
@@ -94,17 +95,16 @@ function tile(item) {
   const answer = labels[item.order?.[0] ?? item.answer];
   const truth = labels[item.truth];
   const right = answer === truth;
-  const text = truth === undefined ? answer : right ? `✓ ${truth}` : `${truth} → ${answer}`;
-  const alt = truth === undefined ? item.name : say("test");
-  const button = element("button", { item }, element("img", { src: item.url, alt, loading: "lazy" }), element("span", { textContent: text }));
-  if (truth !== undefined) button.lastChild.className = right ? "good" : "bad";
+  const text = !truth ? answer : right ? `✓ ${truth}` : `${truth} → ${answer}`;
+  const image = element("img", { src: item.url, alt: truth ? say("test") : item.name, loading: "lazy" });
+  const button = element("button", { item }, image, element("span", { className: !truth ? "" : right ? "good" : "bad" }, text));
   button.addEventListener("click", () => choose(item));
   return button;
 }
 
 function brokenTile(item) {
   const key = item.problem.message in WORDS.en ? item.problem.message : "failed";
-  return element("p", { textContent: say(key, { name: item.name, detail: item.problem.message }) });
+  return element("p", say(key, { name: item.name, detail: item.problem.message }));
 }
 
 /** Show an item of a list; a test picture is decoded and answered when it is first chosen. */
@@ -238,19 +238,21 @@ function listenToLooks() {
 function showChip(boards) {
   byId("chip").hidden = !boards.length;
   byId("boards").replaceChildren(...boards.map((board) => {
-    const rows = [[say("ram"), kib(board.ram)], [say("flash"), kib(board.flash)]].map(([name, value]) =>
-      element("div", {}, element("dt", { textContent: name }), element("dd", { textContent: value })));
-    return element("li", {}, element("h3", { textContent: board.name }),
-      element("p", { className: "span", textContent: duration(board.milliseconds[1], board.milliseconds[0]) }),
-      element("dl", { className: "facts" }, ...rows),
-      element("p", { className: board.fits ? "verdict good" : "verdict bad", textContent: say(board.fits ? "fits" : "tight") }));
+    const [from, to] = board.milliseconds;
+    const needs = [pair(say("ram"), kib(board.ram)), pair(say("flash"), kib(board.flash))];
+    return element("li", {}, element("h3", board.name), element("p", { className: "span" }, duration(to, from)),
+      element("dl", { className: "facts" }, ...needs),
+      element("p", { className: `verdict ${board.fits ? "good" : "bad"}` }, say(board.fits ? "fits" : "tight")));
   }));
 }
 
 function showCard({ rows }) {
   byId("card").hidden = !rows.length;
-  byId("card-rows").replaceChildren(...rows.map(([name, value]) =>
-    element("div", {}, element("dt", { textContent: WORDS[language][`card ${name}`] ?? name }), element("dd", { textContent: value }))));
+  byId("card-rows").replaceChildren(...rows.map(([name, value]) => pair(WORDS[language][`card ${name}`] ?? name, value)));
+}
+
+function pair(name, value) {
+  return element("div", {}, element("dt", name), element("dd", value));
 }
 
 function showTests(tests) {
@@ -288,7 +290,7 @@ async function start() {
   try {
     page.engine = await loadEngine(page.model);
   } catch (error) {
-    for (const node of document.querySelectorAll(".actions button, .actions input")) node.disabled = true;
+    document.querySelectorAll(".actions *").forEach((node) => { node.disabled = true; });
     tellError(error);
   }
   showWords();

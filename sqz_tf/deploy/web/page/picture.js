@@ -56,14 +56,13 @@ function safely(read) {
   try { return read(); } catch { return null; }
 }
 
-/** Name the format of a file by its first bytes: "png", "jpeg", "gif", "bmp", "webp", "isom" (AVIF, HEIF) or "". */
+/** Name the format of a file by its first bytes: "png", "jpeg", "gif", "bmp", "webp" or "" for others. */
 function pictureKind(head) {
   const text = String.fromCharCode(...head.subarray(0, 12));
   if (text.startsWith("\x89PNG\r\n\x1a\n")) return "png";
   if (text.startsWith("\xff\xd8\xff")) return "jpeg";
   if (/^GIF8[79]a/.test(text)) return "gif";
   if (/^RIFF....WEBP/s.test(text)) return "webp";
-  if (/^....ftyp(avi|hei|hev|mif|msf)/s.test(text)) return "isom";
   return text.startsWith("BM") ? "bmp" : "";
 }
 
@@ -77,7 +76,6 @@ function pictureSize(kind, head) {
   if (kind === "bmp") return [Math.abs(view.getInt32(18, true)), Math.abs(view.getInt32(22, true))];
   if (kind === "jpeg") return jpegSegment(view, (mark) => mark >= 0xc0 && mark <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(mark),
     (at) => [view.getUint16(at + 7), view.getUint16(at + 5)]);
-  if (kind === "isom") return isomSize(view);
   if (head[15] === 0x58) return [three(24) + 1, three(27) + 1]; // VP8X
   if (head[15] === 0x4c) return [(view.getUint32(21, true) & 0x3fff) + 1, ((view.getUint32(21, true) >> 14) & 0x3fff) + 1]; // VP8L
   return [view.getUint16(26, true) & 0x3fff, view.getUint16(28, true) & 0x3fff]; // VP8
@@ -92,17 +90,6 @@ function jpegSegment(view, wanted, read) {
     else at += 2 + view.getUint16(at + 2);
   }
   return null;
-}
-
-/** Return the largest size that an AVIF's or HEIF's `ispe` boxes name: those of tiles are smaller. */
-function isomSize(view) {
-  let size = null;
-  for (let at = 0; at + 16 <= view.byteLength; at++) {
-    if (view.getUint32(at) !== 0x69737065) continue;
-    const found = [view.getUint32(at + 8), view.getUint32(at + 12)];
-    if (!size || found[0] * found[1] > size[0] * size[1]) size = found;
-  }
-  return size;
 }
 
 /** Say whether a file seems to reach its end: browsers draw what there is of one that was cut off. */
