@@ -54,8 +54,8 @@ def facts(**changes: Any) -> dict[str, Any]:
 def write(folder: Path, embedded: dict[str, Any], name: str = "page.html") -> Path:
     """Write the page with the stand-in into a folder and return its path."""
     engine = Path(__file__).with_name("fake_engine.js").read_text(encoding="utf-8")
-    others = (text(each) for each in page.SCRIPTS if each != "engine.js")
-    style, script = text("page.css"), '"use strict";\n(() => {\n' + "\n".join([engine, *others]) + "})();\n"
+    others = (page.lean(text(each)) for each in page.SCRIPTS if each != "engine.js")
+    style, script = page.lean(text("page.css")), '"use strict";\n(() => {\n' + "\n".join([engine, *others]) + "})();\n"
     loader = jinja2.FileSystemLoader(PAGE)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     packed = {"model": json.dumps(embedded).replace("<", "\\u003c"), "words": text("words.json")}
