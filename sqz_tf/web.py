@@ -77,7 +77,7 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     told = Facts(
         title,
         model.labels,
-        facts.card(model, export),
+        facts.card(model, export.report if export else None),
         facts.needs(model.content),
         some_tests(model, export, arguments.data, console),
     )

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sqz_tf.artifact.exported import Export
 from sqz_tf.base.units import kib
 from sqz_tf.deploy.boards import board
 from sqz_tf.deploy.need import Model, Verdict, judge
@@ -46,15 +45,15 @@ def _need(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def card(model: ModelFile, export: Export | None) -> list[tuple[str, str]]:
-    """Return the lines of the model card: what the export tells, if the model is one, and what the file tells."""
+def card(model: ModelFile, report: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return the lines of the model card: what the export's report tells, if there is one, and what the file tells."""
     spec = model.preprocess
     rows = [
         ("Input", f"{spec.width} × {spec.height} × {spec.channels}"),
         ("Classes", str(len(model.labels))),
         ("Size", f"{kib(len(model.content))} as .tflite"),
     ]
-    return _measured(export.report) + rows if export else rows
+    return _measured(report) + rows if report else rows
 
 
 def _measured(report: dict[str, Any]) -> list[tuple[str, str]]:
