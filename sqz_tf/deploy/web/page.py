@@ -132,7 +132,7 @@ def _embedded(value: Any) -> str:
 
 
 def lean(text: str) -> str:
-    """Return a script or style without lines of comment and indentation, a tenth of it, which nobody reads in a page."""
+    """Return a script or style without lines of comment and indentation: a tenth, which nobody reads in a page."""
     lines = (line.strip() for line in text.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith(("//", "/**"))) + "\n"
 

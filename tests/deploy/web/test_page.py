@@ -67,6 +67,11 @@ class Page:
     def click(self, id_: str) -> None:
         self.run("document.getElementById(arguments[0]).click()", id_)
 
+    def press_tab(self) -> None:
+        from selenium.webdriver import ActionChains, Keys
+
+        ActionChains(self.driver).send_keys(Keys.TAB).perform()
+
     def wait(self, holds: Callable[[], Any], what: str) -> Any:
         return until(self.driver, holds, what)
 
