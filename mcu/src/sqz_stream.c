@@ -75,7 +75,7 @@ static inline int band_end(const sqz_op *op, int y) {
 /* The rows of its input that an operator waits for before it fires the band that begins with firing y. */
 static SQZ_NOINLINE uint16_t rows_for(const sqz_model *model, const sqz_op *op, int y) {
     const int height = model->streams[op->input].height, rows = window_of(op, band_end(op, y) - 1).end + op->lag;
-    return (uint16_t)(y == op->fires ? NEVER : rows < 0 ? 0 : rows > height ? height : rows);
+    return (uint16_t)(y == op->fires ? (int)NEVER : rows < 0 ? 0 : rows > height ? height : rows);
 }
 
 /* The output row that an operator completes which does not make one in every firing, or -1. */

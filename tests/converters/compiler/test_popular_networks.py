@@ -10,6 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from converters.compiler import TARGETS
 from tests.helpers import c_library as mcu
 from tests.helpers import popular_networks as popular
+from tests.helpers import wasm_programs as wasm
 from tests.helpers.compiled_networks import edited
 from tests.helpers.compiled_on_host import Program, Reference
 
@@ -41,3 +42,13 @@ def test_every_row_equals_the_reference_kernels_on_64_bit_arm(name: str, tmp_pat
     program = Program(tmp_path, {name: model}, target="aarch64", flags=flags, compiler=compiler)
     for processor in mcu.ARM64_PROCESSORS:
         assert program.compare(name, Reference(model), 2, mcu.on_arm64(processor)) == [], processor
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", wasm.KINDS)
+@pytest.mark.parametrize("name", popular.NETWORKS)
+def test_every_row_equals_the_reference_kernels_in_node(name: str, kind: str, tmp_path: Path) -> None:
+    model = edited(_older, popular.converted(name))
+    compiler, *flags = wasm.compiler(kind)
+    program = Program(tmp_path, {name: model}, target="wasm32", flags=flags, compiler=compiler)
+    assert program.compare(name, Reference(model), 2, wasm.HOST) == []

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from converters.compiler import TARGETS, Packing
 from converters.compiler.back.c.weight_layout import GROUPED
 from tests.helpers import c_library as mcu
+from tests.helpers import wasm_programs as wasm
 from tests.helpers.compiled_on_host import SANITIZERS, Program, Reference
 from tests.helpers.random_networks import RandomNet, random_nets
 from tools.bench_mcu.coarse import coarse
@@ -97,3 +98,11 @@ def test_every_row_equals_the_reference_kernels_on_64_bit_arm(nets: list[RandomN
     mcu.require_arm64()
     compiler, *flags = mcu.ARM64
     check(nets, "aarch64", flags, compiler=compiler, emulators=emulators)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", wasm.KINDS)
+@batches(400)
+def test_every_row_equals_the_reference_kernels_in_node(kind: str, nets: list[RandomNet]) -> None:
+    compiler, *flags = wasm.compiler(kind)
+    check(nets, "wasm32", flags, compiler=compiler, emulators=[wasm.HOST])

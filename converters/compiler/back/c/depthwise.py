@@ -103,11 +103,11 @@ def _for_neon(conv: ConvKernel) -> Choice | None:
 def _for_wasm(conv: ConvKernel) -> Choice | None:
     """For sqz_depthwise_wasm.c; None if channels are too few or share an input, or its requantization is not exact."""
     own = conv.in_channels == conv.out_channels >= wasm_records.GROUP
-    if not own or not wasm_records.is_exact(conv):
+    groups = _groups(conv.out_channels, wasm_records.GROUP)
+    if not own or not wasm_records.is_exact(conv, groups):
         return None
     taps = conv.weights.reshape(-1, conv.out_channels).T
     rows = np.pad(taps, ((0, 0), (0, taps.shape[1] % 2)))
-    groups = _groups(conv.out_channels, wasm_records.GROUP)
     records = b"".join(wasm_records.record(conv, each.start, rows[each]) for each in groups)
     scratch = wasm_records.POINTER_BYTES * rows.shape[1] + conv.in_channels
     return Choice("sqz_depthwise_row_wasm", np.frombuffer(records, np.int8), scratch, records=True)

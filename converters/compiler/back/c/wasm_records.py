@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from converters.compiler.middle import arithmetic
@@ -13,24 +15,31 @@ POINTER_BYTES = 8  # SQZ_POINTER_BYTES
 HEAD_BYTES = 96  # before a record's weights
 
 
-def is_exact(conv: ConvKernel) -> bool:
-    """Whether sums of any eight channels in a row can be scaled for one shift, and shifts are to the right."""
+def groups(channels: int) -> list[slice]:
+    """Return the channels in groups of eight; the last may have fewer."""
+    return [slice(first, first + GROUP) for first in range(0, channels, GROUP)]
+
+
+def is_exact(conv: ConvKernel, groups: Sequence[slice]) -> bool:
+    """Whether the sums of each group of channels can be scaled for one shift, and shifts are to the right."""
     to = conv.requant
     shift, multiplier = (np.broadcast_to(each, conv.out_channels) for each in (to.shift, to.multiplier))
     right = -shift.astype(np.int64)
     if right.min() < 1 or right.max() > LARGEST_SHIFT or multiplier.min() < 1 << 30:
         return False
-    most = np.array([right[max(0, i - GROUP + 1) : i + GROUP].max() for i in range(len(right))])
-    scaled = arithmetic.largest_sums(conv.rows, conv.bias) << (most + 2 - right)
-    return bool((most - right).max() <= LARGEST_SPREAD and scaled.max() < arithmetic.INT32_LIMIT)
+    largest = arithmetic.largest_sums(conv.rows, conv.bias)
+    apart = [right[group].max() - right[group] for group in groups]
+    scaled = (largest[group] << (2 + more) for group, more in zip(groups, apart, strict=True))
+    small = all(each.max() < arithmetic.INT32_LIMIT for each in scaled)
+    return small and max(more.max() for more in apart) <= LARGEST_SPREAD
 
 
 def records(conv: ConvKernel) -> bytes:
     """Return the records of a convolution: weights [runs, pairs, 8 channels, 2 inputs], what fills up is 0."""
     runs = conv.weights.reshape(conv.out_channels, _runs(conv), -1)
     padded = np.pad(runs, ((0, -conv.out_channels % GROUP), (0, 0), (0, runs.shape[2] % 2)))
-    groups = padded.reshape(-1, GROUP, padded.shape[1] * padded.shape[2])
-    return b"".join(record(conv, GROUP * i, each) for i, each in enumerate(groups))
+    rows = padded.reshape(len(padded), -1)
+    return b"".join(record(conv, each.start, rows[each]) for each in groups(conv.out_channels))
 
 
 def record(conv: ConvKernel, first: int, rows: np.ndarray) -> bytes:

@@ -280,7 +280,7 @@ def _for_neon(conv: ConvKernel) -> Choice | None:
 
 def _for_wasm(conv: ConvKernel) -> Choice | None:
     """For sqz_conv_wasm.c; None where its requantization is not exact."""
-    if conv.depthwise or not wasm_records.is_exact(conv):
+    if conv.depthwise or not wasm_records.is_exact(conv, wasm_records.groups(conv.out_channels)):
         return None
     records = wasm_records.records(conv)
     function = "sqz_conv_mean_row_wasm" if conv.mean else "sqz_conv_row_wasm"
