@@ -1,11 +1,6 @@
 """Say which kernel runs a fully connected layer on a target, and lay its weights out as that kernel eats them.
 
-<<<<<<< HEAD
-mcu/src/sqz_fully_connected_dsp.c, sqz_fully_connected_mve.c, sqz_fully_connected_neon.c and
-sqz_fully_connected_wasm.c say what they ask for.
-=======
 The sqz_fully_connected_*.c of mcu/src say what they ask for.
->>>>>>> k17
 """
 
 from __future__ import annotations
