@@ -258,6 +258,17 @@ def test_the_page_tells_what_a_chip_needs_and_shows_the_model_card(opened: Page)
 
 
 @pytest.mark.slow
+def test_pictures_can_be_inverted_for_a_network_of_grey(page: Page, tmp_path: Path, files: list[Path]) -> None:
+    assert not page.visible("invert")
+    facts = web_page.facts(input={"width": 32, "height": 32, "channels": 1}, tests=[])
+    grey = Page(page.driver, web_page.write(tmp_path, facts)).open()
+    assert grey.answered(lambda: grey.choose(files[0])) == "1"
+    assert grey.answered(lambda: grey.click("invert")) == "8"
+    assert grey.answered(lambda: grey.choose(files[1])) == "1"
+    assert grey.answered(lambda: grey.click("invert")) == "8"
+
+
+@pytest.mark.slow
 def test_the_page_speaks_korean_and_remembers_it(page: Page) -> None:
     page.click("language")
     try:

@@ -1,6 +1,6 @@
 // What the person does, and what the page shows for it.
 
-const page = { engine: null, model: null, shown: null, several: [], message: null, taking: 0, work: 0, live: "" };
+const page = { engine: null, model: null, shown: null, several: [], message: null, inverted: false, taking: 0, work: 0, live: "" };
 
 function tell(key, values = {}) {
   page.message = key && { key, values };
@@ -14,9 +14,10 @@ function tellError(error, name = "") {
   else tell("failed", { detail: error.message || error.name });
 }
 
-/** Classify an item's pixels once, then let them go. */
+/** Classify an item's pixels once, then let them go; dark ink on paper can be turned into the light on black of many data sets. */
 function answered(item) {
   if (item.order) return;
+  if (page.inverted && !item.picture) for (let i = 0; i < item.rgba.length; i++) item.rgba[i] ^= 255;
   Object.assign(item, classified(page.engine, item));
   item.rgba = null;
 }
@@ -68,7 +69,7 @@ async function take(files) {
 }
 
 async function taken(file) {
-  const item = { name: file.name || say("picture"), url: URL.createObjectURL(file) };
+  const item = { file, name: file.name || say("picture"), url: URL.createObjectURL(file) };
   try {
     Object.assign(item, await decodePicture(file));
     answered(item);
@@ -113,7 +114,7 @@ async function choose(item) {
   stopCamera();
   tell(null);
   try {
-    if (!item.order) Object.assign(item, await decodePicture(await blobOf(item.url)));
+    if (!item.order) Object.assign(item, await decodePicture(item.file ?? blobOf(item.url)));
     if (work === page.work) show(item);
   } catch (error) {
     tellError(error, item.name);
@@ -156,6 +157,13 @@ function cameraChanged(problem) {
   if (problem) tell(problem.key, problem);
   if (page.shown?.live && (!on || camera.frozen)) show({ ...page.shown, live: false });
   else if (!on && !page.shown) byId("finder").dataset.shows = "nothing";
+}
+
+/** Invert what is given from now on, and what is shown. */
+function invert() {
+  page.inverted = !page.inverted;
+  byId("invert").setAttribute("aria-pressed", page.inverted);
+  if (page.shown?.file) choose(Object.assign(page.shown, { order: null, judgement: null }));
 }
 
 async function flip() {
@@ -209,7 +217,7 @@ function listen() {
     });
   }
   const clicks = {
-    camera: toggleCamera, flip, freeze: () => freezeCamera(!camera.frozen), yes: () => decide(page.shown.order[0]),
+    camera: toggleCamera, flip, invert, freeze: () => freezeCamera(!camera.frozen), yes: () => decide(page.shown.order[0]),
     copy: () => copyCsv(page.engine.labels, tell), download: () => downloadCsv(page.engine.labels), clear: clearJudged,
   };
   for (const [id, act] of Object.entries(clicks)) byId(id).addEventListener("click", act);
@@ -270,6 +278,7 @@ function showWords() {
   if (message) tell(message.key, message.values);
   if (!engine) return;
   byId("view-size").textContent = `${engine.width} × ${engine.height}`;
+  byId("invert").hidden = engine.channels > 1;
   byId("arena").textContent = kib(engine.arenaBytes);
   byId("kernels").textContent = say(engine.simd ? "simd" : "plain");
   listTruths(engine.labels);
