@@ -258,6 +258,17 @@ def test_the_page_tells_what_a_chip_needs_and_shows_the_model_card(opened: Page)
 
 
 @pytest.mark.slow
+def test_looking_for_the_right_answer_freezes_the_camera(page: Page) -> None:
+    page.answered(lambda: page.click("camera"))
+    page.find("truth").click()
+    assert page.run("document.getElementById('finder').dataset.shows") == "frozen"
+    correct(page, 9)
+    page.click("freeze")
+    page.click("camera")
+    assert page.text("confusion-note").startswith("0 of 1 judged pictures are right")
+
+
+@pytest.mark.slow
 def test_pictures_can_be_inverted_for_a_network_of_grey(page: Page, tmp_path: Path, files: list[Path]) -> None:
     assert not page.visible("invert")
     facts = web_page.facts(input={"width": 32, "height": 32, "channels": 1}, tests=[])
