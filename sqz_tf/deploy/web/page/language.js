@@ -22,7 +22,7 @@ function say(key, values = {}) {
 }
 
 function preferredLanguage() {
-  const known = remembered("language") ?? navigator.language.slice(0, 2);
+  const known = remembered("language") ?? navigator.language.split("-")[0];
   return known in WORDS ? known : "en";
 }
 

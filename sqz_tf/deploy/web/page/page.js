@@ -28,13 +28,19 @@ function answered(item) {
 function show(item) {
   answered(item);
   page.shown = item;
-  const finder = byId("finder");
-  finder.dataset.shows = item.live ? "camera" : item.url ? "picture" : "frozen";
+  showFinder();
   if (item.url) showPicture(item);
   showAnswer(page.engine, item);
   if (item.live) return;
   markShown();
   speakUp(spokenAnswer(page.engine, item));
+}
+
+/** Show the camera as long as it runs: some browsers give no frames of a film that is hidden. */
+function showFinder() {
+  const { shown } = page;
+  const watched = camera.stream && !camera.frozen;
+  byId("finder").dataset.shows = watched ? "camera" : !shown ? "nothing" : shown.url ? "picture" : "frozen";
 }
 
 function showPicture({ url, name, width, height }) {
@@ -154,7 +160,7 @@ function cameraChanged(problem) {
   byId("camera").textContent = say(byId("camera").dataset.word);
   if (problem) tell(problem.key, problem);
   if (page.shown?.live && (!on || camera.frozen)) show({ ...page.shown, live: false });
-  else if (!on && !page.shown) byId("finder").dataset.shows = "nothing";
+  showFinder();
 }
 
 /** Invert what is given from now on, and what is shown. */

@@ -24,7 +24,7 @@ function refuseSize(width, height) {
 
 async function bitmapOf(blob, kind) {
   try {
-    return await createImageBitmap(blob, { imageOrientation: "from-image", colorSpaceConversion: "none" });
+    return await createImageBitmap(blob, { colorSpaceConversion: "none" }); // upright is what all browsers give unasked
   } catch {
     throw new Error(kind ? "corrupt" : "notPicture");
   }
