@@ -28,7 +28,7 @@ function showAnswer(engine, item) {
   panel.dataset.number = Number(panel.dataset.number ?? 0) + 1;
   panel.removeAttribute("aria-busy");
   byId("best").textContent = engine.labels[best];
-  byId("best").classList.toggle("long", engine.labels[best].length > 12);
+  byId("best").classList.toggle("long", engine.labels[best].length > 3);
   byId("sure").textContent = percent(probability(engine, item, best));
   byId("milliseconds").textContent = duration(item.milliseconds);
   showTop(engine, item);
