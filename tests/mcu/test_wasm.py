@@ -33,7 +33,7 @@ def rounding_conv(zero_point: int, lowest: int, highest: int) -> ConvKernel:
     return replace(
         convolutions.random_conv(0, (1, 1, 1, 0, 1, 256, 1, len(shift))),
         weights=rng.choice([-1, 1, 2], (len(shift), 1, 1, 1)).astype(np.int8),
-        bias=np.clip(half * rng.choice([1, 2], len(shift)), -(1 << 23), 1 << 23).astype(np.int32),
+        bias=np.clip(half * rng.choice([1, 2], len(shift)), -(1 << 22), 1 << 22).astype(np.int32),
         requant=Requant(multiplier.astype(np.int32), shift.astype(np.int8), zero_point, lowest, highest),
     )
 
