@@ -16,7 +16,7 @@ from PIL import Image
 from sqz_tf.images.decode import decode
 from tests.helpers import web_page
 from tests.helpers.browser import base64_of, chromium
-from tests.helpers.needs import dev_data
+from tests.helpers.needs import ROOT, dev_data
 
 HEIGHT, WIDTH = 37, 53
 DRAWN = np.random.default_rng(0)
@@ -27,7 +27,7 @@ WAVES = (128 + 100 * np.sin(COLUMNS / 5)[..., np.newaxis] + 20 * np.cos(ROWS[...
     np.uint8
 )
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-LIMIT = 64_000_000  # pixels that the page decodes
+LIMIT, LONGEST = 64_000_000, 16_383  # pixels of a picture and of a side that the page decodes
 PAGE = """<!doctype html><meta charset="utf-8"><script>{scripts}
 async function decoded(file) {{
   const bytes = Uint8Array.from(atob(file), (letter) => letter.charCodeAt(0));
@@ -227,6 +227,11 @@ def test_a_hundred_megapixels_are_refused_by_the_header(browser: Any) -> None:
     assert dict(zip(LARGE, answers(browser, [*LARGE.values()]), strict=True)) == dict.fromkeys(LARGE, "tooLarge")
 
 
-def test_the_limit_is_that_of_the_words() -> None:
-    assert f"const LARGEST = {LIMIT // 10**6}e6;" in web_page.text("picture.js")
-    assert f"{LIMIT // 10**6} million" in web_page.text("words.json")
+def test_the_limits_are_those_of_the_words_and_of_the_c() -> None:
+    script, words = web_page.text("picture.js"), web_page.text("words.json")
+    assert f"const LARGEST = {LIMIT // 10**6}e6;" in script
+    assert f"{LIMIT // 10**6} million pixels and {LONGEST:,} a side" in words
+    assert f"const LONGEST = {LONGEST};" in script
+    assert f"#define SQZ_IMAGE_MAX_SIDE {LONGEST} " in (ROOT / "mcu" / "src" / "sqz_image.h").read_text(
+        encoding="utf-8"
+    )

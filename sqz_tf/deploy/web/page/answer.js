@@ -67,7 +67,7 @@ function showView({ width, height, channels }, view) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-function showTruth(engine, { truth, order, judgement, live }) {
+function showTruth(engine, { truth, order, judgement }) {
   const node = byId("truth-known");
   node.hidden = truth === undefined;
   if (!node.hidden) {
@@ -76,8 +76,8 @@ function showTruth(engine, { truth, order, judgement, live }) {
   }
   byId("judge").hidden = truth !== undefined;
   byId("yes").setAttribute("aria-pressed", judgement?.truth === order[0]);
-  const corrected = judgement && judgement.truth !== order[0];
-  if (!live || !judgement) byId("truth").value = corrected ? judgement.truth : "";
+  const corrected = judgement && judgement.truth !== order[0] ? String(judgement.truth) : "";
+  if (byId("truth").value !== corrected) byId("truth").value = corrected;
 }
 
 /** Fill the choice of right answers. */

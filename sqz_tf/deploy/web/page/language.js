@@ -22,7 +22,7 @@ function say(key, values = {}) {
 }
 
 function preferredLanguage() {
-  const known = remembered("language") ?? navigator.language.slice(0, 2);
+  const known = remembered("language") ?? navigator.language.split("-")[0];
   return known in WORDS ? known : "en";
 }
 
@@ -59,9 +59,10 @@ function kib(bytes) {
   return bytes < 2 ** 20 ? `${number(bytes / 1024, 1)} KiB` : `${number(bytes / 2 ** 20, 2)} MiB`;
 }
 
-/** Return milliseconds as `0.25 ms`, `18 ms` or `6.4 s`; `from`, if given, begins a span. */
+/** Return milliseconds as `0.3 ms`, `18 ms` or `6.4 s`; `from`, if given, begins a span. */
 function duration(value, from = value) {
+  if (value < 0.1) return `< ${number(0.1, 1)} ms`;
   const seconds = value >= 1000;
-  const text = (each) => number(seconds ? each / 1000 : each, each < 1 ? 2 : each < (seconds ? 10000 : 10) ? 1 : 0);
+  const text = (each) => number(seconds ? each / 1000 : each, each < (seconds ? 10000 : 10) ? 1 : 0);
   return `${text(from) === text(value) ? "" : `${text(from)}–`}${text(value)} ${seconds ? "s" : "ms"}`;
 }

@@ -9,9 +9,12 @@ function tell(key, values = {}) {
 }
 
 /** Tell of an error: one whose message is a word of the page, or one that nobody expected. */
-function tellError(error, name = "") {
-  if (error.message in WORDS.en) tell(error.message, { name });
-  else tell("failed", { detail: error.message || error.name });
+function tellError(error, name) {
+  tell(...problem(error, name));
+}
+
+function problem({ message }, name = "") {
+  return message in WORDS.en ? [message, { name }] : ["failed", { detail: message }];
 }
 
 /** Classify an item's pixels once, then let them go; dark ink on paper can be turned into the light on black of many data sets. */
@@ -25,13 +28,19 @@ function answered(item) {
 function show(item) {
   answered(item);
   page.shown = item;
-  const finder = byId("finder");
-  finder.dataset.shows = item.live ? "camera" : item.url ? "picture" : "frozen";
+  showFinder();
   if (item.url) showPicture(item);
   showAnswer(page.engine, item);
   if (item.live) return;
   markShown();
   speakUp(spokenAnswer(page.engine, item));
+}
+
+/** Show the camera as long as it runs: some browsers give no frames of a film that is hidden. */
+function showFinder() {
+  const { shown } = page;
+  const watched = camera.stream && !camera.frozen;
+  byId("finder").dataset.shows = watched ? "camera" : !shown ? "nothing" : shown.url ? "picture" : "frozen";
 }
 
 function showPicture({ url, name, width, height }) {
@@ -87,7 +96,7 @@ function showSeveral() {
 
 function addTile(item) {
   byId("several").hidden = false;
-  byId("several-list").append(element("li", {}, item.problem ? brokenTile(item) : tile(item)));
+  byId("several-list").append(element("li", {}, item.problem ? element("p", say(...problem(item.problem, item.name))) : tile(item)));
   markShown();
 }
 
@@ -101,11 +110,6 @@ function tile(item) {
   const button = element("button", { item }, image, element("span", { className: !truth ? "" : right ? "good" : "bad" }, text));
   button.addEventListener("click", () => choose(item));
   return button;
-}
-
-function brokenTile(item) {
-  const key = item.problem.message in WORDS.en ? item.problem.message : "failed";
-  return element("p", say(key, { name: item.name, detail: item.problem.message }));
 }
 
 /** Show an item of a list; a test picture is decoded and answered when it is first chosen. */
@@ -156,7 +160,7 @@ function cameraChanged(problem) {
   byId("camera").textContent = say(byId("camera").dataset.word);
   if (problem) tell(problem.key, problem);
   if (page.shown?.live && (!on || camera.frozen)) show({ ...page.shown, live: false });
-  else if (!on && !page.shown) byId("finder").dataset.shows = "nothing";
+  showFinder();
 }
 
 /** Invert what is given from now on, and what is shown. */
@@ -222,6 +226,7 @@ function listen() {
   };
   for (const [id, act] of Object.entries(clicks)) byId(id).addEventListener("click", act);
   byId("truth").addEventListener("change", ({ target }) => decide(parseInt(target.value, 10)));
+  byId("truth").addEventListener("mousedown", () => { if (page.shown.live) freezeCamera(true); });
   addEventListener("dragover", dragged);
   addEventListener("dragleave", dragged);
   addEventListener("drop", dropped);

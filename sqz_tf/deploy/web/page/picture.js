@@ -1,6 +1,7 @@
 // Picture files to pixels, as `sqz_tf.images.decode` gives them: upright, on white, without colour profiles.
 
-const LARGEST = 64e6; // pixels: a phone's picture of 50 megapixels fits, and its 256 MB
+const LARGEST = 64e6; // pixels, 256 MB: a phone's picture of 50 megapixels fits
+const LONGEST = 16383; // pixels of a side: what `sqz_image.c` takes
 const HEAD = 1 << 20; // bytes in which a header ends
 const STRIP = 1 << 20; // pixels drawn at a time: some browsers leave larger canvases empty
 
@@ -18,12 +19,12 @@ async function decodePicture(blob) {
 
 function refuseSize(width, height) {
   if (!width || !height) throw new Error("corrupt");
-  if (width * height > LARGEST) throw new Error("tooLarge");
+  if (width * height > LARGEST || Math.max(width, height) > LONGEST) throw new Error("tooLarge");
 }
 
 async function bitmapOf(blob, kind) {
   try {
-    return await createImageBitmap(blob, { imageOrientation: "from-image", colorSpaceConversion: "none" });
+    return await createImageBitmap(blob, { colorSpaceConversion: "none" }); // upright is what all browsers give unasked
   } catch {
     throw new Error(kind ? "corrupt" : "notPicture");
   }
