@@ -27,6 +27,12 @@ from tests.helpers.needs import ROOT
 DIGITS = ROOT / "models" / "digits" / "model_int8.tflite"
 
 
+@pytest.fixture(autouse=True)
+def _without_boards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what is linked for three boards; `tests/deploy/web/test_page_file.py` has it."""
+    monkeypatch.setattr(web.facts, "needs", lambda model: [])
+
+
 def written(*arguments: str | Path) -> int:
     return web.main([str(each) for each in arguments])
 
