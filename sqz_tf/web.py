@@ -17,12 +17,11 @@ from sqz_tf.base.errors import ConversionError, translated
 from sqz_tf.base.shipped import shipped_folder
 from sqz_tf.base.text import printable
 from sqz_tf.deploy.web import facts, serving
+from sqz_tf.deploy.web.described import described
 from sqz_tf.deploy.web.page import Facts, is_page, render
 from sqz_tf.deploy.web.pictures import some_tests
 from sqz_tf.deploy.web.program import build
 from sqz_tf.deploy.web.toolchain import find
-from sqz_tf.inference import model_file
-from sqz_tf.inference.model_file import ModelFile, require_int8
 
 EXAMPLES = """\
 examples:
@@ -52,6 +51,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", metavar="SOURCE", help="pictures to try, with what they show (default: the export's own, if there)"
     )
+    parser.add_argument(
+        "--labels", metavar="FILE", type=Path, help="a label a line (default: those that the model carries)"
+    )
     parser.add_argument("--title", help="of the page (default: the model's name)")
     parser.add_argument("--serve", action="store_true", help="open it on localhost, where browsers allow the camera")
     parser.add_argument("--overwrite", action="store_true", help="replace a page that this command wrote")
@@ -70,7 +72,7 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     refuse_input(arguments.out, path)
     check_place(arguments.out, is_page, arguments.overwrite)  # before the first minute
     toolchain = find()
-    model = _read(path)
+    model = described(path, arguments.labels, console)
     with translated(ConversionError, f"{path} cannot be compiled"):
         program = build(model.content, model.preprocess, toolchain)
     title = arguments.title or (export.report["name"] if export else path.stem)
@@ -91,12 +93,6 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.serve:
         serving.serve(page, console)
     return EXIT_OK
-
-
-def _read(path: Path) -> ModelFile:
-    model = model_file.read(path)
-    require_int8(path, model.content)
-    return model
 
 
 if __name__ == "__main__":

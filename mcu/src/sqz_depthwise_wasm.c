@@ -3,7 +3,7 @@
  * Two taps are a pair of inputs; of an odd number the last is a pair with itself, its second weight 0. Weights: the records of
  * sqz_wasm.h, [pairs, 8 channels, 2]; the last begins so early that it ends with the last channel.
  *
- * Needs eight channels or more, besides what sqz_wasm.h does.
+ * Needs eight channels or more.
  * Scratch: SQZ_POINTER_BYTES a tap, of an even number; a pixel. */
 #include "sqz_taps.h"
 #include "sqz_wasm.h"
@@ -14,18 +14,14 @@ typedef struct layer {
 } layer;
 
 #if defined(SQZ_WASM_SIMD)
-#define PIXELS 4u
 
 /* Eight channels, from `at` on, of so many pixels whose inputs are `step` bytes apart. */
 SQZ_INLINE void channels(const layer *like, const sqz_wasm_scale *scale, const int8_t *weights, size_t at, size_t step,
                          const unsigned width, int8_t *out) {
     const size_t stride = like->of.conv->out_stride;
     const int8_t *const *tap = like->of.taps;
-    v128_t sum[PIXELS][2];
-    SQZ_UNROLL for (unsigned i = 0; i < width; ++i) {
-        sum[i][0] = scale->bias[0];
-        sum[i][1] = scale->bias[1];
-    }
+    sqz_wasm_sums sum;
+    sqz_wasm_start(sum, width, scale);
     for (unsigned left = like->pairs; left; --left, tap += 2, weights += SQZ_WASM_PAIR) {
         const v128_t low = wasm_i16x8_load8x8(weights), high = wasm_i16x8_load8x8(weights + 8);
         const int8_t *first = tap[0] + at, *second = tap[1] + at;
@@ -39,13 +35,7 @@ SQZ_INLINE void channels(const layer *like, const sqz_wasm_scale *scale, const i
             second += step;
         }
     }
-    SQZ_UNROLL for (unsigned i = 0; i < width; i += 2) {
-        const v128_t two = sqz_wasm_two(sum[i], sum[i + 1 < width ? i + 1 : i], scale);
-        wasm_v128_store64_lane(out + i * stride + at, two, 0);
-        if (i + 1 < width) {
-            wasm_v128_store64_lane(out + (i + 1) * stride + at, two, 1);
-        }
-    }
+    sqz_wasm_put(sum, width, scale, out + at, stride);
 }
 
 SQZ_INLINE void pixels(const layer *like, const unsigned width, int8_t *out) {
@@ -64,23 +54,23 @@ SQZ_INLINE void pixels(const layer *like, const unsigned width, int8_t *out) {
     }
 }
 
-static SQZ_NOINLINE void one(const layer *like, int8_t *out) {
+static SQZ_NOINLINE void one_pixel(const layer *like, int8_t *out) {
     pixels(like, 1, out);
 }
 
-static SQZ_NOINLINE void four(const layer *like, int8_t *out) {
-    pixels(like, PIXELS, out);
+static SQZ_NOINLINE void four_pixels(const layer *like, int8_t *out) {
+    pixels(like, SQZ_WASM_PIXELS, out);
 }
 
 /* Pixels from x on, as many as lie alike; returns how many. */
 static unsigned some(const layer *like, unsigned x, int8_t *out) {
     const sqz_conv *conv = like->of.conv;
-    const unsigned last = x + PIXELS - 1;
+    const unsigned last = x + SQZ_WASM_PIXELS - 1;
     if (last < conv->out_width && like->of.whole && sqz_taps_inside(conv, x) && sqz_taps_inside(conv, last)) {
-        four(like, out);
-        return PIXELS;
+        four_pixels(like, out);
+        return SQZ_WASM_PIXELS;
     }
-    one(like, out);
+    one_pixel(like, out);
     return 1;
 }
 

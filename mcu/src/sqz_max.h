@@ -54,6 +54,38 @@ static inline sqz_lanes sqz_lanes_max(sqz_lanes a, sqz_lanes b) {
     return vmaxq_s8(a, b);
 }
 
+#elif defined(__wasm_simd128__)
+#include <wasm_simd128.h>
+#define SQZ_LANES 16u
+typedef v128_t sqz_lanes;
+
+static inline sqz_lanes sqz_lanes_load(const int8_t *from, unsigned lanes) {
+    if (lanes == SQZ_LANES) {
+        return wasm_v128_load(from);
+    }
+    int8_t some[SQZ_LANES] = {0};
+    for (unsigned i = 0; i < lanes; ++i) {
+        some[i] = from[i];
+    }
+    return wasm_v128_load(some);
+}
+
+static inline void sqz_lanes_store(int8_t *to, sqz_lanes value, unsigned lanes) {
+    if (lanes == SQZ_LANES) {
+        wasm_v128_store(to, value);
+        return;
+    }
+    int8_t some[SQZ_LANES];
+    wasm_v128_store(some, value);
+    for (unsigned i = 0; i < lanes; ++i) {
+        to[i] = some[i];
+    }
+}
+
+static inline sqz_lanes sqz_lanes_max(sqz_lanes a, sqz_lanes b) {
+    return wasm_i8x16_max(a, b);
+}
+
 #elif defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32)
 #include <arm_acle.h>
 #define SQZ_LANES 4u

@@ -64,6 +64,48 @@ static inline void some(const sqz_add *add, const int8_t *a, const int8_t *b, in
     vst1_s8(out, vmin_s8(vmax_s8(q, vdup_n_s8(add->lowest)), vdup_n_s8(add->highest)));
 }
 
+#elif defined(__wasm_simd128__)
+#include <wasm_simd128.h>
+
+#define LANES 8u
+#define SQZ_INLINE static inline __attribute__((always_inline))
+
+/* As sqz_high_mul: the lower words of the products' halves beyond bit 31, which an unsigned shift leaves right. */
+SQZ_INLINE v128_t scaled(v128_t x, int32_t multiplier, int8_t shift) {
+    const v128_t by = wasm_i32x4_splat(multiplier), half = wasm_i64x2_splat(1 << 30);
+    const v128_t low = wasm_u64x2_shr(wasm_i64x2_add(wasm_i64x2_extmul_low_i32x4(x, by), half), 31);
+    const v128_t high = wasm_u64x2_shr(wasm_i64x2_add(wasm_i64x2_extmul_high_i32x4(x, by), half), 31);
+    const v128_t product = wasm_i32x4_shuffle(low, high, 0, 2, 4, 6);
+    if (!shift) {
+        return product;
+    }
+    const v128_t rounding = wasm_i32x4_add(wasm_i32x4_splat(1 << (-shift - 1)), wasm_i32x4_shr(product, 31));
+    return wasm_i32x4_shr(wasm_i32x4_add(product, rounding), (unsigned)-shift);
+}
+
+SQZ_INLINE v128_t input(const int8_t *from, int8_t zero_point) {
+    return wasm_i16x8_sub(wasm_i16x8_load8x8(from), wasm_i16x8_splat(zero_point));
+}
+
+/* Four sums. */
+SQZ_INLINE v128_t four(const sqz_add *add, v128_t a, v128_t b, int sign_a, int sign_b) {
+    const v128_t first = scaled(wasm_i32x4_shl(a, LEFT_SHIFT), add->multiplier_a, add->shift_a);
+    const v128_t second = scaled(wasm_i32x4_shl(b, LEFT_SHIFT), add->multiplier_b, add->shift_b);
+    const v128_t sum = sign_a < 0 ? wasm_i32x4_sub(second, first) : sign_b < 0 ? wasm_i32x4_sub(first, second)
+                                                                              : wasm_i32x4_add(first, second);
+    return scaled(sum, add->multiplier_out, add->shift_out);
+}
+
+SQZ_INLINE void some(const sqz_add *add, const int8_t *a, const int8_t *b, int8_t *out, int sign_a, int sign_b) {
+    const v128_t x = input(a, add->zero_point_a), y = input(b, add->zero_point_b);
+    const v128_t low = four(add, wasm_i32x4_extend_low_i16x8(x), wasm_i32x4_extend_low_i16x8(y), sign_a, sign_b);
+    const v128_t high = four(add, wasm_i32x4_extend_high_i16x8(x), wasm_i32x4_extend_high_i16x8(y), sign_a, sign_b);
+    const v128_t both = wasm_i16x8_narrow_i32x4(low, high);
+    const v128_t q = wasm_i16x8_add_sat(both, wasm_i16x8_splat(add->zero_point_out));
+    const v128_t raised = wasm_i8x16_max(wasm_i8x16_narrow_i16x8(q, q), wasm_i8x16_splat(add->lowest));
+    wasm_v128_store64_lane(out, wasm_i8x16_min(raised, wasm_i8x16_splat(add->highest)), 0);
+}
+
 #endif
 
 #if defined(LANES)

@@ -55,11 +55,10 @@ void sqz_wasm_begin(sqz_wasm_tile *tile, const sqz_conv *conv, const sqz_rows *r
 
 #if defined(SQZ_WASM_SIMD)
 
-typedef v128_t sums[SQZ_WASM_PIXELS][2]; /* of each pixel: channels 0 to 3, 4 to 7 */
-
 /* A pair of inputs a round: written out further, compilers load all words before they use one, and engines with 16
  * registers spill them. */
-SQZ_INLINE void add_run(const int16_t *from, size_t step, const int8_t *w, unsigned pairs, const unsigned width, sums sum) {
+SQZ_INLINE void add_run(const int16_t *from, size_t step, const int8_t *w, unsigned pairs, const unsigned width,
+                        sqz_wasm_sums sum) {
     const int16_t *x[SQZ_WASM_PIXELS];
     SQZ_UNROLL for (unsigned i = 0; i < width; ++i) {
         x[i] = from + i * step;
@@ -78,22 +77,13 @@ SQZ_INLINE void add_run(const int16_t *from, size_t step, const int8_t *w, unsig
 /* Eight channels of so many pixels, from input `at` of their runs on. */
 SQZ_INLINE void pixels(const sqz_wasm_tile *tile, const int8_t *weights, const sqz_wasm_scale *scale, size_t at,
                        const unsigned width, int8_t *out, size_t stride) {
-    sums sum;
+    sqz_wasm_sums sum;
     const int16_t *const *run = tile->runs;
-    SQZ_UNROLL for (unsigned i = 0; i < width; ++i) {
-        sum[i][0] = scale->bias[0];
-        sum[i][1] = scale->bias[1];
-    }
+    sqz_wasm_start(sum, width, scale);
     for (unsigned left = tile->count; left; --left, ++run, weights += (size_t)tile->pairs * SQZ_WASM_PAIR) {
         add_run(*run + at, tile->step, weights, tile->pairs, width, sum);
     }
-    SQZ_UNROLL for (unsigned i = 0; i < width; i += 2) {
-        const v128_t two = sqz_wasm_two(sum[i], sum[i + 1 < width ? i + 1 : i], scale);
-        wasm_v128_store64_lane(out + i * stride, two, 0);
-        if (i + 1 < width) {
-            wasm_v128_store64_lane(out + (i + 1) * stride, two, 1);
-        }
-    }
+    sqz_wasm_put(sum, width, scale, out, stride);
 }
 
 #define PIXELS(name, width)                                                                                              \

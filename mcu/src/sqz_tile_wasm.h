@@ -11,8 +11,6 @@
 #define SQZ_TILE_WASM_H
 #include "sqz_wasm.h"
 
-#define SQZ_WASM_PIXELS 4u
-
 typedef struct sqz_wasm_tile {
     const sqz_conv *conv;
     const int16_t **runs; /* of the first output pixel */

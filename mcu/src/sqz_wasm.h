@@ -9,7 +9,8 @@
  *   ((x' * multiplier >> 32) + 2^(exponent - 2) + scale / 4 - (x < 0 ? scale / 2 : 0)) >> (exponent - 1).
  * The two differ in whether x < 0 or its first rounding is: only where that is 0, and then both give 0.
  *
- * Needs e from 1 to 28, multipliers of at least 2^30, 4 <= scale <= 2^14, and x' that fit 32 bits; the compiler proves that. */
+ * That needs e from 1 to 28, multipliers of at least 2^30 or 0, 4 <= scale <= 2^14, and x' that fit 32 bits, which the compiler
+ * proves. Of a group that lacks one of them the exponent is 0, `scale` is TFLite's shift, and each channel is scaled alone. */
 #ifndef SQZ_WASM_H
 #define SQZ_WASM_H
 #include "sqz_load.h"
@@ -23,6 +24,21 @@ static inline int16_t sqz_wasm_load2(const int8_t *from) {
     return (int16_t)((uint8_t)from[0] | from[1] * 256);
 }
 
+static inline int32_t sqz_wasm_bias(const int8_t *record, unsigned channel) {
+    return (int32_t)sqz_load4(record + 4 * channel);
+}
+
+/* The int8 that the sum of one channel, its bias included, becomes. */
+static inline int8_t sqz_wasm_requantize(const sqz_requant *to, const int8_t *record, unsigned channel, int32_t sum) {
+    const int32_t multiplier = (int32_t)sqz_load4(record + 32 + 4 * channel);
+    const int scale = sqz_wasm_load2(record + 64 + 2 * channel), exponent = sqz_wasm_load2(record + 80);
+    if (!exponent) {
+        return sqz_clamp(sqz_multiply(sum, multiplier, scale) + to->zero_point, to->lowest, to->highest);
+    }
+    const int32_t product = (int32_t)((int64_t)(sum * scale) * multiplier >> 32);
+    const int32_t rounding = (1 << (exponent - 2)) + (scale >> 2) - ((sum >> 31) & (scale >> 1));
+    return sqz_clamp(((product + rounding) >> (exponent - 1)) + to->zero_point, to->lowest, to->highest);
+}
 #if defined(__wasm_simd128__)
 #include <wasm_simd128.h>
 #define SQZ_WASM_SIMD 1
@@ -34,19 +50,27 @@ static inline int16_t sqz_wasm_load2(const int8_t *from) {
 typedef struct sqz_wasm_scale {
     v128_t bias[2], multiplier[2], scale[2], added[2], taken[2]; /* `taken` from negative sums */
     v128_t zero_point, lowest, highest;
-    unsigned shift;
+    unsigned shift; /* 0: each alone, by `to` and `record` */
+    const sqz_requant *to;
+    const int8_t *record;
 } sqz_wasm_scale;
+
+/* Of some pixels: channels 0 to 3, 4 to 7. */
+#define SQZ_WASM_PIXELS 4u
+typedef v128_t sqz_wasm_sums[SQZ_WASM_PIXELS][2];
 
 SQZ_INLINE void sqz_wasm_limits(sqz_wasm_scale *scale, const sqz_requant *to) {
     scale->zero_point = wasm_i16x8_splat(to->zero_point);
     scale->lowest = wasm_i8x16_splat(to->lowest);
     scale->highest = wasm_i8x16_splat(to->highest);
+    scale->to = to;
 }
 
 SQZ_INLINE void sqz_wasm_head(sqz_wasm_scale *to, const int8_t *record) {
     const int exponent = sqz_wasm_load2(record + 80);
-    const v128_t half = wasm_i32x4_splat(1 << (exponent - 2));
-    to->shift = (unsigned)exponent - 1;
+    const v128_t half = wasm_i32x4_splat(exponent ? 1 << (exponent - 2) : 0);
+    to->shift = exponent ? (unsigned)exponent - 1 : 0;
+    to->record = record;
     SQZ_UNROLL for (unsigned i = 0; i < 2; ++i) {
         to->bias[i] = wasm_v128_load(record + 16 * i);
         to->multiplier[i] = wasm_v128_load(record + 32 + 16 * i);
@@ -77,18 +101,45 @@ SQZ_INLINE v128_t sqz_wasm_two(const v128_t *first, const v128_t *second, const 
     return wasm_i8x16_min(wasm_i8x16_max(both, by->lowest), by->highest);
 }
 
+static inline SQZ_NOINLINE void sqz_wasm_put_singly(sqz_wasm_sums sum, unsigned width, const sqz_wasm_scale *by, int8_t *out,
+                                                    size_t stride) {
+    for (unsigned i = 0; i < width; ++i, out += stride) {
+        int32_t eight[SQZ_WASM_CHANNELS];
+        wasm_v128_store(eight, sum[i][0]);
+        wasm_v128_store(eight + 4, sum[i][1]);
+        for (unsigned c = 0; c < SQZ_WASM_CHANNELS; ++c) {
+            out[c] = sqz_wasm_requantize(by->to, by->record, c, eight[c]);
+        }
+    }
+}
+
+/* Stores the int8 of some pixels, `stride` bytes apart. */
+SQZ_INLINE void sqz_wasm_put(sqz_wasm_sums sum, const unsigned width, const sqz_wasm_scale *by, int8_t *out, size_t stride) {
+    if (SQZ_RARELY(!by->shift)) {
+        sqz_wasm_sums copy; /* `sum` is in registers */
+        SQZ_UNROLL for (unsigned i = 0; i < width; ++i) {
+            copy[i][0] = sum[i][0];
+            copy[i][1] = sum[i][1];
+        }
+        sqz_wasm_put_singly(copy, width, by, out, stride);
+        return;
+    }
+    SQZ_UNROLL for (unsigned i = 0; i < width; i += 2) {
+        const v128_t two = sqz_wasm_two(sum[i], sum[i + 1 < width ? i + 1 : i], by);
+        wasm_v128_store64_lane(out + i * stride, two, 0);
+        if (i + 1 < width) {
+            wasm_v128_store64_lane(out + (i + 1) * stride, two, 1);
+        }
+    }
+}
+
+SQZ_INLINE void sqz_wasm_start(sqz_wasm_sums sum, const unsigned width, const sqz_wasm_scale *by) {
+    SQZ_UNROLL for (unsigned i = 0; i < width; ++i) {
+        sum[i][0] = by->bias[0];
+        sum[i][1] = by->bias[1];
+    }
+}
+
 #endif
 
-static inline int32_t sqz_wasm_bias(const int8_t *record, unsigned channel) {
-    return (int32_t)sqz_load4(record + 4 * channel);
-}
-
-/* The int8 that the sum of one channel, its bias included, becomes. */
-static inline int8_t sqz_wasm_requantize(const sqz_requant *to, const int8_t *record, unsigned channel, int32_t sum) {
-    const int32_t multiplier = (int32_t)sqz_load4(record + 32 + 4 * channel);
-    const int scale = sqz_wasm_load2(record + 64 + 2 * channel), exponent = sqz_wasm_load2(record + 80);
-    const int32_t product = (int32_t)((int64_t)(sum * scale) * multiplier >> 32);
-    const int32_t rounding = (1 << (exponent - 2)) + (scale >> 2) - ((sum >> 31) & (scale >> 1));
-    return sqz_clamp(((product + rounding) >> (exponent - 1)) + to->zero_point, to->lowest, to->highest);
-}
 #endif

@@ -18,11 +18,19 @@ from PIL import Image
 from converters import packs
 from sqz_tf import web
 from sqz_tf.base.console import Console
+from sqz_tf.base.spec import ModelSpec
 from sqz_tf.deploy.web import serving, toolchain
+from sqz_tf.trials.untrained import untrained
 from tests.deploy.web.test_page_file import chain
 from tests.helpers.needs import ROOT
 
 DIGITS = ROOT / "models" / "digits" / "model_int8.tflite"
+
+
+@pytest.fixture(autouse=True)
+def _without_boards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what is linked for three boards; `tests/deploy/web/test_page_file.py` has it."""
+    monkeypatch.setattr(web.facts, "needs", lambda model: [])
 
 
 def written(*arguments: str | Path) -> int:
@@ -76,7 +84,7 @@ def test_what_is_there_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str
     [
         (lambda folder: folder / "none.tflite", "none.tflite"),
         (lambda folder: folder, "manifest.json"),
-        (lambda folder: _file(folder, b"\0" * 64), "model"),
+        (lambda folder: _file(folder, b"\0" * 64), "FlatBuffer"),
         (lambda folder: DIGITS.with_name("model_f32.tflite"), "int8"),
     ],
 )
@@ -87,6 +95,22 @@ def test_what_cannot_become_a_page_is_refused_and_nothing_written(
     assert written(given(tmp_path), "--out", page) == 1
     assert said in capsys.readouterr().err
     assert not page.exists()
+
+
+def test_a_model_from_elsewhere_gets_numbers_or_given_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chain()
+    plain, labels = tmp_path / "plain.tflite", tmp_path / "labels.txt"
+    plain.write_bytes(untrained(ModelSpec(input_size=32, channels=1, classes=3, width=0.1)))
+    assert written(plain, "--out", tmp_path / "a.html") == 0
+    said = capsys.readouterr().err
+    assert "--labels FILE" in said
+    assert "middle square" in said
+    assert embedded(tmp_path / "a.html")["labels"] == ["0", "1", "2"]
+    labels.write_text("cat\ndog\nkoala\n")
+    assert written(plain, "--labels", labels, "--out", tmp_path / "b.html", "--quiet") == 0
+    assert embedded(tmp_path / "b.html")["labels"] == ["cat", "dog", "koala"]
 
 
 def _file(folder: Path, content: bytes) -> Path:

@@ -101,11 +101,10 @@ def _for_neon(conv: ConvKernel) -> Choice | None:
 
 
 def _for_wasm(conv: ConvKernel) -> Choice | None:
-    """For sqz_depthwise_wasm.c; None if channels are too few or share an input, or its requantization is not exact."""
-    own = conv.in_channels == conv.out_channels >= wasm_records.GROUP
-    groups = _groups(conv.out_channels, wasm_records.GROUP)
-    if not own or not wasm_records.is_exact(conv, groups):
+    """For sqz_depthwise_wasm.c; None if channels are too few or share an input."""
+    if not conv.in_channels == conv.out_channels >= wasm_records.GROUP:
         return None
+    groups = _groups(conv.out_channels, wasm_records.GROUP)
     taps = conv.weights.reshape(-1, conv.out_channels).T
     rows = np.pad(taps, ((0, 0), (0, taps.shape[1] % 2)))
     records = b"".join(wasm_records.record(conv, each.start, rows[each]) for each in groups)

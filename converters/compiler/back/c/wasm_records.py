@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from converters.compiler.middle import arithmetic
@@ -20,20 +18,6 @@ def groups(channels: int) -> list[slice]:
     return [slice(first, first + GROUP) for first in range(0, channels, GROUP)]
 
 
-def is_exact(conv: ConvKernel, groups: Sequence[slice]) -> bool:
-    """Whether the sums of each group of channels can be scaled for one shift, and shifts are to the right."""
-    to = conv.requant
-    shift, multiplier = (np.broadcast_to(each, conv.out_channels) for each in (to.shift, to.multiplier))
-    right = -shift.astype(np.int64)
-    if right.min() < 1 or right.max() > LARGEST_SHIFT or multiplier.min() < 1 << 30:
-        return False
-    largest = arithmetic.largest_sums(conv.rows, conv.bias)
-    apart = [right[group].max() - right[group] for group in groups]
-    scaled = (largest[group] << (2 + more) for group, more in zip(groups, apart, strict=True))
-    small = all(each.max() < arithmetic.INT32_LIMIT for each in scaled)
-    return small and max(more.max() for more in apart) <= LARGEST_SPREAD
-
-
 def records(conv: ConvKernel) -> bytes:
     """Return the records of a convolution: weights [runs, pairs, 8 channels, 2 inputs], what fills up is 0."""
     runs = conv.weights.reshape(conv.out_channels, _runs(conv), -1)
@@ -43,14 +27,29 @@ def records(conv: ConvKernel) -> bytes:
 
 
 def record(conv: ConvKernel, first: int, rows: np.ndarray) -> bytes:
-    """Return the record of the channels from `first` on; `rows` are their weights, int8 [8, an even number]."""
+    """Return the record of the channels from `first` on; `rows` are their weights, int8 [8 or less, an even number]."""
     to, here = conv.requant, slice(first, first + GROUP)
     tables = (np.broadcast_to(each, conv.out_channels)[here] for each in (conv.bias, to.multiplier, to.shift))
     bias, multiplier, shift = tables
-    exponent = 2 - int(shift.min())
+    exponent = _exponent(arithmetic.largest_sums(rows[: len(bias)], bias), multiplier, shift)
+    scale = np.where(multiplier == 0, 4, 1 << np.maximum(exponent + shift.astype(np.int64), 0)) if exponent else shift
     head = _filled_up(bias, 0, "<i4") + _filled_up(multiplier, 1 << 30, "<i4")
-    head += _filled_up(1 << (exponent + shift.astype(np.int64)), 4, "<i2") + exponent.to_bytes(2, "little")
+    head += _filled_up(scale, 4, "<i2") + exponent.to_bytes(2, "little")
     return head + bytes(HEAD_BYTES - len(head)) + rows.reshape(GROUP, -1, 2).swapaxes(0, 1).tobytes()
+
+
+def _exponent(largest: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> int:
+    """Return E of mcu/src/sqz_wasm.h for a group of channels, or 0 if one shift for all would not be exact."""
+    counts = multiplier != 0  # of the others nothing is left
+    right = -shift.astype(np.int64)[counts]
+    if not right.size:
+        return 3
+    apart = right.max() - right
+    if right.min() < 1 or right.max() > LARGEST_SHIFT or multiplier[counts].min() < 1 << 30:
+        return 0
+    if apart.max() > LARGEST_SPREAD or (largest[counts] << (2 + apart)).max() >= arithmetic.INT32_LIMIT:
+        return 0
+    return int(right.max()) + 2
 
 
 def _filled_up(values: np.ndarray, last: int, kind: str) -> bytes:

@@ -278,13 +278,10 @@ def _for_neon(conv: ConvKernel) -> Choice | None:
 # WebAssembly.
 
 
-def _for_wasm(conv: ConvKernel) -> Choice | None:
-    """For sqz_conv_wasm.c; None where its requantization is not exact."""
-    if conv.depthwise or not wasm_records.is_exact(conv, wasm_records.groups(conv.out_channels)):
-        return None
-    records = wasm_records.records(conv)
+def _for_wasm(conv: ConvKernel) -> Choice:
+    """For sqz_conv_wasm.c."""
     function = "sqz_conv_mean_row_wasm" if conv.mean else "sqz_conv_row_wasm"
-    return _in_records(function, records, wasm_records.scratch_bytes(conv))
+    return _in_records(function, wasm_records.records(conv), wasm_records.scratch_bytes(conv))
 
 
 def record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> bytes:
