@@ -18,6 +18,7 @@ COMMANDS = {
     "compare": "measure SqueezeNet against AlexNet and its compressions",
     "pack": "compress a model without loss",
     "unpack": "restore the model of a pack",
+    "web": "write a page that runs a model in a browser",
     "compile": "compile a model to C for a microcontroller",
     "fit": "tell which boards a model fits",
     "flash": "put a compiled model on a board",

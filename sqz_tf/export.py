@@ -222,6 +222,7 @@ def _add_output(group: Any) -> None:
     group.add_argument(
         "--pack-budget-kb", type=float, metavar="N", help="thousand bytes of it (default: what --max-drop allows)"
     )
+    group.add_argument("--web", action="store_true", help="also write try.html: the network to try in a browser")
     group.add_argument("--android", action="store_true", help="also put the model into the Android demo app's assets")
     group.add_argument(
         "--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from OUT.work (default: yes)"
@@ -262,7 +263,7 @@ def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> i
     options = _options(arguments)
     _refuse_contradictions(arguments)
     _refuse_other_encodings([*line, str(out)])
-    require_tools(arguments.pack)
+    require_tools(arguments.pack, arguments.web)
     if arguments.android:
         android.require_demo()
         android.require_assets()

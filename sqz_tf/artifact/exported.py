@@ -19,6 +19,7 @@ FLOAT, INT8, UINT8 = "model_f32.tflite", "model_int8.tflite", "model_uint8.tflit
 KERAS, LABELS, LICENCE = "model.keras", "labels.txt", "LICENCE.weights.txt"
 NUMBERS = "model_f32.safetensors"  # the final float network as arrays: what we read; model.keras is for people
 PACK = "model.sqz"  # where a pack was asked for
+PAGE = "try.html"
 C_FOLDER, TFLM_FOLDER = "c", "tflm"
 REPORT = "report.json"
 REFERENCE = "reference_answers.npy"  # the float network's best classes for each held-out picture: what int8 must match

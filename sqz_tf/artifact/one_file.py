@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqz_tf.base.errors import OutputError
 
-BEGINNING = 16  # bytes that tell what a file is
+BEGINNING = 64  # bytes that tell what a file is
 
 
 def write_file(path: Path, data: bytes, ours: Callable[[bytes], bool], overwrite: bool = False) -> None:

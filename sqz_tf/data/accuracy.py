@@ -90,9 +90,27 @@ def evaluate(
         raise ConfigError(f"split is {split!r}", expected=f"one of {', '.join(SPLITS)}")
     if limit is not None and limit < 1:
         raise ConfigError(f"limit is {limit}", expected="at least 1")
+    with labelled(classifier, source, split, limit, progress, reading) as pictures:
+        return _count(classifier, pictures, progress)
+
+
+@contextmanager
+def labelled(
+    classifier: Classifier,
+    source: str | Path,
+    split: str | None,
+    limit: int | None,
+    progress: Progress | None = None,
+    reading: Reading | None = None,
+) -> Iterator[Pictures]:
+    """Give the pictures that `evaluate`, with the same arguments, classifies.
+
+    Raises:
+      DataError: as `evaluate`.
+    """
     config = _config(classifier.path, source, reading)
     with _opened(classifier, config, split and SPLITS[split], limit, progress) as pictures:
-        return _count(classifier, pictures, progress)
+        yield pictures
 
 
 def _count(classifier: Classifier, pictures: Pictures, progress: Progress | None) -> Evaluation:

@@ -66,6 +66,7 @@ class Options:
     distribute: str | None = None
     max_drop: float = 1.0
     pack: PackConfig | None = None
+    web: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no data could make right, before any picture is read."""
@@ -104,6 +105,7 @@ class Plan:
     seed: int
     threads: int = THREADS
     pack: PackConfig | None = None
+    web: bool = False
     dsd: DsdConfig | None = None
 
     def __post_init__(self) -> None:
@@ -158,6 +160,7 @@ def make_plan(options: Options, summary: Summary) -> Plan:
         seed=options.seed,
         threads=options.threads,
         pack=options.pack,
+        web=options.web,
         dsd=_dsd(train) if options.dsd else None,
     )
 
@@ -233,6 +236,7 @@ def make_calibration_plan(options: Options, model: ModelSpec, preprocess: Prepro
         seed=options.seed,
         threads=options.threads,
         pack=options.pack,
+        web=options.web,
     )
 
 

@@ -16,6 +16,7 @@ from sqz_tf.artifact.disk import NEED_BYTES
 from sqz_tf.base.errors import ConfigError, SqzError, translated
 from sqz_tf.base.spec import LEAST_LEARNT, ModelSpec, PackConfig
 from sqz_tf.base.units import megabytes
+from sqz_tf.deploy.web import toolchain
 from sqz_tf.inference import host_c, interpreters, worker
 from sqz_tf.network.architecture import feature_values, layer_shapes, multiplications
 from sqz_tf.parity.verdict import REQUIRE_VARIABLE
@@ -41,11 +42,12 @@ SECONDS_A_BILLION = 0.5  # of processor time, for multiplications on the slowest
 LEAST_OTHERS = 5  # pictures, of which one calibrates where no others do
 
 
-def require_tools(packing: bool = False) -> None:
+def require_tools(packing: bool = False, web: bool = False) -> None:
     """Refuse to begin what could not be finished.
 
     Args:
       packing: whether the network is going to be packed.
+      web: whether a page for browsers is going to be made.
 
     Raises:
       ConfigError: a package or a runtime that the verdict must ask is missing, or the C compiler makes no programs that
@@ -60,6 +62,8 @@ def require_tools(packing: bool = False) -> None:
     if interpreters.why_not(interpreters.COMPILED) is None:
         with translated(ConfigError, "no program can be built to judge the compiled C", fix=_OTHER_CC, of=(SqzError,)):
             host_c.require_programs()
+    if web:
+        toolchain.find()
     if os.environ.get(REQUIRE_VARIABLE) == "1":
         for runtime in RUNTIMES:
             if why := interpreters.why_not(runtime):

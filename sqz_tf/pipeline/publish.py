@@ -16,6 +16,7 @@ from sqz_tf.pipeline.convert import convert
 from sqz_tf.pipeline.figures import Result, figures, held_out_labels
 from sqz_tf.pipeline.packing import pack, too_much_lost
 from sqz_tf.pipeline.run import Made, Run
+from sqz_tf.pipeline.trying import try_page
 from sqz_tf.report.document import to_json
 from sqz_tf.report.mistakes import mistakes
 from sqz_tf.report.pages import render_html, render_model_card
@@ -73,6 +74,8 @@ def _report(result: Result) -> dict[str, Any]:
         data.classes,
         MISTAKES_SHOWN,
     )
+    if result.run.plan.web:
+        values["page"] = try_page(result, values)
     (out / "report.html").write_text(render_html(values, wrong), encoding="utf-8")
     (out / "report.json").write_text(to_json(values), encoding="utf-8")
     (out / "README.md").write_text(render_model_card(values), encoding="utf-8")

@@ -32,6 +32,7 @@ PURPOSES = {
     "model_f32.tflite": "the final network in float, to compare with",
     "model_int8.tflite": "the product: int8 in and out",
     "model.sqz": "the network in fewer bytes, for this kit's commands in place of the `.tflite`",
+    "try.html": "a page to try it in a browser, made of the same C",
     "model_uint8.tflite": "the same with uint8 in and out, for readers that want raw pixels",
     "tflm/model_data.cc": "the int8 model as a C array",
     "tflm/model_data.h": "its declaration",

@@ -136,7 +136,7 @@ def training_batches(
         pixels, labels = tf.numpy_function(draw, [step], [tf.uint8, tf.int64], stateful=False)
         pixels.set_shape((len(rows), *examples.images.shape[1:]))
         labels.set_shape((len(rows),))
-        x = _augment(tf.cast(pixels, tf.float32) / 255.0, change, tf.stack([seed, step]), batch_size, rows)
+        x = _augment(pixels, change, tf.stack([seed, step]), batch_size, rows)
         target = tf.one_hot(labels, examples.classes) * (1 - label_smoothing) + label_smoothing / examples.classes
         weight = tf.gather(weights, labels)
         if mix:
@@ -232,27 +232,52 @@ def signature(examples: Examples) -> tuple[Any, Any]:
     )
 
 
-def _augment(x: Any, change: Augmentation, seed: Any, batch_size: int, rows: np.ndarray) -> Any:
-    """Change float32 [B, H, W, C] in 0…1; stays in 0…1, so that the input quantizer's range holds.
+def _augment(pixels: Any, change: Augmentation, seed: Any, batch_size: int, rows: np.ndarray) -> Any:
+    """Change uint8 [B, H, W, C] to float32 in 0…1; stays in 0…1, so that the input quantizer's range holds.
 
     Random numbers are drawn for a batch of `batch_size`, of which these pictures are some rows.
     """
     if change == Augmentation():
-        return x
+        return _units(pixels)
     draws = tf.unstack(tf.gather(tf.random.stateless_uniform((8, batch_size), seed, -1.0, 1.0), rows, axis=1))
-    height, width = x.shape[1], x.shape[2]
-    x = _warp(x, change, draws[:5], float(height), float(width))
+    whole = not change.zoom and not change.rotate
+    x = _units(_moved(pixels, change, draws)) if whole else _warp(_units(pixels), change, draws[:5])
     contrast = 1.0 + change.contrast * draws[5][:, None, None, None]
     brightness = change.brightness * draws[6][:, None, None, None]
     mean = tf.reduce_mean(x, axis=(1, 2, 3), keepdims=True)
     x = tf.clip_by_value((x - mean) * contrast + mean + brightness, 0.0, 1.0)
     if change.colour:
-        grey = tf.reduce_mean(x, axis=3, keepdims=True)
-        x = tf.clip_by_value(grey + (x - grey) * (1.0 + change.colour * draws[7][:, None, None, None]), 0.0, 1.0)
+        colour = 1.0 + change.colour * draws[7][:, None, None, None]
+        x = tf.clip_by_value(x * colour + _grey(x) * (1.0 - colour), 0.0, 1.0)
     if not change.cut:
         return x
     centres = tf.gather(tf.random.stateless_uniform((2, batch_size, 1), tf.reverse(seed, [0])), rows, axis=1)
     return _cut(x, change.cut, centres)
+
+
+def _units(pixels: Any) -> Any:
+    return tf.cast(pixels, tf.float32) / 255.0
+
+
+def _grey(x: Any) -> Any:
+    """Return the mean of the channels in each of them: a product of matrices, which is the fastest way to it."""
+    channels = x.shape[-1]
+    return tf.reshape(tf.reshape(x, [-1, channels]) @ tf.fill([channels, channels], 1.0 / channels), tf.shape(x))
+
+
+def _moved(pixels: Any, change: Augmentation, draws: list[Any]) -> Any:
+    """Flip and shift by whole pixels: what `_warp` does without zoom and rotation, in a fraction of its time."""
+    count, height, width, channels = pixels.shape
+
+    def shifted(places: Any, side: int, draw: Any) -> Any:
+        return tf.clip_by_value(places + tf.cast(tf.round(change.shift * side * draw), tf.int32)[:, None], 0, side - 1)
+
+    columns = tf.range(width)[None]
+    if change.flip:
+        columns = tf.where(draws[0][:, None] < 0, width - 1 - columns, columns)
+    rows, columns = shifted(tf.range(height)[None], height, draws[4]), shifted(columns, width, draws[3])
+    places = (tf.range(count)[:, None, None] * height + rows[:, :, None]) * width + columns[:, None, :]
+    return tf.gather(tf.reshape(pixels, [-1, channels]), places)
 
 
 def _cut(x: Any, side: float, centres: Any) -> Any:
@@ -265,16 +290,15 @@ def _cut(x: Any, side: float, centres: Any) -> Any:
     return tf.where(inside, tf.reduce_mean(x, axis=(1, 2), keepdims=True), x)
 
 
-def _warp(x: Any, change: Augmentation, draws: list[Any], height: float, width: float) -> Any:
+def _warp(x: Any, change: Augmentation, draws: list[Any]) -> Any:
     """Flip, rotate, zoom about the centre and shift, in one bilinear resampling of the batch."""
+    height, width = float(x.shape[1]), float(x.shape[2])
     flip = tf.where(draws[0] < 0, -1.0, 1.0) if change.flip else tf.ones_like(draws[0])
     zoom = 1.0 + change.zoom * draws[1]
     angle = change.rotate * draws[2]
     cos, sin = tf.cos(angle) * zoom, tf.sin(angle) * zoom
     centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
     shift_x, shift_y = change.shift * width * draws[3], change.shift * height * draws[4]
-    if not change.zoom and not change.rotate:
-        shift_x, shift_y = tf.round(shift_x), tf.round(shift_y)
     a0, a1, b0, b1 = cos * flip, -sin, sin * flip, cos
     a2 = centre_x + shift_x - a0 * centre_x - a1 * centre_y
     b2 = centre_y + shift_y - b0 * centre_x - b1 * centre_y

@@ -193,8 +193,11 @@ def test_bypass_adds_only_add(unbroken: Path) -> None:
 def test_powers_of_two_from_pictures_to_verdict(tmp_path: Path) -> None:
     """Bypass, a scale for each channel: everything but the accuracy, which three classes of noise say little about."""
     out = tmp_path / "photos"
-    go_on(out, *BYPASSED, "--scheme", "ristretto", "--per-channel")
+    go_on(out, *BYPASSED, "--scheme", "ristretto", "--per-channel", "--web")
     report = json.loads((out / "report.json").read_text())
+    assert report["page"]["bytes"] == (out / "try.html").stat().st_size
+    assert 'href="try.html"' in (out / "report.html").read_text()
+    assert "try.html" in (out / "manifest.json").read_text()
     assert report["gate"]["passed"]
     assert report["scheme"] == "ristretto"
     assert {"before", "after", "free_scale", "against_free_scale", "trimming"} == set(report["ristretto"])

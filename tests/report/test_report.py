@@ -450,6 +450,13 @@ def test_every_section_is_on_the_page_and_has_its_template_beside_it() -> None:
     assert len({section.name for section in SECTIONS}) == len(SECTIONS)
 
 
+def test_the_page_to_try_it_is_linked_where_there_is_one() -> None:
+    assert "try.html" not in render_html(example())
+    page = render_html({**example(), "page": {"name": "try.html", "bytes": 161_332}})
+    assert '<a href="try.html">' in page
+    assert "161 KB" in page
+
+
 def test_which_float_agrees_is_said() -> None:
     values = example()
     values["parity"]["float-int8"] = edge(gate="accuracy", equal=None, agreement_top1=0.875)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sqz_tf.base.pixels import Pixels
-from sqz_tf.train.batches import Augmentation, Examples, Teacher, _augment, training_batches
+from sqz_tf.train.batches import Augmentation, Examples, Teacher, _augment, _moved, _warp, training_batches
 from sqz_tf.train.keras import keras, tf
 
 SEED = (1, 2)
@@ -27,13 +27,20 @@ def first(data: Examples, **options: Any) -> tuple[np.ndarray, np.ndarray]:
     return x.numpy(), target.numpy()
 
 
-def test_shifts_alone_are_of_whole_pixels() -> None:
-    x = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3)).astype(np.float32) / 255
-    moved = _augment(
-        tf.constant(x), Augmentation(flip=True, shift=0.125), tf.constant(SEED), len(x), np.arange(len(x))
+def pictures(count: int, side: int, channels: int = 3) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, side, side, channels), np.uint8)
+
+
+def augmented(x: np.ndarray, **change: Any) -> np.ndarray:
+    result: np.ndarray = _augment(
+        tf.constant(x), Augmentation(**change), tf.constant(SEED), len(x), np.arange(len(x))
     ).numpy()
-    for picture, result in zip(x, moved, strict=True):
-        assert set(np.round(result[8:24, 8:24].ravel() * 255)) <= set(np.round(picture.ravel() * 255))
+    return result
+
+
+def test_shifts_alone_are_of_whole_pixels() -> None:
+    x = pictures(16, 32)
+    for picture, result in zip(x / np.float32(255), augmented(x, flip=True, shift=0.125), strict=True):
         inner = result[12:20, 12:20]
         places = [
             np.abs(side[12 + down : 20 + down, 12 + right : 20 + right] - inner).max()
@@ -44,27 +51,30 @@ def test_shifts_alone_are_of_whole_pixels() -> None:
         assert min(places) < 1e-6
 
 
+@pytest.mark.parametrize("flip", [False, True])
+def test_whole_pixels_move_as_resampling_would_move_them_edges_included(flip: bool) -> None:
+    x, change = pictures(32, 20), Augmentation(flip=flip, shift=0.2)
+    draws = tf.unstack(tf.random.stateless_uniform((5, len(x)), SEED, -1.0, 1.0))
+    steps = [tf.round(change.shift * 20 * draw) / (change.shift * 20) for draw in draws[3:]]
+    resampled = _warp(tf.constant(x, tf.float32), change, [*draws[:3], *steps]).numpy()
+    np.testing.assert_allclose(_moved(tf.constant(x), change, draws).numpy(), resampled, atol=1e-3)
+
+
 def test_a_cut_blanks_a_square_with_the_mean() -> None:
-    x = np.random.default_rng(0).random((64, 32, 32, 3)).astype(np.float32)
-    cut = _augment(tf.constant(x), Augmentation(cut=0.25), tf.constant(SEED), len(x), np.arange(len(x))).numpy()
-    changed = np.abs(cut - x).max(-1) > 1e-5
+    x = pictures(64, 32)
+    units, cut = x / np.float32(255), augmented(x, cut=0.25)
+    changed = np.abs(cut - units).max(-1) > 1e-5
     assert changed.any((1, 2)).all()
     assert changed.sum((1, 2)).max() == 64
-    for picture, mask, result in zip(x, changed, cut, strict=True):
+    for picture, mask, result in zip(units, changed, cut, strict=True):
         np.testing.assert_allclose(result[mask], np.broadcast_to(picture.mean((0, 1)), result[mask].shape), atol=1e-5)
 
 
 def test_colours_move_and_grey_stays_grey() -> None:
-    grey = np.repeat(np.random.default_rng(0).random((8, 16, 16, 1)), 3, -1).astype(np.float32)
-    coloured = _augment(
-        tf.constant(grey), Augmentation(colour=0.5), tf.constant(SEED), len(grey), np.arange(len(grey))
-    ).numpy()
-    np.testing.assert_allclose(coloured, grey, atol=1e-6)
-    colourful = np.random.default_rng(0).random((8, 16, 16, 3)).astype(np.float32)
-    changed = _augment(
-        tf.constant(colourful), Augmentation(colour=0.5), tf.constant(SEED), len(colourful), np.arange(len(colourful))
-    ).numpy()
-    assert np.abs(changed - colourful).max() > 0.05
+    grey = np.repeat(pictures(8, 16, 1), 3, -1)
+    np.testing.assert_allclose(augmented(grey, colour=0.5), grey / np.float32(255), atol=1e-6)
+    colourful = pictures(8, 16)
+    assert np.abs(augmented(colourful, colour=0.5) - colourful / np.float32(255)).max() > 0.05
 
 
 def test_labels_are_mixed_as_the_pictures_are() -> None:

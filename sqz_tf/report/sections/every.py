@@ -16,10 +16,12 @@ from sqz_tf.report.sections import (
     parity,
     size,
     training,
+    trying,
 )
 
 SECTIONS = (
     accuracy.SECTION,
+    trying.SECTION,
     parity.SECTION,
     size.SECTION,
     mcu.SECTION,

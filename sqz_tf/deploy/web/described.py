@@ -1,0 +1,55 @@
+"""A model with its labels and preprocessing: its own, or for a model from elsewhere what pages assume of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from converters.tflite import reader
+from converters.tflite.writer import read_attached
+from sqz_tf.base.console import Console
+from sqz_tf.base.errors import DataError, translated
+from sqz_tf.base.spec import PreprocessSpec
+from sqz_tf.inference import model_file
+from sqz_tf.inference.model_file import LABELS_FILE, PREPROCESS_FILE, ModelError, ModelFile
+
+
+def described(path: Path, labels: Path | None, console: Console) -> ModelFile:
+    """Read an int8 model of pictures.
+
+    Args:
+      path: a `.tflite` or a pack.
+      labels: a text file, a label a line, in place of the model's own.
+
+    Raises:
+      ModelError: it is no int8 model, or takes no pictures.
+      DataError: a file cannot be read.
+    """
+    content = model_file.int8_given(path)
+    with translated(ModelError, f"{path} cannot be read"):
+        graph = reader.read_model(content)
+        attached = read_attached(content)
+    names = _lines(labels) if labels else None
+    if names is None and LABELS_FILE not in attached:
+        names = [str(number) for number in range(sum(each.size for each in graph.output_tensors()))]
+        console.note(f"{path} carries no labels: give --labels FILE, a label a line")
+    preprocess = None
+    if PREPROCESS_FILE not in attached:
+        preprocess = _assumed(path, [each.shape for each in graph.input_tensors()])
+        console.note(f"{path} does not say how pictures are prepared: the middle square, resized, pixel − 128")
+    return model_file.read(path, names, preprocess)
+
+
+def _assumed(path: Path, shapes: Sequence[Sequence[int]]) -> PreprocessSpec:
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][0] != 1 or shapes[0][3] not in (1, 3):
+        told = ", ".join(" × ".join(map(str, shape)) for shape in shapes)
+        raise ModelError(f"{path} takes {told}", expected="one picture, 1 × height × width × 1 or 3")
+    _, height, width, channels = shapes[0]
+    return PreprocessSpec(width, height, channels=channels)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error})", expected="a text file, a label a line") from error

@@ -1,0 +1,86 @@
+// The compiled network: the C of `sqz_tf.compile` as WebAssembly, with SIMD where the browser has it.
+
+const LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;,=>?@^_`{|}~";
+
+// Base 85 as Python writes it, with "," for "<"; every five letters are four bytes, the highest first.
+function bytesOf(text, length) {
+  const values = new Uint8Array(128);
+  [...LETTERS].forEach((letter, value) => (values[letter.charCodeAt(0)] = value));
+  const bytes = new DataView(new ArrayBuffer((text.length / 5) * 4));
+  for (let at = 0; at < text.length; at += 5) {
+    let word = 0;
+    for (let i = at; i < at + 5; ++i) word = 85 * word + values[text.charCodeAt(i)];
+    bytes.setUint32((at / 5) * 4, word);
+  }
+  return new Uint8Array(bytes.buffer, 0, length);
+}
+
+async function inflated(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+function parted(bytes, lengths) {
+  let at = 0;
+  return lengths.map((length) => bytes.subarray(at, (at += length)));
+}
+
+// embedded.wasm: {packed: base 85 of deflated modules and weights, bytes, lengths, at: where weights belong, in the
+// order simd, plain; arena, scale, zeroPoint}.
+async function loadEngine(embedded) {
+  if (typeof WebAssembly !== "object") throw new Error("noWebAssembly");
+  if (typeof DecompressionStream !== "function") throw new Error("oldBrowser");
+  const { packed, bytes: size, lengths, at, arena, scale, zeroPoint } = embedded.wasm;
+  const [fast, plain, weights] = parted(await inflated(bytesOf(packed, size)), lengths);
+  const simd = WebAssembly.validate(fast);
+  let instance;
+  try {
+    ({ instance } = await WebAssembly.instantiate(simd ? fast : plain));
+  } catch (error) {
+    throw new Error("noWebAssembly", { cause: error });
+  }
+  const native = instance.exports;
+  const bytes = (from, length) => new Uint8Array(native.memory.buffer, from, length);
+  bytes(at[simd ? 0 : 1], weights.length).set(weights);
+
+  const { width, height, channels } = embedded.input;
+  const require = (status) => {
+    if (status) throw new Error("tooLarge");
+  };
+  const invoke = () => {
+    const view = bytes(native.input_at(), width * height * channels).map((value) => value ^ 0x80);
+    const start = performance.now();
+    require(native.invoke());
+    const milliseconds = performance.now() - start;
+    const scores = new Int8Array(native.memory.buffer, native.output_at(), embedded.labels.length).slice();
+    return { scores, milliseconds, view };
+  };
+  return {
+    width,
+    height,
+    channels,
+    scale,
+    zeroPoint,
+    simd,
+    labels: embedded.labels,
+    arenaBytes: arena,
+    // rgba: Uint8Array [height, width, 4], the network's own input, as test pictures are; its alpha is left out.
+    classifyInput(rgba) {
+      const input = bytes(native.input_at(), width * height * channels);
+      for (let i = 0; i < input.length; ++i) {
+        input[i] = rgba[4 * Math.floor(i / channels) + (i % channels)] ^ 0x80;
+      }
+      return invoke();
+    },
+    // rgba: Uint8Array [pictureHeight, pictureWidth, 4]; its alpha is left out.
+    classify(rgba, pictureWidth, pictureHeight) {
+      require(native.begin(pictureWidth, pictureHeight));
+      const row = bytes(native.rgba_row(), 4 * pictureWidth);
+      for (let y = 0; y < pictureHeight; ++y) {
+        row.set(rgba.subarray(4 * pictureWidth * y, 4 * pictureWidth * (y + 1)));
+        require(native.row());
+      }
+      return invoke();
+    },
+  };
+}

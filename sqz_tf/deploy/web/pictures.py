@@ -1,0 +1,56 @@
+"""Test pictures for a page: those of the export's own data that were kept apart, or a person's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+
+from sqz_tf.artifact.exported import Export
+from sqz_tf.base.console import Console
+from sqz_tf.base.errors import SqzError
+from sqz_tf.data.accuracy import labelled
+from sqz_tf.deploy.web import facts
+from sqz_tf.images.decode import ImageError
+from sqz_tf.inference.classifier import Classifier
+from sqz_tf.inference.model_file import ModelFile
+
+LOOKED_AT = 200  # pictures at most
+BUILT_IN = "digits"
+
+
+def some_tests(
+    model: ModelFile, export: Export | None, source: str | None, console: Console
+) -> list[dict[str, object]]:
+    """Return test pictures as `facts.chosen`; none where no source is given and the export's own is not here.
+
+    Raises:
+      DataError: the source that was given cannot be read.
+    """
+    given = source or _own(export)
+    if given is None:
+        console.note("no test pictures on the page: give --data")
+        return []
+    try:
+        kept_apart = source is None or not os.path.exists(source)  # else all of a person's pictures
+        return facts.chosen(_scored(model, given, "test" if kept_apart else None, console))
+    except SqzError as error:
+        if source:
+            raise
+        console.note(f"no test pictures on the page ({error})")
+        return []
+
+
+def _own(export: Export | None) -> str | None:
+    """Return the data that an export was made of, if it can be read here."""
+    name = export.config.get("data", {}).get("source") if export else None
+    return str(name) if name and (name == BUILT_IN or os.path.exists(name)) else None
+
+
+def _scored(model: ModelFile, source: str, split: str | None, console: Console) -> Iterator[facts.Scored]:
+    classifier = Classifier(model.path)
+    with labelled(classifier, source, split, LOOKED_AT, console.step) as pictures:
+        for truth, pixels in pictures.items:
+            if not isinstance(pixels, ImageError):
+                yield pixels, truth, classifier.scores(pixels[np.newaxis])[0]

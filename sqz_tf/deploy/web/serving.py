@@ -1,0 +1,40 @@
+"""A page on localhost: a secure context, where browsers allow the camera."""
+
+from __future__ import annotations
+
+import webbrowser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from sqz_tf.base.console import Console
+
+
+def serve(page: bytes, console: Console) -> None:
+    """Serve one page at a free port, open it in the browser, and go on until interrupted."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(page))
+    address = f"http://localhost:{server.server_port}/"
+    console.note(f"{address} until you press Ctrl-C")
+    webbrowser.open(address)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        console.note("stopped")
+    finally:
+        server.server_close()
+
+
+def _handler(page: bytes) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """Give the page, and nothing else."""
+            found = self.path == "/"
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(page) if found else 0))
+            self.end_headers()
+            if found:
+                self.wfile.write(page)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing of each request."""
+
+    return Handler
