@@ -70,17 +70,29 @@ static inline void some(const sqz_add *add, const int8_t *a, const int8_t *b, in
 #define LANES 8u
 #define SQZ_INLINE static inline __attribute__((always_inline))
 
-/* As sqz_high_mul: the lower words of the products' halves beyond bit 31, which an unsigned shift leaves right. */
+/* As sqz_shift_right, by what is TFLite's shift negated. */
+SQZ_INLINE v128_t shifted(v128_t x, int8_t shift) {
+    if (!shift) {
+        return x;
+    }
+    const v128_t rounding = wasm_i32x4_add(wasm_i32x4_splat(1 << (-shift - 1)), wasm_i32x4_shr(x, 31));
+    return wasm_i32x4_shr(wasm_i32x4_add(x, rounding), (unsigned)-shift);
+}
+
+/* sqz_high_mul takes the product's bits from 31 on: the lower words of its halves once they are shifted, by any sign. */
 SQZ_INLINE v128_t scaled(v128_t x, int32_t multiplier, int8_t shift) {
     const v128_t by = wasm_i32x4_splat(multiplier), half = wasm_i64x2_splat(1 << 30);
     const v128_t low = wasm_u64x2_shr(wasm_i64x2_add(wasm_i64x2_extmul_low_i32x4(x, by), half), 31);
     const v128_t high = wasm_u64x2_shr(wasm_i64x2_add(wasm_i64x2_extmul_high_i32x4(x, by), half), 31);
-    const v128_t product = wasm_i32x4_shuffle(low, high, 0, 2, 4, 6);
-    if (!shift) {
-        return product;
-    }
-    const v128_t rounding = wasm_i32x4_add(wasm_i32x4_splat(1 << (-shift - 1)), wasm_i32x4_shr(product, 31));
-    return wasm_i32x4_shr(wasm_i32x4_add(product, rounding), (unsigned)-shift);
+    return shifted(wasm_i32x4_shuffle(low, high, 0, 2, 4, 6), shift);
+}
+
+/* The same of x * 2^LEFT_SHIFT, |x| < 256: (x * multiplier + 2^10) >> 11, from both halves of the multiplier. */
+SQZ_INLINE v128_t scaled_input(v128_t x, int32_t multiplier, int8_t shift) {
+    const v128_t high = wasm_i32x4_mul(x, wasm_i32x4_splat(multiplier >> 16));
+    const v128_t low = wasm_i32x4_mul(x, wasm_i32x4_splat(multiplier & 0xFFFF));
+    const v128_t rest = wasm_i32x4_shr(wasm_i32x4_add(low, wasm_i32x4_splat(1 << 10)), 11);
+    return shifted(wasm_i32x4_add(wasm_i32x4_shl(high, 16 - 11), rest), shift);
 }
 
 SQZ_INLINE v128_t input(const int8_t *from, int8_t zero_point) {
@@ -89,8 +101,8 @@ SQZ_INLINE v128_t input(const int8_t *from, int8_t zero_point) {
 
 /* Four sums. */
 SQZ_INLINE v128_t four(const sqz_add *add, v128_t a, v128_t b, int sign_a, int sign_b) {
-    const v128_t first = scaled(wasm_i32x4_shl(a, LEFT_SHIFT), add->multiplier_a, add->shift_a);
-    const v128_t second = scaled(wasm_i32x4_shl(b, LEFT_SHIFT), add->multiplier_b, add->shift_b);
+    const v128_t first = scaled_input(a, add->multiplier_a, add->shift_a);
+    const v128_t second = scaled_input(b, add->multiplier_b, add->shift_b);
     const v128_t sum = sign_a < 0 ? wasm_i32x4_sub(second, first) : sign_b < 0 ? wasm_i32x4_sub(first, second)
                                                                               : wasm_i32x4_add(first, second);
     return scaled(sum, add->multiplier_out, add->shift_out);

@@ -15,17 +15,7 @@ KINDS = ("simd", "plain")
 _FOLDER = Path(__file__).parent / "wasm"
 _TEMPORARY = tempfile.TemporaryDirectory(prefix="sqz-wasm-")
 _CLANG = [
-    *(
-        "clang",
-        "--target=wasm32",
-        "-O2",
-        "-nostdlib",
-        "-mbulk-memory",
-        "-fno-builtin-printf",
-        "-isystem",
-        str(_FOLDER),
-        "-Dmain=program",
-    ),
+    *("clang", "--target=wasm32", "-O2", "-nostdlib", "-mbulk-memory", "-isystem", str(_FOLDER), "-Dmain=program"),
     *(f"-fno-builtin-{each}" for each in ("printf", "fwrite")),
     *("-Wl,--no-entry", "-Wl,--export=program", "-Wl,-z,stack-size=262144"),
     *("-Wno-overlength-strings", "-Wno-unused-command-line-argument"),

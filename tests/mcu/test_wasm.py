@@ -20,6 +20,7 @@ from tests.helpers.needs import quick
 from tests.mcu import test_fast_connected as connected
 from tests.mcu import test_fast_convolutions as convolutions
 from tests.mcu import test_fast_depthwise as depthwise
+from tests.mcu import test_kernels as kernels
 
 pytestmark = pytest.mark.device
 
@@ -68,6 +69,13 @@ def test_node_gives_the_same_bytes(kind: str, tmp_path: Path) -> None:
     depthwises = [depthwise.random_depthwise(i, shape) for i, shape in enumerate(depthwise.SHAPES)]
     cases += [depthwise.with_expected(conv, "wasm32") for conv in (*depthwises, depthwise.edges(5, 5, 60))]
     assert_equal(cases, kind, tmp_path)
+
+
+@pytest.mark.parametrize("kind", quick(wasm.KINDS, "simd"))
+def test_node_gives_the_same_sums_and_pools(kind: str, tmp_path: Path) -> None:
+    names = ("add", "max_pool_row", "max_pool_window")
+    cases = [kernels.case_of(name, seed) for name in names for seed in range(20)]
+    assert_equal([*cases, *kernels.batch(2)], kind, tmp_path)
 
 
 def test_a_wrong_byte_in_node_would_be_found(tmp_path: Path) -> None:
