@@ -57,12 +57,12 @@ def card(model: ModelFile, report: dict[str, Any] | None) -> list[tuple[str, str
 
 
 def _measured(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what was measured; a page may be shown to anybody, so paths of whoever made it stay out."""
     int8, data = report["accuracy"]["int8"], report["data"]
     low, high = (100 * share for share in int8["interval"])
     return [
         ("Top-1", f"{100 * int8['top1']:.1f} % ({low:.1f} to {high:.1f}) on {int8['n']:,} pictures"),
-        ("Data", f"{data['name']}, from {data['source']}; licence: {data['licence'] or 'not stated'}"),
-        ("Made by", report["command"]),
+        ("Data", f"{data['name']}; licence: {data['licence'] or 'not stated'}"),
     ]
 
 
