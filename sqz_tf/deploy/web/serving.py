@@ -10,7 +10,7 @@ from sqz_tf.base.console import Console
 
 def serve(page: bytes, console: Console) -> None:
     """Serve one page at a free port, open it in the browser, and go on until interrupted."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(page))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(page))
     address = f"http://localhost:{server.server_port}/"
     console.note(f"{address} until you press Ctrl-C")
     webbrowser.open(address)
@@ -22,7 +22,9 @@ def serve(page: bytes, console: Console) -> None:
         server.server_close()
 
 
-def _handler(page: bytes) -> type[BaseHTTPRequestHandler]:
+def handler(page: bytes) -> type[BaseHTTPRequestHandler]:
+    """Return what answers requests: with the page at `/`, and with nothing elsewhere."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             """Give the page, and nothing else."""
