@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -488,6 +489,9 @@ def test_a_wheel_carries_the_c_sources(tmp_path: Path) -> None:
     carried = {f"mcu/{name.partition('/mcu/')[2]}" for name in zipfile.ZipFile(wheel).namelist() if "/mcu/" in name}
     assert carried == listed
     assert (site / "sqz_tf" / "models" / "digits" / "model_int8.tflite").is_file()
+    page = ROOT / "sqz_tf" / "deploy" / "web"
+    for name in ("page", "glue"):
+        assert {each.name for each in (site / page.relative_to(ROOT) / name).iterdir()} == set(os.listdir(page / name))
 
 
 def _is_source(path: Path) -> bool:
