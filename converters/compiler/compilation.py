@@ -40,7 +40,7 @@ def analyse(model: bytes, target: str = "generic", packing: Packing = DENSE) -> 
     Args:
       model: the bytes of an int8 `.tflite`.
       target: generic, cortex-m0plus (also M0), cortex-m3, cortex-m4 (also M7, M33: the DSP extension), cortex-m55
-        (also M85: Helium), riscv32 or aarch64 (64-bit ARM: NEON).
+        (also M85: Helium), riscv32, aarch64 (64-bit ARM: NEON) or wasm32 (browsers: with SIMD or without).
       packing: which weights to compress.
 
     Raises:
