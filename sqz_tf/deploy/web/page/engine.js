@@ -28,11 +28,11 @@ function parted(bytes, lengths) {
 }
 
 // embedded.wasm: {packed: base 85 of deflated modules and weights, bytes, lengths, at: where weights belong, in the
-// order simd, plain; arena, scale, zeroPoint}.
+// order simd, plain; arena; outputs: how many scores there are; scale, zeroPoint; probabilities: whether scores are chances}.
 async function loadEngine(embedded) {
   if (typeof WebAssembly !== "object") throw new Error("noWebAssembly");
   if (typeof DecompressionStream !== "function") throw new Error("oldBrowser");
-  const { packed, bytes: size, lengths, at, arena, scale, zeroPoint } = embedded.wasm;
+  const { packed, bytes: size, lengths, at, arena, outputs, scale, zeroPoint, probabilities } = embedded.wasm;
   const [fast, plain, weights] = parted(await inflated(bytesOf(packed, size)), lengths);
   const simd = WebAssembly.validate(fast);
   let instance;
@@ -60,7 +60,7 @@ async function loadEngine(embedded) {
       taken = performance.now() - start;
     } while (taken < TIMED);
     const milliseconds = taken / runs;
-    const scores = new Int8Array(native.memory.buffer, native.output_at(), embedded.labels.length).slice();
+    const scores = new Int8Array(native.memory.buffer, native.output_at(), outputs).slice();
     return { scores, milliseconds, view };
   };
   return {
@@ -69,6 +69,7 @@ async function loadEngine(embedded) {
     channels,
     scale,
     zeroPoint,
+    probabilities,
     simd,
     labels: embedded.labels,
     arenaBytes: arena,

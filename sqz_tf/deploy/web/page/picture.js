@@ -12,7 +12,7 @@ async function decodePicture(blob) {
   const kind = pictureKind(head);
   const size = kind && safely(() => pictureSize(kind, head));
   if (size) refuseSize(...size);
-  if (kind === "png") return decodePng(new Uint8Array(await blob.arrayBuffer())).catch(() => { throw new Error("corrupt"); });
+  if (kind === "png") return decodePng(new Uint8Array(await blob.arrayBuffer())).catch((error) => { throw new Error(error.message === "tooLarge" ? "tooLarge" : "corrupt"); });
   if (kind && !(await isWhole(kind, head, blob))) throw new Error("corrupt");
   return drawn(await bitmapOf(blob, kind));
 }
@@ -31,16 +31,18 @@ async function bitmapOf(blob, kind) {
 }
 
 /** Return the pixels of a bitmap on white, read in strips. */
-function drawn(bitmap) {
+async function drawn(bitmap) {
   const { width, height } = bitmap;
+  const pause = pauses();
   try {
     refuseSize(width, height);
-    const rgba = new Uint8Array(4 * width * height);
+    const rgba = room(4 * width * height);
     const canvas = document.createElement("canvas");
     canvas.width = width;
     canvas.height = Math.max(1, Math.min(height, Math.floor(STRIP / width)));
     const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false });
     for (let top = 0; top < height; top += canvas.height) {
+      await pause();
       const rows = Math.min(canvas.height, height - top);
       context.fillStyle = "#fff";
       context.fillRect(0, 0, width, rows);
