@@ -17,8 +17,8 @@ from sqz_tf.base.errors import ConversionError, translated
 from sqz_tf.base.shipped import shipped_folder
 from sqz_tf.base.text import printable
 from sqz_tf.deploy.web import facts, serving
-from sqz_tf.deploy.web.described import described
-from sqz_tf.deploy.web.page import Facts, is_page, render
+from sqz_tf.deploy.web.described import described, report_of
+from sqz_tf.deploy.web.page import Facts, is_page, render, require_templates
 from sqz_tf.deploy.web.pictures import some_tests
 from sqz_tf.deploy.web.program import build
 from sqz_tf.deploy.web.toolchain import find
@@ -72,18 +72,16 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     refuse_input(arguments.out, path)
     check_place(arguments.out, is_page, arguments.overwrite)  # before the first minute
     toolchain = find()
+    require_templates()
     model = described(path, arguments.labels, console)
+    report = report_of(export, model.content)
+    title = printable(arguments.title or (str(report["name"]) if report else path.stem))
+    card = facts.card(model, report)
+    tests = some_tests(model, export, arguments.data, console)
+    console.note(f"compiling with {toolchain.name}")
     with translated(ConversionError, f"{path} cannot be compiled"):
         program = build(model.content, model.preprocess, toolchain)
-    title = arguments.title or (export.report["name"] if export else path.stem)
-    told = Facts(
-        title,
-        model.labels,
-        facts.card(model, export.report if export else None),
-        facts.needs(model.content),
-        some_tests(model, export, arguments.data, console),
-    )
-    page = render(program, model.preprocess, told).encode()
+    page = render(program, Facts(title, model.labels, card, facts.needs(model.content), tests)).encode()
     write_file(arguments.out, page, is_page, arguments.overwrite)
     console.note(f"{arguments.out}: {len(page):,} bytes, built with {toolchain.name}")
     if arguments.json:
@@ -91,7 +89,7 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     else:
         show(printable(str(arguments.out)))
     if arguments.serve:
-        serving.serve(page, console)
+        serving.serve(page)
     return EXIT_OK
 
 

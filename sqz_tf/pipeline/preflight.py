@@ -63,7 +63,7 @@ def require_tools(packing: bool = False, web: bool = False) -> None:
         with translated(ConfigError, "no program can be built to judge the compiled C", fix=_OTHER_CC, of=(SqzError,)):
             host_c.require_programs()
     if web:
-        toolchain.find()
+        toolchain.find().prove()
     if os.environ.get(REQUIRE_VARIABLE) == "1":
         for runtime in RUNTIMES:
             if why := interpreters.why_not(runtime):

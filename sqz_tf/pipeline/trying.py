@@ -28,6 +28,6 @@ def try_page(result: Result, report: dict[str, Any]) -> dict[str, Any]:
         facts.needs(model.content),
         facts.chosen(scored),
     )
-    page = render(program, model.preprocess, told).encode()
+    page = render(program, told).encode()
     (result.folder / PAGE).write_bytes(page)
     return {"name": PAGE, "bytes": len(page)}

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,15 @@ import pytest
 from PIL import Image
 
 from converters import packs
+from converters.tflite.writer import with_attached
 from sqz_tf import web
-from sqz_tf.base.console import Console
-from sqz_tf.base.spec import ModelSpec
-from sqz_tf.deploy.web import serving, toolchain
+from sqz_tf.artifact.exported import Export
+from sqz_tf.base.errors import OutputError
+from sqz_tf.base.spec import ModelSpec, PreprocessSpec, to_dict
+from sqz_tf.deploy.web import described, pictures, serving, toolchain
+from sqz_tf.deploy.web.described import report_of
+from sqz_tf.deploy.web.toolchain import Toolchain
+from sqz_tf.inference.model_file import ModelError
 from sqz_tf.trials.untrained import untrained
 from tests.deploy.web.test_page_file import chain
 from tests.helpers.needs import ROOT
@@ -129,29 +132,92 @@ def test_without_a_compiler_nothing_is_begun(
     assert not list(tmp_path.iterdir())
 
 
-def test_localhost_gives_the_page_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_wrong_with_the_data_is_told_before_anything_is_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(web, "find", lambda: Toolchain("never used", ("false",)))
+    assert written(DIGITS, "--data", tmp_path / "none", "--out", tmp_path / "page.html") == 1
+    assert "there is no data set" in capsys.readouterr().err
+
+
+def test_only_the_exports_own_model_gets_its_report(tmp_path: Path) -> None:
+    export = Export.open(DIGITS.parent)
+    assert report_of(export, export.int8) == report_of(export, export.uint8) == export.report
+    assert report_of(export, export.float) is None
+    assert report_of(None, export.int8) is None
+    (tmp_path / "manifest.json").write_text('{"config": {}}')
+    for name in ("model_int8.tflite", "model_uint8.tflite"):
+        (tmp_path / name).write_bytes(b"the same")
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(OutputError):
+        report_of(Export.open(tmp_path), b"the same")
+
+
+def test_pictures_of_a_path_that_only_the_manifest_names_stay_where_they_are(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    config = {"config": {"data": {"source": str(photos)}}}
+    (tmp_path / "manifest.json").write_text(json.dumps(config))
+    export = Export.open(tmp_path)
+    assert pictures._own(export) is None
+    assert pictures._split(export, str(photos)) == "test", "given by a person, it is the export's own data"
+    assert pictures._split(export, str(tmp_path)) is None
+    assert pictures._own(Export.open(DIGITS.parent)) == "digits"
+
+
+@pytest.mark.parametrize(
+    ("labels", "size", "said"),
+    [
+        ("a\nb\n", 32, "3 outputs and 2 labels"),
+        ("", 32, "3 outputs and 0"),
+        ("a\nb\nc\n", 40, "as its preprocessing says"),
+    ],
+)
+def test_labels_and_preprocessing_that_do_not_fit_are_refused(
+    labels: str, size: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, names = tmp_path / "plain.tflite", tmp_path / "labels.txt"
+    content = untrained(ModelSpec(input_size=32, channels=1, classes=3, width=0.1))
+    spec = json.dumps(to_dict(PreprocessSpec(size, size, channels=1)))
+    plain.write_bytes(with_attached(content, {"preprocess.json": spec.encode()}))
+    names.write_text(labels)
+    assert written(plain, "--labels", names, "--out", tmp_path / "page.html") == 1
+    assert said in capsys.readouterr().err
+
+
+def test_several_outputs_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ModelError, match="2 outputs; expected one"):
+        described._require_one_answer(tmp_path, [4, 3], 7)
+
+
+def test_given_labels_name_the_classes_of_the_pictures_and_the_title_may_be_garbled(tmp_path: Path) -> None:
+    chain()
+    plain, labels, page = tmp_path / "plain.tflite", tmp_path / "labels.txt", tmp_path / "page.html"
+    plain.write_bytes(untrained(ModelSpec(input_size=32, channels=1, classes=3, width=0.1)))
+    labels.write_text("cat\ndog\nkoala\n")
+    (tmp_path / "data" / "koala").mkdir(parents=True)
+    Image.new("L", (9, 9), 90).save(tmp_path / "data" / "koala" / "a.png")
+    given = ("--labels", labels, "--data", tmp_path / "data", "--title", "t\udcff")
+    assert written(plain, *given, "--out", page, "--quiet") == 0
+    assert [test["truth"] for test in embedded(page)["tests"]] == [2]
+
+
+def test_localhost_gives_the_page_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     found: dict[str, Any] = {}
 
     def visit(address: str) -> None:
-        def ask() -> None:
-            with urllib.request.urlopen(address) as answer:
-                found["page"] = answer.read()
-            try:
-                urllib.request.urlopen(address + "other")
-            except urllib.error.HTTPError as error:
-                found["other"] = error.code
-            found["server"].shutdown()
-
-        threading.Thread(target=ask).start()
-
-    real = ThreadingHTTPServer.serve_forever
-
-    def serving_forever(self: ThreadingHTTPServer, poll_interval: float = 0.01) -> None:
-        found["server"] = self
-        real(self, poll_interval)
+        with urllib.request.urlopen(address) as answer:
+            found["page"] = answer.read()
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(address + "other")
+        found["other"], found["address"] = refused.value.code, address
+        refused.value.close()
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(serving.webbrowser, "open", visit)
-    monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", serving_forever)
-    serving.serve(b"the page", Console(quiet=True))
+    serving.serve(b"the page")
     assert (found["page"], found["other"]) == (b"the page", 404)
-    assert found["server"].server_address[0] == "127.0.0.1"
+    assert found["address"].startswith("http://localhost:")
+    assert found["address"] in capsys.readouterr().out

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from converters.tflite import reader
 from converters.tflite.writer import read_attached
+from sqz_tf.artifact.exported import Export
 from sqz_tf.base.console import Console
 from sqz_tf.base.errors import DataError, translated
 from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.inference import model_file
 from sqz_tf.inference.model_file import LABELS_FILE, PREPROCESS_FILE, ModelError, ModelFile
+from sqz_tf.report.document import validate
 
 
 def described(path: Path, labels: Path | None, console: Console) -> ModelFile:
@@ -37,7 +40,36 @@ def described(path: Path, labels: Path | None, console: Console) -> ModelFile:
     if PREPROCESS_FILE not in attached:
         preprocess = _assumed(path, [each.shape for each in graph.input_tensors()])
         console.note(f"{path} does not say how pictures are prepared: the middle square, resized, pixel − 128")
-    return model_file.read(path, names, preprocess)
+    model = model_file.read(path, names, preprocess)
+    _require_one_answer(path, [each.size for each in graph.output_tensors()], len(model.labels))
+    _require_input(path, [each.shape for each in graph.input_tensors()], model.preprocess)
+    return model
+
+
+def report_of(export: Export | None, content: bytes) -> dict[str, Any] | None:
+    """Return what an export's report says, if it is about this very model: other files may lie in its folder.
+
+    Raises:
+      ExportError: it is no report.
+    """
+    if export is None or content not in (export.int8, export.uint8):
+        return None
+    validate(export.report)
+    return export.report
+
+
+def _require_one_answer(path: Path, outputs: Sequence[int], labels: int) -> None:
+    if len(outputs) != 1:
+        raise ModelError(f"{path} has {len(outputs)} outputs", expected="one, whose best score is the answer")
+    if outputs[0] != labels or not labels:
+        raise ModelError(f"{path} has {outputs[0]} outputs and {labels} labels", expected="a label for each output")
+
+
+def _require_input(path: Path, shapes: Sequence[Sequence[int]], preprocess: PreprocessSpec) -> None:
+    wanted = [1, preprocess.height, preprocess.width, preprocess.channels]
+    if [list(shape) for shape in shapes] != [wanted]:
+        told = ", ".join(" × ".join(map(str, shape)) for shape in shapes)
+        raise ModelError(f"{path} takes {told}", expected=f"{' × '.join(map(str, wanted))}, as its preprocessing says")
 
 
 def _assumed(path: Path, shapes: Sequence[Sequence[int]]) -> PreprocessSpec:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import json
 import zlib
 from collections.abc import Mapping, Sequence
@@ -13,9 +14,10 @@ from typing import Any
 
 from converters import compiler
 from sqz_tf.base.errors import ConfigError
-from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.deploy.web.program import Program
 
+PROBABILITIES = (1 / 256, -128)
+"""Scale and zero point that TFLite gives SOFTMAX and LOGISTIC."""
 MARK = "<!doctype html>\n<!-- sqz-tf: a model to try -->\n"
 """What a page begins with."""
 SCRIPTS = (
@@ -44,16 +46,20 @@ class Facts:
     tests: Sequence[Mapping[str, Any]] = ()
 
 
-def render(program: Program, preprocess: PreprocessSpec, facts: Facts) -> str:
-    """Return the page; the same arguments give the same text.
+def require_templates() -> None:
+    """Make sure that a page can be drawn.
 
     Raises:
       ConfigError: Jinja2 is missing.
     """
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-    except ImportError as error:
-        raise ConfigError(f"a page needs Jinja2 ({error})", fix="run: pip install 'sqz-tf[web]'") from error
+    if importlib.util.find_spec("jinja2") is None:
+        raise ConfigError("a page needs Jinja2", fix="run: pip install 'sqz-tf[web]'")
+
+
+def render(program: Program, facts: Facts) -> str:
+    """Return the page; the same arguments give the same text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("sqz_tf.deploy.web", "page"), autoescape=True, undefined=StrictUndefined
     )
@@ -64,7 +70,7 @@ def render(program: Program, preprocess: PreprocessSpec, facts: Facts) -> str:
         style=style,
         script=script,
         words=_embedded(json.loads(_text("words.json"))),
-        model=_embedded(embedded(program, preprocess, facts)),
+        model=_embedded(embedded(program, facts)),
     )
 
 
@@ -73,12 +79,13 @@ def is_page(beginning: bytes) -> bool:
     return beginning.startswith(MARK.encode())
 
 
-def embedded(program: Program, preprocess: PreprocessSpec, facts: Facts) -> dict[str, Any]:
+def embedded(program: Program, facts: Facts) -> dict[str, Any]:
     """Return what the page's script reads."""
+    source = program.compilation.program.streams[0]
     return {
         "title": facts.title,
         "labels": list(facts.labels),
-        "input": {name: getattr(preprocess, name) for name in ("width", "height", "channels")},
+        "input": {name: getattr(source, name) for name in ("width", "height", "channels")},
         "card": {"rows": [list(row) for row in facts.card]},
         "boards": [dict(each) for each in facts.boards],
         "tests": [dict(each) for each in facts.tests],
@@ -98,8 +105,10 @@ def _wasm(program: Program) -> dict[str, Any]:
         "lengths": [len(part) for part in parts],
         "at": [program.simd.weights_at, program.plain.weights_at],
         "arena": compiler.report(program.compilation)["arena"]["bytes"],
+        "outputs": scores.height * scores.row_bytes,
         "scale": scores.scale,
         "zeroPoint": scores.zero_point,
+        "probabilities": (scores.scale, scores.zero_point) == PROBABILITIES,
     }
 
 

@@ -33,8 +33,7 @@ def some_tests(
         console.note("no test pictures on the page: give --data")
         return []
     try:
-        kept_apart = source is None or not os.path.exists(source)  # else all of a person's pictures
-        return facts.chosen(_scored(model, given, "test" if kept_apart else None, console))
+        return facts.chosen(_scored(model, given, _split(export, given), console))
     except SqzError as error:
         if source:
             raise
@@ -42,14 +41,21 @@ def some_tests(
         return []
 
 
+def _split(export: Export | None, source: str) -> str | None:
+    """Return the split to show: what training never saw of the export's own data and of data sets, all of others."""
+    own = export.config.get("data", {}).get("source") if export else None
+    same = own is not None and os.path.realpath(str(own)) == os.path.realpath(source)
+    return "test" if same or not os.path.exists(source) else None
+
+
 def _own(export: Export | None) -> str | None:
-    """Return the data that an export was made of, if it can be read here."""
+    """Return the data that an export was made of if they are built in; a path of whoever made it says nothing here."""
     name = export.config.get("data", {}).get("source") if export else None
-    return str(name) if name and (name == BUILT_IN or os.path.exists(name)) else None
+    return BUILT_IN if name == BUILT_IN else None
 
 
 def _scored(model: ModelFile, source: str, split: str | None, console: Console) -> Iterator[facts.Scored]:
-    classifier = Classifier(model.path)
+    classifier = Classifier(model.path, labels=model.labels, preprocess=model.preprocess)
     with labelled(classifier, source, split, LOOKED_AT, console.step) as pictures:
         for truth, pixels in pictures.items:
             if not isinstance(pixels, ImageError):

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 import webbrowser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from sqz_tf.base.console import Console
+from sqz_tf.base.console import show
 
 
-def serve(page: bytes, console: Console) -> None:
-    """Serve one page at a free port, open it in the browser, and go on until interrupted."""
+def serve(page: bytes) -> None:
+    """Serve one page at a free port, tell where, open it in the browser, and go on until interrupted."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler(page))
-    address = f"http://localhost:{server.server_port}/"
-    console.note(f"{address} until you press Ctrl-C")
-    webbrowser.open(address)
+    serving = threading.Thread(target=server.serve_forever, daemon=True)  # a browser in the terminal does not return
+    serving.start()
     try:
-        server.serve_forever()
+        address = f"http://localhost:{server.server_port}/"
+        show(f"{address} until you press Ctrl-C")
+        webbrowser.open(address)
+        serving.join()
     except KeyboardInterrupt:
-        console.note("stopped")
+        pass  # how it is meant to end
     finally:
+        server.shutdown()
         server.server_close()
 
 

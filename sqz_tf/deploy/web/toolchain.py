@@ -47,6 +47,14 @@ class Toolchain:
             self._run([*self.command, *FLAGS, *flags, "-I.", *sources, "-o", "module.wasm"], folder)
             return (folder / "module.wasm").read_bytes()
 
+    def prove(self) -> None:
+        """Make sure that the compiler makes modules here.
+
+        Raises:
+          BuildError: it does not.
+        """
+        self.build({"proof.c": '__attribute__((export_name("f"))) int f(void) { return 0; }'}, ())
+
     def _run(self, command: list[str], folder: Path) -> None:
         caches = {"ZIG_GLOBAL_CACHE_DIR": str(folder / "zig"), "ZIG_LOCAL_CACHE_DIR": str(folder / "zig")}
         try:
@@ -66,7 +74,8 @@ def find() -> Toolchain:
     Raises:
       ConfigError: there is none.
     """
-    if importlib.util.find_spec("ziglang"):
+    zig = importlib.util.find_spec("ziglang")
+    if zig and zig.origin:  # not just a folder of that name
         return Toolchain("Zig", (sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding"))
     if shutil.which("clang") and shutil.which("wasm-ld"):
         return Toolchain("Clang", ("clang", "--target=wasm32"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import importlib.machinery
+import importlib.util
 import json
 import re
 from functools import cache
@@ -42,7 +44,7 @@ def program() -> Program:
 def page(title: str = "digits") -> str:
     model = model_file.read(DIGITS)
     tests = facts.chosen([(np.zeros((48, 48, 1), np.uint8), 3, np.eye(10)[4])])
-    return render(program(), model.preprocess, Facts(title, model.labels, (("Data", "</script>"),), (), tests))
+    return render(program(), Facts(title, model.labels, (("Data", "</script>"),), (), tests))
 
 
 def test_the_policy_names_the_page_s_own_script_and_style_and_nothing_wider() -> None:
@@ -80,8 +82,8 @@ def test_texts_of_others_cannot_end_the_script() -> None:
 
 def test_the_same_model_makes_the_same_page_of_the_promised_size() -> None:
     model = model_file.read(DIGITS)
-    again = render(build(model.content, model.preprocess, chain()), model.preprocess, Facts("digits", model.labels))
-    assert again == render(program(), model.preprocess, Facts("digits", model.labels))
+    again = render(build(model.content, model.preprocess, chain()), Facts("digits", model.labels))
+    assert again == render(program(), Facts("digits", model.labels))
     assert len(again.encode()) <= 150_000
     assert is_page(again.encode()[:64])
 
@@ -115,6 +117,20 @@ def test_a_compiler_that_fails_tells_what_it_said(tmp_path: Path) -> None:
     assert any("nothing" in line for line in failed.value.lines)
     with pytest.raises(BuildError, match="there is none"):
         Toolchain("there is none", (str(tmp_path / "none"),)).build({"a.c": ""}, ())
+
+
+def test_a_compiler_is_proven_and_a_folder_of_its_name_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain().prove()
+    with pytest.raises(BuildError):
+        Toolchain("broken", ("false",)).prove()
+    (tmp_path / "ziglang").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(toolchain.shutil, "which", lambda name: None)
+    real = importlib.util.find_spec
+    found = importlib.machinery.PathFinder.find_spec("ziglang", [str(tmp_path)])
+    monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda name: found if name == "ziglang" else real(name))
+    with pytest.raises(ConfigError):
+        toolchain.find()
 
 
 def test_without_a_compiler_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
