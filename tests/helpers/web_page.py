@@ -17,6 +17,14 @@ from tests.helpers.needs import ROOT
 
 PAGE = ROOT / "sqz_tf" / "deploy" / "web" / "page"
 SIDE = 32
+GATE = """
+let shutNow = null;
+const read = Blob.prototype.arrayBuffer;
+Blob.prototype.arrayBuffer = async function () { await shutNow; return read.call(this); };
+window.shut = () => { shutNow = new Promise((go) => (window.free = () => { shutNow = null; go(); })); };
+window.leave = () => { shutNow = null; };
+"""
+"""A script of a browser that reads files only after `free()` once `shut()` was called; new ones at once after `leave()`."""
 
 
 def png(pixels: np.ndarray) -> bytes:

@@ -73,7 +73,7 @@ function pictureKind(head) {
 function pictureSize(kind, head) {
   const view = new DataView(head.buffer);
   const three = (at) => view.getUint16(at, true) | (head[at + 2] << 16);
-  if (kind === "png") return [view.getUint32(16), view.getUint32(20)];
+  if (kind === "png") return view.getUint32(12) === 0x49484452 ? [view.getUint32(16), view.getUint32(20)] : null; // IHDR
   if (kind === "gif") return [view.getUint16(6, true), view.getUint16(8, true)];
   if (kind === "bmp" && view.getUint32(14, true) === 12) return [view.getUint16(18, true), view.getUint16(20, true)];
   if (kind === "bmp") return [Math.abs(view.getInt32(18, true)), Math.abs(view.getInt32(22, true))];
