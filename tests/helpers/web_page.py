@@ -24,7 +24,7 @@ Blob.prototype.arrayBuffer = async function () { await shutNow; return read.call
 window.shut = () => { shutNow = new Promise((go) => (window.free = () => { shutNow = null; go(); })); };
 window.leave = () => { shutNow = null; };
 """
-"""A script of a browser that reads files only after `free()` once `shut()` was called; new ones at once after `leave()`."""
+"""A script that holds files back after `shut()`, until `free()`; after `leave()` new ones are read at once."""
 
 
 def png(pixels: np.ndarray) -> bytes:

@@ -195,6 +195,7 @@ def test_photographs_are_decoded_within_three_levels(browser: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_large_picture_is_read_strip_by_strip(browser: Any) -> None:
     assert farthest(browser, {"large": saved(np.tile(WAVES[..., :3], (60, 40, 1)), "JPEG")}) <= 3
 
