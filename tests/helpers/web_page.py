@@ -17,6 +17,14 @@ from tests.helpers.needs import ROOT
 
 PAGE = ROOT / "sqz_tf" / "deploy" / "web" / "page"
 SIDE = 32
+GATE = """
+let shutNow = null;
+const read = Blob.prototype.arrayBuffer;
+Blob.prototype.arrayBuffer = async function () { await shutNow; return read.call(this); };
+window.shut = () => { shutNow = new Promise((go) => (window.free = () => { shutNow = null; go(); })); };
+window.leave = () => { shutNow = null; };
+"""
+"""A script that holds files back after `shut()`, until `free()`; after `leave()` new ones are read at once."""
 
 
 def png(pixels: np.ndarray) -> bytes:

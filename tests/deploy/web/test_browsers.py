@@ -16,6 +16,31 @@ pytestmark = pytest.mark.slow
 TWO = ("--use-fake-device-for-media-stream=device-count=2",)
 CAMERA = "document.getElementById('video').srcObject.getTracks()[0].getSettings().deviceId"
 
+FACING = """
+const get = MediaStreamTrack.prototype.getSettings, open = MediaDevices.prototype.getUserMedia;
+MediaStreamTrack.prototype.getSettings = function () { return { ...get.call(this), facingMode: "user" }; };
+let turn = 0;
+const ways = window.ways ?? [["user"], []];
+InputDeviceInfo.prototype.getCapabilities = () => ({ facingMode: ways[turn++ % 2] });
+window.asked = [];
+MediaDevices.prototype.getUserMedia = function (given) {
+  asked.push(given.video.facingMode);
+  return open.call(this, given);
+};
+"""
+"""A first camera that faces the person and a second that faces nowhere, or as `ways` says."""
+LATE = """
+const open = MediaDevices.prototype.getUserMedia;
+MediaDevices.prototype.getUserMedia = async function (given) {
+  const stream = await open.call(this, given);
+  [window.track] = stream.getTracks();
+  await new Promise((go) => { window.allow = async () => { go(); }; });
+  return stream;
+};
+Object.defineProperty(document, "hidden", { value: true, configurable: true });
+"""
+"""A person who leaves the page, then allows the camera."""
+
 
 @contextmanager
 def opened(folder: Path, *flags: str, phone: bool = False) -> Iterator[Page]:
@@ -43,6 +68,37 @@ def test_the_other_camera_can_be_taken_and_the_first_again(tmp_path: Path) -> No
             page.wait(lambda: page.run(CAMERA) != cameras[-1], "the camera is the same")
             cameras.append(page.run(CAMERA))
         assert cameras[0] == cameras[2] != cameras[1]
+
+
+def test_a_camera_that_faces_nowhere_is_reached_beside_one_that_faces_the_person(tmp_path: Path) -> None:
+    with opened(tmp_path, *TWO) as page:
+        page.run(f"(() => {{ {FACING} }})()")
+        page.answered(lambda: page.click("camera"))
+        page.wait(lambda: page.visible("flip"), "the other camera is not offered")
+        first = page.run(CAMERA)
+        page.answered(lambda: page.click("flip"))
+        page.wait(lambda: page.run(CAMERA) != first, "the camera is the same")
+
+
+def test_phones_turn_from_one_side_to_the_other(tmp_path: Path) -> None:
+    with opened(tmp_path, *TWO) as page:
+        page.run(f"(() => {{ window.ways = [['environment'], ['user']]; {FACING} }})()")
+        page.answered(lambda: page.click("camera"))
+        page.wait(lambda: page.visible("flip"), "the other camera is not offered")
+        page.answered(lambda: page.click("flip"))
+        page.wait(
+            lambda: page.run("window.asked.at(-1)") == {"ideal": "environment"}, "the other side is not asked for"
+        )
+
+
+def test_a_camera_that_is_allowed_after_the_page_was_left_is_not_started(tmp_path: Path) -> None:
+    with opened(tmp_path) as page:
+        page.run(f"(() => {{ {LATE} }})()")
+        page.click("camera")
+        page.wait(lambda: page.run("Boolean(window.allow)"), "the camera is not asked for")
+        assert "hidden" in page.told(lambda: page.run("void window.allow()"))
+        assert page.run("window.track.readyState") == "ended"
+        assert page.run("document.getElementById('video').srcObject") is None
 
 
 def test_one_camera_offers_no_other(tmp_path: Path) -> None:

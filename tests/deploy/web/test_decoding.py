@@ -195,6 +195,7 @@ def test_photographs_are_decoded_within_three_levels(browser: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_large_picture_is_read_strip_by_strip(browser: Any) -> None:
     assert farthest(browser, {"large": saved(np.tile(WAVES[..., :3], (60, 40, 1)), "JPEG")}) <= 3
 
@@ -217,6 +218,54 @@ def test_pictures_that_are_cut_off_are_corrupt(browser: Any) -> None:
 
 def test_a_png_with_a_wrong_byte_is_corrupt(browser: Any) -> None:
     assert answers(browser, [*WRONG.values()]) == ["corrupt"] * len(WRONG)
+
+
+def test_a_png_may_end_behind_its_pixels_as_python_has_it(browser: Any) -> None:
+    files = [PNGS["RGB"][:-count] for count in (2, 4, 8, 12, 14, 16)]
+    for rgba, data in zip(answers(browser, files), files, strict=True):
+        assert not isinstance(rgba, str), rgba
+        np.testing.assert_array_equal(rgba[..., :3], decode(data))
+
+
+def test_a_png_has_one_header_and_it_comes_first(browser: Any) -> None:
+    header, other = PNGS["RGB"][8:33], chunk(b"tEXt", b"a\0b")
+    larger = chunk(b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0))
+    start, rest = PNGS["RGB"][:8], PNGS["RGB"][33:]
+    files = [start + header + larger + rest, start + header + header + rest, start + other + header + rest]
+    assert answers(browser, files) == ["corrupt"] * 3
+
+
+def test_a_picture_for_which_there_is_no_memory_is_too_large(browser: Any) -> None:
+    script = """
+    const Bytes = Uint8Array;
+    window.Uint8Array = class extends Bytes {
+      constructor(...given) { if (given[0] === arguments[0]) throw new RangeError("none"); super(...given); }
+    };
+    """.replace("arguments[0]", str(4 * HEIGHT * WIDTH))
+    browser.execute_script(f"(() => {{ {script} }})()")
+    try:
+        files = [PNGS["RGB"], PNGS["orientation 6"], JPEGS["grey"], WRONG["byte 300"]]
+        assert answers(browser, files) == ["tooLarge"] * 3 + ["corrupt"]
+    finally:
+        browser.refresh()
+
+
+@pytest.mark.parametrize(("name", "least"), [("RGB", HEIGHT), ("orientation 6", HEIGHT + WIDTH)])
+def test_long_work_lets_the_browser_draw(browser: Any, name: str, least: int) -> None:
+    """A clock that runs with every look at it makes every row long."""
+    script = """
+    let [now, posted] = [0, 0];
+    const post = MessagePort.prototype.postMessage;
+    performance.now = () => (now += 40);
+    MessagePort.prototype.postMessage = function (what) { posted++; post.call(this, what); };
+    window.paused = () => posted;
+    """
+    browser.execute_script(f"(() => {{ {script} }})()")
+    try:
+        answers(browser, [PNGS[name]])
+        assert browser.execute_script("return paused()") >= least
+    finally:
+        browser.refresh()
 
 
 def test_what_is_no_picture_is_told_apart(browser: Any) -> None:

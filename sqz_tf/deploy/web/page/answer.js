@@ -17,8 +17,17 @@ function classified(engine, { rgba, width, height, picture }) {
   return { ...result, scores: result.scores.slice(), view: result.view.slice(), order };
 }
 
-function probability(engine, item, label) {
-  return (item.scores[label] - engine.zeroPoint) * engine.scale;
+/** Return a score as a person reads it: a chance in percent, or the real value where the network gives no chances. */
+function told(engine, item, label) {
+  const value = (item.scores[label] - engine.zeroPoint) * engine.scale;
+  return engine.probabilities ? percent(value) : significant(value);
+}
+
+/** Return the length of a score's bar, 0 to 1: its chance, or where it lies between the smallest and the largest score. */
+function share(engine, { scores, order }, label) {
+  const [least, most] = [scores[order.at(-1)], scores[order[0]]];
+  const part = engine.probabilities ? (scores[label] - engine.zeroPoint) * engine.scale : (scores[label] - least) / (most - least || 1);
+  return Math.min(1, Math.max(0, part));
 }
 
 function showAnswer(engine, item) {
@@ -26,10 +35,9 @@ function showAnswer(engine, item) {
   const panel = byId("answer");
   panel.dataset.scores = JSON.stringify([...item.scores]);
   panel.dataset.number = Number(panel.dataset.number ?? 0) + 1;
-  panel.removeAttribute("aria-busy");
   byId("best").textContent = engine.labels[best];
   byId("best").classList.toggle("long", engine.labels[best].length > 3);
-  byId("sure").textContent = percent(probability(engine, item, best));
+  byId("sure").textContent = told(engine, item, best);
   byId("milliseconds").textContent = duration(item.milliseconds);
   showTop(engine, item);
   showView(engine, item.view);
@@ -42,11 +50,10 @@ function showTop(engine, item) {
   while (list.children.length < labels.length) list.append(topRow());
   labels.forEach((label, i) => {
     const [name, value, bar] = list.children[i].children;
-    const chance = probability(engine, item, label);
     name.textContent = engine.labels[label];
-    value.textContent = percent(chance);
+    value.textContent = told(engine, item, label);
     value.value = item.scores[label];
-    bar.firstChild.style.transform = `scaleX(${chance})`;
+    bar.firstChild.style.transform = `scaleX(${share(engine, item, label)})`;
   });
 }
 
@@ -96,5 +103,5 @@ function speakUp(text, wait = 0) {
 
 function spokenAnswer(engine, item) {
   const [best] = item.order;
-  return say("spoken", { answer: engine.labels[best], sure: percent(probability(engine, item, best)) });
+  return say("spoken", { answer: engine.labels[best], sure: told(engine, item, best) });
 }

@@ -12,7 +12,9 @@ async function startCamera(see, changed) {
   closeStream();
   try {
     const stream = await openStream();
-    if (asked !== camera.asked) return stream.getTracks().forEach((track) => track.stop());
+    if (asked !== camera.asked || document.hidden) stream.getTracks().forEach((track) => track.stop());
+    if (asked !== camera.asked) return;
+    if (document.hidden) return stopCamera({ key: "cameraPaused" }, changed); // it was left while the browser asked
     Object.assign(camera, { stream, frozen: false, see, changed });
     stream.getVideoTracks()[0].addEventListener("ended", () => stopCamera({ key: "cameraLost" }));
     byId("video").srcObject = stream;
@@ -79,12 +81,14 @@ function freezeCamera(frozen) {
   if (!frozen) watch(++camera.turn);
 }
 
-/** Say which other camera there is: phones' by the way they face, others' by their turn. */
+/** Say which other camera there is: by the way it faces where all tell that, as phones' do, or else by its turn. */
 async function otherCamera() {
   const devices = (await navigator.mediaDevices.enumerateDevices()).filter((device) => device.kind === "videoinput");
   if (devices.length < 2 || !camera.stream) return null;
   const { facingMode, deviceId } = camera.stream.getVideoTracks()[0].getSettings();
-  if (facingMode) return { facing: facingMode === "user" ? "environment" : "user", device: null };
+  const ways = devices.map((device) => device.getCapabilities?.().facingMode ?? []);
+  const facing = facingMode === "user" ? "environment" : "user";
+  if (facingMode && ways.every((way) => way.length) && ways.some((way) => way.includes(facing))) return { facing, device: null };
   const at = devices.findIndex((device) => device.deviceId === deviceId);
   return { device: devices[(at + 1) % devices.length].deviceId };
 }

@@ -7,6 +7,12 @@ function judge(item, truth) {
   else judged.push((item.judgement = { truth, answer: item.order[0] }));
 }
 
+function takeBack(item) {
+  const at = judged.indexOf(item.judgement);
+  if (at >= 0) judged.splice(at, 1);
+  delete item.judgement;
+}
+
 function counts() {
   const table = new Map();
   for (const { truth, answer } of judged) {
@@ -16,7 +22,9 @@ function counts() {
   return table;
 }
 
-function quoted(text) {
+/** Return a label as a cell of a CSV; one that a spreadsheet would take for a formula begins with an apostrophe. */
+function quoted(label) {
+  const text = /^[=+\-@\t\r]/.test(label) && Number.isNaN(Number(label)) ? `'${label}` : label;
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

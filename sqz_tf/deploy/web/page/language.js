@@ -54,6 +54,11 @@ function percent(probability) {
   return `${number(100 * probability, 1)} %`;
 }
 
+/** Return a value of any size with two or three digits that count. */
+function significant(value) {
+  return new Intl.NumberFormat(language, { minimumSignificantDigits: 2, maximumSignificantDigits: 3 }).format(value);
+}
+
 /** Return bytes as `57.3 KiB` or `1.31 MiB`. */
 function kib(bytes) {
   return bytes < 2 ** 20 ? `${number(bytes / 1024, 1)} KiB` : `${number(bytes / 2 ** 20, 2)} MiB`;

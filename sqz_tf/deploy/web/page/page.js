@@ -1,6 +1,10 @@
 // What the person does, and what the page shows for it.
 
-const page = { engine: null, model: null, shown: null, several: [], message: null, inverted: false, taking: 0, work: 0, live: "" };
+const page = {
+  engine: null, model: null, shown: null, several: [], message: null, live: "",
+  inverted: false, awaited: { picture: false, inverse: false },
+  inverting: 0, taking: 0, work: 0, // the last of each: older ones give way
+};
 
 function tell(key, values = {}) {
   page.message = key && { key, values };
@@ -17,17 +21,29 @@ function problem({ message }, name = "") {
   return message in WORDS.en ? [message, { name }] : ["failed", { detail: message }];
 }
 
-/** Classify an item's pixels once, then let them go; dark ink on paper can be turned into the light on black of many data sets. */
-function answered(item) {
-  if (item.order) return;
-  if (page.inverted && !item.picture) for (let i = 0; i < item.rgba.length; i++) item.rgba[i] ^= 255;
-  Object.assign(item, classified(page.engine, item));
-  item.rgba = null;
+function isAnswered(item) {
+  return item.order && (item.picture || item.inverted === page.inverted);
+}
+
+/** Decode and classify an item unless its answer is there; until then it keeps the old one. */
+async function answer(item) {
+  if (!isAnswered(item)) classify(item, item.frame ?? await decodePicture(item.file ?? blobOf(item.url)));
+}
+
+/** Classify pixels; dark ink on paper can be turned into the light on black of many data sets. */
+function classify(item, { rgba, width, height, inverted = false }) {
+  const { picture } = item;
+  const turned = !picture && page.inverted !== inverted;
+  if (turned) for (let i = 0; i < rgba.length; i++) rgba[i] ^= 255;
+  if (item.frame) item.frame.inverted = page.inverted;
+  Object.assign(item, classified(page.engine, { rgba, width, height, picture }), { width, height, inverted: page.inverted });
+  if (item.judgement) item.judgement.answer = item.order[0];
 }
 
 function show(item) {
-  answered(item);
+  const before = page.shown;
   page.shown = item;
+  letGo(before);
   showFinder();
   if (item.url) showPicture(item);
   showAnswer(page.engine, item);
@@ -43,45 +59,75 @@ function showFinder() {
   byId("finder").dataset.shows = watched ? "camera" : !shown ? "nothing" : shown.url ? "picture" : "frozen";
 }
 
-function showPicture({ url, name, width, height }) {
+/** Let a picture's file go once it is neither listed nor shown. */
+function letGo(item) {
+  if (item?.file && item !== page.shown && !page.several.includes(item)) URL.revokeObjectURL(item.url);
+}
+
+function nameOf({ picture, file }) {
+  return picture ? say("test") : file.name || say("picture");
+}
+
+function showPicture(item) {
+  const { url, width, height } = item;
   const picture = byId("shown");
-  Object.assign(picture, { src: url, alt: name });
+  Object.assign(picture, { src: url, alt: nameOf(item) });
   picture.style.width = `${Math.min(100, (100 * width) / height)}%`;
   picture.style.height = `${Math.min(100, (100 * height) / width)}%`;
 }
 
+/** Write the answers and what is shown on all tiles. */
 function markShown() {
-  for (const button of document.querySelectorAll(".pictures button")) button.setAttribute("aria-pressed", button.item === page.shown);
+  for (const button of document.querySelectorAll(".pictures button")) {
+    button.setAttribute("aria-pressed", button.item === page.shown);
+    writeTile(button.lastChild, button.item);
+  }
+}
+
+/** Let the old answer fade while one is awaited, of a picture or of inverting. */
+function awaitAnswer(of, awaited) {
+  page.awaited[of] = awaited;
+  byId("answer").setAttribute("aria-busy", page.awaited.picture || page.awaited.inverse);
+}
+
+/** Begin work of which the last counts, and return its number. */
+function begin() {
+  awaitAnswer("picture", true);
+  return ++page.work;
+}
+
+function end(work) {
+  if (work === page.work) awaitAnswer("picture", false);
 }
 
 /** Decode and answer pictures; the first is shown large, several become a list. */
 async function take(files) {
   if (!page.engine) return;
   const taking = ++page.taking;
-  const work = ++page.work;
   stopCamera();
   tell(null);
-  for (const item of page.several) URL.revokeObjectURL(item.url);
-  page.several = [];
+  const work = begin();
+  page.several.splice(0).forEach(letGo);
   showSeveral();
-  byId("answer").setAttribute("aria-busy", true);
   for (const file of files) {
     const item = await taken(file);
-    if (taking !== page.taking) return;
+    if (taking !== page.taking) return letGo(item);
     page.several.push(item);
-    if (work === page.work && item === page.several.find((each) => !each.problem)) show(item);
+    if (work === page.work && item === page.several.find((each) => !each.problem)) {
+      show(item);
+      end(work);
+    }
     if (files.length > 1) addTile(item);
   }
-  byId("answer").removeAttribute("aria-busy");
   const [first] = page.several;
-  if (page.several.every((item) => item.problem)) tellError(first.problem, first.name);
+  if (work === page.work && page.several.every((item) => item.problem)) tellError(first.problem, nameOf(first));
+  end(work);
 }
 
 async function taken(file) {
-  const item = { file, name: file.name || say("picture"), url: URL.createObjectURL(file) };
+  const item = { file, url: URL.createObjectURL(file) };
   try {
-    Object.assign(item, await decodePicture(file));
-    answered(item);
+    await answer(item);
   } catch (problem) {
     item.problem = problem;
   }
@@ -96,33 +142,38 @@ function showSeveral() {
 
 function addTile(item) {
   byId("several").hidden = false;
-  byId("several-list").append(element("li", {}, item.problem ? element("p", say(...problem(item.problem, item.name))) : tile(item)));
+  byId("several-list").append(element("li", {}, item.problem ? element("p", say(...problem(item.problem, nameOf(item)))) : tile(item)));
   markShown();
 }
 
 function tile(item) {
-  const { labels } = page.engine;
-  const answer = labels[item.order?.[0] ?? item.answer];
-  const truth = labels[item.truth];
-  const right = answer === truth;
-  const text = !truth ? answer : right ? `✓ ${truth}` : `${truth} → ${answer}`;
-  const image = element("img", { src: item.url, alt: truth ? say("test") : item.name, loading: "lazy" });
-  const button = element("button", { item }, image, element("span", { className: !truth ? "" : right ? "good" : "bad" }, text));
+  const image = element("img", { src: item.url, alt: nameOf(item), loading: "lazy" });
+  const button = element("button", { item }, image, element("span"));
   button.addEventListener("click", () => choose(item));
   return button;
 }
 
+/** Write an answer below its picture: whether it is right, where that is known; faint while a new one is awaited. */
+function writeTile(node, { picture, truth, answer, order, inverted }) {
+  const { labels } = page.engine;
+  const best = order?.[0] ?? answer;
+  const known = truth !== undefined;
+  node.className = known ? (best === truth ? "good" : "bad") : picture || inverted === page.inverted ? "" : "old";
+  node.textContent = !known ? labels[best] : best === truth ? `✓ ${labels[truth]}` : `${labels[truth]} → ${labels[best]}`;
+}
+
 /** Show an item of a list; a test picture is decoded and answered when it is first chosen. */
 async function choose(item) {
-  const work = ++page.work;
   stopCamera();
   tell(null);
+  const work = begin();
   try {
-    if (!item.order) Object.assign(item, await decodePicture(item.file ?? blobOf(item.url)));
+    await answer(item);
     if (work === page.work) show(item);
   } catch (error) {
-    tellError(error, item.name);
+    if (work === page.work) tellError(error, nameOf(item));
   }
+  end(work);
 }
 
 function blobOf(url) {
@@ -131,7 +182,7 @@ function blobOf(url) {
 }
 
 function toggleCamera() {
-  page.work++;
+  end(++page.work);
   tell(null);
   if (camera.stream) stopCamera();
   else startCamera(seeFrame, cameraChanged);
@@ -139,7 +190,9 @@ function toggleCamera() {
 
 function seeFrame(rgba, side) {
   try {
-    show({ live: true, rgba, width: side, height: side });
+    const item = { live: true, frame: { rgba, width: side, height: side } };
+    classify(item, item.frame);
+    show(item);
   } catch (error) {
     stopCamera();
     return tellError(error);
@@ -163,11 +216,31 @@ function cameraChanged(problem) {
   showFinder();
 }
 
-/** Invert what is given from now on, and what is shown. */
-function invert() {
+/** Invert what is given from now on, and answer anew what was given: first what is shown, then the list. */
+async function invert() {
+  const inverting = ++page.inverting;
   page.inverted = !page.inverted;
   byId("invert").setAttribute("aria-pressed", page.inverted);
-  if (page.shown?.file) choose(Object.assign(page.shown, { order: null, judgement: null }));
+  markShown();
+  const { shown } = page;
+  const old = [...new Set([shown, ...page.several])].filter((item) => item && !item.live && !item.problem && !isAnswered(item));
+  awaitAnswer("inverse", old.includes(shown));
+  for (const item of old) {
+    await answerAnew(item);
+    if (inverting !== page.inverting) return;
+    awaitAnswer("inverse", false);
+  }
+}
+
+async function answerAnew(item) {
+  try {
+    await answer(item);
+    if (item === page.shown) show(item);
+    else markShown();
+    showConfusion(page.engine.labels);
+  } catch (error) {
+    tellError(error, nameOf(item));
+  }
 }
 
 async function flip() {
@@ -177,13 +250,20 @@ async function flip() {
   startCamera(seeFrame, cameraChanged);
 }
 
-/** Count the person's verdict on what is shown; a camera is frozen first. */
+/** Count the person's verdict on what is shown, or take it back if it is NaN; a camera is frozen first. */
 function decide(truth) {
   if (page.shown?.live) freezeCamera(true);
-  if (!page.shown || Number.isNaN(truth)) return;
-  judge(page.shown, truth);
+  if (!page.shown) return;
+  if (Number.isNaN(truth)) takeBack(page.shown);
+  else judge(page.shown, truth);
   showTruth(page.engine, page.shown);
   showConfusion(page.engine.labels);
+}
+
+/** Say yes, or take a yes back. */
+function agree() {
+  const { order, judgement } = page.shown;
+  decide(judgement?.truth === order[0] ? NaN : order[0]);
 }
 
 function clearJudged() {
@@ -221,7 +301,7 @@ function listen() {
     });
   }
   const clicks = {
-    camera: toggleCamera, flip, invert, freeze: () => freezeCamera(!camera.frozen), yes: () => decide(page.shown.order[0]),
+    camera: toggleCamera, flip, invert, freeze: () => freezeCamera(!camera.frozen), yes: agree,
     copy: () => copyCsv(page.engine.labels, tell), download: () => downloadCsv(page.engine.labels), clear: clearJudged,
   };
   for (const [id, act] of Object.entries(clicks)) byId(id).addEventListener("click", act);
@@ -290,7 +370,15 @@ function showWords() {
   showTests(page.tests);
   showSeveral();
   showConfusion(engine.labels);
+  if (page.shown?.url) showPicture(page.shown);
   if (page.shown) showAnswer(engine, page.shown);
+}
+
+/** Return labels of which equal ones carry their numbers: ImageNet has two cranes. */
+function toldApart(labels) {
+  const count = new Map();
+  for (const label of labels) count.set(label, (count.get(label) ?? 0) + 1);
+  return labels.map((label, i) => (count.get(label) > 1 ? `${label} (${i})` : label));
 }
 
 async function start() {
@@ -299,8 +387,9 @@ async function start() {
   listenToLooks();
   listen();
   page.model = JSON.parse(byId("model").textContent);
+  page.model.labels = toldApart(page.model.labels);
   document.body.classList.toggle("wordy", page.model.labels.some((label) => label.length > 6));
-  page.tests = page.model.tests.map((test) => ({ ...test, url: test.picture, name: say("test") }));
+  page.tests = page.model.tests.map((test) => ({ ...test, url: test.picture }));
   try {
     page.engine = await loadEngine(page.model);
   } catch (error) {

@@ -12,7 +12,7 @@ async function decodePicture(blob) {
   const kind = pictureKind(head);
   const size = kind && safely(() => pictureSize(kind, head));
   if (size) refuseSize(...size);
-  if (kind === "png") return decodePng(new Uint8Array(await blob.arrayBuffer())).catch(() => { throw new Error("corrupt"); });
+  if (kind === "png") return decodePng(new Uint8Array(await blob.arrayBuffer())).catch((error) => { throw new Error(error.message === "tooLarge" ? "tooLarge" : "corrupt"); });
   if (kind && !(await isWhole(kind, head, blob))) throw new Error("corrupt");
   return drawn(await bitmapOf(blob, kind));
 }
@@ -31,16 +31,18 @@ async function bitmapOf(blob, kind) {
 }
 
 /** Return the pixels of a bitmap on white, read in strips. */
-function drawn(bitmap) {
+async function drawn(bitmap) {
   const { width, height } = bitmap;
+  const pause = pauses();
   try {
     refuseSize(width, height);
-    const rgba = new Uint8Array(4 * width * height);
+    const rgba = room(4 * width * height);
     const canvas = document.createElement("canvas");
     canvas.width = width;
     canvas.height = Math.max(1, Math.min(height, Math.floor(STRIP / width)));
     const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false });
     for (let top = 0; top < height; top += canvas.height) {
+      await pause();
       const rows = Math.min(canvas.height, height - top);
       context.fillStyle = "#fff";
       context.fillRect(0, 0, width, rows);
@@ -71,7 +73,7 @@ function pictureKind(head) {
 function pictureSize(kind, head) {
   const view = new DataView(head.buffer);
   const three = (at) => view.getUint16(at, true) | (head[at + 2] << 16);
-  if (kind === "png") return [view.getUint32(16), view.getUint32(20)];
+  if (kind === "png") return view.getUint32(12) === 0x49484452 ? [view.getUint32(16), view.getUint32(20)] : null; // IHDR
   if (kind === "gif") return [view.getUint16(6, true), view.getUint16(8, true)];
   if (kind === "bmp" && view.getUint32(14, true) === 12) return [view.getUint16(18, true), view.getUint16(20, true)];
   if (kind === "bmp") return [Math.abs(view.getInt32(18, true)), Math.abs(view.getInt32(22, true))];

@@ -8,34 +8,55 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, value) => {
   return value;
 });
 
+const WORK = 30; // milliseconds after which the browser may draw and listen
+
+/** Return a function to wait for now and then in long work: it lets the browser do its own. */
+function pauses() {
+  const { port1: inside, port2: outside } = new MessageChannel(); // browsers hold back timers of hidden pages
+  let since = performance.now();
+  return async () => {
+    if (performance.now() - since < WORK) return;
+    await new Promise((go) => { inside.onmessage = go; outside.postMessage(0); });
+    since = performance.now();
+  };
+}
+
+/** Return room for so many bytes, which a browser may not have. */
+function room(bytes) {
+  try { return new Uint8Array(bytes); } catch { throw new Error("tooLarge"); }
+}
+
 /** Decode a PNG (Uint8Array): alpha on white, deep grey rounded, the high byte of deep colours, upright. */
 async function decodePng(bytes) {
-  const png = pngChunks(bytes);
-  const rows = await inflate(png.data, pngPasses(png).reduce((sum, pass) => sum + pass.rows * (1 + pass.bytes), 0));
-  const rgba = new Uint8Array(4 * png.width * png.height);
+  const pause = pauses();
+  const png = await pngChunks(bytes, pause);
+  const rows = await inflate(png.data, pngPasses(png).reduce((sum, pass) => sum + pass.rows * (1 + pass.bytes), 0), pause);
+  const rgba = room(4 * png.width * png.height);
   let place = 0;
   for (const pass of pngPasses(png)) {
-    unfilter(rows, place, pass, Math.max(1, (png.depth * png.channels) >> 3));
     for (let row = 0; row < pass.rows; row++) {
+      await pause();
       const start = place + row * (1 + pass.bytes) + 1;
+      unfilter(rows, start, row, pass.bytes, Math.max(1, (png.depth * png.channels) >> 3));
       pngRow(png, rows.subarray(start, start + pass.bytes), pass, pass.top + row * pass.down, rgba);
     }
     place += pass.rows * (1 + pass.bytes);
   }
-  return upright({ rgba, width: png.width, height: png.height }, png.orientation);
+  return upright({ rgba, width: png.width, height: png.height }, png.orientation, pause);
 }
 
-/** Return what the chunks say; each is checked by its CRC. */
-function pngChunks(bytes) {
+/** Return what the chunks say; each is checked by its CRC. A file may end behind its pixels, as Pillow has it. */
+async function pngChunks(bytes, pause) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const png = { data: [], palette: new Uint8Array(0), clear: null, orientation: 1 };
-  for (let at = 8, name = ""; name !== "IEND"; ) {
-    if (at + 12 > bytes.length) throw new Error("corrupt");
-    const size = view.getUint32(at);
-    if (at + 12 + size > bytes.length || crc(bytes.subarray(at + 4, at + 8 + size)) !== view.getUint32(at + 8 + size)) throw new Error("corrupt");
+  for (let at = 8, name = ""; name !== "IEND" && at + 8 <= bytes.length; ) {
+    const end = at + 8 + view.getUint32(at);
+    const checked = end + 4 <= bytes.length;
+    if (end > bytes.length || (checked && (await crc(bytes.subarray(at + 4, end), pause)) !== view.getUint32(end))) throw new Error("corrupt");
     name = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
-    pngChunk(png, name, bytes.subarray(at + 8, at + 8 + size));
-    at += 12 + size;
+    if ((name === "IHDR") !== (at === 8)) throw new Error("corrupt");
+    pngChunk(png, name, bytes.subarray(at + 8, end));
+    at = end + 4;
   }
   if (!png.channels || !png.data.length) throw new Error("corrupt");
   return png;
@@ -53,17 +74,21 @@ function pngChunk(png, name, body) {
   else if (name === "IDAT") png.data.push(body);
 }
 
-function crc(bytes) {
+async function crc(bytes, pause) {
   let value = -1;
-  for (let i = 0; i < bytes.length; i++) value = CRC_TABLE[(value ^ bytes[i]) & 255] ^ (value >>> 8);
+  for (let i = 0; i < bytes.length; i++) {
+    value = CRC_TABLE[(value ^ bytes[i]) & 255] ^ (value >>> 8);
+    if (!(i & 0xfffff)) await pause();
+  }
   return ~value >>> 0;
 }
 
 /** Return the first `size` bytes of a zlib stream given in parts; it may hold more, but no less. */
-async function inflate(parts, size) {
+async function inflate(parts, size, pause) {
   const reader = new Blob(parts).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
-  const bytes = new Uint8Array(size);
+  const bytes = room(size);
   for (let filled = 0; filled < size; ) {
+    await pause();
     const { value, done } = await reader.read().catch(() => ({ done: true }));
     if (done) throw new Error("corrupt");
     bytes.set(value.subarray(0, size - filled), filled);
@@ -82,21 +107,18 @@ function pngPasses({ width, height, depth, channels, interlaced }) {
   }).filter((pass) => pass.columns > 0 && pass.rows > 0);
 }
 
-/** Undo the filter of every row of a pass, in place; `step` is the distance of a byte's left neighbour. */
-function unfilter(bytes, place, pass, step) {
-  const stride = pass.bytes + 1;
-  for (let row = 0; row < pass.rows; row++) {
-    const first = place + row * stride + 1;
-    const filter = bytes[first - 1];
-    if (filter > 4) throw new Error("corrupt");
-    for (let at = first; filter && at < first + pass.bytes; at++) {
-      const left = at < first + step ? 0 : bytes[at - step];
-      const up = row ? bytes[at - stride] : 0;
-      if (filter === 1) bytes[at] += left;
-      else if (filter === 2) bytes[at] += up;
-      else if (filter === 3) bytes[at] += (left + up) >> 1;
-      else bytes[at] += paeth(left, up, row && at >= first + step ? bytes[at - stride - step] : 0);
-    }
+/** Undo the filter of a row of so many bytes, in place; `step` is the distance of a byte's left neighbour. */
+function unfilter(bytes, first, row, length, step) {
+  const stride = length + 1;
+  const filter = bytes[first - 1];
+  if (filter > 4) throw new Error("corrupt");
+  for (let at = first; filter && at < first + length; at++) {
+    const left = at < first + step ? 0 : bytes[at - step];
+    const up = row ? bytes[at - stride] : 0;
+    if (filter === 1) bytes[at] += left;
+    else if (filter === 2) bytes[at] += up;
+    else if (filter === 3) bytes[at] += (left + up) >> 1;
+    else bytes[at] += paeth(left, up, row && at >= first + step ? bytes[at - stride - step] : 0);
   }
 }
 
@@ -152,15 +174,16 @@ function exifOrientation(view) {
 }
 
 /** Return a picture turned and mirrored as its EXIF orientation asks. */
-function upright(picture, orientation) {
+async function upright(picture, orientation, pause) {
   if (orientation === 1) return picture;
   const { width, height } = picture;
   const turned = orientation >= 5;
   const [wide, high] = turned ? [height, width] : [width, height];
   const from = new Uint32Array(picture.rgba.buffer);
-  const to = new Uint32Array(width * height);
+  const to = new Uint32Array(room(4 * width * height).buffer);
   const [left, up] = [[2, 3, 7, 8].includes(orientation), [3, 4, 6, 7].includes(orientation)]; // seen from the file's rows
   for (let y = 0; y < high; y++) {
+    await pause();
     for (let x = 0; x < wide; x++) {
       const [column, row] = turned ? [y, x] : [x, y];
       to[y * wide + x] = from[(up ? height - 1 - row : row) * width + (left ? width - 1 - column : column)];
