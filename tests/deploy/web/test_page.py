@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sqz_tf.deploy.web import page as page_file
 from tests.helpers import web_page
 from tests.helpers.browser import base64_of, chromium, until, write_y4m
-from tests.helpers.needs import quick
+from tests.helpers.needs import ROOT, quick
 from tests.helpers.web_page import brightness, png
 
 GREY = (128, 128, 128)  # of a film: Y, U, V
@@ -302,6 +303,16 @@ def test_both_languages_have_the_same_words() -> None:
         {key: sorted(value.split("{")[1:]) for key, value in each.items() if "{" in value} for each in (english, korean)
     ]
     assert places[0].keys() == places[1].keys()
+
+
+def test_every_word_is_said_somewhere_and_every_line_of_a_card_is_there() -> None:
+    words = json.loads(web_page.text("words.json"))
+    said = "".join(web_page.text(name) for name in (*page_file.SCRIPTS, "page.html.j2"))
+    card = (ROOT / "sqz_tf" / "deploy" / "web" / "facts.py").read_text(encoding="utf-8")
+    for name in words["ko"]:
+        assert f'("{name[5:]}", ' in card if name.startswith("card ") else f'"{name}"' in said, name
+    assert words["en"]["arena"] != words["en"]["ram"]
+    assert words["ko"]["arena"] != words["ko"]["ram"]
 
 
 @pytest.mark.slow

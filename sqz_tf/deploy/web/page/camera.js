@@ -14,7 +14,8 @@ async function startCamera(see, changed) {
     const stream = await openStream();
     if (asked !== camera.asked || document.hidden) stream.getTracks().forEach((track) => track.stop());
     if (asked !== camera.asked) return;
-    if (document.hidden) return stopCamera({ key: "cameraPaused" }, changed); // it was left while the browser asked
+    // It was left while the browser asked.
+    if (document.hidden) return stopCamera({ key: "cameraPaused" }, changed);
     Object.assign(camera, { stream, frozen: false, see, changed });
     stream.getVideoTracks()[0].addEventListener("ended", () => stopCamera({ key: "cameraLost" }));
     byId("video").srcObject = stream;
@@ -33,7 +34,8 @@ function openStream() {
 }
 
 function cameraProblem(error) {
-  camera.device = null; // it may be gone
+  // It may be gone.
+  camera.device = null;
   if (error.name === "insecure") return { key: "cameraInsecure" };
   return { key: CAMERA_ERRORS[error.name] ?? "cameraFailed", detail: error.message };
 }

@@ -1,8 +1,11 @@
 // The compiled network: the C of `sqz_tf.compile` as WebAssembly, with SIMD where the browser has it.
 
-const TIMED = 3; // milliseconds that inferences are repeated for at least: browsers' clocks are coarse
-const WARM = 200; // milliseconds that a browser is given at most to compile well what it runs often
-const ALIKE = 0.1; // of two times: it has
+// Milliseconds that inferences are repeated for at least: browsers' clocks are coarse.
+const TIMED = 3;
+// Milliseconds that a browser is given at most to compile well what it runs often.
+const WARM = 200;
+// The share by which two times may differ once it has.
+const ALIKE = 0.1;
 
 const LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;,=>?@^_`{|}~";
 

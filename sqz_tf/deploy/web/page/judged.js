@@ -1,6 +1,7 @@
 // What the person says of answers: a confusion table that counts each picture once, and its CSV.
 
-const judged = []; // {truth, answer}: a picture's entry is replaced when the person changes their mind
+// {truth, answer}: a picture's entry is replaced when the person changes their mind.
+const judged = [];
 
 function judge(item, truth) {
   if (item.judgement) item.judgement.truth = truth;

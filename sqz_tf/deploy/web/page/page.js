@@ -3,7 +3,8 @@
 const page = {
   engine: null, model: null, shown: null, several: [], message: null, live: "",
   inverted: false, awaited: { picture: false, inverse: false },
-  inverting: 0, taking: 0, work: 0, // the last of each: older ones give way
+  // The last of each: older ones give way.
+  inverting: 0, taking: 0, work: 0,
 };
 
 function tell(key, values = {}) {

@@ -1,9 +1,13 @@
 // Picture files to pixels, as `sqz_tf.images.decode` gives them: upright, on white, without colour profiles.
 
-const LARGEST = 64e6; // pixels, 256 MB: a phone's picture of 50 megapixels fits
-const LONGEST = 16383; // pixels of a side: what `sqz_image.c` takes
-const HEAD = 1 << 20; // bytes in which a header ends
-const STRIP = 1 << 20; // pixels drawn at a time: some browsers leave larger canvases empty
+// Pixels, 256 MB: a phone's picture of 50 megapixels fits.
+const LARGEST = 64e6;
+// Pixels of a side: what `sqz_image.c` takes.
+const LONGEST = 16383;
+// Bytes in which a header ends.
+const HEAD = 1 << 20;
+// Pixels drawn at a time: some browsers leave larger canvases empty.
+const STRIP = 1 << 20;
 
 /** Decode a picture (Blob) to {rgba: Uint8Array [height, width, 4], width, height}; alpha is 255. Errors are keys of words. */
 async function decodePicture(blob) {
@@ -24,7 +28,8 @@ function refuseSize(width, height) {
 
 async function bitmapOf(blob, kind) {
   try {
-    return await createImageBitmap(blob, { colorSpaceConversion: "none" }); // upright is what all browsers give unasked
+    // Upright is what all browsers give unasked.
+    return await createImageBitmap(blob, { colorSpaceConversion: "none" });
   } catch {
     throw new Error(kind ? "corrupt" : "notPicture");
   }

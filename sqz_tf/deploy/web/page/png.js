@@ -1,6 +1,7 @@
 // PNG files to the very pixels they hold. Browsers premultiply alpha, apply colour profiles and cut 16 bits, each in its way.
 
-const PNG_CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 }; // by colour type
+// By colour type.
+const PNG_CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 const PNG_DEPTHS = { 0: [1, 2, 4, 8, 16], 2: [8, 16], 3: [1, 2, 4, 8], 4: [8, 16], 6: [8, 16] };
 const PNG_PASSES = [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, value) => {
@@ -8,11 +9,13 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, value) => {
   return value;
 });
 
-const WORK = 30; // milliseconds after which the browser may draw and listen
+// Milliseconds after which the browser may draw and listen.
+const WORK = 30;
 
 /** Return a function to wait for now and then in long work: it lets the browser do its own. */
 function pauses() {
-  const { port1: inside, port2: outside } = new MessageChannel(); // browsers hold back timers of hidden pages
+  // Browsers hold back timers of hidden pages.
+  const { port1: inside, port2: outside } = new MessageChannel();
   let since = performance.now();
   return async () => {
     if (performance.now() - since < WORK) return;
@@ -181,7 +184,8 @@ async function upright(picture, orientation, pause) {
   const [wide, high] = turned ? [height, width] : [width, height];
   const from = new Uint32Array(picture.rgba.buffer);
   const to = new Uint32Array(room(4 * width * height).buffer);
-  const [left, up] = [[2, 3, 7, 8].includes(orientation), [3, 4, 6, 7].includes(orientation)]; // seen from the file's rows
+  // Seen from the file's rows.
+  const [left, up] = [[2, 3, 7, 8].includes(orientation), [3, 4, 6, 7].includes(orientation)];
   for (let y = 0; y < high; y++) {
     await pause();
     for (let x = 0; x < wide; x++) {
