@@ -240,7 +240,7 @@ def test_corrections_are_counted_once_a_picture(page: Page, files: list[Path]) -
     assert not page.visible("confusion")
 
 
-def correct(page: Page, truth: int) -> None:
+def correct(page: Page, truth: int | str) -> None:
     """Say what the picture is."""
     script = "const s = document.getElementById('truth'); s.value = arguments[0]; s.dispatchEvent(new Event('change'));"
     page.run(f"(() => {{ {script} }}).apply(null, arguments)", truth)
