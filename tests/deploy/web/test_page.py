@@ -241,7 +241,7 @@ def test_corrections_are_counted_once_a_picture(page: Page, files: list[Path]) -
 
 
 def correct(page: Page, truth: int | str) -> None:
-    """Say what the picture is; nothing takes that back."""
+    """Say what the picture is."""
     script = "const s = document.getElementById('truth'); s.value = arguments[0]; s.dispatchEvent(new Event('change'));"
     page.run(f"(() => {{ {script} }}).apply(null, arguments)", truth)
 
