@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from converters.compiler.back.c import emit, library, targets
+from converters.compiler.back.c import emit, library, slot, targets
 from converters.compiler.back.c.arrangement import arrange
 from converters.compiler.back.c.selection import DENSE, Packing
 from converters.compiler.back.c.speed import speed_up
@@ -31,6 +31,7 @@ class Compilation:
     schedule: Schedule
     choices: tuple[Choice, ...]
     plan: Plan
+    packing: Packing = DENSE
 
 
 @lru_cache(maxsize=2)
@@ -56,7 +57,7 @@ def analyse(model: bytes, target: str = "generic", packing: Packing = DENSE) -> 
     choices = targets.with_pointers(program, choices)
     timed = schedule(program)
     planned = plan(timed, tuple(choice.scratch_bytes for choice in choices))
-    return Compilation(model, target, graph, program, timed, choices, planned)
+    return Compilation(model, target, graph, program, timed, choices, planned, packing)
 
 
 def compile_model(
@@ -92,5 +93,38 @@ def files(
     labels: Sequence[str] | None = None,
 ) -> dict[str, str]:
     """Return the files of what was analysed, as `compile_model` does."""
+    if compilation.packing.slot:
+        return slot_files(compilation, name, slot_image(compilation), provenance, labels)
     own = emit.c_files(compilation.plan, compilation.choices, name, compilation.model, provenance or {}, labels)
     return {**own, **library.files((choice.function for choice in compilation.choices), name)}
+
+
+def slot_image(compilation: Compilation, test: slot.Test | None = None, labels: bytes = b"") -> slot.Image:
+    """Return what a slot holds for the program of a network that was analysed for one to run it.
+
+    Args:
+      compilation: with `packing.slot`.
+      test: what a device tries it with.
+      labels: that the image carries, UTF-8, one a line.
+    """
+    program = slot.slot_program(compilation.plan, compilation.choices)
+    return slot.image(program, test or slot.Test(), labels)
+
+
+def slot_files(
+    compilation: Compilation,
+    name: str,
+    image: slot.Image,
+    provenance: Mapping[str, str] | None = None,
+    labels: Sequence[str] | None = None,
+) -> dict[str, str]:
+    """Return the files of a program whose weights lie in a slot, with what updates them.
+
+    Args:
+      compilation: with `packing.slot`.
+      name, provenance, labels: as for `compile_model`.
+      image: that the folder holds for the beginning.
+    """
+    program = slot.slot_program(compilation.plan, compilation.choices)
+    own = emit.slot_files(program, image, name, compilation.model, provenance or {}, labels)
+    return {**own, **library.files((choice.function for choice in compilation.choices), name, library.SLOT)}

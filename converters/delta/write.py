@@ -1,0 +1,110 @@
+"""Write a delta: each piece of a result told by its like in an older one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+
+from converters.delta.coder import Encoder, Values, number, signed
+from converters.delta.container import DeltaError
+from converters.delta.pieces import Piece
+from converters.delta.recode import code, code_shape, take_apart
+
+END, COPY, CHANGE, INSERT, RECODE = range(5)
+COMMAND, PLACE, LENGTH = 0, 1, 2  # contexts of numbers
+
+Step = tuple[int, Piece, Piece | None]  # a command, what it makes, and of what
+
+
+def delta(old: bytes, new: bytes, old_pieces: Sequence[Piece], new_pieces: Sequence[Piece]) -> bytes:
+    """Return the body of an update that makes one result of another.
+
+    Args:
+      old, new: the results.
+      old_pieces, new_pieces: what they are made of; those of the same number are compared.
+    """
+    coder = Encoder()
+    values, at = Values(coder), 0
+    for command, made, of in _joined(_steps(old, new, old_pieces, new_pieces)):
+        number(coder, COMMAND, command)
+        if of is not None:
+            signed(coder, PLACE, of.start - at)
+        at = _code(coder, values, command, old, new, made, of, at)
+    number(coder, COMMAND, END)
+    return coder.finish()
+
+
+def _code(
+    coder: Encoder, values: Values, command: int, old: bytes, new: bytes, made: Piece, of: Piece | None, at: int
+) -> int:
+    """Code what follows a command; return where reading goes on."""
+    size = made.end - made.start
+    if command != RECODE:
+        number(coder, LENGTH, size)
+    if of is None:
+        for byte in new[made.start : made.end]:
+            coder.plain(8, byte)
+        return at
+    if command == CHANGE:
+        for before, after in zip(old[of.start : of.end], new[made.start : made.end], strict=True):
+            values.after((before + 128 & 255) - 128, (after + 128 & 255) - 128)
+    if command == RECODE:
+        assert of.packed
+        assert made.packed
+        before, after = take_apart(old[of.start :], of.packed), take_apart(new[made.start :], made.packed)
+        code_shape(coder, of.packed, made.packed)
+        code(coder, values, before, made.packed, after)
+        return of.start + before.size
+    return of.start + size
+
+
+def _steps(old: bytes, new: bytes, old_pieces: Sequence[Piece], new_pieces: Sequence[Piece]) -> Iterator[Step]:
+    for of, made in zip_longest(old_pieces, new_pieces[: len(old_pieces)]):
+        if made is not None:
+            yield _step(old, new, of, made)
+    yield from ((INSERT, made, None) for made in new_pieces[len(old_pieces) :])
+
+
+def _step(old: bytes, new: bytes, of: Piece, made: Piece) -> Step:
+    before, after = old[of.start : of.end], new[made.start : made.end]
+    if before == after:
+        return COPY, made, of
+    if of.packed and made.packed and of.packed.shape == made.packed.shape and _recodes(before, after, of, made):
+        return RECODE, made, of
+    return (CHANGE, made, of) if len(before) == len(after) else (INSERT, made, None)
+
+
+def _recodes(before: bytes, after: bytes, of: Piece, made: Piece) -> bool:
+    """Whether two sections can be told by each other: both are whole, and no bias goes too far."""
+    assert of.packed
+    assert made.packed
+    try:
+        sections = [take_apart(before, of.packed), take_apart(after, made.packed)]
+    except DeltaError:
+        return False
+    far = max(abs(a - b) for a, b in zip(*(each.biases for each in sections), strict=True))
+    most = max(of.packed.pairs, made.packed.pairs)
+    return [each.size for each in sections] == [len(before), len(after)] and far < 1 << 30 and most <= 256
+
+
+def _joined(steps: Iterator[Step]) -> Iterator[Step]:
+    """Yield the steps with copies that go on in both results made one, and so what is inserted."""
+    held: Step | None = None
+    for step in steps:
+        if held and _goes_on(held, step):
+            (command, made, of), (_, more, more_of) = held, step
+            longer = None if of is None or more_of is None else Piece(of.start, more_of.end)
+            held = command, Piece(made.start, more.end), longer
+            continue
+        if held:
+            yield held
+        held = step
+    if held:
+        yield held
+
+
+def _goes_on(held: Step, step: Step) -> bool:
+    (command, _, of), (then, _, more_of) = held, step
+    if command != then or command == RECODE:
+        return False
+    return of is None or more_of is None or of.end == more_of.start
