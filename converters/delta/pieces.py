@@ -43,7 +43,7 @@ def plain_piece(data: bytes) -> list[Piece]:
 
 
 def image_pieces(size: int, sections: Iterable[tuple[int, int, Packed | None]]) -> list[Piece]:
-    """Return an image's pieces: what lies between its sections, and those.
+    """Return an image's pieces: what lies before, between and behind its sections, if only nothing, and those.
 
     Args:
       size: of the image.
@@ -51,7 +51,6 @@ def image_pieces(size: int, sections: Iterable[tuple[int, int, Packed | None]]) 
     """
     pieces, at = [], 0
     for start, count, packed in sections:
-        pieces += [Piece(at, start)] if start > at else []
-        pieces.append(Piece(start, start + count, packed))
+        pieces += [Piece(at, start), Piece(start, start + count, packed)]
         at = start + count
-    return [*pieces, Piece(at, size)] if size > at else pieces
+    return [*pieces, Piece(at, size)]

@@ -60,12 +60,13 @@ def _code(
 
 def _steps(old: bytes, new: bytes, old_pieces: Sequence[Piece], new_pieces: Sequence[Piece]) -> Iterator[Step]:
     for of, made in zip_longest(old_pieces, new_pieces[: len(old_pieces)]):
-        if made is not None:
+        if made is not None and made.end > made.start:
             yield _step(old, new, of, made)
     yield from ((INSERT, made, None) for made in new_pieces[len(old_pieces) :])
 
 
 def _step(old: bytes, new: bytes, of: Piece, made: Piece) -> Step:
+    """Return how a piece is told by its like."""
     before, after = old[of.start : of.end], new[made.start : made.end]
     if before == after:
         return COPY, made, of
