@@ -81,14 +81,16 @@ def read_header(data: bytes) -> Header:
     """
     check(is_update(data), "no update: it does not begin with SQZU")
     check(len(data) >= HEADER_BYTES, f"the update is cut off at {len(data)} bytes")
-    _, version_of_format, body, kind, network, name, *rest = LAYOUT.unpack_from(data)
+    _, version_of_format, body, kind, network, name, *sizes, sha, old_sha, key = LAYOUT.unpack_from(data)
     check(version_of_format == FORMAT, f"the update is of format {version_of_format}, expected {FORMAT}")
     check(body in (FULL, DELTA) and kind in (IMAGE, FILE), f"the update has body {body} and kind {kind}")
     try:
         model = name.rstrip(b"\0").decode()
     except UnicodeDecodeError:
         raise DeltaError("the model's identity is no UTF-8") from None
-    found = Header(body, kind, network, model, *rest, signature=data[SIGNED_BYTES:HEADER_BYTES])
+    signature = data[SIGNED_BYTES:HEADER_BYTES]
+    version, image, body_bytes, old = sizes
+    found = Header(body, kind, network, model, version, image, body_bytes, old, sha, old_sha, key, signature)
     check(max(found.version, found.image_bytes, found.body_bytes, found.old_bytes) <= LARGEST, "a size is too large")
     check(body == DELTA or found.body_bytes == found.image_bytes, "a full update's body is not its result's size")
     return found

@@ -144,8 +144,8 @@ def code_shape(coder: Coder, old: Packed | None = None, new: Packed | None = Non
     for each in (old, new):
         bias, scale, pairs = (number(coder, SHAPE, n) for n in (each.bias_bits, each.scale_bits, each.pairs))
         check(1 <= bias <= 32 and scale <= 16 and pairs <= MOST_PAIRS, "the update is damaged: no such widths")
-        widths.append((bias, scale, pairs))
-    return Packed(*shape, *widths[0]), Packed(*shape, *widths[1])
+        widths.append(Packed(shape[0], shape[1], shape[2], bias, scale, pairs))
+    return widths[0], widths[1]
 
 
 def code(coder: Coder, values: Values, old: Section, packed: Packed, new: Section | None = None) -> Section:

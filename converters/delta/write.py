@@ -51,10 +51,10 @@ def _code(
     if command == RECODE:
         assert of.packed
         assert made.packed
-        before, after = take_apart(old[of.start :], of.packed), take_apart(new[made.start :], made.packed)
+        told_by, told = take_apart(old[of.start :], of.packed), take_apart(new[made.start :], made.packed)
         code_shape(coder, of.packed, made.packed)
-        code(coder, values, before, made.packed, after)
-        return of.start + before.size
+        code(coder, values, told_by, made.packed, told)
+        return of.start + told_by.size
     return of.start + size
 
 

@@ -175,9 +175,11 @@ static void say(sqz_update_status status) {
 }
 
 static void mutate(unsigned count) {
+    static flash kept;
     const file right = new_update;
     file wrong = {malloc(right.count + 64), 0};
     unsigned refused = 0;
+    kept = device;
     for (unsigned i = 0; i < count; ++i) {
         sqz_update_running running;
         const uint32_t flips = at_random(4);
@@ -191,9 +193,8 @@ static void mutate(unsigned count) {
             die("a damaged update was taken");
         }
         refused += send(&running, &wrong, 0) != SQZ_UPDATE_OK;
-        if (boot(&running) == 1) { /* its version alone was changed, or nothing */
-            flash_make(&device, "0", device.word);
-            return;
+        if (boot(&running) == 1) { /* nothing was changed but its version, say */
+            device = kept;
         }
     }
     free(wrong.bytes);

@@ -18,7 +18,7 @@ _INCLUDE = re.compile(r'^\s*#include "(\w+\.h)"', re.MULTILINE)
 _FUNCTION = re.compile(r"^(?!static|typedef|return)[a-z][\w *]*\b(sqz_\w+)\(", re.MULTILINE)
 NAMES = "sqz_names.h"
 ENGINE = "sqz_stream.c"
-SLOT = ("sqz_slot.c",)  # for programs whose weights are updated
+SLOT = ("sqz_slot.c", "sqz_update.c")  # for programs whose weights are updated
 IMAGE = "sqz_image.c"  # camera rows to network rows: for callers; what they do not call the linker leaves out
 
 
