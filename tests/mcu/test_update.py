@@ -32,7 +32,11 @@ def test_an_update_in_chunks_of_any_size_is_taken(program: Path, made: Updates, 
 
 
 def test_a_model_that_does_not_confirm_itself_falls_back(program: Path, made: Updates) -> None:
-    assert simulated(program, 4, "1024x4", made.old, made.delta, "bad", 5) == ["OK new 4", "11000 confirmed 1"]
+    assert simulated(program, 4, "1024x4", made.old, made.delta, "bad", 4) == [
+        "OK new 4",
+        "ERROR_TRIAL",
+        "1000 confirmed 1",
+    ]
 
 
 @pytest.mark.parametrize("sectors", SECTORS.values(), ids=SECTORS)

@@ -8,7 +8,7 @@
  *   cuts EVERY DEPTH    cut power at every operation of NEW's life in each way, send again after every EVERY-th cut, and cut
  *                   that too if DEPTH is 2
  *   mutate N SEED   N damaged copies of NEW, whose signature counts as right
- *   bad N           a model that is never confirmed: boot N times, print which version ran
+ *   bad N           a model that is never confirmed: begin another update, boot N times, print which model ran
  * Ends with 1 as soon as something else than a whole model runs. */
 #include "flash.h"
 
@@ -276,6 +276,8 @@ int main(int argc, char **argv) {
         sqz_update_running running;
         (void)boot(&running);
         say(send(&running, &new_update, 64));
+        (void)boot(&running);
+        printf("%s\n", sqz_update_status_name(sqz_update_begin(&update, &config, &running)));
         for (int i = 0; i < number; ++i) {
             printf("%d", boot(&running));
         }
