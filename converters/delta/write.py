@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import zip_longest
 
 from converters.delta.coder import Encoder, Values, number, signed
 from converters.delta.container import DeltaError
-from converters.delta.pieces import Piece
-from converters.delta.recode import code, code_shape, take_apart
+from converters.delta.pieces import Packed, Piece
+from converters.delta.recode import Section, code, code_shape, take_apart
 
 END, COPY, CHANGE, INSERT, RECODE = range(5)
 COMMAND, PLACE, LENGTH = 0, 1, 2  # contexts of numbers
@@ -51,11 +52,16 @@ def _code(
     if command == RECODE:
         assert of.packed
         assert made.packed
-        told_by, told = take_apart(old[of.start :], of.packed), take_apart(new[made.start :], made.packed)
+        told_by, told = _apart(old[of.start : of.end], of.packed), _apart(new[made.start : made.end], made.packed)
         code_shape(coder, of.packed, made.packed)
         code(coder, values, told_by, made.packed, told)
         return of.start + told_by.size
     return of.start + size
+
+
+@lru_cache(maxsize=2)
+def _apart(data: bytes, packed: Packed) -> Section:
+    return take_apart(data, packed)
 
 
 def _steps(old: bytes, new: bytes, old_pieces: Sequence[Piece], new_pieces: Sequence[Piece]) -> Iterator[Step]:
@@ -80,7 +86,7 @@ def _recodes(before: bytes, after: bytes, of: Piece, made: Piece) -> bool:
     assert of.packed
     assert made.packed
     try:
-        sections = [take_apart(before, of.packed), take_apart(after, made.packed)]
+        sections = [_apart(before, of.packed), _apart(after, made.packed)]
     except DeltaError:
         return False
     far = max(abs(a - b) for a, b in zip(*(each.biases for each in sections), strict=True))
