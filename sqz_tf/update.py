@@ -70,6 +70,7 @@ def _make(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--board", type=board_argument, metavar="B", help=f"one of {', '.join(boards())}")
     parser.add_argument("--optimize", choices=compiler.OPTIMIZE, default="speed", help="as the program's")
     parser.add_argument("--ram-budget", metavar="KB", type=kilobytes, help="as the program's")
+    parser.add_argument("--classes", metavar="N", type=int, default=0, help="as the program's")
     parser.add_argument("--slot-kb", metavar="KB", type=kilobytes, help="refuse what a slot of this size does not hold")
     parser.add_argument("--labels", action="store_true", help="put the model's labels into the image")
     parser.add_argument("--out", metavar="F.squ", type=Path, required=True, help="the file to write")
@@ -95,7 +96,7 @@ def _made(arguments: argparse.Namespace, console: Console) -> int:
     key = keys.private_key(arguments.key)
     target = arguments.board.target if arguments.board else arguments.target or "generic"
     ram = arguments.ram_budget or (arguments.board.ram_bytes if arguments.board else None)
-    layout = images.Layout(target, arguments.optimize, ram)
+    layout = images.Layout(target, arguments.optimize, ram, arguments.classes)
     new = images.build(arguments.new, layout, arguments.labels)
     images.check_room(arguments.new, new, arguments.slot_kb)
     old = images.build(arguments.old, layout, arguments.labels) if arguments.old else None

@@ -18,6 +18,7 @@ from converters.compiler.middle.plan import Plan, plan
 from converters.compiler.middle.program import Program
 from converters.compiler.middle.schedule import Schedule, schedule
 from converters.compiler.middle.timeline import whole_maps
+from converters.compiler.middle.widen import widened
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,8 @@ def analyse(model: bytes, target: str = "generic", packing: Packing = DENSE) -> 
     """
     graph = read_graph(model)
     program = legalise(graph)
+    if packing.classes:
+        program = widened(program, packing.classes)
     choices = targets.choose(program, target, packing)
     program, choices = arrange(program, choices, packing.arena_budget, packing.optimize == "ram")
     if packing.optimize == "speed" and not any(choice.packed for choice in choices):
@@ -94,7 +97,7 @@ def files(
 ) -> dict[str, str]:
     """Return the files of what was analysed, as `compile_model` does."""
     if compilation.packing.slot:
-        return slot_files(compilation, name, slot_image(compilation), provenance, labels)
+        return slot_files(compilation, name, slot_image(compilation), provenance)
     own = emit.c_files(compilation.plan, compilation.choices, name, compilation.model, provenance or {}, labels)
     return {**own, **library.files((choice.function for choice in compilation.choices), name)}
 
@@ -107,8 +110,12 @@ def slot_image(compilation: Compilation, test: slot.Test | None = None, labels: 
       test: what a device tries it with.
       labels: that the image carries, UTF-8, one a line.
     """
-    program = slot.slot_program(compilation.plan, compilation.choices)
-    return slot.image(program, test or slot.Test(), labels)
+    return slot.image(_slot_program(compilation), test or slot.Test(), labels)
+
+
+def _slot_program(compilation: Compilation) -> slot.SlotProgram:
+    outputs = sum(each.bytes for each in legalise(compilation.graph).results)
+    return slot.slot_program(compilation.plan, compilation.choices, outputs)
 
 
 def slot_files(
@@ -116,15 +123,14 @@ def slot_files(
     name: str,
     image: slot.Image,
     provenance: Mapping[str, str] | None = None,
-    labels: Sequence[str] | None = None,
 ) -> dict[str, str]:
     """Return the files of a program whose weights lie in a slot, with what updates them.
 
     Args:
       compilation: with `packing.slot`.
-      name, provenance, labels: as for `compile_model`.
+      name, provenance: as for `compile_model`.
       image: that the folder holds for the beginning.
     """
-    program = slot.slot_program(compilation.plan, compilation.choices)
-    own = emit.slot_files(program, image, name, compilation.model, provenance or {}, labels)
+    program = _slot_program(compilation)
+    own = emit.slot_files(program, image, name, compilation.model, provenance or {})
     return {**own, **library.files((choice.function for choice in compilation.choices), name, library.SLOT)}

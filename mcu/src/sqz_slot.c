@@ -80,7 +80,14 @@ static void make_row(uint32_t *state, int8_t *row, size_t bytes) {
     *state = x;
 }
 
-sqz_status sqz_slot_test(const sqz_model *model, const uint8_t *image, void *arena, int8_t *row, int8_t *output) {
+sqz_status sqz_slot_outputs(sqz_status status, int8_t *output, size_t classes, size_t bytes) {
+    if (status == SQZ_OK) {
+        memset(output + classes, -128, bytes - classes);
+    }
+    return status;
+}
+
+sqz_status sqz_slot_test(const sqz_model *model, const uint8_t *image, size_t classes, void *arena, int8_t *row, int8_t *output) {
     if (image == NULL) {
         return SQZ_ERROR_STATE;
     }
@@ -92,7 +99,7 @@ sqz_status sqz_slot_test(const sqz_model *model, const uint8_t *image, void *are
         status = sqz_push_row(model, arena, row);
     }
     if (status == SQZ_OK) {
-        status = sqz_finish(model, arena, output);
+        status = sqz_slot_outputs(sqz_finish(model, arena, output), output, classes, model->output_bytes);
     }
     if (status != SQZ_OK) {
         return status;

@@ -37,7 +37,10 @@ struct sqz_model;
 
 /* NAME_open, NAME_self_test and NAME_slot_labels are these. */
 sqz_status sqz_slot_open(const sqz_slot *slot, const void *image, size_t image_bytes);
-sqz_status sqz_slot_test(const struct sqz_model *model, const uint8_t *image, void *arena, int8_t *row, int8_t *output);
+sqz_status sqz_slot_test(const struct sqz_model *model, const uint8_t *image, size_t classes, void *arena, int8_t *row,
+                         int8_t *output);
+/* Sets outputs that no class has to -128, unless there was an error. */
+sqz_status sqz_slot_outputs(sqz_status status, int8_t *output, size_t classes, size_t bytes);
 const char *sqz_slot_labels(const uint8_t *image, size_t *bytes);
 
 #ifdef __cplusplus

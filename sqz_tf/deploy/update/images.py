@@ -33,16 +33,18 @@ class Layout:
       target: whose kernels.
       optimize: speed, ram or flash.
       ram_bytes: that decoding may use; None for the least and somewhat more.
+      classes: that the program has room for; 0 for as many as the network has.
     """
 
     target: str = "generic"
     optimize: str = "speed"
     ram_bytes: int | None = None
+    classes: int = 0
 
     def packing(self, program: Program) -> Packing:
         """Return what the compiler is told."""
         arena = packing_within(None, self.ram_bytes, self.target, program).arena_budget
-        return Packing(None, self.optimize, arena, slot=True)
+        return Packing(None, self.optimize, arena, slot=True, classes=self.classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +71,7 @@ def image_of(model: bytes, compilation: Compilation, labels: bytes = b"") -> Ima
     Raises:
       ConversionError: the model takes or gives other numbers than int8, so that no test can be told.
     """
-    return slot_image(compilation, _test(model), labels)
+    return slot_image(compilation, _test(model, compilation.program.streams[compilation.program.output].bytes), labels)
 
 
 def build(path: Path, layout: Layout, with_labels: bool = False) -> Built:
@@ -98,7 +100,8 @@ def input_of(seed: int, shape: tuple[int, ...]) -> np.ndarray:
     return np.frombuffer(bytes(found), np.int8).reshape(shape)
 
 
-def _test(model: bytes) -> Test:
+def _test(model: bytes, output_bytes: int) -> Test:
+    """Return the test of a network in a program of so many outputs."""
     graph = read_model(model)
     edges = [*graph.input_tensors(), *(graph.tensor(index) for index in graph.outputs)]
     if {edge.dtype for edge in edges} != {"int8"}:
@@ -107,8 +110,8 @@ def _test(model: bytes) -> Test:
             expected="int8, so that a device can try it",
         )
     given = input_of(SEED, tuple(edges[0].shape))
-    outputs = interpreters.run(model, given, "litert-ref").outputs
-    return Test(SEED, zlib.crc32(np.ascontiguousarray(outputs).tobytes()))
+    outputs = np.ascontiguousarray(interpreters.run(model, given, "litert-ref").outputs).tobytes()
+    return Test(SEED, zlib.crc32(outputs.ljust(output_bytes, b"\x80")))
 
 
 def pieces_of(image: Image) -> list[delta.Piece]:

@@ -67,13 +67,12 @@ def slot_files(
     name: str,
     model: bytes,
     provenance: Mapping[str, str],
-    labels: Sequence[str] | None = None,
 ) -> dict[str, str]:
     """Return the files of a program whose weights lie in a slot; NAME_weights.c holds the first image.
 
     Args:
       program, image: of the model.
-      name, model, provenance, labels: as for `c_files`.
+      name, model, provenance: as for `c_files`.
     """
     name = model_name(name)
     tables = Tables(name)
@@ -84,8 +83,6 @@ def slot_files(
         f"{name}_weights.h": weights_header(name, tables),
         f"{name}_weights.c": weights_source(name, tables),
     }
-    if labels is not None:
-        texts |= label_files(program.plan, name, labels)
     about = {**_provenance(program.plan, model), "network": image.network.hex(), **provenance}
     top = c.comment(TITLE, about)
     return {file: f"{top}\n{text}" for file, text in texts.items()}

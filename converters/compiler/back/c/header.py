@@ -95,6 +95,9 @@ sqz_status {name}_open(const void *image, size_t image_bytes);
  * made. row: {macro}_INPUT_ROW_BYTES, output: {macro}_OUTPUT_BYTES. */
 sqz_status {name}_self_test(void *arena, int8_t *row, int8_t *output);
 
+/* How many bytes of the output the open image's network has; the rest is -128. */
+unsigned {name}_classes(void);
+
 /* The scale and zero point of an output, and the labels of the open image: UTF-8, one a line, without a NUL. */
 const sqz_edge *{name}_output(unsigned i);
 const char *{name}_slot_labels(size_t *bytes);

@@ -83,17 +83,18 @@ class SlotProgram:
     plan: Plan
     choices: Sequence[Choice]
     operators: Sequence[CodedOperator]
+    classes: int
 
     @property
     def leaves(self) -> list[Leaf]:
         """The fields that an image fills, in the order of its numbers."""
         found = []
         for i, operator in enumerate(self.operators):
-            found += [Leaf(f"op_{i}.{path}", value) for path, value in _leaves(operator.values)]
+            found += [Leaf(f"op_{i}.{path}", value) for path, value in _leaves(operator)]
         for i, result in enumerate(self.plan.schedule.program.results):
             bits = int(np.float32(result.scale).view(np.int32))
             found += [Leaf(f"output[{i}].scale", bits), Leaf(f"output[{i}].zero_point", result.zero_point)]
-        return found
+        return [*found, Leaf("classes", self.classes)]
 
     @property
     def network(self) -> bytes:
@@ -135,17 +136,18 @@ static const sqz_slot {name}_slot = {{
 
 {_slot_functions(name)}
 
-{functions(name, f"{params}.image")}
+{functions(name, params)}
 """
 
     def _members(self) -> str:
         lines = [f"    {each.ctype} op_{i}; {each.comment}" for i, each in enumerate(self.operators)]
-        return "\n".join([*lines, f"    sqz_edge output[{len(self.plan.schedule.program.results)}];"])
+        outputs = len(self.plan.schedule.program.results)
+        return "\n".join([*lines, f"    sqz_edge output[{outputs}];", "    uint32_t classes;"])
 
     def _initialisers(self) -> str:
         blocks = []
         for i, each in enumerate(self.operators):
-            fields = _indented(designated(_shapes(each.values)))
+            fields = _indented(designated(_shapes(each.values, _numbers(each))))
             blocks.append(f"    .op_{i} = {{\n{fields}\n    }},")
         return "\n".join(blocks)
 
@@ -155,10 +157,10 @@ static const sqz_slot {name}_slot = {{
         return "\n".join(f"    {kinds[isinstance(e.value, Reference)]}({params}, {e.path})," for e in leaves)
 
 
-def slot_program(plan: Plan, choices: Sequence[Choice]) -> SlotProgram:
-    """Return the program of a plan that was made for a slot."""
+def slot_program(plan: Plan, choices: Sequence[Choice], classes: int) -> SlotProgram:
+    """Return the program of a plan that was made for a slot, and of how many bytes of its outputs are the network's."""
     tables = Tables(PLAIN)
-    return SlotProgram(plan, choices, [coded(plan, i, choice, tables) for i, choice in enumerate(choices)])
+    return SlotProgram(plan, choices, [coded(plan, i, choice, tables) for i, choice in enumerate(choices)], classes)
 
 
 def image(program: SlotProgram, test: Test, labels: bytes = b"") -> Image:
@@ -191,19 +193,31 @@ def _aligned(data: bytes) -> bytes:
     return data + bytes(-len(data) % 4)
 
 
-def _leaves(values: Mapping[str, object]) -> Iterator[tuple[str, int | Reference]]:
-    """Yield the path and value of each field that is no shape."""
+def _numbers(operator: CodedOperator) -> frozenset[str]:
+    """Return the names of an operator's fields that are no shapes; a softmax is over as many classes as there are."""
+    alone = operator.ctype == "sqz_softmax" and operator.values["width"] == 1
+    return NUMBERS | {"channels"} if alone else NUMBERS
+
+
+def _leaves(operator: CodedOperator) -> Iterator[tuple[str, int | Reference]]:
+    """Yield the path and value of each field of an operator that is no shape."""
+    return _filled(operator.values, _numbers(operator))
+
+
+def _filled(values: Mapping[str, object], numbers: frozenset[str]) -> Iterator[tuple[str, int | Reference]]:
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from ((f"{key}.{path}", each) for path, each in _leaves(value))
-        elif isinstance(value, Reference) or (key in NUMBERS and isinstance(value, (int, np.integer))):
+            yield from ((f"{key}.{path}", each) for path, each in _filled(value, numbers))
+        elif isinstance(value, Reference) or (key in numbers and isinstance(value, (int, np.integer))):
             yield key, value if isinstance(value, Reference) else int(value)
 
 
-def _shapes(values: Mapping[str, object]) -> dict[str, object]:
+def _shapes(values: Mapping[str, object], numbers: frozenset[str]) -> dict[str, object]:
     """Return the fields without those that an image fills."""
-    left = {key: type(value)(_shapes(value)) if isinstance(value, dict) else value for key, value in values.items()}
-    filled = {path for path, _ in _leaves(values)}
+    left = {
+        key: type(value)(_shapes(value, numbers)) if isinstance(value, dict) else value for key, value in values.items()
+    }
+    filled = {path for path, _ in _filled(values, numbers)}
     return {key: value for key, value in left.items() if key not in filled}
 
 
@@ -213,11 +227,20 @@ def _indented(text: str) -> str:
 
 def _slot_functions(name: str) -> str:
     return f"""sqz_status {name}_open(const void *image, size_t image_bytes) {{
-    return sqz_slot_open(&{name}_slot, image, image_bytes);
+    const sqz_status status = sqz_slot_open(&{name}_slot, image, image_bytes);
+    if (status == SQZ_OK && {name}_params.classes > {name.upper()}_OUTPUT_BYTES) {{
+        {name}_params.image = NULL;
+        return SQZ_ERROR_IMAGE;
+    }}
+    return status;
+}}
+
+unsigned {name}_classes(void) {{
+    return {name}_params.classes;
 }}
 
 sqz_status {name}_self_test(void *arena, int8_t *row, int8_t *output) {{
-    return sqz_slot_test(&{name}_model, {name}_params.image, arena, row, output);
+    return sqz_slot_test(&{name}_model, {name}_params.image, {name}_params.classes, arena, row, output);
 }}
 
 const sqz_edge *{name}_output(unsigned i) {{

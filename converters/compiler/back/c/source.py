@@ -92,12 +92,17 @@ def _model(plan: Plan, name: str) -> str:
     return designated(values)
 
 
-def functions(name: str, opened: str = "") -> str:
-    """Return the functions that callers call; with `opened`, what is null until a slot was opened."""
-    model = f"&{name}_model"
-    check = f"\n    if ({opened} == NULL) {{\n        return SQZ_ERROR_STATE;\n    }}" if opened else ""
+def functions(name: str, slot: str = "") -> str:
+    """Return the functions that callers call; with `slot`, the parameters that are filled when one is opened."""
+    model, count = f"&{name}_model", f"{name.upper()}_OUTPUT_BYTES"
+    check = f"\n    if ({slot}.image == NULL) {{\n        return SQZ_ERROR_STATE;\n    }}" if slot else ""
+
+    def with_rest(call: str) -> str:
+        """Return a call after which outputs that no class has are the lowest there are."""
+        return f"sqz_slot_outputs({call}, output, {slot}.classes, {count})" if slot else call
+
     return f"""sqz_status {name}_invoke(void *arena, const int8_t *input, int8_t *output) {{{check}
-    return sqz_invoke({model}, arena, input, output);
+    return {with_rest(f"sqz_invoke({model}, arena, input, output)")};
 }}
 
 sqz_status {name}_begin(void *arena, size_t arena_bytes) {{{check}
@@ -109,5 +114,5 @@ sqz_status {name}_push_row(void *arena, const int8_t *row) {{
 }}
 
 sqz_status {name}_finish(void *arena, int8_t *output) {{
-    return sqz_finish({model}, arena, output);
+    return {with_rest(f"sqz_finish({model}, arena, output)")};
 }}"""
