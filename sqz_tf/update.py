@@ -27,6 +27,7 @@ examples:
   python -m sqz_tf.update apply v1-v2.squ --from v1.image --out v2.image
 """
 MAGIC = b"SQZI"
+_JSON = "print what there is to say as JSON"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -52,8 +53,11 @@ def build_parser() -> argparse.ArgumentParser:
     applied.add_argument("--key", metavar="FILE", type=Path, help="check the signature first")
     applied.add_argument("--out", metavar="IMAGE", type=Path, required=True, help="the file to write")
     applied.add_argument("--overwrite", action="store_true", help="replace an image")
+    common_options(parser, json=_JSON, quiet="no notes")
     for name, each in kinds.choices.items():
-        common_options(each, json="print what there is to say as JSON", quiet="no notes", version=name != "make")
+        common_options(each, json=_JSON, quiet="no notes", version=name != "make")
+        for option in ("json", "quiet", "debug"):
+            each.set_defaults(**{option: argparse.SUPPRESS})
     return parser
 
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import ceil
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
 from converters.compiler.faults import check
 from converters.compiler.middle.arithmetic import QMIN
-from converters.compiler.middle.program import ConvKernel, Operator, Program, Requant, SoftmaxKernel
+from converters.compiler.middle.program import ConvKernel, Kernel, Program, Requant, SoftmaxKernel
 
 _EXPECTED = "expected a convolution whose mean over the map, or its softmax, is the output"
+
+
+class _Wide(NamedTuple):
+    """A kernel with room, and whether it is the first that knows of classes."""
+
+    kernel: Kernel
+    first: bool
 
 
 def widened(program: Program, classes: int) -> Program:
@@ -28,30 +37,32 @@ def widened(program: Program, classes: int) -> Program:
     check(own <= classes, f"the network has {own} classes, more than the {classes} of the program")
     if own == classes:
         return program
-    head = max((i for i, each in enumerate(program.operators) if isinstance(each.kernel, ConvKernel)), default=-1)
-    tail = program.operators[head + 1 :]
-    kernel = program.operators[head].kernel
-    check(
-        isinstance(kernel, ConvKernel) and kernel.mean is not None and all(map(_is_softmax, tail)),
-        f"the network's classes cannot be given room; {_EXPECTED}",
-    )
-    wide = {each.output for each in program.operators[head:]}
-    streams = tuple(replace(each, channels=classes) if i in wide else each for i, each in enumerate(program.streams))
-    operators = (*program.operators[:head], _head(program.operators[head], classes), *tail)
-    return replace(
-        program, streams=streams, operators=operators, results=(replace(program.results[0], channels=classes),)
-    )
+    operators, streams = list(program.operators), list(program.streams)
+    for i in reversed(range(len(operators))):
+        operator, found = operators[i], WIDER[type(operators[i].kernel)](operators[i].kernel, classes)
+        check(found is not None, f"the network's classes cannot be given room; {_EXPECTED}")
+        assert found
+        operators[i] = replace(operator, kernel=found.kernel, macs=operator.macs // own * classes)
+        streams[operator.output] = replace(streams[operator.output], channels=classes)
+        if found.first:
+            break
+    result = replace(program.results[0], channels=classes)
+    return replace(program, streams=tuple(streams), operators=tuple(operators), results=(result,))
 
 
-def _is_softmax(operator: Operator) -> bool:
-    return isinstance(operator.kernel, SoftmaxKernel) and operator.kernel.width == 1 and operator.fires == 1
+def _never(kernel: Kernel, classes: int) -> _Wide | None:
+    return None
 
 
-def _head(operator: Operator, classes: int) -> Operator:
+def _softmax(kernel: SoftmaxKernel, classes: int) -> _Wide | None:
+    """Return the softmax as it is: it is over the classes there are."""
+    return _Wide(kernel, False) if kernel.width == 1 else None
+
+
+def _head(conv: ConvKernel, classes: int) -> _Wide | None:
     """Return the convolution with channels added whose outputs are the lowest there are."""
-    conv = operator.kernel
-    assert isinstance(conv, ConvKernel)
-    assert conv.mean is not None
+    if conv.mean is None:
+        return None
     more = classes - conv.out_channels
     real = float(conv.requant.multiplier.ravel()[-1]) * 2.0 ** (float(conv.requant.shift.ravel()[-1]) - 31)
     bias = -ceil((conv.requant.zero_point - QMIN + 1) / real)
@@ -63,7 +74,7 @@ def _head(operator: Operator, classes: int) -> Operator:
         mean=_padded(conv.mean, more),
         out_channels=classes,
     )
-    return replace(operator, kernel=kernel, macs=operator.macs // conv.out_channels * classes)
+    return _Wide(kernel, True)
 
 
 def _padded(requant: Requant, more: int) -> Requant:
@@ -71,3 +82,10 @@ def _padded(requant: Requant, more: int) -> Requant:
         return np.pad(values, (0, more), mode="edge") if values.size > 1 else values
 
     return replace(requant, multiplier=pad(requant.multiplier), shift=pad(requant.shift))
+
+
+WIDER: dict[type, Callable[[Any, int], _Wide | None]] = {
+    **dict.fromkeys(get_args(Kernel), _never),
+    ConvKernel: _head,
+    SoftmaxKernel: _softmax,
+}
