@@ -42,7 +42,7 @@ def test_a_model_that_does_not_confirm_itself_falls_back(program: Path, made: Up
 @pytest.mark.parametrize("sectors", SECTORS.values(), ids=SECTORS)
 @pytest.mark.parametrize("body", ["full", "delta"])
 def test_power_may_fail_in_every_operation(program: Path, made: Updates, body: str, sectors: str) -> None:
-    (line,) = simulated(program, 8, sectors, made.old, getattr(made, body), "cuts", 1, 1)
+    (line,) = simulated(program, 8, sectors, made.old, getattr(made, body), "cuts", 1, 1, 4)
     cuts, _, again, *_ = line.split()
     assert cuts == again
     assert int(cuts) > 250
@@ -52,7 +52,7 @@ def test_power_may_fail_in_every_operation(program: Path, made: Updates, body: s
 @pytest.mark.parametrize("word", [4, 8, 16, 32])
 @pytest.mark.parametrize("body", ["full", "delta"])
 def test_power_may_fail_again_when_the_update_is_sent_again(program: Path, made: Updates, body: str, word: int) -> None:
-    (line,) = simulated(program, word, "1024x3", made.old, getattr(made, body), "cuts", 1, 2)
+    (line,) = simulated(program, word, "1024x3", made.old, getattr(made, body), "cuts", 1, 2, 4)
     assert int(line.split()[0]) > 80_000
 
 

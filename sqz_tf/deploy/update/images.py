@@ -22,7 +22,7 @@ from sqz_tf.inference import interpreters
 from sqz_tf.inference.model_file import int8_given
 
 RECORD_BYTES = 288  # SQZ_UPDATE_RECORD_BYTES
-SEED = 0x2545F491  # of the test input
+SEEDS = range(1, 9)  # of test inputs, of which the one is taken that says the most
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def input_of(seed: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _test(model: bytes, output_bytes: int) -> Test:
-    """Return the test of a network in a program of so many outputs."""
+    """Return the test of a network in a program of so many outputs: of some inputs the one with most different scores."""
     graph = read_model(model)
     edges = [*graph.input_tensors(), *(graph.tensor(index) for index in graph.outputs)]
     if {edge.dtype for edge in edges} != {"int8"}:
@@ -109,9 +109,10 @@ def _test(model: bytes, output_bytes: int) -> Test:
             f"the model takes and gives {', '.join(sorted({edge.dtype for edge in edges}))}",
             expected="int8, so that a device can try it",
         )
-    given = input_of(SEED, tuple(edges[0].shape))
-    outputs = np.ascontiguousarray(interpreters.run(model, given, "litert-ref").outputs).tobytes()
-    return Test(SEED, zlib.crc32(outputs.ljust(output_bytes, b"\x80")))
+    given = np.concatenate([input_of(seed, tuple(edges[0].shape)) for seed in SEEDS])
+    outputs = interpreters.run(model, given, "litert-ref").outputs.reshape(len(SEEDS), -1)
+    best = int(np.argmax([len(np.unique(each)) for each in outputs]))
+    return Test(SEEDS[best], zlib.crc32(outputs[best].tobytes().ljust(output_bytes, b"\x80")))
 
 
 def pieces_of(image: Image) -> list[delta.Piece]:

@@ -5,8 +5,8 @@
  * OLD is a full update that the device begins with, confirmed. Modes:
  *   feed CHUNK      write NEW in chunks of that many bytes, 0: of any sizes; then boot and confirm. Prints each status
  *   file PATH …     the same with other files one after another, each on a device with OLD; prints the status and what runs
- *   cuts EVERY DEPTH    cut power at every operation of NEW's life in each way, send again after every EVERY-th cut, and cut
- *                   that too if DEPTH is 2
+ *   cuts EVERY DEPTH WAYS   cut power at every operation of NEW's life, in WAYS of the four ways in turn; send again after
+ *                   every EVERY-th cut, and cut that too if DEPTH is 2
  *   mutate N SEED   N damaged copies of NEW, whose signature counts as right
  *   bad N           a model that is never confirmed: begin another update, boot N times, print which model ran
  * Ends with 1 as soon as something else than a whole model runs. */
@@ -31,7 +31,7 @@ static file old_update, new_update;
 static uint8_t images[2][MOST_BYTES]; /* the old and the new */
 static uint32_t image_bytes[2];
 static unsigned long cuts, sent_again;
-static unsigned every = 1, depth, depth_now;
+static unsigned every = 1, depth, depth_now, ways = 4;
 static sqz_update update;
 static sqz_update_key keys[2];
 
@@ -149,7 +149,8 @@ static void cut(flash *f, const flash_op *op) {
     memcpy(memory[level], f->memory, f->bytes);
     memcpy(programmed[level], f->programmed, f->bytes / f->word);
     kept[level] = update;
-    for (unsigned variant = 0; variant < 4; ++variant) {
+    for (unsigned way = 0; way < ways; ++way) {
+        const unsigned variant = (unsigned)(f->operations + way) % 4;
         sqz_update_running running;
         flash_partly(f, op, variant);
         f->before = NULL;
@@ -266,6 +267,7 @@ int main(int argc, char **argv) {
     } else if (strcmp(mode, "cuts") == 0) {
         every = (unsigned)number;
         depth = (unsigned)atoi(argv[7]);
+        ways = (unsigned)atoi(argv[8]);
         device.before = cut;
         live(64);
         printf("%lu cuts, %lu sent again, %lu operations\n", cuts, sent_again, device.operations);
