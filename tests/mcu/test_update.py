@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.compiled_on_host import SANITIZERS
+from converters.compiler import Packing, analyse
+from converters.compiler.compilation import slot_files, slot_image
+from tests.helpers.compiled_on_host import SANITIZERS, WARNINGS
 from tests.helpers.int8_networks import squeezenet
+from tests.helpers.needs import ROOT, require
 from tests.helpers.slots import fine_tuned
-from tests.helpers.updates import Updates, built, device, simulated
+from tests.helpers.updates import SOURCES, Updates, built, device, simulated
 
 SECTORS = {"four pages": "1024x4", "two sectors": "4096,8192", "one sector": "8192"}
 
@@ -63,3 +69,64 @@ def test_damaged_updates_leave_the_running_model_alone(tmp_path: Path, made: Upd
     program = device(tmp_path, "-O1", "-g", *SANITIZERS)
     (line,) = simulated(program, 8, "1024x4", made.old, getattr(made, body), "mutate", 2000, 1)
     assert int(line.split()[0]) > 1900
+
+
+@pytest.mark.device
+def test_the_code_keeps_to_6_kb_and_the_memory_to_two_and_a_half(tmp_path: Path) -> None:
+    require(shutil.which("arm-none-eabi-gcc"), "arm-none-eabi-gcc is not installed")
+    sources = [str(path) for path in SOURCES]
+    (tmp_path / "main.c").write_text(CALLS)
+    command = ["arm-none-eabi-gcc", "-std=c11", "-Os", "-mcpu=cortex-m4", "-mthumb", "-ffunction-sections", *WARNINGS]
+    linked = [
+        "-fdata-sections",
+        "-fstack-usage",
+        f"-I{ROOT / 'mcu' / 'src'}",
+        "-nostartfiles",
+        "-Wl,--gc-sections,-e,main",
+    ]
+    subprocess.run([*command, *linked, "main.c", *sources, "-o", "all"], cwd=tmp_path, check=True)
+    listed = subprocess.run(
+        ["arm-none-eabi-nm", "-S", "all"], cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout
+    sizes = {row[3]: (row[2], int(row[1], 16)) for line in listed.splitlines() if len(row := line.split()) == 4}
+    others = {"main", "config", "memcpy", "memset", "memcmp", "memmove"}
+    code = sum(size for name, (kind, size) in sizes.items() if kind in "tTrR" and name not in others)
+    memory = sum(size for kind, size in sizes.values() if kind in "bBdD")
+    usage = "".join(path.read_text() for path in tmp_path.glob("*.su"))
+    deepest = ("sqz_update_boot", "look_at", "has_hash", "sqz_sha256_add")
+    stack = sum(int(re.findall(rf":{name}\t(\d+)", usage)[0]) for name in deepest)
+    assert 5000 < code <= 6144, code
+    assert 2000 < memory + stack <= 2560, (memory, stack)
+
+
+CALLS = """#include "sqz_update.h"
+extern const sqz_update_config config;
+static sqz_update update;
+static sqz_update_running running;
+int main(void) {
+    return sqz_update_boot(&config, &running) + sqz_update_confirm(&config, &running) +
+           sqz_update_begin(&update, &config, &running) + sqz_update_write(&update, &config, 1) +
+           sqz_update_finish(&update);
+}
+const sqz_update_config config = {0};
+"""
+
+
+def test_the_pages_example_compiles(tmp_path: Path) -> None:
+    require(shutil.which("gcc"), "gcc is not installed")
+    page = (ROOT / "docs" / "how-to" / "updates.md").read_text(encoding="utf-8")
+    compilation = analyse(squeezenet(), "cortex-m4", Packing(slot=True, classes=9))
+    for file, text in slot_files(compilation, "net", slot_image(compilation)).items():
+        (tmp_path / file).write_text(text, encoding="utf-8")
+    (example,) = re.findall(r"```c\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "main.c").write_text(example)
+    command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-I.", "-fsyntax-only", "main.c"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_page_tells_what_a_device_says() -> None:
+    page = (ROOT / "docs" / "how-to" / "updates.md").read_text(encoding="utf-8")
+    header = (ROOT / "mcu" / "src" / "sqz_update.h").read_text(encoding="utf-8")
+    told = set(re.findall(r"`(ERROR_\w+)`", page))
+    assert told | {"ERROR_CONFIG", "ERROR_STATE", "ERROR_NONE"} == set(re.findall(r"SQZ_UPDATE_(ERROR_\w+) =", header))

@@ -101,7 +101,7 @@ def input_of(seed: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _test(model: bytes, output_bytes: int) -> Test:
-    """Return the test of a network in a program of so many outputs: of some inputs the one with most different scores."""
+    """Return a network's test in a program of so many outputs: of some inputs the one with most different scores."""
     graph = read_model(model)
     edges = [*graph.input_tensors(), *(graph.tensor(index) for index in graph.outputs)]
     if {edge.dtype for edge in edges} != {"int8"}:
