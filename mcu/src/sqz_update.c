@@ -343,12 +343,13 @@ sqz_update_status sqz_update_begin(sqz_update *update, const sqz_update_config *
     if (!is_possible(config) || running == NULL || config->verify == NULL || config->keys == NULL) {
         return SQZ_UPDATE_ERROR_CONFIG;
     }
-    if (running->slot < SQZ_NO_SLOT && !running->confirmed) {
-        return SQZ_UPDATE_ERROR_TRIAL;
-    }
+    sqz_update_running other;
     update->config = config;
     update->running = running;
     update->slot = running->slot == 0 ? 1 : 0;
+    if (running->slot < SQZ_NO_SLOT && !running->confirmed && look_at(config, update->slot, &other) && other.confirmed) {
+        return SQZ_UPDATE_ERROR_TRIAL;
+    }
     update->begun = 1;
     return SQZ_UPDATE_OK;
 }

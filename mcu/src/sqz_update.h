@@ -33,7 +33,7 @@ typedef enum sqz_update_status {
     SQZ_UPDATE_ERROR_VERSION = -8,   /* not above the version that runs */
     SQZ_UPDATE_ERROR_SPACE = -9,     /* larger than a slot */
     SQZ_UPDATE_ERROR_BASE = -10,     /* a delta against another model than the one that runs */
-    SQZ_UPDATE_ERROR_TRIAL = -11,    /* the model that runs is not confirmed: its predecessor is still needed */
+    SQZ_UPDATE_ERROR_TRIAL = -11,    /* the model that runs is not confirmed, and a predecessor is still needed */
     SQZ_UPDATE_ERROR_DAMAGED = -12,  /* what came is not what was signed */
     SQZ_UPDATE_ERROR_FLASH = -13,    /* the flash refused */
     SQZ_UPDATE_ERROR_NONE = -14      /* no slot holds a model */

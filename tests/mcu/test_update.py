@@ -45,6 +45,11 @@ def test_a_model_that_does_not_confirm_itself_falls_back(program: Path, made: Up
     ]
 
 
+def test_the_only_model_runs_though_it_was_never_confirmed_and_can_be_replaced(program: Path, made: Updates) -> None:
+    expected = ["000000 confirmed 0", "OK new 4"]
+    assert simulated(program, 8, "1024x4", made.old, made.delta, "only", 6) == expected
+
+
 @pytest.mark.parametrize("sectors", SECTORS.values(), ids=SECTORS)
 @pytest.mark.parametrize("body", ["full", "delta"])
 def test_power_may_fail_in_every_operation(program: Path, made: Updates, body: str, sectors: str) -> None:

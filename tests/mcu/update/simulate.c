@@ -9,6 +9,7 @@
  *                   every EVERY-th cut, and cut that too if DEPTH is 2
  *   mutate N SEED   N damaged copies of NEW, whose signature counts as right
  *   bad N           a model that is never confirmed: begin another update, boot N times, print which model ran
+ *   only N          OLD is not confirmed: boot N times, then take NEW
  * Ends with 1 as soon as something else than a whole model runs. */
 #include "flash.h"
 
@@ -104,7 +105,7 @@ static int boot(sqz_update_running *running) {
     return 0;
 }
 
-static void install_old(void) {
+static void install_old(int confirmed) {
     sqz_update_running running;
     (void)sqz_update_boot(&config, &running);
     const sqz_update_status status = send(&running, &old_update, 4096);
@@ -115,7 +116,7 @@ static void install_old(void) {
     memcpy(images[0], device.memory + config.slots[0], image_bytes[0]);
     memcpy(images[1], images[0], image_bytes[0]);
     (void)boot(&running);
-    if (sqz_update_confirm(&config, &running) != SQZ_UPDATE_OK) {
+    if (confirmed && sqz_update_confirm(&config, &running) != SQZ_UPDATE_OK) {
         die("the old model cannot be confirmed");
     }
 }
@@ -255,7 +256,7 @@ int main(int argc, char **argv) {
     config = (sqz_update_config){.flash = flash_functions(&device), .slots = {0, device.bytes / 2}, .slot_bytes = device.bytes / 2,
                                  .network = old_update.bytes + 8, .model = "net", .keys = keys,
                                  .key_count = keys[1].public_key ? 2 : 1, .verify = verify};
-    install_old();
+    install_old(strcmp(mode, "only") != 0);
     learn_new(argv[2], word);
     if (strcmp(mode, "feed") == 0) {
         sqz_update_running running;
@@ -274,6 +275,13 @@ int main(int argc, char **argv) {
     } else if (strcmp(mode, "mutate") == 0) {
         srand((unsigned)atoi(argv[7]));
         mutate((unsigned)number);
+    } else if (strcmp(mode, "only") == 0) {
+        sqz_update_running running;
+        for (int i = 0; i < number; ++i) {
+            printf("%d", boot(&running));
+        }
+        printf(" confirmed %d\n", running.confirmed);
+        say(send(&running, &new_update, 0));
     } else if (strcmp(mode, "bad") == 0) {
         sqz_update_running running;
         (void)boot(&running);
