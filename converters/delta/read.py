@@ -7,7 +7,7 @@ import hashlib
 from converters.delta.coder import Decoder, Values, number, signed
 from converters.delta.container import DELTA, HEADER_BYTES, check, read_header
 from converters.delta.recode import code, code_shape, put_together, take_apart
-from converters.delta.write import CHANGE, COMMAND, COPY, END, INSERT, LENGTH, PLACE, RECODE
+from converters.delta.write import CHANGE, COMMAND, COPY, END, FILL, INSERT, LENGTH, PLACE, RECODE
 
 
 def apply(update: bytes, old: bytes | None = None) -> bytes:
@@ -39,8 +39,9 @@ def patched(body: bytes, old: bytes, most: int) -> bytes:
     coder, out, at = Decoder(body), bytearray(), 0
     values = Values(coder)
     while (command := number(coder, COMMAND)) != END:
-        check(command <= RECODE, "the update is damaged: no such command")
-        at += signed(coder, PLACE) if command != INSERT else 0
+        check(command <= FILL, "the update is damaged: no such command")
+        reads = command not in (INSERT, FILL)
+        at += signed(coder, PLACE) if reads else 0
         check(0 <= at <= len(old), "the update is damaged: it reads beside what there is")
         if command == RECODE:
             before, after = code_shape(coder)
@@ -50,9 +51,9 @@ def patched(body: bytes, old: bytes, most: int) -> bytes:
         else:
             size = number(coder, LENGTH)
             check(len(out) + size <= most, "the update is damaged: it makes more than it says")
-            check(command == INSERT or at + size <= len(old), "the update is damaged: it reads beside what there is")
+            check(not reads or at + size <= len(old), "the update is damaged: it reads beside what there is")
             out += _made(coder, values, command, old[at : at + size], size)
-            at += size if command != INSERT else 0
+            at += size if reads else 0
         check(len(out) <= most, "the update is damaged: it makes more than it says")
     check(coder.at == len(body), "the update is damaged: bytes are left over")
     return bytes(out)
@@ -63,5 +64,7 @@ def _made(coder: Decoder, values: Values, command: int, before: bytes, size: int
         return before
     if command == CHANGE:
         return bytes(values.after((byte + 128 & 255) - 128) & 255 for byte in before)
+    if command == FILL:
+        return bytes([coder.plain(8)]) * size
     assert command == INSERT
     return bytes(coder.plain(8) for _ in range(size))

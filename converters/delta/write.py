@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import zip_longest
 
-from converters.delta.coder import Encoder, Values, number, signed
+import numpy as np
+
+from converters.delta.coder import CLASSES, Encoder, Values, number, signed
 from converters.delta.container import DeltaError
 from converters.delta.pieces import Packed, Piece
 from converters.delta.recode import Section, code, code_shape, take_apart
 
-END, COPY, CHANGE, INSERT, RECODE = range(5)
+END, COPY, CHANGE, INSERT, RECODE, FILL = range(6)
+RUN = 12  # bytes alike that are told at once
 COMMAND, PLACE, LENGTH = 0, 1, 2  # contexts of numbers
 
 Step = tuple[int, Piece, Piece | None]  # a command, what it makes, and of what
@@ -42,6 +45,9 @@ def _code(
     size = made.end - made.start
     if command != RECODE:
         number(coder, LENGTH, size)
+    if command == FILL:
+        coder.plain(8, new[made.start])
+        return at
     if of is None:
         for byte in new[made.start : made.end]:
             coder.plain(8, byte)
@@ -67,18 +73,48 @@ def _apart(data: bytes, packed: Packed) -> Section:
 def _steps(old: bytes, new: bytes, old_pieces: Sequence[Piece], new_pieces: Sequence[Piece]) -> Iterator[Step]:
     for of, made in zip_longest(old_pieces, new_pieces[: len(old_pieces)]):
         if made is not None and made.end > made.start:
-            yield _step(old, new, of, made)
-    yield from ((INSERT, made, None) for made in new_pieces[len(old_pieces) :])
+            yield from _told(old, new, of, made)
+    for made in new_pieces[len(old_pieces) :]:
+        yield from _inserted(new, made)
 
 
-def _step(old: bytes, new: bytes, of: Piece, made: Piece) -> Step:
-    """Return how a piece is told by its like."""
+def _told(old: bytes, new: bytes, of: Piece, made: Piece) -> list[Step]:
+    """Return how a piece is told by its like, or by itself if that takes fewer bits."""
     before, after = old[of.start : of.end], new[made.start : made.end]
     if before == after:
-        return COPY, made, of
+        return [(COPY, made, of)]
+    inserted = _inserted(new, made)
+    bits = 8 * sum(each.end - each.start for command, each, _ in inserted if command == INSERT)
     if of.packed and made.packed and of.packed.shape == made.packed.shape and _recodes(before, after, of, made):
-        return RECODE, made, of
-    return (CHANGE, made, of) if len(before) == len(after) else (INSERT, made, None)
+        pair = (_apart(before, of.packed).weights, _apart(after, made.packed).weights)
+        return [(RECODE, made, of)] if _bits(*map(np.array, pair)) < bits else inserted
+    if len(before) != len(after) or _bits(np.frombuffer(before, np.int8), np.frombuffer(after, np.int8)) > bits:
+        return inserted
+    return [(CHANGE, made, of)]
+
+
+def _bits(old: np.ndarray, new: np.ndarray) -> float:
+    """Return the bits that values take after old ones, estimated: the entropy of steps in each class of old values."""
+    steps = (new.astype(np.int64) - old + 128) % 256
+    classes = np.array(CLASSES)[np.abs(old.astype(np.int64))]
+    counts = np.bincount(classes * 256 + steps, minlength=8 * 256).reshape(8, 256)
+    sums = np.broadcast_to(counts.sum(axis=1, keepdims=True), counts.shape)
+    there = counts > 0
+    return float((counts[there] * np.log2(sums[there] / counts[there])).sum())
+
+
+def _inserted(new: bytes, made: Piece) -> list[Step]:
+    """Return how a piece is told by itself: long runs of a byte, and what lies between."""
+    data, at = np.frombuffer(new[made.start : made.end], np.uint8), 0
+    steps: list[Step] = []
+    edges = np.flatnonzero(np.diff(data)) + 1
+    starts, ends = np.append(0, edges), np.append(edges, len(data))
+    for start, end in zip(starts[ends - starts >= RUN].tolist(), ends[ends - starts >= RUN].tolist(), strict=True):
+        steps += [(INSERT, Piece(made.start + at, made.start + start), None)] if start > at else []
+        steps.append((FILL, Piece(made.start + start, made.start + end), None))
+        at = end
+    steps += [(INSERT, Piece(made.start + at, made.end), None)] if at < len(data) else []
+    return steps
 
 
 def _recodes(before: bytes, after: bytes, of: Piece, made: Piece) -> bool:
@@ -112,6 +148,6 @@ def _joined(steps: Iterator[Step]) -> Iterator[Step]:
 
 def _goes_on(held: Step, step: Step) -> bool:
     (command, _, of), (then, _, more_of) = held, step
-    if command != then or command == RECODE:
+    if command != then or command in (RECODE, FILL):
         return False
     return of is None or more_of is None or of.end == more_of.start

@@ -7,7 +7,7 @@
 
 enum { PLACES = 12, SAME = 120, SIDE = 152, FAR = 160, MOST_DIGITS = 31, NO_CODE = 15, CODE_BITS = 10, MOST_PAIRS = 256 };
 enum { IN_COMMAND = 0, IN_PLACE, IN_LENGTH, IN_SHAPE, IN_MASK, IN_VALUE, IN_PAIR, IN_BIAS, IN_SCALE }; /* numbers' contexts */
-enum { END = 0, COPY, CHANGE, INSERT, RECODE };
+enum { END = 0, COPY, CHANGE, INSERT, RECODE, FILL };
 enum { BEGIN, COMMAND, PLACE, LENGTH, BYTES, SHAPE, MASKS, VALUES, PAIRS, BIASES, SCALES, QUADS, ENDED };
 enum { CHANNELS, GROUPS, QUADS_OF_GROUP, OLD_BIAS, OLD_SCALE, OLD_PAIRS, NEW_BIAS, NEW_SCALE, NEW_PAIRS };
 
@@ -391,10 +391,10 @@ static void step_quads(sqz_delta *delta) {
 
 static void step_command(sqz_delta *delta) {
     const uint32_t command = number(delta, IN_COMMAND);
-    require(delta, command <= RECODE);
+    require(delta, command <= FILL);
     delta->command = (uint8_t)command;
     delta->index = 0;
-    delta->phase = command == END ? ENDED : command == INSERT ? LENGTH : PLACE;
+    delta->phase = command == END ? ENDED : command == INSERT || command == FILL ? LENGTH : PLACE;
 }
 
 static void step_place(sqz_delta *delta) {
@@ -406,7 +406,11 @@ static void step_place(sqz_delta *delta) {
 static void step_length(sqz_delta *delta) {
     delta->left = number(delta, IN_LENGTH);
     require(delta, delta->left <= delta->ends.new_bytes - delta->made);
-    require(delta, delta->command == INSERT || delta->left <= delta->ends.old_bytes - delta->place);
+    if (delta->command == FILL) {
+        delta->index = (uint16_t)digits(delta, 8);
+    } else if (delta->command != INSERT) {
+        require(delta, delta->left <= delta->ends.old_bytes - delta->place);
+    }
     delta->phase = BYTES;
 }
 
@@ -416,8 +420,8 @@ static void step_bytes(sqz_delta *delta) {
         return;
     }
     --delta->left;
-    if (delta->command == INSERT) {
-        put_byte(delta, digits(delta, 8));
+    if (delta->command == INSERT || delta->command == FILL) {
+        put_byte(delta, delta->command == FILL ? delta->index : digits(delta, 8));
         return;
     }
     const uint8_t old = old_byte(delta, delta->place++);
