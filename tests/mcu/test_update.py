@@ -53,7 +53,7 @@ def test_the_only_model_runs_though_it_was_never_confirmed_and_can_be_replaced(p
 @pytest.mark.parametrize("sectors", SECTORS.values(), ids=SECTORS)
 @pytest.mark.parametrize("body", ["full", "delta"])
 def test_power_may_fail_in_every_operation(program: Path, made: Updates, body: str, sectors: str) -> None:
-    (line,) = simulated(program, 8, sectors, made.old, getattr(made, body), "cuts", 1, 1, 4)
+    (line,) = simulated(program, 8, sectors, made.old, getattr(made, body), "cuts", 1, 1, 4, 1)
     cuts, _, again, *_ = line.split()
     assert cuts == again
     assert int(cuts) > 250
@@ -63,7 +63,7 @@ def test_power_may_fail_in_every_operation(program: Path, made: Updates, body: s
 @pytest.mark.parametrize("word", [4, 8, 16, 32])
 @pytest.mark.parametrize("body", ["full", "delta"])
 def test_power_may_fail_again_when_the_update_is_sent_again(program: Path, made: Updates, body: str, word: int) -> None:
-    (line,) = simulated(program, word, "1024x3", made.old, getattr(made, body), "cuts", 1, 2, 4)
+    (line,) = simulated(program, word, "1024x3", made.old, getattr(made, body), "cuts", 1, 2, 4, 1)
     assert int(line.split()[0]) > 80_000
 
 

@@ -5,8 +5,8 @@
  * OLD is a full update that the device begins with, confirmed. Modes:
  *   feed CHUNK      write NEW in chunks of that many bytes, 0: of any sizes; then boot and confirm. Prints each status
  *   file PATH …     the same with other files one after another, each on a device with OLD; prints the status and what runs
- *   cuts EVERY DEPTH WAYS   cut power at every operation of NEW's life, in WAYS of the four ways in turn; send again after
- *                   every EVERY-th cut, and cut that too if DEPTH is 2
+ *   cuts EVERY DEPTH WAYS STRIDE   cut power at every STRIDE-th operation of NEW's life, in WAYS of the four ways in turn;
+ *                   send again after every EVERY-th cut, and cut that too if DEPTH is 2
  *   mutate N SEED   N damaged copies of NEW, whose signature counts as right
  *   bad N           a model that is never confirmed: begin another update, boot N times, print which model ran
  *   only N          OLD is not confirmed: boot N times, then take NEW
@@ -32,7 +32,7 @@ static file old_update, new_update;
 static uint8_t images[2][MOST_BYTES]; /* the old and the new */
 static uint32_t image_bytes[2];
 static unsigned long cuts, sent_again;
-static unsigned every = 1, depth, depth_now, ways = 4;
+static unsigned every = 1, depth, depth_now, ways = 4, stride = 1;
 static sqz_update update;
 static sqz_update_key keys[2];
 
@@ -146,12 +146,16 @@ static void cut(flash *f, const flash_op *op) {
     static uint8_t memory[2][MOST_BYTES], programmed[2][MOST_BYTES / 4];
     static sqz_update kept[2];
     const unsigned level = depth_now;
+    const unsigned long number = f->operations;
+    if (number % stride != 0) {
+        return;
+    }
     void (*const before)(flash *, const flash_op *) = f->before;
     memcpy(memory[level], f->memory, f->bytes);
     memcpy(programmed[level], f->programmed, f->bytes / f->word);
     kept[level] = update;
     for (unsigned way = 0; way < ways; ++way) {
-        const unsigned variant = (unsigned)(f->operations + way) % 4;
+        const unsigned variant = (unsigned)(number + way) % 4;
         sqz_update_running running;
         flash_partly(f, op, variant);
         f->before = NULL;
@@ -269,6 +273,7 @@ int main(int argc, char **argv) {
         every = (unsigned)number;
         depth = (unsigned)atoi(argv[7]);
         ways = (unsigned)atoi(argv[8]);
+        stride = (unsigned)atoi(argv[9]);
         device.before = cut;
         live(64);
         printf("%lu cuts, %lu sent again, %lu operations\n", cuts, sent_again, device.operations);
