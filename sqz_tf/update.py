@@ -20,8 +20,8 @@ EXAMPLES = """\
 examples:
   python -m sqz_tf.update keygen --out release.pem
   python -m sqz_tf.update make v2.sqz --board stm32f405 --optimize flash --version 2 --key release.pem --out v2.squ
-  python -m sqz_tf.update make v2.sqz --from v1.sqz --board stm32f405 --optimize flash --version 2 --key release.pem \\
-    --out v1-v2.squ
+  python -m sqz_tf.update make v2.sqz --from v1.sqz --board stm32f405 --optimize flash --classes 1000 --slot-kb 384 \\
+    --model door-camera --version 2 --key release.pem --out v1-v2.squ
   python -m sqz_tf.update show v1-v2.squ
   python -m sqz_tf.update verify v1-v2.squ --key release.pem.pub
   python -m sqz_tf.update apply v1-v2.squ --from v1.image --out v2.image
