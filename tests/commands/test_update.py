@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from converters import delta
+from sqz_tf import compile as compile_
 from sqz_tf import update
 from sqz_tf.deploy.update import images, keys
 from tests.helpers.int8_networks import squeezenet
@@ -148,3 +150,25 @@ def changed(path: Path, at: int, to: Path) -> Path:
 def cut(path: Path, to: Path) -> Path:
     to.write_bytes(path.read_bytes()[:-5])
     return to
+
+
+def test_a_program_and_its_updates_name_the_same_network(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("--board", "stm32f405", "--optimize", "flash", "--classes", 9)
+    wanted = (folder / "v1.tflite", "--weights", "slot", "--out", tmp_path / "net", *given, "--quiet")
+    assert compile_.main([*map(str, wanted)]) == 0
+    (network,) = re.findall(r"network +([0-9a-f]{64})", (tmp_path / "net" / "v1.h").read_text(encoding="utf-8"))
+    out = tmp_path / "other.squ"
+    key = ("--version", 1, "--key", folder / "release.pem", "--out", out)
+    assert run("make", folder / "other.tflite", *key, *given) == 0
+    capsys.readouterr()
+    assert run("show", out, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["network"] == network
+
+
+@pytest.mark.parametrize("wrong", [("--weights", "slot", "--flash-budget", "400"), ("--classes", "9")])
+def test_options_that_do_not_go_with_where_weights_lie_are_wrong_usage(wrong: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        compile_.main(["model.tflite", "--out", "net", *wrong])
+    assert ended.value.code == 2
