@@ -108,11 +108,14 @@ mcu: setup ## build firmware: BOARD=mps2-an500 (see mcu/boards/*.mk), MODEL=buil
 	$(BIN)/python -m sqz_tf.compile --out "$$out/c" --overwrite "$$@" -- "$${GIVEN_MODEL:-$$GIVEN_OUT/model_int8.tflite}" \
 	  && $(BIN)/python -m sqz_tf.flash --only-build --board "$$GIVEN_BOARD" --out "$$out" -- "$$out/c"
 
-fuzz-decoders: ## libFuzzer, with clang's sanitizers, on the decoder of compressed weights: SECONDS=600
-	@mkdir -p build/fuzz/unpack
+fuzz-decoders: ## libFuzzer, with clang's sanitizers, on the decoders of compressed weights and of deltas: SECONDS=600
+	@mkdir -p build/fuzz/unpack build/fuzz/delta
 	clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Imcu/src \
 	  -o build/fuzz/unpack.fuzz tests/mcu/fuzz/unpack.c mcu/src/sqz_unpack.c
 	build/fuzz/unpack.fuzz -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 build/fuzz/unpack
+	clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Imcu/src \
+	  -o build/fuzz/delta.fuzz tests/mcu/fuzz/delta.c mcu/src/sqz_delta.c
+	build/fuzz/delta.fuzz -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 build/fuzz/delta
 
 bench-mcu: setup ## instructions, flash and RAM of compiled networks on virtual boards (IMAGENET=FILE, NETWORKS=FOLDER add more)
 	@set --; [ -z "$$GIVEN_IMAGENET" ] || set -- --imagenet "$$GIVEN_IMAGENET"; \

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from converters import c_packages, compiler
+from converters.compiler.compilation import slot_files
 from converters.tflite.writer import read_attached
 from sqz_tf import __version__
 from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, kilobytes, show, show_json
@@ -21,6 +22,7 @@ from sqz_tf.base.text import printable
 from sqz_tf.deploy.boards import board_argument, boards
 from sqz_tf.deploy.c_folder import write_folder
 from sqz_tf.deploy.need import KIB, packing_within
+from sqz_tf.deploy.update.images import Layout, image_of
 from sqz_tf.inference.model_file import int8_given
 
 EXAMPLES = """\
@@ -60,6 +62,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--flash-budget", metavar="KB", type=kilobytes, help=_FLASH_BUDGET)
     parser.add_argument("--ram-budget", metavar="KB", type=kilobytes, help=_RAM_BUDGET)
     parser.add_argument("--optimize", choices=compiler.OPTIMIZE, default="speed", help=_OPTIMIZE)
+    parser.add_argument("--weights", choices=("program", "slot"), default="program", help=_WEIGHTS)
+    parser.add_argument("--classes", metavar="N", type=int, default=0, help=_CLASSES)
     parser.add_argument("--package", choices=c_packages.KINDS, default="plain", help="for a build system of boards")
     parser.add_argument("--labels", action="store_true", help="write the labels that the model carries, too")
     parser.add_argument("--overwrite", action="store_true", help="replace a folder that this command wrote")
@@ -80,6 +84,12 @@ _RAM_BUDGET = "RAM in all that decoding may use to be fast (default: the board's
 _OPTIMIZE = "what to spare besides: speed (default), ram, or flash, which compresses all that gains by it"
 
 
+_CLASSES = "with --weights slot: room for so many classes, so that heads of fewer run, too (default: the model's)"
+
+
+_WEIGHTS = "where weights and tables lie: in the program (default), or in a slot that sqz_tf.update fills"
+
+
 def _name_argument(name: str) -> str:
     """Return a model's name, as the `type` of the command line's argument: one that cannot be is wrong usage."""
     try:
@@ -98,6 +108,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
+    if arguments.weights == "slot" and arguments.flash_budget:
+        parser.error("--flash-budget would choose by the weights, which a slot changes; give --optimize flash")
+    if arguments.weights != "slot" and arguments.classes:
+        parser.error("--classes is for --weights slot: a program's own weights have their own classes")
     if not (arguments.out or arguments.dump or arguments.json):
         parser.error("expected --out DIR, --dump PASS or --json")
     return command(arguments, _work)
@@ -133,6 +147,8 @@ def _packing(arguments: argparse.Namespace, data: bytes, target: str) -> compile
     labels = _labels(arguments.model, data) if arguments.labels else []
     ram = arguments.ram_budget or (arguments.board.ram_bytes if arguments.board else None)
     program = compiler.analyse(data, target).program
+    if arguments.weights == "slot":
+        return Layout(target, arguments.optimize, ram, arguments.classes).packing(program)
     packing = packing_within(arguments.flash_budget, ram, target, program, arguments.optimize, labels)
     if packing.flash_budget is not None and packing.flash_budget <= 0:
         taken = arguments.flash_budget - packing.flash_budget
@@ -167,7 +183,11 @@ def _files(arguments: argparse.Namespace, compilation: compiler.Compilation) -> 
     name = arguments.name or default_name(arguments.model)
     labels = _labels(arguments.model, compilation.model) if arguments.labels else None
     provenance = {"tools": f"sqz-tf {__version__}", "target": compilation.target}
-    files = compiler.files(compilation, name, provenance, labels)
+    if arguments.weights == "slot":
+        carried = "\n".join(labels or []).encode()
+        files = slot_files(compilation, name, image_of(compilation.model, compilation, carried), provenance)
+    else:
+        files = compiler.files(compilation, name, provenance, labels)
     return c_packages.package(files, name, arguments.package)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from converters.compiler.back.c import emit, library, targets
+from converters.compiler.back.c import emit, library, slot, targets
 from converters.compiler.back.c.arrangement import arrange
 from converters.compiler.back.c.selection import DENSE, Packing
 from converters.compiler.back.c.speed import speed_up
@@ -18,6 +18,7 @@ from converters.compiler.middle.plan import Plan, plan
 from converters.compiler.middle.program import Program
 from converters.compiler.middle.schedule import Schedule, schedule
 from converters.compiler.middle.timeline import whole_maps
+from converters.compiler.middle.widen import widened
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,7 @@ class Compilation:
     schedule: Schedule
     choices: tuple[Choice, ...]
     plan: Plan
+    packing: Packing = DENSE
 
 
 @lru_cache(maxsize=2)
@@ -48,6 +50,8 @@ def analyse(model: bytes, target: str = "generic", packing: Packing = DENSE) -> 
     """
     graph = read_graph(model)
     program = legalise(graph)
+    if packing.classes:
+        program = widened(program, packing.classes)
     choices = targets.choose(program, target, packing)
     program, choices = arrange(program, choices, packing.arena_budget, packing.optimize == "ram")
     if packing.optimize == "speed" and not any(choice.packed for choice in choices):
@@ -56,7 +60,7 @@ def analyse(model: bytes, target: str = "generic", packing: Packing = DENSE) -> 
     choices = targets.with_pointers(program, choices)
     timed = schedule(program)
     planned = plan(timed, tuple(choice.scratch_bytes for choice in choices))
-    return Compilation(model, target, graph, program, timed, choices, planned)
+    return Compilation(model, target, graph, program, timed, choices, planned, packing)
 
 
 def compile_model(
@@ -92,5 +96,41 @@ def files(
     labels: Sequence[str] | None = None,
 ) -> dict[str, str]:
     """Return the files of what was analysed, as `compile_model` does."""
+    if compilation.packing.slot:
+        return slot_files(compilation, name, slot_image(compilation), provenance)
     own = emit.c_files(compilation.plan, compilation.choices, name, compilation.model, provenance or {}, labels)
     return {**own, **library.files((choice.function for choice in compilation.choices), name)}
+
+
+def slot_image(compilation: Compilation, test: slot.Test | None = None, labels: bytes = b"") -> slot.Image:
+    """Return what a slot holds for the program of a network that was analysed for one to run it.
+
+    Args:
+      compilation: with `packing.slot`.
+      test: what a device tries it with.
+      labels: that the image carries, UTF-8, one a line.
+    """
+    return slot.image(_slot_program(compilation), test or slot.Test(), labels)
+
+
+def _slot_program(compilation: Compilation) -> slot.SlotProgram:
+    outputs = sum(each.bytes for each in legalise(compilation.graph).results)
+    return slot.slot_program(compilation.plan, compilation.choices, outputs)
+
+
+def slot_files(
+    compilation: Compilation,
+    name: str,
+    image: slot.Image,
+    provenance: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Return the files of a program whose weights lie in a slot, with what updates them.
+
+    Args:
+      compilation: with `packing.slot`.
+      name, provenance: as for `compile_model`.
+      image: that the folder holds for the beginning.
+    """
+    program = _slot_program(compilation)
+    own = emit.slot_files(program, image, name, compilation.model, provenance or {})
+    return {**own, **library.files((choice.function for choice in compilation.choices), name, library.SLOT)}

@@ -21,7 +21,10 @@ typedef enum sqz_status {
     SQZ_ERROR_ALIGNMENT = -2, /* the arena is not aligned to NAME_ARENA_ALIGN */
     SQZ_ERROR_ARENA = -3,     /* the arena is smaller than NAME_ARENA_BYTES */
     SQZ_ERROR_STATE = -4,     /* not begun, a row too many, or finished before the last row */
-    SQZ_ERROR_SIZE = -5       /* sqz_image: sizes that cannot be, or do not go together */
+    SQZ_ERROR_SIZE = -5,      /* sqz_image: sizes that cannot be, or do not go together */
+    SQZ_ERROR_IMAGE = -6,     /* sqz_slot: no whole image of a model's numbers and weights */
+    SQZ_ERROR_NETWORK = -7,   /* sqz_slot: the image of another network than the program is for */
+    SQZ_ERROR_TEST = -8       /* sqz_slot: the test that the image carries gave other outputs */
 } sqz_status;
 
 /* For messages: the code as it is written above. */
@@ -39,6 +42,12 @@ static inline const char *sqz_status_name(sqz_status status) {
         return "SQZ_ERROR_STATE";
     case SQZ_ERROR_SIZE:
         return "SQZ_ERROR_SIZE";
+    case SQZ_ERROR_IMAGE:
+        return "SQZ_ERROR_IMAGE";
+    case SQZ_ERROR_NETWORK:
+        return "SQZ_ERROR_NETWORK";
+    case SQZ_ERROR_TEST:
+        return "SQZ_ERROR_TEST";
     }
     return "unknown sqz_status";
 }

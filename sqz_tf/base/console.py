@@ -162,6 +162,7 @@ def common_options(
     parser: argparse._ActionsContainer,
     json: str | None = "print JSON instead of the table",
     quiet: str = "no notes and no progress",
+    version: bool = True,
 ) -> None:
     """Give a command line the options that all have: --json, --quiet, --debug and --version.
 
@@ -169,12 +170,14 @@ def common_options(
       parser: a parser, or a group of one.
       json: what --json does; None for a command that prints no results.
       quiet: what --quiet does.
+      version: whether --version is this program's, and not the command's own.
     """
     if json:
         parser.add_argument("--json", action="store_true", help=json)
     parser.add_argument("--quiet", action="store_true", help=quiet)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
+    if version:
+        parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
 
 
 def reading_options(group: argparse._ActionsContainer) -> None:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from converters import c_text as c
 from converters.compiler.back.c.header import header
 from converters.compiler.back.c.labels import label_files
 from converters.compiler.back.c.names import model_name
 from converters.compiler.back.c.operators import coded
+from converters.compiler.back.c.slot import Image, SlotProgram
 from converters.compiler.back.c.source import source
 from converters.compiler.back.c.tables import Tables, weights_header, weights_source
 from converters.compiler.back.c.weight_layout import Choice
@@ -55,6 +58,33 @@ def c_files(
     if labels is not None:
         texts |= label_files(plan, name, labels)
     top = c.comment(TITLE, {**_provenance(plan, model), **provenance})
+    return {file: f"{top}\n{text}" for file, text in texts.items()}
+
+
+def slot_files(
+    program: SlotProgram,
+    image: Image,
+    name: str,
+    model: bytes,
+    provenance: Mapping[str, str],
+) -> dict[str, str]:
+    """Return the files of a program whose weights lie in a slot; NAME_weights.c holds the first image.
+
+    Args:
+      program, image: of the model.
+      name, model, provenance: as for `c_files`.
+    """
+    name = model_name(name)
+    tables = Tables(name)
+    tables.add("image", "bytes", np.frombuffer(image.data, np.uint8), f"for {name}_open: {len(image.data)} bytes")
+    texts = {
+        f"{name}.h": header(program.plan, name, slot=True),
+        f"{name}.c": program.source(name, image.network),
+        f"{name}_weights.h": weights_header(name, tables),
+        f"{name}_weights.c": weights_source(name, tables),
+    }
+    about = {**_provenance(program.plan, model), "network": image.network.hex(), **provenance}
+    top = c.comment(TITLE, about)
     return {file: f"{top}\n{text}" for file, text in texts.items()}
 
 

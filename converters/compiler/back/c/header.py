@@ -11,16 +11,21 @@ from converters.compiler.middle.plan import ARENA_ALIGN, Plan
 FORMAT_VERSION = 4  # SQZ_FORMAT_VERSION of the library this was written for
 
 
-def header(plan: Plan, name: str) -> str:
-    """Return NAME.h."""
-    body = f"""#include "sqz.h"
+def header(plan: Plan, name: str, slot: bool = False) -> str:
+    """Return NAME.h; with `slot` that of a program whose weights lie in one."""
+    macro = name.upper()
+    constants = dict(_constants(plan, macro))
+    if slot:
+        constants = {**constants, **_from_slot(plan, name)}
+    declarations = _declarations(name, len(plan.schedule.program.results))
+    body = f"""#include "{"sqz_slot.h" if slot else "sqz.h"}"
 
 {_version_check(name)}
 
-/* The arena: RAM that the caller owns, aligned to {name.upper()}_ARENA_ALIGN; all state is in it. */
-{c.defines(_constants(plan, name.upper()))}
+/* The arena: RAM that the caller owns, aligned to {macro}_ARENA_ALIGN; all state is in it. */
+{c.defines(constants.items())}
 
-{c.extern_c(_declarations(name, len(plan.schedule.program.results)))}"""
+{c.extern_c(_slot_declarations(name) + declarations if slot else declarations)}"""
     return c.guarded(f"{name}.h", body, "SQZ_MODEL")
 
 
@@ -67,6 +72,40 @@ def _edge(macro: str, stream: prog.Stream) -> list[tuple[str, str]]:
         (f"{macro}_SCALE", c.float_literal(stream.scale)),
         (f"{macro}_ZERO_POINT", f"({stream.zero_point})"),
     ]
+
+
+def _from_slot(plan: Plan, name: str) -> dict[str, str]:
+    """Return the macros whose values training decides, as a slot has them."""
+    results = plan.schedule.program.results
+    found = {}
+    for i in range(len(results)):
+        macro = f"{name.upper()}_OUTPUT" if len(results) == 1 else f"{name.upper()}_OUTPUT_{i}"
+        found[f"{macro}_SCALE"] = f"({name}_output({i})->scale)"
+        found[f"{macro}_ZERO_POINT"] = f"({name}_output({i})->zero_point)"
+    return found
+
+
+def _slot_declarations(name: str) -> str:
+    macro = name.upper()
+    return f"""/* First of all: run the image at an address aligned to 4, where it stays. Another architecture's is
+ * SQZ_ERROR_NETWORK, what is no whole image SQZ_ERROR_IMAGE. One is open at a time. */
+sqz_status {name}_open(const void *image, size_t image_bytes);
+
+/* Run the test that the open image carries: SQZ_ERROR_TEST unless the outputs are those that were expected when it was
+ * made. row: {macro}_INPUT_ROW_BYTES, output: {macro}_OUTPUT_BYTES. */
+sqz_status {name}_self_test(void *arena, int8_t *row, int8_t *output);
+
+/* How many bytes of the output the open image's network has; the rest is -128. */
+unsigned {name}_classes(void);
+
+/* The scale and zero point of an output, and the labels of the open image: UTF-8, one a line, without a NUL. */
+const sqz_edge *{name}_output(unsigned i);
+const char *{name}_slot_labels(size_t *bytes);
+
+/* What an update for this program says of it (docs/formats/squ.md). */
+const uint8_t *{name}_network(void);
+
+"""
 
 
 def _declarations(name: str, outputs: int) -> str:

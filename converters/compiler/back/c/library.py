@@ -18,6 +18,7 @@ _INCLUDE = re.compile(r'^\s*#include "(\w+\.h)"', re.MULTILINE)
 _FUNCTION = re.compile(r"^(?!static|typedef|return)[a-z][\w *]*\b(sqz_\w+)\(", re.MULTILINE)
 NAMES = "sqz_names.h"
 ENGINE = "sqz_stream.c"
+SLOT = ("sqz_slot.c", "sqz_update.c")  # for programs whose weights are updated
 IMAGE = "sqz_image.c"  # camera rows to network rows: for callers; what they do not call the linker leaves out
 
 
@@ -44,11 +45,12 @@ def _defined_in() -> dict[str, str]:
     return {name: file for file, text in _sources().items() if file.endswith(".c") for name in _KERNEL.findall(text)}
 
 
-def files(kernels: Iterable[str], model: str | None = None) -> dict[str, str]:
+def files(kernels: Iterable[str], model: str | None = None, more: Iterable[str] = ()) -> dict[str, str]:
     """Return the sources of the engine, the image rows and the kernels named, with all they include: name → text.
 
     Args:
       kernels: functions that the model calls.
+      more: further files of the library.
       model: its name, put in front of the library's functions for the linker; None: they are called as written.
 
     Raises:
@@ -58,7 +60,7 @@ def files(kernels: Iterable[str], model: str | None = None) -> dict[str, str]:
     missing = sorted(wanted - set(defined))
     if missing:
         raise ValueError(f"the C library lacks {', '.join(missing)}; install sqz-tf again")
-    waiting = [ENGINE, IMAGE, *(defined[name] for name in sorted(wanted))]
+    waiting = [ENGINE, IMAGE, *more, *(defined[name] for name in sorted(wanted))]
     while waiting:
         name = waiting.pop()
         if name not in result:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from converters import c_text as c
-from converters.compiler.back.c.parameters import Site, designated, parameters
+from converters.compiler.back.c.parameters import Site, parameters
 from converters.compiler.back.c.tables import Tables
 from converters.compiler.back.c.targets import pointer_bytes
 from converters.compiler.back.c.weight_layout import Choice
@@ -16,11 +17,24 @@ from converters.compiler.middle.plan import Plan
 
 @dataclass(frozen=True)
 class CodedOperator:
-    """An operator as C: a comment, the structure that its function reads, its row of the table."""
+    """An operator as C: a comment, the structure that its function reads, its row of the table.
+
+    Attributes:
+      comment: on one line.
+      ctype, values: the structure and its fields.
+      fields: of its row but the parameters.
+    """
 
     comment: str
-    params: str
-    row: str
+    ctype: str
+    values: Mapping[str, object]
+    function: str
+    fields: Mapping[str, object]
+
+    def row(self, params: str) -> str:
+        """Return the row of the table, `params` being where the structure lies."""
+        row = {"kernel": self.function, "params": params, **self.fields}
+        return f"    {{{', '.join(f'.{key} = {value}' for key, value in row.items())}}},"
 
 
 def coded(plan: Plan, i: int, choice: Choice, tables: Tables) -> CodedOperator:
@@ -28,12 +42,9 @@ def coded(plan: Plan, i: int, choice: Choice, tables: Tables) -> CodedOperator:
     program = plan.schedule.program
     operator = program.operators[i]
     stream = program.streams[operator.output]
-    name = f"{tables.prefix}_{i}"
     owner = re.sub(r"[^A-Za-z0-9]+", "_", operator.name).strip("_") or "layer"
     ctype, values = parameters(operator.kernel, Site(stream.channels, choice, tables, owner))
     row = {
-        "kernel": choice.function,
-        "params": f"&{name}",
         "scratch": plan.scratch_offset[i] + pointer_bytes(operator),
         "state": plan.state_offset[i],
         "out_offset": operator.channel,
@@ -49,12 +60,7 @@ def coded(plan: Plan, i: int, choice: Choice, tables: Tables) -> CodedOperator:
         "lag": plan.schedule.lag[i],
         **({"doublings": operator.doublings} if operator.doublings else {}),
     }
-    fields = ", ".join(f".{key} = {value}" for key, value in row.items())
-    return CodedOperator(
-        _comment(program, i),
-        f"static const {ctype} {name} = {{\n{designated(values)}\n}};",
-        f"    {{{fields}}},",
-    )
+    return CodedOperator(_comment(program, i), ctype, values, choice.function, row)
 
 
 def _band(operator: prog.Operator) -> dict[str, object]:

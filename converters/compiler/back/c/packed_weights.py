@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,8 @@ QUAD = 4  # weights that a mask tells of
 LONGEST_MASK, LONGEST_VALUE = 8, 10  # bits of a code
 NO_CODE = 15  # SQZ_NO_CODE
 GROUP_BITS = (8, 9, 10, 11)  # that may be looked up at once
+SLOT_BITS = 10  # of a layer in a slot: looked up at once, and the longest code of a value, whatever the weights are
+LEFT_OVER = 0.3  # of a quad's values, that such a lookup does not hold: assumed
 
 # Instructions on a Cortex-M4, counted in QEMU: for each entry of the tables made before a band, for each quad, for each
 # value that its entry of the table does not hold, for each channel.
@@ -53,6 +55,7 @@ class Packed:
       value_bits, bias_bits, scale_bits: as in sqz_packed.
       lookups: the instructions to decode it once, estimated, for each number of bits that can be looked up at once.
       group_channels, groups, record_bytes: of the records that it is decoded into.
+      quads: of a group.
     """
 
     data: bytes
@@ -64,6 +67,7 @@ class Packed:
     group_channels: int
     groups: int
     record_bytes: int
+    quads: int
 
     def memory_bytes(self, block: int, group_bits: int) -> int:
         """Return the RAM for the decoder's tables and a block of so many channels' records."""
@@ -71,8 +75,16 @@ class Packed:
         return -(-(block // self.group_channels * self.record_bytes + tables) // 8) * 8
 
 
-def pack(groups: Groups) -> Packed:
-    """Return the compressed weights, biases and scales of a convolution."""
+def pack_for_slot(groups: Groups) -> Packed:
+    """Return the same with all that a program depends on following from the shape."""
+    fixed = CHANNEL_TAKEN * len(groups.bias) + (VALUE_ENTRY << SLOT_BITS) + (ENTRY << SLOT_BITS)
+    quads = groups.quads.size // QUAD
+    decoding = fixed + int((QUAD_TAKEN + LEFT_OVER * VALUE_TAKEN) * quads)
+    return replace(pack(groups, SLOT_BITS), lookups={SLOT_BITS: decoding})
+
+
+def pack(groups: Groups, value_bits: int = 0) -> Packed:
+    """Return the compressed weights, biases and scales of a convolution; `value_bits` is at least that."""
     weights = groups.quads.astype(np.int64)
     there = weights != 0
     masks = (there << np.arange(QUAD)).sum(axis=-1)
@@ -86,17 +98,19 @@ def pack(groups: Groups) -> Packed:
     stream = to_bytes(*(np.concatenate(both, axis=1).ravel() for both in zip(tables, quads, strict=True)))
     fixed = CHANNEL_TAKEN * len(groups.bias) + (VALUE_ENTRY << value_code.longest)
     lookups = {bits: fixed + each for bits, each in _lookups(mask_code, masks, lengths).items()}
-    data = _nibbles(mask_code) + _values(value_code) + pairs + stream
+    value_bits = max(1, value_code.longest, value_bits)
+    data = _nibbles(mask_code) + _values(value_code, value_bits) + pairs + stream
     return Packed(
         data,
         len(pairs) // 5,
-        max(1, value_code.longest),
+        value_bits,
         bias_bits,
         scale_bits,
         lookups,
         groups.channels,
         len(weights),
         groups.record_bytes,
+        groups.quads.shape[1],
     )
 
 
@@ -145,8 +159,8 @@ def _nibbles(code: Code) -> bytes:
     return (lengths[::2] | lengths[1::2] << 4).astype(np.uint8).tobytes()
 
 
-def _values(code: Code) -> bytes:
+def _values(code: Code, longest: int) -> bytes:
     """Return how many codes of each length there are, and their values."""
     symbols = code.symbols
-    counts = np.bincount(code.lengths[symbols], minlength=1 + max(1, code.longest))
+    counts = np.bincount(code.lengths[symbols], minlength=1 + longest)
     return counts.astype(np.uint8).tobytes() + (symbols - 128).astype(np.int8).tobytes()

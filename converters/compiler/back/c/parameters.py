@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from converters.compiler.back.c.tables import Tables
+from converters.compiler.back.c.tables import Reference, Tables
 from converters.compiler.back.c.weight_layout import Choice
 from converters.compiler.middle import program as prog
 
@@ -24,9 +24,17 @@ class Site:
     tables: Tables
     owner: str
 
-    def table(self, what: str, values: np.ndarray, about: str) -> str:
+    def table(self, what: str, values: np.ndarray, about: str) -> Reference:
         """Add constants; return their name in C."""
         return self.tables.add(self.owner, what, values, about)
+
+
+class Inner(dict[str, object]):
+    """The fields of a structure within another, one a line."""
+
+
+class Short(dict[str, object]):
+    """The same on one line."""
 
 
 def parameters(kernel: prog.Kernel, site: Site) -> Parameters:
@@ -36,49 +44,55 @@ def parameters(kernel: prog.Kernel, site: Site) -> Parameters:
 
 def designated(values: Mapping[str, object]) -> str:
     """Return designated initialisers, one a line."""
-    return "\n".join(f"    .{key} = {value}," for key, value in values.items())
+    return "\n".join(f"    .{key} = {_initialiser(value)}," for key, value in values.items())
 
 
-def _requant(requant: prog.Requant, site: Site, prefix: str = "") -> str:
+def _initialiser(value: object) -> str:
+    if isinstance(value, Inner):
+        lines = designated(value).replace("\n", "\n    ")
+        return f"{{\n    {lines}\n    }}"
+    if isinstance(value, Short):
+        return "{" + ", ".join(f".{key} = {_initialiser(each)}" for key, each in value.items()) + "}"
+    return str(value)
+
+
+def _requant(requant: prog.Requant, site: Site, prefix: str = "") -> Short:
     count = len(requant.shift)
     how = "one a channel" if count > 1 else "one for all"
-    multiplier = "NULL"
+    multiplier: object = "NULL"
     if not requant.only_shifts:
         multiplier = site.table(f"{prefix}multiplier", requant.multiplier, how)
     shift = site.table(f"{prefix}shift", requant.shift, how)
-    return (
-        f"{{.multiplier = {multiplier}, .shift = {shift}, .step = {int(count > 1)}, "
-        f".zero_point = {requant.zero_point}, .lowest = {requant.lowest}, .highest = {requant.highest}}}"
-    )
+    return Short(multiplier=multiplier, shift=shift, step=int(count > 1), **_range(requant))
 
 
-def _in_records(requant: prog.Requant) -> str:
+def _range(requant: prog.Requant | prog.ExactRequant) -> dict[str, object]:
+    return {"zero_point": requant.zero_point, "lowest": requant.lowest, "highest": requant.highest}
+
+
+def _in_records(requant: prog.Requant) -> Short:
     """For kernels that find multipliers and shifts beside the weights (mcu/src/sqz_record.h)."""
-    return (
-        f"{{.multiplier = NULL, .shift = NULL, .step = {int(not requant.only_shifts)}, "
-        f".zero_point = {requant.zero_point}, .lowest = {requant.lowest}, .highest = {requant.highest}}}"
-    )
+    return Short(multiplier="NULL", shift="NULL", step=int(not requant.only_shifts), **_range(requant))
 
 
-def _exact_requant(requant: prog.ExactRequant, site: Site) -> str:
+def _exact_requant(requant: prog.ExactRequant, site: Site) -> Short:
     count = len(requant.shift)
     how = "one a channel" if count > 1 else "one for all"
     high, low, shift = (site.table(name, getattr(requant, name), how) for name in ("high", "low", "shift"))
-    return (
-        f"{{.high = {high}, .low = {low}, .shift = {shift}, .step = {int(count > 1)}, "
-        f".zero_point = {requant.zero_point}, .lowest = {requant.lowest}, .highest = {requant.highest}}}"
-    )
+    return Short(high=high, low=low, shift=shift, step=int(count > 1), **_range(requant))
 
 
 def _conv_params(k: prog.ConvKernel, site: Site) -> Parameters:
     name, values = _conv_or_mean(k, site)
     section = site.choice.packed
     if site.choice.tiles:
-        return "sqz_conv_winograd", {"conv": _inner(values), "tiles": site.choice.tiles}
+        return "sqz_conv_winograd", {"conv": Inner(values), "tiles": site.choice.tiles}
     if section is None:
         return name, values
+    data = site.table("packed", np.frombuffer(section.data, np.uint8), _shape(k))
+    data.packed = section
     packed = {
-        "data": site.table("packed", np.frombuffer(section.data, np.uint8), _shape(k)),
+        "data": data,
         "bytes": len(section.data),
         "block": site.choice.block,
         "scales": section.scales,
@@ -89,12 +103,7 @@ def _conv_params(k: prog.ConvKernel, site: Site) -> Parameters:
         "stride_h": k.window.stride_h,
     }
     first = "conv" if k.mean is None else "both"
-    return f"{name}_packed", {first: _inner(values), "packed": _inner(packed)}
-
-
-def _inner(values: Mapping[str, object]) -> str:
-    lines = designated(values).replace("\n", "\n    ")
-    return f"{{\n    {lines}\n    }}"
+    return f"{name}_packed", {first: Inner(values), "packed": Inner(packed)}
 
 
 def _shape(k: prog.ConvKernel) -> str:
@@ -130,7 +139,7 @@ def _conv_or_mean(k: prog.ConvKernel, site: Site) -> Parameters:
     if k.mean is None:
         return "sqz_conv", values
     both = {
-        "conv": _inner(values),
+        "conv": Inner(values),
         "mean": _requant(k.mean, site, "mean_"),
         "zero_sum": k.zero_sum,
     }
@@ -181,10 +190,10 @@ def _pixels(k: Any, site: Site) -> dict[str, object]:
     return {"width": k.width, "channels": k.channels, "out_stride": site.out_stride}
 
 
-def _second(k: prog.AddKernel | prog.ExtremeKernel | prog.MulKernel, site: Site) -> str:
+def _second(k: prog.AddKernel | prog.ExtremeKernel | prog.MulKernel, site: Site) -> Short:
     constant, one_for_all = k.second.constant, k.second.one_pixel or k.second.constant is not None
     name = "NULL" if constant is None else site.table("constant", constant, "one a channel")
-    return f"{{.constant = {name}, .step = {0 if one_for_all else k.channels}}}"
+    return Short(constant=name, step=0 if one_for_all else k.channels)
 
 
 def _mul_params(k: prog.MulKernel, site: Site) -> Parameters:
@@ -229,9 +238,7 @@ def _nearest_params(k: prog.NearestKernel, site: Site) -> Parameters:
 
 
 def _bilinear_params(k: prog.BilinearKernel, site: Site) -> Parameters:
-    rows, columns = (
-        f"{{.scale = {each.scale}, .offset = {each.offset}, .size = {each.size}}}" for each in (k.rows, k.columns)
-    )
+    rows, columns = (Short(scale=each.scale, offset=each.offset, size=each.size) for each in (k.rows, k.columns))
     how = {"doublings": k.doublings, "top": k.top, "whole": int(k.whole)}
     return "sqz_bilinear", {"rows": rows, "columns": columns, **_pixels(k, site), **how}
 
@@ -262,12 +269,12 @@ def _pad_params(k: prog.PadKernel, site: Site) -> Parameters:
     }
     if not k.pads_channels:
         return "sqz_pad", pad
-    return "sqz_pad_channels", {"pad": _inner(pad), "before": k.before, "after": k.after}
+    return "sqz_pad_channels", {"pad": Inner(pad), "before": k.before, "after": k.after}
 
 
 def _reshape_params(k: prog.ReshapeKernel, site: Site) -> Parameters:
     values: dict[str, object] = {"width": k.width, "channels": k.channels, "out_stride": site.out_stride}
-    return ("sqz_unstack", {"reshape": _inner(values), "mask": k.parts - 1}) if k.parts else ("sqz_reshape", values)
+    return ("sqz_unstack", {"reshape": Inner(values), "mask": k.parts - 1}) if k.parts else ("sqz_reshape", values)
 
 
 def _fully_connected_params(k: prog.FullyConnectedKernel, site: Site) -> Parameters:
@@ -282,7 +289,7 @@ def _fully_connected_params(k: prog.FullyConnectedKernel, site: Site) -> Paramet
     }
     if not k.width:
         return "sqz_fully_connected", values
-    return "sqz_fully_connected_each", {"pixel": _inner(values), "width": k.width, "out_stride": site.out_stride}
+    return "sqz_fully_connected_each", {"pixel": Inner(values), "width": k.width, "out_stride": site.out_stride}
 
 
 def _softmax_params(k: prog.SoftmaxKernel, site: Site) -> Parameters:

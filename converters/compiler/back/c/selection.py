@@ -21,11 +21,16 @@ class Packing:
       flash_budget: the most bytes that the constants may take; None for no limit.
       optimize: what to spare once that is kept: speed, ram or flash.
       arena_budget: the most bytes that bands and blocks may take the arena to; None for 1.4 times those without.
+      slot: whether weights and all numbers lie in a slot, for a program that runs any network of these shapes; then
+        no choice depends on weights.
+      classes: that such a program has room for; 0 for as many as the network has.
     """
 
     flash_budget: int | None = None
     optimize: str = "speed"
     arena_budget: int | None = None
+    slot: bool = False
+    classes: int = 0
 
 
 DENSE = Packing()

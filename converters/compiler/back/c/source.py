@@ -14,9 +14,8 @@ _STALE = "compile the model again for this version of the sqz library"
 
 def source(plan: Plan, name: str, operators: Sequence[CodedOperator]) -> str:
     """Return NAME.c."""
-    params = "\n\n".join(f"{each.comment}\n{each.params}" for each in operators)
-    rows = "\n".join(each.row for each in operators)
-    program, macro = plan.schedule.program, name.upper()
+    params = "\n\n".join(f"{each.comment}\n{_params(each, f'{name}_{i}')}" for i, each in enumerate(operators))
+    rows = [each.row(f"&{name}_{i}") for i, each in enumerate(operators)]
     return f"""#include "{name}.h"
 
 #include "sqz_ops.h"
@@ -25,8 +24,22 @@ def source(plan: Plan, name: str, operators: Sequence[CodedOperator]) -> str:
 
 {params}
 
-static const sqz_op {name}_ops[] = {{
-{rows}
+{engine_tables(plan, name, rows)}
+
+{functions(name)}
+"""
+
+
+def _params(operator: CodedOperator, name: str) -> str:
+    return f"static const {operator.ctype} {name} = {{\n{designated(operator.values)}\n}};"
+
+
+def engine_tables(plan: Plan, name: str, rows: Sequence[str]) -> str:
+    """Return the tables that the engine walks, from the operators' rows."""
+    macro, count = name.upper(), len(plan.schedule.program.streams)
+    operators = "\n".join(rows)
+    return f"""static const sqz_op {name}_ops[] = {{
+{operators}
 }};
 
 static const sqz_stream {name}_streams[] = {{
@@ -39,10 +52,7 @@ static const sqz_model {name}_model = {{
 
 /* The offsets above were chosen for a library whose engine keeps this much to itself. */
 _Static_assert({macro}_ARENA_ALIGN == SQZ_ARENA_ALIGN, "{_STALE}");
-_Static_assert(SQZ_HEADER_BYTES({len(operators)}u, {len(program.streams)}u) <= {_header_bytes(plan)}u, "{_STALE}");
-
-{_functions(name)}
-"""
+_Static_assert(SQZ_HEADER_BYTES({len(rows)}u, {count}u) <= {_header_bytes(plan)}u, "{_STALE}");"""
 
 
 def _header_bytes(plan: Plan) -> int:
@@ -82,13 +92,20 @@ def _model(plan: Plan, name: str) -> str:
     return designated(values)
 
 
-def _functions(name: str) -> str:
-    model = f"&{name}_model"
-    return f"""sqz_status {name}_invoke(void *arena, const int8_t *input, int8_t *output) {{
-    return sqz_invoke({model}, arena, input, output);
+def functions(name: str, slot: str = "") -> str:
+    """Return the functions that callers call; with `slot`, the parameters that are filled when one is opened."""
+    model, count = f"&{name}_model", f"{name.upper()}_OUTPUT_BYTES"
+    check = f"\n    if ({slot}.image == NULL) {{\n        return SQZ_ERROR_STATE;\n    }}" if slot else ""
+
+    def with_rest(call: str) -> str:
+        """Return a call after which outputs that no class has are the lowest there are."""
+        return f"sqz_slot_outputs({call}, output, {slot}.classes, {count})" if slot else call
+
+    return f"""sqz_status {name}_invoke(void *arena, const int8_t *input, int8_t *output) {{{check}
+    return {with_rest(f"sqz_invoke({model}, arena, input, output)")};
 }}
 
-sqz_status {name}_begin(void *arena, size_t arena_bytes) {{
+sqz_status {name}_begin(void *arena, size_t arena_bytes) {{{check}
     return sqz_begin({model}, arena, arena_bytes);
 }}
 
@@ -97,5 +114,5 @@ sqz_status {name}_push_row(void *arena, const int8_t *row) {{
 }}
 
 sqz_status {name}_finish(void *arena, int8_t *output) {{
-    return sqz_finish({model}, arena, output);
+    return {with_rest(f"sqz_finish({model}, arena, output)")};
 }}"""

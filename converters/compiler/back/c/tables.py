@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from converters import c_text as c
+from converters.compiler.back.c.packed_weights import Packed
 
 LINE = 110  # columns of an array's lines
 
@@ -22,6 +23,13 @@ class _Table:
     about: str
 
 
+class Reference(str):
+    """The name in C of a constant array, which `values` are; `packed` if they are compressed weights."""
+
+    values: np.ndarray
+    packed: Packed | None = None
+
+
 @dataclass
 class Tables:
     """The constant arrays, in order, under distinct names."""
@@ -29,7 +37,7 @@ class Tables:
     prefix: str
     tables: list[_Table] = field(default_factory=list)
 
-    def add(self, owner: str, what: str, values: np.ndarray, about: str) -> str:
+    def add(self, owner: str, what: str, values: np.ndarray, about: str) -> Reference:
         """Append int8, uint8 or int32 values; return the array's name in C, made of its owner's and what it is."""
         stem = f"{self.prefix}_{owner}_{what}"
         taken = {table.name for table in self.tables}
@@ -37,7 +45,9 @@ class Tables:
         name = next(each for each in names if each not in taken)
         ctype = f"{values.dtype.name}_t"
         self.tables.append(_Table(name, ctype, values.reshape(-1), about))
-        return name
+        reference = Reference(name)
+        reference.values = values.reshape(-1)
+        return reference
 
 
 def weights_header(name: str, tables: Tables) -> str:

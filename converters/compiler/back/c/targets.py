@@ -30,8 +30,16 @@ def choose(program: prog.Program, target: str, packing: Packing = DENSE) -> tupl
     if target not in TARGETS:
         raise ValueError(f"target {target!r} is not known; expected one of {', '.join(TARGETS)}")
     layout = "generic" if packing.optimize == "ram" and target in PLAIN else target  # which takes no scratch
+    if packing.slot:
+        return tuple(_in_slot(each.kernel, layout, target, packing) for each in program.operators)
     plain = tuple(_without_zeros(each.kernel, layout) for each in program.operators)
     return select(program, plain, lambda i: compressed(program.operators[i].kernel, target), packing)
+
+
+def _in_slot(kernel: prog.Kernel, layout: str, target: str, packing: Packing) -> Choice:
+    """Return the choice that every network of the same shapes gets."""
+    small = compressed(kernel, target, slot=True) if packing.optimize == "flash" else None
+    return small or uncompressed(kernel, layout)
 
 
 def with_pointers(program: prog.Program, choices: Sequence[Choice]) -> tuple[Choice, ...]:
@@ -49,9 +57,9 @@ def uncompressed(kernel: prog.Kernel, target: str) -> Choice:
     return CHOICES[type(kernel)](kernel, target)
 
 
-def compressed(kernel: prog.Kernel, target: str) -> Choice | None:
+def compressed(kernel: prog.Kernel, target: str, slot: bool = False) -> Choice | None:
     """Return how a kernel is run with its weights compressed, or None if it cannot be."""
-    return COMPRESSED[type(kernel)](kernel, target)
+    return COMPRESSED[type(kernel)](kernel, target, slot)
 
 
 def pointer_bytes(operator: prog.Operator) -> int:
@@ -120,11 +128,11 @@ CHOICES: dict[type, Callable[[Any, str], Choice]] = {
 }
 
 
-def _never(kernel: prog.Kernel, target: str) -> Choice | None:
+def _never(kernel: prog.Kernel, target: str, slot: bool) -> Choice | None:
     return None
 
 
-COMPRESSED: dict[type, Callable[[Any, str], Choice | None]] = {
+COMPRESSED: dict[type, Callable[[Any, str, bool], Choice | None]] = {
     prog.AddKernel: _never,
     prog.ExtremeKernel: _never,
     prog.MulKernel: _never,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from converters.compiler.back.c import wasm_records
-from converters.compiler.back.c.packed_weights import GROUP_BITS, Groups, Packed, pack
+from converters.compiler.back.c.packed_weights import GROUP_BITS, Groups, Packed, pack, pack_for_slot
 from converters.compiler.middle import arithmetic
 from converters.compiler.middle.program import ConvKernel
 
@@ -299,18 +299,19 @@ def record(conv: ConvKernel, first: int, channels: int, weights: bytes) -> bytes
 # Compressed.
 
 
-def packed(conv: ConvKernel, target: str) -> Choice | None:
-    """Return a convolution run with compressed weights on a target; None where that is not exact."""
+def packed(conv: ConvKernel, target: str, slot: bool = False) -> Choice | None:
+    """Return a convolution run with compressed weights on a target, or as it is in a slot; None where not exact."""
     if conv.depthwise or (target in GROUPED and not is_plain(conv)):
         return None
     suffix, grouped, scratch = GROUPED.get(target, SINGLY)
     groups = grouped(conv)
     if groups is None:
         return None
-    section = pack(groups)
+    section = (pack_for_slot if slot else pack)(groups)
     function = f"sqz_conv_{'mean_' if conv.mean else ''}row{suffix}_packed"
     weights = np.frombuffer(section.data, np.int8)
-    return with_memory(Choice(function, weights, scratch(conv), records=True, packed=section), section.group_channels)
+    choice = Choice(function, weights, scratch(conv), records=True, packed=section)
+    return with_memory(choice, section.group_channels, min(section.lookups))
 
 
 def with_memory(choice: Choice, block: int, group_bits: int = min(GROUP_BITS)) -> Choice:

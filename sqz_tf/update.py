@@ -1,0 +1,164 @@
+"""Update deployed models: `python -m sqz_tf.update make NEW.sqz --from OLD.sqz --version 2 --key K --out F.squ`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from converters import compiler, delta
+from sqz_tf.artifact.one_file import check_place, refuse_input, write_file
+from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, kilobytes, show, show_json
+from sqz_tf.base.errors import DataError
+from sqz_tf.base.shipped import shipped_model
+from sqz_tf.base.text import printable
+from sqz_tf.deploy.boards import board_argument, boards
+from sqz_tf.deploy.update import images, keys, updates
+
+EXAMPLES = """\
+examples:
+  python -m sqz_tf.update keygen --out release.pem
+  python -m sqz_tf.update make v2.sqz --board stm32f405 --optimize flash --version 2 --key release.pem --out v2.squ
+  python -m sqz_tf.update make v2.sqz --from v1.sqz --board stm32f405 --optimize flash --classes 1000 --slot-kb 384 \\
+    --model door-camera --version 2 --key release.pem --out v1-v2.squ
+  python -m sqz_tf.update show v1-v2.squ
+  python -m sqz_tf.update verify v1-v2.squ --key release.pem.pub
+  python -m sqz_tf.update apply v1-v2.squ --from v1.image --out v2.image
+"""
+MAGIC = b"SQZI"
+_JSON = "print what there is to say as JSON"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    parser = Parser(
+        prog="python -m sqz_tf.update",
+        description="Make signed updates for devices whose program was compiled with --weights slot. "
+        "Exit code 0: done, 1: refused or failed, 2: usage.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    kinds = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    _make(kinds.add_parser("make", help="make an update: full, or against an older model"))
+    keygen = kinds.add_parser("keygen", help="make a key: FILE and FILE.pub")
+    keygen.add_argument("--out", metavar="FILE", type=Path, required=True, help="the private key's file")
+    for name, about in (("show", "say what an update is"), ("verify", "check who signed an update")):
+        each = kinds.add_parser(name, help=about)
+        each.add_argument("update", metavar="F.squ", type=Path)
+    each.add_argument("--key", metavar="FILE", type=Path, required=True, help="the public key")
+    applied = kinds.add_parser("apply", help="make what a device makes of an update")
+    applied.add_argument("update", metavar="F.squ", type=Path)
+    applied.add_argument("--from", dest="old", metavar="IMAGE", type=Path, help="what is installed, for a delta")
+    applied.add_argument("--key", metavar="FILE", type=Path, help="check the signature first")
+    applied.add_argument("--out", metavar="IMAGE", type=Path, required=True, help="the file to write")
+    applied.add_argument("--overwrite", action="store_true", help="replace an image")
+    common_options(parser, json=_JSON, quiet="no notes")
+    for name, each in kinds.choices.items():
+        common_options(each, json=_JSON, quiet="no notes", version=name != "make")
+        for option in ("json", "quiet", "debug"):
+            each.set_defaults(**{option: argparse.SUPPRESS})
+    return parser
+
+
+def _make(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("new", metavar="NEW", type=shipped_model, help="an int8 .tflite or a .sqz")
+    parser.add_argument("--from", dest="old", metavar="OLD", type=shipped_model, help="the model that is installed")
+    parser.add_argument(
+        "--version", dest="number", metavar="N", type=int, required=True, help="above the installed one's"
+    )
+    parser.add_argument("--key", metavar="FILE", type=Path, required=True, help="the private key that signs")
+    parser.add_argument("--model", metavar="ID", default="model", help="the product's identity (default: model)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--target", choices=list(compiler.TARGETS), help="as the program's (default: generic)")
+    which.add_argument("--board", type=board_argument, metavar="B", help=f"one of {', '.join(boards())}")
+    parser.add_argument("--optimize", choices=compiler.OPTIMIZE, default="speed", help="as the program's")
+    parser.add_argument("--ram-budget", metavar="KB", type=kilobytes, help="as the program's")
+    parser.add_argument("--classes", metavar="N", type=int, default=0, help="as the program's")
+    parser.add_argument("--slot-kb", metavar="KB", type=kilobytes, help="refuse what a slot of this size does not hold")
+    parser.add_argument("--labels", action="store_true", help="put the model's labels into the image")
+    parser.add_argument("--out", metavar="F.squ", type=Path, required=True, help="the file to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace a .squ")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; return its exit code."""
+    return command(build_parser().parse_args(argv), _work)
+
+
+def _work(arguments: argparse.Namespace, console: Console) -> int:
+    return {"make": _made, "keygen": _keygen, "show": _shown, "verify": _verified, "apply": _applied}[arguments.what](
+        arguments, console
+    )
+
+
+def _made(arguments: argparse.Namespace, console: Console) -> int:
+    for given in (arguments.new, arguments.old, arguments.key):
+        if given is not None:
+            refuse_input(arguments.out, given)
+    check_place(arguments.out, delta.is_update, arguments.overwrite)
+    key = keys.private_key(arguments.key)
+    target = arguments.board.target if arguments.board else arguments.target or "generic"
+    ram = arguments.ram_budget or (arguments.board.ram_bytes if arguments.board else None)
+    layout = images.Layout(target, arguments.optimize, ram, arguments.classes)
+    new = images.build(arguments.new, layout, arguments.labels)
+    images.check_room(arguments.new, new, arguments.slot_kb)
+    old = images.build(arguments.old, layout, arguments.labels) if arguments.old else None
+    update = updates.make(new, old, arguments.number, arguments.model, key)
+    write_file(arguments.out, update, delta.is_update, arguments.overwrite)
+    console.note(f"{arguments.out}: {len(update):,} bytes for an image of {len(new.data):,}")
+    return _say(arguments, updates.described(delta.read_header(update)), str(arguments.out))
+
+
+def _say(arguments: argparse.Namespace, values: dict[str, object], line: str) -> int:
+    if arguments.json:
+        show_json(json.dumps(values, indent=1))
+    else:
+        show(printable(line))
+    return EXIT_OK
+
+
+def _keygen(arguments: argparse.Namespace, console: Console) -> int:
+    public = keys.generate(arguments.out)
+    console.note(f"keep {arguments.out} secret; a device trusts {public.hex()}")
+    return _say(arguments, {"public": public.hex()}, f"{arguments.out}{keys.PUBLIC}")
+
+
+def _shown(arguments: argparse.Namespace, console: Console) -> int:
+    update = updates.read(arguments.update)
+    values = updates.described(updates.header_of(arguments.update, update))
+    if arguments.json:
+        return _say(arguments, values, "")
+    for name, value in values.items():
+        show(f"{name:<12} {printable(str(value))}")
+    return EXIT_OK
+
+
+def _verified(arguments: argparse.Namespace, console: Console) -> int:
+    update = updates.read(arguments.update)
+    header = updates.check_signature(arguments.update, update, keys.public_key(arguments.key))
+    return _say(arguments, updates.described(header), f"{arguments.update}: signed by {header.key.hex()}…")
+
+
+def _applied(arguments: argparse.Namespace, console: Console) -> int:
+    update = updates.read(arguments.update)
+    check_place(arguments.out, _is_image, arguments.overwrite)
+    if arguments.key:
+        updates.check_signature(arguments.update, update, keys.public_key(arguments.key))
+    old = None
+    if arguments.old:
+        refuse_input(arguments.out, arguments.old)
+        old = updates.read(arguments.old)
+        if not _is_image(old):
+            raise DataError(f"{arguments.old} is no image", expected="what apply wrote of the installed model's update")
+    image = updates.result_of(arguments.update, update, old)
+    write_file(arguments.out, image, _is_image, arguments.overwrite)
+    return _say(arguments, {"bytes": len(image)}, str(arguments.out))
+
+
+def _is_image(beginning: bytes) -> bool:
+    return beginning[:4] == MAGIC
+
+
+if __name__ == "__main__":
+    sys.exit(main())
