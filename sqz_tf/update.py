@@ -39,25 +39,28 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    common_options(parser, json=_JSON, quiet="no notes")
     kinds = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
-    _make(kinds.add_parser("make", help="make an update: full, or against an older model"))
-    keygen = kinds.add_parser("keygen", help="make a key: FILE and FILE.pub")
+    _make(kinds.add_parser("make", help="make an update: full, or against an older model", parents=[_common(False)]))
+    keygen = kinds.add_parser("keygen", help="make a key: FILE and FILE.pub", parents=[_common()])
     keygen.add_argument("--out", metavar="FILE", type=Path, required=True, help="the private key's file")
     for name, about in (("show", "say what an update is"), ("verify", "check who signed an update")):
-        each = kinds.add_parser(name, help=about)
+        each = kinds.add_parser(name, help=about, parents=[_common()])
         each.add_argument("update", metavar="F.squ", type=Path)
     each.add_argument("--key", metavar="FILE", type=Path, required=True, help="the public key")
-    applied = kinds.add_parser("apply", help="make what a device makes of an update")
+    applied = kinds.add_parser("apply", help="make what a device makes of an update", parents=[_common()])
     applied.add_argument("update", metavar="F.squ", type=Path)
     applied.add_argument("--from", dest="old", metavar="IMAGE", type=Path, help="what is installed, for a delta")
     applied.add_argument("--key", metavar="FILE", type=Path, help="check the signature first")
     applied.add_argument("--out", metavar="IMAGE", type=Path, required=True, help="the file to write")
     applied.add_argument("--overwrite", action="store_true", help="replace an image")
-    common_options(parser, json=_JSON, quiet="no notes")
-    for name, each in kinds.choices.items():
-        common_options(each, json=_JSON, quiet="no notes", version=name != "make")
-        for option in ("json", "quiet", "debug"):
-            each.set_defaults(**{option: argparse.SUPPRESS})
+    return parser
+
+
+def _common(version: bool = True) -> Parser:
+    """Return the common options behind a WHAT, which leave alone what stood before it."""
+    parser = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    common_options(parser, json=_JSON, quiet="no notes", version=version)
     return parser
 
 

@@ -107,7 +107,7 @@ def refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str, Path], str]:
     """Give a command a file that it must refuse, in one line and with exit code 1; return what it says."""
-    monkeypatch.setattr("sqz_tf.pipeline.preflight.require_tools", lambda packing: None)
+    monkeypatch.setattr("sqz_tf.pipeline.preflight.require_tools", lambda packing, web: None)
     for name in ("ant", "bee"):
         (tmp_path / "data" / name).mkdir(parents=True)
         for number in range(6):

@@ -25,7 +25,8 @@ MISSING = {
     "explore": ["--sweep", "width", "--data", "öde×"],
     "export": ["--data", "öde×"],
     "flash": ["öde×", "--board", "host"],
-    **{name: ["öde×", "--out", "鶴×"] for name in ("pack", "unpack", "compile")},
+    **{name: ["öde×", "--out", "鶴×"] for name in ("pack", "unpack", "compile", "web")},
+    "update": ["show", "öde×"],
 }
 LINES = {
     "the front door": ["sqz_tf.__main__", "--help"],

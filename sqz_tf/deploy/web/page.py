@@ -14,6 +14,7 @@ from typing import Any
 
 from converters import compiler
 from sqz_tf.base.errors import ConfigError
+from sqz_tf.base.json_files import parse
 from sqz_tf.deploy.web.program import Program
 
 PROBABILITIES = (1 / 256, -128)
@@ -69,7 +70,7 @@ def render(program: Program, facts: Facts) -> str:
         policy=policy(style, script),
         style=style,
         script=script,
-        words=_embedded(json.loads(_text("words.json"))),
+        words=_embedded(parse(_text("words.json"), dict[str, Any], what="words.json")),
         model=_embedded(embedded(program, facts)),
     )
 
