@@ -325,6 +325,7 @@ launchable-activity: name='org.sqztf.demo.MainActivity'\nuses-permission: name='
         verify._check_badging(badging + "  uses-feature: name='android.hardware.camera'\n")
 
 
+@pytest.mark.slow
 def test_a_call_that_is_too_new_does_not_compile(android_tools, tmp_path):
     have = maven.fetch(["api36", "api24", "sniffer"], CACHE)
     newest, oldest = (build.api_jar(have[use][0]) for use in ("api36", "api24"))

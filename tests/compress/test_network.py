@@ -162,6 +162,7 @@ def test_what_judges_is_not_learnt_from() -> None:
     assert not set(parts.kept.ravel()) & set(parts.learnt.ravel())
 
 
+@pytest.mark.slow
 def test_the_curve_falls(network: Network, parted: Pictures) -> None:
     curve = prepare(network, parted, measure(network, parted, 1, SILENT), SILENT)
     fine, coarse = curve.at(1e-8), curve.at(1e-4)

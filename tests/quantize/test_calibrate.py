@@ -52,6 +52,7 @@ def calibrated() -> tuple[Any, Calibration]:
     return model, calibrate(model, pictures(), INPUT_RANGE)
 
 
+@pytest.mark.slow
 def test_the_equalised_network_computes_the_same(calibrated: tuple[Any, Calibration]) -> None:
     model, found = calibrated
     assert any(choice.strength > 0 for choice in found.choices.values()), "nothing was equalised: a vacuous test"
@@ -128,6 +129,7 @@ def test_junctions_follow_concatenation_pooling_and_padding() -> None:
     assert not {"conv10", "pool10"} & set(found)
 
 
+@pytest.mark.slow
 def test_a_bypassed_tensor_is_not_scaled() -> None:
     found = {junction.name: junction for junction in junctions(network("simple"))}
     assert not found["fire2_concat"].scalable, "its channels are also added to those of fire3"

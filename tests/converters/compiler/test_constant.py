@@ -66,6 +66,7 @@ def dying(request: pytest.FixtureRequest) -> bytes:
     return integer_model(model, np.random.default_rng(0).random((4, 12, 12, 3)))
 
 
+@pytest.mark.slow
 @pytest.mark.training
 def test_a_model_with_dead_channels_is_compiled_as_the_converter_writes_it(tmp_path: Path, dying: bytes) -> None:
     biases = [each for each in read_model(dying).tensors if each.dtype == "int32" and each.size > 2]
