@@ -6,9 +6,8 @@ A step of coding is written once, for both directions: a decoder ignores the val
 from __future__ import annotations
 
 from converters.delta.container import check
+from converters.range_coder import MASK, SMALLEST_RANGE, RangeDecoder, RangeEncoder
 
-MASK = 0xFFFFFFFF
-SMALLEST_RANGE = 1 << 24
 NUMBER_CONTEXTS, UNARY = 10, 12
 SAME, SIDE = NUMBER_CONTEXTS * UNARY, NUMBER_CONTEXTS * UNARY + 32  # where contexts of values begin
 FAR, COUNT = SIDE + 8, SIDE + 8 + 64
@@ -35,12 +34,11 @@ class Contexts:
         self.state[context] = zero & ~3 | min(seen + 1, 3)
 
 
-class Encoder:
+class Encoder(RangeEncoder):
     """Writes decisions."""
 
     def __init__(self) -> None:
-        self._low, self._range, self._cache, self._pending, self._first = 0, MASK, 0, 0, True
-        self._out = bytearray()
+        super().__init__()
         self._contexts = Contexts()
 
     def bit(self, context: int, bit: int) -> int:
@@ -55,38 +53,8 @@ class Encoder:
         self._normalise()
         return bit
 
-    def plain(self, count: int, value: int) -> int:
-        """Code the lowest digits of a value."""
-        for place in reversed(range(count)):
-            self._range >>= 1
-            self._low += self._range if value >> place & 1 else 0
-            self._normalise()
-        return value
 
-    def _normalise(self) -> None:
-        while self._range < SMALLEST_RANGE:
-            self._range = self._range << 8 & MASK
-            self._shift()
-
-    def _shift(self) -> None:
-        if self._low < 0xFF000000 or self._low > MASK:
-            carry = self._low >> 32
-            if not self._first:
-                self._out.append(self._cache + carry & 0xFF)
-            self._out += bytes([0xFF + carry & 0xFF]) * self._pending
-            self._first, self._pending, self._cache = False, 0, self._low >> 24 & 0xFF
-        else:
-            self._pending += 1
-        self._low = self._low << 8 & MASK
-
-    def finish(self) -> bytes:
-        """Return all that was coded."""
-        for _ in range(5):
-            self._shift()
-        return bytes(self._out)
-
-
-class Decoder:
+class Decoder(RangeDecoder):
     """Reads what an `Encoder` wrote."""
 
     def __init__(self, data: bytes) -> None:
@@ -107,17 +75,6 @@ class Decoder:
             self._range = bound
         self._normalise()
         return bit
-
-    def plain(self, count: int, value: int = 0) -> int:
-        """Return the next digits."""
-        value = 0
-        for _ in range(count):
-            self._range >>= 1
-            one = self._code >= self._range
-            self._code -= self._range if one else 0
-            value = value << 1 | one
-            self._normalise()
-        return value
 
     def _normalise(self) -> None:
         while self._range < SMALLEST_RANGE:

@@ -1,16 +1,15 @@
 """An adaptive binary arithmetic coder for a few thousand small integers, one decision after another.
 
-A range coder of 32 bits that carries as LZMA's does; probabilities have 16 bits and adapt faster while they are young.
+A `range_coder` whose probabilities have 16 bits and adapt faster while they are young.
 """
 
 from __future__ import annotations
 
 from converters.packs.container import PackError, require
+from converters.range_coder import MASK, SMALLEST_RANGE, RangeDecoder, RangeEncoder
 
 _ONE = 1 << 16  # a probability of 1
 _SLOWEST = 5  # a decision moves its probability by 2^-5 of the distance at last
-_SMALLEST_RANGE = 1 << 24
-_MASK = 0xFFFFFFFF
 LONGEST = 32  # binary digits of an integer
 _MODELLED = 2  # digits after the first that have probabilities of their own
 
@@ -37,13 +36,11 @@ def _clamped(zero: int) -> int:
     return min(max(zero, 64), _ONE - 64)
 
 
-class Encoder:
+class Encoder(RangeEncoder):
     """Writes decisions and integers."""
 
     def __init__(self) -> None:
-        self._low, self._range, self._cache, self._pending = 0, _MASK, 0, 0
-        self._first = True
-        self._out = bytearray()
+        super().__init__()
         self._known = _Probabilities()
 
     def bit(self, context: tuple[int, ...], bit: int) -> int:
@@ -54,14 +51,6 @@ class Encoder:
         self._normalise()
         return bit
 
-    def plain(self, count: int, value: int) -> int:
-        """Code the lowest `count` binary digits of a value, each as likely 0 as 1."""
-        for place in reversed(range(count)):
-            self._range >>= 1
-            self._low += self._range if value >> place & 1 else 0
-            self._normalise()
-        return value
-
     def integer(self, context: int, value: int) -> int:
         """Code a signed integer."""
         return _integer(self, context, value)
@@ -70,34 +59,16 @@ class Encoder:
         """Code a signed integer of about `expected` binary digits."""
         return _sized(self, context, expected, value)
 
-    def _normalise(self) -> None:
-        while self._range < _SMALLEST_RANGE:
-            self._range = self._range << 8 & _MASK
-            self._shift()
-
-    def _shift(self) -> None:
-        if self._low < 0xFF000000 or self._low > _MASK:
-            carry = self._low >> 32
-            if not self._first:
-                self._out.append(self._cache + carry & 0xFF)
-            self._out += bytes([0xFF + carry & 0xFF]) * self._pending
-            self._first, self._pending, self._cache = False, 0, self._low >> 24 & 0xFF
-        else:
-            self._pending += 1
-        self._low = self._low << 8 & _MASK
-
     def finish(self) -> bytes:
         """Return all that was coded; zeros at the end are left out, for a decoder reads them there."""
-        for _ in range(5):
-            self._shift()
-        return bytes(self._out).rstrip(b"\0")
+        return super().finish().rstrip(b"\0")
 
 
-class Decoder:
+class Decoder(RangeDecoder):
     """Reads what an `Encoder` wrote; beyond the end it reads zeros."""
 
     def __init__(self, data: bytes) -> None:
-        self._data, self._range = data, _MASK
+        self._data, self._range = data, MASK
         self.at = 4  # the next byte to read
         self._code = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
         self._known = _Probabilities()
@@ -113,17 +84,6 @@ class Decoder:
         self._normalise()
         return bit
 
-    def plain(self, count: int, value: int = 0) -> int:
-        """Return the next `count` binary digits as an integer."""
-        value = 0
-        for _ in range(count):
-            self._range >>= 1
-            one = self._code >= self._range
-            self._code -= self._range if one else 0
-            value = value << 1 | one
-            self._normalise()
-        return value
-
     def integer(self, context: int, value: int = 0) -> int:
         """Return the next signed integer."""
         return _integer(self, context, value)
@@ -133,9 +93,9 @@ class Decoder:
         return _sized(self, context, expected, value)
 
     def _normalise(self) -> None:
-        while self._range < _SMALLEST_RANGE:
+        while self._range < SMALLEST_RANGE:
             byte = self._data[self.at] if self.at < len(self._data) else 0
-            self._code, self._range = (self._code << 8 | byte) & _MASK, self._range << 8 & _MASK
+            self._code, self._range = (self._code << 8 | byte) & MASK, self._range << 8 & MASK
             self.at += 1
 
     def finish(self) -> None:

@@ -50,7 +50,8 @@ def report_of(export: Export | None, content: bytes) -> dict[str, Any] | None:
     """Return what an export's report says, if it is about this very model: other files may lie in its folder.
 
     Raises:
-      ExportError: it is no report.
+      ExportError: a file of the export is missing or damaged.
+      OutputError: its report is not complete.
     """
     if export is None or content not in (export.int8, export.uint8):
         return None
@@ -68,16 +69,18 @@ def _require_one_answer(path: Path, outputs: Sequence[int], labels: int) -> None
 def _require_input(path: Path, shapes: Sequence[Sequence[int]], preprocess: PreprocessSpec) -> None:
     wanted = [1, preprocess.height, preprocess.width, preprocess.channels]
     if [list(shape) for shape in shapes] != [wanted]:
-        told = ", ".join(" × ".join(map(str, shape)) for shape in shapes)
-        raise ModelError(f"{path} takes {told}", expected=f"{' × '.join(map(str, wanted))}, as its preprocessing says")
+        raise ModelError(f"{path} takes {_told(*shapes)}", expected=f"{_told(wanted)}, as its preprocessing says")
 
 
 def _assumed(path: Path, shapes: Sequence[Sequence[int]]) -> PreprocessSpec:
     if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][0] != 1 or shapes[0][3] not in (1, 3):
-        told = ", ".join(" × ".join(map(str, shape)) for shape in shapes)
-        raise ModelError(f"{path} takes {told}", expected="one picture, 1 × height × width × 1 or 3")
+        raise ModelError(f"{path} takes {_told(*shapes)}", expected="one picture, 1 × height × width × 1 or 3")
     _, height, width, channels = shapes[0]
     return PreprocessSpec(width, height, channels=channels)
+
+
+def _told(*shapes: Sequence[int]) -> str:
+    return ", ".join(" × ".join(map(str, shape)) for shape in shapes)
 
 
 def _lines(path: Path) -> list[str]:

@@ -43,15 +43,19 @@ def some_tests(
 
 def _split(export: Export | None, source: str) -> str | None:
     """Return the split to show: what training never saw of the export's own data and of data sets, all of others."""
-    own = export.config.get("data", {}).get("source") if export else None
-    same = own is not None and os.path.realpath(str(own)) == os.path.realpath(source)
+    own = _source(export)
+    same = own is not None and os.path.realpath(own) == os.path.realpath(source)
     return "test" if same or not os.path.exists(source) else None
 
 
 def _own(export: Export | None) -> str | None:
     """Return the data that an export was made of if they are built in; a path of whoever made it says nothing here."""
+    return BUILT_IN if _source(export) == BUILT_IN else None
+
+
+def _source(export: Export | None) -> str | None:
     name = export.config.get("data", {}).get("source") if export else None
-    return BUILT_IN if name == BUILT_IN else None
+    return None if name is None else str(name)
 
 
 def _scored(model: ModelFile, source: str, split: str | None, console: Console) -> Iterator[facts.Scored]:
