@@ -22,6 +22,7 @@ from tests.helpers.int8_networks import squeezenet
 from tests.helpers.needs import ROOT, dev_data, require
 from tests.helpers.slots import fine_tuned
 from tests.helpers.updated_boards import SODIUM, Device, need_tools, scores, unwell
+from tools.bench_update.__main__ import measure
 from tools.bench_update.line import picture, update
 
 pytestmark = pytest.mark.device
@@ -182,12 +183,17 @@ def to_and_fro(device: Device, models: Models) -> tuple[int, int, int]:
     return len(v2.data), len(full), len(small)
 
 
+def small_network(folder: Path) -> Path:
+    (folder / "first.tflite").write_bytes(squeezenet())
+    return folder / "first.tflite"
+
+
 def test_compressed_weights_in_simulated_sectors_of_an_stm32f405(tmp_path: Path) -> None:
-    (tmp_path / "first.tflite").write_bytes(squeezenet())
+    first = small_network(tmp_path)
     inputs = np.random.default_rng(1).integers(-128, 128, (3, *SMALL), dtype=np.int8)
     layout = Layout("cortex-m4", "flash", None, 9)
-    device = Device.made(tmp_path, "mps2-an386", tmp_path / "first.tflite", SECTOR_KB, layout)
-    image, full, small = to_and_fro(device, Models.of(tmp_path, tmp_path / "first.tflite", inputs))
+    device = Device.made(tmp_path, "mps2-an386", first, SECTOR_KB, layout)
+    image, full, small = to_and_fro(device, Models.of(tmp_path, first, inputs))
     assert small < full / 2
     assert full == image + 208
 
@@ -210,6 +216,20 @@ def test_imagenet_in_simulated_sectors_of_an_stm32f405(tmp_path: Path, capsys: p
     image, full, small = to_and_fro(device, models)
     with capsys.disabled():
         print(f"\nslots of {slot_kb} KB, image {image:,}, full update {full:,}, delta {small:,}")
+
+
+def test_an_updates_instructions_are_counted_by_part(tmp_path: Path) -> None:
+    need_tools()
+    models = Models.of(tmp_path, small_network(tmp_path), np.zeros((0, *SMALL), np.int8))
+    (tmp_path / "work").mkdir()
+    full, small = measure(*models.paths[:2], Layout("cortex-m4", "flash"), tmp_path / "work")
+    assert full.image_bytes == small.image_bytes == full.update_bytes - 208
+    for row in (full, small):
+        assert row.instructions == sum(row.parts.values())
+        assert 20 < row.parts["SHA-256"] / row.image_bytes < 60
+        assert 2 * row.parts["SHA-256"] < row.boot < 3 * row.parts["SHA-256"]  # of both slots
+    assert full.parts["SHA-256"] == small.parts["SHA-256"]
+    assert full.parts["decoding"] < 5000 < small.parts["decoding"]
 
 
 # Building it ------------------------------------------------------------------------------------------------------

@@ -3,10 +3,10 @@
     python -m tools.bench_update OLD.sqz NEW.sqz [--optimize flash] [--classes N] [--append FILE]
 
 A device with the old model (mcu/firmware/update on mps2-an386, whose flash is simulated with sectors of 128 KB) is sent
-the new one in chunks of 64 bytes. Counted is all from the first chunk until the update is taken, but for the check of the
-signature and for what stands for waiting: the simulated flash's erasing. Parts: `decoding` the delta; `SHA-256` of what the
-flash holds in the end; `flash`, reading and programming it word by word; receiving and `the rest`. `boot` is what the next
-start takes until it knows which model runs, of which nearly all is the SHA-256 of both slots.
+the new one in chunks of 64 bytes. Counted is all from the first chunk until the update is taken, but for the check of
+the signature and for what stands for waiting: the simulated flash's erasing. Parts: `SHA-256` of what the flash then
+holds; `decoding` the delta; `flash`, reading and programming it word by word; receiving and `the rest`. `boot` is what
+the next start takes until it knows which model runs; nearly all of that is the SHA-256 of both slots.
 """
 
 from __future__ import annotations
@@ -69,14 +69,14 @@ def measure(old: Path, new: Path, layout: Layout, folder: Path) -> list[Row]:
     first = update(updates.make(before, None, 1, "model", key))
     slot = -(-(max(len(before.data), len(after.data)) + RECORD_BYTES) // SECTOR) * SECTOR
     program = _program(old, layout, slot, keys.raw(key.public_key()), folder)
-    alone = _by_part(program, _run(program, first, TAKES, folder))
+    alone = _by_part(program, _run(program, [first], TAKES, folder))
     rows = []
     for body, against in (("full", None), ("delta", before)):
         sent = updates.make(after, against, 2, "model", key)
-        parts = _by_part(program, _run(program, first + update(sent), TAKES, folder))
+        parts = _by_part(program, _run(program, [first, update(sent)], TAKES, folder))
         parts.subtract(alone)  # what the old model took to get there
         parts.pop(LEFT_OUT)
-        boot = _run(program, first + update(sent), BOOTS, folder).regions[-1]
+        boot = _run(program, [first, update(sent)], BOOTS, folder).regions[-1]
         rows.append(Row(body, len(sent), len(after.data), parts.total(), dict(parts), boot))
     return rows
 
@@ -90,10 +90,10 @@ def _program(old: Path, layout: Layout, slot_bytes: int, public: bytes, folder: 
     return firmware.build(BOARD, folder / "c", folder, more=["FIRMWARE=update", *words])
 
 
-def _run(program: Path, messages: bytes, function: str, folder: Path) -> count.Counts:
-    with line(folder, messages):
+def _run(program: Path, messages: Sequence[bytes], function: str, folder: Path) -> count.Counts:
+    with line(folder, b"".join(messages)):
         counts = count.count(program, str(board_of(BOARD).qemu), function, folder=folder)
-    if counts.exit_code or "update OK" not in counts.output.splitlines()[-4:][0]:
+    if counts.exit_code or counts.output.count("update OK\n") != len(messages):
         raise ValueError(f"the device did not take the update: {counts.output}")
     return counts
 
@@ -119,9 +119,7 @@ def table(rows: Sequence[Row]) -> str:
         sizes = [f"{row.update_bytes:,}", f"{row.image_bytes:,}", f"{row.instructions:,}"]
         parts = [f"{row.parts.get(name, 0):,}" for name in names]
         lines.append([row.body, *sizes, *parts, f"{row.instructions / row.image_bytes:.0f}", f"{row.boot:,}"])
-    return (
-        "\n".join("| " + " | ".join(cells) + " |" for cells in lines).replace("| --- ", "|---").replace("--- |", "---|")
-    )
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def build_parser() -> argparse.ArgumentParser:
