@@ -14,7 +14,7 @@ from sqz_tf.base.errors import DataError
 from sqz_tf.base.shipped import shipped_model
 from sqz_tf.base.text import printable
 from sqz_tf.deploy.boards import board_argument, boards
-from sqz_tf.deploy.update import images, keys, updates
+from sqz_tf.deploy.update import images, keys, slots, updates
 
 EXAMPLES = """\
 examples:
@@ -110,6 +110,8 @@ def _made(arguments: argparse.Namespace, console: Console) -> int:
     update = updates.make(new, old, arguments.number, arguments.model, key)
     write_file(arguments.out, update, delta.is_update, arguments.overwrite)
     console.note(f"{arguments.out}: {len(update):,} bytes for an image of {len(new.data):,}")
+    if arguments.board and (told := slots.told(arguments.board, len(new.data), arguments.slot_kb)):
+        console.note(told)
     return _say(arguments, updates.described(delta.read_header(update)), str(arguments.out))
 
 
