@@ -16,6 +16,7 @@ from converters import delta
 from sqz_tf import compile as compile_
 from sqz_tf import update
 from sqz_tf.deploy.update import images, keys
+from tests.helpers import echo_models, file_updates
 from tests.helpers.int8_networks import squeezenet
 from tests.helpers.needs import require
 from tests.helpers.slots import fine_tuned, xorshift
@@ -114,6 +115,7 @@ def test_a_device_takes_its_own_and_refuses_the_rest_by_name(folder: Path, tmp_p
         changed(full, 60, folder / "header.squ"): "ERROR_SIGNATURE old 3",
         changed(small, 150, folder / "signature.squ"): "ERROR_SIGNATURE old 3",
         changed(full, 5, folder / "format.squ"): "ERROR_FORMAT old 3",
+        for_an_app(folder): "ERROR_FORMAT old 3",
         changed(full, 999, folder / "full-body.squ"): "ERROR_DAMAGED old 3",
         changed(small, 300, folder / "delta-body.squ"): "ERROR_DAMAGED old 3",
         cut(full, folder / "full-cut.squ"): "ERROR_DAMAGED old 3",
@@ -138,6 +140,14 @@ def test_an_image_larger_than_its_slot_is_refused_before_anything_is_erased(fold
 def test_the_input_that_a_device_tries_an_image_with_is_the_pages() -> None:
     assert np.array_equal(images.input_of(7, (3, 5)).ravel(), xorshift(7, 15))
     assert xorshift(1, 3).tolist() == [33, 1, -59]  # the lowest bytes of 270369, 67634689 and 2647435461
+
+
+def for_an_app(folder: Path) -> Path:
+    """Return an update of the same product that is signed by the same key, to a file."""
+    out = folder / "file.squ"
+    content = echo_models.described(echo_models.model())
+    out.write_bytes(file_updates.made(content, 4, "net", keys.private_key(folder / "release.pem")))
+    return out
 
 
 def changed(path: Path, at: int, to: Path) -> Path:

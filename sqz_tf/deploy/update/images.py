@@ -13,6 +13,7 @@ from converters.compiler import Compilation, Packing, analyse
 from converters.compiler.back.c.slot import Image, Section, Test
 from converters.compiler.compilation import slot_image
 from converters.compiler.middle.program import Program
+from converters.delta.container import IMAGE
 from converters.delta.pieces import Packed
 from converters.tflite.reader import read_model
 from converters.tflite.writer import read_attached
@@ -49,11 +50,12 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """A result of updates: its bytes, what they are made of, and the program that it is for."""
+    """A result of updates: its bytes, what they are made of, the program that it is for, and its kind."""
 
     data: bytes
     pieces: tuple[delta.Piece, ...]
     network: bytes
+    kind: int = IMAGE
 
 
 def analysed(model: bytes, layout: Layout) -> Compilation:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from converters import delta
-from converters.delta.container import DELTA, FULL, IMAGE
+from converters.delta.container import DELTA, FILE, FULL, IMAGE
 from sqz_tf.base.errors import ConfigError, DataError, translated
 from sqz_tf.deploy.update import keys
 from sqz_tf.deploy.update.images import Built
 
 BODIES = ("full", "delta")
-KINDS = {1: "image", 2: "file"}
+KINDS = {IMAGE: "image", FILE: "file"}
 KEY_BYTES = 8
 
 
@@ -41,7 +41,7 @@ def make(new: Built, old: Built | None, version: int, model: str, key: Any) -> b
     body = delta.delta(old.data, new.data, old.pieces, new.pieces) if old else new.data
     header = delta.Header(
         body=DELTA if old else FULL,
-        kind=IMAGE,
+        kind=new.kind,
         network=new.network,
         model=model,
         version=version,
