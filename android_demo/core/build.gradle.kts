@@ -8,6 +8,7 @@ java {
 val natives: String by rootProject.extra
 
 dependencies {
+    implementation(libs.tink)
     testImplementation(libs.junit)
     testImplementation(libs.javacpp)
     testImplementation(variantOf(libs.javacpp) { classifier(natives) })

@@ -14,12 +14,17 @@ from android_demo.tools.android_api import api_jar
 from android_demo.tools.maven import empty_folder, fetch
 from android_demo.tools.natives import native_libraries
 from android_demo.tools.process import DEMO, FOR_GRADLE, BuildError, require_tools
+from android_demo.tools.shrink import needed
 from android_demo.tools.verify import Verdict, verify
 from converters.android_assets import FOLDER
 from sqz_tf.base.json_files import parse
 
 APP, CORE = DEMO / "app" / "src" / "main", DEMO / "core" / "src" / "main"
 APK = "sqz-demo.apk"
+TINK = "assets/licences/tink.txt"
+TINK_LICENCE = b"""Tink (com.google.crypto.tink), Copyright Google LLC: those of its classes that check signatures of updates.
+Licensed under the Apache License, Version 2.0, whose text is in tensorflow.txt.
+"""
 
 
 def build(assets: Path, abis: list[str], out: Path, cache: Path | None = None) -> Verdict:
@@ -42,19 +47,21 @@ def build(assets: Path, abis: list[str], out: Path, cache: Path | None = None) -
         (out / name).unlink(missing_ok=True)
     work = empty_folder(out / "work")
     cache = cache or out / "maven"
-    have = fetch(["api36", "api24", "sniffer", "dex", "natives", "tensorflow"], cache)
+    have = fetch(["api36", "api24", "sniffer", "dex", "natives", "tensorflow", "update"], cache)
     package, generated = apk.link_resources(APP, assets, version(), work)
     classes = java.compile_for_both(
         java.sources(CORE / "java", APP / "java", generated),
         api_jar(have["api36"][0]),
         api_jar(have["api24"][0]),
         have["sniffer"],
-        [],
+        have["update"],
         work,
     )
-    code = java.dex(have["dex"][0], [classes], work / "classes.dex")
+    signatures = needed(have["update"][0], (path.read_bytes() for path in classes.rglob("*.class")), work / "tink.jar")
+    java.refuse_too_new(signatures, have["sniffer"])
+    code = java.dex(have["dex"][0], [classes, signatures], work / "classes.dex")
     libraries = native_libraries(bundled(assets), abis, have["natives"], work / "natives")
-    files = {**apk.licence(have["tensorflow"][0], "tensorflow"), **libraries.files}
+    files = {**apk.licence(have["tensorflow"][0], "tensorflow"), TINK: TINK_LICENCE, **libraries.files}
     unsigned = apk.assemble(package, code, files, work / "unsigned.zip")
     signed = apk.sign(unsigned, out / "debug.keystore", work / "signed.zip")
     return _publish(signed, abis, out)

@@ -34,9 +34,9 @@ def compile_core(out: Path, cache: Path) -> list[Path]:
       BuildError: a tool or artefact is missing, or something does not compile.
     """
     require_tools(["java", "javac", "mvn"])
-    have = fetch(["junit", "tflite"], cache)
+    have = fetch(["junit", "tflite", "update"], cache)
     libraries = [path.resolve() for paths in have.values() for path in paths]
-    core = compile_java(sources(CORE / "java"), [], out / "core")
+    core = compile_java(sources(CORE / "java"), have["update"], out / "core")
     tests = compile_java(sources(CORE_TESTS), [core, *libraries], out / "core-tests")
     return [tests, core, *libraries]
 

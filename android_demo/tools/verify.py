@@ -39,6 +39,7 @@ class Verdict:
     models: list[dict[str, Any]]
     libraries: list[Library]
     locales: list[str]
+    updates: dict[str, Any] | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -60,14 +61,17 @@ def verify(apk: Path, abis: list[str]) -> Verdict:
     _check_badging(badging)
     with zipfile.ZipFile(apk) as package:
         _expect("classes.dex" in package.namelist(), "no classes.dex")
-        models = _models(package, abis)
+        listed = parse(package.read(f"{MODELS}models.json"), dict[str, Any], what="models.json")
+        models = _models(package, listed["models"], abis)
         libraries = [_library(apk, package, info) for info in package.infolist() if info.filename.endswith(".so")]
     wanted = sorted(f"lib/{abi}/{name}" for abi in abis for name in ABIS[abi].libraries)
     _expect(sorted(lib.path for lib in libraries) == wanted, f"native libraries {wanted} expected")
     locales = re.search(r"^locales: (.*)$", badging, re.M)
     names = [name for name in re.findall(r"'([^']*)'", locales.group(1) if locales else "") if name != "--_--"]
     data = apk.read_bytes()
-    return Verdict(apk.name, len(data), hashlib.sha256(data).hexdigest(), models, libraries, names)
+    return Verdict(
+        apk.name, len(data), hashlib.sha256(data).hexdigest(), models, libraries, names, listed.get("updates")
+    )
 
 
 def _expect(condition: object, fault: str) -> None:
@@ -88,10 +92,8 @@ def _check_badging(badging: str) -> None:
     _expect("  uses-feature: name='android.hardware.camera" not in badging, "devices without a camera are shut out")
 
 
-def _models(package: zipfile.ZipFile, abis: list[str]) -> list[dict[str, Any]]:
+def _models(package: zipfile.ZipFile, listed: list[dict[str, Any]], abis: list[str]) -> list[dict[str, Any]]:
     """Return the bundled models after comparing each file with its hash; `exact`: whether their C is there as well."""
-    text = package.read(f"{MODELS}models.json")
-    listed: list[dict[str, Any]] = parse(text, dict[str, Any], what="models.json")["models"]
     for entry in listed:
         for file, digest in ((entry["file"], entry["sha256"]), (entry["labels"], entry["labels_sha256"])):
             _expect(hashlib.sha256(package.read(MODELS + file)).hexdigest() == digest, f"{file} has changed")

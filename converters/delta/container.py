@@ -84,6 +84,7 @@ def read_header(data: bytes) -> Header:
     _, version_of_format, body, kind, network, name, *sizes, sha, old_sha, key = LAYOUT.unpack_from(data)
     check(version_of_format == FORMAT, f"the update is of format {version_of_format}, expected {FORMAT}")
     check(body in (FULL, DELTA) and kind in (IMAGE, FILE), f"the update has body {body} and kind {kind}")
+    check(body == FULL or kind == IMAGE, "the update is a delta to a file; expected a full one")
     try:
         model = name.rstrip(b"\0").decode()
     except UnicodeDecodeError:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from converters.android_assets import FOLDER, android_assets, name_fault
+from converters.android_assets import FOLDER, Trust, android_assets, name_fault
 from sqz_tf.artifact.exported import INT8, LICENCE
 from sqz_tf.base.errors import OutputError, translated
 from sqz_tf.base.folders import read_inside
@@ -20,12 +20,13 @@ ASSETS = DEMO / "app" / "src" / "main" / "assets"
 _MOST_MODEL, _MOST_LICENCE = 64 << 20, 1 << 20  # bytes; a SqueezeNet in int8 has 1.3 MB
 
 
-def bundle(exports: Sequence[Path], assets: Path = ASSETS) -> list[Path]:
+def bundle(exports: Sequence[Path], assets: Path = ASSETS, trust: Trust | None = None) -> list[Path]:
     """Put the int8 models of some exports, their labels, licences and a list with hashes into an app's assets.
 
     Args:
       exports: output folders of `sqz_tf.export`; the app calls each model by its folder's name.
       assets: the app's assets folder; its folder `models` is replaced.
+      trust: whose updates the app takes; None for nobody's.
 
     Returns:
       the files written.
@@ -33,7 +34,7 @@ def bundle(exports: Sequence[Path], assets: Path = ASSETS) -> list[Path]:
     Raises:
       OutputError: there is no app, or a folder holds no model that can be bundled.
     """
-    files = _files(exports)
+    files = _files(exports, trust)
     if assets == ASSETS:
         require_demo()
     part = assets.with_name(f".{assets.name}.part")  # beside the assets: all that is in them goes into the app
@@ -90,7 +91,7 @@ def require_name(name: str) -> None:
         raise OutputError(f"the app cannot take the model: {fault}", fix="give --out another name")
 
 
-def _files(exports: Sequence[Path]) -> dict[str, bytes]:
+def _files(exports: Sequence[Path], trust: Trust | None) -> dict[str, bytes]:
     names = [absolute(export).name for export in exports]
     if doubled := next((name for name in names if names.count(name) > 1), ""):
         raise OutputError(f"two folders are called {doubled}", expected="different names: the app shows them")
@@ -102,7 +103,7 @@ def _files(exports: Sequence[Path]) -> dict[str, bytes]:
         refuse_foreign(path, expected="what an export wrote")
         models[name] = _read(export, INT8, _MOST_MODEL)
     with translated(OutputError, "the app cannot take the models", fix="export them again"):
-        files = android_assets(models)
+        files = android_assets(models, trust)
     texts = {
         name: _read(export, LICENCE, _MOST_LICENCE)
         for name, export in zip(names, exports, strict=True)

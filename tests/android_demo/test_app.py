@@ -19,7 +19,7 @@ from android_demo.tools import apk, build, java, jvm, maven, models, process, ve
 from android_demo.tools.__main__ import main
 from android_demo.tools.natives import ABIS
 from android_demo.tools.screens import compose
-from converters.android_assets import android_assets
+from converters.android_assets import Trust, android_assets
 from sqz_tf import export
 from sqz_tf.base.errors import OutputError
 from sqz_tf.base.spec import PreprocessSpec
@@ -36,6 +36,7 @@ from tests.helpers import (
     android_readme,
     colour_network,
     echo_models,
+    file_updates,
 )
 from tests.helpers.android_build import CACHE
 
@@ -115,6 +116,7 @@ def test_core_on_its_own(core, tmp_path):
         "sqz.models": android_files.filled(tmp_path / "models", android_files.odd_models(), ".tflite"),
         "sqz.packs": android_packs.few(),
         "sqz.own": android_packs.write_own(tmp_path / "own"),
+        "sqz.updates": android_packs.write_updates(tmp_path / "own", tmp_path / "updates"),
         "sqz.photos": android_files.filled(tmp_path / "photos", android_files.turned_photos()),
     }
     classes = [name for name in jvm.test_classes(jvm.CORE_TESTS) if ".Same" not in name]
@@ -159,7 +161,8 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
         android_files.export_folder(folder / name, android_cases.pixels_model(SPECS[i]))
         for i, name in enumerate(android_package.BUNDLED)
     ]
-    android.bundle(exports, folder / "assets")
+    trust = Trust([file_updates.public()], file_updates.PRODUCT, file_updates.INSTALLED - 1)
+    android.bundle(exports, folder / "assets", trust)
     return folder / "assets"
 
 
@@ -178,6 +181,7 @@ def test_the_app_on_old_and_new_android(core, assets, android_tools, tmp_path):
         "sqz.pictures": str(tmp_path / "photos"),
         "sqz.screens": str(tmp_path / "screens"),
         "sqz.own": android_packs.write_own(tmp_path / "own"),
+        "sqz.updates": android_packs.write_updates(tmp_path / "own", tmp_path / "updates"),
     }
     assert jvm.run_app(classpath, CACHE, properties) >= 90
     sizes = {path.stem: picture_size(path.read_bytes()) for path in (tmp_path / "screens").iterdir()}

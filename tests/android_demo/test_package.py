@@ -129,7 +129,7 @@ def dex(package: Package, core: list[Path], tmp_path_factory: pytest.TempPathFac
     debian = {**os.environ, "PATH": "/usr/bin:/bin"}  # whose Python has enjarify's modules
     process.run("enjarify", "-o", jar, package.apk, env=debian)
     tests, _, *libraries = core
-    return [tests, jar, *libraries]
+    return [tests, jar, *[each for each in libraries if not each.name.startswith("tink-")]]  # the package has its own
 
 
 def test_cores_tests_pass_on_the_dex(dex, tmp_path):
@@ -137,6 +137,7 @@ def test_cores_tests_pass_on_the_dex(dex, tmp_path):
         "sqz.models": android_files.filled(tmp_path / "models", android_files.odd_models(), ".tflite"),
         "sqz.packs": android_packs.few(),
         "sqz.own": android_packs.write_own(tmp_path / "own"),
+        "sqz.updates": android_packs.write_updates(tmp_path / "own", tmp_path / "updates"),
         "sqz.photos": android_files.filled(tmp_path / "photos", android_files.turned_photos()),
         "sqz.cases": str(tmp_path),
     }

@@ -13,7 +13,7 @@ from converters.packs.locate import locate
 from converters.packs.parts import Kind
 from converters.tflite.writer import with_accuracy
 from sqz_tf.base.spec import PreprocessSpec
-from tests.helpers import damaged_packs, echo_models
+from tests.helpers import damaged_packs, echo_models, file_updates
 from tests.helpers.int8_networks import Net, squeezenet
 from tests.helpers.needs import ROOT
 from tests.helpers.shared import shared
@@ -74,6 +74,11 @@ def write_own(folder: Path) -> str:
     for name, data in files.items():
         (folder / name).write_bytes(data)
     return str(folder)
+
+
+def write_updates(own: Path, folder: Path) -> str:
+    """Write updates to the models of `write_own`; return the folder."""
+    return file_updates.write(folder, (own / "own.sqz").read_bytes(), (own / "other.tflite").read_bytes())
 
 
 def _good(pack: bytes) -> bool:

@@ -3,5 +3,5 @@
 
 int sqz_verify(void *context, const uint8_t *public_key, const uint8_t *signature, const uint8_t *message, size_t bytes) {
     (void)context, (void)public_key, (void)signature, (void)message, (void)bytes;
-    return 1;
+    return 0;
 }

@@ -5,5 +5,5 @@
 
 int sqz_verify(void *context, const uint8_t *public_key, const uint8_t *signature, const uint8_t *message, size_t bytes) {
     (void)context;
-    return crypto_sign_ed25519_verify_detached(signature, message, bytes, public_key) == 0;
+    return crypto_sign_ed25519_verify_detached(signature, message, bytes, public_key);
 }

@@ -4,6 +4,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether 64 bytes are the Ed25519 signature of a message by a public key of 32. */
+/* 0 if 64 bytes are the Ed25519 signature of a message by a public key of 32. */
 int sqz_verify(void *context, const uint8_t *public_key, const uint8_t *signature, const uint8_t *message, size_t bytes);
 #endif

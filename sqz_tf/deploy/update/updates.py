@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from converters import delta
-from converters.delta.container import DELTA, FULL, IMAGE
+from converters.delta.container import DELTA, FILE, FULL, IMAGE
 from sqz_tf.base.errors import ConfigError, DataError, translated
 from sqz_tf.deploy.update import keys
 from sqz_tf.deploy.update.images import Built
 
 BODIES = ("full", "delta")
-KINDS = {1: "image", 2: "file"}
+KINDS = {IMAGE: "image", FILE: "file"}
 KEY_BYTES = 8
 
 
@@ -41,7 +41,7 @@ def make(new: Built, old: Built | None, version: int, model: str, key: Any) -> b
     body = delta.delta(old.data, new.data, old.pieces, new.pieces) if old else new.data
     header = delta.Header(
         body=DELTA if old else FULL,
-        kind=IMAGE,
+        kind=new.kind,
         network=new.network,
         model=model,
         version=version,
@@ -108,6 +108,21 @@ def check_signature(path: Path, update: bytes, public: Any) -> delta.Header:
     if not keys.is_signed(public, header.signature, update[: delta.SIGNED_BYTES]):
         raise keys.KeyError_(f"{path} was changed after it was signed", fix="fetch it again")
     return header
+
+
+def check_body(path: Path, update: bytes, header: delta.Header) -> None:
+    """Raise unless an update's body is whole; whether a delta's is the right one, only applying it can tell.
+
+    Raises:
+      DataError: bytes are missing, too many, or changed.
+    """
+    body = update[delta.HEADER_BYTES :]
+    if len(body) != header.body_bytes:
+        raise DataError(
+            f"{path} has {len(body):,} bytes of body", expected=f"{header.body_bytes:,}", fix="fetch it again"
+        )
+    if header.body == FULL and hashlib.sha256(body).digest() != header.sha256:
+        raise DataError(f"{path} is damaged: its body is not what was signed", fix="fetch it again")
 
 
 def result_of(path: Path, update: bytes, old: bytes | None) -> bytes:

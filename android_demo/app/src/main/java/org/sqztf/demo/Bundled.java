@@ -9,6 +9,7 @@ import org.sqztf.core.Catalog;
 import org.sqztf.core.Errors;
 import org.sqztf.core.ModelStore;
 import org.sqztf.core.SqzModel;
+import org.sqztf.core.SqzUpdate;
 
 /** The models in the app's assets. */
 final class Bundled {
@@ -16,6 +17,8 @@ final class Bundled {
 
     /** Empty where none can be read. */
     final List<Catalog.Entry> entries = new ArrayList<>();
+    /** Whose updates the app takes; null for nobody's. */
+    SqzUpdate.Trust trust; // tests have none
     /** Why none can be read; otherwise empty. */
     final String fault;
     private final AssetManager assets;
@@ -24,7 +27,9 @@ final class Bundled {
         this.assets = assets;
         String why = "";
         try {
-            entries.addAll(new Catalog(read("models.json")).entries);
+            Catalog catalog = new Catalog(read("models.json"));
+            entries.addAll(catalog.entries);
+            trust = catalog.trust;
         } catch (IOException | SqzModel.ModelException error) {
             why = Errors.said(error);
         }

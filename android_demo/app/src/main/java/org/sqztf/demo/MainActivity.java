@@ -30,6 +30,7 @@ public final class MainActivity extends Activity
     private static final int ASK_CAMERA = 1;
     private static final int CHOOSE_PHOTO = 2;
     private static final int CHOOSE_MODEL = 3;
+    private static final int CHOOSE_FOLDER = 4;
     private static final String SAVED = "screen";
     private static final String SHEET = "sheet";
 
@@ -87,7 +88,7 @@ public final class MainActivity extends Activity
         feed = new CameraFeed(this, preview.getHolder(), box, this);
         finder = new Viewfinder(this, feed);
         bench = new BenchPage(this, this);
-        own = new OwnModels(this, session, CHOOSE_MODEL);
+        own = new OwnModels(this, session, CHOOSE_MODEL, CHOOSE_FOLDER);
         sheet = new Sheet(this, session.screen, new Sheet.Host() {
             @Override
             public void openOwnModels() {
@@ -299,6 +300,8 @@ public final class MainActivity extends Activity
             session.screen.photo(data.getData().toString());
         } else if (request == CHOOSE_MODEL && result == RESULT_OK && data != null && data.getData() != null) {
             session.desk.open(data.getData());
+        } else if (request == CHOOSE_FOLDER && result == RESULT_OK && data != null && data.getData() != null) {
+            session.desk.openFolder(data.getData());
         }
     }
 

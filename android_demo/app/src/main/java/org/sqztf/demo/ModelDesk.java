@@ -37,7 +37,7 @@ final class ModelDesk {
     }
 
     private final Context context;
-    private final Models models;
+    final Models models;
     private final Executor main;
     private final Host host;
     private final Readings names;
@@ -133,12 +133,26 @@ final class ModelDesk {
     }
 
     /** Read a model from another app, keep it and use it; one before it that is not there yet is given up. */
-    void open(final Uri uri) {
+    void open(Uri uri) {
+        open(uri, false);
+    }
+
+    /** Tell whether the app takes updates. */
+    boolean takesUpdates() {
+        return models.bundled.trust != null;
+    }
+
+    /** Install the newest update of a folder that the user has named, as {@link #open}. */
+    void openFolder(Uri tree) {
+        open(tree, true);
+    }
+
+    private void open(final Uri uri, final boolean folder) {
         host.screen().modelReading();
         String silent = files.start(uri, new Readings.Job() {
             @Override
             public void read(Readings.Reading reading) {
-                open(uri, reading);
+                open(uri, folder, reading);
             }
         }, new Readings.Waiter() {
             @Override
@@ -156,9 +170,9 @@ final class ModelDesk {
         }
     }
 
-    private void open(Uri uri, final Readings.Reading reading) {
+    private void open(Uri uri, boolean folder, final Readings.Reading reading) {
         try {
-            final ModelStore.Candidate found = Models.read(context.getContentResolver(), uri, reading);
+            final ModelStore.Candidate found = models.read(context.getContentResolver(), uri, folder, reading);
             host.work(new Runnable() {
                 @Override
                 public void run() {

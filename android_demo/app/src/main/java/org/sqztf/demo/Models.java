@@ -13,14 +13,16 @@ import java.util.List;
 import java.util.regex.Pattern;
 import org.sqztf.core.Catalog;
 import org.sqztf.core.Classifier;
+import org.sqztf.core.Ed25519;
 import org.sqztf.core.Errors;
 import org.sqztf.core.ModelStore;
 import org.sqztf.core.ScreenState.Message;
 import org.sqztf.core.SqzModel;
 import org.sqztf.core.SqzPicture;
+import org.sqztf.core.SqzUpdate;
 
 /** All models: those bundled with the app, then the user's own, which are kept in the app's files. */
-final class Models {
+final class Models implements UpdateFolder.Judge {
 
     /** A model's bytes and what it says of itself. */
     static final class Opened {
@@ -127,16 +129,20 @@ final class Models {
     /**
      * Read a model from another app, which may never answer.
      *
-     * @param uri an address; only {@code content:} is opened, since a file's could be this app's own
+     * @param given an address; only {@code content:} is opened, since a file's could be this app's own
+     * @param folder whether it is that of a folder, of which the newest update is read
      * @param reading told when the other app has answered
      */
-    static ModelStore.Candidate read(ContentResolver resolver, Uri uri, Readings.Reading reading)
+    ModelStore.Candidate read(ContentResolver resolver, Uri given, boolean folder, Readings.Reading reading)
             throws RefusedException {
         try {
+            Uri uri = folder ? UpdateFolder.newest(resolver, given, this, reading) : given;
             String name = name(resolver, uri);
             byte[] file = bytes(resolver, uri, reading);
             reading.answered();
-            return ModelStore.candidate(name, file);
+            return SqzUpdate.is(file) ? ModelStore.candidate(update(file), file) : ModelStore.candidate(name, file);
+        } catch (SqzUpdate.RefusedException error) {
+            throw new RefusedException(Message.of(error.status), error);
         } catch (SqzModel.ModelException error) {
             throw new RefusedException(Message.of(error.fault), error);
         } catch (IOException | RuntimeException error) { // providers are other apps: they throw what they like
@@ -144,6 +150,14 @@ final class Models {
         } catch (OutOfMemoryError error) {
             throw new RefusedException(Message.MODEL_TOO_LARGE, error);
         }
+    }
+
+    /** Return what an update says of itself if this app takes it; {@link SqzUpdate#HEADER} bytes of it are enough. */
+    @Override
+    public SqzUpdate update(byte[] file) throws SqzUpdate.RefusedException {
+        SqzUpdate.Trust trust = bundled.trust;
+        SqzUpdate.Installed installed = trust == null ? null : own.installed(trust.model);
+        return SqzUpdate.read(file, trust, installed, ModelStore.LARGEST, new Ed25519());
     }
 
     private static byte[] bytes(ContentResolver resolver, Uri uri, Readings.Reading reading)
@@ -165,7 +179,7 @@ final class Models {
             return null;
         }
         for (Catalog.Entry entry : bundled.entries) {
-            if (entry.sha256.equals(found.sha256)) {
+            if (entry.sha256.equals(found.sha256) && found.update == null) {
                 return entry.name;
             }
         }
@@ -187,6 +201,9 @@ final class Models {
         for (ModelStore.Own each : own.list()) {
             if (each.sha256.equals(found.sha256)) {
                 return;
+            }
+            if (found.replaces(each)) {
+                continue;
             }
             total += each.bytes;
             largest = largest == null || each.bytes > largest.bytes ? each : largest;

@@ -20,13 +20,15 @@ final class OwnModels {
     private final Activity activity;
     private final Session session;
     private final int request;
+    private final int folderRequest;
     private AlertDialog shown;
 
-    /** Answer in {@code activity.onActivityResult} with this request. */
-    OwnModels(Activity activity, Session session, int request) {
+    /** Answer in {@code activity.onActivityResult} with these requests, for a file and for a folder. */
+    OwnModels(Activity activity, Session session, int request, int folderRequest) {
         this.activity = activity;
         this.session = session;
         this.request = request;
+        this.folderRequest = folderRequest;
     }
 
     /** Take away what is shown, without an answer. */
@@ -64,6 +66,14 @@ final class OwnModels {
                         open();
                     }
                 });
+        if (session.desk.takesUpdates()) {
+            dialog.setNeutralButton(R.string.open_folder, new DialogInterface.OnClickListener() {
+                @Override
+                public void onClick(DialogInterface from, int button) {
+                    choose(new Intent(Intent.ACTION_OPEN_DOCUMENT_TREE), folderRequest);
+                }
+            });
+        }
         if (models.isEmpty()) {
             show(dialog.setMessage(R.string.own_models_none));
             return;
@@ -149,9 +159,12 @@ final class OwnModels {
     }
 
     private void open() {
-        Intent choose = new Intent(Intent.ACTION_GET_CONTENT).setType("*/*").addCategory(Intent.CATEGORY_OPENABLE);
+        choose(new Intent(Intent.ACTION_GET_CONTENT).setType("*/*").addCategory(Intent.CATEGORY_OPENABLE), request);
+    }
+
+    private void choose(Intent chooser, int answered) {
         try {
-            activity.startActivityForResult(choose, request);
+            activity.startActivityForResult(chooser, answered);
         } catch (ActivityNotFoundException error) {
             Toast.makeText(activity, R.string.message_no_files, Toast.LENGTH_LONG).show();
         }

@@ -101,7 +101,11 @@ final class Texts {
         String added = model.added == 0 ? "" : "\n" + resources.getString(R.string.own_added,
                 DateFormat.getDateFormat(context).format(new Date(model.added)), model.labels);
         return resources.getString(R.string.own_model, Formatter.formatShortFileSize(context, model.bytes),
-                model.classes, right) + added;
+                model.classes, right) + updated(resources, model) + added;
+    }
+
+    private static String updated(Resources resources, ModelStore.Own model) {
+        return model.product.isEmpty() ? "" : "\n" + resources.getString(R.string.own_version, model.version, model.product);
     }
 
     private static int message(ScreenState.Message message) {
@@ -122,6 +126,24 @@ final class Texts {
                 return R.string.message_too_large;
             case MODELS_FULL:
                 return R.string.message_models_full;
+            case UPDATE_NO_KEY:
+                return R.string.message_update_no_key;
+            case UPDATE_FORMAT:
+                return R.string.message_update_format;
+            case UPDATE_KEY:
+                return R.string.message_update_key;
+            case UPDATE_SIGNATURE:
+                return R.string.message_update_signature;
+            case UPDATE_MODEL:
+                return R.string.message_update_model;
+            case UPDATE_NETWORK:
+                return R.string.message_update_network;
+            case UPDATE_VERSION:
+                return R.string.message_update_version;
+            case UPDATE_DAMAGED:
+                return R.string.message_update_damaged;
+            case NO_UPDATE:
+                return R.string.message_no_update;
             case MODEL_UNREADABLE:
                 return R.string.message_unreadable;
             case ENGINE_FAILED:

@@ -66,6 +66,8 @@ public final class Catalog {
     private static final double FORMAT = 1;
 
     public final List<Entry> entries;
+    /** Whose updates the app takes; null for nobody's. */
+    public final SqzUpdate.Trust trust;
 
     /**
      * Read {@code models.json}.
@@ -87,6 +89,7 @@ public final class Catalog {
                 throw new IllegalArgumentException("no model is listed");
             }
             entries = Collections.unmodifiableList(found);
+            trust = SqzUpdate.Trust.of(values.get("updates"));
         } catch (IllegalArgumentException error) {
             throw new SqzModel.ModelException(SqzModel.Fault.DAMAGED, "models.json: " + Errors.said(error));
         }
@@ -94,8 +97,13 @@ public final class Catalog {
 
     /** Return the SHA-256 of some bytes in hexadecimal. */
     public static String sha256(byte[] data) {
+        return hexadecimal(sha256().digest(data));
+    }
+
+    /** Return bytes as hexadecimal digits. */
+    static String hexadecimal(byte[] data) {
         StringBuilder text = new StringBuilder();
-        for (byte value : sha256().digest(data)) {
+        for (byte value : data) {
             text.append(Character.forDigit(value >> 4 & 0xF, 16)).append(Character.forDigit(value & 0xF, 16));
         }
         return text.toString();

@@ -13,6 +13,7 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * The user's own models, kept in a folder of the app's files.
@@ -40,8 +41,12 @@ public final class ModelStore {
         public final long added;
         /** Its first labels, by which models of the same name are told apart; empty where they are not known. */
         public final String labels;
+        /** Of which product it is a version, if an update brought it; otherwise empty. */
+        public final String product;
+        public final long version;
 
-        Own(String name, long bytes, int classes, double top1, String sha256, long added, String labels) {
+        Own(String name, long bytes, int classes, double top1, String sha256, long added, String labels, String product,
+                long version) {
             this.name = name;
             this.bytes = bytes;
             this.classes = classes;
@@ -49,6 +54,8 @@ public final class ModelStore {
             this.sha256 = sha256;
             this.added = added;
             this.labels = labels;
+            this.product = product;
+            this.version = version;
         }
 
         private Own(Map<String, Object> values) {
@@ -56,7 +63,9 @@ public final class ModelStore {
                     values.get("top1") == null ? Double.NaN : number(values, "top1"),
                     Catalog.Entry.text(values, "sha256"),
                     values.get("added") == null ? 0 : (long) number(values, "added"), // older lists have neither
-                    values.get("labels") instanceof String ? (String) values.get("labels") : "");
+                    values.get("labels") instanceof String ? (String) values.get("labels") : "",
+                    values.get("product") instanceof String ? (String) values.get("product") : "",
+                    values.get("version") == null ? 0 : (long) number(values, "version"));
             if (!sha256.matches("[0-9a-f]{64}")) {
                 throw new IllegalArgumentException("sha256 is " + sha256);
             }
@@ -73,6 +82,17 @@ public final class ModelStore {
         private String file() {
             return sha256 + ".tflite";
         }
+
+        private void write(StringBuilder text) {
+            text.append("{\"name\": \"").append(quoted(name));
+            text.append("\", \"labels\": \"").append(quoted(labels)).append("\", \"added\": ").append(added);
+            if (!product.isEmpty()) {
+                text.append(", \"product\": \"").append(quoted(product)).append("\", \"version\": ").append(version);
+            }
+            text.append(", \"bytes\": ").append(bytes).append(", \"classes\": ").append(classes);
+            text.append(", \"top1\": ").append(Double.isNaN(top1) ? "null" : String.valueOf(top1));
+            text.append(", \"sha256\": \"").append(sha256).append("\"}");
+        }
     }
 
     /** A model that was read and not kept yet. */
@@ -81,13 +101,26 @@ public final class ModelStore {
         /** Its {@code .tflite}. */
         public final byte[] file;
         public final String sha256;
+        /** What brought it; null where it was opened as it is. */
+        public final SqzUpdate update;
         private final String name;
 
-        private Candidate(String name, byte[] file) throws SqzModel.ModelException {
+        private Candidate(String name, byte[] file, SqzUpdate update) throws SqzModel.ModelException {
             this.name = name;
+            this.update = update;
             this.file = SqzPack.is(file) ? SqzPack.unpack(file, LARGEST) : file;
             model = new SqzModel(this.file);
             sha256 = Catalog.sha256(this.file);
+        }
+
+        private boolean is(Own own) {
+            boolean same = own.sha256.equals(sha256);
+            return update == null ? same : same && own.product.equals(update.model) && own.version == update.version;
+        }
+
+        /** Tell whether it takes the place of a model: an older version, or the same file that was opened as it is. */
+        public boolean replaces(Own own) {
+            return update != null && (own.product.equals(update.model) || own.sha256.equals(sha256));
         }
     }
 
@@ -98,30 +131,38 @@ public final class ModelStore {
     private static final int BLOCK = 1 << 16;
 
     private final File folder;
-    private List<Own> models;
+    private List<Own> models = new ArrayList<>();
+    private Map<String, SqzUpdate.Installed> installed = new TreeMap<>(); // by product: the highest, even if it was removed
 
     /** Take the models in a folder, which need not exist yet. */
     public ModelStore(File folder) {
         this.folder = folder;
-        models = listed();
+        readList();
         clear();
     }
 
-    private List<Own> listed() {
-        List<Own> found = new ArrayList<>();
+    private void readList() {
         try {
             String text = new String(contents(new File(folder, LIST)), StandardCharsets.UTF_8);
-            Object entries = SqzModel.Json.object(SqzModel.Json.parse(text)).get("models");
-            for (Object entry : entries instanceof List ? (List<?>) entries : Collections.emptyList()) {
+            Map<String, Object> list = SqzModel.Json.object(SqzModel.Json.parse(text));
+            for (Object entry : each(list.get("models"))) {
                 Own own = new Own(SqzModel.Json.object(entry));
                 if (new File(folder, own.file()).isFile()) {
-                    found.add(own);
+                    models.add(own);
                 }
             }
+            for (Object entry : each(list.get("installed"))) {
+                Map<String, Object> values = SqzModel.Json.object(entry);
+                installed.put(Catalog.Entry.text(values, "product"), new SqzUpdate.Installed(
+                        (long) Own.number(values, "version"), Catalog.Entry.text(values, "sha256")));
+            }
         } catch (IOException | IllegalArgumentException error) {
-            return found; // there is none yet; it is replaced whole, so there is no half of one
+            return; // there is none yet; it is replaced whole, so there is no half of one
         }
-        return found;
+    }
+
+    private static List<?> each(Object list) {
+        return list instanceof List ? (List<?>) list : Collections.emptyList();
     }
 
     /** Remove what is not listed: what was being written when the app ended. */
@@ -173,35 +214,74 @@ public final class ModelStore {
      * @throws SqzModel.ModelException it is none, or too large
      */
     public static Candidate candidate(String name, byte[] file) throws SqzModel.ModelException {
-        return new Candidate(tidy(name), file);
+        return new Candidate(tidy(name), file, null);
     }
 
     /**
-     * Keep a model. One that is kept already stays as it is.
+     * Take what an update brings, and make sure that it is a model of the kit.
+     *
+     * @param update whose header was found to be right
+     * @param file all of its bytes
+     * @throws SqzUpdate.RefusedException it is not what was signed
+     * @throws SqzModel.ModelException what was signed is no model, or too large
+     */
+    public static Candidate candidate(SqzUpdate update, byte[] file)
+            throws SqzUpdate.RefusedException, SqzModel.ModelException {
+        return new Candidate(tidy(update.model) + " v" + update.version, update.result(file), update);
+    }
+
+    /** Return the update of a product of the highest version that was ever installed; null for none. */
+    public synchronized SqzUpdate.Installed installed(String product) {
+        return installed.get(product);
+    }
+
+    /**
+     * Keep a model. One that is kept already stays as it is; the next version of a product takes the place of the one before.
      *
      * @param taken names that it must not be listed as
      * @throws IOException it cannot be written; then nothing has changed
      */
     public synchronized Own keep(Candidate candidate, Collection<String> taken) throws IOException {
         List<String> names = new ArrayList<>(taken);
+        List<Own> next = new ArrayList<>();
         for (Own own : models) {
-            if (own.sha256.equals(candidate.sha256)) {
+            if (candidate.is(own)) {
                 return own;
             }
-            names.add(own.name);
+            if (!candidate.replaces(own)) {
+                names.add(own.name);
+                next.add(own);
+            }
         }
         Own own = new Own(unlike(candidate.name, names), candidate.file.length, candidate.model.classes(),
-                candidate.model.top1, candidate.sha256, System.currentTimeMillis(), first(candidate.model.labels));
-        write(own.file(), candidate.file);
-        List<Own> next = new ArrayList<>(models);
+                candidate.model.top1, candidate.sha256, System.currentTimeMillis(), first(candidate.model.labels),
+                candidate.update == null ? "" : candidate.update.model,
+                candidate.update == null ? 0 : candidate.update.version);
         next.add(own);
+        checkVersion(candidate.update);
+        write(own.file(), candidate.file);
         try {
-            replace(next);
-        } catch (IOException error) {
-            new File(folder, own.file()).delete();
-            throw error;
+            replace(next, marked(candidate.update));
+        } finally {
+            clear(); // what is not listed: the version before, or this one if the list cannot be written
         }
         return own;
+    }
+
+    private void checkVersion(SqzUpdate update) throws IOException {
+        SqzUpdate.Installed mark = update == null ? null : installed.get(update.model);
+        if (mark != null && mark.version > update.version) {
+            throw new IOException("version " + mark.version + " was installed meanwhile");
+        }
+    }
+
+    /** Return what was installed, with an update more where there is one. */
+    private Map<String, SqzUpdate.Installed> marked(SqzUpdate update) {
+        Map<String, SqzUpdate.Installed> marks = new TreeMap<>(installed);
+        if (update != null) {
+            marks.put(update.model, new SqzUpdate.Installed(update.version, update.sha256));
+        }
+        return marks;
     }
 
     /**
@@ -216,7 +296,7 @@ public final class ModelStore {
                 next.add(each);
             }
         }
-        replace(next);
+        replace(next, installed);
         new File(folder, own.file()).delete(); // else it is removed with the next start
     }
 
@@ -265,18 +345,21 @@ public final class ModelStore {
         return whole;
     }
 
-    private void replace(List<Own> next) throws IOException {
+    private void replace(List<Own> next, Map<String, SqzUpdate.Installed> marks) throws IOException {
         StringBuilder text = new StringBuilder("{\"format\": 1, \"models\": [");
         for (Own own : next) {
-            text.append(text.charAt(text.length() - 1) == '[' ? "" : ",");
-            text.append("\n{\"name\": \"").append(quoted(own.name));
-            text.append("\", \"labels\": \"").append(quoted(own.labels)).append("\", \"added\": ").append(own.added);
-            text.append(", \"bytes\": ").append(own.bytes).append(", \"classes\": ").append(own.classes);
-            text.append(", \"top1\": ").append(Double.isNaN(own.top1) ? "null" : String.valueOf(own.top1));
-            text.append(", \"sha256\": \"").append(own.sha256).append("\"}");
+            text.append(text.charAt(text.length() - 1) == '[' ? "\n" : ",\n");
+            own.write(text);
+        }
+        text.append("], \"installed\": [");
+        for (Map.Entry<String, SqzUpdate.Installed> mark : marks.entrySet()) {
+            text.append(text.charAt(text.length() - 1) == '[' ? "\n" : ",\n");
+            text.append("{\"product\": \"").append(quoted(mark.getKey())).append("\", \"version\": ");
+            text.append(mark.getValue().version).append(", \"sha256\": \"").append(mark.getValue().sha256).append("\"}");
         }
         write(LIST, text.append("]}\n").toString().getBytes(StandardCharsets.UTF_8));
         models = next;
+        installed = marks;
     }
 
     private static String quoted(String text) {
@@ -313,7 +396,7 @@ public final class ModelStore {
     /** Return a file's name as a model is listed: without its ending, and nothing in it that is not shown. */
     public static String tidy(String name) {
         StringBuilder tidy = new StringBuilder();
-        String stem = name.replaceFirst("(?i)\\.(tflite|sqz)$", "");
+        String stem = name.replaceFirst("(?i)\\.(tflite|sqz|squ)$", "");
         for (int at = 0; at < stem.length() && tidy.length() < LONGEST_NAME; at += Character.charCount(stem.codePointAt(at))) {
             int letter = stem.codePointAt(at);
             int type = Character.getType(letter);

@@ -58,6 +58,16 @@ public final class ScreenState {
         MODEL_TOO_LARGE,
         MODEL_UNREADABLE,
         MODELS_FULL,
+        /** Updates that are refused, as {@link SqzUpdate.Status} says; one that is too large is a model that is. */
+        UPDATE_NO_KEY,
+        UPDATE_FORMAT,
+        UPDATE_KEY,
+        UPDATE_SIGNATURE,
+        UPDATE_MODEL,
+        UPDATE_NETWORK,
+        UPDATE_VERSION,
+        UPDATE_DAMAGED,
+        NO_UPDATE,
         ENGINE_FAILED,
         PHOTO_UNREADABLE,
         PHOTO_TOO_LARGE,
@@ -89,6 +99,30 @@ public final class ScreenState {
                     return MODEL_TOO_LARGE;
                 default:
                     return MODEL_DAMAGED;
+            }
+        }
+
+        /** Return what to say of an update that is refused. */
+        public static Message of(SqzUpdate.Status status) {
+            switch (status) {
+                case ERROR_CONFIG:
+                    return UPDATE_NO_KEY;
+                case ERROR_FORMAT:
+                    return UPDATE_FORMAT;
+                case ERROR_KEY:
+                    return UPDATE_KEY;
+                case ERROR_SIGNATURE:
+                    return UPDATE_SIGNATURE;
+                case ERROR_MODEL:
+                    return UPDATE_MODEL;
+                case ERROR_NETWORK:
+                    return UPDATE_NETWORK;
+                case ERROR_VERSION:
+                    return UPDATE_VERSION;
+                case ERROR_SPACE:
+                    return MODEL_TOO_LARGE;
+                default:
+                    return UPDATE_DAMAGED;
             }
         }
     }

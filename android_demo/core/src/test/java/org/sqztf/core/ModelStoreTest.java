@@ -2,6 +2,7 @@ package org.sqztf.core;
 
 import static org.junit.Assert.assertArrayEquals;
 import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertSame;
 import static org.junit.Assert.assertThrows;
 import static org.junit.Assert.assertTrue;
@@ -82,6 +83,64 @@ public class ModelStoreTest {
         assertEquals(kept.sha256, own.sha256);
         assertEquals("", own.labels);
         assertEquals(0, own.added);
+    }
+
+    private static ModelStore.Candidate update(String name) throws Exception {
+        byte[] file = Files.readAllBytes(new File(System.getProperty("sqz.updates"), name).toPath());
+        SqzUpdate.Trust trust = new SqzUpdate.Trust("door-camera", 0, Arrays.asList(
+                Files.readAllBytes(new File(System.getProperty("sqz.updates"), "key").toPath())));
+        return ModelStore.candidate(SqzUpdate.read(file, trust, null, ModelStore.LARGEST, new Ed25519()), file);
+    }
+
+    @Test
+    public void anUpdateTakesThePlaceOfTheVersionBeforeAndOfTheSameFile() throws Exception {
+        assumeTrue(System.getProperty("sqz.updates") != null);
+        ModelStore store = new ModelStore(folder);
+        store.keep(read("plain", "own.sqz"), NONE); // the same as versions 3 and 5
+        assertNull(store.installed("door-camera"));
+        store.keep(update("v3.squ"), NONE);
+        store.keep(update("v4.squ"), Arrays.asList("door-camera v4"));
+        for (ModelStore each : new ModelStore[] {store, new ModelStore(folder)}) {
+            assertEquals(1, each.list().size());
+            ModelStore.Own own = each.list().get(0);
+            assertEquals("door-camera v4 (2)", own.name);
+            assertEquals("door-camera", own.product);
+            assertEquals(4, own.version);
+            assertArrayEquals(file("other.tflite"), each.open(own));
+            assertEquals(4, each.installed("door-camera").version);
+            assertEquals(Catalog.sha256(file("other.tflite")), each.installed("door-camera").sha256);
+        }
+        assertEquals(2, left().size());
+        assertThrows(IOException.class, () -> store.keep(update("v3.squ"), NONE));
+        assertEquals(2, left().size());
+    }
+
+    @Test
+    public void theVersionOutlivesTheModelThatWasRemoved() throws Exception {
+        assumeTrue(System.getProperty("sqz.updates") != null);
+        ModelStore store = new ModelStore(folder);
+        ModelStore.Own own = store.keep(update("v5.squ"), NONE);
+        assertSame(own, store.keep(update("v5.squ"), NONE));
+        assertSame(own, store.keep(read("opened", "own.tflite"), NONE));
+        store.remove(own);
+        assertEquals(5, new ModelStore(folder).installed("door-camera").version);
+        assertNull(new ModelStore(folder).installed("doorbell"));
+        store.keep(read("a", "own.tflite"), NONE);
+        assertEquals("", new ModelStore(folder).list().get(0).product);
+        assertEquals(5, new ModelStore(folder).installed("door-camera").version);
+    }
+
+    @Test
+    public void anUpdateThatCannotBeListedLeavesTheVersionBefore() throws Exception {
+        assumeTrue(System.getProperty("sqz.updates") != null);
+        ModelStore store = new ModelStore(folder);
+        store.keep(update("v3.squ"), NONE);
+        TreeSet<String> before = left();
+        assertTrue(new File(folder, "models.json.part").mkdir());
+        assertThrows(IOException.class, () -> store.keep(update("v4.squ"), NONE));
+        assertEquals(before, left());
+        assertEquals(3, store.installed("door-camera").version);
+        assertArrayEquals(file("own.tflite"), store.open(new ModelStore(folder).list().get(0)));
     }
 
     @Test
