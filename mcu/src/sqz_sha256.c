@@ -25,18 +25,18 @@ static void put_word(uint8_t *at, uint32_t word) {
     }
 }
 
-/* Of the 64 words of a block's schedule the last 16 are kept. */
+/* Of the 64 words of a block's schedule the last 16 are kept, where the block was. */
 static void take_block(sqz_sha256 *sha) {
-    uint32_t w[16], *s = sha->state;
+    uint32_t *w = sha->block, *s = sha->state;
     uint32_t a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], h = s[7];
+    for (unsigned i = 0; i < 16; ++i) {
+        w[i] = word_of((const uint8_t *)&w[i]);
+    }
     for (unsigned i = 0; i < 64; ++i) {
-        if (i < 16) {
-            w[i] = word_of(sha->block + 4 * i);
-        } else {
-            const uint32_t x = w[(i + 1) % 16], y = w[(i + 14) % 16];
-            w[i % 16] += (rotated(x, 7) ^ rotated(x, 18) ^ x >> 3) + w[(i + 9) % 16] + (rotated(y, 17) ^ rotated(y, 19) ^ y >> 10);
-        }
-        const uint32_t one = h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + ((e & f) ^ (~e & g)) + constants[i] + w[i % 16];
+        const uint32_t next = w[i % 16];
+        const uint32_t x = w[(i + 1) % 16], y = w[(i + 14) % 16];
+        w[i % 16] += (rotated(x, 7) ^ rotated(x, 18) ^ x >> 3) + w[(i + 9) % 16] + (rotated(y, 17) ^ rotated(y, 19) ^ y >> 10);
+        const uint32_t one = h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + ((e & f) ^ (~e & g)) + constants[i] + next;
         const uint32_t two = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
         h = g, g = f, f = e, e = d + one;
         d = c, c = b, b = a, a = one + two;
@@ -54,7 +54,7 @@ void sqz_sha256_begin(sqz_sha256 *sha) {
 void sqz_sha256_add(sqz_sha256 *sha, const void *data, size_t bytes) {
     const uint8_t *at = data;
     for (; bytes != 0; --bytes) {
-        sha->block[sha->bytes++ % SQZ_SHA256_BLOCK] = *at++;
+        ((uint8_t *)sha->block)[sha->bytes++ % SQZ_SHA256_BLOCK] = *at++;
         if (sha->bytes % SQZ_SHA256_BLOCK == 0) {
             take_block(sha);
         }
