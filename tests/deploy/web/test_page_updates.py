@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import struct
 import subprocess
-from functools import cache
+from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,9 @@ from sqz_tf.deploy.web import toolchain
 from sqz_tf.deploy.web.page import Facts, embedded
 from sqz_tf.deploy.web.program import Program, build
 from sqz_tf.inference import interpreters, model_file
+from tests.deploy.web.test_page import Page
 from tests.helpers import file_updates, web_page
+from tests.helpers.browser import chromium
 from tests.helpers.needs import ROOT, require
 from tests.helpers.slots import fine_tuned
 
@@ -102,6 +106,57 @@ def test_a_page_that_cannot_check_takes_nothing_and_says_why(tmp_path: Path, giv
     told = judged(tmp_path, {"x.squ": file_updates.made(CONTENT, 4, kind=IMAGE, network=NETWORK)}, **given)
     assert told["x.squ"]["word"] == word
     assert word in WORDS
+
+
+# In a browser -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    facts = web_page.facts(updates=trust(version=2))
+    with chromium() as driver:
+        yield Page(driver, web_page.write(tmp_path_factory.mktemp("page"), facts)).open()
+
+
+def image(up: int, labels: str = "") -> bytes:
+    """Return an image as the stand-in for the network takes it, with labels."""
+    text = labels.encode()
+    return b"SQZI" + bytes([up]) + bytes(47) + struct.pack("<II", 60 if text else 0, len(text)) + text
+
+
+def drop(page: Page, name: str, data: bytes) -> str:
+    """Return what the page says to a file."""
+    before = page.text("message")
+    page.give("drop", (name, data))
+    page.wait(lambda: page.visible("message") and page.text("message") != before, "nothing is said")
+    return page.text("message")
+
+
+@pytest.mark.slow
+def test_a_dropped_update_answers_what_is_shown_anew(page: Page) -> None:
+    made = partial(file_updates.made, kind=IMAGE, network=NETWORK)
+    assert page.text("best") == "7"
+    assert drop(page, "a.squ", made(image(1), 4)) == "Version 4 of door-camera runs now, until this page is closed."
+    page.wait(lambda: page.text("best") == "8", "the answer is the old model's")
+    assert "a.squ" not in page.text("card-rows")
+    assert "4, door-camera" in page.text("card-rows")
+    assert "b.squ is not newer" in drop(page, "b.squ", made(image(2), 3))
+    assert "Another key signed c.squ" in drop(page, "c.squ", made(image(2), 5, key=file_updates.STRANGER))
+    assert "fails its own test" in drop(page, "d.squ", made(image(0), 5))
+    assert page.text("best") == "8"
+    names = "\n".join(["a", "b", "c", "d", "e", "f", "g", "h", "nine", "j"]) + "\n"
+    assert "Version 6" in drop(page, "E.SQU", made(image(1, names), 6))
+    page.wait(lambda: page.text("best") == "nine", "labels are the old model's")
+    page.answered(lambda: page.give("drop", ("good.png", web_page.png(web_page.brightness(20)))))
+    assert page.text("best") == "b"
+
+
+@pytest.mark.slow
+def test_a_browser_that_cannot_check_says_so(page: Page) -> None:
+    page.open(before="Object.defineProperty(crypto, 'subtle', { value: undefined })")
+    made = file_updates.made(image(1), 4, kind=IMAGE, network=NETWORK)
+    assert "only on https, localhost or in a file" in drop(page, "a.squ", made)
+    assert page.text("best") == "7"
 
 
 # The program --------------------------------------------------------------------------------------------------
