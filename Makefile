@@ -29,7 +29,7 @@ NAMES := OUT BOARD MODEL ABI IMAGENET WRITE NETWORKS
 $(foreach name,$(NAMES),$(eval override $(name) := $$(value $(name))))
 $(foreach name,$(NAMES),$(eval export GIVEN_$(name) := $$(value $(name))))
 
-.PHONY: help setup tflite-runtime mediapipe frameworks demo lint test test-fast test-slow test-random test-names check bench android mcu fuzz-decoders bench-mcu lock audit clean
+.PHONY: help setup tflite-runtime mediapipe frameworks sodium demo lint test test-fast test-slow test-random test-names check bench android mcu fuzz-decoders bench-mcu lock audit clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -68,6 +68,11 @@ frameworks: ## make .venv-frameworks, in which a slow test has MXNet and Chainer
 	  && { $(call quietly,$(FRAMEWORKS_VENV)/bin/python -m pip install --retries 10 --no-build-isolation --no-deps 'chainer==7.8.1'); } \
 	  || { rm -rf $(FRAMEWORKS_VENV); echo "MXNet and Chainer cannot be installed here: their tests will be skipped" >&2; }; fi
 
+sodium: setup ## fetch libsodium's sources (4 MB) into build/sodium: firmware that takes updates checks signatures with them in tests
+	@[ -d build/sodium/libsodium ] || { mkdir -p build/sodium && $(call quietly,$(BIN)/python -m pip download --retries 10 --no-deps --no-binary :all: \
+	  --no-build-isolation --require-hashes --requirement .ci/sodium.txt --dest build/sodium) \
+	  && tar -xzf build/sodium/pynacl-*.tar.gz -C build/sodium --strip-components=4 --wildcards 'pynacl-*/src/libsodium/src/libsodium'; }
+
 demo: setup tflite-runtime ## train, compress, convert and prove a SqueezeNet on the built-in digits
 	$(BIN)/python -m sqz_tf.export --data digits --out "$$GIVEN_OUT" --overwrite
 
@@ -83,7 +88,7 @@ test: lint tflite-runtime ## lint, types and all tests but the slow ones
 test-fast: lint ## what a person runs between edits: nothing is trained, emulated, attacked or built for a device
 	$(PYTEST) $(SPREAD) -m "not slow and not training and not device and not attack" --ignore tests/strangers
 
-test-slow: setup tflite-runtime mediapipe frameworks ## the tests that take minutes
+test-slow: setup tflite-runtime mediapipe frameworks sodium ## the tests that take minutes
 	$(PYTEST) $(SPREAD) $(DRAWN) -m slow
 
 test-random: setup tflite-runtime ## all tests but the slow ones, in another order each time (SEED=1 repeats one)

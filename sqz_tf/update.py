@@ -15,7 +15,7 @@ from sqz_tf.base.errors import DataError
 from sqz_tf.base.shipped import shipped_model
 from sqz_tf.base.text import printable
 from sqz_tf.deploy.boards import board_argument, boards
-from sqz_tf.deploy.update import files, images, keys, updates
+from sqz_tf.deploy.update import files, images, keys, slots, updates
 
 EXAMPLES = """\
 examples:
@@ -55,8 +55,16 @@ def build_parser() -> argparse.ArgumentParser:
     each.add_argument("--key", metavar="FILE", type=Path, required=True, help="the public key")
     applied = kinds.add_parser("apply", help="make what a device makes of an update", parents=[_common()])
     applied.add_argument("update", metavar="F.squ", type=Path)
-    applied.add_argument("--from", dest="old", metavar="IMAGE", type=Path, help="what is installed, for a delta")
+    applied.add_argument(
+        "--from", dest="old", metavar="IMAGE", type=Path, help="what is installed, for a delta: an image or a slot"
+    )
     applied.add_argument("--key", metavar="FILE", type=Path, help="check the signature first")
+    applied.add_argument(
+        "--slot-kb",
+        metavar="KB",
+        type=kilobytes,
+        help="write a whole slot of this size, image and record, for a device's first programming",
+    )
     applied.add_argument("--out", metavar="RESULT", type=Path, required=True, help="the file to write")
     applied.add_argument("--overwrite", action="store_true", help="replace an image, a .sqz or a .tflite")
     return parser
@@ -121,6 +129,8 @@ def _made(arguments: argparse.Namespace, console: Console) -> int:
     update = updates.make(new, old, arguments.number, arguments.model, key)
     write_file(arguments.out, update, delta.is_update, arguments.overwrite)
     console.note(f"{arguments.out}: {len(update):,} bytes for {arguments.kind} of {len(new.data):,}")
+    if arguments.board and (told := slots.told(arguments.board, len(new.data), arguments.slot_kb)):
+        console.note(told)
     return _say(arguments, updates.described(delta.read_header(update)), str(arguments.out))
 
 
@@ -130,7 +140,7 @@ def _images(arguments: argparse.Namespace) -> tuple[images.Built, images.Built |
     ram = arguments.ram_budget or (arguments.board.ram_bytes if arguments.board else None)
     layout = images.Layout(target, arguments.optimize or "speed", ram, arguments.classes)
     new = images.build(arguments.new, layout, arguments.labels)
-    images.check_room(arguments.new, new, arguments.slot_kb)
+    images.check_room(arguments.new, new.data, arguments.slot_kb)
     return new, images.build(arguments.old, layout, arguments.labels) if arguments.old else None
 
 
@@ -161,12 +171,16 @@ def _shown(arguments: argparse.Namespace, console: Console) -> int:
 def _verified(arguments: argparse.Namespace, console: Console) -> int:
     update = updates.read(arguments.update)
     header = updates.check_signature(arguments.update, update, keys.public_key(arguments.key))
+    updates.check_body(arguments.update, update, header)
     return _say(arguments, updates.described(header), f"{arguments.update}: signed by {header.key.hex()}…")
 
 
 def _applied(arguments: argparse.Namespace, console: Console) -> int:
     update = updates.read(arguments.update)
-    ours = _is_image if updates.header_of(arguments.update, update).kind == IMAGE else _is_model
+    header = updates.header_of(arguments.update, update)
+    ours = _is_image if header.kind == IMAGE else _is_model
+    if arguments.slot_kb and header.kind != IMAGE:
+        raise DataError(f"{arguments.update} makes a file, which no slot holds", fix="leave --slot-kb out")
     check_place(arguments.out, ours, arguments.overwrite)
     if arguments.key:
         updates.check_signature(arguments.update, update, keys.public_key(arguments.key))
@@ -176,7 +190,10 @@ def _applied(arguments: argparse.Namespace, console: Console) -> int:
         old = updates.read(arguments.old)
         if not _is_image(old):
             raise DataError(f"{arguments.old} is no image", expected="what apply wrote of the installed model's update")
+        old = images.of_slot(old)
     result = updates.result_of(arguments.update, update, old)
+    if arguments.slot_kb:
+        result = images.slot(arguments.update, result, header.version, arguments.slot_kb)
     write_file(arguments.out, result, ours, arguments.overwrite)
     return _say(arguments, {"bytes": len(result)}, str(arguments.out))
 

@@ -21,4 +21,7 @@ _Noreturn void board_exit(int code);
 
 /* Not part of a port: what `bare/start.c` knows of the stack, 0 on the host. */
 size_t board_stack_bytes(void); /* most that was ever used, exact to four bytes */
+
+/* Not part of a port either: a Cortex-M's (`cortex_m/startup.c`). */
+_Noreturn void board_reset(void);
 #endif

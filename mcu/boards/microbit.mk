@@ -2,3 +2,4 @@
 CORE  := cortex-m0
 FLASH := 0x00000000 256K
 RAM   := 0x20000000 16K
+CONTROLLER := nrf51

@@ -17,6 +17,10 @@
 #define sqz_model_begin SQZ_JOIN(SQZ_MODEL_LOWER, begin)
 #define sqz_model_push_row SQZ_JOIN(SQZ_MODEL_LOWER, push_row)
 #define sqz_model_finish SQZ_JOIN(SQZ_MODEL_LOWER, finish)
+/* Of a program whose weights lie in a slot: */
+#define sqz_model_open SQZ_JOIN(SQZ_MODEL_LOWER, open)
+#define sqz_model_self_test SQZ_JOIN(SQZ_MODEL_LOWER, self_test)
+#define sqz_model_network SQZ_JOIN(SQZ_MODEL_LOWER, network)
 
 #define SQZ_MODEL_ARENA_BYTES SQZ_JOIN(SQZ_MODEL_UPPER, ARENA_BYTES)
 #define SQZ_MODEL_ARENA_ALIGN SQZ_JOIN(SQZ_MODEL_UPPER, ARENA_ALIGN)

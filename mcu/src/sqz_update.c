@@ -56,7 +56,9 @@ static int is_possible(const sqz_update_config *config) {
         config->flash.erase == NULL || config->flash.program == NULL || config->flash.size == NULL) {
         return 0;
     }
-    return config->slot_bytes >= SQZ_UPDATE_RECORD_BYTES && last_sector(config, 0) <= record_of(config, 0) &&
+    const uint32_t low = config->slots[config->slots[1] < config->slots[0]], high = config->slots[config->slots[0] <= config->slots[1]];
+    return config->slot_bytes >= SQZ_UPDATE_RECORD_BYTES && high - low >= config->slot_bytes &&
+           memchr(config->model, '\0', MODEL_BYTES + 1) != NULL && last_sector(config, 0) <= record_of(config, 0) &&
            last_sector(config, 1) <= record_of(config, 1);
 }
 
@@ -77,16 +79,20 @@ static mark read_mark(const sqz_update_config *config, uint32_t at) {
     return blank == sizeof bytes ? BLANK : set == sizeof bytes ? SET : TORN;
 }
 
+/* Whether one place is set, or none is blank: then each was torn when it was to be set. */
 static int is_set(const sqz_update_config *config, uint32_t at, unsigned places) {
+    unsigned blank = 0;
     for (; places != 0; --places, at += SQZ_UPDATE_WORD) {
-        if (read_mark(config, at) == SET) {
+        const mark found = read_mark(config, at);
+        if (found == SET) {
             return 1;
         }
+        blank += found == BLANK;
     }
-    return 0;
+    return blank == 0;
 }
 
-/* Set the first place that is blank. Returns whether one was and is set. */
+/* Set the first place that is blank. Returns whether it is set, or none was blank. */
 static int set_mark(const sqz_update_config *config, uint32_t at, unsigned places) {
     uint8_t bytes[SQZ_UPDATE_WORD];
     memset(bytes, 0xA5, sizeof bytes);
@@ -95,7 +101,7 @@ static int set_mark(const sqz_update_config *config, uint32_t at, unsigned place
             return program(config, at, bytes, sizeof bytes) && read_mark(config, at) == SET;
         }
     }
-    return 0;
+    return 1;
 }
 
 /* Slots. */
@@ -145,21 +151,20 @@ static int look_at(const sqz_update_config *config, uint32_t slot, sqz_update_ru
            has_hash(config, slot, found->bytes, found->sha256);
 }
 
-/* Whether a model may run, counting a try if it is on trial; one that was tried often enough is rejected. */
+/* Whether a model may run, counting a try if it is on trial and was not tried often enough. */
 static int may_run(const sqz_update_config *config, const sqz_update_running *model) {
     const uint32_t record = record_of(config, model->slot);
-    if (is_set(config, record + REJECTED, MARKS)) {
-        return 0;
-    }
     if (model->confirmed) {
         return 1;
+    }
+    if (is_set(config, record + REJECTED, MARKS)) {
+        return 0;
     }
     for (uint32_t place = 0; place < SQZ_UPDATE_TRIES; ++place) {
         if (read_mark(config, record + TRIED + place * SQZ_UPDATE_WORD) == BLANK) {
             return set_mark(config, record + TRIED, SQZ_UPDATE_TRIES);
         }
     }
-    (void)set_mark(config, record + REJECTED, MARKS);
     return 0;
 }
 
@@ -168,6 +173,7 @@ sqz_update_status sqz_update_boot(const sqz_update_config *config, sqz_update_ru
     if (running == NULL) {
         return SQZ_UPDATE_ERROR_CONFIG;
     }
+    memset(running, 0, sizeof *running);
     running->slot = SQZ_NO_SLOT;
     if (!is_possible(config)) {
         return SQZ_UPDATE_ERROR_CONFIG;
@@ -182,18 +188,27 @@ sqz_update_status sqz_update_boot(const sqz_update_config *config, sqz_update_ru
     return SQZ_UPDATE_OK;
 }
 
-sqz_update_status sqz_update_confirm(const sqz_update_config *config, sqz_update_running *running) {
+/* Mark the model that runs, unless it is confirmed. */
+static sqz_update_status decide(const sqz_update_config *config, const sqz_update_running *running, uint32_t place) {
     if (!is_possible(config) || running == NULL) {
         return SQZ_UPDATE_ERROR_CONFIG;
     }
     if (running->slot >= SQZ_NO_SLOT) {
         return SQZ_UPDATE_ERROR_NONE;
     }
-    if (!running->confirmed && !set_mark(config, record_of(config, running->slot) + CONFIRMED, MARKS)) {
-        return SQZ_UPDATE_ERROR_FLASH;
+    return running->confirmed || set_mark(config, record_of(config, running->slot) + place, MARKS) ? SQZ_UPDATE_OK : SQZ_UPDATE_ERROR_FLASH;
+}
+
+sqz_update_status sqz_update_confirm(const sqz_update_config *config, sqz_update_running *running) {
+    const sqz_update_status status = decide(config, running, CONFIRMED);
+    if (status == SQZ_UPDATE_OK) {
+        running->confirmed = 1;
     }
-    running->confirmed = 1;
-    return SQZ_UPDATE_OK;
+    return status;
+}
+
+sqz_update_status sqz_update_reject(const sqz_update_config *config, const sqz_update_running *running) {
+    return decide(config, running, REJECTED);
 }
 
 /* Updates. */
@@ -240,7 +255,7 @@ static sqz_update_status check_signature(const sqz_update *update, int *may_go_d
         }
         *may_go_down = key->may_go_down;
         return config->verify(config->verify_context, key->public_key, update->header + SIGNATURE, update->header,
-                              SQZ_UPDATE_SIGNED_BYTES)
+                              SQZ_UPDATE_SIGNED_BYTES) == 0
                    ? SQZ_UPDATE_OK
                    : SQZ_UPDATE_ERROR_SIGNATURE;
     }
@@ -258,6 +273,15 @@ static int is_our_model(const sqz_update *update) {
 static int is_of_format(const uint8_t *header) {
     static const uint8_t magic[6] = {'S', 'Q', 'Z', 'U', 1, 0};
     return memcmp(header, magic, sizeof magic) == 0 && header[BODY] <= 1 && header[KIND] == 1;
+}
+
+/* Whether the other slot holds the record of the same version and image, rejected. One that was tried too often without
+ * being rejected may have met power cuts alone, and may come again. */
+static int was_rejected(const sqz_update *update) {
+    const uint32_t at = record_of(update->config, update->slot);
+    uint8_t record[RECORD_SHA + HASH_BYTES];
+    return read_flash(update->config, at, record, sizeof record) && memcmp(record + RECORD_SHA, update->header + SHA, HASH_BYTES) == 0 &&
+           memcmp(record + RECORD_VERSION, update->header + VERSION, 4) == 0 && is_set(update->config, at + REJECTED, MARKS);
 }
 
 /* All that a header can be refused for, in the order of the format. */
@@ -281,6 +305,9 @@ static sqz_update_status check_header(const sqz_update *update) {
     }
     if (running->slot < SQZ_NO_SLOT && number_at(header + VERSION) <= running->version && !may_go_down) {
         return SQZ_UPDATE_ERROR_VERSION;
+    }
+    if (running->confirmed && was_rejected(update) && !may_go_down) {
+        return SQZ_UPDATE_ERROR_REJECTED;
     }
     if (bytes > update->config->slot_bytes - SQZ_UPDATE_RECORD_BYTES) {
         return SQZ_UPDATE_ERROR_SPACE;
@@ -423,7 +450,8 @@ sqz_update_status sqz_update_finish(sqz_update *update) {
 const char *sqz_update_status_name(sqz_update_status status) {
     static const char *const names[] = {"OK",      "ERROR_CONFIG", "ERROR_STATE", "ERROR_FORMAT",  "ERROR_KEY",
                                         "ERROR_SIGNATURE", "ERROR_MODEL",  "ERROR_NETWORK", "ERROR_VERSION", "ERROR_SPACE",
-                                        "ERROR_BASE", "ERROR_TRIAL", "ERROR_DAMAGED", "ERROR_FLASH", "ERROR_NONE"};
+                                        "ERROR_BASE", "ERROR_TRIAL", "ERROR_DAMAGED", "ERROR_FLASH", "ERROR_NONE",
+                                        "ERROR_REJECTED"};
     const unsigned number = (unsigned)-(int)status;
     return number < sizeof names / sizeof names[0] ? names[number] : "unknown";
 }

@@ -36,7 +36,8 @@ typedef enum sqz_update_status {
     SQZ_UPDATE_ERROR_TRIAL = -11,    /* the model that runs is not confirmed, and a predecessor is still needed */
     SQZ_UPDATE_ERROR_DAMAGED = -12,  /* what came is not what was signed */
     SQZ_UPDATE_ERROR_FLASH = -13,    /* the flash refused */
-    SQZ_UPDATE_ERROR_NONE = -14      /* no slot holds a model */
+    SQZ_UPDATE_ERROR_NONE = -14,     /* no slot holds a model */
+    SQZ_UPDATE_ERROR_REJECTED = -15  /* this version was tried here and rejected */
 } sqz_update_status;
 
 const char *sqz_update_status_name(sqz_update_status status);
@@ -57,13 +58,14 @@ typedef struct sqz_update_key {
 
 typedef struct sqz_update_config {
     sqz_flash flash;
-    uint32_t slots[2];      /* where they begin */
+    uint32_t slots[2];      /* where they begin; they share nothing */
     uint32_t slot_bytes;    /* whole sectors, the last one of at least SQZ_UPDATE_RECORD_BYTES */
     const uint8_t *network; /* NAME_network() */
     const char *model;      /* the product's identity, at most 16 bytes */
     const sqz_update_key *keys;
     size_t key_count;
-    /* Whether a signature is a key's. Your SDK's: crypto_ed25519_check of Monocypher, psa_verify_message … */
+    /* 0 if a signature is a key's, anything else if not or if it cannot be told: as crypto_ed25519_check of Monocypher,
+     * crypto_sign_ed25519_verify_detached of libsodium and psa_verify_message say it. */
     int (*verify)(void *context, const uint8_t *public_key, const uint8_t *signature, const uint8_t *message, size_t bytes);
     void *verify_context;
 } sqz_update_config;
@@ -89,12 +91,16 @@ typedef struct sqz_update {
     sqz_delta delta;
 } sqz_update;
 
-/* Once at start-up: which model to run. Counts a try of one that is not confirmed, and rejects one that was tried
- * SQZ_UPDATE_TRIES times. With SQZ_UPDATE_ERROR_NONE there is none, and only a full update can be taken. */
+/* Once at start-up: which model to run. Counts a try of one that is not confirmed; after SQZ_UPDATE_TRIES the one before
+ * it runs, if there is one. With SQZ_UPDATE_ERROR_NONE there is none, and only a full update can be taken. */
 sqz_update_status sqz_update_boot(const sqz_update_config *config, sqz_update_running *running);
 
 /* The model that runs is good: it stays. */
 sqz_update_status sqz_update_confirm(const sqz_update_config *config, sqz_update_running *running);
+
+/* The model that runs is bad, for instance since NAME_self_test failed: after a reset the one before it runs, if there is
+ * one, and this version is not taken again. One that is confirmed stays. */
+sqz_update_status sqz_update_reject(const sqz_update_config *config, const sqz_update_running *running);
 
 /* An update: begin, write until all was written, finish. What both point at must stay. An error ends it; begin anew. */
 sqz_update_status sqz_update_begin(sqz_update *update, const sqz_update_config *config, const sqz_update_running *running);

@@ -196,7 +196,8 @@ class TrainConfig:
     """Training from scratch or fine-tuning: Adam, warm-up, cosine decay.
 
     `averaging`: epochs that the moving average of the weights spans, which is judged and kept (0: none). `mix`: alpha
-    of mix-up. `teacher`: sha256 of the network whose answers are `teacher_share` of what is learnt, if there is one.
+    of mix-up. `goes_on`: whether the weights' own last layer is trained on, rather than a new one. `teacher`: sha256
+    of the network whose answers are `teacher_share` of what is learnt, if there is one.
     """
 
     epochs: int = 60
@@ -209,6 +210,7 @@ class TrainConfig:
     patience: int = 20
     averaging: float = 0.0
     mix: float = 0.0
+    goes_on: bool = False
     teacher: str = ""
     teacher_share: float = 0.0
 

@@ -36,6 +36,8 @@ class Board:
       qemu: QEMU's machine, if there is one.
       source: where the figures are from: title and revision.
       note: what a reader should know besides.
+      sectors: of that flash, in order, what is erased at once, as bytes and how many such: `16384x4,65536,131072x7`
+        (from the maker's reference manual, as the part is delivered). Empty where that is not told here.
     """
 
     name: str
@@ -50,6 +52,13 @@ class Board:
     source: str
     note: str
     flash: Mapping[str, Any] = field(default_factory=dict)
+    sectors: str = ""
+
+    @property
+    def sector_bytes(self) -> tuple[int, ...]:
+        """Bytes of each sector."""
+        runs = [(*each.split("x"), "1")[:2] for each in self.sectors.split(",") if each]
+        return tuple(int(size) for size, times in runs for _ in range(int(times)))
 
 
 @lru_cache

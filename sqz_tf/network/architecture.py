@@ -12,6 +12,7 @@ from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.spec import ModelSpec
 
 FIRES = range(2, 10)
+HEAD = "conv10"
 CONV1 = {"squeezenet-1.0": (96, 7), "squeezenet-1.1": (64, 3)}  # filters, kernel size
 POOL_AFTER = {"squeezenet-1.0": ("conv1", "fire4", "fire8"), "squeezenet-1.1": ("conv1", "fire3", "fire5")}
 SIMPLE_BYPASS = (3, 5, 7, 9)  # the Fire modules whose input and output have the same number of channels
@@ -57,7 +58,7 @@ def layer_shapes(spec: ModelSpec) -> dict[str, tuple[int, int, int, int]]:
         if spec.bypass == "complex" and number in COMPLEX_BYPASS:
             shapes[f"{name}_bypass1x1"] = (1, 1, inputs, outputs)
         inputs = outputs
-    return {**shapes, "conv10": (1, 1, inputs, spec.classes)}
+    return {**shapes, HEAD: (1, 1, inputs, spec.classes)}
 
 
 def smallest_input(arch: str, pool_padding: str) -> int:
@@ -98,7 +99,7 @@ def _sides(spec: ModelSpec) -> dict[str, int]:
         part = name.split("_")[0]
         if sides and part != last and last in POOL_AFTER[spec.arch]:
             side = waiting.pop(0)
-        sides[name] = side + (2 * spec.conv10_padding if name == "conv10" else 0)
+        sides[name] = side + (2 * spec.conv10_padding if name == HEAD else 0)
         last = part
     return sides
 

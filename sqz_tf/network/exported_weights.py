@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +21,7 @@ from sqz_tf.network.architecture import layer_shapes
 
 Layer = tuple[np.ndarray, np.ndarray]
 Spec = TypeVar("Spec")
+PARTS = ("kernel", "bias")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,10 +91,17 @@ def _layers(export: Export, model: ModelSpec) -> dict[str, Layer]:
     return {name: found[name] for name in shapes}
 
 
+def numbers_of(layers: Mapping[str, Layer]) -> bytes:
+    """Return weights as a `.safetensors` file: LAYER/kernel [H, W, I, O] and LAYER/bias [O]."""
+    return safetensors.write(
+        {f"{name}/{part}": values for name, pair in layers.items() for part, values in zip(PARTS, pair, strict=True)}
+    )
+
+
 def _of_numbers(data: bytes) -> dict[str, Layer]:
     tensors = safetensors.read_tensors(data)
     names = {name.rsplit("/", 1)[0] for name in tensors}
-    return {name: (tensors[f"{name}/kernel"], tensors[f"{name}/bias"]) for name in names}
+    return {name: (tensors[f"{name}/{PARTS[0]}"], tensors[f"{name}/{PARTS[1]}"]) for name in names}
 
 
 def _of_tflite(data: bytes, names: tuple[str, ...]) -> dict[str, Layer]:

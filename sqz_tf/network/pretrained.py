@@ -26,7 +26,7 @@ from sqz_tf.base.errors import Note, translated
 from sqz_tf.base.shipped import shipped_folder
 from sqz_tf.base.spec import LEAST_WIDTH, MOST_WIDTH, ModelSpec, PreprocessSpec
 from sqz_tf.base.text import some
-from sqz_tf.network.architecture import CONV1, layer_shapes
+from sqz_tf.network.architecture import CONV1, HEAD, layer_shapes
 from sqz_tf.network.exported_weights import is_export, read_exported
 from sqz_tf.network.stated import assumed, with_stated
 from sqz_tf.network.weight_files import IMAGENET, SHA256, WeightsError, find
@@ -161,7 +161,7 @@ def _model(path: Path, weights: WeightFile, layout: Layout, spec: ModelSpec | No
         raise WeightsError(
             f"{path.name} holds a network with {bypass} bypass", expected=spec.bypass, fix=f"use --bypass {bypass}"
         )
-    head = _own(weights, layout, "conv10")
+    head = _own(weights, layout, HEAD)
     classes = spec.classes if head is None else head.bias.size
     if classes < 2:
         raise WeightsError(f"{path.name} has {classes} output", expected="2 or more, one for each class")
@@ -190,7 +190,7 @@ def _widths(outputs: int, filters: int) -> Iterator[float]:
 
 def _fits(weights: WeightFile, layout: Layout, spec: ModelSpec) -> bool:
     """Say whether every layer but the head has the outputs that a spec gives it."""
-    shapes = {theirs: layer_shapes(spec).get(ours) for theirs, ours in layout.layers.items() if ours != "conv10"}
+    shapes = {theirs: layer_shapes(spec).get(ours) for theirs, ours in layout.layers.items() if ours != HEAD}
     return all(name in weights.layers and shape == weights.layers[name].kernel.shape for name, shape in shapes.items())
 
 
@@ -210,7 +210,7 @@ def _conv10_padding(path: Path, head: ConvWeights | None, published: int) -> int
 def _check_padding(path: Path, layers: dict[str, ConvWeights]) -> None:
     for name, layer in layers.items():
         expected = (1, 1) if name.endswith("3x3") else (0, 0)
-        if name != "conv10" and layer.padding not in (None, expected):
+        if name != HEAD and layer.padding not in (None, expected):
             raise WeightsError(f"{path}: layer {name} is padded by {layer.padding}", expected=f"{expected}")
 
 
@@ -364,8 +364,8 @@ def _net_layers() -> dict[str, Shape4]:
     """Return the table of layers of the published `.net` file, by its publisher's names."""
     layout = next(layout for layout in _layouts() if "net" in layout.formats)
     shapes = layer_shapes(ModelSpec(arch=layout.facts["arch"]))
-    head = (*shapes["conv10"][:3], 0)  # as many outputs as the file has
-    return {theirs: head if ours == "conv10" else shapes[ours] for theirs, ours in layout.layers.items()}
+    head = (*shapes[HEAD][:3], 0)  # as many outputs as the file has
+    return {theirs: head if ours == HEAD else shapes[ours] for theirs, ours in layout.layers.items()}
 
 
 def _naming(path: Path) -> AbstractContextManager[None]:

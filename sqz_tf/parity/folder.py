@@ -7,11 +7,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqz_tf.artifact.exported import NUMBERS, Export
+from sqz_tf.artifact.exported import FLOAT, NUMBERS, Export, ExportError
 from sqz_tf.base.console import Console
 from sqz_tf.base.errors import ConfigError, SqzError
 from sqz_tf.base.json_files import typed
 from sqz_tf.base.spec import CheckConfig, DataConfig, ModelSpec, from_dict
+from sqz_tf.network.exported_weights import numbers_of, read_exported
 from sqz_tf.parity.verdict import ParityReport, failures_in, judge
 
 if TYPE_CHECKING:
@@ -155,18 +156,21 @@ def _some(names: tuple[str, ...], most: int = 5) -> str:
 def _keras(export: Export, console: Console) -> tuple[Predict | None, str]:
     """Return the float network in Keras as a function, rebuilt from its numbers, or None and the reason why not.
 
-    model.keras is never loaded: a Keras file may run what its author put there.
+    Models that come with the kit have their numbers in `model_f32.tflite` alone. model.keras is never loaded: a Keras
+    file may run what its author put there.
     """
-    if export.numbers is None:
-        why = f"the folder holds no {NUMBERS}, and model.keras is never loaded: it could run anything"
-        console.note(f"note: {why}")
-        return None, why
     console.note("rebuilding the float network …")
     spec = from_dict(ModelSpec, export.config.get("model", {}))
     try:
+        numbers = export.numbers if export.numbers is not None else numbers_of(read_exported(export.folder).layers)
+    except ExportError as error:
+        why = f"the folder holds no {NUMBERS}, and none are in {FLOAT} ({error}); model.keras is never loaded"
+        console.note(f"note: {why}")
+        return None, why
+    try:
         from sqz_tf.train.saved import rebuilt
 
-        return rebuilt(spec, export.numbers), ""
+        return rebuilt(spec, numbers), ""
     except ConfigError as error:  # TensorFlow is not installed
         return None, str(error)
 

@@ -19,6 +19,7 @@ from sqz_tf.data.dataset import Summary, summarise
 from sqz_tf.data.rows import Progress
 from sqz_tf.data.sources import reading_of
 from sqz_tf.images.find import ImageSet, scan
+from sqz_tf.network.architecture import HEAD
 from sqz_tf.network.exported_weights import ExportedWeights
 from sqz_tf.network.pretrained import Pretrained, load
 from sqz_tf.pipeline.head import Kept, Replaced, head_of
@@ -87,7 +88,7 @@ class Training:
         return {
             "data": f"{self.summary.name}: {self.summary.pictures} pictures, median {width}×{height}",
             "notes": list(self.notes),
-            **foresee(self.plan, self.summary, HEAD_EPOCHS if self.pretrained else 0),
+            **foresee(self.plan, self.summary, HEAD_EPOCHS if self.pretrained and not self.plan.train.goes_on else 0),
         }
 
 
@@ -256,13 +257,24 @@ def from_weights(options: Options, weights: str, calibration: str | None, progre
         return Calibrating(plan, found, noted, calibration, head)
     _refuse_fine_tuning(options, calibration, head)
     teacher = _teacher(options)
+    goes_on = isinstance(head, Kept) and not head.assumed
     size = min(FINE_TUNE_SIZE, published.model.input_size) if options.input_size is None else options.input_size
     pretrained = _sized(weights, published, size)
+    if isinstance(head, Kept) and goes_on:
+        pretrained = _in_order(pretrained, head.outputs)
     why = head.why if isinstance(head, Replaced) else f"--epochs {options.epochs} asks for training"
-    noted = replace(pretrained, notes=(f"{why}: the last layer is replaced and trained", *pretrained.notes))
+    what = "all layers are trained on, the last one, too" if goes_on else "the last layer is replaced and trained"
+    noted = replace(pretrained, notes=(f"{why}: {what}", *pretrained.notes))
     summary = summarise(options.data, progress)
-    plan = make_fine_tune_plan(options, summary, noted.model, noted.preprocess)
+    plan = make_fine_tune_plan(options, summary, noted.model, noted.preprocess, goes_on)
     return _taught(Training(plan, summary, noted), options, teacher)
+
+
+def _in_order(pretrained: Pretrained, outputs: tuple[int, ...]) -> Pretrained:
+    """Return the weights with the last layer's outputs in the order of the pictures' classes."""
+    kernel, bias = pretrained.layers[HEAD]
+    order = list(outputs)
+    return replace(pretrained, layers={**pretrained.layers, HEAD: (kernel[..., order], bias[order])})
 
 
 def _refuse_fine_tuning(options: Options, calibration: str | None, head: Kept | Replaced) -> None:
@@ -288,7 +300,7 @@ def _refuse_training(options: Options, head: Kept) -> None:
             f"{', '.join(useless)}: nothing is trained, since these pictures keep the published classes and weights",
             fix="leave it out, or name the folders otherwise to fine-tune"
             if head.wnids
-            else "leave it out, or give --epochs, too, to fine-tune under a new head",
+            else "leave it out, or give --epochs, too, to train on",
         )
 
 

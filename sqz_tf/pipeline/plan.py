@@ -176,12 +176,15 @@ def _dsd(train: TrainConfig) -> DsdConfig:
     )
 
 
-def make_fine_tune_plan(options: Options, summary: Summary, model: ModelSpec, preprocess: PreprocessSpec) -> Plan:
-    """Complete the options for published weights under a new head: a low rate, few epochs, the weights' own input.
+def make_fine_tune_plan(
+    options: Options, summary: Summary, model: ModelSpec, preprocess: PreprocessSpec, goes_on: bool
+) -> Plan:
+    """Complete the options for published weights: a low rate, few epochs, the weights' own input.
 
     Args:
       model: the published network at the wanted input size.
       preprocess: its preprocessing at that size.
+      goes_on: whether their head stays and is trained on; else there is a new one.
     """
     scratch = make_plan(options, summary)
     epochs = options.epochs if options.epochs is not None else max(12, scratch.train.epochs // 3)
@@ -189,16 +192,18 @@ def make_fine_tune_plan(options: Options, summary: Summary, model: ModelSpec, pr
     train = replace(
         scratch.train,
         epochs=epochs,
-        batch_size=32,
+        batch_size=scratch.train.batch_size if goes_on else 32,
         learning_rate=rate,
         warmup_epochs=min(1.0, epochs / 5),
         patience=max(6, epochs // 2),
-        averaging=0.0,
+        averaging=scratch.train.averaging if goes_on else 0.0,
+        goes_on=goes_on,
     )
+    head = {"dropout": scratch.model.dropout} if goes_on else {"dropout": 0.5, "conv10_padding": 0}
     return replace(
         scratch,
         preprocess=preprocess if options.fit is None else replace(preprocess, fit=options.fit),
-        model=replace(model, classes=len(summary.classes), dropout=0.5, conv10_padding=0),
+        model=replace(model, classes=len(summary.classes), **head),
         train=train,
         prune=replace(scratch.prune, epochs=_share(options.prune_epochs, epochs, 1 / 2, 4), learning_rate=rate / 2),
         quantize=replace(

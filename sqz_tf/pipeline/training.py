@@ -14,6 +14,7 @@ from sqz_tf.artifact.workspace import Stage
 from sqz_tf.base.pixels import Pixels
 from sqz_tf.base.spec import DsdConfig, PreprocessSpec, PruneConfig
 from sqz_tf.data.dataset import Dataset, Summary, load, open_cached
+from sqz_tf.network.architecture import HEAD
 from sqz_tf.network.exported_weights import ExportedWeights
 from sqz_tf.network.pretrained import Pretrained
 from sqz_tf.pipeline.doubts import doubts
@@ -204,17 +205,25 @@ def _train(work: _Training, out: Path) -> None:
     make_deterministic(work.plan.seed)
     model = work.network()
     if work.pretrained:
-        _train_head(work, work.pretrained, model, plan, out)
+        _set_body(work, work.pretrained, model)
+        if not train.goes_on:
+            _train_head(work, model, plan, out)
     _finish(work, out, model, _fit(work, model, plan, "dense", out))
 
 
-def _train_head(work: _Training, pretrained: Pretrained, model: Any, plan: FitPlan, out: Path) -> None:
-    """Load the published layers and fit the new head alone, so that its first steps do not spoil them."""
-    set_layers(model, {name: pair for name, pair in pretrained.layers.items() if name != "conv10"})
-    head = model.get_layer("conv10").get_weights()
+def _set_body(work: _Training, pretrained: Pretrained, model: Any) -> None:
+    """Load the published layers, at a scale that trains well; a new head stays as it was initialised."""
+    new = model.get_layer(HEAD).get_weights()
+    goes_on = work.plan.train.goes_on
+    set_layers(model, {name: pair for name, pair in pretrained.layers.items() if goes_on or name != HEAD})
     unit_scale(model, work.material.numbers(work.material.dataset.splits["calibration"][:SCALE_IMAGES]))
-    model.get_layer("conv10").set_weights(head)
-    body = [layer for layer in convolutions(model) if layer.name != "conv10"]
+    if not goes_on:
+        model.get_layer(HEAD).set_weights(new)
+
+
+def _train_head(work: _Training, model: Any, plan: FitPlan, out: Path) -> None:
+    """Fit the new head alone, so that its first steps do not spoil the published layers."""
+    body = [layer for layer in convolutions(model) if layer.name != HEAD]
     for layer in body:
         layer.trainable = False
     warm_up = replace(plan, epochs=HEAD_EPOCHS, learning_rate=HEAD_RATE, warmup_epochs=0.5, restart=False, patience=0)

@@ -19,6 +19,7 @@ from converters.weights import safetensors
 from sqz_tf.base.errors import SqzError, translated
 from sqz_tf.base.spec import ModelSpec
 from sqz_tf.network.architecture import layer_shapes
+from sqz_tf.network.exported_weights import numbers_of
 from sqz_tf.train.squeezenet import convolutions, plain_squeezenet, set_layers
 
 NO_DATE = (1980, 1, 1, 0, 0, 0)  # where a zip file's calendar begins
@@ -52,12 +53,8 @@ class KerasRun:
 
 
 def numbers(model: Any) -> bytes:
-    """Return a plain network's weights as a `.safetensors` file: LAYER/kernel [H, W, I, O] and LAYER/bias [O]."""
-    tensors: dict[str, np.ndarray] = {}
-    for layer in convolutions(model):
-        kernel, bias = layer.get_weights()
-        tensors |= {f"{layer.name}/kernel": kernel, f"{layer.name}/bias": bias}
-    return safetensors.write(tensors)
+    """Return a plain network's weights as a `.safetensors` file."""
+    return numbers_of({layer.name: tuple(layer.get_weights()) for layer in convolutions(model)})
 
 
 def rebuilt(spec: ModelSpec, data: bytes) -> KerasRun:

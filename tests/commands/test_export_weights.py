@@ -267,10 +267,10 @@ def test_a_head_of_the_same_names_is_only_quantized(own: Path, shapes: Path, tmp
 
 
 @pytest.mark.slow
-def test_a_head_asked_to_train_is_replaced_and_said_first(own: Path, shapes: Path, tmp_path: Path) -> None:
+def test_a_head_asked_to_train_goes_on_and_that_is_said_first(own: Path, shapes: Path, tmp_path: Path) -> None:
     epochs = ("--epochs", "1", "--prune-epochs", "1", "--quantize-epochs", "1")
     done = quick_export("--weights", own, "--data", shapes, "--out", tmp_path / "out", *QUICK, *epochs)
     said = done.stderr.splitlines()
-    note = "note: --epochs 1 asks for training: the last layer is replaced and trained"
+    note = "note: --epochs 1 asks for training: all layers are trained on, the last one, too"
     assert said.index(note) < said.index("data …"), said
     assert report_of(tmp_path / "out")["data"]["classes"] == ["across", "down"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
 import re
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from converters import delta
+from converters.tflite.writer import with_attached
 from sqz_tf import compile as compile_
 from sqz_tf import update
 from sqz_tf.deploy.update import images, keys
@@ -39,8 +41,35 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (here / f"{name}.raw").write_bytes(public)
     full = made(here, "full", "v1", 1).read_bytes()
     made(here, "small", "v2", 2, "--from", here / "v1.tflite")
+    (here / "cut.squ").write_bytes(full[:-500])
+    (here / "flipped.squ").write_bytes(full[:-500] + bytes([full[-500] ^ 1]) + full[-499:])
+    (here / "half.pem.pub").touch()
+    write_awkward_keys(here)
     (here / "changed.squ").write_bytes(full[:56] + bytes([full[56] ^ 1]) + full[57:])
     return here
+
+
+def write_awkward_keys(here: Path) -> None:
+    """A key with a passphrase, and a pair of an algorithm that the library does not know."""
+    from cryptography.hazmat.primitives import serialization as how
+
+    key = keys.private_key(here / "release.pem")
+    sealed = key.private_bytes(how.Encoding.PEM, how.PrivateFormat.PKCS8, how.BestAvailableEncryption(b"secret"))
+    (here / "encrypted.pem").write_bytes(sealed)
+    for name, kind, format_ in (
+        (
+            "unknown.pem",
+            "PRIVATE KEY",
+            key.private_bytes(how.Encoding.DER, how.PrivateFormat.PKCS8, how.NoEncryption()),
+        ),
+        (
+            "unknown.pem.pub",
+            "PUBLIC KEY",
+            key.public_key().public_bytes(how.Encoding.DER, how.PublicFormat.SubjectPublicKeyInfo),
+        ),
+    ):
+        body = base64.b64encode(format_.replace(b"\x2b\x65\x70", b"\x2b\x65\x7f")).decode()
+        (here / name).write_text(f"-----BEGIN {kind}-----\n{body}\n-----END {kind}-----\n")
 
 
 def run(*arguments: object) -> int:
@@ -85,7 +114,18 @@ def test_what_is_made_is_shown_verified_and_applied(folder: Path, capsys: pytest
         (("make", "other.tflite", "--from", "v1.tflite", "--version", 2, "--key", "release.pem"), "different programs"),
         (("make", "v1.tflite", "--version", 2, "--key", "release.pem.pub"), "holds no private key"),
         (("make", "v1.tflite", "--version", 2, "--key", "release.pem", "--slot-kb", 1), "in a slot"),
+        (
+            ("make", "v1.tflite", "--version", 2, "--key", "release.pem", "--slot-kb", 0.1),
+            "more than the 288 of its record",
+        ),
+        (("make", "v1.tflite", "--version", 2, "--key", "release.pem", "--classes", 70000), "65534 classes at most"),
         (("make", "v1.tflite", "--version", 2, "--key", "release.pem", "--model", "x" * 17), "over 16 bytes"),
+        (("make", "v1.tflite", "--version", 2, "--key", "encrypted.pem"), "encrypted.pem is encrypted; expected a key"),
+        (("make", "v1.tflite", "--version", 2, "--key", "unknown.pem"), "holds no private key"),
+        (("verify", "full.squ", "--key", "unknown.pem.pub"), "holds no public key"),
+        (("verify", "cut.squ", "--key", "release.pem.pub"), "bytes of body; expected"),
+        (("verify", "flipped.squ", "--key", "release.pem.pub"), "its body is not what was signed"),
+        (("keygen", "--out", "half.pem"), "half.pem.pub exists"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_line(
@@ -126,6 +166,39 @@ def test_a_device_takes_its_own_and_refuses_the_rest_by_name(folder: Path, tmp_p
     assert dict(zip((path.name for path in expected), lines, strict=True)) == {
         path.name: line for path, line in expected.items()
     }
+
+
+def test_half_a_pair_of_keys_is_not_left(folder: Path) -> None:
+    assert run("keygen", "--out", folder / "half.pem") == 1
+    assert not (folder / "half.pem").exists()
+
+
+def test_a_slot_from_the_factory_runs_and_takes_a_delta(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, small = made(folder, "first", "v1", 7), made(folder, "second", "v2", 8, "--from", folder / "v1.tflite")
+    slot, image = tmp_path / "slot0.bin", tmp_path / "v2.image"
+    assert run("apply", first, "--slot-kb", 4, "--out", slot) == 0
+    assert len(slot.read_bytes()) == 4096
+    lines = simulated(device(tmp_path, "-O1"), 8, "1024x4", first, small, "factory", slot)
+    assert lines == ["OK 7 1 confirmed 1", "OK"]
+    assert run("apply", small, "--from", slot, "--out", image) == 0
+    assert run("apply", first, "--slot-kb", 0.5, "--out", tmp_path / "small.bin") == 1
+    assert "in a slot" in capsys.readouterr().err
+    assert run("apply", for_an_app(folder), "--slot-kb", 4, "--out", tmp_path / "small.bin") == 1
+    assert not (tmp_path / "small.bin").exists()
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_labels_in_an_image_are_those_of_the_program_however_their_lines_end(
+    folder: Path, tmp_path: Path, ends: str
+) -> None:
+    model, labels = tmp_path / "labelled.tflite", list("abcde")
+    carried = {"labels.txt": ends.join([*labels, ""]).encode()}
+    model.write_bytes(with_attached((folder / "v1.tflite").read_bytes(), carried))
+    layout = images.Layout("cortex-m4", "flash")
+    of_program = images.image_of(model.read_bytes(), images.analysed(model.read_bytes(), layout), b"a\nb\nc\nd\ne")
+    assert images.build(model, layout, with_labels=True).data == of_program.data
 
 
 def test_an_image_larger_than_its_slot_is_refused_before_anything_is_erased(folder: Path, tmp_path: Path) -> None:

@@ -45,6 +45,39 @@ def test_a_model_that_does_not_confirm_itself_falls_back(program: Path, made: Up
     ]
 
 
+def test_a_rejected_model_falls_back_at_once_and_is_not_taken_again(program: Path, made: Updates) -> None:
+    expected = ["OK", "ERROR_REJECTED old 3", "OK", "OK new 5"]
+    assert simulated(program, 8, "1024x4", made.old, made.full, "reject") == expected
+
+
+def test_a_model_confirmed_for_want_of_another_is_good_and_outlives_a_bad_one(program: Path, made: Updates) -> None:
+    expected = ["OK", "OK new 4", "110000 confirmed 1 OK"]
+    assert simulated(program, 8, "1024x4", made.old, made.delta, "last", 6) == expected
+
+
+@pytest.mark.parametrize("torn", [0, 1, 2])
+def test_torn_confirmations_end_with_a_confirmed_model(program: Path, made: Updates, torn: int) -> None:
+    assert simulated(program, 8, "1024x4", made.old, made.delta, "torn", torn) == ["OK", "confirmed 1"]
+
+
+@pytest.mark.parametrize(
+    ("slots", "name", "said"),
+    [
+        ((0, 4096), "net", "OK"),
+        ((4096, 0), "net", "OK"),
+        ((0, 4096), "sixteen bytes ok", "OK"),
+        ((0, 0), "net", "ERROR_CONFIG"),
+        ((0, 1024), "net", "ERROR_CONFIG"),
+        ((3072, 0), "net", "ERROR_CONFIG"),
+        ((0, 4096), "seventeen bytes !", "ERROR_CONFIG"),
+    ],
+)
+def test_slots_that_share_something_and_names_too_long_are_refused(
+    program: Path, made: Updates, slots: tuple[int, int], name: str, said: str
+) -> None:
+    assert simulated(program, 8, "1024x4", made.old, made.delta, "slots", *slots, name) == [said]
+
+
 def test_the_only_model_runs_though_it_was_never_confirmed_and_can_be_replaced(program: Path, made: Updates) -> None:
     expected = ["000000 confirmed 0", "OK new 4"]
     assert simulated(program, 8, "1024x4", made.old, made.delta, "only", 6) == expected

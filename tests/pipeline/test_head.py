@@ -224,12 +224,31 @@ def test_nothing_is_said_of_labels_that_are_not_the_weights(write: WriteWeights,
     assert not said
 
 
-def test_epochs_train_a_head_that_could_stay(write: WriteWeights, pictures: Callable[..., str]) -> None:
-    weights, source = write("safetensors", names=CLASSES), pictures(*CLASSES)
-    found = job(weights, source, epochs=3)
+def test_epochs_train_a_named_head_on_in_the_order_of_the_classes(
+    write: WriteWeights, pictures: Callable[..., str]
+) -> None:
+    names = ("Dog", "ant", "eel", "cow", "bee")
+    weights, source = write("safetensors", names=names), pictures(*CLASSES)
+    found = job(weights, source, epochs=3, recipe="thorough")
     assert isinstance(found, Training)
     assert found.pretrained is not None
-    assert "--epochs 3 asks for training" in found.pretrained.notes[0]
+    assert found.pretrained.notes[0] == "--epochs 3 asks for training: all layers are trained on, the last one, too"
+    assert found.plan.train.goes_on
+    assert (found.plan.model.dropout, found.plan.train.averaging) == (0.0, 3.0)
+    kernel, bias = load(str(weights)).layers["conv10"]
+    order = [names.index({"dog": "Dog"}.get(name, name)) for name in CLASSES]
+    assert order != sorted(order)
+    np.testing.assert_array_equal(found.pretrained.layers["conv10"][0], kernel[..., order])
+    np.testing.assert_array_equal(found.pretrained.layers["conv10"][1], bias[order])
+
+
+def test_epochs_replace_a_head_whose_order_is_a_guess(write: WriteWeights, pictures: Callable[..., str]) -> None:
+    found = job(write("safetensors"), pictures(*CLASSES), epochs=3)
+    assert isinstance(found, Training)
+    assert found.pretrained is not None
+    assert found.pretrained.notes[0] == "--epochs 3 asks for training: the last layer is replaced and trained"
+    assert not found.plan.train.goes_on
+    assert found.plan.model.dropout == 0.5
 
 
 @pytest.mark.parametrize(

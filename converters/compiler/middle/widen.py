@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 
 from converters.compiler.faults import check
+from converters.compiler.limits import LARGEST_SIDE
 from converters.compiler.middle.arithmetic import QMIN
 from converters.compiler.middle.program import ConvKernel, Kernel, Program, Requant, SoftmaxKernel
 
@@ -34,6 +35,7 @@ def widened(program: Program, classes: int) -> Program:
       ValueError: it ends in another way, or has more classes.
     """
     own = program.results[0].channels
+    check(classes <= LARGEST_SIDE, f"a program has room for {LARGEST_SIDE} classes at most, not {classes}")
     check(own <= classes, f"the network has {own} classes, more than the {classes} of the program")
     if own == classes:
         return program

@@ -18,10 +18,20 @@ void board_start(void) {
     cases = open_file(CASES, sizeof CASES - 1, SEMIHOSTING_READ_BINARY);
 }
 
-size_t board_read(void *to, size_t bytes) {
+/* A pipe gives what it holds at the moment. */
+static size_t read_some(uint8_t *to, size_t bytes) {
     const uint32_t arguments[] = {(uint32_t)cases, (uint32_t)(uintptr_t)to, bytes};
     const int32_t missing = cases == -1 ? -1 : semihosting(SEMIHOSTING_READ, arguments);
     return missing < 0 ? 0 : bytes - (size_t)missing;
+}
+
+size_t board_read(void *to, size_t bytes) {
+    size_t all = 0, some = 1;
+    while (all < bytes && some != 0) {
+        some = read_some((uint8_t *)to + all, bytes - all);
+        all += some;
+    }
+    return all;
 }
 
 void board_write(const char *text, size_t bytes) {

@@ -3,8 +3,6 @@
 #include "../bare/ticks.h"
 #include "../board.h"
 
-#define AIRCR (*(volatile uint32_t *)0xE000ED0Cu)
-#define RESET_REQUEST 0x05FA0004u
 #define PAUSE 10000000u /* turns of a loop: some seconds */
 
 void board_start(void) {
@@ -29,7 +27,5 @@ void board_exit(int code) {
     (void)code; /* the line "verdict N" has told it */
     for (volatile uint32_t turn = 0; turn < PAUSE; turn++) {
     }
-    for (;;) {
-        AIRCR = RESET_REQUEST;
-    }
+    board_reset();
 }

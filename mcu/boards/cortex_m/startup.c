@@ -5,6 +5,8 @@
 
 #define BREAKPOINT_SEMIHOSTING 0xBEABu
 #define CPACR (*(volatile uint32_t *)0xE000ED88u)
+#define AIRCR (*(volatile uint32_t *)0xE000ED0Cu)
+#define RESET_REQUEST 0x05FA0004u
 
 extern uint32_t sqz_stack_top[]; /* from the linker script */
 
@@ -42,4 +44,11 @@ __attribute__((used)) void sqz_on_fault(uint32_t *frame) {
         return;
     }
     board_exit(SQZ_EXIT_FAULT);
+}
+
+void board_reset(void) {
+    for (;;) {
+        AIRCR = RESET_REQUEST;
+        __asm__ volatile("dsb" ::: "memory");
+    }
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from sqz_tf.inference import interpreters
 from sqz_tf.inference.model_file import int8_given
 
 RECORD_BYTES = 288  # SQZ_UPDATE_RECORD_BYTES
+PLACE, ERASED, SET = 32, b"\xff", b"\xa5"  # of a mark in a record
 SEEDS = range(1, 9)  # of test inputs, of which the one is taken that says the most
 
 
@@ -83,7 +86,8 @@ def build(path: Path, layout: Layout, with_labels: bool = False) -> Built:
       SqzError: it cannot be read or compiled, or carries no labels.
     """
     model = int8_given(path)
-    labels = read_attached(model).get("labels.txt", b"") if with_labels else b""
+    carried = read_attached(model).get("labels.txt", b"") if with_labels else b""
+    labels = "\n".join(carried.decode("utf-8").splitlines()).encode()  # as `compile` puts them into the first image
     if with_labels and not labels:
         raise DataError(f"{path} carries no labels.txt", fix="leave --labels out")
     with translated(ConversionError, f"{path} cannot be compiled"):
@@ -129,16 +133,40 @@ def _packed(section: Section) -> Packed | None:
     return Packed(found.group_channels, found.groups, found.quads, found.bias_bits, found.scale_bits, found.scales)
 
 
-def check_room(path: Path, built: Built, slot_bytes: int | None) -> None:
+def of_slot(data: bytes) -> bytes:
+    """Return the image at the beginning of a slot, or of what is an image alone."""
+    return data[: int.from_bytes(data[4:8], "little")]
+
+
+def slot(path: Path, image: bytes, version: int, slot_bytes: int) -> bytes:
+    """Return a whole slot as a device's first programming has it: the image, and a record that says it is confirmed.
+
+    Raises:
+      ConversionError: the slot has no room for it.
+    """
+    check_room(path, image, slot_bytes)
+    digest = hashlib.sha256(image).digest()
+    told = struct.pack("<4sIII", b"SQZR", 1, version, len(image)) + digest + bytes(12)
+    record = told + zlib.crc32(told).to_bytes(4, "little")
+    before_marks = (slot_bytes - RECORD_BYTES - len(image)) * ERASED
+    return image + before_marks + (record + 3 * PLACE * ERASED + PLACE * SET).ljust(RECORD_BYTES, ERASED)
+
+
+def check_room(path: Path, image: bytes, slot_bytes: int | None) -> None:
     """Raise unless an image fits a slot of so many bytes, if that is known.
 
     Raises:
       ConversionError: it does not; the message says by how much.
     """
     room = None if slot_bytes is None else slot_bytes - RECORD_BYTES
-    if room is not None and len(built.data) > room:
+    if room is not None and room <= 0:
         raise ConversionError(
-            f"{path} takes {len(built.data):,} bytes in a slot",
-            expected=f"{room:,} or fewer, {len(built.data) - room:,} less",
+            f"a slot of {slot_bytes} bytes has no room for a model",
+            expected=f"more than the {RECORD_BYTES} of its record",
+        )
+    if room is not None and len(image) > room:
+        raise ConversionError(
+            f"{path} takes {len(image):,} bytes in a slot",
+            expected=f"{room:,} or fewer, {len(image) - room:,} less",
             fix="pack it for less (--budget-kb), or --optimize flash",
         )

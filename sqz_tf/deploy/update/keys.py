@@ -27,8 +27,16 @@ def generate(path: Path) -> bytes:
     how = _serialization()
     secret = key.private_bytes(how.Encoding.PEM, how.PrivateFormat.PKCS8, how.NoEncryption())
     public = key.public_key().public_bytes(how.Encoding.PEM, how.PublicFormat.SubjectPublicKeyInfo)
-    for file, data, mode in ((path, secret, 0o600), (_public_path(path), public, 0o644)):
-        _write_new(file, data, mode)
+    places = ((path, secret, 0o600), (_public_path(path), public, 0o644))
+    for file, *_ in places:
+        if os.path.lexists(file):
+            raise OutputError(f"{file} exists", fix="choose another --out: a key is never replaced")
+    for file, data, mode in places:
+        try:
+            _write_new(file, data, mode)
+        except OutputError:
+            path.unlink(missing_ok=True)  # half a pair is none
+            raise
     return raw(key.public_key())
 
 
@@ -41,7 +49,13 @@ def private_key(path: Path) -> Any:
     how = _serialization()
     try:
         key = how.load_pem_private_key(_read(path), password=None)
-    except (ValueError, TypeError) as error:
+    except TypeError as error:
+        raise KeyError_(
+            f"{path} is encrypted",
+            expected="a key without a passphrase",
+            fix=f"decrypt it: openssl pkey -in {path.name}",
+        ) from error
+    except (ValueError, _unknown()) as error:
         raise KeyError_(f"{path} holds no private key", expected=_EXPECTED, fix=_FIX) from error
     return _checked(path, key, _ed25519().Ed25519PrivateKey)
 
@@ -57,7 +71,7 @@ def public_key(path: Path) -> Any:
         return private_key(path).public_key()
     try:
         key = _serialization().load_pem_public_key(data)
-    except ValueError as error:
+    except (ValueError, _unknown()) as error:
         raise KeyError_(f"{path} holds no public key", expected=_EXPECTED, fix=_FIX) from error
     return _checked(path, key, _ed25519().Ed25519PublicKey)
 
@@ -118,6 +132,13 @@ def _ed25519() -> ModuleType:
     except ImportError as error:
         raise SqzError("the library cryptography is not installed", fix="pip install 'sqz-tf[update]'") from error
     return ed25519
+
+
+def _unknown() -> type[Exception]:
+    """Return what the library raises for algorithms that it does not know."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    return UnsupportedAlgorithm
 
 
 def _serialization() -> ModuleType:

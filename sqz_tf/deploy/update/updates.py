@@ -110,6 +110,21 @@ def check_signature(path: Path, update: bytes, public: Any) -> delta.Header:
     return header
 
 
+def check_body(path: Path, update: bytes, header: delta.Header) -> None:
+    """Raise unless an update's body is whole; whether a delta's is the right one, only applying it can tell.
+
+    Raises:
+      DataError: bytes are missing, too many, or changed.
+    """
+    body = update[delta.HEADER_BYTES :]
+    if len(body) != header.body_bytes:
+        raise DataError(
+            f"{path} has {len(body):,} bytes of body", expected=f"{header.body_bytes:,}", fix="fetch it again"
+        )
+    if header.body == FULL and hashlib.sha256(body).digest() != header.sha256:
+        raise DataError(f"{path} is damaged: its body is not what was signed", fix="fetch it again")
+
+
 def result_of(path: Path, update: bytes, old: bytes | None) -> bytes:
     """Return what an update makes.
 

@@ -10,6 +10,11 @@
  *   mutate N SEED   N damaged copies of NEW, whose signature counts as right
  *   bad N           a model that is never confirmed: begin another update, boot N times, print which model ran
  *   only N          OLD is not confirmed: boot N times, then take NEW
+ *   last N          OLD, tried too often and then confirmed for want of another, before a NEW that never confirms itself: boot N times
+ *   reject          NEW is rejected: say what runs, send it again, and again under a higher version
+ *   torn N          the first N marks of OLD's confirmation are torn: confirm it after each, then say whether it stays
+ *   slots A B NAME  slots at A and B and a product NAME: say what begin says
+ *   factory PATH    slot 0 holds a file's bytes: boot and take NEW
  * Ends with 1 as soon as something else than a whole model runs. */
 #include "flash.h"
 
@@ -62,7 +67,7 @@ static int verify(void *context, const uint8_t *key, const uint8_t *signature, c
                       EVP_DigestVerify(digest, signature, 64, message, bytes) == 1;
     EVP_MD_CTX_free(digest);
     EVP_PKEY_free(public_key);
-    return right;
+    return right ? 0 : -1;
 }
 #else
 static int verify(void *context, const uint8_t *key, const uint8_t *signature, const uint8_t *message, size_t bytes) {
@@ -70,7 +75,7 @@ static int verify(void *context, const uint8_t *key, const uint8_t *signature, c
     (void)key;
     (void)signature;
     (void)message;
-    return bytes == SQZ_UPDATE_SIGNED_BYTES;
+    return bytes == SQZ_UPDATE_SIGNED_BYTES ? 0 : 1;
 }
 #endif
 
@@ -260,7 +265,25 @@ int main(int argc, char **argv) {
     config = (sqz_update_config){.flash = flash_functions(&device), .slots = {0, device.bytes / 2}, .slot_bytes = device.bytes / 2,
                                  .network = old_update.bytes + 8, .model = "net", .keys = keys,
                                  .key_count = keys[1].public_key ? 2 : 1, .verify = verify};
-    install_old(strcmp(mode, "only") != 0);
+    if (strcmp(mode, "slots") == 0) {
+        sqz_update_running running = {.slot = SQZ_NO_SLOT};
+        config.slots[0] = (uint32_t)number;
+        config.slots[1] = (uint32_t)atoi(argv[7]);
+        config.model = argv[8];
+        printf("%s\n", sqz_update_status_name(sqz_update_begin(&update, &config, &running)));
+        return 0;
+    }
+    if (strcmp(mode, "factory") == 0) {
+        const file slot = load(argv[6]);
+        sqz_update_running running;
+        memcpy(device.memory, slot.bytes, slot.count);
+        memset(device.programmed, 1, slot.count / device.word);
+        const sqz_update_status status = sqz_update_boot(&config, &running);
+        printf("%s %u %u confirmed %d\n", sqz_update_status_name(status), running.version, running.sequence, running.confirmed);
+        printf("%s\n", sqz_update_status_name(send(&running, &new_update, 64)));
+        return 0;
+    }
+    install_old(strcmp(mode, "only") != 0 && strcmp(mode, "last") != 0 && strcmp(mode, "torn") != 0);
     learn_new(argv[2], word);
     if (strcmp(mode, "feed") == 0) {
         sqz_update_running running;
@@ -287,6 +310,41 @@ int main(int argc, char **argv) {
         }
         printf(" confirmed %d\n", running.confirmed);
         say(send(&running, &new_update, 0));
+    } else if (strcmp(mode, "last") == 0) {
+        sqz_update_running running;
+        for (int i = 0; i < 4; ++i) { /* it has three */
+            (void)boot(&running);
+        }
+        printf("%s\n", sqz_update_status_name(sqz_update_confirm(&config, &running)));
+        (void)boot(&running);
+        say(send(&running, &new_update, 64));
+        for (int i = 0; i < number; ++i) {
+            printf("%d", boot(&running));
+        }
+        printf(" confirmed %d %s\n", running.confirmed, sqz_update_status_name(sqz_update_begin(&update, &config, &running)));
+    } else if (strcmp(mode, "reject") == 0) {
+        sqz_update_running running;
+        (void)boot(&running);
+        (void)send(&running, &new_update, 64);
+        (void)boot(&running);
+        printf("%s\n", sqz_update_status_name(sqz_update_reject(&config, &running)));
+        (void)boot(&running);
+        say(send(&running, &new_update, 64));
+        (void)boot(&running);
+        printf("%s\n", sqz_update_status_name(sqz_update_reject(&config, &running))); /* the old one is confirmed: it stays */
+        ++new_update.bytes[56];
+        say(send(&running, &new_update, 64));
+    } else if (strcmp(mode, "torn") == 0) {
+        sqz_update_running running;
+        for (int i = 0; i < number; ++i) {
+            const uint32_t place = config.slots[0] + config.slot_bytes - 288 + 160 + 32 * (uint32_t)i;
+            device.memory[place] = 0xA5;
+            memset(device.programmed + place / device.word, 1, 32 / device.word);
+        }
+        (void)boot(&running);
+        printf("%s\n", sqz_update_status_name(sqz_update_confirm(&config, &running)));
+        (void)boot(&running);
+        printf("confirmed %d\n", running.confirmed);
     } else if (strcmp(mode, "bad") == 0) {
         sqz_update_running running;
         (void)boot(&running);

@@ -1,0 +1,1 @@
+"""Instructions that a device takes for an update, on a virtual board."""
