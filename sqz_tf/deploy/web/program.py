@@ -16,6 +16,8 @@ TARGET = "wasm32"
 NAME = "model"
 WEIGHTS = '-DSQZ_WEIGHTS_SECTION="sqz_weights"'  # a segment of their own, behind all others
 SIMD = "-msimd128"
+BY_THE_PAGE = (f"{NAME}_weights.c", "sqz_update.c", "sqz_delta.c", "sqz_sha256.c")
+"""Files that a page leaves out: it holds the image, and its script checks updates."""
 LABELS_ROOM = 1 << 16  # bytes of a slot beyond its first image: what another says of its classes
 
 
@@ -79,8 +81,8 @@ def _with_slot(model: bytes, preprocess: PreprocessSpec, toolchain: Toolchain) -
     compilation = images.analysed(model, images.Layout(TARGET))
     image = images.image_of(model, compilation)
     slot = Slot(len(image.data) + LABELS_ROOM, image.network)
-    files = {**compiler.files(compilation, NAME), **_glue()}
-    del files[f"{NAME}_weights.c"]  # the image is the page's
+    written = {**compiler.files(compilation, NAME), **_glue()}
+    files = {name: text for name, text in written.items() if name not in BY_THE_PAGE}
     flags = (f"-DSQZ_SLOT_BYTES={slot.bytes}", *_sizes(preprocess))
     simd, plain = (Module(toolchain.build(files, (*flags, *more)), 0) for more in ((SIMD,), ()))
     return Program(compilation, simd, plain, image.data, slot)
