@@ -8,34 +8,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
+from converters.delta.trust import Trust
 from converters.tflite.metadata import LABELS_FILE
 from converters.tflite.writer import read_attached
 
 FOLDER = "models"
 LIST_FILE = "models.json"
 FORMAT = 1
-LONGEST_PRODUCT = 16  # bytes of UTF-8
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-@dataclass(frozen=True)
-class Trust:
-    """Whose updates an app takes (docs/formats/squ.md): public keys of 32 bytes, a product, the version it comes with."""
-
-    keys: Sequence[bytes]
-    product: str
-    version: int
-
-    def __post_init__(self) -> None:
-        """Raise ValueError where no update could be for the product."""
-        name = self.product
-        if not name.isprintable() or not 0 < len(name.encode()) <= LONGEST_PRODUCT:
-            raise ValueError(f"the product is {name!r}; expected 1 to {LONGEST_PRODUCT} bytes that can be shown")
-        if not 0 <= self.version < 1 << 31:
-            raise ValueError(f"the version is {self.version}; expected 0 to {(1 << 31) - 1}")
 
 
 def android_assets(models: Mapping[str, bytes], trust: Trust | None = None) -> dict[str, bytes]:
@@ -63,7 +45,7 @@ def android_assets(models: Mapping[str, bytes], trust: Trust | None = None) -> d
         files[f"{FOLDER}/{name}.tflite"] = model
         files[f"{FOLDER}/{name}.labels.txt"] = labels
         entries.append(_entry(name, model, labels))
-    listed = {"format": FORMAT, "models": entries, **({"updates": _updates(trust)} if trust else {})}
+    listed = {"format": FORMAT, "models": entries, **({"updates": trust.stored} if trust else {})}
     text = json.dumps(listed, indent=2, ensure_ascii=False) + "\n"
     return {**files, f"{FOLDER}/{LIST_FILE}": text.encode()}
 
@@ -73,10 +55,6 @@ def name_fault(name: str) -> str | None:
     if _NAME.fullmatch(name):
         return None
     return f"the name {name!r} is no plain file name; use letters, digits, `.`, `_` and `-`"
-
-
-def _updates(trust: Trust) -> dict[str, object]:
-    return {"model": trust.product, "version": trust.version, "keys": [key.hex() for key in trust.keys]}
 
 
 def _labels(name: str, model: bytes) -> bytes:

@@ -24,6 +24,7 @@ examples:
   python -m sqz_tf.update make v2.sqz --from v1.sqz --board stm32f405 --optimize flash --classes 1000 --slot-kb 384 \\
     --model door-camera --version 2 --key release.pem --out v1-v2.squ
   python -m sqz_tf.update make v2.sqz --kind file --model door-camera --version 2 --key release.pem --out app-v2.squ
+  python -m sqz_tf.update make v2.sqz --target wasm32 --labels --version 2 --key release.pem --out page-v2.squ
   python -m sqz_tf.update show v1-v2.squ
   python -m sqz_tf.update verify v1-v2.squ --key release.pem.pub
   python -m sqz_tf.update apply v1-v2.squ --from v1.image --out v2.image
@@ -39,8 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     parser = Parser(
         prog="python -m sqz_tf.update",
-        description="Make signed updates for devices whose program was compiled with --weights slot, and for apps. "
-        "Exit code 0: done, 1: refused or failed, 2: usage.",
+        description="Make signed updates for devices whose program was compiled with --weights slot, for pages and "
+        "for the app. Exit code 0: done, 1: refused or failed, 2: usage.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -83,7 +84,7 @@ def _make(parser: argparse.ArgumentParser) -> None:
         "--kind",
         choices=list(updates.KINDS.values()),
         default="image",
-        help="image: for a program's slot; file: NEW as it is, for the Android app and for pages (default: image)",
+        help="image: for a program's slot, a page's too; file: NEW as it is, for the Android app (default: image)",
     )
     parser.add_argument("--from", dest="old", metavar="OLD", type=shipped_model, help="the model that is installed")
     parser.add_argument(

@@ -16,6 +16,7 @@ from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_option
 from sqz_tf.base.errors import ConversionError, translated
 from sqz_tf.base.shipped import shipped_folder
 from sqz_tf.base.text import printable
+from sqz_tf.deploy.update.trusting import trust_given, trust_options
 from sqz_tf.deploy.web import facts, serving
 from sqz_tf.deploy.web.described import described, report_of
 from sqz_tf.deploy.web.page import Facts, is_page, render, require_templates
@@ -28,6 +29,7 @@ examples:
   python -m sqz_tf.web digits --out digits.html               a model that comes with the kit
   python -m sqz_tf.web build/photos --out photos.html         the output folder of an export
   python -m sqz_tf.web model_int8.tflite --data photos/ --out page.html
+  python -m sqz_tf.web model.sqz --update-key release.pem.pub --out page.html   takes updates that are dropped on it
   python -m sqz_tf.web model.sqz --out page.html --serve      on localhost, where browsers allow the camera
 """
 
@@ -57,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--title", help="of the page (default: the model's name)")
     parser.add_argument("--serve", action="store_true", help="open it on localhost, where browsers allow the camera")
     parser.add_argument("--overwrite", action="store_true", help="replace a page that this command wrote")
+    trust_options(parser)
     common_options(parser, json="print sizes as JSON", quiet="no notes")
     return parser
 
@@ -71,6 +74,7 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     path = arguments.model / INT8 if arguments.model.is_dir() else arguments.model
     refuse_input(arguments.out, path)
     check_place(arguments.out, is_page, arguments.overwrite)  # before the first minute
+    trust = trust_given(arguments)
     toolchain = find()
     require_templates()
     model = described(path, arguments.labels, console)
@@ -80,8 +84,8 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     tests = some_tests(model, export, arguments.data, console)
     console.note(f"compiling with {toolchain.name}")
     with translated(ConversionError, f"{path} cannot be compiled"):
-        program = build(model.content, model.preprocess, toolchain)
-    page = render(program, Facts(title, model.labels, card, facts.needs(model.content), tests)).encode()
+        program = build(model.content, model.preprocess, toolchain, updates=trust is not None)
+    page = render(program, Facts(title, model.labels, card, facts.needs(model.content), tests, trust)).encode()
     write_file(arguments.out, page, is_page, arguments.overwrite)
     console.note(f"{arguments.out}: {len(page):,} bytes, built with {toolchain.name}")
     if arguments.json:

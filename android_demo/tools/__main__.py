@@ -13,12 +13,10 @@ from android_demo.tools.build import build, for_gradle
 from android_demo.tools.natives import ABIS
 from android_demo.tools.process import ALL, FOR_GRADLE, require_tools
 from android_demo.tools.verify import Verdict
-from converters.android_assets import Trust
 from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, show, show_json
-from sqz_tf.base.errors import ConfigError, translated
 from sqz_tf.base.text import printable
 from sqz_tf.deploy.android import ASSETS, bundle, require_assets
-from sqz_tf.deploy.update import keys
+from sqz_tf.deploy.update.trusting import trust_given, trust_options
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,12 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("build/android"), help="default: build/android")
     parser.add_argument("--assets", type=Path, default=ASSETS, help="the app's assets (default: the app module's)")
     parser.add_argument("--only-bundle", action="store_true", help="fill assets and jniLibs for Gradle, and stop")
-    updates = parser.add_argument_group("signed updates (docs/how-to/updates.md)")
-    updates.add_argument(
-        "--update-key", action="append", type=Path, metavar="FILE", help="take updates that this key signed (FILE.pub)"
-    )
-    updates.add_argument("--update-model", metavar="ID", help="of this product alone (default: model)")
-    updates.add_argument("--update-version", metavar="N", type=int, help="above the version bundled (default: 0)")
+    trust_options(parser)
     common_options(parser, json="print the verdict as JSON")
     return parser
 
@@ -57,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
 def _work(arguments: argparse.Namespace, console: Console) -> int:
     require_tools(FOR_GRADLE if arguments.only_bundle else ALL)  # before an export is made for minutes
     require_assets(arguments.assets)
-    trust = _trust(arguments)
+    trust = trust_given(arguments)
     exports = arguments.models or [models.make(*models.default_model(Path("build"), os.environ))]
     console.note(f"bundling {', '.join(map(str, exports))}")
     bundle(exports, arguments.assets, trust)
@@ -71,18 +64,6 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
         else:
             show(summary(verdict, arguments.out))
     return EXIT_OK
-
-
-def _trust(arguments: argparse.Namespace) -> Trust | None:
-    """Return whose updates the app is to take."""
-    if not arguments.update_key:
-        if arguments.update_model is not None or arguments.update_version is not None:
-            raise ConfigError("updates have no key", fix="add --update-key release.pem.pub")
-        return None
-    found = [keys.raw(keys.public_key(path)) for path in arguments.update_key]
-    product = "model" if arguments.update_model is None else arguments.update_model
-    with translated(ConfigError, "the app cannot take updates"):
-        return Trust(found, product, arguments.update_version or 0)
 
 
 def summary(verdict: Verdict, out: Path) -> str:

@@ -22,7 +22,7 @@ from sqz_tf.base.json_files import parse
 APP, CORE = DEMO / "app" / "src" / "main", DEMO / "core" / "src" / "main"
 APK = "sqz-demo.apk"
 TINK = "assets/licences/tink.txt"
-TINK_LICENCE = b"""Tink (com.google.crypto.tink), Copyright Google LLC: those of its classes that check signatures of updates.
+TINK_LICENCE = b"""Tink (com.google.crypto.tink), Copyright Google LLC: its classes that check signatures of updates.
 Licensed under the Apache License, Version 2.0, whose text is in tensorflow.txt.
 """
 

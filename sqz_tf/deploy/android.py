@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from converters.android_assets import FOLDER, Trust, android_assets, name_fault
+from converters.android_assets import FOLDER, android_assets, name_fault
+from converters.delta.trust import Trust
 from sqz_tf.artifact.exported import INT8, LICENCE
 from sqz_tf.base.errors import OutputError, translated
 from sqz_tf.base.folders import read_inside

@@ -19,7 +19,8 @@ from android_demo.tools import apk, build, java, jvm, maven, models, process, ve
 from android_demo.tools.__main__ import main
 from android_demo.tools.natives import ABIS
 from android_demo.tools.screens import compose
-from converters.android_assets import Trust, android_assets
+from converters.android_assets import android_assets
+from converters.delta.trust import Trust
 from sqz_tf import export
 from sqz_tf.base.errors import OutputError
 from sqz_tf.base.spec import PreprocessSpec
@@ -225,6 +226,8 @@ def test_the_package_is_signed_aligned_and_holds_the_models(package):
     assert json.loads((out / "report.json").read_text())["sha256"] == maven.sha256(out / "sqz-demo.apk")
     assert verdict.bytes < 26_000_000
     assert verdict.locales == ["ko"]
+    keys = [file_updates.public().hex()]
+    assert verdict.updates == {"model": file_updates.PRODUCT, "version": file_updates.INSTALLED, "keys": keys}
     names = ["libjnitensorflowlite.so", "libsqz_exact.so", "libsqz_fast.so"]
     wanted = [f"lib/{abi}/{name}" for abi in ("arm64-v8a", "x86_64") for name in names]
     paths = {library.path for library in verdict.libraries}
@@ -236,6 +239,7 @@ def test_the_package_is_signed_aligned_and_holds_the_models(package):
         assert archive.read(info) == (out / "assets" / "models" / "model0.tflite").read_bytes()
         labels = archive.read("assets/models/model0.labels.txt").decode().splitlines()
         assert labels == ["blue", "green", "grey", "red"]
+        assert b"Apache License, Version 2.0" in archive.read("assets/licences/tink.txt")
         assert b"Apache License" in archive.read("assets/licences/tensorflow.txt")
 
 

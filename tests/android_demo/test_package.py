@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from android_demo.tools import jvm, maven, process
+from android_demo.tools import jvm, maven
 from android_demo.tools.natives import ABIS
 from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.inference.classifier import Classifier
@@ -37,6 +36,7 @@ from tests.helpers.android_package import (
     packaged,
     small_package,
 )
+from tests.helpers.dex import class_files
 from tests.helpers.exports import digits_folder
 
 pytestmark = pytest.mark.device
@@ -125,9 +125,7 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def dex(package: Package, core: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Return the class path of core's tests and, in place of core, the class files that the package's dex gives."""
-    jar = tmp_path_factory.mktemp("dex") / "dex.jar"
-    debian = {**os.environ, "PATH": "/usr/bin:/bin"}  # whose Python has enjarify's modules
-    process.run("enjarify", "-o", jar, package.apk, env=debian)
+    jar = class_files(package.apk, tmp_path_factory.mktemp("dex") / "dex.jar")
     tests, _, *libraries = core
     return [tests, jar, *[each for each in libraries if not each.name.startswith("tink-")]]  # the package has its own
 

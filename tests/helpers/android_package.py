@@ -13,12 +13,13 @@ import numpy as np
 
 from android_demo.tools import build
 from android_demo.tools.natives import ABIS
+from converters.delta.trust import Trust
 from sqz_tf.base.pixels import to_int8
 from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.deploy import android
 from sqz_tf.inference import interpreters
 from sqz_tf.inference.classifier import Classifier
-from tests.helpers import android_cases, android_files, android_natives, colour_network
+from tests.helpers import android_cases, android_files, android_natives, colour_network, file_updates
 from tests.helpers.android_build import CACHE
 from tests.helpers.shared import shared
 
@@ -67,7 +68,8 @@ def packaged(models: Mapping[str, bytes], changing: Sequence[str] = ()) -> Packa
 
     def make(folder: Path) -> None:
         exports = [android_files.export_folder(folder / name, model) for name, model in models.items()]
-        android.bundle(exports, folder / "assets")
+        trust = Trust([file_updates.public()], file_updates.PRODUCT, file_updates.INSTALLED)
+        android.bundle(exports, folder / "assets", trust)
         build.build(folder / "assets", list(ABIS), folder, CACHE)
 
     made_of = {name: name in changing or hashlib.sha256(model).hexdigest() for name, model in models.items()}

@@ -1,8 +1,9 @@
-"""Updates whose result is a file, for the app and for pages: right, and wrong in one way each."""
+"""Updates for the app and for pages: right, and wrong in one way each."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,10 +19,15 @@ RELEASE, STRANGER = (Ed25519PrivateKey.from_private_bytes(bytes([number] * 32)) 
 
 
 def made(
-    content: bytes, version: int, model: str = PRODUCT, key: Ed25519PrivateKey = RELEASE, kind: int = FILE
+    content: bytes,
+    version: int,
+    model: str = PRODUCT,
+    key: Ed25519PrivateKey = RELEASE,
+    kind: int = FILE,
+    network: bytes = bytes(32),
 ) -> bytes:
     """Return an update to some bytes."""
-    return updates.make(Built(content, (), bytes(32), kind), None, version, model, key)
+    return updates.make(Built(content, (), network, kind), None, version, model, key)
 
 
 def public(key: Ed25519PrivateKey = RELEASE) -> bytes:
@@ -40,21 +46,23 @@ def resigned(update: bytes, **changes: object) -> bytes:
     return replace(header, signature=RELEASE.sign(header.signed)).stored + update[delta.HEADER_BYTES :]
 
 
-def refused(content: bytes, other: bytes) -> dict[str, bytes]:
+def refused(content: bytes, other: bytes, kind: int = FILE, network: bytes = bytes(32)) -> dict[str, bytes]:
     """Return what a reader with `INSTALLED` of `PRODUCT` refuses: STATUS-what.squ → bytes, in the order of the checks.
 
     Args:
       content, other: of two results.
+      kind, network: that the reader takes.
     """
-    good = made(content, INSTALLED + 1)
-    several = made(content, INSTALLED, "doorbell", STRANGER)
+    update = partial(made, kind=kind, network=network)
+    good = update(content, INSTALLED + 1)
+    several = update(content, INSTALLED, "doorbell", STRANGER)
     return {
         "FORMAT-magic_alone": good[:4],
         "FORMAT-cut_in_the_header": good[: delta.HEADER_BYTES - 1],
         "FORMAT-of_another_format": flipped(good, 4),
         "FORMAT-a_delta": flipped(good, 6),
-        "FORMAT-an_image": made(content, INSTALLED + 1, kind=IMAGE),
-        "KEY-of_a_stranger": made(content, INSTALLED + 1, key=STRANGER),
+        "FORMAT-of_another_kind": update(content, INSTALLED + 1, kind=FILE + IMAGE - kind),
+        "KEY-of_a_stranger": update(content, INSTALLED + 1, key=STRANGER),
         "KEY-before_all_else": several,
         "SIGNATURE-version_changed": flipped(good, 56),
         "SIGNATURE-hash_changed": flipped(good, 80),
@@ -62,13 +70,13 @@ def refused(content: bytes, other: bytes) -> dict[str, bytes]:
         "SIGNATURE-of_a_stranger": good[: delta.SIGNED_BYTES]
         + STRANGER.sign(good[: delta.SIGNED_BYTES])
         + good[delta.HEADER_BYTES :],
-        "SIGNATURE-before_the_model": flipped(made(content, 1, "doorbell"), 150),
-        "MODEL-of_another_product": made(content, INSTALLED + 1, "doorbell"),
-        "MODEL-of_a_longer_name": made(content, INSTALLED + 1, PRODUCT + "2"),
-        "MODEL-before_the_version": made(content, 1, "doorbell"),
-        "NETWORK-of_a_program": resigned(good, network=bytes([7] * 32)),
-        "VERSION-older": made(content, INSTALLED - 1),
-        "VERSION-the_same_of_something_else": made(other, INSTALLED),
+        "SIGNATURE-before_the_model": flipped(update(content, 1, "doorbell"), 150),
+        "MODEL-of_another_product": update(content, INSTALLED + 1, "doorbell"),
+        "MODEL-of_a_longer_name": update(content, INSTALLED + 1, PRODUCT + "2"),
+        "MODEL-before_the_version": update(content, 1, "doorbell"),
+        "NETWORK-of_another_program": resigned(good, network=bytes([7] * 32)),
+        "VERSION-older": update(content, INSTALLED - 1),
+        "VERSION-the_same_of_something_else": update(other, INSTALLED),
         "SPACE-too_large": resigned(good, image_bytes=(32 << 20) + 1, body_bytes=(32 << 20) + 1),
         "FORMAT-two_sizes": resigned(good, image_bytes=len(content) + 1),
         "DAMAGED-cut": good[:-1],

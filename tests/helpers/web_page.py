@@ -56,6 +56,7 @@ def facts(**changes: Any) -> dict[str, Any]:
             for name, fits in (("Slow board", True), ("Middle board", True), ("Small board", False))
         ],
         "tests": [test(60, 7, 2), test(200, 7, 7)],
+        "updates": None,
     } | changes
 
 

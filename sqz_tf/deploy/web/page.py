@@ -13,6 +13,7 @@ from importlib.resources import files as resources
 from typing import Any
 
 from converters import compiler
+from converters.delta.trust import Trust
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.json_files import parse
 from sqz_tf.deploy.web.program import Program
@@ -22,7 +23,7 @@ PROBABILITIES = (1 / 256, -128)
 MARK = "<!doctype html>\n<!-- sqz-tf: a model to try -->\n"
 """What a page begins with."""
 SCRIPTS = (
-    *("engine.js", "language.js", "png.js", "picture.js", "camera.js", "judged.js", "answer.js"),
+    *("engine.js", "language.js", "png.js", "picture.js", "camera.js", "judged.js", "answer.js", "update.js"),
     "page.js",
 )
 """In the order in which they are put into one script."""
@@ -38,6 +39,7 @@ class Facts:
       card: name and text of each line of the model card.
       boards: what chips would need, as `facts.needs` gives it.
       tests: test pictures, as `facts.chosen` gives them.
+      trust: whose updates it takes; None for nobody's.
     """
 
     title: str
@@ -45,6 +47,7 @@ class Facts:
     card: Sequence[tuple[str, str]] = ()
     boards: Sequence[Mapping[str, Any]] = ()
     tests: Sequence[Mapping[str, Any]] = ()
+    trust: Trust | None = None
 
 
 def require_templates() -> None:
@@ -91,7 +94,15 @@ def embedded(program: Program, facts: Facts) -> dict[str, Any]:
         "boards": [dict(each) for each in facts.boards],
         "tests": [dict(each) for each in facts.tests],
         "wasm": _wasm(program),
+        "updates": _updates(program, facts.trust),
     }
+
+
+def _updates(program: Program, trust: Trust | None) -> dict[str, Any] | None:
+    """Return what the page checks updates by."""
+    if trust is None or program.slot is None:
+        return None
+    return {**trust.stored, "network": program.slot.network.hex(), "room": program.slot.bytes}
 
 
 def _wasm(program: Program) -> dict[str, Any]:

@@ -11,6 +11,9 @@
 
 extern unsigned char __heap_base; /* the linker's: where memory is free */
 
+#ifdef SQZ_SLOT_BYTES
+static _Alignas(16) uint8_t slot[SQZ_SLOT_BYTES]; /* the image that runs, which an update takes the place of */
+#endif
 static _Alignas(MODEL_ARENA_ALIGN) unsigned char arena[MODEL_ARENA_BYTES];
 static _Alignas(16) int8_t input[MODEL_INPUT_BYTES];
 static _Alignas(16) int8_t output[MODEL_OUTPUT_BYTES];
@@ -29,6 +32,16 @@ void *memmove(void *to, const void *from, size_t bytes) {
 
 void *memset(void *to, int value, size_t bytes) {
     return __builtin_memset(to, value, bytes);
+}
+
+int memcmp(const void *left, const void *right, size_t bytes) {
+    const unsigned char *a = left, *b = right;
+    for (; bytes != 0; --bytes, ++a, ++b) {
+        if (*a != *b) {
+            return *a < *b ? -1 : 1;
+        }
+    }
+    return 0;
 }
 
 static sqz_status keep(void *context, const int8_t *row) {
@@ -76,6 +89,26 @@ EXPORT(row) int row(void) {
 EXPORT(invoke) int invoke(void) {
     return model_invoke(arena, input, output);
 }
+
+#ifdef SQZ_SLOT_BYTES
+EXPORT(slot_at) uint8_t *slot_at(void) {
+    return slot;
+}
+
+/* Runs the image that lies at slot_at() from now on, if it is right by its own test. */
+EXPORT(open_slot) int open_slot(unsigned bytes) {
+    const sqz_status status = model_open(slot, bytes);
+    return status == SQZ_OK ? model_self_test(arena, input, output) : status;
+}
+
+EXPORT(output_scale) float output_scale(void) {
+    return model_output(0)->scale;
+}
+
+EXPORT(output_zero_point) int output_zero_point(void) {
+    return model_output(0)->zero_point;
+}
+#endif
 
 EXPORT(rgba_row) uint8_t *rgba_row(void) {
     return rgba;

@@ -48,7 +48,14 @@ async function loadEngine(embedded) {
   }
   const native = instance.exports;
   const bytes = (from, length) => new Uint8Array(native.memory.buffer, from, length);
-  bytes(at[simd ? 0 : 1], weights.length).set(weights);
+  // Of a program with a slot: run this image from now on, unless the chip's own test of it says no.
+  const opened = (image) => {
+    bytes(native.slot_at(), image.length).set(image);
+    return native.open_slot(image.length) === 0;
+  };
+  let running = weights;
+  if (!embedded.updates) bytes(at[simd ? 0 : 1], weights.length).set(weights);
+  else if (!opened(weights)) throw new Error("updateFailed");
 
   const { width, height, channels } = embedded.input;
   const require = (status) => {
@@ -85,6 +92,16 @@ async function loadEngine(embedded) {
     simd,
     labels: embedded.labels,
     arenaBytes: arena,
+    // image: Uint8Array, what an update brings; one that cannot run leaves the one before.
+    install(image) {
+      if (!opened(image)) {
+        opened(running);
+        throw new Error("updateFailed");
+      }
+      running = image;
+      [this.scale, this.zeroPoint] = [native.output_scale(), native.output_zero_point()];
+      this.probabilities = this.scale === 1 / 256 && this.zeroPoint === -128;
+    },
     // rgba: Uint8Array [height, width, 4], the network's own input, as test pictures are; its alpha is left out.
     classifyInput(rgba) {
       const input = bytes(native.input_at(), width * height * channels);

@@ -1,7 +1,7 @@
 // What the person does, and what the page shows for it.
 
 const page = {
-  engine: null, model: null, shown: null, several: [], message: null, live: "",
+  engine: null, model: null, installed: null, shown: null, several: [], message: null, live: "",
   inverted: false, awaited: { picture: false, inverse: false },
   // The last of each: older ones give way.
   inverting: 0, taking: 0, work: 0,
@@ -18,8 +18,8 @@ function tellError(error, name) {
   tell(...problem(error, name));
 }
 
-function problem({ message }, name = "") {
-  return message in WORDS.en ? [message, { name }] : ["failed", { detail: message }];
+function problem({ message, detail }, name = "") {
+  return message in WORDS.en ? [message, { name, detail }] : ["failed", { detail: message }];
 }
 
 function isAnswered(item) {
@@ -104,6 +104,8 @@ function end(work) {
 /** Decode and answer pictures; the first is shown large, several become a list. */
 async function take(files) {
   if (!page.engine) return;
+  const update = files.find(isUpdate);
+  if (update) return takeUpdate(update);
   const taking = ++page.taking;
   stopCamera();
   tell(null);
@@ -123,6 +125,38 @@ async function take(files) {
   const [first] = page.several;
   if (work === page.work && page.several.every((item) => item.problem)) tellError(first.problem, nameOf(first));
   end(work);
+}
+
+/** Check and run an update; what was answered before is answered anew, and what was judged is forgotten. */
+async function takeUpdate(file) {
+  const taking = ++page.taking;
+  stopCamera();
+  tell(null);
+  const work = begin();
+  try {
+    const update = await checkedUpdate(new Uint8Array(await file.arrayBuffer()), page.model.updates, page.installed);
+    if (taking !== page.taking) return;
+    page.engine.install(update.image);
+    page.installed = update;
+    const labels = labelsOf(update.image);
+    if (labels?.length === page.engine.labels.length) page.engine.labels = page.model.labels = toldApart(labels);
+    page.model.card = { rows: [["Version", `${update.version}, ${update.model}`]] };
+    clearJudged();
+    await answerAll();
+    showWords();
+    tell("updated", update);
+  } catch (error) {
+    if (taking === page.taking) tellError(error, file.name);
+  } finally {
+    end(work);
+  }
+}
+
+async function answerAll() {
+  const items = [...new Set([page.shown, ...page.several, ...page.tests])].filter((item) => item && !item.problem);
+  for (const item of items) delete item.order;
+  for (const item of items) await answer(item);
+  if (page.shown) show(page.shown);
 }
 
 async function taken(file) {
@@ -390,6 +424,7 @@ async function start() {
   page.model = JSON.parse(byId("model").textContent);
   page.model.labels = toldApart(page.model.labels);
   document.body.classList.toggle("wordy", page.model.labels.some((label) => label.length > 6));
+  if (page.model.updates) byId("files").accept += ",.squ";
   page.tests = page.model.tests.map((test) => ({ ...test, url: test.picture }));
   try {
     page.engine = await loadEngine(page.model);

@@ -275,7 +275,7 @@ public class UpdatesTest {
         MainActivity activity = withFolder("empty.squ", "v3.squ");
         ModelStore.Own own = activity.session().desk.own().get(0);
         assertEquals(3, own.version);
-        String[] all = {"format-an_image.squ", "key-of_a_stranger.squ", "version-older.squ"};
+        String[] all = {"format-of_another_kind.squ", "key-of_a_stranger.squ", "version-older.squ"};
         for (String name : all) {
             put(DocumentsContract.buildDocumentUriUsingTree(tree(), "id of " + name),
                     file(name.substring(0, name.indexOf('-')).toUpperCase() + name.substring(name.indexOf('-'))));
