@@ -24,4 +24,5 @@ size_t board_stack_bytes(void); /* most that was ever used, exact to four bytes 
 
 /* Not part of a port either: a Cortex-M's (`cortex_m/startup.c`). */
 _Noreturn void board_reset(void);
+void board_fault(void); /* what a fault ends in: a firmware may have its own */
 #endif

@@ -22,7 +22,7 @@ from tools.bench_update.line import line
 
 SODIUM = ROOT / "build" / "sodium" / "libsodium"
 TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm")
-CRC = 48  # of an image's header: that of the outputs that its test gives
+HEADER_BYTES, COUNT, CRC = 64, 40, 48  # of an image: how many numbers, the CRC-32 of what its test gives
 
 
 def need_tools() -> None:
@@ -86,6 +86,17 @@ def unwell(image: Built) -> Built:
     """Return an image whose test expects other outputs than its network gives."""
     wrong = bytearray(image.data)
     wrong[CRC] ^= 1
+    return Built(bytes(wrong), image.pieces, image.network)
+
+
+def faulty(image: Built) -> Built:
+    """Return an image whose tables all begin at its last word: behind slot 1 there is no flash to read on in."""
+    wrong = bytearray(image.data)
+    count = int.from_bytes(wrong[COUNT : COUNT + 4], "little")
+    for at in range(HEADER_BYTES, HEADER_BYTES + 4 * count, 4):
+        value = int.from_bytes(wrong[at : at + 4], "little")
+        if HEADER_BYTES + 4 * count <= value < len(wrong) and value % 4 == 0:
+            wrong[at : at + 4] = (len(wrong) - 4).to_bytes(4, "little")
     return Built(bytes(wrong), image.pieces, image.network)
 
 

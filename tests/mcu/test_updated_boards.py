@@ -22,7 +22,7 @@ from tests.helpers import compiled_stub
 from tests.helpers.int8_networks import squeezenet
 from tests.helpers.needs import ROOT, dev_data, require
 from tests.helpers.slots import fine_tuned
-from tests.helpers.updated_boards import SODIUM, Device, need_tools, scores, unwell
+from tests.helpers.updated_boards import SODIUM, Device, faulty, need_tools, scores, unwell
 from tools.bench_update.__main__ import measure
 from tools.bench_update.line import picture, update
 
@@ -136,7 +136,7 @@ def test_what_a_microbit_refuses_leaves_the_model_that_runs(microbit: tuple[Devi
     ]
 
 
-def test_a_model_that_fails_its_test_falls_back_after_three_tries(microbit: tuple[Device, Models]) -> None:
+def test_a_model_that_fails_its_test_falls_back_and_is_not_taken_again(microbit: tuple[Device, Models]) -> None:
     device, models = microbit
     v1, v2, v3 = map(device.built, models.paths)
     last = picture(models.inputs[-1].tobytes())
@@ -145,12 +145,32 @@ def test_a_model_that_fails_its_test_falls_back_after_three_tries(microbit: tupl
         + last
         + update(device.update(unwell(v2), 2, v1))
         + last
+        + update(device.update(unwell(v2), 2, v1))
         + update(device.update(v3, 3, v1))
         + last
     )
     assert said == [
         *["boot ERROR_NONE", "update OK", "slot 0 version 1 confirmed 0", models.answers(1)[-1], "update OK"],
-        *["slot 1 version 2 confirmed 0", "this model does not run"] * 3,
+        *["slot 1 version 2 confirmed 0", "this model does not run"],
+        *["slot 0 version 1 confirmed 1", models.answers(1)[-1], "update ERROR_REJECTED", "update OK"],
+        *["slot 1 version 3 confirmed 0", models.answers(3)[-1], "verdict 0"],
+    ]
+
+
+def test_a_model_that_ends_in_a_fault_falls_back_after_three_tries(microbit: tuple[Device, Models]) -> None:
+    device, models = microbit
+    v1, v2, v3 = map(device.built, models.paths)
+    last = picture(models.inputs[-1].tobytes())
+    said = device.run(
+        update(device.update(v1, 1))
+        + update(device.update(faulty(v2), 2))
+        + last
+        + update(device.update(v3, 3, v1))
+        + last
+    )
+    assert said == [
+        *["boot ERROR_NONE", "update OK", "slot 0 version 1 confirmed 0", "update OK"],
+        *["slot 1 version 2 confirmed 0"] * 3,
         *["slot 0 version 1 confirmed 1", models.answers(1)[-1], "update OK"],
         *["slot 1 version 3 confirmed 0", models.answers(3)[-1], "verdict 0"],
     ]

@@ -43,8 +43,10 @@ __attribute__((used)) void sqz_on_fault(uint32_t *frame) {
         frame[6] += 2;
         return;
     }
-    board_exit(SQZ_EXIT_FAULT);
+    board_fault();
 }
+
+__attribute__((weak)) void board_fault(void) { board_exit(SQZ_EXIT_FAULT); }
 
 void board_reset(void) {
     for (;;) {

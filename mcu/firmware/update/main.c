@@ -75,10 +75,14 @@ static void start(void) {
         return;
     }
     put("this model does not run\n");
+    (void)sqz_update_reject(&config, &running);
     if (sqz_update_begin(&memory.update, &config, &running) == SQZ_UPDATE_ERROR_TRIAL) {
-        board_reset(); /* after three tries the one before it runs; without one all that is left is another update */
+        board_reset(); /* the one before it runs; without one all that is left is another update */
     }
 }
+
+/* A model that ends here while it is tried is tried three times; a watchdog would do the same for one that hangs. */
+void board_fault(void) { board_reset(); }
 
 /* The whole of an update is taken from the line, whatever is wrong with it. */
 __attribute__((noinline)) sqz_update_status sqz_take_update(uint32_t bytes) {
