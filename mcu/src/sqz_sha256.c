@@ -25,27 +25,24 @@ static void put_word(uint8_t *at, uint32_t word) {
     }
 }
 
-/* Of the 64 words of a block's schedule the last 16 are kept. */
+/* Of the 64 words of a block's schedule the last 16 are kept, where the block was. */
 static void take_block(sqz_sha256 *sha) {
-    uint32_t w[16], s[8];
-    memcpy(s, sha->state, sizeof s);
+    uint32_t *w = sha->block, *s = sha->state;
+    uint32_t a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], h = s[7];
+    for (unsigned i = 0; i < 16; ++i) {
+        w[i] = word_of((const uint8_t *)&w[i]);
+    }
     for (unsigned i = 0; i < 64; ++i) {
-        if (i < 16) {
-            w[i] = word_of(sha->block + 4 * i);
-        } else {
-            const uint32_t a = w[(i + 1) % 16], b = w[(i + 14) % 16];
-            w[i % 16] += (rotated(a, 7) ^ rotated(a, 18) ^ a >> 3) + w[(i + 9) % 16] + (rotated(b, 17) ^ rotated(b, 19) ^ b >> 10);
-        }
-        const uint32_t e = s[4], a = s[0];
-        const uint32_t one = s[7] + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + ((e & s[5]) ^ (~e & s[6])) + constants[i] + w[i % 16];
-        const uint32_t two = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
-        memmove(s + 1, s, 7 * sizeof s[0]);
-        s[4] += one;
-        s[0] = one + two;
+        const uint32_t next = w[i % 16];
+        const uint32_t x = w[(i + 1) % 16], y = w[(i + 14) % 16];
+        w[i % 16] += (rotated(x, 7) ^ rotated(x, 18) ^ x >> 3) + w[(i + 9) % 16] + (rotated(y, 17) ^ rotated(y, 19) ^ y >> 10);
+        const uint32_t one = h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + ((e & f) ^ (~e & g)) + constants[i] + next;
+        const uint32_t two = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+        h = g, g = f, f = e, e = d + one;
+        d = c, c = b, b = a, a = one + two;
     }
-    for (unsigned i = 0; i < 8; ++i) {
-        sha->state[i] += s[i];
-    }
+    s[0] += a, s[1] += b, s[2] += c, s[3] += d;
+    s[4] += e, s[5] += f, s[6] += g, s[7] += h;
 }
 
 void sqz_sha256_begin(sqz_sha256 *sha) {
@@ -57,7 +54,7 @@ void sqz_sha256_begin(sqz_sha256 *sha) {
 void sqz_sha256_add(sqz_sha256 *sha, const void *data, size_t bytes) {
     const uint8_t *at = data;
     for (; bytes != 0; --bytes) {
-        sha->block[sha->bytes++ % SQZ_SHA256_BLOCK] = *at++;
+        ((uint8_t *)sha->block)[sha->bytes++ % SQZ_SHA256_BLOCK] = *at++;
         if (sha->bytes % SQZ_SHA256_BLOCK == 0) {
             take_block(sha);
         }

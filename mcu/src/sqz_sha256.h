@@ -12,7 +12,7 @@
 typedef struct sqz_sha256 {
     uint32_t state[8];
     uint32_t bytes; /* so far: less than 2^29 */
-    uint8_t block[SQZ_SHA256_BLOCK];
+    uint32_t block[SQZ_SHA256_BLOCK / 4]; /* as bytes, until it is whole */
 } sqz_sha256;
 
 void sqz_sha256_begin(sqz_sha256 *sha);

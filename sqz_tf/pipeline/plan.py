@@ -199,11 +199,15 @@ def make_fine_tune_plan(
         averaging=scratch.train.averaging if goes_on else 0.0,
         goes_on=goes_on,
     )
-    head = {"dropout": scratch.model.dropout} if goes_on else {"dropout": 0.5, "conv10_padding": 0}
     return replace(
         scratch,
         preprocess=preprocess if options.fit is None else replace(preprocess, fit=options.fit),
-        model=replace(model, classes=len(summary.classes), **head),
+        model=replace(
+            model,
+            classes=len(summary.classes),
+            dropout=scratch.model.dropout if goes_on else 0.5,
+            conv10_padding=model.conv10_padding if goes_on else 0,
+        ),
         train=train,
         prune=replace(scratch.prune, epochs=_share(options.prune_epochs, epochs, 1 / 2, 4), learning_rate=rate / 2),
         quantize=replace(

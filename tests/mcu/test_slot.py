@@ -117,20 +117,24 @@ def test_what_is_no_image_of_the_program_is_refused_by_name(tmp_path: Path) -> N
     good = slot_image(mine).data
     wrong = bytearray(good)
     wrong[-1] ^= 1
-    table = next(leaf for leaf in range(64, len(good), 4) if int.from_bytes(good[leaf : leaf + 4], "little") % 4 == 0)
-    beyond = bytearray(good)
-    beyond[table : table + 4] = b"\xff\xff\xff\x7f"
+    tables = 64 + 4 * int.from_bytes(good[40:44], "little")  # where the first one lies, behind the numbers
+    number = next(at for at in range(64, tables, 4) if int.from_bytes(good[at : at + 4], "little") == tables)
+    beyond, odd = bytearray(good), bytearray(good)
+    beyond[number : number + 4] = len(good).to_bytes(4, "little")
+    odd[number : number + 4] = (tables + 1).to_bytes(4, "little")
     bad = {
         "SQZ_ERROR_NETWORK": slot_image(others).data,
         "SQZ_ERROR_IMAGE": good[:-4],
         "SQZ_OK": bytes(wrong),
     }
     paths = []
-    for i, data in enumerate([*bad.values(), b"", b"SQZI" * 3, good[:40], b"SQZX" + good[4:]]):
+    for i, data in enumerate(
+        [*bad.values(), b"", b"SQZI" * 3, good[:40], b"SQZX" + good[4:], bytes(beyond), bytes(odd)]
+    ):
         paths.append(tmp_path / f"{i}.image")
         paths[-1].write_bytes(data)
     size = mine.program.streams[0].bytes
     done = subprocess.run([program, *paths], input=bytes(size), capture_output=True, check=True)
     said = [line.split()[0] for line in done.stdout.decode().splitlines()]
-    assert said == [*bad, *["SQZ_ERROR_IMAGE"] * 4]
+    assert said == [*bad, *["SQZ_ERROR_IMAGE"] * 6]
     assert done.stdout.decode().splitlines()[2].split()[1] == "SQZ_ERROR_TEST"  # its test knows

@@ -18,6 +18,7 @@ from sqz_tf.deploy.update import keys, slots
 from sqz_tf.deploy.update.images import RECORD_BYTES, Layout
 from sqz_tf.inference.classifier import Classifier
 from sqz_tf.inference.model_file import int8_given
+from tests.helpers import compiled_stub
 from tests.helpers.int8_networks import squeezenet
 from tests.helpers.needs import ROOT, dev_data, require
 from tests.helpers.slots import fine_tuned
@@ -243,6 +244,7 @@ def test_an_updates_instructions_are_counted_by_part(tmp_path: Path) -> None:
         ("microbit", {"SLOT_KB": "56.5"}, "SLOT_KB=56.5 is no size of a slot"),
         ("microbit", {"KEY": "abcd"}, "KEY is no public key: expected 64 hex digits"),
         ("microbit", {"SODIUM": ""}, "nothing checks signatures: expected SODIUM=FOLDER"),
+        ("microbit", {"SODIUM": "/sodium"}, "SODIUM=/sodium holds no sources of libsodium"),
         ("microbit", {"FIRMWARE": "updates"}, "FIRMWARE=updates is not one of: classify update"),
     ],
 )
@@ -252,6 +254,13 @@ def test_what_cannot_be_built_is_said(
     words = {"FIRMWARE": "update", "SLOT_KB": "56", "KEY": "ab" * 32, "SODIUM": str(SODIUM), **changed}
     with pytest.raises(FirmwareError, match=said):
         firmware.build(name, microbit[0].folder / "c", tmp_path, more=[f"{key}={each}" for key, each in words.items()])
+
+
+def test_a_program_without_slots_is_not_updated(tmp_path: Path) -> None:
+    need_tools()
+    words = ["FIRMWARE=update", "SLOT_KB=56", f"KEY={'ab' * 32}", f"SODIUM={SODIUM}"]
+    with pytest.raises(FirmwareError, match="compile it with --weights slot"):
+        firmware.build("microbit", compiled_stub.write(tmp_path / "c"), tmp_path / "out", more=words)
 
 
 def test_slots_leave_the_program_what_is_before_them(microbit: tuple[Device, Models], tmp_path: Path) -> None:
