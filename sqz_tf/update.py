@@ -129,7 +129,8 @@ def _made(arguments: argparse.Namespace, console: Console) -> int:
     new, old = (files.build(arguments.new), None) if arguments.kind == "file" else _images(arguments)
     update = updates.make(new, old, arguments.number, arguments.model, key)
     write_file(arguments.out, update, delta.is_update, arguments.overwrite)
-    console.note(f"{arguments.out}: {len(update):,} bytes for {arguments.kind} of {len(new.data):,}")
+    what = "a file" if arguments.kind == "file" else "an image"
+    console.note(f"{arguments.out}: {len(update):,} bytes for {what} of {len(new.data):,}")
     if arguments.board and (told := slots.told(arguments.board, len(new.data), arguments.slot_kb)):
         console.note(told)
     return _say(arguments, updates.described(delta.read_header(update)), str(arguments.out))

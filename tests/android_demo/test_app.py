@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from android_demo.tools import apk, build, java, jvm, maven, models, process, verify
+from android_demo.tools import apk, build, java, jvm, maven, models, process, shrink, verify
 from android_demo.tools.__main__ import main
 from android_demo.tools.natives import ABIS
 from android_demo.tools.screens import compose
@@ -40,6 +40,7 @@ from tests.helpers import (
     file_updates,
 )
 from tests.helpers.android_build import CACHE
+from tests.helpers.needs import require
 
 pytestmark = pytest.mark.device
 
@@ -306,6 +307,34 @@ def test_a_library_that_java_would_load_with_what_it_needs_is_refused(package, t
     signed = with_fast(out, library.replace(b"JNI_OnLoad\0", b"JNI_OnLove\0"), tmp_path)
     with pytest.raises(process.BuildError, match=r"libsqz_fast\.so has no JNI_OnLoad of its own"):
         verify.verify(signed, list(ABIS))
+
+
+def test_of_a_library_only_what_is_used_goes_into_the_package(tmp_path):
+    missing = process.missing_tools(["javac"])
+    require(not missing, f"{', '.join(missing)} are not installed")
+    texts = {
+        "User": "class User { Object made = new first.A(); long wide = 5L; double more = 0.5; }",
+        "first/A": "package first; public class A { second.B[] those; Object get() { return new second.B[1]; } }",
+        "second/B": "package second; public class B { interface Inner {} Inner inner; }",
+        "second/C": "package second; public class C {}",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.java").write_text(text)
+    classes = java.compile_java([tmp_path / f"{name}.java" for name in texts], [], tmp_path / "classes")
+    with zipfile.ZipFile(tmp_path / "library.jar", "w") as jar:
+        for path in sorted(classes.rglob("*.class")):
+            if path.name != "User.class":
+                jar.write(path, path.relative_to(classes))
+    user = (classes / "User.class").read_bytes()
+    with zipfile.ZipFile(shrink.needed(tmp_path / "library.jar", [user], tmp_path / "few.jar")) as few:
+        assert few.namelist() == ["first/A.class", "second/B.class", "second/B$Inner.class"]
+        assert few.read("first/A.class") == (classes / "first" / "A.class").read_bytes()
+    with pytest.raises(process.BuildError, match=r"nothing of library\.jar is used"):
+        shrink.needed(tmp_path / "library.jar", [], tmp_path / "none.jar")
+    for damaged in (b"\0" * 20, user[:10] + b"\x63" + user[11:]):
+        with pytest.raises(process.BuildError, match="class file"):
+            shrink.classes_named(damaged)
 
 
 def test_a_package_that_is_not_right_is_not_left(tmp_path, monkeypatch):
