@@ -49,7 +49,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Slot:
-    """Where a page holds its model: the room in bytes that an image may take, and the hash of the program that it is for."""
+    """Where a page holds its model: the bytes that an image may have, and the hash of the program that it is for."""
 
     room: int
     network: bytes
