@@ -243,7 +243,8 @@ def test_an_updates_instructions_are_counted_by_part(tmp_path: Path) -> None:
     need_tools()
     models = Models.of(tmp_path, small_network(tmp_path), np.zeros((0, *SMALL), np.int8))
     (tmp_path / "work").mkdir()
-    full, small = measure(*models.paths[:2], Layout("cortex-m4", "flash"), tmp_path / "work")
+    old, new, _ = models.paths
+    full, small = measure(old, new, Layout("cortex-m4", "flash"), tmp_path / "work")
     assert full.image_bytes == small.image_bytes == full.update_bytes - 208
     for row in (full, small):
         assert row.instructions == sum(row.parts.values())
