@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class Device:
 
     def built(self, model: Path) -> Built:
         """Return a model's image."""
-        return images.build(model, self.layout)
+        return _built(model, self.layout)
 
     def update(self, new: Built, version: int, old: Built | None = None, **changed: Any) -> bytes:
         """Return an update; `key` and `model` may be others than the device's."""
@@ -80,6 +81,9 @@ class Device:
             )
         assert done.returncode == 0, done.stdout + done.stderr
         return [text for text in done.stdout.splitlines() if not text.startswith("stack ")]
+
+
+_built = lru_cache(images.build)
 
 
 def unwell(image: Built) -> Built:

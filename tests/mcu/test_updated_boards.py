@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from sqz_tf.inference.classifier import Classifier
 from sqz_tf.inference.model_file import int8_given
 from tests.helpers import compiled_stub
 from tests.helpers.int8_networks import squeezenet
+from tests.helpers.near_workers import workers_here
 from tests.helpers.needs import ROOT, dev_data, require
 from tests.helpers.slots import fine_tuned
 from tests.helpers.updated_boards import SODIUM, Device, faulty, need_tools, scores, unwell
@@ -33,12 +35,20 @@ SMALL = (16, 16, 3)  # inputs of `squeezenet`
 SECTOR_KB = 128  # of the flash that mps2-an386 simulates
 
 
+@pytest.fixture(scope="module", autouse=True)
+def here() -> Iterator[None]:
+    """Run models in this process."""
+    with workers_here():
+        yield
+
+
 @dataclass(frozen=True)
 class Models:
     """Files of three networks of one architecture, and pictures as they take them."""
 
     paths: tuple[Path, ...]
     inputs: np.ndarray
+    said: dict[tuple[int, int], list[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, folder: Path, first: Path, inputs: np.ndarray, share: float = 0.2) -> Models:
@@ -56,7 +66,9 @@ class Models:
 
     def answers(self, version: int, outputs: int = 0) -> list[str]:
         """What is said of them, by TFLite's reference kernels."""
-        return scores(self.paths[version - 1].read_bytes(), self.inputs, outputs)
+        if (version, outputs) not in self.said:
+            self.said[version, outputs] = scores(self.paths[version - 1].read_bytes(), self.inputs, outputs)
+        return self.said[version, outputs]
 
 
 def digits(folder: Path, count: int) -> np.ndarray:
@@ -243,7 +255,8 @@ def test_an_updates_instructions_are_counted_by_part(tmp_path: Path) -> None:
     need_tools()
     models = Models.of(tmp_path, small_network(tmp_path), np.zeros((0, *SMALL), np.int8))
     (tmp_path / "work").mkdir()
-    full, small = measure(models.paths[0], models.paths[1], Layout("cortex-m4", "flash"), tmp_path / "work")
+    old, new, _ = models.paths
+    full, small = measure(old, new, Layout("cortex-m4", "flash"), tmp_path / "work")
     assert full.image_bytes == small.image_bytes == full.update_bytes - 208
     for row in (full, small):
         assert row.instructions == sum(row.parts.values())
