@@ -97,7 +97,7 @@ def test_what_is_about_programs_and_slots_is_wrong_usage(
     folder: Path, capsys: pytest.CaptureFixture[str], option: tuple[object, ...]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        make(folder, "own.sqz", *[folder / each if str(each).endswith(".sqz") else each for each in option])
+        make(folder, "own.sqz", *[folder / str(each) if str(each).endswith(".sqz") else each for each in option])
     assert ended.value.code == 2
     assert f"leave out {option[0]}" in capsys.readouterr().err
 
