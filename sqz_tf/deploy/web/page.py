@@ -102,7 +102,7 @@ def _updates(program: Program, trust: Trust | None) -> dict[str, Any] | None:
     """Return what the page checks updates by."""
     if trust is None or program.slot is None:
         return None
-    return {**trust.stored, "network": program.slot.network.hex(), "room": program.slot.bytes}
+    return {**trust.stored, "network": program.slot.network.hex(), "room": program.slot.room}
 
 
 def _wasm(program: Program) -> dict[str, Any]:

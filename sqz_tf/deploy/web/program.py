@@ -51,7 +51,7 @@ class Program:
 class Slot:
     """Where a page holds its model: how many bytes an image may have, and the hash of the program that it is for."""
 
-    bytes: int
+    room: int
     network: bytes
 
 
@@ -83,7 +83,7 @@ def _with_slot(model: bytes, preprocess: PreprocessSpec, toolchain: Toolchain) -
     slot = Slot(len(image.data) + LABELS_ROOM, image.network)
     written = {**compiler.files(compilation, NAME), **_glue()}
     files = {name: text for name, text in written.items() if name not in BY_THE_PAGE}
-    flags = (f"-DSQZ_SLOT_BYTES={slot.bytes}", *_sizes(preprocess))
+    flags = (f"-DSQZ_SLOT_BYTES={slot.room}", *_sizes(preprocess))
     simd, plain = (Module(toolchain.build(files, (*flags, *more)), 0) for more in ((SIMD,), ()))
     return Program(compilation, simd, plain, image.data, slot)
 
