@@ -54,7 +54,9 @@ def classes_named(class_file: bytes) -> set[str]:
     """
     if class_file[:4] != b"\xca\xfe\xba\xbe":
         raise BuildError("a class file does not begin as one")
-    (count,), at, texts, classes, number = struct.unpack_from(">H", class_file, 8), 10, {}, [], 1
+    texts: dict[int, bytes] = {}
+    classes: list[int] = []
+    (count,), at, number = struct.unpack_from(">H", class_file, 8), 10, 1
     while number < count:
         kind = class_file[at]
         if kind == _UTF8:
