@@ -56,21 +56,21 @@ static int is_possible(const sqz_update_config *config) {
         config->flash.erase == NULL || config->flash.program == NULL || config->flash.size == NULL) {
         return 0;
     }
-    const uint32_t low = config->slots[config->slots[1] < config->slots[0]], high = config->slots[config->slots[0] <= config->slots[1]];
-    return config->slot_bytes >= SQZ_UPDATE_RECORD_BYTES && high - low >= config->slot_bytes &&
+    const uint32_t apart = config->slots[1] - config->slots[0]; /* modulo 2^32, so is its negative */
+    return config->slot_bytes >= SQZ_UPDATE_RECORD_BYTES && apart >= config->slot_bytes && 0u - apart >= config->slot_bytes &&
            memchr(config->model, '\0', MODEL_BYTES + 1) != NULL && last_sector(config, 0) <= record_of(config, 0) &&
            last_sector(config, 1) <= record_of(config, 1);
 }
 
 /* Marks. */
 
-typedef enum mark { BLANK, SET, TORN } mark;
+typedef enum mark { BLANK, SET, TORN, UNREAD } mark;
 
 static mark read_mark(const sqz_update_config *config, uint32_t at) {
     uint8_t bytes[SQZ_UPDATE_WORD];
     unsigned blank = 0, set = 0;
     if (!read_flash(config, at, bytes, sizeof bytes)) {
-        return TORN;
+        return UNREAD;
     }
     for (unsigned i = 0; i < sizeof bytes; ++i) {
         blank += bytes[i] == 0xFF;
@@ -79,17 +79,17 @@ static mark read_mark(const sqz_update_config *config, uint32_t at) {
     return blank == sizeof bytes ? BLANK : set == sizeof bytes ? SET : TORN;
 }
 
-/* Whether one place is set, or none is blank: then each was torn when it was to be set. */
+/* Whether one place is set, or all are torn: each was to be set when power failed. */
 static int is_set(const sqz_update_config *config, uint32_t at, unsigned places) {
-    unsigned blank = 0;
+    int torn = 1;
     for (; places != 0; --places, at += SQZ_UPDATE_WORD) {
         const mark found = read_mark(config, at);
         if (found == SET) {
             return 1;
         }
-        blank += found == BLANK;
+        torn &= found == TORN;
     }
-    return blank == 0;
+    return torn;
 }
 
 /* Set the first place that is blank. Returns whether it is set, or none was blank. */
@@ -183,8 +183,9 @@ sqz_update_status sqz_update_boot(const sqz_update_config *config, sqz_update_ru
     if (!holds[newer]) {
         return SQZ_UPDATE_ERROR_NONE;
     }
-    const int runs = may_run(config, &found[newer]) || !(holds[older] && may_run(config, &found[older]));
-    *running = found[runs ? newer : older];
+    const int runs = may_run(config, &found[newer]), falls_back = !runs && holds[older] && may_run(config, &found[older]);
+    *running = found[falls_back ? older : newer];
+    running->last_resort = !(runs | falls_back);
     return SQZ_UPDATE_OK;
 }
 
@@ -453,5 +454,5 @@ const char *sqz_update_status_name(sqz_update_status status) {
                                         "ERROR_BASE", "ERROR_TRIAL", "ERROR_DAMAGED", "ERROR_FLASH", "ERROR_NONE",
                                         "ERROR_REJECTED"};
     const unsigned number = (unsigned)-(int)status;
-    return number < sizeof names / sizeof names[0] ? names[number] : "unknown";
+    return number < sizeof names / sizeof names[0] ? names[number] : "?";
 }

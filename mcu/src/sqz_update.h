@@ -76,6 +76,7 @@ typedef struct sqz_update_running {
     uint32_t at, bytes; /* of its image */
     uint32_t version, sequence;
     uint8_t confirmed;
+    uint8_t last_resort; /* it was rejected or tried too often, and there is no other: take updates before anything of it is run */
     uint8_t sha256[32];
 } sqz_update_running;
 

@@ -79,7 +79,8 @@ def test_slots_that_share_something_and_names_too_long_are_refused(
 
 
 def test_the_only_model_runs_though_it_was_never_confirmed_and_can_be_replaced(program: Path, made: Updates) -> None:
-    expected = ["000000 confirmed 0", "OK new 4"]
+    expected = ["000000 confirmed 0 last resort 1", "OK new 4"]
+    assert simulated(program, 8, "1024x4", made.old, made.delta, "only", 2)[0] == "00 confirmed 0 last resort 0"
     assert simulated(program, 8, "1024x4", made.old, made.delta, "only", 6) == expected
 
 

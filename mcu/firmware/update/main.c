@@ -58,7 +58,7 @@ static bool is_good(void) {
     if (status == SQZ_OK && !running.confirmed) {
         status = sqz_model_self_test(memory.arena, row, scores);
     }
-    return status == SQZ_OK && sqz_update_confirm(&config, &running) == SQZ_UPDATE_OK;
+    return status == SQZ_OK;
 }
 
 static void start(void) {
@@ -70,8 +70,13 @@ static void start(void) {
     put_number("slot ", (int32_t)running.slot, ' ');
     put_number("version ", (int32_t)running.version, ' ');
     put_number("confirmed ", running.confirmed, '\n');
+    if (running.last_resort) { /* it may end in a fault each time it is tried: an update comes first */
+        put("this model was tried too often\n");
+        return;
+    }
     runs = is_good();
     if (runs) {
+        (void)sqz_update_confirm(&config, &running); /* if the flash refuses: again after the next reset */
         return;
     }
     put("this model does not run\n");

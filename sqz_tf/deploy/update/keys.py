@@ -31,12 +31,12 @@ def generate(path: Path) -> bytes:
     for file, *_ in places:
         if os.path.lexists(file):
             raise OutputError(f"{file} exists", fix="choose another --out: a key is never replaced")
-    for file, data, mode in places:
-        try:
-            _write_new(file, data, mode)
-        except OutputError:
-            path.unlink(missing_ok=True)  # half a pair is none
-            raise
+    _write_new(*places[0])
+    try:
+        _write_new(*places[1])
+    except OutputError:
+        path.unlink()  # half a pair is none
+        raise
     return raw(key.public_key())
 
 
@@ -116,13 +116,17 @@ def _read(path: Path) -> bytes:
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
+    made = False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            made = True
             file.write(data)
     except FileExistsError as error:
         raise OutputError(f"{path} exists", fix="choose another --out: a key is never replaced") from error
     except OSError as error:
+        if made:
+            path.unlink(missing_ok=True)
         raise OutputError(f"cannot write {path} ({error.strerror})", fix="choose another --out") from error
 
 

@@ -152,6 +152,15 @@ def test_a_dropped_update_answers_what_is_shown_anew(page: Page) -> None:
 
 
 @pytest.mark.slow
+def test_a_page_that_shows_nothing_yet_takes_one(tmp_path: Path) -> None:
+    facts = web_page.facts(updates=trust(version=2), tests=[])
+    with chromium() as driver:
+        page = Page(driver, web_page.write(tmp_path, facts)).open()
+        update = file_updates.made(image(1), 4, kind=IMAGE, network=NETWORK)
+        assert drop(page, "a.squ", update) == "Version 4 of door-camera runs now, until this page is closed."
+
+
+@pytest.mark.slow
 def test_a_browser_that_cannot_check_says_so(page: Page) -> None:
     page.open(before="Object.defineProperty(crypto, 'subtle', { value: undefined })")
     made = file_updates.made(image(1), 4, kind=IMAGE, network=NETWORK)

@@ -308,7 +308,7 @@ int main(int argc, char **argv) {
         for (int i = 0; i < number; ++i) {
             printf("%d", boot(&running));
         }
-        printf(" confirmed %d\n", running.confirmed);
+        printf(" confirmed %d last resort %d\n", running.confirmed, running.last_resort);
         say(send(&running, &new_update, 0));
     } else if (strcmp(mode, "last") == 0) {
         sqz_update_running running;

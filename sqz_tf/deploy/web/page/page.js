@@ -304,7 +304,7 @@ function agree() {
 function clearJudged() {
   judged.length = 0;
   for (const item of [...page.several, page.shown]) if (item) delete item.judgement;
-  showTruth(page.engine, page.shown);
+  if (page.shown) showTruth(page.engine, page.shown);
   showConfusion(page.engine.labels);
 }
 

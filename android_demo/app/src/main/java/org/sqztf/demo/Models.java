@@ -140,7 +140,8 @@ final class Models implements UpdateFolder.Judge {
             String name = name(resolver, uri);
             byte[] file = bytes(resolver, uri, reading);
             reading.answered();
-            return SqzUpdate.is(file) ? ModelStore.candidate(update(file), file) : ModelStore.candidate(name, file);
+            boolean signed = folder || SqzUpdate.is(file); // of a folder an update alone, whatever its owner sends now
+            return signed ? ModelStore.candidate(update(file), file) : ModelStore.candidate(name, file);
         } catch (SqzUpdate.RefusedException error) {
             throw new RefusedException(Message.of(error.status), error);
         } catch (SqzModel.ModelException error) {

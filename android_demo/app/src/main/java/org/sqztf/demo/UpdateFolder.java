@@ -17,7 +17,7 @@ import org.sqztf.core.SqzUpdate;
 
 /** Updates in a folder that the user has named. */
 final class UpdateFolder {
-    private static final int MOST = 1000; // files of a folder that are looked at
+    private static final int MOST = 1000; // updates of a folder that are looked at
 
     /** Tells what an update says of itself, from its first bytes. */
     interface Judge {
@@ -38,6 +38,7 @@ final class UpdateFolder {
         Uri newest = null;
         long version = -1;
         SqzUpdate.RefusedException refusal = null;
+        IOException unread = null;
         for (Uri each : updates(resolver, tree)) {
             try {
                 SqzUpdate update = judge.update(beginning(resolver, each, reading));
@@ -47,10 +48,15 @@ final class UpdateFolder {
                 }
             } catch (SqzUpdate.RefusedException error) {
                 refusal = refusal == null || error.status.compareTo(refusal.status) > 0 ? error : refusal;
+            } catch (IOException error) { // another may be there
+                unread = error;
             }
         }
         if (newest == null && refusal != null) {
             throw refusal;
+        }
+        if (newest == null && unread != null) {
+            throw unread;
         }
         if (newest == null) {
             throw new Models.RefusedException(Message.NO_UPDATE, "");
@@ -64,14 +70,15 @@ final class UpdateFolder {
         }
         List<Uri> found = new ArrayList<>();
         Uri children = DocumentsContract.buildChildDocumentsUriUsingTree(tree, DocumentsContract.getTreeDocumentId(tree));
-        String[] columns = {Document.COLUMN_DOCUMENT_ID, Document.COLUMN_DISPLAY_NAME};
+        String[] columns = {Document.COLUMN_DOCUMENT_ID, Document.COLUMN_DISPLAY_NAME, Document.COLUMN_MIME_TYPE};
         try (Cursor row = resolver.query(children, columns, null, null, null)) {
             if (row == null) {
                 throw new FileNotFoundException(tree.toString());
             }
-            for (int count = 0; count < MOST && row.moveToNext(); count++) {
+            while (found.size() < MOST && row.moveToNext()) {
                 String name = row.getString(1);
-                if (name != null && name.toLowerCase(Locale.ROOT).endsWith(".squ")) {
+                boolean isFile = !Document.MIME_TYPE_DIR.equals(row.getString(2));
+                if (isFile && name != null && name.toLowerCase(Locale.ROOT).endsWith(".squ")) {
                     found.add(DocumentsContract.buildDocumentUriUsingTree(tree, row.getString(0)));
                 }
             }

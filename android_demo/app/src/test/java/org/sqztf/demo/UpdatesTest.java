@@ -200,9 +200,11 @@ public class UpdatesTest {
 
         @Override
         public Cursor query(Uri uri, String[] columns, String which, String[] values, String order) {
-            MatrixCursor rows = new MatrixCursor(new String[] {Document.COLUMN_DOCUMENT_ID, Document.COLUMN_DISPLAY_NAME});
+            MatrixCursor rows = new MatrixCursor(
+                    new String[] {Document.COLUMN_DOCUMENT_ID, Document.COLUMN_DISPLAY_NAME, Document.COLUMN_MIME_TYPE});
             for (String name : names) {
-                rows.addRow(new Object[] {"id of " + name, name});
+                String type = name.endsWith("/") ? Document.MIME_TYPE_DIR : "application/octet-stream";
+                rows.addRow(new Object[] {"id of " + name, name.replace("/", ""), type});
             }
             return rows;
         }
@@ -238,7 +240,9 @@ public class UpdatesTest {
         for (String name : names) {
             File update = new File(System.getProperty("sqz.updates"), name.toLowerCase());
             byte[] content = update.isFile() ? Files.readAllBytes(update.toPath()) : new byte[0];
-            put(DocumentsContract.buildDocumentUriUsingTree(tree(), "id of " + name), content);
+            if (!name.startsWith("gone")) {
+                put(DocumentsContract.buildDocumentUriUsingTree(tree(), "id of " + name), content);
+            }
         }
         MainActivity activity = start();
         assertTrue(offersFolders(activity));
@@ -253,7 +257,7 @@ public class UpdatesTest {
 
     @Test
     public void theNewestUpdateOfAFolderIsTakenWhateverElseIsThere() throws Exception {
-        MainActivity activity = withFolder("v4.squ", "notes.txt", "V5.SQU", "v3.squ", "empty.squ", "key");
+        MainActivity activity = withFolder("v4.squ", "notes.txt", "V5.SQU", "old.squ/", "gone.squ", "v3.squ", "empty.squ", "key");
         assertEquals("door-camera v5", chosen(activity));
     }
 
