@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from converters.compiler.back.fpga.cycles import ACTIVITIES
 from converters.compiler.back.fpga.jobs import IDLE, Design
 from sqz_tf.base.errors import SqzError
 
 BENCH = Path(__file__).with_name("bench.cpp")
-ACTIVITIES = ("fetch", "load", "wait for pixels", "wait for rows", "multiply", "wait for sums", "send")
 WORD = np.dtype([("address", "<u4"), ("bytes", "i1", 4), ("mask", "u1"), ("done", "u1")])
 PREFIX = "Vaccelerator"
 
@@ -66,8 +66,8 @@ def simulator(verilog: str, name: str) -> Iterator[Path]:
         here = Path(folder)
         (here / f"{name}.v").write_text(verilog, encoding="utf-8")
         shutil.copy(BENCH, here / "bench.cpp")
-        how = ["-Wno-fatal", "--cc", "--exe", "--build", "-O3", "-CFLAGS", "-O1", "--prefix", PREFIX, "--top-module", name]
-        _call([verilator, *how, "-Mdir", "build", f"{name}.v", "bench.cpp"], here)
+        how = ["--cc", "--exe", "--build", "-O3", "-CFLAGS", "-O1", "--prefix", PREFIX, "--top-module", name]
+        call([verilator, *how, "-Mdir", "build", f"{name}.v", "bench.cpp"], here)
         yield here / "build" / PREFIX
 
 
@@ -80,14 +80,20 @@ def lint(verilog: str, name: str) -> None:
     verilator = require()
     with tempfile.TemporaryDirectory(prefix="sqz-fpga-") as folder:
         (Path(folder) / f"{name}.v").write_text(verilog, encoding="utf-8")
-        _call([verilator, "--lint-only", "--top-module", name, f"{name}.v"], Path(folder))
+        call([verilator, "--lint-only", "--top-module", name, f"{name}.v"], Path(folder))
 
 
-def _call(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+def call(command: list[str], folder: Path, given: bytes = b"") -> bytes:
+    """Run a program in a folder; return what it writes.
+
+    Raises:
+      SimulationError: it fails; the message is its first line.
+    """
+    done = subprocess.run(command, cwd=folder, input=given, capture_output=True, check=False)
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[0]
-        raise SimulationError(f"{Path(command[0]).name} failed: {said[:300]}")
+        said = (done.stderr.strip() or done.stdout.strip() or b"it said nothing").decode(errors="replace").splitlines()
+        raise SimulationError(f"{Path(command[0]).name} failed: {said[0][:300]}")
+    return done.stdout
 
 
 def run(
@@ -111,15 +117,15 @@ def run(
         here = Path(folder)
         (here / "pictures").write_bytes(np.ascontiguousarray(pictures, np.uint8).tobytes())
         names = ["pictures", "sums", "counts", "trace" if traced else ""]
-        _call([str(program), *names, str(jobs), str(classes), str(source.bytes), str(stalls)], here)
+        call([str(program), *names, str(jobs), str(classes), str(source.bytes), str(stalls)], here)
         results = np.fromfile(here / "sums", "<i4").reshape(len(pictures), classes + 1)
         activity = np.fromfile(here / "counts", "<u4").reshape(jobs + 1, len(ACTIVITIES)).astype(np.int64)
         trace = np.fromfile(here / "trace", WORD) if traced else np.zeros(0, WORD)
-    rows = tuple(_rows(design, trace, len(pictures))) if traced else ()
+    rows = tuple(rows_of(design, trace, len(pictures))) if traced else ()
     return Simulated(results[:, :-1], results[:, -1].astype(np.int64), activity, rows)
 
 
-def _rows(design: Design, trace: np.ndarray, pictures: int) -> Iterator[tuple[np.ndarray, ...]]:
+def rows_of(design: Design, trace: np.ndarray, pictures: int) -> Iterator[tuple[np.ndarray, ...]]:
     """Yield for each picture the rows that its jobs wrote, int8 [pixels, channels]."""
     ends = np.flatnonzero(trace["done"]) + 1
     parts = np.split(trace, ends)[:-1]
@@ -160,12 +166,11 @@ def differing_row(design: Design, rows: tuple[np.ndarray, ...], tensors: dict[in
 
 def _wanted(design: Design, operator: int, row: int, tensors: dict[int, np.ndarray]) -> np.ndarray | None:
     """Return the row of the interpreter, None where the file has no such tensor."""
-    layer, what = design.layers[operator], design.program.operators[operator]
-    tensor = design.row_tensors[operator]
+    layer, tensor = design.layers[operator], design.row_tensors[operator]
     if tensor not in tensors:
         return None
     values = np.asarray(tensors[tensor])
-    shape = (-1, layer.pixels, layer.channels)
-    if values.size % (layer.pixels * layer.channels):
-        raise SimulationError(f"layer {what.name} has a tensor of {values.size} values", expected=f"rows of {shape[1:]}")
-    return values.reshape(shape)[row]
+    whole = values.shape[-1]
+    first = design.program.operators[operator].channel if whole > layer.channels else 0  # of what is copied into others
+    wanted: np.ndarray = values.reshape(-1, layer.pixels, whole)[row, :, first : first + layer.channels]
+    return wanted

@@ -12,6 +12,7 @@ from converters.compiler.back.fpga.hardware.accelerator import Accelerator, Cont
 from converters.compiler.back.fpga.hardware.records import SIGNED, Sizes
 from converters.compiler.back.fpga.jobs import Design
 from converters.compiler.back.fpga.layers import LANES, Layer
+from converters.compiler.back.fpga.widths import techmap
 
 FIELDS = (
     *("idle", "wait_row", "grant_row", "wait_writes", "finish", "diagonal", "uniform", "maximum", "to_sums", "fresh"),
@@ -20,12 +21,14 @@ FIELDS = (
 )
 TO_VERILOG = """\
 read_rtlil design.il
-proc -nomux -norom
+proc -norom
 memory_collect
+opt_expr
+pmuxtree
+techmap -max_iter 1 -map widths.v
+opt_expr
 opt_clean -purge
-attrmap -remove generator -remove top -remove src -remove amaranth.hierarchy -remove amaranth.decoding
-attrmap -modattr -remove generator -remove top -remove src -remove amaranth.hierarchy
-write_verilog -norename design.v
+write_verilog -norename -noattr design.v
 """
 SMALLEST_SUM = 18  # bits: of four products
 
@@ -38,7 +41,7 @@ def accelerator(design: Design) -> Accelerator:
 def to_verilog(design: Design, name: str) -> str:
     """Return the hardware of a design as one module `name`; the same design gives the same text."""
     written = rtlil.convert(accelerator(design), name=name, emit_src=False)
-    return yosys.run(TO_VERILOG, {"design.il": written}, "design.v")
+    return yosys.run(TO_VERILOG, {"design.il": written, "widths.v": techmap()}, "design.v")
 
 
 def contents(design: Design) -> Contents:
@@ -87,3 +90,14 @@ def _bits(field: str, values: list[int]) -> int:
 
 def _table_word(bias: np.ndarray, shift: np.ndarray) -> dict[str, list[dict[str, Any]]]:
     return {"lanes": [{"bias": int(b), "shift": int(s)} for b, s in zip(bias, shift, strict=True)]}
+
+
+def word_bits(design: Design) -> dict[str, tuple[int, int, int]]:
+    """Return the memories that lie in block RAM: name → bits of a word, words, how many of them there are."""
+    own = contents(design)
+    return {
+        "weights": (own.sizes.outputs * LANES * 8, len(own.weights), 1),
+        "program": (sum(bits for _, bits in own.sizes.job), len(own.jobs), 1),
+        "table": (LANES * (own.sizes.sum + 6), len(own.table), 1),
+        "rows": (8, -(-own.rows // LANES), LANES),
+    }

@@ -82,7 +82,7 @@ class Drain(Component):
                 unit.low.eq(tags[2].low),
                 unit.high.eq(tags[2].high),
                 self.bytes[lane].eq(unit.byte),
-                self.mask[lane].eq(lane < tags[3].left),
+                self.mask[lane].eq(tags[3].left >= lane + 1),
             ]
         end = tags[STAGES - 1]
         m.d.comb += [

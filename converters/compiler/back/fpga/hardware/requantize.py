@@ -31,11 +31,12 @@ class Requantizer(Component):
         m = Module()
         # Bias, and the multiplication: n = 0 has nothing to round.
         total = Signal(signed(self.bits))
+        rounded = Signal(signed(self.bits + 1))
         halved = Signal(signed(self.bits))
         right = Signal(5)
-        m.d.comb += total.eq((self.sum + self.bias)[: self.bits].as_signed())
+        m.d.comb += [total.eq((self.sum + self.bias)[: self.bits].as_signed()), rounded.eq(total + 1)]
         m.d.sync += [
-            halved.eq(Mux(self.shift == 0, total, (total + 1) >> 1)),
+            halved.eq(Mux(self.shift == 0, total, rounded[1:].as_signed())),
             right.eq(Mux(self.shift == 0, 0, self.shift - 1)),
         ]
         # The shift: one bit more than is left says whether to round up; of negative numbers, after taking off 1.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
@@ -29,25 +29,29 @@ class RowMemory(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         turned = Signal(BANK_BITS)
-        m.d.sync += turned.eq(self.read_address[:BANK_BITS])
-        read_word, read_bank = self.read_address[BANK_BITS:], self.read_address[:BANK_BITS]
-        write_word, write_bank = self.write_address[BANK_BITS:], self.write_address[:BANK_BITS]
-        read, write_lane = [], [Signal(BANK_BITS, name=f"lane_{bank}") for bank in range(LANES)]
+        m.d.sync += turned.eq(self.read_address)
+        read = []
         for bank in range(LANES):
             memory = m.submodules[f"bank_{bank}"] = Memory(shape=8, depth=self.words, init=[])
             reading, writing = memory.read_port(), memory.write_port()
+            lane = Signal(BANK_BITS, name=f"lane_{bank}")
             m.d.comb += [
-                reading.addr.eq(read_word + (bank < read_bank)),
+                reading.addr.eq(self._word(self.read_address, bank)),
                 reading.en.eq(1),
-                write_lane[bank].eq(bank - write_bank),
-                writing.addr.eq(write_word + (bank < write_bank)),
-                writing.en.eq(self.write_mask.bit_select(write_lane[bank], 1)),
-                writing.data.eq(self.write_data.as_value().word_select(write_lane[bank], 8)),
+                lane.eq(LANES + bank - self.write_address[:BANK_BITS]),
+                writing.addr.eq(self._word(self.write_address, bank)),
+                writing.en.eq(self.write_mask.bit_select(lane, 1)),
+                writing.data.eq(self.write_data.as_value().word_select(lane, 8)),
             ]
             read.append(reading.data)
-        banks = Cat(*read)
         for lane in range(LANES):
-            place = Signal(BANK_BITS, name=f"place_{lane}")
-            m.d.comb += place.eq(turned + lane)
-            m.d.comb += self.read_data[lane].eq(banks.word_select(place, 8).as_signed())
+            bank = Signal(BANK_BITS, name=f"bank_of_{lane}")
+            m.d.comb += bank.eq(LANES + lane + turned)
+            m.d.comb += self.read_data[lane].eq(Cat(*read).word_select(bank, 8).as_signed())
         return m
+
+    def _word(self, address: Signal, bank: int) -> Value:
+        """Return where a bank has its byte of those from `address` on: its word, or the one after."""
+        if bank == LANES - 1:
+            return address[BANK_BITS:]
+        return (address + (LANES - 1 - bank))[BANK_BITS:]

@@ -136,7 +136,7 @@ class _Walk:
         self.ends_pixel, self.ends_job = Signal(), Signal()
         self.in_group = Signal(4)  # words of LANES outputs that a group has, less 1
         self.quads = Signal(4)
-        rest = Signal(sizes.channels)
+        others, rest = Signal(sizes.channels), Signal(sizes.channels)  # after the first channel; in words
         m.d.comb += [
             self.row_after.eq(self.row_address + job.row_bytes),
             self.ends_tap.eq(self.vector == job.vectors),
@@ -144,10 +144,14 @@ class _Walk:
             self.ends_group.eq(self.ends_row & (self.row == job.rows)),
             self.ends_pixel.eq(self.ends_group & (self.group == job.groups)),
             self.ends_job.eq(self.ends_pixel & (self.pixel == job.pixels)),
-            self.in_group.eq(Mux(job.diagonal, 0, sizes.outputs // LANES - 1)),
-            rest.eq((self.left - 1) >> QUAD_BITS),
-            self.quads.eq(Mux(rest < self.in_group, rest, self.in_group)),
+            others.eq(self.left - 1),
+            rest.eq(others[QUAD_BITS:]),
         ]
+        if sizes.outputs > LANES:
+            m.d.comb += [
+                self.in_group.eq(Mux(job.diagonal, 0, sizes.outputs // LANES - 1)),
+                self.quads.eq(Mux(rest < self.in_group, rest, self.in_group)),
+            ]
         self.step = Signal(sizes.step)
         tag = self.step.tag
         m.d.comb += [

@@ -41,7 +41,9 @@ class Sums(Component):
         after = memory.write_port()
         m.d.comb += [before.addr.eq(self.word), after.addr.eq(self.word), after.en.eq(self.add)]
         for lane in range(LANES):
-            m.d.comb += after.data[lane].eq(Mux(self.fresh, 0, before.data[lane]) + self.bytes[lane])
+            so_far = Signal(signed(BITS), name=f"so_far_{lane}")
+            m.d.comb += so_far.eq(Mux(self.fresh, 0, before.data[lane]))
+            m.d.comb += after.data[lane].eq(so_far + self.bytes[lane])
         count = Signal(range(max(self.classes, 2)))
         sending = Signal()
         lane_bits = (LANES - 1).bit_length()
