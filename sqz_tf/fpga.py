@@ -1,7 +1,7 @@
 """A network as hardware: `python -m sqz_tf.fpga MODEL.tflite --out DIR`, without TensorFlow.
 
-The model's scales must be powers of two (`sqz_tf.export --scheme ristretto`). The folder holds Verilog of an accelerator
-with the weights in it, and C that makes scores of the sums it sends.
+The model's scales must be powers of two (`sqz_tf.export --scheme ristretto`). The folder holds Verilog of an
+accelerator with the weights in it, and C that makes scores of the sums it sends.
 """
 
 from __future__ import annotations
@@ -10,20 +10,16 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from converters import compiler
 from sqz_tf import __version__
 from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, Parser, command, common_options, show, show_json
-from sqz_tf.base.errors import ConversionError, translated
+from sqz_tf.base.errors import ConversionError, OutputError, translated
 from sqz_tf.base.shipped import shipped_model
 from sqz_tf.base.text import printable
-from sqz_tf.compile import default_name
-from sqz_tf.deploy.c_folder import write_folder
+from sqz_tf.deploy.c_folder import default_name, write_folder
 from sqz_tf.inference.model_file import int8_given
-
-if TYPE_CHECKING:
-    from converters.compiler.back.fpga.jobs import Design
 
 EXAMPLES = """\
 examples:
@@ -41,8 +37,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m sqz_tf.fpga",
         description="Write an int8 .tflite whose scales are powers of two as hardware: Verilog of an accelerator that "
-        "streams rows, byte equal to TFLite's reference kernels. Exit code 0: done, 1: the model cannot be hardware, or "
-        "a comparison failed, 2: usage.",
+        "streams rows, byte equal to TFLite's reference kernels. Exit code 0: done, 1: the model cannot be hardware, or a "
+        "comparison failed, 2: usage.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -74,6 +70,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:
     data = int8_given(arguments.model)
+    _require_place(arguments.out)
     from sqz_tf.deploy.fpga import synthesize
 
     synthesize.require(*(synthesize.NEEDED if arguments.synthesize else synthesize.NEEDED[:2]))
@@ -110,6 +107,12 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     else:
         show(printable(str(arguments.out)))
     return code
+
+
+def _require_place(folder: Path) -> None:
+    """Raise if a folder could not be written, before the first minute."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise OutputError(f"{folder} exists", fix="choose another --out")
 
 
 FIX = "sqz_tf.export --scheme ristretto makes models that can"

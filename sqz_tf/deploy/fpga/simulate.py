@@ -96,9 +96,7 @@ def call(command: list[str], folder: Path, given: bytes = b"") -> bytes:
     return done.stdout
 
 
-def run(
-    program: Path, design: Design, pictures: np.ndarray, *, traced: bool = False, stalls: int = 0
-) -> Simulated:
+def run(program: Path, design: Design, pictures: np.ndarray, *, traced: bool = False, stalls: int = 0) -> Simulated:
     """Return what a simulator makes of pictures.
 
     Args:

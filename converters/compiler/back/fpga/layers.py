@@ -1,7 +1,8 @@
 """What the accelerator makes of each kind of operator: loops over bytes, words of weights, words of the table.
 
-Everything is a sum of products or a maximum. Dense layers multiply LANES input bytes, which lie side by side in a row, by a
-word of weights for so many outputs; operators that work channel by channel (`diagonal`) use the diagonal of such a word.
+Everything is a sum of products or a maximum. Dense layers multiply LANES input bytes, which lie side by side in a row,
+by a word of weights for so many outputs; operators that work channel by channel (`diagonal`) use the diagonal of such a
+word.
 """
 
 from __future__ import annotations
@@ -236,7 +237,9 @@ def _add(kernel: prog.AddKernel, source: prog.Stream, outputs: int) -> Layer:
 
 
 def _missing(kernel: prog.Kernel, source: prog.Stream, outputs: int) -> Layer:
-    known = "CONV_2D, DEPTHWISE_CONV_2D, MAX_POOL_2D, CONCATENATION, ADD, SUB, PAD, QUANTIZE, MEAN and SOFTMAX at the end"
+    known = (
+        "CONV_2D, DEPTHWISE_CONV_2D, MAX_POOL_2D, CONCATENATION, ADD, SUB, PAD, QUANTIZE, MEAN and SOFTMAX at the end"
+    )
     check(False, f"the accelerator does not have this operator; expected {known}")
     raise AssertionError
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from converters import c_text as c
 from converters.compiler.back.c import library
 from converters.compiler.back.fpga.jobs import Design
 

@@ -1,13 +1,13 @@
 """The accelerator: all units joined.
 
-    pixels → Loader ─┐                ┌─────────── weights (ROM)
-                     ▼                ▼
-                  RowMemory → Reader → MultiplierArray ─┐
-                     ▲                 Maxima ──────────┤
-                     │                                  ▼
-                     └──────────────── bytes ──────── Drain ← biases, shifts (ROM)
-                                                        └→ Sums → sums out
-    Sequencer ← control program (ROM): tells the Reader and the Drain, step by step
+pixels → Loader ─┐                ┌─────────── weights (ROM)
+                 ▼                ▼
+              RowMemory → Reader → MultiplierArray ─┐
+                 ▲                 Maxima ──────────┤
+                 │                                  ▼
+                 └──────────────── bytes ──────── Drain ← biases, shifts (ROM)
+                                                    └→ Sums → sums out
+Sequencer ← control program (ROM): tells the Reader and the Drain, step by step
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
@@ -27,7 +27,7 @@ from converters.compiler.back.fpga.hardware.maxima import Maxima
 from converters.compiler.back.fpga.hardware.reader import Reader
 from converters.compiler.back.fpga.hardware.records import BYTES, LANES, Sizes
 from converters.compiler.back.fpga.hardware.rows import RowMemory
-from converters.compiler.back.fpga.hardware.sequencer import Activity, Sequencer
+from converters.compiler.back.fpga.hardware.sequencer import Sequencer
 from converters.compiler.back.fpga.hardware.sums import BITS, Sums
 
 READ = 3  # cycles from a step to its bytes
@@ -81,6 +81,7 @@ class Accelerator(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """Return the unit's logic."""
         m = Module()
         contents, sizes = self.contents, self.contents.sizes
         sequencer = m.submodules.sequencer = Sequencer(sizes, contents.jobs)
@@ -92,7 +93,9 @@ class Accelerator(Component):
         sums = m.submodules.sums = Sums(contents.classes)
         loader = m.submodules.loader = Loader(*contents.ring, sizes.address)
         word = data.ArrayLayout(BYTES, sizes.outputs)
-        rom = m.submodules.weights = Memory(shape=sizes.outputs * LANES * 8, depth=len(contents.weights), init=contents.weights)
+        rom = m.submodules.weights = Memory(
+            shape=sizes.outputs * LANES * 8, depth=len(contents.weights), init=contents.weights
+        )
         weights = rom.read_port()
 
         # The step goes along with what it reads.

@@ -40,6 +40,7 @@ class Drain(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """Return the unit's logic."""
         m = Module()
         sizes = self.sizes
         rom = m.submodules.table = Memory(shape=sizes.table_word, depth=len(self.words), init=self.words)
@@ -49,7 +50,9 @@ class Drain(Component):
         # A group waits here until all its words were sent on.
         held, tag, active = Signal(sizes.outputs * sizes.sum), Signal(sizes.tag), Signal()
         with m.If(self.take):
-            widened = Cat(*(Cat(self.largest[lane], self.largest[lane][-1].replicate(sizes.sum - 8)) for lane in range(LANES)))
+            widened = Cat(
+                *(Cat(self.largest[lane], self.largest[lane][-1].replicate(sizes.sum - 8)) for lane in range(LANES))
+            )
             m.d.sync += [held.eq(Mux(self.maximum, widened, self.sums.as_value())), tag.eq(self.tag), active.eq(1)]
         with m.Elif(active):
             m.d.sync += [

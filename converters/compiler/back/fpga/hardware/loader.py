@@ -27,6 +27,7 @@ class Loader(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """Return the unit's logic."""
         m = Module()
         allowed, there = Signal(2, init=1), Signal(2)
         row, slot, column = Signal(range(self.rows)), Signal(range(self.ring_rows)), Signal(range(self.row_bytes))

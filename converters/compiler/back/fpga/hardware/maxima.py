@@ -15,6 +15,7 @@ class Maxima(Component):
         super().__init__({"valid": In(1), "first": In(1), "bytes": In(BYTES), "largest": Out(BYTES)})
 
     def elaborate(self, platform: object) -> Module:
+        """Return the unit's logic."""
         m = Module()
         valid, first = Signal(2), Signal(2)
         early, late = Signal(BYTES), Signal(BYTES)

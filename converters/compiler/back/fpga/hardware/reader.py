@@ -22,6 +22,7 @@ class Reader(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """Return the unit's logic."""
         m = Module()
         step = self.step
         inside, inside_later = Signal(LANES), Signal(LANES)

@@ -36,9 +36,7 @@ class Sizes:
     @property
     def job_layout(self) -> data.StructLayout:
         """A word of the control program."""
-        return data.StructLayout(
-            {name: signed(bits) if name in SIGNED else unsigned(bits) for name, bits in self.job}
-        )
+        return data.StructLayout({name: signed(bits) if name in SIGNED else unsigned(bits) for name, bits in self.job})
 
     @property
     def tag(self) -> data.StructLayout:

@@ -1,7 +1,7 @@
 """int32 to int8 by a shift, rounded twice as TFLite's reference kernels do (`MultiplyByQuantizedMultiplier`).
 
-A scale of 2^-n is the multiplier 2^30 and a shift of n - 1 to the right. The multiplication halves, halves up; the shift
-rounds halves away from zero.
+A scale of 2^-n is the multiplier 2^30 and a shift of n - 1 to the right. The multiplication halves, halves up; the
+shift rounds halves away from zero.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Requantizer(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """Return the unit's logic."""
         m = Module()
         # Bias, and the multiplication: n = 0 has nothing to round.
         total = Signal(signed(self.bits))

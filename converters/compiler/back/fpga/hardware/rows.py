@@ -27,6 +27,7 @@ class RowMemory(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """Return the unit's logic."""
         m = Module()
         turned = Signal(BANK_BITS)
         m.d.sync += turned.eq(self.read_address)

@@ -49,6 +49,7 @@ class Sequencer(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """Return the unit's logic."""
         m = Module()
         sizes, layout = self.sizes, self.sizes.job_layout
         rom = m.submodules.program = Memory(shape=layout, depth=len(self.jobs), init=self.jobs)

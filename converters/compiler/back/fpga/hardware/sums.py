@@ -34,6 +34,7 @@ class Sums(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """Return the unit's logic."""
         m = Module()
         layout = data.ArrayLayout(signed(BITS), LANES)
         memory = m.submodules.memory = Memory(shape=layout, depth=self.words, init=[])
