@@ -36,9 +36,9 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     parser = Parser(
         prog="python -m sqz_tf.fpga",
-        description="Write an int8 .tflite whose scales are powers of two as hardware: Verilog of an accelerator that "
-        "streams rows, byte equal to TFLite's reference kernels. Exit code 0: done, 1: the model cannot be hardware, or a "
-        "comparison failed, 2: usage.",
+        description="Write an int8 .tflite whose scales are powers of two as hardware: an accelerator in Verilog that "
+        "streams rows, byte equal to TFLite's reference kernels. Exit code 0: done, 1: the model cannot be "
+        "hardware, or a comparison failed, 2: usage.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
