@@ -94,7 +94,9 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     code = EXIT_OK
     if arguments.simulate:
         console.note(f"building the simulator, then {len(arguments.image)} pictures")
-        told["simulation"] = compare.pictures(arguments.model, design, verilog, name, arguments.image, arguments.rows)
+        told["simulation"] = compare.pictures(
+            arguments.model, data, compare.Hardware(design, verilog, name), arguments.image, arguments.rows
+        )
         code = EXIT_OK if told["simulation"]["equal"] else EXIT_FAILED
     if arguments.synthesize:
         console.note("Yosys and nextpnr take minutes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +35,30 @@ int main(void) {{
 """
 
 
-def pictures(model: Path, design: Design, verilog: str, name: str, files: Sequence[str], rows: bool) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class Hardware:
+    """A design, and what was written of it."""
+
+    design: Design
+    verilog: str
+    name: str
+
+
+def pictures(model: Path, content: bytes, of: Hardware, files: Sequence[str], rows: bool) -> dict[str, Any]:
     """Return whether the hardware, with its C function, gives the interpreter's scores for pictures.
 
     Args:
       model: the file, with how pictures are prepared.
-      design, verilog, name: the hardware.
+      content: the `.tflite` in it.
+      of: the hardware.
       files: the pictures.
       rows: whether to compare every row of every layer, too.
     """
     classifier = Classifier(model)
     batch = np.stack([classifier.pixels(each) for each in files])
-    with simulate.simulator(verilog, name) as program:
-        found = simulate.run(program, design, batch, traced=rows)
-    difference = differing(model.read_bytes(), design, name, to_int8(batch), found)
+    with simulate.simulator(of.verilog, of.name) as program:
+        found = simulate.run(program, of.design, batch, traced=rows)
+    difference = differing(content, of.design, of.name, to_int8(batch), found)
     return {
         "pictures": len(files),
         "equal": difference is None,
