@@ -57,9 +57,8 @@ def test_more_block_ram_than_the_device_has_is_refused() -> None:
     assert taken["rows"] == 4
     assert taken["weights"] == 8  # 256 bits of 36 each
     small = devices.Device("small", 1000, 64, sum(taken.values()) - 1, ())
-    with pytest.raises(
-        devices.ConversionError, match=r"the network takes \d+ block RAMs \(weights 8, .*the \d+ of small"
-    ):
+    said = r"the network takes \d+ block RAMs \(weights 8, .*the \d+ of small"
+    with pytest.raises(devices.ConversionError, match=said):
         devices.require_fit(of, small)
     devices.require_fit(of, devices.DEVICES["ecp5-85k"])
 
@@ -123,10 +122,8 @@ def test_pictures_through_the_verilog(model: Path, tmp_path: Path, capsys: pytes
         pixels = np.random.default_rng(number).integers(0, 256, (12, 12, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{number}.png")
     pictures = [tmp_path / f"{number}.png" for number in range(3)]
-    assert (
-        run(model, "--out", tmp_path / "out", "--macs", "16", "--json", "--rows", "--simulate", "--image", *pictures)
-        == 0
-    )
+    options = ("--macs", "16", "--json", "--rows", "--simulate", "--image")
+    assert run(model, "--out", tmp_path / "out", *options, *pictures) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["simulation"]["verdict"] == "every score and every row equal"
     assert abs(told["simulation"]["cycles"][-1] - told["cycles"]) < 0.05 * told["cycles"]
