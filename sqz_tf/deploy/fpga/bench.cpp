@@ -17,7 +17,7 @@
 
 namespace {
 
-constexpr int ACTIVITIES = 7, LOAD = 1;
+constexpr int ACTIVITIES = 7, LOAD = 1, STEP = 4, QUADS = 5;
 
 using File = std::unique_ptr<FILE, int (*)(FILE *)>;
 
@@ -88,7 +88,8 @@ int main(int argc, char **argv) {
         chip.sum_ready = !chance.strikes();
         chip.eval();
         ++cycles;
-        ++counts[job * ACTIVITIES + chip.trace_activity];
+        const bool steps = chip.trace_activity == STEP || chip.trace_activity == QUADS;  // of the job begun last
+        ++counts[(job - steps) * ACTIVITIES + chip.trace_activity];
         job += chip.trace_activity == LOAD && job < jobs;
         if (trace && chip.trace_write) {
             put<uint32_t>(trace.get(), chip.trace_address);
