@@ -1,6 +1,6 @@
 """What networks take as hardware, by the accelerator's clock: `python -m tools.bench_fpga`, without any tool of FPGAs.
 
-Cycles and memories follow from shapes, so the networks are untrained, with scales rounded to powers of two. One line for
+Cycles and memories follow from shapes, so the networks are untrained, with scales rounded to powers of two. A line for
 each network and number of multipliers; `--json` for programs.
 """
 

@@ -15,7 +15,6 @@ from tests.helpers.compiled_on_host import Reference
 from tests.helpers.int8_networks import Map, Net
 
 PATIENCE = 200_000  # cycles for a picture
-QUICK = {"scale": 1.0, "zero_point": 0}
 
 
 def simulated(design: Design, pictures: np.ndarray, stalls: int = 0) -> simulate.Simulated:
@@ -104,7 +103,9 @@ def first_difference(model: bytes, design: Design, pictures: np.ndarray, found: 
 def powers(seed: int = 0, size: int = 12, classes: int = 5) -> bytes:
     """Return a network of powers of two with every operator that accelerators have."""
     net = Net(seed)
-    x = net.conv(net.input(size, size, 3, **QUICK), 6, stride=(2, 2), padding="VALID", power_of_two=True)
+    x = net.conv(
+        net.input(size, size, 3, scale=1.0, zero_point=0), 6, stride=(2, 2), padding="VALID", power_of_two=True
+    )
     x = net.pool(x, padding="SAME")
     s = net.conv(net.pad(x, value=-128), 4, padding="VALID", power_of_two=True)
     y = fire(net, s, 3, 5)
@@ -139,7 +140,11 @@ def _convolution(net: Net, x: Map, rng: np.random.Generator) -> Map:
     kernel, stride = rng.integers(1, 4, 2).tolist(), rng.integers(1, 3, 2).tolist()
     fits = all(side >= span for side, span in zip(x.shape[1:3], kernel, strict=True))
     padding = "VALID" if fits and rng.integers(2) else "SAME"
-    how = {"power_of_two": True, "per_channel": bool(rng.integers(2)), "depthwise": bool(rng.integers(4) == 0)}
+    how: dict[str, Any] = {
+        "power_of_two": True,
+        "per_channel": bool(rng.integers(2)),
+        "depthwise": bool(rng.integers(4) == 0),
+    }
     channels = 1 if how["depthwise"] else int(rng.integers(1, 20))
     return net.conv(x, channels, tuple(kernel), tuple(stride), padding, **how)
 

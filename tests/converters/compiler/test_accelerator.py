@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
@@ -94,7 +96,7 @@ def _requantized(bits: int, sums: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     return np.array(found)
 
 
-SETTLED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+SETTLED: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
 
 def check_random(seed: int) -> None:

@@ -18,7 +18,7 @@ from converters.compiler.back.fpga.hardware.records import LANES, Sizes
 QUAD_BITS = (LANES - 1).bit_length()
 
 
-class Activity(enum.Enum, shape=3):
+class Activity(enum.Enum, shape=3):  # type: ignore[call-arg]
     """What the sequencer does in a cycle."""
 
     FETCH = 0  # the control program is read
