@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from converters.compiler.back.fpga.jobs import design
+from converters.compiler.back.fpga import build
+from converters.compiler.back.fpga.jobs import Design, design
 from converters.tflite import edit
+from sqz_tf.base.pixels import to_int8
 from sqz_tf.base.spec import ModelSpec
-from sqz_tf.deploy.fpga import devices, figures
+from sqz_tf.deploy.fpga import compare, devices, figures, simulate
 from sqz_tf.trials.untrained import untrained
 
 DIGITS = ModelSpec(input_size=48, channels=1, classes=10, width=0.25)
@@ -29,9 +31,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench_fpga", description=__doc__)
     parser.add_argument("network", nargs="*", choices=[*NETWORKS, []], help="default: all")
+    parser.add_argument("--simulate", type=int, default=0, metavar="N", help="random pictures, every row compared")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
-    for told in measured(arguments.network or list(NETWORKS)):
+    for told in measured(arguments.network or list(NETWORKS), arguments.simulate):
         if arguments.json:
             print(json.dumps(told))
         else:
@@ -39,13 +42,27 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def measured(names: list[str]) -> Iterator[dict[str, Any]]:
-    """Yield the figures of networks."""
+def measured(names: list[str], pictures: int = 0) -> Iterator[dict[str, Any]]:
+    """Yield the figures of networks; with pictures also what Verilator makes of so many."""
     for name in names:
         spec, counts = NETWORKS[name]
         model = powers_of_two(untrained(spec))
         for count in counts:
-            yield {"network": name, **figures.told(design(model, count), devices.DEVICES["ecp5-85k"])}
+            of = design(model, count)
+            told = {"network": name, **figures.told(of, devices.DEVICES["ecp5-85k"])}
+            yield told | ({"simulation": simulated(model, of, pictures)} if pictures else {})
+
+
+def simulated(model: bytes, of: Design, pictures: int) -> dict[str, Any]:
+    """Return what Verilator makes of random pictures, every row compared with TFLite's reference kernels."""
+    source = of.program.streams[0]
+    shape = (pictures, source.height, source.width, source.channels)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    with simulate.simulator(build.to_verilog(of, "network"), "network") as program:
+        found = simulate.run(program, of, pixels, traced=True)
+    difference = compare.differing(model, of, "network", to_int8(pixels), found)
+    verdict = difference or "every score and every row equal"
+    return {"pictures": pictures, "verdict": verdict, "cycles": found.cycles.tolist()}
 
 
 def powers_of_two(model: bytes) -> bytes:
