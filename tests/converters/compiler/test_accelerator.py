@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from converters.compiler.back.fpga.cycles import ACTIVITIES, ROW, WRITES, cycles
 from converters.compiler.back.fpga.hardware.requantize import Requantizer
-from converters.compiler.back.fpga.jobs import Design, design
+from converters.compiler.back.fpga.jobs import IDLE, Design, design
 from converters.compiler.middle import arithmetic
 from tests.helpers.accelerators import first_difference, powers, random_powers, simulated
 from tests.helpers.int8_networks import Net, pixels, squeezenet
@@ -31,6 +31,16 @@ def test_every_row_equals_the_reference_kernels(multipliers: int, stalls: int) -
     found = simulated(of, given_pictures, stalls)
     assert first_difference(model, of, given_pictures, found) is None
     assert {each.operator for each in of.jobs} >= set(range(len(of.layers)))
+
+
+def test_rows_that_nothing_reads_are_taken_before_the_next_picture() -> None:
+    net = Net(0)
+    x = net.conv(net.input(6, 5, 2, scale=1.0, zero_point=0), 7, (1, 1), (2, 2), power_of_two=True)
+    model = net.bytes(net.mean(x))
+    of = design(model, 16)
+    assert of.jobs[-1].operator == IDLE
+    given_pictures = inputs(of, 3)
+    assert first_difference(model, of, given_pictures, simulated(of, given_pictures)) is None
 
 
 def test_the_sums_are_those_of_the_last_rows() -> None:

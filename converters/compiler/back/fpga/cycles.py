@@ -62,7 +62,7 @@ class _Clock:
             self.rows_at.append(max(self.now + GRANTED, before) + self.row_bytes)
         self.activity[number, LOAD] += 1
         self.now += 1
-        if fields.get("idle"):
+        if fields.get("idle") and not fields.get("finish"):
             self.activity[number + 1, FETCH] += 1
             self.now += 1
 

@@ -174,7 +174,13 @@ class _Jobs:
         self.bias, self.shift = (np.concatenate(each) for each in zip(*tables, strict=True))
 
     def all(self) -> Iterator[Job]:
-        """Yield the jobs in order; in a step in which nothing fires one only takes its row."""
+        """Yield the jobs in order; the last one, which may only take a row that nothing reads, ends the picture."""
+        *jobs, last = self._in_order()
+        yield from jobs
+        yield replace(last, fields=last.fields | {"finish": 1})
+
+    def _in_order(self) -> Iterator[Job]:
+        """Yield the jobs; in a step in which nothing fires one only takes its row."""
         underway: dict[int, int] = {}  # stream → cycles, at least, since a job that writes it ended
         height = self.program.streams[0].height
         for step, fired in enumerate(self._steps()):
@@ -223,7 +229,6 @@ class _Jobs:
             "out_step": 0 if last else target.channels,
             "to_sums": last,
             "fresh": last and y == 0,
-            "finish": last and y == operator.fires - 1,
             "fill": layer.fill & 0xFF,
             "low": layer.low,
             "high": layer.high,

@@ -87,7 +87,9 @@ class Sequencer(Component):
                     m.d.comb += [self.take.eq(fetched.wait_row), self.grant.eq(fetched.grant_row)]
                     m.d.sync += [job.eq(fetched), counter.eq(counter + 1)]
                     walk.begin(m, fetched)
-                    with m.If(fetched.idle):
+                    with m.If(fetched.idle & fetched.finish):
+                        m.next = "DRAIN"
+                    with m.Elif(fetched.idle):
                         m.next = "FETCH"
                     with m.Else():
                         m.next = "RUN"
