@@ -152,7 +152,7 @@ def test_free_scales_are_refused() -> None:
             r"expected a depth multiplier of 1",
         ),
         (
-            lambda net, x: net.mean(net.conv(x, 2, power_of_two=True, out=(2.0**-30, 0))),
+            lambda net, x: net.mean(net.conv(x, 2, power_of_two=True, out=(x.scale * 2.0**-10, 0))),
             r"times finer than its products",
         ),
         (lambda net, x: net.mean(net.add(x, x, scale=0.3)), r"\(ADD\): its scales are not powers of two"),
