@@ -6,7 +6,7 @@ OUT    ?= build/digits
 # One that is a link belongs to another checkout and is used as it is: setting it up would turn that one to this checkout.
 LINKED := $(shell [ -L "$(VENV)" ] && [ -x "$(BIN)/python" ] && echo yes)
 STAMP  := $(if $(LINKED),,$(VENV)/.installed)
-EXTRAS := .[train,tflm,explore,web,dev]# a comma would end an argument of $(call)
+EXTRAS := .[train,tflm,explore,web,fpga,dev]# a comma would end an argument of $(call)
 RUNTIME_VENV := .venv-tflite-runtime
 MEDIAPIPE_VENV := .venv-mediapipe
 FRAMEWORKS_VENV := .venv-frameworks
@@ -132,7 +132,7 @@ bench-mcu: setup ## instructions, flash and RAM of compiled networks on virtual 
 lock: setup ## write .ci/requirements-3.11.txt anew: exact versions and hashes of all that CI installs (with Python 3.11)
 	@$(BIN)/python -c 'import sys; sys.exit("the lock is for Python 3.11" if sys.version_info[:2] != (3, 11) else 0)'
 	@$(call quietly,$(BIN)/python -m pip install --retries 10 pip-tools)
-	$(BIN)/pip-compile --quiet --upgrade --extra train --extra tflm --extra explore --extra web --extra dev --generate-hashes --allow-unsafe \
+	$(BIN)/pip-compile --quiet --upgrade --extra train --extra tflm --extra explore --extra web --extra fpga --extra dev --generate-hashes --allow-unsafe \
 	  --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	  --output-file .ci/requirements-3.11.txt pyproject.toml
 

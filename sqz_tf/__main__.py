@@ -21,6 +21,7 @@ COMMANDS = {
     "web": "write a page that runs a model in a browser",
     "compile": "compile a model to C for a microcontroller",
     "update": "make signed updates for devices",
+    "fpga": "write a model as hardware for an FPGA",
     "fit": "tell which boards a model fits",
     "flash": "put a compiled model on a board",
 }

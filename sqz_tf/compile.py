@@ -20,7 +20,7 @@ from sqz_tf.base.errors import ConversionError, DataError, translated
 from sqz_tf.base.shipped import shipped_model
 from sqz_tf.base.text import printable
 from sqz_tf.deploy.boards import board_argument, boards
-from sqz_tf.deploy.c_folder import write_folder
+from sqz_tf.deploy.c_folder import TAKEN, default_name, write_folder
 from sqz_tf.deploy.need import KIB, packing_within
 from sqz_tf.deploy.update.images import Layout, image_of
 from sqz_tf.inference.model_file import int8_given
@@ -32,9 +32,6 @@ examples:
   python -m sqz_tf.compile model_int8.tflite --out firmware/model --board nucleo-f411re --flash-budget 480
   python -m sqz_tf.compile model_int8.tflite --dump plan
 """
-
-
-TAKEN = re.compile(r"(_(weights|labels))+$", re.IGNORECASE)  # NAME_weights.c tells others which models a folder holds
 
 
 ALL = "all"
@@ -189,15 +186,6 @@ def _files(arguments: argparse.Namespace, compilation: compiler.Compilation) -> 
     else:
         files = compiler.files(compilation, name, provenance, labels)
     return c_packages.package(files, name, arguments.package)
-
-
-def default_name(model: Path) -> str:
-    """Return a name in C made from a file's: `SqueezeNet v1.1.tflite` → `squeezenet_v1_1`."""
-    words = TAKEN.sub("", re.sub(r"[^a-z0-9]+", "_", model.stem.lower()).strip("_"))
-    try:
-        return compiler.model_name(words)
-    except ValueError:
-        return f"model_{words}".rstrip("_")
 
 
 def _labels(path: Path, data: bytes) -> list[str]:

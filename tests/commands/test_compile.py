@@ -18,8 +18,7 @@ import pytest
 from converters.compiler import PASSES
 from sqz_tf import __main__, compile
 from sqz_tf.base.errors import OutputError
-from sqz_tf.compile import default_name
-from sqz_tf.deploy.c_folder import write_folder
+from sqz_tf.deploy.c_folder import default_name, write_folder
 from sqz_tf.deploy.need import CODE_BYTES
 from tests.helpers import echo_models
 from tests.helpers.int8_networks import Net, squeezenet

@@ -16,7 +16,7 @@ import pytest
 
 from converters import foreign, packs
 from converters.tflite.parse import IDENTIFIER
-from sqz_tf import bench, check, classify, evaluate, export, fit, flash, pack, unpack
+from sqz_tf import bench, check, classify, evaluate, export, fit, flash, fpga, pack, unpack
 from sqz_tf import compile as compile_command
 from sqz_tf.base.errors import SqzError
 from sqz_tf.deploy import android
@@ -90,6 +90,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], Sequence[str]]] = {
     "classify": (classify.main, ["FILE", "a.png"]),
     "evaluate": (evaluate.main, ["FILE", "pictures"]),
     "compile": (compile_command.main, ["FILE", "--out", "OUT"]),
+    "fpga": (fpga.main, ["FILE", "--out", "OUT"]),
     "fit": (fit.main, ["FILE"]),
     "pack": (pack.main, ["FILE", "--out", "OUT"]),
     "unpack": (unpack.main, ["FILE", "--out", "OUT"]),

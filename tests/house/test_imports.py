@@ -26,7 +26,7 @@ FRONT_DOOR = "__main__"  # loads a command by its name
 LIGHT = [
     *("sqz_tf.images.find", "sqz_tf.inference.interpreters", "sqz_tf.check", "sqz_tf.export", "sqz_tf.data.dataset"),
     *("sqz_tf.__main__", "sqz_tf.runtime", "sqz_tf.classify", "sqz_tf.evaluate", "sqz_tf.compile", "sqz_tf.fit"),
-    *("sqz_tf.explore", "sqz_tf.web"),
+    *("sqz_tf.explore", "sqz_tf.web", "sqz_tf.fpga"),
 ]
 HEAVY = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "sklearn", "matplotlib", "scipy"}
 

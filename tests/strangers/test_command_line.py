@@ -16,7 +16,7 @@ from types import ModuleType
 import pytest
 
 from sqz_tf import __main__ as front_door
-from sqz_tf import classify, compile, evaluate, export, flash, pack, unpack, web
+from sqz_tf import classify, compile, evaluate, export, flash, fpga, pack, unpack, web
 from sqz_tf.base import console, streams
 from sqz_tf.base.console import Console, Parser, command, common_options, positive, say, show, show_json
 from sqz_tf.base.errors import DataError
@@ -54,6 +54,7 @@ PATHS: dict[str, tuple[list[str], str | None]] = {
     "unpack": ([], "--out"),
     "compile": ([], "--out"),
     "web": ([], "--out"),
+    "fpga": ([], "--out"),
     "update": (["show"], None),
     "fit": ([], None),
     "flash": (["--board", "host"], "--out"),
@@ -77,8 +78,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def commands(module: ModuleType, path: str) -> list[list[str]]:
     before, _ = PATHS[module.__name__.split(".")[-1]]
     lines = [[*before, path], [*before, f"{path}/x"]]
-    if module in (pack, unpack, compile, web):
-        return [[*line, "--out", "c" if module is compile else "m.tflite"] for line in lines]
+    if module in (pack, unpack, compile, web, fpga):
+        return [[*line, "--out", "c" if module in (compile, fpga) else "m.tflite"] for line in lines]
     return lines
 
 
@@ -238,7 +239,9 @@ def test_every_commands_work_is_caught(
     first: dict[str, list[str]] = {"export": [], "compare": [], "flash": ["c", "--board", "host"]}
     first |= {"classify": ["m", "a"], "evaluate": ["m", "a"]}
     first["explore"] = ["--classes", "2", "--sweep", "width"]
-    last = {key: ["m", "--out", "c"] for key in ("pack", "unpack", "compile", "web")} | {"update": ["show", "m"]}
+    last = {key: ["m", "--out", "c"] for key in ("pack", "unpack", "compile", "web", "fpga")} | {
+        "update": ["show", "m"]
+    }
     assert module.main(first.get(name, last.get(name, ["m"]))) == 1
     assert capsys.readouterr().err.startswith("error: unforeseen RecursionError")
 

@@ -25,7 +25,7 @@ MISSING = {
     "explore": ["--sweep", "width", "--data", "öde×"],
     "export": ["--data", "öde×"],
     "flash": ["öde×", "--board", "host"],
-    **{name: ["öde×", "--out", "鶴×"] for name in ("pack", "unpack", "compile", "web")},
+    **{name: ["öde×", "--out", "鶴×"] for name in ("pack", "unpack", "compile", "web", "fpga")},
     "update": ["show", "öde×"],
 }
 LINES = {

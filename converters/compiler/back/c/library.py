@@ -56,11 +56,17 @@ def files(kernels: Iterable[str], model: str | None = None, more: Iterable[str] 
     Raises:
       ValueError: a kernel is not in the library.
     """
-    sources, defined, result, wanted = _sources(), _defined_in(), {}, set(kernels)
+    return alone(kernels, model, (ENGINE, IMAGE, *more))
+
+
+def alone(kernels: Iterable[str], model: str | None, more: Iterable[str] = ()) -> dict[str, str]:
+    """Return the sources of the kernels named without an engine, for who calls them; arguments as for `files`."""
+    sources, defined, wanted = _sources(), _defined_in(), set(kernels)
+    result: dict[str, str] = {}
     missing = sorted(wanted - set(defined))
     if missing:
         raise ValueError(f"the C library lacks {', '.join(missing)}; install sqz-tf again")
-    waiting = [ENGINE, IMAGE, *more, *(defined[name] for name in sorted(wanted))]
+    waiting = [*more, *(defined[name] for name in sorted(wanted))]
     while waiting:
         name = waiting.pop()
         if name not in result:

@@ -1,0 +1,1 @@
+"""A network on an FPGA: its files, its simulation, its place on a device."""

@@ -1,0 +1,129 @@
+"""`python -m sqz_tf.fpga`: what it writes, and what it refuses before it writes anything."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from converters.compiler.back.fpga import build, yosys
+from converters.compiler.back.fpga.jobs import design
+from sqz_tf import fpga
+from sqz_tf.base.spec import PreprocessSpec
+from sqz_tf.deploy.fpga import devices, simulate, synthesize
+from sqz_tf.deploy.fpga.synthesize import Placed
+from tests.helpers.accelerators import powers
+from tests.helpers.echo_models import described
+from tests.helpers.needs import ROOT, require
+
+DIGITS = ROOT / "models" / "digits" / "model_int8.tflite"
+LABELS = ("a", "b", "c", "d", "e")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "small.tflite"
+    path.write_bytes(described(powers(), LABELS, PreprocessSpec(12, 12, channels=3, fit="warp", scale=1.0)))
+    return path
+
+
+def run(*arguments: str | Path) -> int:
+    return fpga.main([str(each) for each in arguments])
+
+
+def test_free_scales_are_refused_with_the_way_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(DIGITS, "--out", tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert "layer conv1 (CONV_2D): its scales are not powers of two" in said
+    assert "sqz_tf.export --scheme ristretto" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_multipliers_than_the_device_has_are_refused(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(model, "--out", tmp_path / "out", "--macs", "32", "--device", "ecp5-25k") == 1
+    assert "--macs is 32; expected at most the 28 multipliers of ecp5-25k" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_block_ram_than_the_device_has_is_refused() -> None:
+    of = design(powers(), 32)
+    taken = devices.block_rams(of)
+    assert taken["rows"] == 4
+    assert taken["weights"] == 8  # 256 bits of 36 each
+    small = devices.Device("small", 1000, 64, sum(taken.values()) - 1, ())
+    said = r"the network takes \d+ block RAMs \(weights 8, .*the \d+ of small"
+    with pytest.raises(devices.ConversionError, match=said):
+        devices.require_fit(of, small)
+    devices.require_fit(of, devices.DEVICES["ecp5-85k"])
+
+
+def test_a_folder_that_is_there_is_left_alone(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(model, "--out", tmp_path) == 1
+    assert "exists; choose another --out" in capsys.readouterr().err
+
+
+def test_a_missing_tool_is_named(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(synthesize.importlib.util, "find_spec", lambda name: None)
+    assert run(model, "--out", tmp_path / "out") == 1
+    assert 'amaranth is not installed; pip install "sqz-tf[fpga]"' in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.setattr(simulate.shutil, "which", lambda name: None)
+    assert run(model, "--out", tmp_path / "out", "--simulate", "--image", "a.png") == 1
+    assert "Verilator is not installed; apt-get install" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--simulate"], ["--image", "a.png"], ["--rows"], ["--macs", "20"]])
+def test_options_that_do_not_go_together(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run("m.tflite", "--out", "c", *words)
+    assert ended.value.code == 2
+
+
+def test_what_is_written_and_told(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(yosys, "run", lambda script, files, result: "module small;\nendmodule\n")
+    monkeypatch.setattr(synthesize, "synthesize", lambda *arguments: Placed(100, 50, 32, 20, 100.0))
+    assert run(model, "--out", tmp_path / "out", "--synthesize", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["multipliers"] == 32
+    assert told["cycles"] == sum(told["spent"].values())
+    assert told["utilisation"] == round(told["macs"] / 32 / told["cycles"], 4)
+    assert told["placed"]["pictures_per_second"] == round(100e6 / told["cycles"], 1)
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"small.v", "small_scores.c", "small_scores.h", "sqz_softmax.c", "sqz_requantize.h"} <= files
+    assert "sqz_stream.c" not in files
+
+
+@pytest.mark.slow
+def test_the_verilog_is_clean_and_the_same_each_time() -> None:
+    of = design(powers(), 32)
+    require(shutil.which("verilator"), "Verilator is not installed")
+    text = build.to_verilog(of, "small")
+    simulate.lint(text, "small")
+    assert build.to_verilog(design(powers(), 32), "small") == text
+    assert str(ROOT) not in text
+    with pytest.raises(simulate.SimulationError, match="verilator failed"):
+        simulate.lint(text.replace("endmodule", "wire [3:0] narrow = 5'd17;\nendmodule"), "small")
+
+
+@pytest.mark.slow
+def test_pictures_through_the_verilog(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    require(shutil.which("verilator"), "Verilator is not installed")
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 256, (12, 12, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    pictures = [tmp_path / f"{number}.png" for number in range(3)]
+    options = ("--macs", "16", "--json", "--rows", "--simulate", "--image")
+    assert run(model, "--out", tmp_path / "out", *options, *pictures) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["simulation"]["verdict"] == "every score and every row equal"
+    assert abs(told["simulation"]["cycles"][-1] - told["cycles"]) < 0.05 * told["cycles"]
