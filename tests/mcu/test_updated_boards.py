@@ -199,6 +199,27 @@ def test_the_only_model_may_fail_its_test_and_another_is_taken(microbit: tuple[D
     ]
 
 
+def test_a_model_that_ends_in_a_fault_with_none_to_fall_back_to_waits_for_another(
+    microbit: tuple[Device, Models],
+) -> None:
+    device, models = microbit
+    v1, v2, v3 = map(device.built, models.paths)
+    last = picture(models.inputs[-1].tobytes())
+    said = device.run(
+        update(device.update(unwell(v1), 1))
+        + update(device.update(faulty(v2), 2))
+        + last
+        + update(device.update(v3, 3))
+        + last
+    )
+    assert said == [
+        *["boot ERROR_NONE", "update OK", "slot 0 version 1 confirmed 0", "this model does not run", "update OK"],
+        *["slot 1 version 2 confirmed 0"] * 4,
+        *["this model was tried too often", "no scores", "update OK"],
+        *["slot 0 version 3 confirmed 0", models.answers(3)[-1], "verdict 0"],
+    ]
+
+
 def to_and_fro(device: Device, models: Models) -> tuple[int, int, int]:
     """Take a board from a network to another and on by a delta; return the bytes of image, update and delta."""
     v1, v2, v3 = map(device.built, models.paths)
