@@ -12,7 +12,6 @@ from sqz_tf.base.console import Console
 from sqz_tf.base.errors import ConfigError, SqzError
 from sqz_tf.base.json_files import typed
 from sqz_tf.base.spec import CheckConfig, DataConfig, ModelSpec, from_dict
-from sqz_tf.network.exported_weights import numbers_of, read_exported
 from sqz_tf.parity.verdict import ParityReport, failures_in, judge
 
 if TYPE_CHECKING:
@@ -159,6 +158,8 @@ def _keras(export: Export, console: Console) -> tuple[Predict | None, str]:
     Models that come with the kit have their numbers in `model_f32.tflite` alone. model.keras is never loaded: a Keras
     file may run what its author put there.
     """
+    from sqz_tf.network.exported_weights import numbers_of, read_exported  # NumPy, which --help does without
+
     console.note("rebuilding the float network …")
     spec = from_dict(ModelSpec, export.config.get("model", {}))
     try:

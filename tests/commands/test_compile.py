@@ -470,7 +470,7 @@ def test_a_wheel_carries_the_c_sources(tmp_path: Path) -> None:
     require(version >= 77, f"setuptools is {version}, the build needs 77")
     source, site = tmp_path / "source", tmp_path / "site"
     for name in ("sqz_tf", "converters", "mcu", "models"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "build*"))
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "build"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
     build = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "--quiet", "-w", ".."]

@@ -18,20 +18,18 @@ void board_start(void) {
     cases = open_file(CASES, sizeof CASES - 1, SEMIHOSTING_READ_BINARY);
 }
 
-/* A pipe gives what it holds at the moment. */
-static size_t read_some(uint8_t *to, size_t bytes) {
-    const uint32_t arguments[] = {(uint32_t)cases, (uint32_t)(uintptr_t)to, bytes};
-    const int32_t missing = cases == -1 ? -1 : semihosting(SEMIHOSTING_READ, arguments);
-    return missing < 0 ? 0 : bytes - (size_t)missing;
-}
-
+/* A pipe gives what it holds at the moment, a file all at once: networks are counted with reading in it. */
 size_t board_read(void *to, size_t bytes) {
-    size_t all = 0, some = 1;
-    while (all < bytes && some != 0) {
-        some = read_some((uint8_t *)to + all, bytes - all);
-        all += some;
+    uint32_t arguments[] = {(uint32_t)cases, (uint32_t)(uintptr_t)to, bytes};
+    int32_t missing;
+    while (cases != -1 && (missing = semihosting(SEMIHOSTING_READ, arguments)) != 0) {
+        if (missing < 0 || (uint32_t)missing == arguments[2]) {
+            return bytes - arguments[2];
+        }
+        arguments[1] += arguments[2] - (uint32_t)missing;
+        arguments[2] = (uint32_t)missing;
     }
-    return all;
+    return cases == -1 ? 0 : bytes;
 }
 
 void board_write(const char *text, size_t bytes) {
