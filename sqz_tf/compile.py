@@ -13,16 +13,15 @@ from pathlib import Path
 
 from converters import c_packages, compiler
 from converters.compiler.compilation import slot_files
-from converters.tflite.writer import read_attached
 from sqz_tf import __version__
 from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, kilobytes, show, show_json
-from sqz_tf.base.errors import ConversionError, DataError, translated
+from sqz_tf.base.errors import ConversionError, translated
 from sqz_tf.base.shipped import shipped_model
 from sqz_tf.base.text import printable
 from sqz_tf.deploy.boards import board_argument, boards
 from sqz_tf.deploy.c_folder import TAKEN, default_name, write_folder
 from sqz_tf.deploy.need import KIB, packing_within
-from sqz_tf.deploy.update.images import Layout, image_of
+from sqz_tf.deploy.update.images import Layout, carried_labels, image_of, joined
 from sqz_tf.inference.model_file import int8_given
 
 EXAMPLES = """\
@@ -141,7 +140,7 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
 
 def _packing(arguments: argparse.Namespace, data: bytes, target: str) -> compiler.Packing:
     """Return what to compress for: what budgets leave for tables and the arena."""
-    labels = _labels(arguments.model, data) if arguments.labels else []
+    labels = carried_labels(arguments.model, data) if arguments.labels else []
     ram = arguments.ram_budget or (arguments.board.ram_bytes if arguments.board else None)
     program = compiler.analyse(data, target).program
     if arguments.weights == "slot":
@@ -178,23 +177,14 @@ def _dumped(compilation: compiler.Compilation, what: str) -> str:
 def _files(arguments: argparse.Namespace, compilation: compiler.Compilation) -> dict[str, str]:
     """Return what to write: path → text."""
     name = arguments.name or default_name(arguments.model)
-    labels = _labels(arguments.model, compilation.model) if arguments.labels else None
+    labels = carried_labels(arguments.model, compilation.model) if arguments.labels else None
     provenance = {"tools": f"sqz-tf {__version__}", "target": compilation.target}
     if arguments.weights == "slot":
-        carried = "\n".join(labels or []).encode()
-        files = slot_files(compilation, name, image_of(compilation.model, compilation, carried), provenance)
+        image = image_of(compilation.model, compilation, joined(labels or []))
+        files = slot_files(compilation, name, image, provenance)
     else:
         files = compiler.files(compilation, name, provenance, labels)
     return c_packages.package(files, name, arguments.package)
-
-
-def _labels(path: Path, data: bytes) -> list[str]:
-    attached = read_attached(data)
-    if "labels.txt" not in attached:
-        raise DataError(
-            f"{path} carries no labels.txt", fix="leave --labels out, or export the model with sqz_tf.export"
-        )
-    return attached["labels.txt"].decode("utf-8").splitlines()
 
 
 def _told(path: Path, compilation: compiler.Compilation) -> str:

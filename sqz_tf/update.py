@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from converters import compiler, delta, packs
+from converters.compiler.back.c.slot import MAGIC
 from converters.delta.container import IMAGE
 from sqz_tf.artifact.one_file import check_place, refuse_input, write_file
 from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, kilobytes, show, show_json
@@ -30,7 +31,6 @@ examples:
   python -m sqz_tf.update apply v1-v2.squ --from v1.image --out v2.image
   python -m sqz_tf.update apply app-v2.squ --key release.pem.pub --out v2.sqz
 """
-MAGIC = b"SQZI"
 PROGRAM = ("old", "target", "board", "optimize", "ram_budget", "classes", "slot_kb", "labels")
 """Options of `make` that are about a device's program and slots, by their places in the arguments."""
 _JSON = "print what there is to say as JSON"

@@ -22,14 +22,17 @@ void board_start(void) {
 size_t board_read(void *to, size_t bytes) {
     uint32_t arguments[] = {(uint32_t)cases, (uint32_t)(uintptr_t)to, bytes};
     int32_t missing;
-    while (cases != -1 && (missing = semihosting(SEMIHOSTING_READ, arguments)) != 0) {
+    if (cases == -1) {
+        return 0;
+    }
+    while ((missing = semihosting(SEMIHOSTING_READ, arguments)) != 0) {
         if (missing < 0 || (uint32_t)missing == arguments[2]) {
             return bytes - arguments[2];
         }
         arguments[1] += arguments[2] - (uint32_t)missing;
         arguments[2] = (uint32_t)missing;
     }
-    return cases == -1 ? 0 : bytes;
+    return bytes;
 }
 
 void board_write(const char *text, size_t bytes) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +80,25 @@ def image_of(model: bytes, compilation: Compilation, labels: bytes = b"") -> Ima
     return slot_image(compilation, _test(model, compilation.program.streams[compilation.program.output].bytes), labels)
 
 
+def carried_labels(path: Path, model: bytes) -> list[str]:
+    """Return the labels that a `.tflite` carries.
+
+    Raises:
+      DataError: it carries none.
+    """
+    labels = read_attached(model).get("labels.txt", b"").decode("utf-8").splitlines()
+    if not labels:
+        raise DataError(
+            f"{path} carries no labels.txt", fix="leave --labels out, or export the model with sqz_tf.export"
+        )
+    return labels
+
+
+def joined(labels: Sequence[str]) -> bytes:
+    """Return labels as an image holds them, a line each."""
+    return "\n".join(labels).encode()
+
+
 def build(path: Path, layout: Layout, with_labels: bool = False) -> Built:
     """Return the image of a model's file.
 
@@ -86,10 +106,7 @@ def build(path: Path, layout: Layout, with_labels: bool = False) -> Built:
       SqzError: it cannot be read or compiled, or carries no labels.
     """
     model = int8_given(path)
-    carried = read_attached(model).get("labels.txt", b"") if with_labels else b""
-    labels = "\n".join(carried.decode("utf-8").splitlines()).encode()  # as `compile` puts them into the first image
-    if with_labels and not labels:
-        raise DataError(f"{path} carries no labels.txt", fix="leave --labels out")
+    labels = joined(carried_labels(path, model)) if with_labels else b""
     with translated(ConversionError, f"{path} cannot be compiled"):
         image = image_of(model, analysed(model, layout), labels)
     return Built(image.data, tuple(pieces_of(image)), image.network)

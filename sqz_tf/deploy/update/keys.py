@@ -27,13 +27,9 @@ def generate(path: Path) -> bytes:
     how = _serialization()
     secret = key.private_bytes(how.Encoding.PEM, how.PrivateFormat.PKCS8, how.NoEncryption())
     public = key.public_key().public_bytes(how.Encoding.PEM, how.PublicFormat.SubjectPublicKeyInfo)
-    places = ((path, secret, 0o600), (_public_path(path), public, 0o644))
-    for file, *_ in places:
-        if os.path.lexists(file):
-            raise OutputError(f"{file} exists", fix="choose another --out: a key is never replaced")
-    _write_new(*places[0])
+    _write_new(path, secret, 0o600)
     try:
-        _write_new(*places[1])
+        _write_new(_public_path(path), public, 0o644)
     except OutputError:
         path.unlink()  # half a pair is none
         raise
