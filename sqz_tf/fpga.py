@@ -74,8 +74,8 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     from sqz_tf.deploy.fpga import synthesize
 
     synthesize.require(*(synthesize.NEEDED if arguments.synthesize else synthesize.NEEDED[:2]))
+    from converters.compiler.accelerator import design_accelerator
     from converters.compiler.back.fpga import build, scores
-    from converters.compiler.back.fpga.jobs import design as designed
     from sqz_tf.deploy.fpga import compare, devices, figures, simulate
 
     if arguments.simulate:
@@ -83,7 +83,7 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     device = devices.DEVICES[arguments.device]
     macs = arguments.macs or (32 if device.multipliers >= 32 else 16)
     with translated(ConversionError, f"{arguments.model} cannot be hardware", fix=FIX):
-        design = designed(data, macs)
+        design = design_accelerator(data, macs)
     devices.require_fit(design, device)
     name = compiler.model_name(default_name(arguments.model))
     console.note(f"{arguments.model}: {design.macs:,} multiply-accumulates on {macs} multipliers; writing Verilog")

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from converters.compiler.accelerator import design_accelerator
 from converters.compiler.back.fpga import build
-from converters.compiler.back.fpga.jobs import Design, design
+from converters.compiler.back.fpga.jobs import Design
 from converters.tflite import edit
 from sqz_tf.base.pixels import to_int8
 from sqz_tf.base.spec import ModelSpec
@@ -48,7 +49,7 @@ def measured(names: list[str], pictures: int = 0) -> Iterator[dict[str, Any]]:
         spec, counts = NETWORKS[name]
         model = powers_of_two(untrained(spec))
         for count in counts:
-            of = design(model, count)
+            of = design_accelerator(model, count)
             told = {"network": name, **figures.told(of, devices.DEVICES["ecp5-85k"])}
             yield told | ({"simulation": simulated(model, of, pictures)} if pictures else {})
 

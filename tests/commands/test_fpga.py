@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from converters.compiler.accelerator import design_accelerator
 from converters.compiler.back.fpga import build, yosys
-from converters.compiler.back.fpga.jobs import design
 from sqz_tf import fpga
 from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.deploy.fpga import devices, simulate, synthesize
@@ -52,7 +52,7 @@ def test_more_multipliers_than_the_device_has_are_refused(
 
 
 def test_more_block_ram_than_the_device_has_is_refused() -> None:
-    of = design(powers(), 32)
+    of = design_accelerator(powers(), 32)
     taken = devices.block_rams(of)
     assert taken["rows"] == 4
     assert taken["weights"] == 8  # 256 bits of 36 each
@@ -105,11 +105,11 @@ def test_what_is_written_and_told(
 
 @pytest.mark.slow
 def test_the_verilog_is_clean_and_the_same_each_time() -> None:
-    of = design(powers(), 32)
+    of = design_accelerator(powers(), 32)
     require(shutil.which("verilator"), "Verilator is not installed")
     text = build.to_verilog(of, "small")
     simulate.lint(text, "small")
-    assert build.to_verilog(design(powers(), 32), "small") == text
+    assert build.to_verilog(design_accelerator(powers(), 32), "small") == text
     assert str(ROOT) not in text
     with pytest.raises(simulate.SimulationError, match="verilator failed"):
         simulate.lint(text.replace("endmodule", "wire [3:0] narrow = 5'd17;\nendmodule"), "small")

@@ -10,9 +10,10 @@ from amaranth.sim import Simulator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from converters.compiler.accelerator import design_accelerator
 from converters.compiler.back.fpga.cycles import ACTIVITIES, ROW, WRITES, cycles
 from converters.compiler.back.fpga.hardware.requantize import Requantizer
-from converters.compiler.back.fpga.jobs import IDLE, Design, design
+from converters.compiler.back.fpga.jobs import IDLE, Design
 from converters.compiler.middle import arithmetic
 from tests.helpers.accelerators import first_difference, powers, random_powers, simulated
 from tests.helpers.int8_networks import Net, pixels, squeezenet
@@ -26,7 +27,7 @@ def inputs(of: Design, count: int) -> np.ndarray:
 @pytest.mark.parametrize(("multipliers", "stalls"), [(16, 0), (32, 90)])
 def test_every_row_equals_the_reference_kernels(multipliers: int, stalls: int) -> None:
     model = powers()
-    of = design(model, multipliers)
+    of = design_accelerator(model, multipliers)
     given_pictures = inputs(of, 2)
     found = simulated(of, given_pictures, stalls)
     assert first_difference(model, of, given_pictures, found) is None
@@ -37,14 +38,14 @@ def test_rows_that_nothing_reads_are_taken_before_the_next_picture() -> None:
     net = Net(0)
     x = net.conv(net.input(6, 5, 2, scale=1.0, zero_point=0), 7, (1, 1), (2, 2), power_of_two=True)
     model = net.bytes(net.mean(x))
-    of = design(model, 16)
+    of = design_accelerator(model, 16)
     assert of.jobs[-1].operator == IDLE
     given_pictures = inputs(of, 3)
     assert first_difference(model, of, given_pictures, simulated(of, given_pictures)) is None
 
 
 def test_the_sums_are_those_of_the_last_rows() -> None:
-    of = design(powers(), 16)
+    of = design_accelerator(powers(), 16)
     found = simulated(of, inputs(of, 2))
     last = len(of.layers) - 1
     jobs = [job for job in of.jobs if job.operator >= 0]
@@ -57,14 +58,14 @@ def test_the_sums_are_those_of_the_last_rows() -> None:
 
 def test_a_wrong_weight_is_found() -> None:
     model = powers()
-    of = design(model, 16)
+    of = design_accelerator(model, 16)
     of.weights[of.weights > 100] -= 8
     given_pictures = inputs(of, 1)
     assert first_difference(model, of, given_pictures, simulated(of, given_pictures))
 
 
 def test_cycles_are_foretold() -> None:
-    of = design(powers(), 32)
+    of = design_accelerator(powers(), 32)
     foretold, found = cycles(of).activity, simulated(of, inputs(of, 2)).activity
     exact = [i for i in range(len(ACTIVITIES)) if i not in (ROW, WRITES)]  # pixels wait for whoever else writes
     assert found[:, exact].tolist() == foretold[:, exact].tolist()
@@ -112,7 +113,7 @@ SETTLED: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthChe
 def check_random(seed: int) -> None:
     rng = np.random.default_rng(seed)
     model = random_powers(rng)
-    of = design(model, int(rng.choice([16, 32, 48])))
+    of = design_accelerator(model, int(rng.choice([16, 32, 48])))
     given_pictures = inputs(of, 2)
     found = simulated(of, given_pictures, int(rng.choice([0, 80])))
     assert first_difference(model, of, given_pictures, found) is None
@@ -133,7 +134,7 @@ def test_many_random_networks_are_equal(seed: int) -> None:
 
 def test_free_scales_are_refused() -> None:
     with pytest.raises(ValueError, match=r"layer conv\w* \(CONV_2D\): its scales are not powers of two; expected"):
-        design(squeezenet(), 32)
+        design_accelerator(squeezenet(), 32)
 
 
 @pytest.mark.parametrize(
@@ -162,9 +163,9 @@ def test_what_the_accelerator_lacks_is_refused_by_name(build, said: str) -> None
     net = Net(0)
     x = net.conv(net.input(8, 8, 3, scale=1.0, zero_point=0), 4, power_of_two=True)
     with pytest.raises(ValueError, match=said):
-        design(net.bytes(build(net, x)), 32)
+        design_accelerator(net.bytes(build(net, x)), 32)
 
 
 def test_multipliers_come_by_sixteen() -> None:
     with pytest.raises(ValueError, match="20 multipliers; expected 16, 32"):
-        design(powers(), 20)
+        design_accelerator(powers(), 20)

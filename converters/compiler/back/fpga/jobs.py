@@ -6,7 +6,7 @@ ring of input rows has one row more, which is filled while the others are read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +14,7 @@ import numpy as np
 
 from converters.compiler.back.fpga.layers import LANES, Layer, layer_of
 from converters.compiler.faults import Unsupported, check
-from converters.compiler.front import network as net
-from converters.compiler.front.read import read_graph
 from converters.compiler.middle import program as prog
-from converters.compiler.middle.legalise import legalise
 from converters.compiler.middle.plan import Plan, plan
 from converters.compiler.middle.schedule import Schedule, schedule
 
@@ -74,32 +71,36 @@ class Design:
         return sum(operator.macs for operator in self.program.operators)
 
 
-def design(model: bytes, multipliers: int) -> Design:
+def design(program: prog.Program, tensors: Mapping[str, int], multipliers: int) -> Design:
     """Return a network on an accelerator with so many multipliers, a multiple of 16.
 
+    Args:
+      program: the network as operators.
+      tensors: for each layer's name the tensor in the file that it writes.
+      multipliers: of the array.
+
     Raises:
-      ValueError: the model cannot be compiled, its scales are not powers of two, or the accelerator lacks an operator.
+      ValueError: its scales are not powers of two, or the accelerator lacks an operator.
     """
     outputs = multipliers // LANES
     check(multipliers % (LANES * LANES) == 0 and 0 < outputs <= 64, f"{multipliers} multipliers; expected 16, 32 … 256")
-    graph = read_graph(model)
-    program, mean, softmax = _split(legalise(graph))
+    program, mean, softmax = _split(program)
     program = replace(program, operators=tuple(_whole_windows(each, program) for each in program.operators))
     layers = tuple(_layers(program, outputs))
     timed = _one_row_more(schedule(program))
     planned = plan(timed, (0,) * len(program.operators))
     jobs = _Jobs(program, layers, timed, planned, outputs)
     tables = (jobs.weights, jobs.bias, jobs.shift)
-    tensors = tuple(_row_tensor(graph, program, operator) for operator in program.operators)
-    return Design(program, mean, softmax, layers, outputs, planned, tuple(jobs.all()), *tables, tensors)
+    rows = tuple(_row_tensor(tensors, program, operator) for operator in program.operators)
+    return Design(program, mean, softmax, layers, outputs, planned, tuple(jobs.all()), *tables, rows)
 
 
-def _row_tensor(graph: net.Graph, program: prog.Program, operator: prog.Operator) -> int:
+def _row_tensor(tensors: Mapping[str, int], program: prog.Program, operator: prog.Operator) -> int:
     """Return the tensor of the rows that an operator makes: before the mean, where it ends with one."""
     if type(operator.kernel) is prog.MeanKernel:
         return program.streams[operator.inputs[0]].tensor
     if operator.yields == prog.LAST:
-        return next(graph.maps[each.output].tensor for each in graph.layers if each.name == operator.name)
+        return tensors[operator.name]
     return operator.tensor
 
 
