@@ -31,8 +31,8 @@ from tests.helpers.weight_files import flat, random_tensors, safetensors_bytes
 
 pytestmark = pytest.mark.training
 
-FEW, MANY = (16, 16), (40, 48)
-"""Pictures that judge and that calibrate."""
+JUDGING, CALIBRATING = 40, 48
+"""Pictures of an export of ImageNet's network."""
 
 
 @pytest.fixture(autouse=True)
@@ -41,23 +41,14 @@ def published(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SQZ_TF_WEIGHTS", str(dev_data("squeezenet_v1.0_deep_compression")))
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(FEW, id="few"), pytest.param(MANY, id="many", marks=pytest.mark.slow)]
-)
-def sizes(request: pytest.FixtureRequest) -> tuple[int, int]:
-    sizes: tuple[int, int] = request.param
-    return sizes
-
-
 @pytest.fixture(scope="module")
-def imagenet(sizes: tuple[int, int]) -> Path:
+def imagenet() -> Path:
     """ImageNet's network, quantized, on a few labelled pictures in folders named by wnid."""
-    judged, calibrating = sizes
     weights, source = dev_data("squeezenet_v1.0_deep_compression"), dev_data("imagenet_dev")
     calibration = dev_data("imagenet_unlabelled")
 
     def make(folder: Path) -> None:
-        for line in (source / "labels.csv").read_text().splitlines()[1 :: 400 // judged]:
+        for line in (source / "labels.csv").read_text().splitlines()[1 :: 400 // JUDGING]:
             name, _, wnid = line.split(",")
             (folder / "judged" / wnid).mkdir(parents=True, exist_ok=True)
             shutil.copy(source / name, folder / "judged" / wnid)
@@ -67,14 +58,14 @@ def imagenet(sizes: tuple[int, int]) -> Path:
             "--data",
             folder / "judged",
             "--calibration-images",
-            str(calibrating),
+            str(CALIBRATING),
         ]
         arguments += ["--calibration-data", str(calibration), "--max-drop", "10", "--quiet"]
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SQZ_TF_WEIGHTS", str(weights))
             export(*arguments, "--out", folder / "out")
 
-    made_of = [judged, calibrating, *map(listing, (weights, source, calibration))]
+    made_of = [JUDGING, CALIBRATING, *map(listing, (weights, source, calibration))]
     return shared("imagenet", made_of, make, *MAKES_EXPORTS, "tests/commands/test_export_weights.py") / "out"
 
 
@@ -87,6 +78,7 @@ def report_of(folder: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_the_folder_is_whole_and_carries_the_licence(imagenet: Path) -> None:
     assert files(imagenet) == FILES | {"LICENCE.weights.txt"}
     assert verify_manifest(imagenet) == []
@@ -95,6 +87,7 @@ def test_the_folder_is_whole_and_carries_the_licence(imagenet: Path) -> None:
     assert "Redistribution and use" in (imagenet / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_published_network_is_the_one_exported(imagenet: Path) -> None:
     report = report_of(imagenet)
     model = read_model((imagenet / "model_int8.tflite").read_bytes())
@@ -106,17 +99,19 @@ def test_the_published_network_is_the_one_exported(imagenet: Path) -> None:
     assert 0.45 <= report["accuracy"]["float"]["top1"] <= 0.85
 
 
-def test_calibration_helps_and_int8_agrees_with_float(imagenet: Path, sizes: tuple[int, int]) -> None:
+@pytest.mark.slow
+def test_calibration_helps_and_int8_agrees_with_float(imagenet: Path) -> None:
     report = report_of(imagenet)
     found = report["calibration"]
-    assert found["images"] == sizes[1]
+    assert found["images"] == CALIBRATING
     assert found["chosen"]["divergence"] < 0.6 * found["min_max"]["divergence"]
     assert report["agreement_top1"] >= 0.85
-    assert report["accuracy"]["int8"]["n"] == sizes[0]
+    assert report["accuracy"]["int8"]["n"] == JUDGING
     for name in ("tflite_runtime_ref", "tflm", "compiled_c"):
         assert report["parity"][f"int8_litert_ref-{name}"]["equal"]
 
 
+@pytest.mark.slow
 def test_published_zeros_survive(imagenet: Path) -> None:
     layers = report_of(imagenet)["sparsity"]["layers"]
     assert layers["fire9_expand3x3"]["pruned"] > 0.6
@@ -136,7 +131,6 @@ def test_the_app_gives_pythons_answers_to_real_photographs(imagenet: Path, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sizes", [pytest.param(MANY, id="many")], indirect=True)
 def test_the_package_gives_pythons_answers_to_a_hundred_photographs(imagenet: Path) -> None:
     android_build.require_android()
     android_natives.require_machines()
@@ -157,6 +151,7 @@ def test_the_app_with_this_network_is_small(imagenet: Path, tmp_path: Path) -> N
     assert len(zlib.compress((tmp_path / "apk" / "sqz-demo.apk").read_bytes())) < 6_000_000  # what is sent
 
 
+@pytest.mark.slow
 def test_the_file_knows_its_classes_by_name_and_wnid(imagenet: Path) -> None:
     classifier = Classifier(imagenet / "model_int8.tflite")
     assert (classifier.labels[0], classifier.wnids[0]) == ("tench", "n01440764")
@@ -250,7 +245,6 @@ def own(shapes: Path) -> Path:
 QUICK = ("--input-size", "48", "--max-drop", "100")
 
 
-@pytest.mark.slow
 def test_a_head_of_the_same_names_is_only_quantized(own: Path, shapes: Path, tmp_path: Path) -> None:
     done = quick_export("--weights", own, "--data", shapes, "--out", tmp_path / "out", *QUICK)
     assert "replaced" not in done.stderr

@@ -56,6 +56,7 @@ def test_an_operator_that_cannot_be_differentiated_is_named(monkeypatch: pytest.
         Graph.read(keras_models.float_model())
 
 
+@pytest.mark.slow
 def test_moments_are_the_curvature_of_the_divergence(network: Network) -> None:
     """A small random change of a layer costs half its variance times the trace, on the average."""
     graph, images, index = network.graph, pixels(20), sorted(network.graph.weights)[1]

@@ -29,6 +29,7 @@ FAST = (  # assembly that multiplies or widens
 )
 
 
+@pytest.mark.slow
 def test_clang_takes_the_fast_paths(tmp_path: Path) -> None:
     require(shutil.which("arm-none-eabi-objdump"), "arm-none-eabi-objdump is not installed")
     objects = mcu.by_clang("cortex-m4", tmp_path, "-O2", files=FILES)

@@ -470,7 +470,7 @@ def test_processors_with_the_instructions_give_the_same_bytes(target: str, flags
 
 
 @pytest.mark.parametrize("flags", ["-O2", pytest.param("-Os", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("target", PLAIN)
+@pytest.mark.parametrize("target", quick(PLAIN, "riscv32"))
 def test_processors_without_them_give_the_same_bytes_in_plain_c(target: str, flags: str, tmp_path: Path) -> None:
     assert mcu.on_board(batch(target), target, tmp_path, flags, files=FAST) == 0
 

@@ -87,6 +87,7 @@ def test_no_byte_of_ram_is_spent_where_it_is_not_wanted(target: str, optimize: s
     assert said["arena"]["bytes"] < 50_000
 
 
+@pytest.mark.slow
 def test_the_arena_keeps_a_budget() -> None:
     model, arenas = squeezenet(GRAPHS["c"]), []
     for budget in (75_000, 85_000, 200_000):

@@ -89,6 +89,7 @@ def test_every_choice_is_at_least_as_good_as_min_max(calibrated: tuple[Any, Cali
     assert all(choice.sqnr >= choice.sqnr_min_max - 0.5 for choice in calibrated[1].choices.values())
 
 
+@pytest.mark.slow
 def test_with_powers_of_two_the_mean_of_the_scores_gets_all_256_steps() -> None:
     model, grid = change_pixels(network(), Pixels(1.0), CENTRED), PowerOfTwoGrid(False)
     model.get_layer("conv10").set_weights([value / 300 for value in model.get_layer("conv10").get_weights()])

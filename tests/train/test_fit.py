@@ -27,6 +27,7 @@ from sqz_tf.train.batches import (
 from sqz_tf.train.fit import FitPlan, History, WarmupCosine, _Run, fit
 from sqz_tf.train.keras import keras, make_deterministic
 from sqz_tf.train.squeezenet import StatelessDropout
+from tests.helpers.needs import quick
 
 pytestmark = [pytest.mark.training, pytest.mark.usefixtures("unoptimized")]
 
@@ -77,7 +78,7 @@ def test_the_start_is_kept_if_no_epoch_is_better(tmp_path: Path) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize(("stop_after", "averaging"), [(1, 0.0), (3, 0.0), (2, 1.0)])
+@pytest.mark.parametrize(("stop_after", "averaging"), quick([(1, 0.0), (3, 0.0), (2, 1.0)], (2, 1.0)))
 def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path, stop_after: int, averaging: float) -> None:
     plan = replace(PLAN, averaging=averaging)
     whole, _ = trained(tmp_path / "whole", plan)

@@ -8,14 +8,14 @@ import pytest
 
 from converters.compiler import TARGETS, analyse
 from tests.helpers.compiled_on_host import Program, Reference
-from tests.helpers.needs import dev_data
+from tests.helpers.needs import dev_data, quick
 from tools.bench_mcu.networks import NETWORKS, readable
 
 pytestmark = pytest.mark.device
 REFUSED = ("dynamic_range", "float16")  # small cases that cannot be compiled
 
 
-@pytest.mark.parametrize("target", [target for target in TARGETS if target != "cortex-m3"])  # as riscv32
+@pytest.mark.parametrize("target", quick([each for each in TARGETS if each != "cortex-m3"], "generic", "cortex-m4"))
 def test_every_row_equals_the_reference_kernels(tmp_path: Path, target: str) -> None:
     folder = dev_data("int8_models")
     models = {name: (folder / f"{name}.tflite").read_bytes() for name in NETWORKS}

@@ -155,8 +155,8 @@ async function takeUpdate(file) {
 async function answerAll() {
   const items = [...new Set([page.shown, ...page.several, ...page.tests])].filter((item) => item && !item.problem);
   for (const item of items) delete item.order;
-  for (const item of items) await answer(item);
-  if (page.shown) show(page.shown);
+  for (const item of items) await answer(item).catch((problem) => { item.problem = problem; });
+  if (page.shown && !page.shown.problem) show(page.shown);
 }
 
 async function taken(file) {

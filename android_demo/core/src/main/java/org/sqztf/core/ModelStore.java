@@ -145,19 +145,19 @@ public final class ModelStore {
         try {
             String text = new String(contents(new File(folder, LIST)), StandardCharsets.UTF_8);
             Map<String, Object> list = SqzModel.Json.object(SqzModel.Json.parse(text));
+            for (Object entry : each(list.get("installed"))) {
+                Map<String, Object> values = SqzModel.Json.object(entry);
+                installed.put(Catalog.Entry.text(values, "product"), new SqzUpdate.Installed(
+                        (long) Own.number(values, "version"), Catalog.Entry.text(values, "sha256")));
+            }
             for (Object entry : each(list.get("models"))) {
                 Own own = new Own(SqzModel.Json.object(entry));
                 if (new File(folder, own.file()).isFile()) {
                     models.add(own);
                 }
             }
-            for (Object entry : each(list.get("installed"))) {
-                Map<String, Object> values = SqzModel.Json.object(entry);
-                installed.put(Catalog.Entry.text(values, "product"), new SqzUpdate.Installed(
-                        (long) Own.number(values, "version"), Catalog.Entry.text(values, "sha256")));
-            }
         } catch (IOException | IllegalArgumentException error) {
-            return; // there is none yet; it is replaced whole, so there is no half of one
+            return; // there is none yet, or an entry is not ours: what was read before it stays, marks of versions first
         }
     }
 

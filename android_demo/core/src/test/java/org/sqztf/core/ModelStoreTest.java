@@ -194,6 +194,18 @@ public class ModelStoreTest {
     }
 
     @Test
+    public void versionsOutliveAListOfModelsThatIsNone() throws Exception {
+        new ModelStore(folder).keep(update("v4.squ"), NONE);
+        File list = new File(folder, "models.json");
+        String text = new String(Files.readAllBytes(list.toPath()), "UTF-8");
+        Files.write(list.toPath(), text.replace("\"sha256\": \"", "\"sha256\": \"?").replaceFirst(
+                "(?s)(installed.*)\\?", "$1").getBytes("UTF-8"));
+        ModelStore store = new ModelStore(folder);
+        assertTrue(store.list().isEmpty());
+        assertEquals(4, store.installed("door-camera").version);
+    }
+
+    @Test
     public void aFileThatChangedIsRefused() throws Exception {
         ModelStore store = new ModelStore(folder);
         ModelStore.Own own = store.keep(read("a", "own.tflite"), NONE);
