@@ -9,6 +9,7 @@ exit code: 0 it fits the board (of several: at least one), 1 it does not or cann
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import sys
 from collections import Counter
@@ -16,9 +17,12 @@ from dataclasses import asdict
 from typing import Any
 
 from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, Parser, command, common_options, show, show_json
+from sqz_tf.base.errors import translated
 from sqz_tf.base.shipped import shipped_model
 from sqz_tf.deploy import footprint
 from sqz_tf.deploy.boards import Board, board_argument, boards
+from sqz_tf.deploy.fpga import boards as fpga_boards
+from sqz_tf.deploy.fpga.boards import FPGA_BOARDS, FpgaBoard
 from sqz_tf.deploy.need import KIB, STACK_KEPT, FitError, Model, Need, Verdict, judge, lacking_of, tflm_need
 from sqz_tf.inference.model_file import contents, require_int8
 
@@ -189,6 +193,11 @@ def owned() -> list[Board]:
     return [each for each in boards().values() if each.flash_tool != "qemu"]
 
 
+def any_board(name: str) -> Board | FpgaBoard:
+    """Return the board of a name, as the `type` of a command line's argument."""
+    return FPGA_BOARDS.get(name) or board_argument(name)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     parser = Parser(
@@ -198,8 +207,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("model", type=shipped_model, help="an int8 .tflite, or a .sqz")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--board", type=board_argument, metavar="B", help=f"one of {', '.join(boards())}")
-    which.add_argument("--all", action="store_true", help="every real board (default)")
+    names = ", ".join([*boards(), *FPGA_BOARDS])
+    which.add_argument("--board", type=any_board, metavar="B", help=f"one of {names}")
+    which.add_argument("--all", action="store_true", help="every real board but FPGAs (default)")
     parser.add_argument("--tflm", action=argparse.BooleanOptionalAction, default=True, help="measure TFLite Micro, too")
     common_options(parser, json="print JSON alone", quiet="no notes")
     return parser
@@ -215,6 +225,8 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
         data = contents(arguments.model)
     except OSError as error:
         raise FitError(f"{arguments.model} cannot be read: {error.strerror}") from error
+    if isinstance(arguments.board, FpgaBoard):
+        return _on_fpga(arguments, data)
     chosen = [arguments.board] if arguments.board else owned()
     model = Model(data)
     tflm, why_not = tflm_need(data) if arguments.tflm else (None, "not asked for")
@@ -233,6 +245,22 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
         show(table(model, verdicts, why_not))
     return EXIT_OK if any(verdict.fits for verdict in verdicts) else EXIT_FAILED
 
+
+def _on_fpga(arguments: argparse.Namespace, data: bytes) -> int:
+    """Tell whether a network's accelerator fits a board's FPGA."""
+    if importlib.util.find_spec("amaranth") is None:
+        raise FitError("for an FPGA amaranth is needed", fix='pip install "sqz-tf[fpga]"')
+    require_int8(arguments.model, data)
+    with translated(FitError, f"{arguments.model} cannot be hardware", fix=POWERS_OF_TWO):
+        found = fpga_boards.placement(data, arguments.board)
+    if arguments.json:
+        show_json(json.dumps({"format": 1, "boards": [fpga_boards.as_json(found)]}, indent=1, ensure_ascii=False))
+    else:
+        show("\n".join(fpga_boards.lines(found)))
+    return EXIT_OK if found.fits else EXIT_FAILED
+
+
+POWERS_OF_TWO = "sqz_tf.export --scheme ristretto makes models that can"
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from PIL import Image
 
 from converters.compiler.accelerator import design_accelerator
 from converters.compiler.back.fpga import build, yosys
-from sqz_tf import fpga
+from sqz_tf import fit, fpga
 from sqz_tf.base.spec import PreprocessSpec
 from sqz_tf.deploy.fpga import devices, simulate, synthesize
 from sqz_tf.deploy.fpga.synthesize import Placed
@@ -151,3 +153,29 @@ def test_pictures_through_the_verilog(model: Path, tmp_path: Path, capsys: pytes
     told = json.loads(capsys.readouterr().out)
     assert told["simulation"]["verdict"] == "every score and every row equal"
     assert abs(told["simulation"]["cycles"][-1] - told["cycles"]) < 0.05 * told["cycles"]
+
+
+def told_of(model: Path, board: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+    code = fit.main([str(model), "--board", board, "--json"])
+    (found,) = json.loads(capsys.readouterr().out)["boards"]
+    return code, found
+
+
+def test_fit_knows_boards_of_fpgas(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = told_of(model, "ulx3s-85f", capsys)
+    assert (code, found["fits"], found["multipliers"]) == (0, True, 32)
+    assert found["milliseconds"] == round(found["cycles"] / 50_000, 3)
+    code, found = told_of(model, "icebreaker", capsys)
+    assert (code, found["fits"], found["lacking"]) == (1, False, "the accelerator has 16 multipliers")
+    assert fit.main([str(model), "--board", "zedboard"]) == 0
+    assert "xc7z020: fits" in capsys.readouterr().out
+
+
+def test_fit_says_what_a_network_needs_for_an_fpga(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit.main([str(DIGITS), "--board", "ulx3s-85f"]) == 1
+    assert "scales are all powers of two; sqz_tf.export --scheme ristretto" in capsys.readouterr().err
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert fit.main([str(DIGITS), "--board", "ulx3s-85f"]) == 1
+    assert 'amaranth is needed; pip install "sqz-tf[fpga]"' in capsys.readouterr().err
