@@ -106,7 +106,7 @@ class Worker:
 def _ending(code: int, said: str) -> str:
     if code >= 0:
         return said or f"it ended with exit code {code}"
-    if -code == getattr(signal, "SIGXCPU", None):
+    if -code == getattr(signal, "SIGPROF", None):
         return f"it took over {worker.SECONDS} s of processor time (SQZ_TF_WORKER_SECONDS=120 allows 120)"
     with contextlib.suppress(ValueError):
         said = ", ".join([signal.Signals(-code).name, *([said] if said else [])])

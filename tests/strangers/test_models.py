@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -155,6 +156,17 @@ def test_a_model_that_takes_for_ever_is_stopped(monkeypatch):
     monkeypatch.setattr(worker, "SECONDS", 1)
     with pytest.raises(InterpreterError, match="litert-ref failed on the model: it took over 1 s of processor time"):
         interpreters.run(classifier("stalls"), (PIXELS ^ 0x80).view(np.int8), "litert-ref")
+
+
+@pytest.mark.parametrize(("each", "ends"), [(0.6, 0), (2.0, -signal.SIGPROF)])
+def test_each_request_has_its_time_anew(each, ends):
+    code = (
+        "import time; from sqz_tf.inference import worker\n"
+        "for _ in range(3):\n"
+        "    worker._limit_time(1); start = time.process_time()\n"
+        f"    while time.process_time() < start + {each}: pass"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == ends
 
 
 def test_where_processor_time_is_not_limited_the_caller_waits_no_longer(monkeypatch):
