@@ -251,16 +251,16 @@ def _on_fpga(arguments: argparse.Namespace, data: bytes) -> int:
     if importlib.util.find_spec("amaranth") is None:
         raise FitError("for an FPGA amaranth is needed", fix='pip install "sqz-tf[fpga]"')
     require_int8(arguments.model, data)
-    with translated(FitError, f"{arguments.model} cannot be hardware", fix=POWERS_OF_TWO):
+    with translated(FitError, f"{arguments.model} cannot be hardware"):
         found = fpga_boards.placement(data, arguments.board)
     if arguments.json:
-        show_json(json.dumps({"format": 1, "boards": [fpga_boards.as_json(found)]}, indent=1, ensure_ascii=False))
+        show_json(
+            json.dumps({"format": 1, "model": {"bytes": len(data)}, "boards": [fpga_boards.as_json(found)]}, indent=1)
+        )
     else:
         show("\n".join(fpga_boards.lines(found)))
     return EXIT_OK if found.fits else EXIT_FAILED
 
-
-POWERS_OF_TWO = "sqz_tf.export --scheme ristretto makes models that can"
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -14,8 +14,10 @@ from typing import Any
 
 from converters import compiler
 from sqz_tf import __version__
-from sqz_tf.base.console import EXIT_FAILED, EXIT_OK, Console, Parser, command, common_options, show, show_json
+from sqz_tf.artifact.disk import require_place
+from sqz_tf.base.console import EXIT_OK, Console, Parser, command, common_options, show, show_json
 from sqz_tf.base.errors import ConversionError, OutputError, translated
+from sqz_tf.base.paths import absolute
 from sqz_tf.base.shipped import shipped_model
 from sqz_tf.base.text import printable
 from sqz_tf.deploy.c_folder import default_name, write_folder
@@ -76,18 +78,19 @@ def main(argv: list[str] | None = None) -> int:
 def _work(arguments: argparse.Namespace, console: Console) -> int:
     data = int8_given(arguments.model)
     _require_place(arguments.out)
-    from sqz_tf.deploy.fpga import synthesize
+    from sqz_tf.deploy.fpga import devices, synthesize
 
-    synthesize.require(*(synthesize.NEEDED if arguments.synthesize else synthesize.NEEDED[:2]))
+    device = devices.DEVICES[arguments.device]
+    synthesize.require(*synthesize.needed(device, arguments.synthesize))
     from converters.compiler.accelerator import design_accelerator
     from converters.compiler.back.fpga import build, scores
-    from sqz_tf.deploy.fpga import compare, devices, figures, simulate
+    from sqz_tf.deploy.fpga import compare, figures, simulate
 
     if arguments.simulate:
         simulate.require()
-    device = devices.DEVICES[arguments.device]
+    pictures = compare.prepared(arguments.model, data, arguments.image) if arguments.simulate else None
     macs = arguments.macs or devices.multipliers_for(device)
-    with translated(ConversionError, f"{arguments.model} cannot be hardware", fix=FIX):
+    with translated(ConversionError, f"{arguments.model} cannot be hardware"):
         design = design_accelerator(data, macs)
     devices.require_fit(design, device)
     name = compiler.model_name(default_name(arguments.model))
@@ -96,33 +99,34 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
         verilog = build.to_verilog(design, name)
     provenance = {"tools": f"sqz-tf {__version__}", "device": device.name}
     told: dict[str, Any] = figures.told(design, device)
-    code = EXIT_OK
-    if arguments.simulate:
-        console.note(f"building the simulator, then {len(arguments.image)} pictures")
-        told["simulation"] = compare.pictures(
-            arguments.model, data, compare.Hardware(design, verilog, name), arguments.image, arguments.rows
-        )
-        code = EXIT_OK if told["simulation"]["equal"] else EXIT_FAILED
+    if pictures is not None:
+        console.note(f"building the simulator, then {len(pictures)} pictures")
+        hardware = compare.Hardware(design, verilog, name)
+        told["simulation"] = compare.pictures(data, hardware, pictures, arguments.rows)
+        if not told["simulation"]["equal"]:
+            raise simulate.SimulationError(
+                f"the hardware is wrong: {told['simulation']['verdict']}; nothing is written"
+            )
     if arguments.synthesize:
         console.note("Yosys and nextpnr take minutes" if device.options else "Yosys takes minutes")
         told["placed"] = figures.placed(design, synthesize.synthesize(verilog, name, device, CLOCK))
-    write_folder(arguments.out, {f"{name}.v": verilog, **scores.c_files(design, name, provenance)})
-    for line in figures.lines(told):
-        console.note(line)
     if arguments.json:
         show_json(json.dumps(told, indent=1))
     else:
-        show(printable(str(arguments.out)))
-    return code
+        show("\n".join(figures.lines(told)))
+    write_folder(arguments.out, {f"{name}.v": verilog, **scores.c_files(design, name, provenance)})
+    console.note(f"{printable(str(arguments.out))}: {name}.v and {name}_scores.c")
+    return EXIT_OK
 
 
 def _require_place(folder: Path) -> None:
     """Raise if a folder could not be written, before the first minute."""
+    if Path.cwd().is_relative_to(absolute(folder)):
+        raise OutputError(f"{folder} is where this command runs", fix="choose another --out")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise OutputError(f"{folder} exists", fix="choose another --out")
+    require_place(absolute(folder))
 
-
-FIX = "sqz_tf.export --scheme ristretto makes models that can"
 
 if __name__ == "__main__":
     sys.exit(main())

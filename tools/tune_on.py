@@ -81,7 +81,7 @@ def tune(start: ExportedWeights, pixels: np.ndarray, classes: np.ndarray, epochs
         order = np.random.default_rng(epoch).permutation(len(pixels))
         losses = [
             float(step(tf.constant(pixels[batch] * np.float32(scale)), tf.constant(classes[batch])))
-            for batch in np.array_split(order, len(order) // 16)
+            for batch in np.array_split(order, -(-len(order) // 16))
         ]
         print(f"epoch {epoch + 1}/{epochs}: loss {np.mean(losses):.3f}", file=sys.stderr, flush=True)
     return model

@@ -319,7 +319,7 @@ def _limit(kind: str, most: int) -> None:
 
 
 def _limit_time(seconds: int) -> None:
-    """Let what comes next take so much processor time.
+    """Let what comes next take so much processor time, 0 for any.
 
     A timer counts from now on. RLIMIT_CPU counts a process's whole life, in ticks, which run ahead of
     `time.process_time()`: by 20 s after some minutes beside other work.
@@ -385,6 +385,8 @@ def _import(runtime: str) -> None:
 def main() -> None:
     """Answer requests until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us
+    if hasattr(signal, "SIGPROF"):
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)  # whatever whoever started us does with it
     _limit("RLIMIT_CORE", 0)
     _limit("RLIMIT_FSIZE", WRITTEN)
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
@@ -395,6 +397,7 @@ def main() -> None:
             reply = server.answer(*request)
         except Exception as error:
             reply = {"error": type(error).__name__, "message": str(error)[:2000]}, {}
+        _limit_time(0)  # none, until the next request is here
         del request
         send(replies, *reply)
 

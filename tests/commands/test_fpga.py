@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from converters.compiler.accelerator import design_accelerator
 from converters.compiler.back.fpga import build, yosys
 from sqz_tf import fit, fpga
 from sqz_tf.base.spec import PreprocessSpec
-from sqz_tf.deploy.fpga import devices, simulate, synthesize
+from sqz_tf.deploy.fpga import compare, devices, simulate, synthesize
 from sqz_tf.deploy.fpga.synthesize import Placed
 from tests.helpers.accelerators import powers
 from tests.helpers.echo_models import described
@@ -41,7 +43,7 @@ def test_free_scales_are_refused_with_the_way_out(tmp_path: Path, capsys: pytest
     assert run(DIGITS, "--out", tmp_path / "out") == 1
     said = capsys.readouterr().err
     assert "layer conv1 (CONV_2D): its scales are not powers of two" in said
-    assert "sqz_tf.export --scheme ristretto" in said
+    assert "those that sqz_tf.export --scheme ristretto makes" in said
     assert not (tmp_path / "out").exists()
 
 
@@ -69,7 +71,7 @@ def test_a_part_with_too_few_multipliers_is_refused_whatever_the_network(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(model, "--out", tmp_path / "out", "--device", "up5k") == 1
-    assert "16 multipliers; expected at most the 8 of up5k; give fewer with --macs, 16 at" in capsys.readouterr().err
+    assert "16 multipliers; expected at most the 8 of up5k; give another --device\n" in capsys.readouterr().err
 
 
 def test_the_command_and_the_table_have_the_same_devices() -> None:
@@ -80,6 +82,7 @@ def test_the_command_and_the_table_have_the_same_devices() -> None:
 
 @pytest.mark.slow
 def test_a_xilinx_part_is_counted(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = model.rename(tmp_path / "module.tflite")  # a word of Verilog's
     assert run(model, "--out", tmp_path / "out", "--device", "xc7a35t", "--synthesize", "--json") == 0
     told = json.loads(capsys.readouterr().out)["placed"]
     assert told["multipliers"] == 32
@@ -87,6 +90,16 @@ def test_a_xilinx_part_is_counted(model: Path, tmp_path: Path, capsys: pytest.Ca
     assert 500 < told["luts"] < 20_800
     assert told["flip_flops"] > 500
     assert told["block_rams"] == 0  # its memories are so small that they are made of LUTs
+
+
+def test_cells_that_a_part_lacks_are_refused() -> None:
+    part = devices.DEVICES["xc7a35t"]
+    few = synthesize._counted({"LUT6": 10, "RAM64M": 2, "RAMB36E1": 3, "INV": 1, "IBUF": 9}, part)
+    assert (few.luts, few.block_rams) == (19, 6)
+    with pytest.raises(synthesize.SynthesisError, match="takes 91 multipliers; expected at most 90 of xc7a35t"):
+        synthesize._counted({"DSP48E1": 91}, part)
+    with pytest.raises(synthesize.SynthesisError, match="Yosys made 2 RAM512X1S"):
+        synthesize._counted({"RAM512X1S": 2}, part)
 
 
 def test_a_folder_that_is_there_is_left_alone(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,7 +116,39 @@ def test_a_missing_tool_is_named(
     monkeypatch.undo()
     monkeypatch.setattr(simulate.shutil, "which", lambda name: None)
     assert run(model, "--out", tmp_path / "out", "--simulate", "--image", "a.png") == 1
-    assert "Verilator is not installed; apt-get install" in capsys.readouterr().err
+    assert "verilator is not installed; apt-get install" in capsys.readouterr().err
+
+
+def test_a_package_that_is_not_there_is_named_before_it_is_imported(model: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['amaranth'] = None; from sqz_tf import fpga; "
+        f"sys.exit(fpga.main([{str(model)!r}, '--out', {str(tmp_path / 'out')!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, 'error: amaranth is not installed; pip install "sqz-tf[fpga]"\n')
+
+
+def test_wrong_hardware_is_not_written(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    require(shutil.which("verilator"), "Verilator is not installed")
+    monkeypatch.setattr(yosys, "run", lambda script, files, result: "module small;\nendmodule\n")
+    monkeypatch.setattr(compare, "pictures", lambda *arguments: {"equal": False, "verdict": "picture 1: row 2"})
+    Image.new("RGB", (12, 12)).save(tmp_path / "a.png")
+    assert run(model, "--out", tmp_path / "out", "--simulate", "--image", tmp_path / "a.png") == 1
+    assert "picture 1: row 2; nothing is written" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_place_that_cannot_be_is_told_before_the_first_minute(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(build, "to_verilog", None)
+    (tmp_path / "file").write_text("")
+    assert run(model, "--out", tmp_path / "file" / "sub") == 1
+    monkeypatch.chdir(tmp_path)
+    assert run(model, "--out", ".") == 1
+    assert "is where this command runs; choose another --out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--simulate"], ["--image", "a.png"], ["--rows"], ["--macs", "20"]])
@@ -166,7 +211,11 @@ def test_fit_knows_boards_of_fpgas(model: Path, capsys: pytest.CaptureFixture[st
     assert (code, found["fits"], found["multipliers"]) == (0, True, 32)
     assert found["milliseconds"] == round(found["cycles"] / 50_000, 3)
     code, found = told_of(model, "icebreaker", capsys)
-    assert (code, found["fits"], found["lacking"]) == (1, False, "the accelerator has 16 multipliers")
+    assert (code, found["fits"], found["lacking"]) == (
+        1,
+        False,
+        "the accelerator has 16 multipliers; expected at most the 8 of up5k",
+    )
     assert fit.main([str(model), "--board", "zedboard"]) == 0
     assert "xc7z020: fits" in capsys.readouterr().out
 
@@ -175,7 +224,7 @@ def test_fit_says_what_a_network_needs_for_an_fpga(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert fit.main([str(DIGITS), "--board", "ulx3s-85f"]) == 1
-    assert "scales are all powers of two; sqz_tf.export --scheme ristretto" in capsys.readouterr().err
+    assert "powers of two; expected those that sqz_tf.export --scheme ristretto makes" in capsys.readouterr().err
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert fit.main([str(DIGITS), "--board", "ulx3s-85f"]) == 1
     assert 'amaranth is needed; pip install "sqz-tf[fpga]"' in capsys.readouterr().err

@@ -13,6 +13,8 @@ import numpy as np
 from converters.compiler.back.fpga import scores
 from converters.compiler.back.fpga.jobs import Design
 from converters.compiler.middle import arithmetic
+from converters.tflite.reader import read_model
+from sqz_tf.base.errors import ConversionError
 from sqz_tf.base.pixels import to_int8
 from sqz_tf.deploy.fpga import simulate
 from sqz_tf.inference import interpreters
@@ -44,23 +46,38 @@ class Hardware:
     name: str
 
 
-def pictures(model: Path, content: bytes, of: Hardware, files: Sequence[str], rows: bool) -> dict[str, Any]:
-    """Return whether the hardware, with its C function, gives the interpreter's scores for pictures.
+def prepared(model: Path, content: bytes, files: Sequence[str]) -> np.ndarray:
+    """Return pictures as a model takes them, uint8 [N, height, width, channels].
 
     Args:
       model: the file, with how pictures are prepared.
       content: the `.tflite` in it.
-      of: the hardware.
       files: the pictures.
+
+    Raises:
+      SqzError: a picture cannot be read, or the model does not say how pictures are prepared.
+    """
+    (source,) = read_model(content).input_tensors()
+    if source.dtype != "int8":
+        raise ConversionError(f"{model} takes {source.dtype}", expected="int8, which --simulate gives the hardware")
+    classifier = Classifier(model)
+    return np.stack([classifier.pixels(each) for each in files])
+
+
+def pictures(content: bytes, of: Hardware, batch: np.ndarray, rows: bool) -> dict[str, Any]:
+    """Return whether the hardware, with its C function, gives the interpreter's scores for pictures.
+
+    Args:
+      content: the `.tflite`.
+      of: the hardware.
+      batch: the pictures, uint8 [N, height, width, channels].
       rows: whether to compare every row of every layer, too.
     """
-    classifier = Classifier(model)
-    batch = np.stack([classifier.pixels(each) for each in files])
     with simulate.simulator(of.verilog, of.name) as program:
         found = simulate.run(program, of.design, batch, traced=rows)
     difference = differing(content, of.design, of.name, to_int8(batch), found)
     return {
-        "pictures": len(files),
+        "pictures": len(batch),
         "equal": difference is None,
         "verdict": difference or ("every score and every row equal" if rows else "every score equal"),
         "cycles": found.cycles.tolist(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from converters.compiler.back.fpga.build import word_bits
 from converters.compiler.back.fpga.jobs import Design
 from sqz_tf.base.errors import ConversionError
 
@@ -20,6 +19,10 @@ ASPECTS = {  # bits and words of a block of RAM: DP16KD, RAMB18E1, SB_RAM40_4K
     XILINX: BLOCKS_OF_18K,
     ICE40: ((16, 256), (8, 512), (4, 1024), (2, 2048)),
 }
+
+
+LEAST = 16
+"""Multipliers of the smallest accelerator."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ DEVICES = {
 
 def block_rams(design: Design, device: Device) -> dict[str, int]:
     """Return how many block RAMs of a device each memory of a design takes, of the shape that takes the fewest."""
+    from converters.compiler.back.fpga.build import word_bits  # takes Amaranth, which a command asks for by name
+
     shapes = ASPECTS[device.family]
     return {name: _blocks(bits, words, shapes) * count for name, (bits, words, count) in word_bits(design).items()}
 
@@ -65,7 +70,7 @@ def _blocks(bits: int, words: int, shapes: tuple[tuple[int, int], ...]) -> int:
 
 def multipliers_for(device: Device) -> int:
     """Return how many multipliers an accelerator has unless that is asked for."""
-    return 32 if device.multipliers >= 32 else 16
+    return 32 if device.multipliers >= 32 else LEAST
 
 
 def require_fit(design: Design, device: Device) -> None:
@@ -78,7 +83,9 @@ def require_fit(design: Design, device: Device) -> None:
         raise ConversionError(
             f"the accelerator has {design.multipliers} multipliers",
             expected=f"at most the {device.multipliers} of {device.name}",
-            fix="give fewer with --macs, 16 at least, or a larger --device",
+            fix="give fewer with --macs, or another --device"
+            if device.multipliers >= LEAST
+            else "give another --device",
         )
     taken = block_rams(design, device)
     if sum(taken.values()) > device.block_rams:

@@ -46,12 +46,12 @@ def require() -> str:
     """Return Verilator.
 
     Raises:
-      SimulationError: there is none.
+      SimulationError: there is none, or nothing that builds what it writes.
     """
-    found = shutil.which("verilator")
-    if found is None:
-        raise SimulationError("Verilator is not installed", fix="apt-get install verilator g++")
-    return found
+    for program in ("verilator", "make", "g++"):
+        if shutil.which(program) is None:
+            raise SimulationError(f"{program} is not installed", fix="apt-get install verilator make g++")
+    return shutil.which("verilator") or "verilator"
 
 
 @contextmanager

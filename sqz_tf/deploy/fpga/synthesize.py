@@ -21,25 +21,26 @@ COUNTED = {  # cells of Xilinx's 7 series, and how many blocks each is
     **{f"LUT{inputs}": ("luts", 1) for inputs in range(1, 7)},
     **dict.fromkeys(("FDRE", "FDSE", "FDCE", "FDPE"), ("flip_flops", 1)),
     **dict.fromkeys(("RAM32M", "RAM64M", "RAM128X1D", "RAM256X1S"), ("luts", 4)),  # small memories
-    **dict.fromkeys(("RAM32X1D", "RAM64X1D"), ("luts", 2)),
+    **dict.fromkeys(("RAM32X1D", "RAM64X1D", "RAM128X1S"), ("luts", 2)),
+    **dict.fromkeys(("INV", "RAM32X1S", "RAM64X1S", "SRL16E", "SRLC32E"), ("luts", 1)),
     "DSP48E1": ("multipliers", 1),
     "RAMB18E1": ("block_rams", 1),
     "RAMB36E1": ("block_rams", 2),
 }
 TOP = """\
-module top (
+module sqz_top (
     input clk, input rst, input [7:0] pixel, input pixel_valid, output pixel_ready,
     output [31:0] sum, output sum_valid, input sum_ready, output sum_last
 );
-{name} chip (
+\\{name} chip (
     .clk(clk), .rst(rst), .pixel(pixel), .pixel_valid(pixel_valid), .pixel_ready(pixel_ready),
     .sum(sum), .sum_valid(sum_valid), .sum_ready(sum_ready), .sum_last(sum_last)
 );
 endmodule
 """
 SCRIPTS = {
-    ECP5: "read_verilog design.v top.v\nsynth_ecp5 -top top -json design.json\n",
-    XILINX: "read_verilog design.v top.v\nsynth_xilinx -family xc7 -flatten -top top\ntee -o design.json stat -json\n",
+    ECP5: "synth_ecp5 -top sqz_top -json design.json\n",
+    XILINX: "synth_xilinx -family xc7 -flatten -top sqz_top\ntee -o design.json stat -json\n",
 }
 
 
@@ -56,6 +57,11 @@ class Placed:
     multipliers: int
     block_rams: int
     mhz: float | None
+
+
+def needed(device: Device, synthesized: bool) -> tuple[str, ...]:
+    """Return the packages that hardware for a device takes, synthesized or only written."""
+    return NEEDED if synthesized and device.options else NEEDED[:2]
 
 
 def require(*packages: str) -> None:
@@ -79,19 +85,31 @@ def synthesize(verilog: str, name: str, device: Device, mhz: float) -> Placed:
         raise SynthesisError(f"{device.name} cannot be synthesized for", expected=f"a device of {' or '.join(SCRIPTS)}")
     with translated(SynthesisError, "synthesis failed"):
         files = {"design.v": verilog, "top.v": TOP.format(name=name)}
-        netlist = yosys.run(SCRIPTS[device.family], files, "design.json")
+        netlist = yosys.run(f"read_verilog design.v top.v\n{SCRIPTS[device.family]}", files, "design.json")
     if device.options:
         return _place(netlist, device, mhz)
     found: dict[str, Any] = parse(netlist, dict[str, Any], what="Yosys' counts")
-    return _counted(found["design"]["num_cells_by_type"])
+    return _counted(found["design"]["num_cells_by_type"], device)
 
 
-def _counted(cells: dict[str, int]) -> Placed:
+def _counted(cells: dict[str, int], device: Device) -> Placed:
+    """Return what cells take of a device.
+
+    Raises:
+      SynthesisError: it has less, or a memory is of a kind that is not known.
+    """
     used = dict.fromkeys(("luts", "flip_flops", "multipliers", "block_rams"), 0)
     for name, count in cells.items():
-        if name in COUNTED:
-            block, each = COUNTED[name]
-            used[block] += each * count
+        if name not in COUNTED and name.startswith(("RAM", "SRL")):
+            raise SynthesisError(f"Yosys made {count} {name}, which are not counted here")
+        block, each = COUNTED.get(name, ("luts", 0))
+        used[block] += each * count
+    for block, there in (("luts", device.luts), ("multipliers", device.multipliers), ("block_rams", device.block_rams)):
+        if used[block] > there:
+            raise SynthesisError(
+                f"the design takes {used[block]:,} {block.replace('_', ' ')}",
+                expected=f"at most {there:,} of {device.name}",
+            )
     return Placed(**used, mhz=None)
 
 

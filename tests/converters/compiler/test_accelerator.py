@@ -157,6 +157,10 @@ def test_free_scales_are_refused() -> None:
             r"times finer than its products",
         ),
         (lambda net, x: net.mean(net.add(x, x, scale=0.3)), r"\(ADD\): its scales are not powers of two"),
+        (
+            lambda net, x: net.mean(net.conv(net.mean(x, keep_dims=True, scale=x.scale), 2, (1, 1), power_of_two=True)),
+            r"takes a MEAN at the end alone; expected no layer after it",
+        ),
     ],
 )
 def test_what_the_accelerator_lacks_is_refused_by_name(build, said: str) -> None:

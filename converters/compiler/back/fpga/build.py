@@ -39,7 +39,7 @@ def accelerator(design: Design) -> Accelerator:
 
 
 def to_verilog(design: Design, name: str) -> str:
-    """Return the hardware of a design as one module `name`; the same design gives the same text."""
+    """Return the hardware of a design as modules, `name` on top; the same design gives the same text."""
     written = rtlil.convert(accelerator(design), name=name, emit_src=False)
     return yosys.run(TO_VERILOG, {"design.il": written, "widths.v": techmap()}, "design.v")
 

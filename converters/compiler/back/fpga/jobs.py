@@ -105,8 +105,11 @@ def _row_tensor(tensors: Mapping[str, int], program: prog.Program, operator: pro
 
 
 def _layers(program: prog.Program, outputs: int) -> Iterator[Layer]:
+    last = program.operators[-1]
     for operator in program.operators:
         try:
+            early = operator is not last and _mean_of(operator.kernel) is not None
+            check(not early, "the accelerator takes a MEAN at the end alone; expected no layer after it but SOFTMAX")
             yield layer_of(operator, program, outputs)
         except ValueError as error:
             raise Unsupported(f"layer {operator.name} ({operator.operator}): {error}") from error

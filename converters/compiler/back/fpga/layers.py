@@ -90,7 +90,7 @@ def shifts(requant: prog.Requant) -> np.ndarray:
     return np.minimum(n, FARTHEST)
 
 
-POWERS = "its scales are not powers of two; expected a model whose scales are all powers of two"
+POWERS = "its scales are not powers of two; expected those that sqz_tf.export --scheme ristretto makes"
 
 
 def _convolution(kernel: prog.ConvKernel, source: prog.Stream, outputs: int) -> Layer:

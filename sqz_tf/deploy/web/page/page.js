@@ -153,10 +153,22 @@ async function takeUpdate(file) {
 }
 
 async function answerAll() {
-  const items = [...new Set([page.shown, ...page.several, ...page.tests])].filter((item) => item && !item.problem);
-  for (const item of items) delete item.order;
-  for (const item of items) await answer(item).catch((problem) => { item.problem = problem; });
-  if (page.shown && !page.shown.problem) show(page.shown);
+  const items = [...new Set([page.shown, ...page.several, ...page.tests])].filter(Boolean);
+  for (const item of items) {
+    delete item.order;
+    delete item.problem;
+    await answer(item).catch((problem) => { item.problem = problem; });
+  }
+  if (page.shown?.problem) forget();
+  const next = page.shown ?? items.find((item) => !item.problem);
+  if (next) show(next);
+}
+
+/** Take away what is shown: its file is gone, so nobody can answer it. */
+function forget() {
+  page.shown = null;
+  showFinder();
+  for (const name of ["best", "sure", "milliseconds"]) byId(name).textContent = "";
 }
 
 async function taken(file) {
