@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from converters.compiler import Packing, analyse
 from converters.compiler.compilation import slot_files, slot_image
+from sqz_tf.inference.model_file import int8_given
 from tests.helpers.compiled_on_host import SANITIZERS, WARNINGS
 from tests.helpers.int8_networks import squeezenet
 from tests.helpers.needs import ROOT, require
@@ -99,6 +101,22 @@ def test_power_may_fail_in_every_operation(program: Path, made: Updates, body: s
 def test_power_may_fail_again_when_the_update_is_sent_again(program: Path, made: Updates, body: str, word: int) -> None:
     (line,) = simulated(program, word, "1024x3", made.old, getattr(made, body), "cuts", 1, 2, 4, 1)
     assert int(line.split()[0]) > 80_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("body", ["full", "delta"])
+def test_power_may_fail_in_every_operation_of_a_large_update(
+    tmp_path: Path, body: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SQZ_TF_OLD and SQZ_TF_NEW name int8 networks or packs of one architecture, such as ImageNet's."""
+    old, new = os.environ.get("SQZ_TF_OLD", ""), os.environ.get("SQZ_TF_NEW", "")
+    require(old and new, "SQZ_TF_OLD and SQZ_TF_NEW name no networks")
+    made = Updates.of(tmp_path, built(int8_given(Path(old))), built(int8_given(Path(new))))
+    program = device(tmp_path, "-O2")
+    (line,) = simulated(program, 32, "131072x3", made.old, getattr(made, body), "cuts", 100, 1, 1, 1)
+    with capsys.disabled():
+        print(f"\n{body}: {line}")
+    assert int(line.split()[0]) > getattr(made, body).stat().st_size // 32
 
 
 @pytest.mark.slow
