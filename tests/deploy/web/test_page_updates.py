@@ -124,6 +124,14 @@ def image(up: int, labels: str = "") -> bytes:
     return b"SQZI" + bytes([up]) + bytes(47) + struct.pack("<II", 60 if text else 0, len(text)) + text
 
 
+GOOD_IS_GONE = """
+const read = Blob.prototype.arrayBuffer;
+const gone = Promise.reject(new Error("gone"));
+Blob.prototype.arrayBuffer = function () { return this.name === "good.png" ? gone : read.call(this); };
+gone.catch(() => {});
+"""
+
+
 def drop(page: Page, name: str, data: bytes) -> str:
     """Return what the page says to a file."""
     before = page.text("message")
@@ -149,6 +157,9 @@ def test_a_dropped_update_answers_what_is_shown_anew(page: Page) -> None:
     page.wait(lambda: page.text("best") == "nine", "labels are the old model's")
     page.answered(lambda: page.give("drop", ("good.png", web_page.png(web_page.brightness(20)))))
     assert page.text("best") == "b"
+    page.driver.execute_script(GOOD_IS_GONE)
+    assert "Version 7" in drop(page, "g.squ", made(image(1), 7))
+    page.wait(lambda: page.text("best") == "nine", "a test picture is not shown instead")
 
 
 @pytest.mark.slow
