@@ -105,6 +105,7 @@ def workers_here() -> Iterator[None]:
     """Have every worker be in this process meanwhile."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.object(worker, "resource", None))  # its limits would be ours
+        stack.enter_context(mock.patch.object(worker, "_limit_time"))
         stack.enter_context(mock.patch.object(process, "begin"))
         for user in (apart, classifier):
             stack.enter_context(mock.patch.object(user, "Worker", Here))

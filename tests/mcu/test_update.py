@@ -116,7 +116,7 @@ def test_power_may_fail_in_every_operation_of_a_large_update(
     (line,) = simulated(program, 32, "131072x3", made.old, getattr(made, body), "cuts", 100, 1, 1, 1)
     with capsys.disabled():
         print(f"\n{body}: {line}")
-    assert int(line.split()[0]) > getattr(made, body).stat().st_size // 32
+    assert int(line.split()[0]) >= made.full.stat().st_size // 32  # words of the image, at least
 
 
 @pytest.mark.slow
