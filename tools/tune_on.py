@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sqz_tf.artifact.exported import INT8, NUMBERS
-from sqz_tf.artifact.manifest import MANIFEST, described
+from sqz_tf.artifact.manifest import MANIFEST, described, read_json, write_manifest
 from sqz_tf.inference.classifier import Classifier
 from sqz_tf.network.exported_weights import ExportedWeights, read_exported
 from sqz_tf.train.keras import keras, tf
@@ -42,9 +41,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     shutil.copytree(arguments.export, arguments.out)
     (arguments.out / NUMBERS).write_bytes(numbers(tuned))
-    manifest = json.loads((arguments.out / MANIFEST).read_text())
-    manifest["files"] = described(arguments.out, {MANIFEST})
-    (arguments.out / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    values = read_json(arguments.out / MANIFEST)
+    write_manifest(arguments.out, {**values, "files": described(arguments.out, {MANIFEST})})
     return 0
 
 

@@ -74,7 +74,7 @@ def test_the_folder_is_whole(digits: Path) -> None:
 def test_digits_are_learnt_and_int8_keeps_up(report: dict[str, Any]) -> None:
     accuracy = report["accuracy"]
     assert accuracy["int8"]["n"] >= 450
-    assert accuracy["float"]["top1"] >= 0.95  # of a fifth of the epochs
+    assert accuracy["float"]["top1"] >= 0.975
     assert accuracy["int8"]["top1"] >= accuracy["float"]["top1"] - 0.01
     assert report["gate"] == {"passed": True, "failures": [], "warnings": report["gate"]["warnings"]}
 

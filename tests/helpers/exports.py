@@ -92,7 +92,7 @@ def digits_folder() -> Path:
     """Return the main job as `make demo` runs it, but shorter: the folder `digits` in it, its words in `stdout`."""
 
     def make(folder: Path) -> None:
-        done = export("--data", "digits", "--epochs", "14", "--out", folder / "digits")
+        done = export("--data", "digits", "--epochs", "30", "--out", folder / "digits")
         (folder / "stdout").write_text(done.stdout.replace(str(folder), "FOLDER"))
 
     return shared("digits", [], make, *MAKES_EXPORTS)
