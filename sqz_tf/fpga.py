@@ -21,6 +21,7 @@ from sqz_tf.base.paths import absolute
 from sqz_tf.base.shipped import shipped_model
 from sqz_tf.base.text import printable
 from sqz_tf.deploy.c_folder import default_name, write_folder
+from sqz_tf.deploy.fpga import devices
 from sqz_tf.inference.model_file import int8_given
 
 EXAMPLES = """\
@@ -29,9 +30,8 @@ examples:
   python -m sqz_tf.fpga model_int8.tflite --out hardware --macs 64 --simulate --image seven.png three.png --rows
   python -m sqz_tf.fpga model_int8.tflite --out hardware --device ecp5-85k --synthesize
 """
-DEVICES = ("ecp5-85k", "ecp5-25k", "xc7a35t", "xc7z020", "xc7z045", "up5k")
+DEVICES = tuple(devices.DEVICES)
 MACS = (16, 32, 48, 64, 96, 128)
-CLOCK = 50.0
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -78,10 +78,10 @@ def main(argv: list[str] | None = None) -> int:
 def _work(arguments: argparse.Namespace, console: Console) -> int:
     data = int8_given(arguments.model)
     _require_place(arguments.out)
-    from sqz_tf.deploy.fpga import devices, synthesize
+    from sqz_tf.deploy.fpga import synthesize
 
     device = devices.DEVICES[arguments.device]
-    synthesize.require(*synthesize.needed(device, arguments.synthesize))
+    synthesize.require(device, arguments.synthesize)
     from converters.compiler.accelerator import design_accelerator
     from converters.compiler.back.fpga import build, scores
     from sqz_tf.deploy.fpga import compare, figures, simulate
@@ -109,7 +109,7 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
             )
     if arguments.synthesize:
         console.note("Yosys and nextpnr take minutes" if device.options else "Yosys takes minutes")
-        told["placed"] = figures.placed(design, synthesize.synthesize(verilog, name, device, CLOCK))
+        told["placed"] = figures.placed(design, synthesize.synthesize(verilog, name, device, devices.CLOCK))
     if arguments.json:
         show_json(json.dumps(told, indent=1))
     else:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from converters.compiler.accelerator import design_accelerator
 from sqz_tf.base.errors import ConversionError
-
-CLOCK = 50.0
-"""MHz that times are told for, an assumption: digits keep 75 on an ECP5 (docs/results.md)."""
+from sqz_tf.deploy.fpga import devices, figures
+from sqz_tf.deploy.fpga.devices import CLOCK
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,6 @@ def placement(model: bytes, board: FpgaBoard) -> Placement:
     Raises:
       ValueError: the network cannot be hardware: its scales are free, or an operator is lacking.
     """
-    from converters.compiler.accelerator import design_accelerator
-    from sqz_tf.deploy.fpga import devices, figures
-
     device = devices.DEVICES[board.device]
     why_not = ""
     for multipliers in sorted({devices.multipliers_for(device), devices.LEAST}, reverse=True):
@@ -96,10 +93,10 @@ def as_json(of: Placement) -> dict[str, Any]:
 
 def lines(of: Placement) -> Iterator[str]:
     """Yield the same for a person."""
-    taken, figures = sum(of.figures["block_rams"].values()), of.figures
+    taken, told = sum(of.figures["block_rams"].values()), of.figures
     yield f"{of.board.title}, {of.board.device}: {'fits' if of.fits else f'does not fit: {of.why_not}'}"
     yield (
-        f"{figures['multipliers']} multipliers, {taken} block RAMs; {figures['cycles']:,} cycles a picture, "
+        f"{told['multipliers']} multipliers, {taken} block RAMs; {told['cycles']:,} cycles a picture, "
         f"{_milliseconds(of):.2g} ms at {CLOCK:g} MHz"
     )
     yield f"Board: {of.board.source}. FPGA: {of.source}."

@@ -19,10 +19,10 @@ ASPECTS = {  # bits and words of a block of RAM: DP16KD, RAMB18E1, SB_RAM40_4K
     XILINX: BLOCKS_OF_18K,
     ICE40: ((16, 256), (8, 512), (4, 1024), (2, 2048)),
 }
-
-
 LEAST = 16
 """Multipliers of the smallest accelerator."""
+CLOCK = 50.0
+"""MHz that are asked of a place, and that times are told for where nothing was placed."""
 
 
 @dataclass(frozen=True)

@@ -59,18 +59,14 @@ class Placed:
     mhz: float | None
 
 
-def needed(device: Device, synthesized: bool) -> tuple[str, ...]:
-    """Return the packages that hardware for a device takes, synthesized or only written."""
-    return NEEDED if synthesized and device.options else NEEDED[:2]
-
-
-def require(*packages: str) -> None:
-    """Raise unless packages of the extra `fpga` are installed.
+def require(device: Device, synthesized: bool) -> None:
+    """Raise unless the packages are installed that hardware for a device takes, synthesized or only written.
 
     Raises:
       SynthesisError: one is not.
     """
-    missing = [name for name in packages or NEEDED if importlib.util.find_spec(name) is None]
+    needed = NEEDED if synthesized and device.options else NEEDED[:2]
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise SynthesisError(f"{missing[0]} is not installed", fix='pip install "sqz-tf[fpga]"')
 

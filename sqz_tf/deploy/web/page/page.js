@@ -157,7 +157,7 @@ async function answerAll() {
   for (const item of items) {
     delete item.order;
     delete item.problem;
-    await answer(item).catch((problem) => { item.problem = problem; });
+    await tried(item);
   }
   if (page.shown?.problem) forget();
   const next = page.shown ?? items.find((item) => !item.problem);
@@ -171,8 +171,12 @@ function forget() {
   for (const name of ["best", "sure", "milliseconds"]) byId(name).textContent = "";
 }
 
-async function taken(file) {
-  const item = { file, url: URL.createObjectURL(file) };
+function taken(file) {
+  return tried({ file, url: URL.createObjectURL(file) });
+}
+
+/** Answer an item, or keep what is wrong with it. */
+async function tried(item) {
   try {
     await answer(item);
   } catch (problem) {
