@@ -149,6 +149,12 @@ def _add_training(group: Any) -> None:
         "--augment", choices=AUGMENTS, help="how pictures are changed while training (default: by data and --recipe)"
     )
     group.add_argument(
+        "--start-size",
+        type=int,
+        metavar="PX",
+        help="side of the input in the first three quarters of --epochs: quicker, and the network takes both",
+    )
+    group.add_argument(
         "--epochs", type=int, metavar="N", help="of dense training; 0 forbids training (default: by number of pictures)"
     )
     group.add_argument("--prune-epochs", type=int, metavar="N", help="default: a third of --epochs")
@@ -426,12 +432,13 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
 
 def _training(plan: Plan) -> str:
     """Say how many epochs each phase has."""
-    prune, dsd = plan.prune, plan.dsd
+    prune, dsd, start = plan.prune, plan.dsd, plan.start
+    beginning = f"{start.epochs} epochs at {start.input_size}×{start.input_size}, then " if start else ""
     detour = (
         f"{dsd.sparse_epochs} with {dsd.sparsity:.0%} zeros, then {dsd.dense_epochs} dense again, then " if dsd else ""
     )
     return (
-        f"{plan.train.epochs} epochs, then {detour}{prune.epochs} pruning to {prune.sparsity:.0%} zeros "
+        f"{beginning}{plan.train.epochs} epochs, then {detour}{prune.epochs} pruning to {prune.sparsity:.0%} zeros "
         f"({prune.pattern}), then {plan.quantize.epochs} quantization-aware; batches of {plan.train.batch_size}"
     )
 

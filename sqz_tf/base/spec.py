@@ -266,6 +266,22 @@ class DsdConfig:
 
 
 @dataclass(frozen=True)
+class StartConfig:
+    """Dense training that begins with smaller pictures (progressive resizing; Tan and Le 2021, arXiv:2104.00298).
+
+    A network whose last layer is followed by a mean takes pictures of any size. Most of what it learns it learns as
+    well from smaller ones, in a fraction of the time; the rest of its epochs, those of `TrainConfig`, are at full size.
+    """
+
+    input_size: int = 64
+    epochs: int = 45
+    learning_rate: float = 1e-2
+
+    def __post_init__(self) -> None:
+        between("start epochs", self.epochs, 1, 100_000)
+
+
+@dataclass(frozen=True)
 class CheckConfig:
     """The gate: the largest loss of top-1, in percentage points of the held-out split, that passes."""
 

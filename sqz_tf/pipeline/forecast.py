@@ -28,6 +28,8 @@ def foresee(plan: Plan, summary: Summary, head_epochs: int = 0) -> dict[str, Any
     step = _seconds_per_step(model, size, plan.model.classes)
     steps = -(-counts["train"] // plan.train.batch_size)
     epochs = head_epochs / 2 + plan.train.epochs + 1.3 * plan.prune.epochs + 1.8 * plan.quantize.epochs
+    if plan.start:
+        epochs += plan.start.epochs * (plan.start.input_size / plan.model.input_size) ** 2
     if plan.dsd:
         epochs += 1.3 * plan.dsd.sparse_epochs + plan.dsd.dense_epochs
     return {

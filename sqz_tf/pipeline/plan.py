@@ -17,6 +17,7 @@ from sqz_tf.base.spec import (
     PackConfig,
     PreprocessSpec,
     PruneConfig,
+    StartConfig,
     TrainConfig,
     between,
     one_of,
@@ -29,6 +30,7 @@ from sqz_tf.quantize.schemes.every import SCHEMES, QuantizeConfig
 
 LARGE_SET = 10_000  # training pictures from which batches are larger and epochs fewer
 LARGEST_SEED = 2**32 - 6  # each stage adds its number to the seed
+START_SHARE, RATE_AFTER_START = 0.75, 0.25  # of the epochs, of the learning rate, where --start-size is given
 DISTILLING_RATE = 0.002  # quantization steps
 SMALL_PICTURE = 16  # glyphs and icons: no mirror images, a narrow network is enough
 
@@ -41,6 +43,7 @@ class Options:
     arch: str | None = None
     width: float | None = None
     input_size: int | None = None
+    start_size: int | None = None
     channels: int | None = None
     fit: str | None = None
     bypass: str | None = None
@@ -107,11 +110,38 @@ class Plan:
     pack: PackConfig | None = None
     web: bool = False
     dsd: DsdConfig | None = None
+    start: StartConfig | None = None
 
     def __post_init__(self) -> None:
         require_size(self.model)
+        if self.start:
+            self._require_start(self.start)
         if self.train.epochs and self.prune.sparsity and not self.prune.epochs:
             raise ConfigError("0 pruning epochs reach no sparsity", fix="use --sparsity 0, or --prune-epochs 5 or more")
+
+    def _require_start(self, start: StartConfig) -> None:
+        if start.input_size >= self.model.input_size:
+            raise ConfigError(
+                f"--start-size {start.input_size} is not below the input's {self.model.input_size} pixels",
+                fix="lower it, or raise --input-size",
+            )
+        if not self.train.epochs:
+            raise ConfigError("1 epoch cannot be shared between two sizes", fix="give --epochs 2 or more")
+        require_size(replace(self.model, input_size=start.input_size, pool_padding="auto"))
+
+    def beginning(self) -> Plan | None:
+        """Return the plan of the first part of dense training, if that is on smaller pictures."""
+        start = self.start
+        if start is None:
+            return None
+        size = start.input_size
+        return replace(
+            self,
+            preprocess=replace(self.preprocess, width=size, height=size, resize_width=size, resize_height=size),
+            model=replace(self.model, input_size=size, pool_padding="auto"),
+            train=replace(self.train, epochs=start.epochs, learning_rate=start.learning_rate),
+            start=None,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain JSON values."""
@@ -129,6 +159,7 @@ def make_plan(options: Options, summary: Summary) -> Plan:
     size = _given(options.input_size, default_input_size(summary))
     channels = _given(options.channels, summary.channels)
     train = _train_config(options, sum(summary.counts["train"]), glyph)
+    start = _start(options.start_size, train) if options.start_size is not None else None
     return Plan(
         data=options.data,
         preprocess=PreprocessSpec(size, size, channels=channels, fit=options.fit or "centre-crop"),
@@ -143,7 +174,7 @@ def make_plan(options: Options, summary: Summary) -> Plan:
             batch_norm=True,
             dropout=RECIPES[options.recipe].dropout,
         ),
-        train=train,
+        train=_after(start, train) if start else train,
         prune=PruneConfig(
             sparsity=options.sparsity,
             pattern=options.sparsity_pattern,
@@ -162,6 +193,24 @@ def make_plan(options: Options, summary: Summary) -> Plan:
         pack=options.pack,
         web=options.web,
         dsd=_dsd(train) if options.dsd else None,
+        start=start,
+    )
+
+
+def _start(size: int, train: TrainConfig) -> StartConfig:
+    """Return the part of a training that smaller pictures take: three quarters of its epochs, at its rate."""
+    return StartConfig(size, max(1, round(START_SHARE * train.epochs)), train.learning_rate)
+
+
+def _after(start: StartConfig, train: TrainConfig) -> TrainConfig:
+    """Return what is left of a training after such a start: at a rate that does not undo what was learnt."""
+    epochs = train.epochs - start.epochs
+    return replace(
+        train,
+        epochs=epochs,
+        learning_rate=train.learning_rate * RATE_AFTER_START,
+        warmup_epochs=min(train.warmup_epochs, epochs / 5),
+        patience=0,
     )
 
 

@@ -169,7 +169,7 @@ def needed_bytes(plan: Plan, pictures: int) -> int:
     Args:
       pictures: in all splits.
     """
-    preprocess = plan.preprocess
-    pixels = preprocess.width * preprocess.height * preprocess.channels
+    sides = [plan.preprocess.width, *([plan.start.input_size] if plan.start else [])]
+    pixels = sum(side * side for side in sides) * plan.preprocess.channels
     parameters = sum(math.prod(shape) for shape in layer_shapes(plan.model).values())
     return NEED_BYTES + pictures * pixels + CHECKPOINTS * parameters

@@ -33,7 +33,8 @@ from sqz_tf.train.keras import make_deterministic
 from sqz_tf.train.prune import prunable, prune, sparsity
 from sqz_tf.train.squeezenet import change_pixels, convolutions, fold, set_layers, squeezenet
 
-SEED_OF = {"dense": 0, "pruned": 1, "quantized": 2, "sparse": 3, "dense_again": 4}
+SEED_OF = {"dense": 0, "pruned": 1, "quantized": 2, "sparse": 3, "dense_again": 4, "enlarged": 5}
+SEED_OF["small"] = SEED_OF["dense"]  # in whose place it comes first
 """Added to the seed, so that no stage repeats another's shuffles."""
 HEAD_EPOCHS = 15
 HEAD_RATE = 3e-3
@@ -76,11 +77,12 @@ def make(run: Run, summary: Summary, pretrained: Pretrained | None, teaching: Ex
     data = run.first_stage("data", [summary.sha256, plan.preprocess], lambda out: _load(run, summary, out))
     work = _Training(run, _material(plan, open_cached(data.folder / "cache"), pretrained), pretrained, teaching)
     origin = pretrained.sha256 if pretrained else None
+    started = _started(run, summary, teaching)
     dense = run.stage(
         "dense",
         [plan.model, plan.train, plan.seed, origin],
-        lambda out: _train(work, out),
-        needs=[data],
+        lambda out: _enlarge(work, started[-1].folder, out) if started else _train(work, out),
+        needs=[data, *started],
         resumable=True,
     )
     trained = _detour(work, dense)
@@ -95,7 +97,26 @@ def make(run: Run, summary: Summary, pretrained: Pretrained | None, teaching: Ex
         needs=[pruned],
         resumable=True,
     )
-    return _made(work, trained, pruned, quantized, doubted)
+    return _made(work, started, trained, pruned, quantized, doubted)
+
+
+def _started(run: Run, summary: Summary, teaching: ExportedWeights | None) -> list[Stage]:
+    """Return the stage of the network that smaller pictures trained, if the plan begins with them."""
+    plan = run.plan.beginning()
+    if plan is None:
+        return []
+    small = replace(run, plan=plan)
+    data = small.first_stage("small_data", [summary.sha256, plan.preprocess], lambda out: _load(small, summary, out))
+    work = _Training(small, _material(plan, open_cached(data.folder / "cache"), None), None, teaching)
+    return [
+        small.stage(
+            "small",
+            [plan.model, plan.train, plan.seed],
+            lambda out: _train(work, out, "small"),
+            needs=[data],
+            resumable=True,
+        )
+    ]
 
 
 def _detour(work: _Training, dense: Stage) -> list[Stage]:
@@ -116,7 +137,14 @@ def _detour(work: _Training, dense: Stage) -> list[Stage]:
     return [dense, sparse, again]
 
 
-def _made(work: _Training, trained: list[Stage], pruned: Stage, quantized: Stage, doubted: tuple[str, ...]) -> Made:
+def _made(
+    work: _Training,
+    started: list[Stage],
+    trained: list[Stage],
+    pruned: Stage,
+    quantized: Stage,
+    doubted: tuple[str, ...],
+) -> Made:
     plan, scale = work.plan, work.material.preprocess.scale
     others, stages, trimming = rivals(
         work.run,
@@ -135,10 +163,8 @@ def _made(work: _Training, trained: list[Stage], pruned: Stage, quantized: Stage
         sparsity=read_json(pruned.folder / "sparsity.json"),
         sparsity_target=plan.prune.sparsity,
         training={
-            **{
-                phase: read_json(stage.folder / "history.json")
-                for phase, stage in zip(("float", "sparse", "dense"), trained, strict=False)
-            },
+            **_histories(("small",), started),
+            **_histories(("float", "sparse", "dense"), trained),
             "pruned": read_json(pruned.folder / "history.json"),
             "qat": read_json(quantized.folder / "history.json"),
         },
@@ -147,6 +173,10 @@ def _made(work: _Training, trained: list[Stage], pruned: Stage, quantized: Stage
         trimming=trimming,
         notes=doubted,
     )
+
+
+def _histories(phases: tuple[str, ...], stages: list[Stage]) -> dict[str, Any]:
+    return {phase: read_json(stage.folder / "history.json") for phase, stage in zip(phases, stages, strict=False)}
 
 
 def _load(run: Run, summary: Summary, out: Path) -> None:
@@ -192,7 +222,7 @@ def _folded(work: _Training, pruned: Path) -> Any:
 # Training -------------------------------------------------------------------------------------------------------
 
 
-def _train(work: _Training, out: Path) -> None:
+def _train(work: _Training, out: Path, phase: str = "dense") -> None:
     train = work.plan.train
     plan = replace(
         _phase(work.plan, train.epochs, train.learning_rate),
@@ -208,7 +238,20 @@ def _train(work: _Training, out: Path) -> None:
         _set_body(work, work.pretrained, model)
         if not train.goes_on:
             _train_head(work, model, plan, out)
-    _finish(work, out, model, _fit(work, model, plan, "dense", out))
+    _finish(work, out, model, _fit(work, model, plan, phase, out))
+
+
+def _enlarge(work: _Training, small: Path, out: Path) -> None:
+    """Go on at full size with the network that smaller pictures trained."""
+    train = work.plan.train
+    make_deterministic(work.plan.seed + SEED_OF["enlarged"])
+    model = work.network(small)
+    plan = replace(
+        _phase(work.plan, train.epochs, train.learning_rate),
+        warmup_epochs=train.warmup_epochs,
+        averaging=train.averaging,
+    )
+    _finish(work, out, model, _fit(work, model, plan, "enlarged", out))
 
 
 def _set_body(work: _Training, pretrained: Pretrained, model: Any) -> None:

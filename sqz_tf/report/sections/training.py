@@ -12,7 +12,14 @@ from sqz_tf.report.sections.section import Section, Values
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PHASES = {"float": "float", "sparse": "sparse", "dense": "dense again", "pruned": "pruning", "qat": "QAT"}
+PHASES = {
+    "small": "small pictures",
+    "float": "float",
+    "sparse": "sparse",
+    "dense": "dense again",
+    "pruned": "pruning",
+    "qat": "QAT",
+}
 
 
 def training_curves(training: Mapping[str, Any], name: str) -> str:
