@@ -334,6 +334,8 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         raise ConfigError("--teacher teaches nobody: --epochs 0 forbids training", fix="leave one of them out")
     if arguments.weights and arguments.epochs == 0 and arguments.dsd:
         raise ConfigError("--dsd trains, which --epochs 0 forbids", fix="leave one of them out")
+    if arguments.weights and arguments.start_size is not None:
+        raise ConfigError("--start-size is for training from nothing, not from --weights", fix="leave one of them out")
     if arguments.weights and (arguments.width is not None or arguments.bypass is not None):
         raise ConfigError("--width and --bypass do not go with --weights", expected="the network the weights are for")
     given = [name for name in METAPARAMETERS if getattr(arguments, name) is not None]

@@ -58,6 +58,7 @@ def require_alike(config: Mapping[str, Any], folder: Path) -> None:
         "started from weights (--weights)": config.get("weights"),
         "learnt from a teacher (--teacher)": isinstance(train, dict) and train.get("teacher"),
         "was trained dense, sparse, dense (--dsd)": config.get("dsd"),
+        "began with smaller pictures (--start-size)": config.get("start"),
     }
     if found := [how for how, value in helped.items() if value]:
         raise ConfigError(

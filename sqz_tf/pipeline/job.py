@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 FINE_TUNE_SIZE = 128  # pixels, of weights for larger pictures: a third of the work of the published 227
 CALIBRATION_SECONDS = 150.0
-_TRAINS = ("epochs", "prune_epochs", "teacher", "dsd", "recipe", "augment", "start_size", "distribute")
+_TRAINS = ("epochs", "prune_epochs", "teacher", "dsd", "recipe", "augment", "distribute")
 """Options without effect where nothing is trained."""
 
 
@@ -256,11 +256,6 @@ def from_weights(options: Options, weights: str, calibration: str | None, progre
         plan = make_calibration_plan(options, noted.model, noted.preprocess)
         return Calibrating(plan, found, noted, calibration, head)
     _refuse_fine_tuning(options, calibration, head)
-    if options.start_size is not None:
-        raise ConfigError(
-            "--start-size is for training from scratch: --weights have learnt from smaller pictures already",
-            fix="leave one of them out",
-        )
     teacher = _teacher(options)
     goes_on = isinstance(head, Kept) and not head.assumed
     size = min(FINE_TUNE_SIZE, published.model.input_size) if options.input_size is None else options.input_size

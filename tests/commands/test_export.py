@@ -62,6 +62,14 @@ def test_dense_sparse_dense_leaves_a_result_and_none_of_its_stages(tmp_path: Pat
     assert [len(phases[name]["loss"]) for name in ("float", "sparse", "dense")] == [4, 2, 2]
 
 
+@pytest.mark.slow
+def test_a_start_on_smaller_pictures_leaves_its_history_and_none_of_its_stages(tmp_path: Path) -> None:
+    go_on(tmp_path / "photos", *BYPASSED, "--start-size", "24")
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+    phases = json.loads((tmp_path / "photos" / "report.json").read_text())["training"]
+    assert [len(phases[name]["loss"]) for name in ("small", "float")] == [3, 1]
+
+
 def test_the_folder_is_whole(digits: Path) -> None:
     table = (digits.parent / "stdout").read_text().splitlines()
     assert [line.split()[0] for line in table[1:4]] == ["float", "pruned", "int8"]

@@ -206,6 +206,7 @@ def test_other_classes_get_a_new_head(shapes: Path, tmp_path: Path) -> None:
         (["--data", "{shapes}", "--epochs", "0"], ["--epochs 0", "--weights"]),
         (["--weights", "imagenet", "--arch", "squeezenet-1.1", "--data", "{shapes}"], ["squeezenet-1.0"]),
         (["--weights", "imagenet", "--width", "0.5", "--data", "{shapes}"], ["--width"]),
+        (["--weights", "imagenet", "--start-size", "32", "--data", "{shapes}"], ["--start-size", "leave one"]),
         (
             ["--weights", "imagenet", "--base-e", "64", "--pct-3x3", "0.5", "--data", "{shapes}"],
             ["--base-e, --pct-3x3", "--weights", "the network the weights are for"],

@@ -72,6 +72,7 @@ def test_what_an_export_fixes_is_not_asked_for_again(capsys: pytest.CaptureFixtu
         ({"train": {"epochs": 9}, "weights": {"layout": "export"}}, r"started from weights \(--weights\), and AlexNet"),
         ({"train": {"epochs": 9, "teacher": "ab"}, "dsd": {}}, r"learnt from a teacher \(--teacher\), and"),
         ({"train": {"epochs": 9}, "dsd": {"sparsity": 0.3}}, r"was trained dense, sparse, dense \(--dsd\), and"),
+        ({"train": {"epochs": 9}, "start": {"epochs": 27}}, r"began with smaller pictures \(--start-size\), and"),
     ],
 )
 def test_an_export_that_was_trained_as_alexnet_cannot_be_is_refused(

@@ -147,3 +147,31 @@ def test_dsd_takes_half_the_epochs_twice_and_ends_at_a_tenth_of_the_rate() -> No
     assert (plan.dsd.sparse_epochs, plan.dsd.dense_epochs) == (10, 10)
     assert plan.dsd.dense_rate == pytest.approx(plan.train.learning_rate / 10)
     assert make_plan(OPTIONS, summary()).dsd is None
+
+
+def test_a_start_takes_three_quarters_of_the_epochs_and_leaves_a_lower_rate() -> None:
+    options = replace(OPTIONS, input_size=96, epochs=20, arch="squeezenet-1.1")
+    whole, plan = make_plan(options, summary()), make_plan(replace(options, start_size=48), summary())
+    beginning = plan.beginning()
+    assert beginning is not None
+    assert (beginning.train.epochs, plan.train.epochs) == (15, 5)
+    assert beginning.train.learning_rate == whole.train.learning_rate == 4 * plan.train.learning_rate
+    assert (beginning.model.input_size, beginning.preprocess.width, beginning.preprocess.resize_height) == (48, 48, 48)
+    assert (beginning.model.pool_padding, plan.model.pool_padding) == ("same", "valid")
+    assert (plan.prune, plan.quantize) == (whole.prune, whole.quantize)
+    assert (whole.beginning(), beginning.beginning()) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("start", "epochs", "told"),
+    [
+        (96, 20, "--start-size 96 is not below the input's 96 pixels"),
+        (200, 20, "--start-size 200 is not below"),
+        (48, 1, "1 epoch cannot be shared between two sizes"),
+        (2, 20, "too small"),
+        (0, 20, "input_size is 0"),
+    ],
+)
+def test_a_start_that_cannot_be_is_refused(start: int, epochs: int, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        make_plan(replace(OPTIONS, input_size=96, epochs=epochs, start_size=start), summary())

@@ -60,6 +60,31 @@ def test_every_phase_learns_from_the_teacher(tmp_path: Path, monkeypatch: pytest
     assert taught == dict.fromkeys(("dense", "sparse", "dense_again", "pruned", "quantized"), (None, len(CLASSES)))
 
 
+def test_a_start_on_smaller_pictures_hands_its_weights_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqz_tf.pipeline import training
+    from sqz_tf.train.fit import History
+
+    seen: list[tuple[int, int, float]] = []
+
+    class EnoughError(Exception):
+        pass
+
+    def fit(model: Any, train: Any, *given: Any, seed: int, **more: Any) -> History:
+        bias = model.get_layer("conv10_bn").beta
+        seen.append((train.images.shape[1], seed, float(bias[0])))
+        if len(seen) == 2:
+            raise EnoughError
+        bias.assign(bias + 0.625)
+        return History()
+
+    write_pictures(tmp_path / "pictures", per_class=12)
+    monkeypatch.setattr(training, "fit", fit)
+    job = from_scratch(options(tmp_path / "pictures", start_size=20))
+    with Workspace(tmp_path / "out") as workspace, pytest.raises(EnoughError):
+        job.make(Run(job.plan, workspace, Console(quiet=True), ()))
+    assert seen == [(20, 1, 0.0), (32, 6, 0.625)]
+
+
 def test_a_training_alone_is_another_one_under_other_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sqz_tf.pipeline import training
 
