@@ -109,7 +109,8 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
             )
     if arguments.synthesize:
         console.note("Yosys and nextpnr take minutes" if device.options else "Yosys takes minutes")
-        told["placed"] = figures.placed(design, synthesize.synthesize(verilog, name, device, devices.CLOCK))
+        taken = synthesize.synthesize(build.to_rtlil(design, name), name, device, devices.CLOCK)
+        told["placed"] = figures.placed(design, taken)
     if arguments.json:
         show_json(json.dumps(told, indent=1))
     else:

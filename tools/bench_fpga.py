@@ -1,7 +1,7 @@
-"""What networks take as hardware, by the accelerator's clock: `python -m tools.bench_fpga`, without any tool of FPGAs.
+"""What networks take as hardware: `python -m tools.bench_fpga`.
 
 Cycles and memories follow from shapes, so the networks are untrained, with scales rounded to powers of two. A line for
-each network and number of multipliers; `--json` for programs.
+each network and number of multipliers; `--json` for programs. LUTs take Yosys, half an hour for ImageNet's weights.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from converters.compiler.back.fpga.jobs import Design
 from converters.tflite import edit
 from sqz_tf.base.pixels import to_int8
 from sqz_tf.base.spec import ModelSpec
-from sqz_tf.deploy.fpga import compare, devices, figures, simulate
+from sqz_tf.deploy.fpga import compare, devices, figures, simulate, synthesize
 from sqz_tf.trials.untrained import untrained
 
 DIGITS = ModelSpec(input_size=48, channels=1, classes=10, width=0.25)
@@ -33,9 +33,10 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.bench_fpga", description=__doc__)
     parser.add_argument("network", nargs="*", choices=[*NETWORKS, []], help="default: all")
     parser.add_argument("--simulate", type=int, default=0, metavar="N", help="random pictures, every row compared")
+    parser.add_argument("--synthesize", choices=list(devices.DEVICES), metavar="DEVICE", help="count LUTs, too")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
-    for told in measured(arguments.network or list(NETWORKS), arguments.simulate):
+    for told in measured(arguments.network or list(NETWORKS), arguments.simulate, arguments.synthesize):
         if arguments.json:
             print(json.dumps(told))
         else:
@@ -43,15 +44,22 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def measured(names: list[str], pictures: int = 0) -> Iterator[dict[str, Any]]:
-    """Yield the figures of networks; with pictures also what Verilator makes of so many."""
+def measured(names: list[str], pictures: int = 0, device: str | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the figures of networks; with pictures, what Verilator makes of so many; with a device, what Yosys does."""
+    part = devices.DEVICES[device or "ecp5-85k"]
     for name in names:
         spec, counts = NETWORKS[name]
         model = powers_of_two(untrained(spec))
         for count in counts:
             of = design_accelerator(model, count)
-            told = {"network": name, **figures.told(of, devices.DEVICES["ecp5-85k"])}
-            yield told | ({"simulation": simulated(model, of, pictures)} if pictures else {})
+            told = {"network": name, **figures.told(of, part)}
+            if pictures:
+                told["simulation"] = simulated(model, of, pictures)
+            if device:
+                netlist = build.to_rtlil(of, "network")
+                taken = synthesize.synthesize(netlist, "network", part, devices.CLOCK)
+                told["placed"] = figures.placed(of, taken)
+            yield told
 
 
 def simulated(model: bytes, of: Design, pictures: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Yosys and nextpnr: from Verilog to a place on an ECP5, or the blocks of a Xilinx part, and what it takes there."""
+"""Yosys and nextpnr: from a design to a place on an ECP5, or the blocks of a Xilinx part, and what it takes there."""
 
 from __future__ import annotations
 
@@ -71,8 +71,14 @@ def require(device: Device, synthesized: bool) -> None:
         raise SynthesisError(f"{missing[0]} is not installed", fix='pip install "sqz-tf[fpga]"')
 
 
-def synthesize(verilog: str, name: str, device: Device, mhz: float) -> Placed:
+def synthesize(rtlil: str, name: str, device: Device, mhz: float) -> Placed:
     """Return what a design takes on a device; its `trace_…` are left open.
+
+    Args:
+      rtlil: the design, as `build.to_rtlil` gives it.
+      name: of its top module.
+      device: to place it on, or to count the blocks of.
+      mhz: the clock to aim at.
 
     Raises:
       SynthesisError: a tool fails, or there is none for the device.
@@ -80,8 +86,8 @@ def synthesize(verilog: str, name: str, device: Device, mhz: float) -> Placed:
     if device.family not in SCRIPTS:
         raise SynthesisError(f"{device.name} cannot be synthesized for", expected=f"a device of {' or '.join(SCRIPTS)}")
     with translated(SynthesisError, "synthesis failed"):
-        files = {"design.v": verilog, "top.v": TOP.format(name=name)}
-        netlist = yosys.run(f"read_verilog design.v top.v\n{SCRIPTS[device.family]}", files, "design.json")
+        files = {"design.il": rtlil, "top.v": TOP.format(name=name)}
+        netlist = yosys.run(f"read_rtlil design.il\nread_verilog top.v\n{SCRIPTS[device.family]}", files, "design.json")
     if device.options:
         return _place(netlist, device, mhz)
     found: dict[str, Any] = parse(netlist, dict[str, Any], what="Yosys' counts")

@@ -19,7 +19,7 @@ FIELDS = (
     *("address", "ring", "ring_end", "row_bytes", "above", "below", "rows", "taps", "vectors", "tap_step", "first"),
     *("step", "pixels", "groups", "channels", "weights", "table", "out", "out_step", "fill", "low", "high", "zero"),
 )
-TO_VERILOG = """\
+PASSES = """\
 read_rtlil design.il
 proc -norom
 memory_collect
@@ -28,7 +28,6 @@ pmuxtree
 techmap -max_iter 1 -map widths.v
 opt_expr
 opt_clean -purge
-write_verilog -norename -noattr design.v
 """
 SMALLEST_SUM = 18  # bits: of four products
 
@@ -40,8 +39,17 @@ def accelerator(design: Design) -> Accelerator:
 
 def to_verilog(design: Design, name: str) -> str:
     """Return the hardware of a design as modules, `name` on top; the same design gives the same text."""
-    written = rtlil.convert(accelerator(design), name=name, emit_src=False)
-    return yosys.run(TO_VERILOG, {"design.il": written, "widths.v": techmap()}, "design.v")
+    return _written(design, name, "write_verilog -norename -noattr design.v", "design.v")
+
+
+def to_rtlil(design: Design, name: str) -> str:
+    """Return the same hardware in Yosys' own language: reading megabytes of Verilog takes it too long."""
+    return _written(design, name, "write_rtlil netlist.il", "netlist.il")
+
+
+def _written(design: Design, name: str, how: str, file: str) -> str:
+    converted = rtlil.convert(accelerator(design), name=name, emit_src=False)
+    return yosys.run(f"{PASSES}{how}\n", {"design.il": converted, "widths.v": techmap()}, file)
 
 
 def contents(design: Design) -> Contents:
