@@ -152,7 +152,7 @@ def _add_training(group: Any) -> None:
         "--start-size",
         type=int,
         metavar="PX",
-        help="side of the input in the first three quarters of --epochs: quicker, and the network takes both",
+        help="side of the input in the first three quarters of --epochs, which is quicker",
     )
     group.add_argument(
         "--epochs", type=int, metavar="N", help="of dense training; 0 forbids training (default: by number of pictures)"

@@ -109,7 +109,9 @@ def _work(arguments: argparse.Namespace, console: Console) -> int:
             )
     if arguments.synthesize:
         console.note("Yosys and nextpnr take minutes" if device.options else "Yosys takes minutes")
-        taken = synthesize.synthesize(build.to_rtlil(design, name), name, device, devices.CLOCK)
+        with translated(ConversionError, "the netlist could not be written"):
+            rtlil = build.to_rtlil(design, name)
+        taken = synthesize.synthesize(rtlil, name, device, devices.CLOCK)
         told["placed"] = figures.placed(design, taken)
     if arguments.json:
         show_json(json.dumps(told, indent=1))

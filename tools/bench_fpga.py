@@ -25,6 +25,7 @@ from sqz_tf.trials.untrained import untrained
 
 DIGITS = ModelSpec(input_size=48, channels=1, classes=10, width=0.25)
 IMAGENET = ModelSpec(arch="squeezenet-1.0", input_size=227, conv10_padding=1)
+SYNTHESIZED = [name for name, device in devices.DEVICES.items() if device.family in synthesize.SCRIPTS]
 NETWORKS = {"digits": (DIGITS, (16, 32, 64)), "imagenet-1.0": (IMAGENET, (64, 128))}
 
 
@@ -33,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.bench_fpga", description=__doc__)
     parser.add_argument("network", nargs="*", choices=[*NETWORKS, []], help="default: all")
     parser.add_argument("--simulate", type=int, default=0, metavar="N", help="random pictures, every row compared")
-    parser.add_argument("--synthesize", choices=list(devices.DEVICES), metavar="DEVICE", help="count LUTs, too")
+    parser.add_argument("--synthesize", choices=SYNTHESIZED, metavar="DEVICE", help="place and route, or count LUTs")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
     for told in measured(arguments.network or list(NETWORKS), arguments.simulate, arguments.synthesize):
@@ -52,6 +53,8 @@ def measured(names: list[str], pictures: int = 0, device: str | None = None) -> 
         model = powers_of_two(untrained(spec))
         for count in counts:
             of = design_accelerator(model, count)
+            if device:
+                devices.require_fit(of, part)
             told = {"network": name, **figures.told(of, part)}
             if pictures:
                 told["simulation"] = simulated(model, of, pictures)

@@ -15,6 +15,7 @@ from sqz_tf.base.json_files import typed
 ARCHS = ("squeezenet-1.0", "squeezenet-1.1")
 BYPASSES = ("none", "simple", "complex")
 FITS = ("warp", "centre-crop")
+SMALLEST_START = 16  # pixels from which something can be learnt
 METAPARAMETERS = ("base_e", "incr_e", "freq", "squeeze_ratio", "pct_3x3")  # of Fire modules; the paper's section 5.1
 COPIES = ("apart", "ignore")
 AUGMENTS = ("none", "glyph", "photo", "photo-crop", "photo-strong")
@@ -269,16 +270,18 @@ class DsdConfig:
 class StartConfig:
     """Dense training that begins with smaller pictures (progressive resizing; Tan and Le 2021, arXiv:2104.00298).
 
-    A network whose last layer is followed by a mean takes pictures of any size. Most of what it learns it learns as
-    well from smaller ones, in a fraction of the time; the rest of its epochs, those of `TrainConfig`, are at full size.
+    A network whose last layer is followed by a mean takes pictures of any size; a step on smaller ones takes a fraction
+    of the time. The rest of the epochs, those of `TrainConfig`, are at full size.
     """
 
-    input_size: int = 64
-    epochs: int = 45
-    learning_rate: float = 1e-2
+    input_size: int
+    epochs: int
+    learning_rate: float
+    warmup_epochs: float
+    patience: int
 
     def __post_init__(self) -> None:
-        between("start epochs", self.epochs, 1, 100_000)
+        between("--start-size", self.input_size, SMALLEST_START, 1024)
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,6 @@ class Plan:
             )
         if not self.train.epochs:
             raise ConfigError("1 epoch cannot be shared between two sizes", fix="give --epochs 2 or more")
-        require_size(replace(self.model, input_size=start.input_size, pool_padding="auto"))
 
     def beginning(self) -> Plan | None:
         """Return the plan of the first part of dense training, if that is on smaller pictures."""
@@ -139,7 +138,13 @@ class Plan:
             self,
             preprocess=replace(self.preprocess, width=size, height=size, resize_width=size, resize_height=size),
             model=replace(self.model, input_size=size, pool_padding="auto"),
-            train=replace(self.train, epochs=start.epochs, learning_rate=start.learning_rate),
+            train=replace(
+                self.train,
+                epochs=start.epochs,
+                learning_rate=start.learning_rate,
+                warmup_epochs=start.warmup_epochs,
+                patience=start.patience,
+            ),
             start=None,
         )
 
@@ -199,7 +204,8 @@ def make_plan(options: Options, summary: Summary) -> Plan:
 
 def _start(size: int, train: TrainConfig) -> StartConfig:
     """Return the part of a training that smaller pictures take: three quarters of its epochs, at its rate."""
-    return StartConfig(size, max(1, round(START_SHARE * train.epochs)), train.learning_rate)
+    epochs = max(1, min(round(START_SHARE * train.epochs), train.epochs - 1))
+    return StartConfig(size, epochs, train.learning_rate, _warmup_epochs(epochs), _patience(epochs))
 
 
 def _after(start: StartConfig, train: TrainConfig) -> TrainConfig:
@@ -209,8 +215,8 @@ def _after(start: StartConfig, train: TrainConfig) -> TrainConfig:
         train,
         epochs=epochs,
         learning_rate=train.learning_rate * RATE_AFTER_START,
-        warmup_epochs=min(train.warmup_epochs, epochs / 5),
-        patience=0,
+        warmup_epochs=_warmup_epochs(epochs),
+        patience=_patience(epochs),
     )
 
 
@@ -250,6 +256,7 @@ def make_fine_tune_plan(
     )
     return replace(
         scratch,
+        start=None,
         preprocess=preprocess if options.fit is None else replace(preprocess, fit=options.fit),
         model=replace(
             model,
@@ -305,14 +312,22 @@ def _train_config(options: Options, pictures: int, glyph: bool) -> TrainConfig:
         epochs=epochs,
         batch_size=128 if large else 64,
         learning_rate=_given(options.learning_rate, recipe.learning_rate),
-        warmup_epochs=min(2.0, epochs / 5),
+        warmup_epochs=_warmup_epochs(epochs),
         weight_decay=recipe.weight_decay,
         augment=_given(options.augment, "glyph" if glyph else recipe.photo),
-        patience=max(10, epochs // 3),
+        patience=_patience(epochs),
         averaging=recipe.averaging,
         mix=recipe.mix,
         teacher_share=recipe.teacher_share if options.teacher else 0.0,
     )
+
+
+def _warmup_epochs(epochs: int) -> float:
+    return min(2.0, epochs / 5)
+
+
+def _patience(epochs: int) -> int:
+    return max(10, epochs // 3)
 
 
 def _default_epochs(pictures: int) -> int:

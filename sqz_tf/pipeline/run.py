@@ -40,7 +40,7 @@ class Run:
     shared: Alone = ALONE
 
     def first_stage(self, name: str, config: Sequence[Any], build: Callable[[Path], None]) -> Stage:
-        """Run or resume the stage that all others need: its key covers versions and TensorFlow's threads, too.
+        """Run or resume a stage that others need and that needs none; versions and threads are in its key, too.
 
         Of several machines each makes its own. How many replicas there are is in the key, since sums depend on it.
         """

@@ -33,8 +33,7 @@ from sqz_tf.train.keras import make_deterministic
 from sqz_tf.train.prune import prunable, prune, sparsity
 from sqz_tf.train.squeezenet import change_pixels, convolutions, fold, set_layers, squeezenet
 
-SEED_OF = {"dense": 0, "pruned": 1, "quantized": 2, "sparse": 3, "dense_again": 4, "enlarged": 5}
-SEED_OF["small"] = SEED_OF["dense"]  # in whose place it comes first
+SEED_OF = {"dense": 0, "small": 0, "pruned": 1, "quantized": 2, "sparse": 3, "dense_again": 4, "enlarged": 5}
 """Added to the seed, so that no stage repeats another's shuffles."""
 HEAD_EPOCHS = 15
 HEAD_RATE = 3e-3
@@ -81,7 +80,7 @@ def make(run: Run, summary: Summary, pretrained: Pretrained | None, teaching: Ex
     dense = run.stage(
         "dense",
         [plan.model, plan.train, plan.seed, origin],
-        lambda out: _enlarge(work, started[-1].folder, out) if started else _train(work, out),
+        lambda out: _train(work, out, "enlarged", started[0].folder) if started else _train(work, out),
         needs=[data, *started],
         resumable=True,
     )
@@ -101,7 +100,7 @@ def make(run: Run, summary: Summary, pretrained: Pretrained | None, teaching: Ex
 
 
 def _started(run: Run, summary: Summary, teaching: ExportedWeights | None) -> list[Stage]:
-    """Return the stage of the network that smaller pictures trained, if the plan begins with them."""
+    """Return the stage of the network that smaller pictures trained, alone, if the plan begins with them."""
     plan = run.plan.beginning()
     if plan is None:
         return []
@@ -222,36 +221,24 @@ def _folded(work: _Training, pruned: Path) -> Any:
 # Training -------------------------------------------------------------------------------------------------------
 
 
-def _train(work: _Training, out: Path, phase: str = "dense") -> None:
+def _train(work: _Training, out: Path, phase: str = "dense", begun: Path | None = None) -> None:
+    """Train the dense network from the weights that a stage left, from published ones, or from nothing."""
     train = work.plan.train
     plan = replace(
         _phase(work.plan, train.epochs, train.learning_rate),
         warmup_epochs=train.warmup_epochs,
         patience=train.patience,
         averaging=train.averaging,
-        restart=work.pretrained is None,
+        restart=work.pretrained is None and begun is None,
         keep_start=work.pretrained is not None,
     )
-    make_deterministic(work.plan.seed)
-    model = work.network()
+    make_deterministic(work.plan.seed + SEED_OF[phase])
+    model = work.network(begun)
     if work.pretrained:
         _set_body(work, work.pretrained, model)
         if not train.goes_on:
             _train_head(work, model, plan, out)
     _finish(work, out, model, _fit(work, model, plan, phase, out))
-
-
-def _enlarge(work: _Training, small: Path, out: Path) -> None:
-    """Go on at full size with the network that smaller pictures trained."""
-    train = work.plan.train
-    make_deterministic(work.plan.seed + SEED_OF["enlarged"])
-    model = work.network(small)
-    plan = replace(
-        _phase(work.plan, train.epochs, train.learning_rate),
-        warmup_epochs=train.warmup_epochs,
-        averaging=train.averaging,
-    )
-    _finish(work, out, model, _fit(work, model, plan, "enlarged", out))
 
 
 def _set_body(work: _Training, pretrained: Pretrained, model: Any) -> None:

@@ -187,6 +187,23 @@ def test_the_verilog_is_clean_and_the_same_each_time() -> None:
 
 
 @pytest.mark.slow
+def test_what_is_synthesized_takes_what_the_verilog_does() -> None:
+    of = design_accelerator(powers(), 16)
+    count = f"read_verilog top.v\n{synthesize.SCRIPTS[devices.XILINX]}"
+    top = synthesize.TOP.format(name="small")
+    ways = (
+        ("read_verilog design.v\n", {"design.v": build.to_verilog(of, "small")}),
+        ("read_rtlil design.il\n", {"design.il": build.to_rtlil(of, "small")}),
+    )
+    first, second = (
+        json.loads(yosys.run(f"{read}{count}", {**files, "top.v": top}, "design.json"))["design"]["num_cells_by_type"]
+        for read, files in ways
+    )
+    assert first == second
+    assert first["DSP48E1"] == 16
+
+
+@pytest.mark.slow
 def test_pictures_through_the_verilog(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     require(shutil.which("verilator"), "Verilator is not installed")
     for number in range(3):

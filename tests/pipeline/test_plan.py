@@ -155,6 +155,10 @@ def test_a_start_takes_three_quarters_of_the_epochs_and_leaves_a_lower_rate() ->
     beginning = plan.beginning()
     assert beginning is not None
     assert (beginning.train.epochs, plan.train.epochs) == (15, 5)
+    assert (beginning.train.warmup_epochs, plan.train.warmup_epochs, plan.train.patience) == (2.0, 1.0, 10)
+    two = make_plan(replace(options, start_size=48, epochs=2), summary())
+    assert two.start is not None
+    assert (two.start.epochs, two.train.epochs) == (1, 1)
     assert beginning.train.learning_rate == whole.train.learning_rate == 4 * plan.train.learning_rate
     assert (beginning.model.input_size, beginning.preprocess.width, beginning.preprocess.resize_height) == (48, 48, 48)
     assert (beginning.model.pool_padding, plan.model.pool_padding) == ("same", "valid")
@@ -168,8 +172,7 @@ def test_a_start_takes_three_quarters_of_the_epochs_and_leaves_a_lower_rate() ->
         (96, 20, "--start-size 96 is not below the input's 96 pixels"),
         (200, 20, "--start-size 200 is not below"),
         (48, 1, "1 epoch cannot be shared between two sizes"),
-        (2, 20, "too small"),
-        (0, 20, "input_size is 0"),
+        (15, 20, "--start-size is 15; expected a number from 16"),
     ],
 )
 def test_a_start_that_cannot_be_is_refused(start: int, epochs: int, told: str) -> None:

@@ -54,10 +54,12 @@ def test_every_phase_learns_from_the_teacher(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(training, "fit", fit)
     monkeypatch.setattr(prune, "fit", fit)
     monkeypatch.setattr(jobs, "open_teacher", lambda *given: teacher())
-    job = from_scratch(options(tmp_path / "pictures", dsd=True, teacher="large"))
+    job = from_scratch(options(tmp_path / "pictures", dsd=True, teacher="large", start_size=20))
     with Workspace(tmp_path / "out") as workspace:
         job.make(Run(job.plan, workspace, Console(quiet=True), ()))
-    assert taught == dict.fromkeys(("dense", "sparse", "dense_again", "pruned", "quantized"), (None, len(CLASSES)))
+    assert taught == dict.fromkeys(
+        ("small", "dense", "sparse", "dense_again", "pruned", "quantized"), (None, len(CLASSES))
+    )
 
 
 def test_a_start_on_smaller_pictures_hands_its_weights_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

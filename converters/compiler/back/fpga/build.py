@@ -1,4 +1,4 @@
-"""From a design to its hardware, and to Verilog."""
+"""From a design to its hardware, to Verilog and to what Yosys reads."""
 
 from __future__ import annotations
 
