@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,14 +93,19 @@ def test_a_xilinx_part_is_counted(model: Path, tmp_path: Path, capsys: pytest.Ca
     assert told["block_rams"] == 0  # its memories are so small that they are made of LUTs
 
 
+def stat(cells: dict[str, int]) -> str:
+    """Return what Yosys says of a design of these cells."""
+    return json.dumps({"design": {"num_cells_by_type": cells}})
+
+
 def test_cells_that_a_part_lacks_are_refused() -> None:
     part = devices.DEVICES["xc7a35t"]
-    few = synthesize._counted({"LUT6": 10, "RAM64M": 2, "RAMB36E1": 3, "INV": 1, "IBUF": 9}, part)
+    few = synthesize.counted(stat({"LUT6": 10, "RAM64M": 2, "RAMB36E1": 3, "INV": 1, "IBUF": 9}), part)
     assert (few.luts, few.block_rams) == (19, 6)
     with pytest.raises(synthesize.SynthesisError, match="takes 91 multipliers; expected at most 90 of xc7a35t"):
-        synthesize._counted({"DSP48E1": 91}, part)
+        synthesize.counted(stat({"DSP48E1": 91}), part)
     with pytest.raises(synthesize.SynthesisError, match="Yosys made 2 RAM512X1S"):
-        synthesize._counted({"RAM512X1S": 2}, part)
+        synthesize.counted(stat({"RAM512X1S": 2}), part)
 
 
 def test_a_folder_that_is_there_is_left_alone(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,12 +201,14 @@ def test_what_is_synthesized_takes_what_the_verilog_does() -> None:
         ("read_verilog design.v\n", {"design.v": build.to_verilog(of, "small")}),
         ("read_rtlil design.il\n", {"design.il": build.to_rtlil(of, "small")}),
     )
+    part = devices.DEVICES["xc7a35t"]
     first, second = (
-        json.loads(yosys.run(f"{read}{count}", {**files, "top.v": top}, "design.json"))["design"]["num_cells_by_type"]
+        synthesize.counted(yosys.run(f"{read}{count}", {**files, "top.v": top}, "design.json"), part)
         for read, files in ways
     )
-    assert first == second
-    assert first["DSP48E1"] == 16
+    assert replace(first, luts=0) == replace(second, luts=0)
+    assert first.luts == pytest.approx(second.luts, rel=0.02)  # gates meet the optimizer in another order
+    assert first.multipliers == 16
 
 
 @pytest.mark.slow

@@ -90,16 +90,17 @@ def synthesize(rtlil: str, name: str, device: Device, mhz: float) -> Placed:
         netlist = yosys.run(f"read_rtlil design.il\nread_verilog top.v\n{SCRIPTS[device.family]}", files, "design.json")
     if device.options:
         return _place(netlist, device, mhz)
-    found: dict[str, Any] = parse(netlist, dict[str, Any], what="Yosys' counts")
-    return _counted(found["design"]["num_cells_by_type"], device)
+    return counted(netlist, device)
 
 
-def _counted(cells: dict[str, int], device: Device) -> Placed:
-    """Return what cells take of a device.
+def counted(stat: str, device: Device) -> Placed:
+    """Return what Yosys' `stat -json` says that a design takes of a device.
 
     Raises:
       SynthesisError: it has less, or a memory is of a kind that is not known.
     """
+    found: dict[str, Any] = parse(stat, dict[str, Any], what="Yosys' counts")
+    cells: dict[str, int] = found["design"]["num_cells_by_type"]
     used = dict.fromkeys(("luts", "flip_flops", "multipliers", "block_rams"), 0)
     for name, count in cells.items():
         if name not in COUNTED and name.startswith(("RAM", "SRL")):
