@@ -277,8 +277,6 @@ class StartConfig:
     input_size: int
     epochs: int
     learning_rate: float
-    warmup_epochs: float
-    patience: int
 
     def __post_init__(self) -> None:
         between("--start-size", self.input_size, SMALLEST_START, 1024)

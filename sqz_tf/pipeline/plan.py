@@ -138,13 +138,7 @@ class Plan:
             self,
             preprocess=replace(self.preprocess, width=size, height=size, resize_width=size, resize_height=size),
             model=replace(self.model, input_size=size, pool_padding="auto"),
-            train=replace(
-                self.train,
-                epochs=start.epochs,
-                learning_rate=start.learning_rate,
-                warmup_epochs=start.warmup_epochs,
-                patience=start.patience,
-            ),
+            train=_part(self.train, start.epochs, start.learning_rate),
             start=None,
         )
 
@@ -205,16 +199,20 @@ def make_plan(options: Options, summary: Summary) -> Plan:
 def _start(size: int, train: TrainConfig) -> StartConfig:
     """Return the part of a training that smaller pictures take: three quarters of its epochs, at its rate."""
     epochs = max(1, min(round(START_SHARE * train.epochs), train.epochs - 1))
-    return StartConfig(size, epochs, train.learning_rate, _warmup_epochs(epochs), _patience(epochs))
+    return StartConfig(size, epochs, train.learning_rate)
 
 
 def _after(start: StartConfig, train: TrainConfig) -> TrainConfig:
     """Return what is left of a training after such a start: at a rate that does not undo what was learnt."""
-    epochs = train.epochs - start.epochs
+    return _part(train, train.epochs - start.epochs, train.learning_rate * RATE_AFTER_START)
+
+
+def _part(train: TrainConfig, epochs: int, learning_rate: float) -> TrainConfig:
+    """Return a part of a training, with the warm-up and the patience of so many epochs."""
     return replace(
         train,
         epochs=epochs,
-        learning_rate=train.learning_rate * RATE_AFTER_START,
+        learning_rate=learning_rate,
         warmup_epochs=_warmup_epochs(epochs),
         patience=_patience(epochs),
     )
