@@ -108,6 +108,9 @@ def _add_input(group: Any) -> None:
     group.add_argument("--fit", choices=FITS, help="how pictures become square (default: centre-crop)")
     group.add_argument("--test-fraction", type=float, default=0.0, help="default: 0.25, or 0.1 from 10,000 pictures")
     group.add_argument(
+        "--validation-fraction", type=float, default=0.0, help="default: 0.15, or 0.1 from 10,000 pictures"
+    )
+    group.add_argument(
         "--calibration-data", metavar="FOLDER", help="pictures to calibrate with, labels not needed (with --weights)"
     )
     group.add_argument("--calibration-images", type=int, default=200, metavar="N", help="default: 200")
@@ -371,6 +374,7 @@ def _options(arguments: argparse.Namespace) -> Options:
     data = DataConfig(
         source=arguments.data,
         test_fraction=arguments.test_fraction,
+        validation_fraction=arguments.validation_fraction,
         calibration_images=arguments.calibration_images,
         splits=arguments.splits,
         zip_encoding=arguments.zip_encoding,
