@@ -287,11 +287,14 @@ PAPERS = [word for name, value in METAPARAMETERS.items() for word in (f"--{name.
 
 
 def test_dry_run_says_what_would_happen(photos: Path, tmp_path: Path) -> None:
-    done = export("--data", photos, "--out", tmp_path / "out", "--dry-run", "--json", *PAPERS)
+    fractions = ("--test-fraction", "0.125", "--validation-fraction", "0.5")
+    done = export("--data", photos, "--out", tmp_path / "out", "--dry-run", "--json", *PAPERS, *fractions)
     forecast = json.loads(done.stdout)
     assert {name: forecast["plan"]["model"][name] for name in METAPARAMETERS} == METAPARAMETERS
     assert forecast["classes"] == ["<red>", "blue sky", "grün"]
-    assert sum(forecast["counts"][name] for name in ("train", "validation", "test")) == 72
+    counts = forecast["counts"]
+    assert sum(counts[name] for name in ("train", "validation", "test")) == 72
+    assert (counts["validation"], counts["test"]) == (36, 9)
     assert forecast["plan"]["model"]["input_size"] == 64
     assert forecast["seconds"] > 0
     assert "conv1" not in forecast["pruned_layers"]
