@@ -14,6 +14,7 @@ from sqz_tf.base.console import (
     Parser,
     command,
     common_options,
+    fraction_options,
     positive,
     reading_options,
     show,
@@ -73,7 +74,7 @@ def _add_pictures(group: Any) -> None:
     )
     reading_options(group)
     group.add_argument("--input-size", type=int, metavar="PX", help="side of both networks' input (default: by data)")
-    group.add_argument("--test-fraction", type=float, default=0.0, help="default: 0.25, or 0.1 from 10,000 pictures")
+    fraction_options(group)
 
 
 def _add_networks(group: Any) -> None:
@@ -120,8 +121,8 @@ def _work(arguments: argparse.Namespace, line: tuple[str, ...], console: Console
 
 
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:
-    given = {"input_size": None, "width": None, "test_fraction": 0.0, "splits": "", "zip_encoding": ""}
-    useless = [f"--{name.replace('_', '-')}" for name, none in given.items() if getattr(arguments, name) != none]
+    names = ("input_size", "width", "test_fraction", "validation_fraction", "splits", "zip_encoding")
+    useless = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name) not in (None, 0, "")]
     if arguments.export and useless:
         raise ConfigError(
             f"{', '.join(useless)} would change what --export has fixed", fix="leave it out, or leave --export out"
@@ -145,6 +146,7 @@ def _job(arguments: argparse.Namespace, console: Console) -> Training:
     data = DataConfig(
         source=arguments.data or "digits",
         test_fraction=arguments.test_fraction,
+        validation_fraction=arguments.validation_fraction,
         splits=arguments.splits,
         zip_encoding=arguments.zip_encoding,
     )

@@ -17,6 +17,7 @@ from sqz_tf.base.console import (
     Parser,
     command,
     common_options,
+    fraction_options,
     kilobytes,
     metaparameter_options,
     positive,
@@ -76,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_points(group: Any) -> None:
     group.add_argument("--data", metavar="SOURCE", help="pictures, as for sqz_tf.export")
     reading_options(group)
+    fraction_options(group)
     group.add_argument("--classes", type=positive, metavar="N", help="instead of --data: only measure such networks")
     group.add_argument(
         "--sweep",
@@ -83,7 +85,7 @@ def _add_points(group: Any) -> None:
         default=[],
         metavar="NAME[=V,V]",
         help="squeeze-ratio, pct-3x3, bypass, arch, width, input-size, base-e, incr-e or freq, with the values given "
-        "or the paper's; may be repeated",
+        "or the paper's; may be given for several",
     )
     group.add_argument(
         "--trials",
@@ -133,7 +135,20 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--trials searches among all points: leave it or --sweep out")
     if not arguments.sweep and (arguments.classes or arguments.epochs == 0):
         parser.error("expected --sweep: a search needs training")
+    idle = _idle(arguments)
+    if idle:
+        parser.error(f"{', '.join(idle)}: nothing is trained, so leave it out")
     return command(arguments, _work, INTERRUPTED)
+
+
+def _idle(arguments: argparse.Namespace) -> list[str]:
+    """Return the options that have no effect where points are only measured."""
+    names = []
+    if arguments.classes:
+        names += ["splits", "zip_encoding", "test_fraction", "validation_fraction", "epochs"]
+    if arguments.classes or arguments.epochs == 0:
+        names += ["learning_rate", "storage"]
+    return [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name) not in (None, "", 0)]
 
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:
@@ -159,6 +174,8 @@ def _request(arguments: argparse.Namespace) -> Request:
         data=arguments.data,
         splits=arguments.splits,
         zip_encoding=arguments.zip_encoding,
+        test_fraction=arguments.test_fraction,
+        validation_fraction=arguments.validation_fraction,
         classes=arguments.classes,
         sweeps=tuple(arguments.sweep),
         trials=arguments.trials or DEFAULT_TRIALS,

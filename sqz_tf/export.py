@@ -22,6 +22,7 @@ from sqz_tf.base.console import (
     Parser,
     command,
     common_options,
+    fraction_options,
     metaparameter_options,
     positive,
     reading_options,
@@ -106,10 +107,7 @@ def _add_input(group: Any) -> None:
     group.add_argument("--input-size", type=int, metavar="PX", help="side of the network's input (default: by data)")
     group.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 RGB (default: by data)")
     group.add_argument("--fit", choices=FITS, help="how pictures become square (default: centre-crop)")
-    group.add_argument("--test-fraction", type=float, default=0.0, help="default: 0.25, or 0.1 from 10,000 pictures")
-    group.add_argument(
-        "--validation-fraction", type=float, default=0.0, help="default: 0.15, or 0.1 from 10,000 pictures"
-    )
+    fraction_options(group)
     group.add_argument(
         "--calibration-data", metavar="FOLDER", help="pictures to calibrate with, labels not needed (with --weights)"
     )
@@ -160,7 +158,9 @@ def _add_training(group: Any) -> None:
     group.add_argument(
         "--epochs", type=int, metavar="N", help="of dense training; 0 forbids training (default: by number of pictures)"
     )
-    group.add_argument("--prune-epochs", type=int, metavar="N", help="default: a third of --epochs")
+    group.add_argument(
+        "--prune-epochs", type=int, metavar="N", help="default: a third of --epochs, a half with --weights"
+    )
     group.add_argument(
         "--quantize-epochs",
         type=int,
@@ -264,7 +264,7 @@ def _steady(arguments: argparse.Namespace, line: list[str], console: Console, ag
 def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> int:
     from sqz_tf.artifact.workspace import Workspace
     from sqz_tf.pipeline.preflight import require_tools
-    from sqz_tf.pipeline.together import workers_out
+    from sqz_tf.pipeline.together import goes_on, workers_out
     from sqz_tf.train.cluster import cluster_of
 
     cluster = cluster_of(os.environ.get("TF_CONFIG")) if arguments.distribute == ON_MACHINES else None
@@ -277,7 +277,7 @@ def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> i
         android.require_demo()
         android.require_assets()
         android.require_name(out.name)
-    workspace = Workspace(out, arguments.overwrite, arguments.resume, note=console.note)
+    workspace = Workspace(out, arguments.overwrite, goes_on(arguments.resume), note=console.note)
     if arguments.dry_run:
         return _dry_run(arguments, options, workspace, console)
     with workspace:
@@ -421,7 +421,9 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
         f"{plan.model.input_size}×{plan.model.channels}, bypass {plan.model.bypass}",
         "Fire modules": _modules(plan.model),
         "size": f"{forecast['params']:,} parameters, about {forecast['int8_bytes'] / 1024:.0f} KB as int8",
-        "training": _training(plan) if plan.train.epochs else "none: the weights are only quantized",
+        "training": _training(plan, forecast["head_epochs"])
+        if plan.train.epochs
+        else "none: the weights are only quantized",
         **({"teacher": options.teacher} if options.teacher else {}),
         "class weights": forecast["class_weights"],
         "pruned": f"all convolutions but {', '.join(plan.prune.skip)}: {len(forecast['pruned_layers'])} layers"
@@ -436,16 +438,18 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
     return EXIT_OK
 
 
-def _training(plan: Plan) -> str:
+def _training(plan: Plan, head_epochs: int) -> str:
     """Say how many epochs each phase has."""
     prune, dsd, start = plan.prune, plan.dsd, plan.start
+    head = f"{head_epochs} epochs of the new last layer alone, then " if head_epochs else ""
     beginning = f"{start.epochs} epochs at {start.input_size}×{start.input_size}, then " if start else ""
+    pruning = f"{prune.epochs} pruning to {prune.sparsity:.0%} zeros ({prune.pattern}), then " if prune.epochs else ""
     detour = (
         f"{dsd.sparse_epochs} with {dsd.sparsity:.0%} zeros, then {dsd.dense_epochs} dense again, then " if dsd else ""
     )
     return (
-        f"{beginning}{plan.train.epochs} epochs, then {detour}{prune.epochs} pruning to {prune.sparsity:.0%} zeros "
-        f"({prune.pattern}), then {plan.quantize.epochs} quantization-aware; batches of {plan.train.batch_size}"
+        f"{head}{beginning}{plan.train.epochs} epochs, then {detour}{pruning}{plan.quantize.epochs} "
+        f"quantization-aware; batches of {plan.train.batch_size}"
     )
 
 

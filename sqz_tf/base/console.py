@@ -197,6 +197,26 @@ def reading_options(group: argparse._ActionsContainer) -> None:
     )
 
 
+def fraction_options(group: argparse._ActionsContainer) -> None:
+    """Give a command line the shares of the pictures that are held out; 0 where they are not given."""
+    for split, usual in (("test", "0.25"), ("validation", "0.15")):
+        group.add_argument(
+            f"--{split}-fraction",
+            type=_fraction,
+            default=0.0,
+            metavar="SHARE",
+            help=f"of the pictures, where none are given for it (default: {usual}, or 0.1 from 10,000 pictures)",
+        )
+
+
+def _fraction(text: str) -> float:
+    """Read a command line's share of the pictures; other limits are those of `DataConfig`."""
+    value = float(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("0 would hold out nothing: expected more, or leave it out for the default")
+    return value
+
+
 def metaparameter_options(group: argparse._ActionsContainer) -> None:
     """Give a command line the paper's metaparameters of Fire modules; None where they are not given."""
     group.add_argument("--base-e", type=int, metavar="N", help="expand filters of the first modules (default: 128)")

@@ -19,6 +19,7 @@ from sqz_tf.data.dataset import Dataset, open_cached
 from sqz_tf.network.alexnet import AlexNetSpec
 from sqz_tf.parity.artifacts import Artifacts
 from sqz_tf.pipeline.files import read_json, write_json, write_weights
+from sqz_tf.pipeline.plan import lasting
 from sqz_tf.quantize.schemes.every import QuantizeConfig
 from sqz_tf.train.batches import Examples, evaluation_batches
 from sqz_tf.train.fit import FitPlan, History, fit
@@ -57,12 +58,13 @@ def settings_of(artifacts: Artifacts, epochs: int | None, seed: int) -> Settings
     train = from_dict(TrainConfig, config["train"], "train")
     model = from_dict(ModelSpec, config["model"], "model")
     require_possible(alexnet_of(model))
-    epochs = train.epochs if epochs is None else epochs
+    if epochs is not None:
+        train = lasting(train, epochs, train.learning_rate)
     return Settings(
         alexnet=alexnet_of(model),
         squeezenet=model,
         preprocess=artifacts.preprocess,
-        train=replace(train, epochs=epochs, learning_rate=ALEXNET_RATE),
+        train=replace(train, learning_rate=ALEXNET_RATE),
         prune_epochs=max(1, config["prune"]["epochs"]),
         tune_epochs=max(1, from_dict(QuantizeConfig, config["quantize"], "quantize").epochs),
         seed=seed,

@@ -30,7 +30,7 @@ from sqz_tf.data.rows import (
     write_images,
 )
 from sqz_tf.data.sources import UNLABELLED, Item, Source, open_source, reading_of
-from sqz_tf.data.splits import SPLITS, asked, check_fractions, counts_by_class, split, spread
+from sqz_tf.data.splits import SPLITS, asked, check_fractions, counts_by_class, idle_fractions, split, spread
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.find import Entry, ImageSet, scan
 
@@ -150,7 +150,7 @@ def _summarised(config: DataConfig, source: Source, progress: Progress | None) -
         channels=source.channels,
         licence=source.licence,
         sha256=fingerprint(source.classes, rows, splits),
-        notes=rows.notes(source, splits),
+        notes=(*idle_fractions(rows.given, config), *rows.notes(source, splits)),
         copies=copies,
     )
 

@@ -21,6 +21,7 @@ SPLITS = ("train", "calibration", "validation", "test")
 
 
 _SMALL_SET = 10_000
+MOST_HELD_OUT = 0.9  # of the pictures
 
 
 In = TypeVar("In")
@@ -60,6 +61,7 @@ def split(
     """
     order = sorted(range(len(labels)), key=lambda row: (digests[row], labels[row], given[row] or ""))
     absent = {name: fraction for name, fraction in _fractions(config, len(labels)).items() if name not in given}
+    _refuse_too_much(absent)
     part = {row: given[row] or "train" for row in order}
     if together:
         part.update(dict.fromkeys(_held_out_too(part, labels, together, 1 + len(absent)), ""))
@@ -160,9 +162,27 @@ def _fractions(config: DataConfig, pictures: int) -> dict[str, float]:
 
 def check_fractions(config: DataConfig) -> None:
     """Raise a ConfigError unless the fractions leave pictures to train on."""
-    total = config.test_fraction + config.validation_fraction
-    if total > 0.9:
-        raise ConfigError(f"test and validation take {total:.2f} of the pictures", expected="at most 0.9 together")
+    _refuse_too_much({"test": config.test_fraction, "validation": config.validation_fraction})
+
+
+def _refuse_too_much(held_out: Mapping[str, float]) -> None:
+    total = sum(held_out.values())
+    if total > MOST_HELD_OUT + 1e-9:
+        shares = " and ".join(f"{fraction:g} for {name}" for name, fraction in held_out.items())
+        raise ConfigError(
+            f"{shares} take {total:.2f} of the pictures",
+            expected=f"at most {MOST_HELD_OUT} together, so that some are left to train on",
+        )
+
+
+def idle_fractions(given: Sequence[str | None], config: DataConfig) -> list[str]:
+    """Say which fractions have no effect, since the source has these splits of its own."""
+    fractions = {"test": config.test_fraction, "validation": config.validation_fraction}
+    return [
+        f"--{name}-fraction {fraction:g} has no effect: there are pictures given for {name}"
+        for name, fraction in fractions.items()
+        if fraction and name in given
+    ]
 
 
 def _refuse_small_classes(classes: Sequence[str], pools: list[list[int]], needed: int) -> None:

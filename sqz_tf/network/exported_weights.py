@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from converters.weights import safetensors
 from sqz_tf.artifact.exported import FLOAT, INT8, LICENCE, NUMBERS, UINT8, Export, ExportError
 from sqz_tf.artifact.manifest import MANIFEST
 from sqz_tf.base.errors import ConfigError, translated
-from sqz_tf.base.spec import ModelSpec, PreprocessSpec, from_dict, to_dict
+from sqz_tf.base.spec import DataConfig, ModelSpec, PreprocessSpec, from_dict, to_dict
 from sqz_tf.network.architecture import layer_shapes
 
 Layer = tuple[np.ndarray, np.ndarray]
@@ -34,6 +34,7 @@ class ExportedWeights:
       preprocess: how pictures reach it.
       labels: of its outputs.
       licence: the notice that goes wherever the weights go, if they were published ones.
+      learnt: the pictures that trained it and how they were split; None if none did.
     """
 
     layers: dict[str, Layer]
@@ -41,17 +42,22 @@ class ExportedWeights:
     preprocess: PreprocessSpec
     labels: tuple[str, ...]
     licence: str = ""
+    learnt: DataConfig | None = None
 
     @property
     def sha256(self) -> str:
         """Of its numbers, the network they are for and the unit of its input: what is made from it depends on these."""
-        what = {"model": to_dict(self.model), "scale": self.preprocess.scale}
-        digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
-        for name, pair in sorted(self.layers.items()):
-            digest.update(name.encode())
-            for values in pair:
-                digest.update(values.astype("<f4").tobytes())
-        return digest.hexdigest()
+        return digest_of(self.layers, {"model": to_dict(self.model), "scale": self.preprocess.scale})
+
+
+def digest_of(layers: Mapping[str, Layer], what: Any = None) -> str:
+    """Return the SHA-256 of weights, and of what else makes them what they are (plain values), as hex digits."""
+    digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
+    for name, pair in sorted(layers.items()):
+        digest.update(name.encode())
+        for values in pair:
+            digest.update(values.astype("<f4").tobytes())
+    return digest.hexdigest()
 
 
 def is_export(path: Path) -> bool:
@@ -72,7 +78,13 @@ def read_exported(path: Path) -> ExportedWeights:
         model = replace(_spec(ModelSpec, export, "model"), batch_norm=False)
         preprocess = replace(_spec(PreprocessSpec, export, "preprocess"), mean=(), std=())
         layers = _layers(export, model)
-    return ExportedWeights(layers, model, preprocess, export.labels, licence_in(export.folder))
+        learnt = _spec(DataConfig, export, "data") if _trained(export) else None
+    return ExportedWeights(layers, model, preprocess, export.labels, licence_in(export.folder), learnt)
+
+
+def _trained(export: Export) -> bool:
+    train = export.config.get("train")
+    return isinstance(train, dict) and train.get("epochs") != 0
 
 
 def _spec(kind: type[Spec], export: Export, name: str) -> Spec:

@@ -24,7 +24,7 @@ from sqz_tf.artifact.exported import NUMBERS
 from sqz_tf.base.encodings import Guess, guess, told
 from sqz_tf.base.errors import Note, translated
 from sqz_tf.base.shipped import shipped_folder
-from sqz_tf.base.spec import LEAST_WIDTH, MOST_WIDTH, ModelSpec, PreprocessSpec
+from sqz_tf.base.spec import LEAST_WIDTH, MOST_WIDTH, DataConfig, ModelSpec, PreprocessSpec
 from sqz_tf.base.text import some
 from sqz_tf.network.architecture import CONV1, HEAD, layer_shapes
 from sqz_tf.network.exported_weights import is_export, read_exported
@@ -49,6 +49,7 @@ class Pretrained:
     `pixel * preprocess.scale`, normalised by `preprocess.mean` and `std` (nothing is folded in yet).
     `model`: the network they belong to, without batch norm. `licence`: the notice that goes wherever the weights
     go. `labels`: names of its outputs, where the file or one beside it has them. `notes`: what a user should know.
+    `learnt`: the pictures that trained it and how they were split, where an export says so.
     """
 
     layers: dict[str, Layer]
@@ -60,6 +61,7 @@ class Pretrained:
     sha256: str
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    learnt: DataConfig | None = None
 
 
 def load(source: str, spec: ModelSpec | None = None, *, cache: Path | None = None) -> Pretrained:
@@ -127,6 +129,7 @@ def _of_export(path: Path, spec: ModelSpec | None) -> Pretrained:
         layout="export",
         sha256=found.sha256,
         labels=found.labels,
+        learnt=found.learnt,
     )
 
 

@@ -14,6 +14,7 @@ from sqz_tf.artifact.workspace import Stage
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.text import some
 from sqz_tf.data.dataset import load_for_judging, open_cached
+from sqz_tf.network.exported_weights import digest_of
 from sqz_tf.network.pretrained import Pretrained
 from sqz_tf.pipeline.doubts import doubts
 from sqz_tf.pipeline.files import read_json, write_json, write_weights
@@ -83,7 +84,7 @@ def make(run: Run, pretrained: Pretrained, pictures: Pictures) -> Made:
         lambda out: _load(run, pictures, out),
     )
     work = _Calibrating(run, Material(open_cached(data.folder / "cache"), plan.preprocess), pretrained, pictures)
-    network = run.stage("float", [plan.model, pretrained.sha256], lambda out: _fold(work, out), needs=[data])
+    network = run.stage("float", [plan.model, digest_of(pretrained.layers)], lambda out: _fold(work, out), needs=[data])
     doubted = doubts(run, work.material, network.folder, _KEPT, _NEW_HEAD)
     calibrating = replace(plan.quantize, epochs=0)
     calibrated = run.stage(

@@ -6,7 +6,7 @@ TensorFlow is imported when a job starts or forecasts, not before.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqz_tf.artifact.workspace import stage_key
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.folders import walk
-from sqz_tf.base.spec import ON_GPUS, ON_MACHINES
+from sqz_tf.base.spec import ON_GPUS, ON_MACHINES, DataConfig
 from sqz_tf.data.dataset import Summary, summarise
 from sqz_tf.data.rows import Progress
 from sqz_tf.data.sources import reading_of
@@ -24,7 +24,6 @@ from sqz_tf.network.exported_weights import ExportedWeights
 from sqz_tf.network.pretrained import Pretrained, load
 from sqz_tf.pipeline.head import Kept, Replaced, head_of
 from sqz_tf.pipeline.plan import Options, Plan, make_calibration_plan, make_fine_tune_plan, make_plan
-from sqz_tf.pipeline.recipes import QUICK
 from sqz_tf.pipeline.teaching import open_teacher, require_alike
 
 if TYPE_CHECKING:
@@ -35,7 +34,17 @@ if TYPE_CHECKING:
 
 FINE_TUNE_SIZE = 128  # pixels, of weights for larger pictures: a third of the work of the published 227
 CALIBRATION_SECONDS = 150.0
-_TRAINS = ("epochs", "prune_epochs", "teacher", "dsd", "recipe", "augment", "distribute")
+_TRAINS = (
+    "epochs",
+    "prune_epochs",
+    "sparsity",
+    "sparsity_pattern",
+    "teacher",
+    "dsd",
+    "recipe",
+    "augment",
+    "distribute",
+)
 """Options without effect where nothing is trained."""
 
 
@@ -68,11 +77,6 @@ class Training:
         """The numbers of pictures of the splits that judge."""
         return {name: sum(self.summary.counts[name]) for name in ("validation", "test")}
 
-    @property
-    def fingerprint(self) -> str:
-        """What tells other pictures and other weights from these, as hex digits."""
-        return stage_key(self.summary.sha256, self.pretrained.sha256 if self.pretrained else None)
-
     def make(self, run: Run) -> Made:
         """Run or resume the stages up to the quantized network."""
         from sqz_tf.pipeline.training import make
@@ -84,11 +88,12 @@ class Training:
         from sqz_tf.pipeline.forecast import foresee
         from sqz_tf.pipeline.training import HEAD_EPOCHS
 
+        head_epochs = HEAD_EPOCHS if self.pretrained and not self.plan.train.goes_on else 0
         width, height = self.summary.median_size
         return {
             "data": f"{self.summary.name}: {self.summary.pictures} pictures, median {width}×{height}",
             "notes": list(self.notes),
-            **foresee(self.plan, self.summary, HEAD_EPOCHS if self.pretrained and not self.plan.train.goes_on else 0),
+            **foresee(self.plan, self.summary, head_epochs, self.teacher),
         }
 
 
@@ -252,7 +257,7 @@ def from_weights(options: Options, weights: str, calibration: str | None, progre
     if isinstance(head, Kept) and found is not None and not (options.epochs and not head.wnids):
         _refuse_training(options, head)
         pretrained = _sized(weights, published, options.input_size)
-        noted = replace(pretrained, notes=(*filter(None, [head.note]), *pretrained.notes))
+        noted = replace(pretrained, notes=(*filter(None, [head.note, _seen(pretrained)]), *pretrained.notes))
         plan = make_calibration_plan(options, noted.model, noted.preprocess)
         return Calibrating(plan, found, noted, calibration, head)
     _refuse_fine_tuning(options, calibration, head)
@@ -264,10 +269,31 @@ def from_weights(options: Options, weights: str, calibration: str | None, progre
         pretrained = _in_order(pretrained, head.outputs)
     why = head.why if isinstance(head, Replaced) else f"--epochs {options.epochs} asks for training"
     what = "all layers are trained on, the last one, too" if goes_on else "the last layer is replaced and trained"
-    noted = replace(pretrained, notes=(f"{why}: {what}", *pretrained.notes))
+    known = _seen(pretrained, options.data) if goes_on else ""
+    noted = replace(pretrained, notes=(f"{why}: {what}", *filter(None, [known]), *pretrained.notes))
     summary = summarise(options.data, progress)
     plan = make_fine_tune_plan(options, summary, noted.model, noted.preprocess, goes_on)
     return _taught(Training(plan, summary, noted), options, teacher)
+
+
+def _seen(pretrained: Pretrained, data: DataConfig | None = None) -> str:
+    """Warn of a verdict by pictures that may have trained the weights.
+
+    Args:
+      data: how the pictures are split now; None if all of them judge.
+    """
+    learnt = pretrained.learnt
+    if learnt is None or (data is not None and _split_alike(data, learnt)):
+        return ""
+    judge = "all of these pictures judge" if data is None else "these pictures are split otherwise now"
+    return (
+        f"warning: pictures of {learnt.source} have trained {pretrained.source}, and {judge}: "
+        "if they are the same, its accuracy will look better than it is"
+    )
+
+
+def _split_alike(one: DataConfig, other: DataConfig) -> bool:
+    return replace(one, source=other.source, calibration_images=other.calibration_images) == other
 
 
 def _in_order(pretrained: Pretrained, outputs: tuple[int, ...]) -> Pretrained:
@@ -294,7 +320,8 @@ def _refuse_fine_tuning(options: Options, calibration: str | None, head: Kept | 
 def _refuse_training(options: Options, head: Kept) -> None:
     """Refuse options that would have no effect: published weights are only quantized for their own classes."""
     given = {name: getattr(options, name) for name in _TRAINS}
-    useless = [f"--{name.replace('_', '-')}" for name, value in given.items() if value not in (None, 0, QUICK)]
+    usual = {field.name: field.default for field in fields(Options)}
+    useless = [f"--{name.replace('_', '-')}" for name, value in given.items() if value not in (None, 0, usual[name])]
     if useless:
         raise ConfigError(
             f"{', '.join(useless)}: nothing is trained, since these pictures keep the published classes and weights",

@@ -75,6 +75,11 @@ class Options:
         """Refuse what no data could make right, before any picture is read."""
         TrainConfig(epochs=_given(self.epochs, 1), learning_rate=_given(self.learning_rate, 1e-2))
         PruneConfig(sparsity=self.sparsity, pattern=self.sparsity_pattern, epochs=_given(self.prune_epochs, 1))
+        if self.prune_epochs and not self.sparsity:
+            raise ConfigError(
+                f"--prune-epochs {self.prune_epochs} would prune to --sparsity 0, which is nothing",
+                fix="leave --prune-epochs out",
+            )
         QuantizeConfig(scheme=self.scheme, epochs=_given(self.quantize_epochs, 1))
         CheckConfig(max_drop=self.max_drop)
         between("threads", self.threads, 1, MOST_THREADS)
@@ -138,7 +143,7 @@ class Plan:
             self,
             preprocess=replace(self.preprocess, width=size, height=size, resize_width=size, resize_height=size),
             model=replace(self.model, input_size=size, pool_padding="auto"),
-            train=_part(self.train, start.epochs, start.learning_rate),
+            train=lasting(self.train, start.epochs, start.learning_rate),
             start=None,
         )
 
@@ -204,11 +209,11 @@ def _start(size: int, train: TrainConfig) -> StartConfig:
 
 def _after(start: StartConfig, train: TrainConfig) -> TrainConfig:
     """Return what is left of a training after such a start: at a rate that does not undo what was learnt."""
-    return _part(train, train.epochs - start.epochs, train.learning_rate * RATE_AFTER_START)
+    return lasting(train, train.epochs - start.epochs, train.learning_rate * RATE_AFTER_START)
 
 
-def _part(train: TrainConfig, epochs: int, learning_rate: float) -> TrainConfig:
-    """Return a part of a training, with the warm-up and the patience of so many epochs."""
+def lasting(train: TrainConfig, epochs: int, learning_rate: float) -> TrainConfig:
+    """Return a training of so many epochs, with the warm-up and the patience that go with them."""
     return replace(
         train,
         epochs=epochs,
@@ -263,7 +268,11 @@ def make_fine_tune_plan(
             conv10_padding=model.conv10_padding if goes_on else 0,
         ),
         train=train,
-        prune=replace(scratch.prune, epochs=_share(options.prune_epochs, epochs, 1 / 2, 4), learning_rate=rate / 2),
+        prune=replace(
+            scratch.prune,
+            epochs=_share(options.prune_epochs, epochs, 1 / 2, 4) if options.sparsity else 0,
+            learning_rate=rate / 2,
+        ),
         quantize=replace(
             scratch.quantize, epochs=_share(options.quantize_epochs, epochs, 1 / 8, 2), learning_rate=rate / 10
         ),

@@ -17,6 +17,7 @@ from typing import NoReturn
 from sqz_tf.artifact.manifest import versions
 from sqz_tf.artifact.workspace import STARTED
 from sqz_tf.base.errors import ConfigError
+from sqz_tf.network.exported_weights import digest_of
 from sqz_tf.pipeline.job import Job, Training
 from sqz_tf.train.cluster import Cluster
 from sqz_tf.train.meeting import Card, Meeting, PeerLost
@@ -67,12 +68,22 @@ def card_of(job: Job) -> Card:
     values = {name: value if isinstance(value, dict) else {"": value} for name, value in plan.items()}
     flat = {f"{name}.{part}".rstrip("."): value for name, parts in values.items() for part, value in parts.items()}
     del flat["data.source"]
-    return {**versions(), **{name: json.dumps(value) for name, value in flat.items()}, "pictures": job.fingerprint}
+    return {
+        **versions(),
+        **{name: json.dumps(value) for name, value in flat.items()},
+        "pictures": job.summary.sha256,
+        "weights": digest_of(job.pretrained.layers) if job.pretrained else "none",
+    }
 
 
 def workers_out(out: Path, cluster: Cluster | None) -> Path:
     """Return the output folder beside whose name this process works: a worker has its own, and writes no result."""
     return out if cluster is None or cluster.is_chief else out.with_name(f"{out.name}.worker{cluster.rank}")
+
+
+def goes_on(resume: bool) -> bool:
+    """Say whether finished work is taken up: if it is asked for, and always after a peer was lost."""
+    return resume or RESTARTS in os.environ
 
 
 def begin_again(lost: PeerLost, note: Callable[[str], None]) -> NoReturn:

@@ -15,7 +15,7 @@ from sqz_tf.base.pixels import Pixels
 from sqz_tf.base.spec import DsdConfig, PreprocessSpec, PruneConfig
 from sqz_tf.data.dataset import Dataset, Summary, load, open_cached
 from sqz_tf.network.architecture import HEAD
-from sqz_tf.network.exported_weights import ExportedWeights
+from sqz_tf.network.exported_weights import ExportedWeights, digest_of
 from sqz_tf.network.pretrained import Pretrained
 from sqz_tf.pipeline.doubts import doubts
 from sqz_tf.pipeline.files import read_json, read_weights, write_json, write_weights
@@ -75,7 +75,7 @@ def make(run: Run, summary: Summary, pretrained: Pretrained | None, teaching: Ex
     plan = run.plan
     data = run.first_stage("data", [summary.sha256, plan.preprocess], lambda out: _load(run, summary, out))
     work = _Training(run, _material(plan, open_cached(data.folder / "cache"), pretrained), pretrained, teaching)
-    origin = pretrained.sha256 if pretrained else None
+    origin = digest_of(pretrained.layers) if pretrained else None
     started = _started(run, summary, teaching)
     dense = run.stage(
         "dense",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class Request:
     Attributes:
       data: where the pictures are, or None.
       splits, zip_encoding: how they are to be read, as in `DataConfig`.
+      test_fraction, validation_fraction: of them that are held out, likewise.
       classes: of networks that are only measured, where there is no data.
       sweeps: as the command line names them; none for a search.
       trials: points of a search.
@@ -51,6 +52,8 @@ class Request:
     data: str | None
     splits: str
     zip_encoding: str
+    test_fraction: float
+    validation_fraction: float
     classes: int | None
     sweeps: tuple[str, ...]
     trials: int
@@ -73,7 +76,13 @@ class Request:
     @property
     def options(self) -> Options:
         """The same as the options of an export."""
-        config = DataConfig(source=self.data or "", splits=self.splits, zip_encoding=self.zip_encoding)
+        config = DataConfig(
+            source=self.data or "",
+            splits=self.splits,
+            zip_encoding=self.zip_encoding,
+            test_fraction=self.test_fraction,
+            validation_fraction=self.validation_fraction,
+        )
         chosen = {"epochs": self.epochs, "learning_rate": self.learning_rate, "seed": self.seed}
         return Options(data=config, threads=self.threads, **chosen, **self.network)  # type: ignore[arg-type]
 
@@ -81,7 +90,12 @@ class Request:
     def carried(self) -> dict[str, Any]:
         """What an export of a point is to be given as well, by the option's name."""
         names = ("splits", "zip_encoding", "epochs", "learning_rate", "seed", "threads")
-        return {**{name: getattr(self, name) for name in names}, "channels": self.network.get("channels")}
+        fractions = {name: getattr(self, name) or None for name in ("test_fraction", "validation_fraction")}
+        return {
+            **{name: getattr(self, name) for name in names},
+            **fractions,
+            "channels": self.network.get("channels"),
+        }
 
     def unpictured(self) -> ModelSpec:
         """Return the network that points differ from where there is no data: ImageNet's but for what was given."""
@@ -167,7 +181,7 @@ def prepare(request: Request, console: Console) -> Prepared:
             raise ConfigError(f"{text} is not UTF-8", expected="names that a page can hold", fix="rename it")
     place = Place(request.board, Limits(request.ram, request.flash))
     place.limits.require_possible(request.board.target)
-    named = dict(asked(text) for text in request.sweeps)
+    named = _sweeps(request.sweeps)
     options = request.options
     require_packages(training=request.trains)
     if request.trains:
@@ -187,6 +201,18 @@ def prepare(request: Request, console: Console) -> Prepared:
     training = Training(options, summary, place, request.folder, console)
     study = training.study(storage or open_storage(None, request.folder), searching=not swept)
     return Prepared(request, swept, rows, training, study)
+
+
+def _sweeps(texts: Sequence[str]) -> dict[str, Sweep]:
+    """Read the sweeps by their names; each may be asked for once."""
+    named: dict[str, Sweep] = {}
+    for text in texts:
+        name, sweep = asked(text)
+        if name in named:
+            values = ",".join(str(value) for value in (*named[name].values, *sweep.values))
+            raise ConfigError(f"--sweep {name} is given twice", fix=f"give its values at once: --sweep {name}={values}")
+        named[name] = sweep
+    return named
 
 
 def _summary(request: Request, console: Console) -> Summary:

@@ -258,6 +258,7 @@ def test_epochs_replace_a_head_whose_order_is_a_guess(write: WriteWeights, pictu
         ({"recipe": "thorough", "augment": "photo"}, "--recipe, --augment"),
         ({"distribute": "mirrored", "epochs": 0}, "--distribute"),
         ({"teacher": "digits", "dsd": True}, "--teacher, --dsd"),
+        ({"sparsity": 0.9, "sparsity_pattern": "block"}, "--sparsity, --sparsity-pattern"),
     ],
 )
 def test_options_of_training_are_refused_where_nothing_is_trained(

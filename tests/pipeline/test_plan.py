@@ -9,7 +9,7 @@ import pytest
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.spec import DataConfig, ModelSpec, PreprocessSpec, PruneConfig, from_dict, to_dict
 from sqz_tf.data.dataset import Summary
-from sqz_tf.pipeline.plan import Options, make_calibration_plan, make_plan
+from sqz_tf.pipeline.plan import Options, make_calibration_plan, make_fine_tune_plan, make_plan
 
 
 def summary(side: int = 300, train: int = 1000, channels: int = 3) -> Summary:
@@ -138,7 +138,14 @@ def test_the_thorough_recipe_is_longer_and_bypassed_and_options_win_over_it() ->
 
 def test_without_sparsity_no_epoch_prunes() -> None:
     assert make_plan(OPTIONS, summary()).prune.epochs
-    assert make_plan(replace(OPTIONS, sparsity=0.0), summary()).prune.epochs == 0
+    bare = replace(OPTIONS, sparsity=0.0)
+    assert make_plan(bare, summary()).prune.epochs == 0
+    preprocess = PreprocessSpec(64, 64)
+    for options, prunes in ((OPTIONS, True), (bare, False)):
+        plan = make_fine_tune_plan(options, summary(), ModelSpec(input_size=64), preprocess, goes_on=True)
+        assert bool(plan.prune.epochs) == prunes
+    with pytest.raises(ConfigError, match=r"^--prune-epochs 20 would prune to --sparsity 0"):
+        replace(OPTIONS, sparsity=0.0, prune_epochs=20)
 
 
 def test_dsd_takes_half_the_epochs_twice_and_ends_at_a_tenth_of_the_rate() -> None:

@@ -20,6 +20,7 @@ from sqz_tf.network.weight_files import WeightsError
 from sqz_tf.pipeline.job import Training, from_scratch, from_weights
 from sqz_tf.pipeline.plan import Options
 from sqz_tf.pipeline.teaching import open_teacher, require_alike
+from tests.helpers.colour_network import CLASSES as COLOURS
 from tests.helpers.colour_network import write_pictures
 
 CLASSES = ("cat", "dog")
@@ -136,6 +137,22 @@ def test_training_starts_from_an_export_at_its_size_or_another(tmp_path: Path) -
     assert (larger.model.input_size, larger.preprocess) == (96, PreprocessSpec(96, 96))
     assert larger.sha256 == own.sha256
     assert larger.sha256 == own.sha256
+
+
+def test_pictures_that_may_have_trained_the_weights_are_warned_of_where_they_judge(tmp_path: Path) -> None:
+    spec, pictures = replace(SPEC, classes=len(COLOURS)), tmp_path / "pictures"
+    learnt = DataConfig("old", calibration_images=9)
+    config = {**CONFIG, "model": to_dict(spec), "train": {"epochs": 4}, "data": to_dict(learnt)}
+    weights = str(exported(tmp_path / "export", "\n".join(COLOURS) + "\n", config, numbers(spec)))
+    write_pictures(pictures, per_class=12)
+
+    def warned(epochs: int | None, **data: Any) -> list[str]:
+        notes = from_weights(Options(DataConfig(str(pictures), **data), epochs=epochs), weights, None).notes
+        return [note for note in notes if note.startswith(f"warning: pictures of old have trained {weights}, and ")]
+
+    assert "all of these pictures judge" in warned(None)[0]
+    assert warned(2) == []
+    assert "split otherwise now" in warned(2, test_fraction=0.5)[0]
 
 
 def test_the_hash_of_an_export_covers_whatever_its_answers_depend_on(tmp_path: Path) -> None:

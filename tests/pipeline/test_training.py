@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from sqz_tf.artifact.workspace import Workspace
 from sqz_tf.base.console import Console
 from sqz_tf.base.spec import DataConfig, ModelSpec, PreprocessSpec
 from sqz_tf.data.dataset import Dataset, summarise
-from sqz_tf.network.architecture import layer_shapes
+from sqz_tf.network.architecture import HEAD, layer_shapes
 from sqz_tf.network.exported_weights import ExportedWeights
+from sqz_tf.network.pretrained import Pretrained
 from sqz_tf.pipeline import job as jobs
 from sqz_tf.pipeline.job import from_scratch
 from sqz_tf.pipeline.plan import Options, make_plan
@@ -85,6 +87,58 @@ def test_a_start_on_smaller_pictures_hands_its_weights_on(tmp_path: Path, monkey
     with Workspace(tmp_path / "out") as workspace, pytest.raises(EnoughError):
         job.make(Run(job.plan, workspace, Console(quiet=True), ()))
     assert seen == [(20, 1, 0.0), (32, 6, 0.625)]
+
+
+def stopping_at(monkeypatch: pytest.MonkeyPatch, name: str) -> type[Exception]:
+    """Let a function of the training raise what is returned."""
+    from sqz_tf.pipeline import training
+
+    class EnoughError(Exception):
+        pass
+
+    def stop(*given: Any, **more: Any) -> None:
+        raise EnoughError
+
+    monkeypatch.setattr(training, name, stop)
+    return EnoughError
+
+
+def test_weights_whose_outputs_are_in_another_order_are_trained_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(tmp_path / "pictures", per_class=12)
+    from_nothing = from_scratch(options(tmp_path / "pictures"))
+    numbers = teacher()
+    kernel, bias = numbers.layers[HEAD]
+    plan = replace(from_nothing.plan, model=numbers.model)
+    enough = stopping_at(monkeypatch, "_train")
+    begun: set[str] = set()
+    for layers in (numbers.layers, {**numbers.layers, HEAD: (kernel[..., ::-1], bias)}):
+        pretrained = Pretrained(layers, plan.preprocess, numbers.model, "", "mine", "export", sha256="0" * 64)
+        with Workspace(tmp_path / "out") as workspace, pytest.raises(enough):
+            replace(from_nothing, plan=plan, pretrained=pretrained).make(Run(plan, workspace, Console(quiet=True), ()))
+        begun |= {path.name for path in (tmp_path / "out.work").glob("dense-*")}
+    assert len(begun) == 2
+
+
+@pytest.mark.slow
+def test_dense_sparse_dense_sets_weights_to_zero_and_free_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(tmp_path / "pictures", per_class=12)
+    enough = stopping_at(monkeypatch, "_prune")
+    job = from_scratch(options(tmp_path / "pictures", dsd=True))
+
+    def zeros(stage: str) -> list[float]:
+        (found,) = (tmp_path / "out.work").glob(f"{stage}-*/weights.npz")
+        with np.load(found) as arrays:
+            kernels = [arrays[name] for name in arrays.files if arrays[name].ndim == 4]
+        return [float(np.mean(kernel == 0)) for kernel in kernels[1:]]  # conv1 is not pruned
+
+    with Workspace(tmp_path / "out") as workspace, pytest.raises(enough):
+        job.make(Run(job.plan, workspace, Console(quiet=True), ()))
+    assert zeros("sparse") == pytest.approx([0.3] * len(zeros("sparse")), abs=0.05)
+    assert max(zeros("dense_again")) < 0.05 > max(zeros("dense"))
 
 
 def test_a_training_alone_is_another_one_under_other_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
