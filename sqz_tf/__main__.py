@@ -16,7 +16,7 @@ COMMANDS = {
     "check": "judge an output folder again",
     "bench": "time an output folder's models",
     "compare": "measure SqueezeNet against AlexNet and its compressions",
-    "pack": "compress a model without loss",
+    "pack": "compress a model, its weights rounded or as they are",
     "unpack": "restore the model of a pack",
     "web": "write a page that runs a model in a browser",
     "compile": "compile a model to C for a microcontroller",

@@ -35,7 +35,7 @@ EXAMPLES = """\
 examples:
   python -m sqz_tf.compare --data digits --out build/table2             trains both networks, some minutes
   python -m sqz_tf.compare --export build/photos --out build/table2     only AlexNet is trained
-  python -m sqz_tf.compare --data photos/ --width 1 --input-size 227    the paper's own networks: for a GPU
+  python -m sqz_tf.compare --data photos/ --width 1 --input-size 227    the original AlexNet: for a GPU
   python -m sqz_tf.compare --data photos/ --dry-run                     sizes, before anything is trained
 """
 INTERRUPTED = "interrupted; run the same command again to go on from here"

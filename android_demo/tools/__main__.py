@@ -30,7 +30,8 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="*",
         type=Path,
         metavar="FOLDER",
-        help="output folders of sqz_tf.export (default: build/imagenet, made if its weights are found; else "
+        help="output folders of sqz_tf.export (default: build/imagenet, made if its weights and "
+        "pictures to judge it by are found; else "
         "build/digits, made if it is not there)",
     )
     parser.add_argument("--abi", action="append", choices=ABIS, help="processors to build for (default: all)")
