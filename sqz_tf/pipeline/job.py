@@ -293,7 +293,9 @@ def _seen(pretrained: Pretrained, data: DataConfig | None = None) -> str:
 
 
 def _split_alike(one: DataConfig, other: DataConfig) -> bool:
-    return replace(one, source=other.source, calibration_images=other.calibration_images) == other
+    """Say whether the same pictures test, which is decided before those of the other splits are chosen."""
+    tests = [(each.test_fraction, each.splits, each.zip_encoding, each.copies) for each in (one, other)]
+    return tests[0] == tests[1]
 
 
 def _in_order(pretrained: Pretrained, outputs: tuple[int, ...]) -> Pretrained:

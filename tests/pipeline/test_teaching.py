@@ -151,7 +151,7 @@ def test_pictures_that_may_have_trained_the_weights_are_warned_of_where_they_jud
         return [note for note in notes if note.startswith(f"warning: pictures of old have trained {weights}, and ")]
 
     assert "all of these pictures judge" in warned(None)[0]
-    assert warned(2) == []
+    assert warned(2) == warned(2, validation_fraction=0.1) == []
     assert "split otherwise now" in warned(2, test_fraction=0.5)[0]
 
 
