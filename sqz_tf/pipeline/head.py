@@ -41,11 +41,11 @@ class Replaced:
     expected: str
 
 
-def head_of(pretrained: Pretrained, found: ImageSet | None, source: str) -> Kept | Replaced:
+def head_of(pretrained: Pretrained, found: ImageSet, source: str) -> Kept | Replaced:
     """Decide by the classes of the pictures, and by names where the weights have some.
 
     Args:
-      found: the pictures; None for a data set that is asked for by name.
+      found: the pictures, or the classes of a data set that is asked for by name.
       source: what they were asked for as.
 
     Raises:
@@ -54,17 +54,17 @@ def head_of(pretrained: Pretrained, found: ImageSet | None, source: str) -> Kept
     """
     imagenet = imagenet_classes()
     outputs = pretrained.model.classes
-    if outputs == len(imagenet) and found and found.classes and all(found.wnids or [""]):
+    if outputs == len(imagenet) and found.classes and all(found.wnids or [""]):
         return _imagenet(found)
     if outputs == len(imagenet) and not pretrained.labels:
         return Replaced(
             f"the classes of {source} are not ImageNet's",
             "folders or labels.csv that name WordNet ids such as n01440764",
         )
-    if found is None or len(found.classes) != outputs:
-        classes = "classes of its own" if found is None else f"{len(found.classes)} classes"
+    if len(found.classes) != outputs:
         return Replaced(
-            f"the weights have {outputs} outputs and {source} has {classes}", f"a folder of {outputs} classes"
+            f"the weights have {outputs} outputs and {source} has {len(found.classes)} classes",
+            f"a folder of {outputs} classes",
         )
     if not pretrained.labels:
         order = some(found.classes)

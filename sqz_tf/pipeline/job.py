@@ -253,7 +253,9 @@ def from_weights(options: Options, weights: str, calibration: str | None, progre
     source = Path(options.data.source)
     found = scan(source, reading_of(options.data)) if source.exists() else None
     published = _published(weights, options)
-    head = head_of(published, found, options.data.source)
+    teacher = _teacher(options)
+    summary = summarise(options.data, progress) if found is None else None
+    head = head_of(published, found or _classes_alone(summary), options.data.source)
     if isinstance(head, Kept) and found is not None and not (options.epochs and not head.wnids):
         _refuse_training(options, head)
         pretrained = _sized(weights, published, options.input_size)
@@ -261,19 +263,27 @@ def from_weights(options: Options, weights: str, calibration: str | None, progre
         plan = make_calibration_plan(options, noted.model, noted.preprocess)
         return Calibrating(plan, found, noted, calibration, head)
     _refuse_fine_tuning(options, calibration, head)
-    teacher = _teacher(options)
     goes_on = isinstance(head, Kept) and not head.assumed
     size = min(FINE_TUNE_SIZE, published.model.input_size) if options.input_size is None else options.input_size
     pretrained = _sized(weights, published, size)
     if isinstance(head, Kept) and goes_on:
         pretrained = _in_order(pretrained, head.outputs)
-    why = head.why if isinstance(head, Replaced) else f"--epochs {options.epochs} asks for training"
+    asked = (
+        f"--epochs {options.epochs} asks for" if options.epochs else f"{options.data.source} is asked for by name, for"
+    )
+    why = head.why if isinstance(head, Replaced) else f"{asked} training"
     what = "all layers are trained on, the last one, too" if goes_on else "the last layer is replaced and trained"
     known = _seen(pretrained, options.data) if goes_on else ""
     noted = replace(pretrained, notes=(f"{why}: {what}", *filter(None, [known]), *pretrained.notes))
-    summary = summarise(options.data, progress)
+    summary = summary or summarise(options.data, progress)
     plan = make_fine_tune_plan(options, summary, noted.model, noted.preprocess, goes_on)
     return _taught(Training(plan, summary, noted), options, teacher)
+
+
+def _classes_alone(summary: Summary | None) -> ImageSet:
+    """Return the classes of a data set that is asked for by name."""
+    assert summary is not None
+    return ImageSet(Path(summary.name), summary.classes, ())
 
 
 def _seen(pretrained: Pretrained, data: DataConfig | None = None) -> str:
@@ -311,6 +321,12 @@ def _refuse_fine_tuning(options: Options, calibration: str | None, head: Kept | 
             f"--epochs 0 forbids training, but {head.why}",
             expected=head.expected,
             fix="leave --epochs out to fine-tune under a new head",
+        )
+    if options.epochs == 0:
+        raise ConfigError(
+            "--epochs 0 forbids training, but a data set asked for by name is trained on",
+            expected="a folder of its pictures, to only quantize",
+            fix="leave --epochs out",
         )
     if calibration:
         raise ConfigError(

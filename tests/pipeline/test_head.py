@@ -277,11 +277,25 @@ def test_other_channels_than_the_weights_take_are_refused(write: WriteWeights, p
         job(weights, source, channels=1)
 
 
-def test_a_data_set_asked_for_by_name_is_always_trained(write: WriteWeights) -> None:
-    found = job(write("safetensors", outputs=10), "digits")
+@pytest.mark.parametrize(
+    ("names", "options", "goes_on", "told"),
+    [
+        ((), {}, False, "digits is asked for by name, for training: the last layer is replaced and trained"),
+        (tuple("1023456789"), {}, True, "digits is asked for by name, for training: all layers are trained on, the"),
+        (tuple("1023456789"), {"epochs": 2}, True, "--epochs 2 asks for training: all layers are trained on, the last"),
+    ],
+)
+def test_a_data_set_asked_for_by_name_is_always_trained(
+    names: tuple[str, ...], options: dict[str, Any], goes_on: bool, told: str, write: WriteWeights
+) -> None:
+    weights = write("safetensors", outputs=10, names=names)
+    found = job(weights, "digits", **options)
     assert isinstance(found, Training)
     assert found.pretrained is not None
-    assert "the weights have 10 outputs and digits has classes of its own" in found.pretrained.notes[0]
+    assert found.pretrained.notes[0].startswith(told)
+    assert found.plan.train.goes_on == goes_on
+    with pytest.raises(ConfigError, match="--epochs 0 forbids training"):
+        job(weights, "digits", epochs=0)
 
 
 @pytest.mark.parametrize("width", [0.05, 0.1, 0.25, 0.37, 0.5, 0.75, 1.0, 1.5])
