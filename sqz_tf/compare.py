@@ -121,8 +121,9 @@ def _work(arguments: argparse.Namespace, line: tuple[str, ...], console: Console
 
 
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:
-    names = ("input_size", "width", "test_fraction", "validation_fraction", "splits", "zip_encoding")
-    useless = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name) not in (None, 0, "")]
+    given: dict[str, Any] = {"input_size": None, "width": None, "splits": "", "zip_encoding": ""}
+    given |= {"test_fraction": 0.0, "validation_fraction": 0.0}
+    useless = [f"--{name.replace('_', '-')}" for name, none in given.items() if getattr(arguments, name) != none]
     if arguments.export and useless:
         raise ConfigError(
             f"{', '.join(useless)} would change what --export has fixed", fix="leave it out, or leave --export out"

@@ -145,9 +145,9 @@ def _idle(arguments: argparse.Namespace) -> list[str]:
     """Return the options that have no effect where points are only measured."""
     names = []
     if arguments.classes:
-        names += ["splits", "zip_encoding", "test_fraction", "validation_fraction", "epochs"]
+        names += ["splits", "zip_encoding", "epochs"]
     if arguments.classes or arguments.epochs == 0:
-        names += ["learning_rate", "storage"]
+        names += ["test_fraction", "validation_fraction", "learning_rate", "storage"]
     return [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name) not in (None, "", 0)]
 
 

@@ -264,7 +264,7 @@ def _steady(arguments: argparse.Namespace, line: list[str], console: Console, ag
 def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> int:
     from sqz_tf.artifact.workspace import Workspace
     from sqz_tf.pipeline.preflight import require_tools
-    from sqz_tf.pipeline.together import goes_on, workers_out
+    from sqz_tf.pipeline.together import takes_up, workers_out
     from sqz_tf.train.cluster import cluster_of
 
     cluster = cluster_of(os.environ.get("TF_CONFIG")) if arguments.distribute == ON_MACHINES else None
@@ -277,7 +277,7 @@ def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> i
         android.require_demo()
         android.require_assets()
         android.require_name(out.name)
-    workspace = Workspace(out, arguments.overwrite, goes_on(arguments.resume), note=console.note)
+    workspace = Workspace(out, arguments.overwrite, takes_up(arguments.resume), note=console.note)
     if arguments.dry_run:
         return _dry_run(arguments, options, workspace, console)
     with workspace:
@@ -427,7 +427,7 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
         **({"teacher": options.teacher} if options.teacher else {}),
         "class weights": forecast["class_weights"],
         "pruned": f"all convolutions but {', '.join(plan.prune.skip)}: {len(forecast['pruned_layers'])} layers"
-        if plan.train.epochs
+        if plan.prune.epochs
         else "nothing",
         "boards": _pack_row(forecast["int8_bytes"]),
         "time": f"about {_duration(forecast['seconds'])} on this machine",

@@ -211,7 +211,10 @@ def fraction_options(group: argparse._ActionsContainer) -> None:
 
 def _fraction(text: str) -> float:
     """Read a command line's share of the pictures; other limits are those of `DataConfig`."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share; expected such as 0.2") from None
     if value == 0:
         raise argparse.ArgumentTypeError("0 would hold out nothing: expected more, or leave it out for the default")
     return value

@@ -30,7 +30,16 @@ from sqz_tf.data.rows import (
     write_images,
 )
 from sqz_tf.data.sources import UNLABELLED, Item, Source, open_source, reading_of
-from sqz_tf.data.splits import SPLITS, asked, check_fractions, counts_by_class, idle_fractions, split, spread
+from sqz_tf.data.splits import (
+    SPLITS,
+    asked,
+    check_fractions,
+    check_shares,
+    counts_by_class,
+    idle_fractions,
+    split,
+    spread,
+)
 from sqz_tf.images.decode import ImageError
 from sqz_tf.images.find import Entry, ImageSet, scan
 
@@ -140,6 +149,7 @@ def _summarised(config: DataConfig, source: Source, progress: Progress | None) -
             progress("read", done, source.count)
     rows.finish(source)
     copies = rows.find_copies()
+    check_shares(config, rows.given)
     splits = _divided(rows, source, config)
     middle = np.median(np.array(sizes or [(1, 1)]), axis=0)
     return Summary(

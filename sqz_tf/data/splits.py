@@ -61,7 +61,6 @@ def split(
     """
     order = sorted(range(len(labels)), key=lambda row: (digests[row], labels[row], given[row] or ""))
     absent = {name: fraction for name, fraction in _fractions(config, len(labels)).items() if name not in given}
-    _refuse_too_much(absent)
     part = {row: given[row] or "train" for row in order}
     if together:
         part.update(dict.fromkeys(_held_out_too(part, labels, together, 1 + len(absent)), ""))
@@ -162,13 +161,22 @@ def _fractions(config: DataConfig, pictures: int) -> dict[str, float]:
 
 def check_fractions(config: DataConfig) -> None:
     """Raise a ConfigError unless the fractions leave pictures to train on."""
-    _refuse_too_much({"test": config.test_fraction, "validation": config.validation_fraction})
+    _refuse_too_much({"test": config.test_fraction, "validation": config.validation_fraction}, {})
 
 
-def _refuse_too_much(held_out: Mapping[str, float]) -> None:
+def check_shares(config: DataConfig, given: Sequence[str | None]) -> None:
+    """Raise a ConfigError unless what is held out of these pictures, also by default, leaves some to train on."""
+    shares = {name: share for name, share in _fractions(config, len(given)).items() if name not in given}
+    _refuse_too_much(shares, _fractions(DataConfig(), len(given)))
+
+
+def _refuse_too_much(held_out: Mapping[str, float], usual: Mapping[str, float]) -> None:
     total = sum(held_out.values())
     if total > MOST_HELD_OUT + 1e-9:
-        shares = " and ".join(f"{fraction:g} for {name}" for name, fraction in held_out.items())
+        shares = " and ".join(
+            f"{share:g} for {name}{' (the default)' if share == usual.get(name) else ''}"
+            for name, share in held_out.items()
+        )
         raise ConfigError(
             f"{shares} take {total:.2f} of the pictures",
             expected=f"at most {MOST_HELD_OUT} together, so that some are left to train on",

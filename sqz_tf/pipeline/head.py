@@ -85,6 +85,8 @@ def _by_names(pretrained: Pretrained, found: ImageSet, source: str) -> Kept | Re
         outputs = _matched(found, labels, ())
     except DataError:
         outputs = ()
+    if not found.entries and {name.casefold() for name in found.classes} != {name.casefold() for name in labels}:
+        outputs = ()  # numbers are no outputs' where nobody has numbered folders for these weights
     if len(set(outputs)) != len(labels):
         why = f"the weights tell {some(labels)} apart, and {source} has {some(found.classes)}"
         return Replaced(why, "the same classes")

@@ -252,6 +252,8 @@ def from_weights(options: Options, weights: str, calibration: str | None, progre
     """
     source = Path(options.data.source)
     found = scan(source, reading_of(options.data)) if source.exists() else None
+    if found is None:
+        _refuse_for_named(options, calibration)
     published = _published(weights, options)
     teacher = _teacher(options)
     summary = summarise(options.data, progress) if found is None else None
@@ -295,16 +297,19 @@ def _seen(pretrained: Pretrained, data: DataConfig | None = None) -> str:
     learnt = pretrained.learnt
     if learnt is None or (data is not None and _split_alike(data, learnt)):
         return ""
-    judge = "all of these pictures judge" if data is None else "these pictures are split otherwise now"
+    judge = "these judge it" if data is None else "these may be split otherwise"
     return (
         f"warning: pictures of {learnt.source} have trained {pretrained.source}, and {judge}: "
-        "if they are the same, its accuracy will look better than it is"
+        "if some are the same, its accuracy will look better than it is"
     )
 
 
 def _split_alike(one: DataConfig, other: DataConfig) -> bool:
     """Say whether the same pictures test, which is decided before those of the other splits are chosen."""
-    tests = [(each.test_fraction, each.splits, each.zip_encoding, each.copies) for each in (one, other)]
+    tests = [
+        (Path(each.source).name, each.test_fraction, each.splits, each.zip_encoding, each.copies)
+        for each in (one, other)
+    ]
     return tests[0] == tests[1]
 
 
@@ -322,6 +327,12 @@ def _refuse_fine_tuning(options: Options, calibration: str | None, head: Kept | 
             expected=head.expected,
             fix="leave --epochs out to fine-tune under a new head",
         )
+    if calibration:
+        raise _uncalibrated()
+
+
+def _refuse_for_named(options: Options, calibration: str | None) -> None:
+    """Refuse what is for weights that are only quantized, before a data set asked for by name is fetched."""
     if options.epochs == 0:
         raise ConfigError(
             "--epochs 0 forbids training, but a data set asked for by name is trained on",
@@ -329,16 +340,21 @@ def _refuse_fine_tuning(options: Options, calibration: str | None, head: Kept | 
             fix="leave --epochs out",
         )
     if calibration:
-        raise ConfigError(
-            "--calibration-data is for weights that keep their head, which are only quantized",
-            fix="leave it out: fine-tuning calibrates on its own pictures",
-        )
+        raise _uncalibrated()
+
+
+def _uncalibrated() -> ConfigError:
+    return ConfigError(
+        "--calibration-data is for weights that keep their head, which are only quantized",
+        fix="leave it out: fine-tuning calibrates on its own pictures",
+    )
 
 
 def _refuse_training(options: Options, head: Kept) -> None:
     """Refuse options that would have no effect: published weights are only quantized for their own classes."""
-    given = {name: getattr(options, name) for name in _TRAINS}
-    usual = {field.name: field.default for field in fields(Options)}
+    fractions = {name: getattr(options.data, name) for name in ("test_fraction", "validation_fraction")}
+    given = {name: getattr(options, name) for name in _TRAINS} | fractions
+    usual = {field.name: field.default for field in (*fields(Options), *fields(DataConfig))}
     useless = [f"--{name.replace('_', '-')}" for name, value in given.items() if value not in (None, 0, usual[name])]
     if useless:
         raise ConfigError(

@@ -81,7 +81,7 @@ def workers_out(out: Path, cluster: Cluster | None) -> Path:
     return out if cluster is None or cluster.is_chief else out.with_name(f"{out.name}.worker{cluster.rank}")
 
 
-def goes_on(resume: bool) -> bool:
+def takes_up(resume: bool) -> bool:
     """Say whether finished work is taken up: if it is asked for, and always after a peer was lost."""
     return resume or RESTARTS in os.environ
 

@@ -98,7 +98,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
 
 
 def job(weights: Path, source: str, **options: Any) -> Job:
-    return from_weights(Options(data=DataConfig(source=source), **options), str(weights), None)
+    data = {name: options.pop(name) for name in ("test_fraction", "validation_fraction") if name in options}
+    return from_weights(Options(data=DataConfig(source=source, **data), **options), str(weights), None)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -259,6 +260,7 @@ def test_epochs_replace_a_head_whose_order_is_a_guess(write: WriteWeights, pictu
         ({"distribute": "mirrored", "epochs": 0}, "--distribute"),
         ({"teacher": "digits", "dsd": True}, "--teacher, --dsd"),
         ({"sparsity": 0.9, "sparsity_pattern": "block"}, "--sparsity, --sparsity-pattern"),
+        ({"test_fraction": 0.2}, "--test-fraction"),
     ],
 )
 def test_options_of_training_are_refused_where_nothing_is_trained(
@@ -282,6 +284,7 @@ def test_other_channels_than_the_weights_take_are_refused(write: WriteWeights, p
     [
         ((), {}, False, "digits is asked for by name, for training: the last layer is replaced and trained"),
         (tuple("1023456789"), {}, True, "digits is asked for by name, for training: all layers are trained on, the"),
+        (tuple("abcdefghij"), {"epochs": 2}, False, "the weights tell a, b, c, … apart, and digits has 0, 1, 2, …"),
         (tuple("1023456789"), {"epochs": 2}, True, "--epochs 2 asks for training: all layers are trained on, the last"),
     ],
 )

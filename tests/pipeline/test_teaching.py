@@ -141,18 +141,22 @@ def test_training_starts_from_an_export_at_its_size_or_another(tmp_path: Path) -
 
 def test_pictures_that_may_have_trained_the_weights_are_warned_of_where_they_judge(tmp_path: Path) -> None:
     spec, pictures = replace(SPEC, classes=len(COLOURS)), tmp_path / "pictures"
-    learnt = DataConfig("old", calibration_images=9)
+    learnt = DataConfig("elsewhere/pictures", calibration_images=9)
     config = {**CONFIG, "model": to_dict(spec), "train": {"epochs": 4}, "data": to_dict(learnt)}
     weights = str(exported(tmp_path / "export", "\n".join(COLOURS) + "\n", config, numbers(spec)))
     write_pictures(pictures, per_class=12)
 
     def warned(epochs: int | None, **data: Any) -> list[str]:
         notes = from_weights(Options(DataConfig(str(pictures), **data), epochs=epochs), weights, None).notes
-        return [note for note in notes if note.startswith(f"warning: pictures of old have trained {weights}, and ")]
+        return [
+            note
+            for note in notes
+            if note.startswith(f"warning: pictures of elsewhere/pictures have trained {weights}, and ")
+        ]
 
-    assert "all of these pictures judge" in warned(None)[0]
+    assert "these judge it" in warned(None)[0]
     assert warned(2) == warned(2, validation_fraction=0.1) == []
-    assert "split otherwise now" in warned(2, test_fraction=0.5)[0]
+    assert "may be split otherwise" in warned(2, test_fraction=0.5)[0]
 
 
 def test_the_hash_of_an_export_covers_whatever_its_answers_depend_on(tmp_path: Path) -> None:

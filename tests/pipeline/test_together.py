@@ -13,7 +13,7 @@ import pytest
 
 from sqz_tf.artifact.workspace import Workspace
 from sqz_tf.pipeline import together
-from sqz_tf.pipeline.together import begin_again, goes_on, hand_out, jointly, workers_out
+from sqz_tf.pipeline.together import begin_again, hand_out, jointly, takes_up, workers_out
 from sqz_tf.train.cluster import Cluster
 from sqz_tf.train.meeting import Meeting, PeerLost, meet
 from tests.helpers.cluster import addresses
@@ -96,9 +96,9 @@ def test_whoever_loses_a_peer_begins_again_as_the_same_command(monkeypatch: pyte
 
 def test_after_a_peer_was_lost_work_is_taken_up_whatever_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(together.RESTARTS, raising=False)
-    assert (goes_on(True), goes_on(False)) == (True, False)
+    assert (takes_up(True), takes_up(False)) == (True, False)
     monkeypatch.setenv(together.RESTARTS, "1")
-    assert goes_on(False)
+    assert takes_up(False)
 
 
 def test_too_many_beginnings_are_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
