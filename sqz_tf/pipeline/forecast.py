@@ -53,7 +53,6 @@ def foresee(
         "int8_bytes": plain.count_params() + 40_000,
         "pruned_layers": prunable(model, plan.prune.skip),
         "class_weights": _class_weights(summary),
-        "head_epochs": head_epochs,
         "seconds": round(FIXED_SECONDS + (epochs * step + lessons * lesson) * steps * 1.1),
     }
 

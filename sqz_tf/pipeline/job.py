@@ -93,6 +93,7 @@ class Training:
         return {
             "data": f"{self.summary.name}: {self.summary.pictures} pictures, median {width}×{height}",
             "notes": list(self.notes),
+            "head_epochs": head_epochs,
             **foresee(self.plan, self.summary, head_epochs, self.teacher),
         }
 

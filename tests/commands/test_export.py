@@ -304,8 +304,8 @@ def test_dry_run_says_what_would_happen(photos: Path, tmp_path: Path) -> None:
 def test_a_dry_run_names_the_teacher_and_the_epochs_of_every_phase(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    figures = {"data": "", "classes": [], "counts": {}, "params": 1, "int8_bytes": 1, "class_weights": ""}
-    forecast = {**figures, "pruned_layers": [], "seconds": 1.0, "notes": []}
+    figures = {"data": "", "classes": [], "counts": {}, "params": 1, "int8_bytes": 1, "head_epochs": 0}
+    forecast = {**figures, "class_weights": "", "pruned_layers": [], "seconds": 1.0, "notes": []}
     monkeypatch.setattr(Training, "forecast", lambda self: forecast)
     epochs = ["--epochs", "20", "--prune-epochs", "7", "--quantize-epochs", "3"]
     assert command.main([*epochs, "--teacher", "digits", "--dsd", "--dry-run", "--out", str(tmp_path / "out")]) == 0
