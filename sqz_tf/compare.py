@@ -14,6 +14,7 @@ from sqz_tf.base.console import (
     Parser,
     command,
     common_options,
+    data_config,
     fraction_options,
     positive,
     reading_options,
@@ -22,7 +23,7 @@ from sqz_tf.base.console import (
 )
 from sqz_tf.base.errors import ConfigError, OutputError
 from sqz_tf.base.paths import absolute
-from sqz_tf.base.spec import THREADS, DataConfig, ModelSpec, PackConfig, from_dict
+from sqz_tf.base.spec import THREADS, ModelSpec, PackConfig, from_dict
 from sqz_tf.base.text import printable
 from sqz_tf.data.sources import NAMES
 
@@ -144,13 +145,7 @@ def _job(arguments: argparse.Namespace, console: Console) -> Training:
     from sqz_tf.pipeline.plan import Options
     from sqz_tf.pipeline.preflight import require_possible
 
-    data = DataConfig(
-        source=arguments.data or "digits",
-        test_fraction=arguments.test_fraction,
-        validation_fraction=arguments.validation_fraction,
-        splits=arguments.splits,
-        zip_encoding=arguments.zip_encoding,
-    )
+    data = data_config(arguments, arguments.data or "digits")
     names = ("width", "input_size", "epochs", "seed", "threads")
     options = Options(data=data, pack=PackConfig(), **{name: getattr(arguments, name) for name in names})
     console.note(f"reading {data.source}")

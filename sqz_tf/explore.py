@@ -17,6 +17,7 @@ from sqz_tf.base.console import (
     Parser,
     command,
     common_options,
+    data_config,
     fraction_options,
     kilobytes,
     metaparameter_options,
@@ -172,10 +173,7 @@ def _request(arguments: argparse.Namespace) -> Request:
     network = {name: value for name in NETWORK if (value := getattr(arguments, name)) is not None}
     return Request(
         data=arguments.data,
-        splits=arguments.splits,
-        zip_encoding=arguments.zip_encoding,
-        test_fraction=arguments.test_fraction,
-        validation_fraction=arguments.validation_fraction,
+        pictures=data_config(arguments, arguments.data or ""),
         classes=arguments.classes,
         sweeps=tuple(arguments.sweep),
         trials=arguments.trials or DEFAULT_TRIALS,

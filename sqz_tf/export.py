@@ -22,6 +22,7 @@ from sqz_tf.base.console import (
     Parser,
     command,
     common_options,
+    data_config,
     fraction_options,
     metaparameter_options,
     positive,
@@ -368,18 +369,11 @@ def _job(arguments: argparse.Namespace, options: Options, console: Console) -> J
 
 
 def _options(arguments: argparse.Namespace) -> Options:
-    from sqz_tf.base.spec import DataConfig, PackConfig
+    from sqz_tf.base.spec import PackConfig
     from sqz_tf.pipeline.plan import Options
 
-    data = DataConfig(
-        source=arguments.data,
-        test_fraction=arguments.test_fraction,
-        validation_fraction=arguments.validation_fraction,
-        calibration_images=arguments.calibration_images,
-        splits=arguments.splits,
-        zip_encoding=arguments.zip_encoding,
-        copies=arguments.copies,
-    )
+    chosen = {name: getattr(arguments, name) for name in ("calibration_images", "copies")}
+    data = data_config(arguments, arguments.data, **chosen)
     names = {field.name for field in dataclasses.fields(Options)} - {"data", "pack"}
     pack = PackConfig(arguments.pack_budget_kb or 0.0, arguments.max_drop) if arguments.pack else None
     return Options(data=data, pack=pack, **{name: getattr(arguments, name) for name in names})

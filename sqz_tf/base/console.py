@@ -17,6 +17,7 @@ from typing import Any, NoReturn, TextIO
 from sqz_tf import __version__
 from sqz_tf.base import streams
 from sqz_tf.base.errors import Note, SqzError, first_line
+from sqz_tf.base.spec import DataConfig
 from sqz_tf.base.text import printable, printable_json, printable_lines
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -207,6 +208,12 @@ def fraction_options(group: argparse._ActionsContainer) -> None:
             metavar="SHARE",
             help=f"of the pictures, where none are given for it (default: {usual}, or 0.1 from 10,000 pictures)",
         )
+
+
+def data_config(arguments: argparse.Namespace, source: str, **more: Any) -> DataConfig:
+    """Return what `reading_options` and `fraction_options` say of a source, and more fields of it."""
+    names = ("splits", "zip_encoding", "test_fraction", "validation_fraction")
+    return DataConfig(source=source, **{name: getattr(arguments, name) for name in names}, **more)
 
 
 def _fraction(text: str) -> float:

@@ -156,12 +156,17 @@ def _counts(pictures: int, fractions: list[float]) -> list[int]:
 
 def _fractions(config: DataConfig, pictures: int) -> dict[str, float]:
     test, validation = (0.25, 0.15) if pictures < _SMALL_SET else (0.1, 0.1)
-    return {"test": config.test_fraction or test, "validation": config.validation_fraction or validation}
+    usual = {"test": test, "validation": validation}
+    return {name: fraction or usual[name] for name, fraction in _chosen(config).items()}
+
+
+def _chosen(config: DataConfig) -> dict[str, float]:
+    return {"test": config.test_fraction, "validation": config.validation_fraction}
 
 
 def check_fractions(config: DataConfig) -> None:
     """Raise a ConfigError unless the fractions leave pictures to train on."""
-    _refuse_too_much({"test": config.test_fraction, "validation": config.validation_fraction}, {})
+    _refuse_too_much(_chosen(config), {})
 
 
 def check_shares(config: DataConfig, given: Sequence[str | None]) -> None:
@@ -185,10 +190,9 @@ def _refuse_too_much(held_out: Mapping[str, float], usual: Mapping[str, float]) 
 
 def idle_fractions(given: Sequence[str | None], config: DataConfig) -> list[str]:
     """Say which fractions have no effect, since the source has these splits of its own."""
-    fractions = {"test": config.test_fraction, "validation": config.validation_fraction}
     return [
         f"--{name}-fraction {fraction:g} has no effect: there are pictures given for {name}"
-        for name, fraction in fractions.items()
+        for name, fraction in _chosen(config).items()
         if fraction and name in given
     ]
 

@@ -33,8 +33,7 @@ class Request:
 
     Attributes:
       data: where the pictures are, or None.
-      splits, zip_encoding: how they are to be read, as in `DataConfig`.
-      test_fraction, validation_fraction: of them that are held out, likewise.
+      pictures: the same, and how they are to be read and split; of nothing where there are none.
       classes: of networks that are only measured, where there is no data.
       sweeps: as the command line names them; none for a search.
       trials: points of a search.
@@ -50,10 +49,7 @@ class Request:
     """
 
     data: str | None
-    splits: str
-    zip_encoding: str
-    test_fraction: float
-    validation_fraction: float
+    pictures: DataConfig
     classes: int | None
     sweeps: tuple[str, ...]
     trials: int
@@ -76,24 +72,17 @@ class Request:
     @property
     def options(self) -> Options:
         """The same as the options of an export."""
-        config = DataConfig(
-            source=self.data or "",
-            splits=self.splits,
-            zip_encoding=self.zip_encoding,
-            test_fraction=self.test_fraction,
-            validation_fraction=self.validation_fraction,
-        )
         chosen = {"epochs": self.epochs, "learning_rate": self.learning_rate, "seed": self.seed}
-        return Options(data=config, threads=self.threads, **chosen, **self.network)  # type: ignore[arg-type]
+        return Options(data=self.pictures, threads=self.threads, **chosen, **self.network)  # type: ignore[arg-type]
 
     @property
     def carried(self) -> dict[str, Any]:
         """What an export of a point is to be given as well, by the option's name."""
-        names = ("splits", "zip_encoding", "epochs", "learning_rate", "seed", "threads")
-        fractions = {name: getattr(self, name) or None for name in ("test_fraction", "validation_fraction")}
+        reading = ("splits", "zip_encoding", "test_fraction", "validation_fraction")
+        training = ("epochs", "learning_rate", "seed", "threads")
         return {
-            **{name: getattr(self, name) for name in names},
-            **fractions,
+            **{name: getattr(self.pictures, name) or None for name in reading},
+            **{name: getattr(self, name) for name in training},
             "channels": self.network.get("channels"),
         }
 
