@@ -23,7 +23,6 @@ from sqz_tf.base.spec import to_dict
 from sqz_tf.base.stats import top_k_correct
 from sqz_tf.data.dataset import Dataset, Summary, load, open_cached
 from sqz_tf.pipeline.plan import Plan
-from sqz_tf.pipeline.run import Run
 
 Watch = Callable[[Sequence[float]], None]
 """Told the validation accuracy of every epoch so far; whatever it raises ends the training."""
@@ -78,6 +77,7 @@ class Learning:
         Raises:
           TrainingError: it learns nothing.
         """
+        from sqz_tf.pipeline.run import Run
         from sqz_tf.pipeline.training import train_alone
         from sqz_tf.train.keras import keras
 
