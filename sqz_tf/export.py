@@ -122,9 +122,9 @@ def _add_network(group: Any) -> None:
         metavar="FILE",
         help="start from published weights: imagenet (SqueezeNet v1.0, 676 KB, downloaded once), the folder of an "
         "export, the name of a model that comes with the kit, or a file "
-        f"({', '.join(FORMATS)}; .pth and .pt need PyTorch). Pictures labelled by ImageNet's wnids keep its 1000 "
-        "classes, and pictures of the weights' own classes keep those: they are only quantized, or trained on with "
-        "--epochs; others get a new head and fine-tuning",
+        f"({', '.join(FORMATS)}). Pictures labelled by ImageNet's wnids keep its 1000 classes, and pictures of the "
+        "weights' own classes keep those: they are only quantized, or trained on with --epochs; others get a new head "
+        "and fine-tuning",
     )
     group.add_argument("--width", type=float, help="multiplies every layer's filters (default: by data)")
     group.add_argument("--bypass", choices=BYPASSES, help="default: by --recipe")

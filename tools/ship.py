@@ -1,6 +1,7 @@
 """Take a finished export into `models`, where the kit's commands find it by name: `python -m tools.ship EXPORT NAME`.
 
-Only what people and commands need is taken, at most 5 MB: C and TFLite Micro's arrays are made from the model.
+Only what people and commands need is taken, at most 5 MB: C and TFLite Micro's arrays are made from the model. The card
+is drawn again from `report.json`, under the model's name and with what `--data` and `--licence` say of its pictures.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import tempfile
 from pathlib import Path
 
 from sqz_tf.artifact.exported import FLOAT, INT8, LABELS, LICENCE, REFERENCE, REPORT, UINT8, Export
-from sqz_tf.artifact.manifest import described, write_manifest
+from sqz_tf.artifact.manifest import described, read_json, write_manifest
+from sqz_tf.report.document import to_json
+from sqz_tf.report.pages import render_model_card
 
 ROOT = Path(__file__).resolve().parents[1]
 CARD = "README.md"
@@ -25,8 +28,12 @@ Of the export that this card describes, this folder holds what the kit's command
 rest by the command above."""
 
 
-def ship(export: Export, target: Path) -> int:
+def ship(export: Export, target: Path, data: str | None = None, licence: str | None = None) -> int:
     """Write the parts of an export that are shipped into a folder, in place of what was there.
+
+    Args:
+      data: what its pictures are; by default what the export says.
+      licence: of the pictures, likewise.
 
     Returns:
       Bytes of the folder.
@@ -44,8 +51,7 @@ def ship(export: Export, target: Path) -> int:
         for name in (*TAKEN, LICENCE):
             if name in TAKEN or (export.folder / name).exists():
                 shutil.copyfile(export.folder / name, folder / name)
-        card = folder / CARD
-        card.write_text(_without_missing(card.read_text("utf-8"), folder), "utf-8")
+        _describe(folder, target.name, data, licence)
         write_manifest(folder, {**export.manifest, "files": described(folder, {"manifest.json"})})
         size = sum(path.stat().st_size for path in folder.iterdir())
         if size > MOST_BYTES:
@@ -54,6 +60,16 @@ def ship(export: Export, target: Path) -> int:
             shutil.rmtree(target)
         folder.rename(target)
     return size
+
+
+def _describe(folder: Path, name: str, data: str | None, licence: str | None) -> None:
+    """Write report.json and the card once more, with the model's name and what is known of its pictures."""
+    report = read_json(folder / REPORT)
+    about = {"name": data, "licence": licence}
+    report["name"] = name
+    report["data"].update({key: value for key, value in about.items() if value is not None})
+    (folder / REPORT).write_text(to_json(report), "utf-8")
+    (folder / CARD).write_text(_without_missing(render_model_card(report), folder), "utf-8")
 
 
 def _without_missing(card: str, folder: Path) -> str:
@@ -67,10 +83,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.ship", description=__doc__)
     parser.add_argument("export", type=Path)
     parser.add_argument("name")
+    parser.add_argument("--data", metavar="TEXT", help="what the pictures are (default: what the export says)")
+    parser.add_argument("--licence", metavar="TEXT", help="of the pictures (default: what the export says)")
     arguments = parser.parse_args()
     target = ROOT / "models" / arguments.name
     target.parent.mkdir(exist_ok=True)
-    print(f"{target.relative_to(ROOT)}: {ship(Export.open(arguments.export), target):,} bytes")
+    size = ship(Export.open(arguments.export), target, arguments.data, arguments.licence)
+    print(f"{target.relative_to(ROOT)}: {size:,} bytes")
     return 0
 
 

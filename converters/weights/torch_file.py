@@ -1,80 +1,153 @@
-"""PyTorch checkpoints, `.pth` and `.pt`, read by PyTorch itself and only with `weights_only=True`.
+"""PyTorch checkpoints, `.pth` and `.pt`, read without PyTorch.
 
-A checkpoint is a pickle: reading it any other way could execute what it holds.
+Since PyTorch 1.6 a zip: `NAME/data.pkl` is a pickle of the objects, `NAME/data/KEY` the numbers of each storage.
+Before, five pickles one after another (a magic number, the protocol, about the machine, the objects, the keys of the
+storages), and for each key an int64, how many numbers, and those.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
+from functools import cache
+from itertools import islice
 from typing import Any
-
-import numpy as np
 
 from converters.archive import Archive, ArchiveError
 from converters.weights.class_names import class_names
+from converters.weights.cursor import Cursor
 from converters.weights.state_dict import from_tensors
-from converters.weights.tensors import MAX_BYTES, WeightFile
+from converters.weights.tensors import MAX_BYTES, WeightFile, require_few
+from converters.weights.torch_objects import Instance, Storage, Tensor, read_object, state_of
 
-_WRAPPERS = ("state_dict", "model")  # where training scripts put the tensors
-_PARALLEL = "module."  # what DataParallel puts before every name
+_STATES = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights", "params")
+"""What training scripts call the tensors, the first that is there."""
+_WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.")
+"""What DataParallel, `torch.compile`, Lightning and others put before every name."""
+_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+_KERNEL_AXES = 4
+_MOST_ENTRIES = 100  # of a checkpoint, among which the network is looked for
+Stored = Callable[[Storage], bytes]
+"""The bytes of a storage's numbers."""
 
 
 def read(data: bytes) -> WeightFile:
-    """Read the convolutions of a PyTorch state dict.
+    """Read the convolutions of a checkpoint: a state dict, one among other things, or a whole network.
 
     Raises:
-      ValueError: PyTorch is not installed, or the file is damaged or holds more than tensors.
+      ValueError: the file is damaged, or holds something else.
     """
-    _check_zip(data)
-    try:
-        import torch
-    except ImportError as error:
-        raise ValueError(
-            "a .pth file needs PyTorch, which is not installed; expected `torch` beside this package, or the same "
-            "weights as .safetensors or .onnx"
-        ) from error
-    try:
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler raises nearly anything on garbled files
-        # Its own message may advise to load the file unsafely, so it is not passed on.
-        raise ValueError(
-            f"PyTorch cannot read the file without executing it ({type(error).__name__}); expected a checkpoint of "
-            "tensors alone, from torch.save(model.state_dict(), ...)"
-        ) from error
-    tensors = {name: _array(name, value) for name, value in _state(content).items()}
+    content, stored = _zipped(data) if data.startswith(b"PK") else _in_a_row(data)
+    state = _state(content)
+    require_few(sum(tensor.count for tensor in state.values()))  # tensors may share numbers, and each has a copy here
+    tensors = {name: tensor.values(stored(tensor.storage), name) for name, tensor in state.items()}
     labels = class_names(content) if isinstance(content, dict) else ()
     return from_tensors("torch", tensors, hashlib.sha256(data).hexdigest(), labels)
 
 
-def _check_zip(data: bytes) -> None:
-    """Check sizes and checksums of the zip that checkpoints have been since PyTorch 1.6; older ones have neither."""
-    if not data.startswith(b"PK"):
-        return
+def _zipped(data: bytes) -> tuple[Any, Stored]:
     try:
-        with Archive(data, MAX_BYTES) as archive:
-            archive.check()
+        archive = Archive(data, MAX_BYTES)
+        archive.check()
+        folder = next((name.removesuffix("data.pkl") for name in archive.sizes if name.endswith("data.pkl")), None)
+        if folder is None:
+            raise ValueError("the archive has no data.pkl; expected a checkpoint from torch.save(...)")
+        order = f"{folder}byteorder"
+        if order in archive.sizes and archive.read(order, MAX_BYTES) != b"little":
+            raise ValueError("the numbers are of a big-endian machine; expected little-endian")
+        content = read_object(io.BytesIO(archive.read(f"{folder}data.pkl", MAX_BYTES)))
     except ArchiveError as error:
         raise ValueError(f"the file is cut short or damaged ({error})") from error
 
+    @cache  # any number of tensors may lie in one storage
+    def stored(storage: Storage) -> bytes:
+        name = f"{folder}data/{storage.key}"
+        if name not in archive.sizes:
+            raise ValueError(f"storage {storage.key} is missing; expected {name} in the archive (it is damaged)")
+        return archive.read(name, MAX_BYTES)
 
-def _state(content: Any) -> dict[str, Any]:
-    for key in _WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
-        raise ValueError(f"the file holds a {type(content).__name__}; expected a state dict of named tensors")
-    parallel = content and all(name.startswith(_PARALLEL) for name in content)
-    return {name.removeprefix(_PARALLEL) if parallel else name: value for name, value in content.items()}
-
-
-def _array(name: str, tensor: Any) -> np.ndarray:
-    try:
-        values: np.ndarray = (tensor.float() if tensor.is_floating_point() else tensor).detach().cpu().numpy()
-    except Exception as error:
-        raise ValueError(f"tensor {name} cannot be read ({_first_line(error)}); expected a dense tensor") from error
-    return values
+    return content, stored
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _in_a_row(data: bytes) -> tuple[Any, Stored]:
+    file, storages = io.BytesIO(data), dict[str, Storage]()
+    if (read_object(file), read_object(file)) != (_MAGIC, _PROTOCOL):
+        raise ValueError("the pickle is not PyTorch's; expected a checkpoint from torch.save(...)")
+    about, content, keys = read_object(file), read_object(file, storages), read_object(file)
+    if not isinstance(about, dict) or about.get("little_endian") is not True:
+        raise ValueError("the numbers are of a big-endian machine; expected little-endian")
+    if not isinstance(keys, list) or not all(isinstance(key, str) and key in storages for key in keys):
+        raise ValueError("the file's storages are not those of its tensors (it is damaged)")
+    cursor, found = Cursor(data), dict[str, bytes]()
+    cursor.at = file.tell()
+    for key in keys:
+        what = f"storage {key}"
+        count = cursor.number("q", what)
+        if count != storages[key].count:
+            raise ValueError(f"{what} has {count} values; expected {storages[key].count} (the file is damaged)")
+        found[key] = cursor.take(count * storages[key].dtype.itemsize, what)
+    if cursor.left:
+        raise ValueError(f"{cursor.left} bytes follow the last storage; expected the file's end (it is damaged)")
+
+    def stored(storage: Storage) -> bytes:
+        if storage.key not in found:
+            raise ValueError(f"storage {storage.key} is missing (the file is damaged)")
+        return found[storage.key]
+
+    return content, stored
+
+
+def _state(content: Any) -> dict[str, Tensor]:
+    """Return the tensors by name, without what is before every name.
+
+    Raises:
+      ValueError: there are none, those of several networks, or one is not dense.
+    """
+    found = _chosen(content)
+    for name, each in found.items():
+        if isinstance(each, Instance) and each.kind.startswith("torch._"):
+            raise ValueError(f"tensor {name} is made by {each.kind.replace(' ', '.')}; expected a dense tensor")
+    tensors = {name: each for name, each in found.items() if isinstance(each, Tensor)}
+    while prefix := next(
+        (each for each in _WRAPPERS if tensors and all(name.startswith(each) for name in tensors)), ""
+    ):
+        tensors = {name.removeprefix(prefix): each for name, each in tensors.items()}
+    return tensors
+
+
+def _chosen(content: Any) -> dict[str, Any]:
+    """Return the state dict among what a file holds: by its name there, or the only one."""
+    own, inside = _network(content), {}
+    if isinstance(content, dict):
+        entries = islice(content.items(), _MOST_ENTRIES)
+        inside = {name: state for name, each in entries if (state := _network(each))}
+    named = next((name for name in _STATES if name in inside), None)
+    if named is None and own and (not inside or any(map(_is_kernel, own.values()))):
+        return own
+    if named is None and len(inside) != 1:
+        several = f"tensors of several networks: {_listed(inside)}" if inside else _called(content)
+        raise ValueError(f"the file holds {several}; expected a state dict of named tensors, or one network")
+    return inside[named] if named is not None else next(iter(inside.values()))
+
+
+def _network(found: Any) -> dict[str, Any] | None:
+    """Return the state dict that something is, or that of the network that it is."""
+    if not isinstance(found, dict):
+        return state_of(found)
+    named = all(isinstance(name, str) for name in found)
+    return found if named and any(isinstance(each, (Tensor, Instance)) for each in found.values()) else None
+
+
+def _is_kernel(found: Any) -> bool:
+    return isinstance(found, Tensor) and len(found.lengths) == _KERNEL_AXES
+
+
+def _called(content: Any) -> str:
+    if isinstance(content, Instance):
+        return f"an object of {content.kind.replace(' ', '.')}"
+    return f"a {type(content).__name__}{' of ' + _listed(content) if isinstance(content, dict) and content else ''}"
+
+
+def _listed(found: dict[Any, Any]) -> str:
+    return ", ".join(f"{key!r:.40}" for key in islice(found, 5))

@@ -98,9 +98,13 @@ def test_sizes_alone_need_no_pictures(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_sizes_alone_need_no_tensorflow(tmp_path: Path) -> None:
-    without = "import sys; sys.modules['tensorflow'] = None; from sqz_tf import explore; sys.exit(explore.main(sys.argv[1:]))"
+    without = (
+        "import sys; sys.modules['tensorflow'] = None; from sqz_tf import explore; sys.exit(explore.main(sys.argv[1:]))"
+    )
     arguments = [*SMALL, "--sweep", "width=0.25", "--out", str(tmp_path / "sizes"), "--quiet"]
-    done = subprocess.run([sys.executable, "-c", without, *arguments], capture_output=True, text=True, cwd=ROOT, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", without, *arguments], capture_output=True, text=True, cwd=ROOT, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -16,7 +16,8 @@ from tests.helpers.port_files import (
     torch7_bytes,
     torch7_network,
 )
-from tests.helpers.weight_files import Tensors, random_tensors
+from tests.helpers.torch_files import state, torch_bytes
+from tests.helpers.weight_files import Tensors, flat, random_tensors
 
 NARROW = ModelSpec(width=0.05, classes=2)
 
@@ -30,6 +31,8 @@ def weight_files() -> dict[str, bytes]:
         ".keras": keras_bytes(_tensors("sqz-tf-1.1"), "keras-3-whole"),
         ".params": mxnet_bytes(mxnet_tensors(_tensors("gluon-short-1.1"))),
         ".npz": chainer_bytes(chainer_tensors(_tensors("chainercv2-1.1"))),
+        ".pth": torch_bytes({"state_dict": state(flat(_tensors("torchvision-1.1")))}),
+        "old.pth": torch_bytes(state(flat(_tensors("torchvision-1.1"))), old=True),
         ".t7": torch7_bytes(torch7_network(_tensors("torch7-1.1"))),
     }
 

@@ -23,7 +23,7 @@ from sqz_tf.pipeline.calibrating import _refuse_other_order
 from sqz_tf.pipeline.doubts import no_more_than_a_guess
 from sqz_tf.pipeline.job import Calibrating, Job, Training, from_weights
 from sqz_tf.pipeline.plan import Options
-from tests.helpers.fake_torch import FakeTensor, install_torch, zipped
+from tests.helpers.torch_files import state, torch_bytes
 from tests.helpers.weight_files import (
     caffemodel_bytes,
     flat,
@@ -76,10 +76,8 @@ def _bytes(kind: str, found: Any, names: Sequence[str], monkeypatch: pytest.Monk
         return onnx_bytes(found, endings=("_weight", "_bias"), properties={"classes": json.dumps(names)})
     if kind == "safetensors":
         return safetensors_bytes(flat(found), __metadata__={"class_names": json.dumps(names)})
-    state = {name: FakeTensor(values) for name, values in flat(found).items()}
     numbers = {name: number for number, name in enumerate(names)}
-    install_torch(monkeypatch, {"state_dict": state, "class_to_idx": numbers})
-    return zipped()
+    return torch_bytes({"state_dict": state(flat(found)), "class_to_idx": numbers})
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-import sys
 import tracemalloc
-import types
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -170,8 +168,7 @@ def test_a_hostile_archive_behind_a_model_is_refused_everywhere(
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("which", HOSTILE)
-def test_a_hostile_checkpoint_never_gets_to_pytorch(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch", types.ModuleType("torch"))  # which has no `load`
+def test_a_hostile_checkpoint_is_refused(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch_file, "MAX_BYTES", 1 << 20)
     with pytest.raises(ValueError, match="cut short or damaged"):
         torch_file.read(HOSTILE[which]())

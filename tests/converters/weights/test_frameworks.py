@@ -1,7 +1,7 @@
 """Weight files that the frameworks themselves wrote, each in a process.
 
-MXNet 1.9.1 and Chainer 7.8.1 have an environment of their own; Keras 2 and 3 are those beside TensorFlow. Torch7 is a
-program in Lua, which no package brings any more.
+MXNet 1.9.1 and Chainer 7.8.1 have an environment of their own; Keras 2 and 3 are those beside TensorFlow; PyTorch is
+Debian's (`apt install python3-torch`). Torch7 is a program in Lua, which no package brings any more.
 """
 
 from __future__ import annotations
@@ -85,6 +85,72 @@ for number in range(2, 10):
 np.savez("expected.npz", *[array for link in [*links, net.conv10] for array in (link.W.array, link.b.array)])
 """
 
+TORCH = """
+import argparse
+from collections import OrderedDict
+import numpy as np
+import torch
+from torch import nn
+
+
+class Fire(nn.Module):
+    def __init__(self, inputs, squeeze, expand):
+        super().__init__()
+        self.squeeze = nn.Conv2d(inputs, squeeze, 1)
+        self.expand1x1 = nn.Conv2d(squeeze, expand, 1)
+        self.expand3x3 = nn.Conv2d(squeeze, expand, 3, padding=1)
+
+    def forward(self, x):
+        x = self.squeeze(x).relu()
+        return torch.cat([self.expand1x1(x), self.expand3x3(x)], 1).relu()
+
+
+class SqueezeNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layers, inputs = [nn.Conv2d(3, 64, 3, stride=2), nn.ReLU(), nn.MaxPool2d(3, 2)], 64
+        for number, (squeeze, expand) in enumerate(FIRES):
+            if number in (2, 4):
+                layers.append(nn.MaxPool2d(3, 2))
+            layers.append(Fire(inputs, squeeze, expand))
+            inputs = 2 * expand
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(nn.Dropout(), nn.Conv2d(512, 5, 1), nn.ReLU(), nn.AdaptiveAvgPool2d((1, 1)))
+
+    def forward(self, x):
+        return self.classifier(self.features(x)).flatten(1)
+
+
+net = SqueezeNet()
+optimizer = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9)
+net(torch.zeros(1, 3, 64, 64)).sum().backward()
+optimizer.step()
+state = net.state_dict()
+np.savez("expected.npz", *[values.numpy() for values in state.values()])
+parallel = OrderedDict((f"module.{name}", values) for name, values in state.items())
+contents = {
+    "state": state,
+    "checkpoint": {
+        "epoch": 3,
+        "state_dict": parallel,
+        "best_acc1": torch.tensor(0.5),
+        "optimizer": optimizer.state_dict(),
+        "args": argparse.Namespace(lr=0.1),
+        "score": np.float64(0.5),
+    },
+    "whole": net,
+    "parallel": nn.DataParallel(net),
+    "inside": {"model": net, "epoch": 3},
+    "double": {name: values.double() for name, values in state.items()},
+    "last": {n: v.to(memory_format=torch.channels_last) if v.ndim == 4 else v for n, v in state.items()},
+    "trained": {name: nn.Parameter(values) for name, values in state.items()},
+}
+for name, content in contents.items():
+    torch.save(content, f"{name}.pth")
+    torch.save(content, f"{name}-4.pth", pickle_protocol=4)
+    torch.save(content, f"{name}-old.pth", _use_new_zipfile_serialization=False)
+"""
+
 KERAS = """
 import sys
 import numpy as np
@@ -161,6 +227,20 @@ def test_chainer_s_own_files(tmp_path: Path) -> None:
     for name in ("whole", "stored", "classifier"):
         assert_same(tmp_path / f"{name}.npz", tmp_path / "expected.npz", (2, 3, 1, 0))
         assert load(str(tmp_path / f"{name}.npz")).layout == "ejlb-1.0"
+
+
+def test_pytorch_s_own_files(tmp_path: Path) -> None:
+    python = os.environ.get("SQZ_TF_TORCH_PYTHON", "/usr/bin/python3")
+    there = subprocess.run([python, "-c", "import torch"], capture_output=True, check=False).returncode == 0
+    require(
+        there, "there is no PyTorch: run apt install python3-torch, or let SQZ_TF_TORCH_PYTHON name a Python with it"
+    )
+    ran(python, FIRES + TORCH, tmp_path)
+    files = sorted(tmp_path.glob("*.pth"))
+    assert len(files) == 24
+    for path in files:
+        assert_same(path, tmp_path / "expected.npz", (2, 3, 1, 0))
+        assert load(str(path)).layout == "torchvision-1.1"
 
 
 @pytest.mark.parametrize(("keras", "between"), [("tf_keras", "/"), ("keras", "_"), ("tf_keras", "_")])

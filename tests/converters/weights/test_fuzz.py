@@ -19,6 +19,7 @@ from converters.weights.mxnet import MAGIC
 from converters.weights.names import Layout, map_layers, recognise
 from converters.weights.read import read_weights
 from converters.weights.tensors import ConvWeights, WeightFile
+from tests.helpers import torch_files
 from tests.helpers.keras_files import hdf5_bytes, keras_bytes
 from tests.helpers.near_hdf5 import forked_reply
 from tests.helpers.port_files import (
@@ -31,6 +32,7 @@ from tests.helpers.port_files import (
     torch7_convolution,
     zip_of,
 )
+from tests.helpers.torch_files import torch_bytes
 from tests.helpers.weight_files import (
     ONNX_STORES,
     TINY,
@@ -49,7 +51,7 @@ HWIO = {name: (height, width, inputs, outputs) for name, (outputs, inputs, heigh
 LAYOUTS = (
     Layout(
         "tiny",
-        ("net", "caffemodel", "onnx", "safetensors", "mxnet", "chainer", "keras"),
+        ("net", "caffemodel", "onnx", "safetensors", "mxnet", "chainer", "keras", "torch"),
         {name: name for name in TINY},
         {},
         {},
@@ -78,13 +80,15 @@ FILES: dict[str, tuple[str, bytes]] = {
     **{f"mxnet, {v}": ("mxnet", mxnet_bytes(mxnet_tensors(random_tensors()), v, "arg:")) for v in (0, 2)},
     "chainer": ("chainer", chainer_bytes(chainer_tensors(random_tensors()))),
     "chainer, stored": ("chainer", chainer_bytes(chainer_tensors(random_tensors()), compressed=False)),
+    "torch": ("torch", torch_bytes(torch_files.state(flat(random_tensors())))),
+    "torch, before 1.6": ("torch", torch_bytes(torch_files.state(flat(random_tensors())), old=True)),
     "torch7": ("torch7", torch7_tiny()),
     "torch7, double": ("torch7", torch7_tiny("Double")),
     "keras, .h5": ("keras", keras_bytes(random_tensors(), "keras-2-whole")),
     "keras, .weights.h5": ("keras", keras_bytes(random_tensors(), "keras-3")),
     "keras, .keras": ("keras", keras_bytes(random_tensors(), "keras-3-whole")),
 }
-CHECKED = ("chainer", "chainer, stored", "keras, .keras")  # zips: a checksum tells all damage to numbers
+CHECKED = ("chainer", "chainer, stored", "keras, .keras", "torch")  # zips: a checksum tells all damage to numbers
 ANYWHERE = ("keras, .h5", "keras, .weights.h5")  # HDF5 says where numbers lie: one byte may move all of an array
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import io
 import json
 import math
+import os
+import pickle
 import sys
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +23,9 @@ from converters.weights import caffemodel, deep_compression, onnx, safetensors, 
 from converters.weights.names import Layout, map_layers, parse_layouts, recognise
 from converters.weights.read import read_weights
 from converters.weights.tensors import ConvWeights, WeightFile
-from tests.helpers.fake_torch import FakeTensor, install_torch, zipped
+from tests.helpers import torch_files
 from tests.helpers.needs import ROOT, dev_data
+from tests.helpers.torch_files import torch_bytes, zipped
 from tests.helpers.weight_files import (
     ONNX_STORES,
     TINY,
@@ -619,53 +625,192 @@ def test_safetensors_faults_are_named(fault: str) -> None:
 # PyTorch --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("wrap", ["bare", "state_dict", "module."])
-def test_torch_checkpoints_are_read_without_executing_them(monkeypatch: pytest.MonkeyPatch, wrap: str) -> None:
+STATE = torch_files.state(flat(random_tensors()))
+NESTED = {name.replace("/", "."): pair for name, pair in random_tensors().items()}
+TORCH_CONTENTS: dict[str, Callable[[], Any]] = {
+    "bare": lambda: STATE,
+    "state_dict": lambda: {"epoch": 3, "best": torch_files.tensor(np.zeros(1, np.float32)), "state_dict": STATE},
+    "tutorial": lambda: {"optimizer_state_dict": {"state": {0: {}}, "param_groups": []}, "model_state_dict": STATE},
+    "only one": lambda: {"epoch": 3, "generator": STATE},
+    "exponential average": lambda: {
+        "model_ema": torch_files.state({"a.weight": np.ones((1, 1, 1, 1), "f4")}),
+        "net": STATE,
+    },
+    "parallel": lambda: {"state_dict": torch_files.state(flat(random_tensors()), "module.")},
+    "compiled, Lightning": lambda: {"state_dict": torch_files.state(flat(random_tensors()), "model._orig_mod.")},
+    "parameters": lambda: {name: torch_files.Parameter(each) for name, each in STATE.items()},
+    "other classes": lambda: {"state_dict": STATE, "args": argparse.Namespace(lr=0.1), "score": np.float64(0.5)},
+    "named in numbers": lambda: {**STATE, "epoch": 3},
+}
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["zip", "before 1.6"])
+@pytest.mark.parametrize("content", TORCH_CONTENTS)
+def test_torch_checkpoints_are_read(content: str, old: bool) -> None:
+    found = torch_file.read(torch_bytes(TORCH_CONTENTS[content](), old=old))
+    assert_same(found, random_tensors())
+    assert found.format == "torch"
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["zip", "before 1.6"])
+def test_torch_networks_are_read_without_their_classes(old: bool) -> None:
+    network = torch_files.network(flat(NESTED))
+    for content in (network, torch_files.Module({}, module=network), {"model": network, "epoch": 3}):
+        assert_same(torch_file.read(torch_bytes(content, old=old)), NESTED)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_torch_pickles_of_every_protocol(protocol: int) -> None:
+    assert_same(torch_file.read(torch_bytes({"state_dict": STATE}, protocol=protocol)), random_tensors())
+
+
+@pytest.mark.parametrize(("kind", "tolerance"), [("f2", 1e-4), ("f8", 0.0)])
+def test_torch_numbers_of_every_precision(kind: str, tolerance: float) -> None:
+    arrays = {name: values.astype(kind) for name, values in flat(random_tensors()).items()}
+    assert_same(torch_file.read(torch_bytes(torch_files.state(arrays))), random_tensors(), tolerance)
+
+
+def test_torch_bfloat16_is_the_upper_half_of_float32() -> None:
+    cut = {name: (values.view(np.uint32) >> 16).astype(np.uint16) for name, values in flat(random_tensors()).items()}
+    exact = {
+        name: ((kernel.view(np.uint32) & 0xFFFF0000).view("f4"), (bias.view(np.uint32) & 0xFFFF0000).view("f4"))
+        for name, (kernel, bias) in random_tensors().items()
+    }
+    assert_same(torch_file.read(torch_bytes(torch_files.state(cut))), exact)
+
+
+def test_torch_tensors_may_share_a_storage_and_lie_in_it_in_any_order() -> None:
     tensors = random_tensors()
-    state = {name: FakeTensor(values) for name, values in flat(tensors).items()}
-    if wrap == "module.":
-        state = {f"module.{name}": value for name, value in state.items()}
-    calls = install_torch(monkeypatch, state if wrap == "bare" else {"state_dict": state, "epoch": 3})
-    assert_same(torch_file.read(zipped()), tensors)
-    assert calls == [{"map_location": "cpu", "weights_only": True}]
+    last = {name: np.ascontiguousarray(kernel.transpose(0, 2, 3, 1)) for name, (kernel, _) in tensors.items()}
+    stored = torch_files.Stored(
+        np.concatenate([*(each.ravel() for each in last.values()), *(b for _, b in tensors.values())])
+    )
+    state: dict[str, Any] = {}
+    at = 0
+    for name, (kernel, _) in tensors.items():
+        (o, i, h, w), steps = kernel.shape, last[name].strides
+        state[f"{name}.weight"] = torch_files.Tensor(
+            stored, (o, i, h, w), (steps[0] // 4, steps[3] // 4, steps[1] // 4, steps[2] // 4), at
+        )
+        at += kernel.size
+    for name, (_, bias) in tensors.items():
+        state[f"{name}.bias"] = torch_files.Tensor(stored, bias.shape, (1,), at)
+        at += bias.size
+    assert_same(torch_file.read(torch_bytes(state)), tensors)
 
 
-def test_torch_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ValueError, match="needs PyTorch, which is not installed"):
-        torch_file.read(zipped())
+class Executed:
+    """Would run a command if its pickle were loaded."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("exit 1",)
 
 
-def test_torch_refusing_a_pickle_gives_no_unsafe_advice(monkeypatch: pytest.MonkeyPatch) -> None:
-    install_torch(monkeypatch, RuntimeError("re-run with weights_only=False"))
-    with pytest.raises(ValueError, match="without executing it") as caught:
-        torch_file.read(b"\x80\x02")
-    assert "weights_only" not in str(caught.value)
+def test_torch_pickles_are_not_executed(monkeypatch: pytest.MonkeyPatch) -> None:
+    beside, alone = torch_bytes({"state_dict": STATE, "more": Executed()}), torch_bytes(Executed())
+    monkeypatch.setattr(os, "system", lambda _: pytest.fail("it was executed"))
+    assert_same(torch_file.read(beside), random_tensors())
+    with pytest.raises(ValueError, match=r"the file holds an object of posix\.system; expected a state dict"):
+        torch_file.read(alone)
 
 
-@pytest.mark.parametrize("content", [[1, 2], {1: 2}, {"a": "no tensor"}])
-def test_torch_files_of_other_things_are_refused(monkeypatch: pytest.MonkeyPatch, content: Any) -> None:
-    install_torch(monkeypatch, content)
-    with pytest.raises(ValueError, match=r"expected a (state dict|dense tensor)"):
-        torch_file.read(zipped())
+ONE_KERNEL = torch_files.Stored(np.ones(4, np.float32))
+TORCH_FAULTS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "a list": (lambda: torch_bytes([1, 2]), "holds a list; expected a state dict of named tensors, or one network"),
+    "numbers by number": (lambda: torch_bytes({1: 2}), "holds a dict of 1; expected a state dict"),
+    "no tensor": (lambda: torch_bytes({"a": "no tensor"}), "holds a dict of 'a'; expected a state dict"),
+    "an empty dict": (lambda: torch_bytes({}), "holds a dict; expected a state dict"),
+    "two networks": (
+        lambda: torch_bytes({"generator": STATE, "critic": STATE}),
+        "tensors of several networks: 'generator', 'critic'; expected",
+    ),
+    "quantized": (
+        lambda: torch_bytes(
+            {"a.weight": torch_files.Tensor(ONE_KERNEL, (1,), (1,), made=torch_files._rebuild_qtensor)}
+        ),
+        "tensor a.weight is made by torch._utils._rebuild_qtensor; expected a dense tensor",
+    ),
+    "other numbers": (
+        lambda: torch_bytes(torch_files.state({"a.weight": np.ones((1, 1, 1, 1), np.uint32)})),
+        "storage 0 is a torch.QUInt8Storage; expected one of Double, Float",
+    ),
+    "past its storage": (
+        lambda: torch_bytes({"a.weight": torch_files.Tensor(ONE_KERNEL, (1, 4, 1, 1), (4, 1, 1, 1), 1)}),
+        r"a.weight has lengths \[1, 4, 1, 1\] and strides \[4, 1, 1, 1\] from 1; expected places in its storage of 4",
+    ),
+    "one value for many": (
+        lambda: torch_bytes({"a.weight": torch_files.Tensor(ONE_KERNEL, (64, 64, 1, 1), (0, 0, 0, 0))}),
+        "expected places in its storage of 4",
+    ),
+    "more than there could be": (
+        lambda: torch_bytes({"a.weight": torch_files.Tensor(ONE_KERNEL, (1 << 20, 1 << 20, 1, 1), (0, 0, 0, 0))}),
+        "the convolutions hold 1,099,511,627,776 values",
+    ),
+    "below its storage": (
+        lambda: torch_bytes({"a.weight": torch_files.Tensor(ONE_KERNEL, (1, 2, 1, 1), (2, -1, 1, 1), 1)}),
+        "the pickle in the file is damaged",
+    ),
+    "a storage that is missing": (
+        lambda: zipped({"data.pkl": _pickle_in(torch_bytes(STATE))}),
+        "storage 0 is missing; expected net/data/0 in the archive",
+    ),
+    "big-endian": (
+        lambda: zipped({"data.pkl": _pickle_in(torch_bytes(STATE)), "byteorder": b"big"}),
+        "the numbers are of a big-endian machine",
+    ),
+    "another zip": (lambda: zipped({"a.txt": b""}), r"no data\.pkl; expected a checkpoint from torch\.save"),
+    "another pickle": (lambda: pickle.dumps([1], 2) * 2, "the pickle is not PyTorch's"),
+    "half a pickle": (lambda: b"\x80\x02", "the pickle in the file is damaged"),
+    "more behind": (lambda: torch_bytes(STATE, old=True) + b"x", "1 bytes follow the last storage"),
+    "another opcode": (lambda: zipped({"data.pkl": b"\x80\x02N0."}), "opcode POP, which PyTorch does not write"),
+    "a call of a number": (lambda: zipped({"data.pkl": b"\x80\x02K\1)R."}), "a int is called with a tuple"),
+    "below the mark": (lambda: zipped({"data.pkl": b"\x80\x02K\1(\x85."}), "the stack has too few values"),
+}
 
 
-def test_torch_zip_is_checked_before_torch_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = install_torch(monkeypatch, {})
-    good = zipped()
+def _pickle_in(checkpoint: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(checkpoint)) as file:
+        return file.read("net/data.pkl")
+
+
+@pytest.mark.parametrize("fault", TORCH_FAULTS)
+def test_torch_faults_are_named(fault: str) -> None:
+    data, message = TORCH_FAULTS[fault]
+    with pytest.raises(ValueError, match=message):
+        torch_file.read(data())
+
+
+def test_torch_modules_without_an_end_are_refused() -> None:
+    network = torch_files.network(flat(NESTED))
+    network._modules.update(again=network, once_more=network)
+    with pytest.raises(ValueError, match="modules lie in one another without an end"):
+        torch_file.read(torch_bytes(network))
+
+
+def test_torch_objects_as_deep_as_a_file_likes_end_no_process() -> None:
+    deep = b"\x80\x02" + b"]" * 400_000 + b"a" * 399_999 + b"."
+    with pytest.raises(ValueError, match="holds a list"):
+        torch_file.read(zipped({"data.pkl": deep}))
+    key = b"\x80\x02}N" + b"\x85" * 400_000 + b"K\1s."  # a dict by a tuple in a tuple in a tuple …
+    with pytest.raises(ValueError, match="holds a dict"):
+        torch_file.read(zipped({"data.pkl": key}))
+    with pytest.raises(ValueError, match="over 1,000,000 opcodes"):
+        torch_file.read(zipped({"data.pkl": b"\x80\x02" + b"N" * 1_000_001}))
+
+
+def test_torch_zip_is_checked_before_anything_is_read() -> None:
+    good = zipped({"data.pkl": b"x" * 1000})
     damaged = good.replace(b"xxxx", b"xxxy", 1)
     with pytest.raises(ValueError, match=r"cut short or damaged \(net/data.pkl: Bad CRC"):
         torch_file.read(damaged)
     with pytest.raises(ValueError, match="cut short or damaged"):
         torch_file.read(good[:-10])
-    assert calls == []
 
 
 def test_torch_zip_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    install_torch(monkeypatch, {})
     monkeypatch.setattr(torch_file, "MAX_BYTES", 999)
     with pytest.raises(ValueError, match="unpacks to 1,000 bytes; expected at most 999"):
-        torch_file.read(zipped())
+        torch_file.read(zipped({"data.pkl": b"x" * 1000}))
 
 
 # The front door and the names -----------------------------------------------------------------------------------
