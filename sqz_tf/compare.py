@@ -23,9 +23,11 @@ from sqz_tf.base.console import (
 )
 from sqz_tf.base.errors import ConfigError, OutputError
 from sqz_tf.base.paths import absolute
-from sqz_tf.base.spec import THREADS, ModelSpec, PackConfig, from_dict
+from sqz_tf.base.shipped import shipped_folder
+from sqz_tf.base.spec import LEAST_LEARNT, THREADS, ModelSpec, PackConfig, between, from_dict
 from sqz_tf.base.text import printable
 from sqz_tf.data.sources import NAMES
+from sqz_tf.pipeline.plan import LARGEST_SEED
 
 if TYPE_CHECKING:
     from sqz_tf.artifact.workspace import Workspace
@@ -39,6 +41,7 @@ examples:
   python -m sqz_tf.compare --data photos/ --width 1 --input-size 227    the original AlexNet: for a GPU
   python -m sqz_tf.compare --data photos/ --dry-run                     sizes, before anything is trained
 """
+ADDED_TO_SEED = 20  # at most, by the stages of a comparison
 INTERRUPTED = "interrupted; run the same command again to go on from here"
 
 
@@ -80,7 +83,10 @@ def _add_pictures(group: Any) -> None:
 
 def _add_networks(group: Any) -> None:
     group.add_argument(
-        "--export", type=Path, metavar="FOLDER", help="take SqueezeNet from this export (default: train one)"
+        "--export",
+        type=shipped_folder,
+        metavar="FOLDER",
+        help="take SqueezeNet from this export, or a model that comes with the kit (default: train one)",
     )
     group.add_argument("--width", type=float, help="multiplies the filters of both networks (default: by data)")
     group.add_argument(
@@ -122,6 +128,7 @@ def _work(arguments: argparse.Namespace, line: tuple[str, ...], console: Console
 
 
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:
+    between("--seed", arguments.seed, 0, LARGEST_SEED - ADDED_TO_SEED)
     given: dict[str, Any] = {"input_size": None, "width": None, "splits": "", "zip_encoding": ""}
     given |= {"test_fraction": 0.0, "validation_fraction": 0.0}
     useless = [f"--{name.replace('_', '-')}" for name, none in given.items() if getattr(arguments, name) != none]
@@ -150,6 +157,11 @@ def _job(arguments: argparse.Namespace, console: Console) -> Training:
     options = Options(data=data, pack=PackConfig(), **{name: getattr(arguments, name) for name in names})
     console.note(f"reading {data.source}")
     job = from_scratch(options, console.step)
+    if job.learnt[0] < LEAST_LEARNT:
+        raise ConfigError(
+            f"SqueezeNet is packed, too, which learns from {job.learnt[0]} pictures",
+            expected=f"at least {LEAST_LEARNT} to train on",
+        )
     require_possible(job.plan, *job.learnt, job.held)
     for note in job.notes:
         console.note(f"note: {note}")
@@ -181,9 +193,9 @@ def _exported_model(folder: Path) -> ModelSpec:
     from sqz_tf.artifact.exported import Export
     from sqz_tf.comparison.forecast import require_alike
 
-    config = Export.open(folder).config
-    require_alike(config, folder)
-    return from_dict(ModelSpec, config["model"], "model")
+    export = Export.open(folder)
+    require_alike(export)
+    return from_dict(ModelSpec, export.config["model"], "model")
 
 
 def _print_result(values: dict[str, Any], folder: Path, as_json: bool) -> None:

@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +121,16 @@ def require_place(out: Path) -> None:
 
 
 def bytes_in(folder: Path) -> int:
-    """Return what the files in a folder take, 0 if there is none; links are not followed."""
-    files = (os.path.join(place, name) for place, _, names in os.walk(folder) for name in names)
-    return sum(os.lstat(file).st_size for file in files)
+    """Return what the files in a folder take, 0 if there is none; links are not followed.
+
+    Another process may be at work in it: what vanishes meanwhile takes nothing.
+    """
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(place, name)).st_size
+    return total
 
 
 def make_parents(folder: Path) -> list[Path]:

@@ -18,9 +18,14 @@ def shipped_names() -> list[str]:
 
 
 def shipped_folder(given: str) -> Path:
-    """Return the folder of a model that comes with the kit, or the path itself if there is one or no such name."""
+    """Return the folder of a model that comes with the kit, or the path itself if a model is there or no such name.
+
+    A folder of that name without a model, such as one of pictures, hides nothing.
+    """
     path = Path(given)
-    if given not in shipped_names() or path.exists():  # asked in this order: a path may be too long to ask about
+    if given not in shipped_names():  # asked first: a path may be too long to ask about
+        return path
+    if path.is_file() or (path / _INT8).exists():
         return path
     return next(root / given for root in _roots() if (root / given / _INT8).is_file())
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from sqz_tf.artifact.disk import NEED_BYTES
+from sqz_tf.artifact.exported import REFERENCE, Export
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.spec import ModelSpec
 from sqz_tf.comparison.paper import CONV_BITS, DENSITY, FC_BITS, TABLE_2
 from sqz_tf.data.dataset import trains_nothing
 from sqz_tf.network import alexnet, architecture
 from sqz_tf.network.alexnet import AlexNetSpec
+from sqz_tf.network.exported_weights import read_exported
 
 FLOAT = 4  # bytes
 MOST_PARAMETERS = 500_000_000  # of AlexNet, eight times the original
@@ -37,16 +37,14 @@ def require_possible(spec: AlexNetSpec) -> None:
         )
 
 
-def require_alike(config: Mapping[str, Any], folder: Path) -> None:
+def require_alike(export: Export) -> None:
     """Refuse an export whose training AlexNet cannot have, too: the table would compare training, not networks.
 
-    Args:
-      config: of the export's manifest.
-      folder: it is in.
-
     Raises:
-      ConfigError: it was not trained on its pictures alone, from nothing and in one go.
+      ConfigError: it was not trained on its pictures alone, from nothing and in one go; or it lacks what is compared.
+      ExportError: what it holds is damaged.
     """
+    config, folder = export.config, export.folder
     if trains_nothing(config):
         raise ConfigError(
             f"{folder} was quantized without training: AlexNet has no pictures to learn from",
@@ -66,6 +64,9 @@ def require_alike(config: Mapping[str, Any], folder: Path) -> None:
             expected="an export trained from nothing on its data, as AlexNet is",
             fix="export without it, or leave --export out",
         )
+    if export.reference_answers is None:
+        raise ConfigError(f"{folder} does not hold {REFERENCE}, the float network's answers", fix="export again")
+    read_exported(folder)
 
 
 def needed_bytes(spec: AlexNetSpec) -> int:

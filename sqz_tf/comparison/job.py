@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from sqz_tf import __version__
-from sqz_tf.artifact.exported import REFERENCE
 from sqz_tf.artifact.manifest import MANIFEST, manifest, sha256_of, versions, write_manifest
 from sqz_tf.artifact.workspace import Stage, Workspace
 from sqz_tf.base.console import Console
@@ -92,20 +91,13 @@ def _exported(request: Request, workspace: Workspace, console: Console) -> Stage
     """Return the stage that holds an export: a copy of the one given, or one made here."""
     given = request.squeezenet
     if isinstance(given, Path):
-        _require_fit(given)
+        require_alike(read_artifacts(given).export)
         key: list[Any] = [sha256_of(given / MANIFEST)]
         return staged(workspace, console, "squeezenet", key, lambda out: _copy(given, out))
     key = [given.plan.to_dict(), given.summary.sha256, versions()]
     return staged(
         workspace, console, "squeezenet", key, lambda out: _make(given, out, request, console), resumable=True
     )
-
-
-def _require_fit(folder: Path) -> None:
-    export = read_artifacts(folder).export
-    if export.reference_answers is None or export.numbers is None:
-        raise ConfigError(f"{folder} does not hold {REFERENCE} and the float network's numbers", fix="export again")
-    require_alike(export.config, folder)
 
 
 def _copy(given: Path, out: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sqz_tf.base.console import Console
+from sqz_tf.base.errors import TrainingError
 from sqz_tf.base.pixels import Pixels
 from sqz_tf.base.spec import ModelSpec, PreprocessSpec, TrainConfig, from_dict
 from sqz_tf.comparison.forecast import alexnet_of, require_possible
@@ -118,17 +119,21 @@ class Work:
 
     def fit(self, model: Any, plan: FitPlan, phase: str, out: Path, callbacks: tuple[Any, ...] = ()) -> History:
         """Train a model in place; an interrupted phase is taken up."""
-        return fit(
-            model,
-            self.examples("train"),
-            self.examples("validation"),
-            plan,
-            seed=self.settings.seed + SEED_OF[phase],
-            state=out / TRAINING,
-            progress=self._progress(phase),
-            note=self.console.note,
-            callbacks=callbacks,
-        )
+        try:
+            return fit(
+                model,
+                self.examples("train"),
+                self.examples("validation"),
+                plan,
+                seed=self.settings.seed + SEED_OF[phase],
+                state=out / TRAINING,
+                progress=self._progress(phase),
+                note=self.console.note,
+                callbacks=callbacks,
+            )
+        except TrainingError as error:  # whose advice is of options that a comparison has not
+            fix = "check that the labels fit the pictures; otherwise try another --width or --seed"
+            raise TrainingError(f"{error.what} ({phase})", expected=error.expected, fix=fix) from error
 
     def tuned(self, model: Any, phase: str, out: Path) -> History:
         """Tune a compressed model in place at a low rate; it stays as it is unless an epoch is better by validation."""
@@ -172,13 +177,13 @@ class Kept:
 
 def keep(out: Path, kept: Kept, scores: np.ndarray, history: History | None = None, model: Any = None) -> None:
     """Write what a stage found, and discard the checkpoints of its training."""
-    shutil.rmtree(out / TRAINING, ignore_errors=True)
     np.save(out / "scores.npy", scores)
     write_json(out / "row.json", asdict(kept))
     if history:
         write_json(out / "history.json", asdict(history))
     if model is not None:
         write_weights(out / "weights.npz", model.get_weights())
+    shutil.rmtree(out / TRAINING, ignore_errors=True)  # last: until then an interruption goes on from them
 
 
 def kept_in(folder: Path) -> tuple[Kept, np.ndarray]:

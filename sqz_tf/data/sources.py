@@ -60,16 +60,23 @@ class Source:
 _IGNORED = "warning: pictures that look the same are split like others (--copies ignore): accuracies may be too high"
 
 
+def is_named(source: str) -> bool:
+    """Tell whether a data set is meant that has a name; a folder of that name is given as `./NAME`."""
+    return source in NAMED or source.startswith("tfds:")
+
+
 def open_source(config: DataConfig) -> Source:
     """Return the pictures of a folder, an archive or a data set that has a name."""
     source = config.source
-    if source in NAMED or source.startswith("tfds:"):
+    if is_named(source):
         if config.splits or config.zip_encoding:
             raise ConfigError(
                 f"--splits and --zip-encoding say nothing of {source}",
                 expected="a folder or .zip of pictures with them",
             )
-        return NAMED[source]() if source in NAMED else _tfds(source.removeprefix("tfds:"))
+        found = NAMED[source]() if source in NAMED else _tfds(source.removeprefix("tfds:"))
+        beside = f"{source} is the data set of that name, not what lies here under it: that is ./{source}"
+        return replace(found, notes=(beside, *found.notes)) if os.path.exists(source) else found
     if not os.path.exists(source):
         raise DataError(
             f"there is no data set, folder or file {source!r}",

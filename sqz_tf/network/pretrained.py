@@ -34,7 +34,7 @@ from sqz_tf.network.weight_files import IMAGENET, SHA256, WeightsError, find
 _MOST_NAMES = 1 << 20  # bytes of all names
 _A_LINE_EACH = "a line of text for each output"
 _DIGITS = 5  # of a width, behind the point: 0.5 before 0.48
-_DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,64})$")  # as PyTorch names its checkpoints
+_DIGEST_IN_NAME = re.compile(r"-(?=[0-9]*[a-f])([0-9a-f]{8,64})$")  # as PyTorch names its checkpoints; no dates
 
 _DATA = Path(__file__).parent
 Layer = tuple[np.ndarray, np.ndarray]
@@ -391,7 +391,7 @@ def _check_digest(path: Path, weights: WeightFile) -> None:
         stated, where = (words[0].lower() if words else ""), beside.name
         right = weights.sha256 == stated
     elif named:
-        stated, where = named[1], "its name"
+        stated, where = named[1], "its name, which ends in what looks like one"
         right = weights.sha256.startswith(stated)
     elif weights.format == "net":
         stated, where = SHA256, "the published file"
@@ -402,5 +402,5 @@ def _check_digest(path: Path, weights: WeightFile) -> None:
         raise WeightsError(
             f"{path} has SHA-256 {weights.sha256}",
             expected=f"{stated or 'a digest'}, after {where}",
-            fix=f"get the file again, or write the right SHA-256 into {beside.name}",
+            fix=f"get the file again{' or rename it' if named else ''}, or write the right SHA-256 into {beside.name}",
         )

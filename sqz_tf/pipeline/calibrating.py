@@ -181,17 +181,39 @@ def _refuse_other_order(scores: np.ndarray, labels: np.ndarray, classes: Sequenc
     Raises:
       ConfigError: another order makes it right far more often; says which.
     """
-    counts = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(counts, (labels, scores.argmax(1)), 1)
-    _, best = linear_sum_assignment(counts, maximize=True)
-    gained = counts[np.arange(len(classes)), best].sum() - counts.trace()
-    if gained > REORDERED * len(labels):
-        order = [classes[number] for number in np.argsort(best)]
+    found = scores.argmax(1)
+    half = np.zeros(
+        len(labels), bool
+    )  # every other picture of each class: an order may fit those it was made of by chance
+    half[np.argsort(labels, kind="stable")[::2]] = True
+    one, other = (
+        _confusion(labels[half], found[half], len(classes)),
+        _confusion(labels[~half], found[~half], len(classes)),
+    )
+    if _gained(one, other) + _gained(other, one) > REORDERED * len(labels):
+        order = [classes[number] for number in np.argsort(_best_order(one + other))]
         raise ConfigError(
             f"the weights' outputs do not seem to be {some(classes)} in this order, but {', '.join(order)}",
             expected="the classes in alphabetical order, or their names beside the weights",
             fix="write the names into FILE.labels.txt beside the weights, a line for each output",
         )
+
+
+def _confusion(labels: np.ndarray, found: np.ndarray, classes: int) -> np.ndarray:
+    """Return how many pictures of each class got which answer, integers [classes, answers]."""
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (labels, found), 1)
+    return counts
+
+
+def _best_order(counts: np.ndarray) -> np.ndarray:
+    """Return the output that stands for each class if most pictures shall be right, its own among equals."""
+    return linear_sum_assignment(counts * (len(counts) + 1) + np.eye(len(counts), dtype=np.int64), maximize=True)[1]
+
+
+def _gained(chosen_by: np.ndarray, counts: np.ndarray) -> int:
+    """Return how many pictures more are right in the order that others choose."""
+    return int(counts[np.arange(len(counts)), _best_order(chosen_by)].sum() - counts.trace())
 
 
 def _calibrate(work: _Calibrating, network: Path, out: Path, config: QuantizeConfig) -> None:

@@ -17,7 +17,7 @@ from sqz_tf.base.folders import walk
 from sqz_tf.base.spec import ON_GPUS, ON_MACHINES, DataConfig
 from sqz_tf.data.dataset import Summary, summarise
 from sqz_tf.data.rows import Progress
-from sqz_tf.data.sources import reading_of
+from sqz_tf.data.sources import is_named, reading_of
 from sqz_tf.images.find import ImageSet, scan
 from sqz_tf.network.architecture import HEAD
 from sqz_tf.network.exported_weights import ExportedWeights
@@ -252,7 +252,7 @@ def from_weights(options: Options, weights: str, calibration: str | None, progre
       ConfigError: training is forbidden but needed, or allowed but pointless.
     """
     source = Path(options.data.source)
-    found = scan(source, reading_of(options.data)) if source.exists() else None
+    found = scan(source, reading_of(options.data)) if source.exists() and not is_named(options.data.source) else None
     if found is None:
         _refuse_for_named(options, calibration)
     published = _published(weights, options)

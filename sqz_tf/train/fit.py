@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,6 +153,18 @@ def fit(
         run.start_again(initial)
 
 
+@contextmanager
+def _without_wildcards(folder: Path) -> Iterator[Path]:
+    """Give a path to a folder for TensorFlow, which takes names of checkpoints for patterns when it reads them."""
+    if not set(str(folder)) & set("*?[]\\"):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="sqz-tf-") as place:
+        link = Path(place, "state")
+        link.symlink_to(folder.resolve(), target_is_directory=True)
+        yield link
+
+
 def _stuck_error(history: History, classes: int) -> TrainingError:
     return TrainingError(
         f"training is stuck: after {len(history.loss)} epochs the loss is {history.loss[-1]:.3f}, "
@@ -190,7 +204,8 @@ class _Run:
         with self.shared.scope():
             self._compile(rate, self.plan.warmup_epochs + 3 * self.history.restarts)
         if start:
-            self.checkpoint.read(str(self.state / f"epoch-{start}")).assert_consumed()
+            with _without_wildcards(self.state) as folder:
+                self.checkpoint.read(str(folder / f"epoch-{start}")).assert_consumed()
         if self.plan.keep_start and self.history.start is None:
             loss, accuracy = self.model.evaluate(**self.shared.judged(self.validation), verbose=0)
             self.history.start = (float(accuracy), float(loss))
@@ -277,8 +292,8 @@ class _Run:
         history, best = self.history, self.history.best_epoch
         if not self.plan.patience or best < 0:
             return False
-        recent = min(history.val_loss[-self.plan.patience :])
-        return len(history.loss) - 1 - best >= self.plan.patience and recent >= min(history.val_loss)
+        recent, before = history.val_loss[-self.plan.patience :], history.val_loss[: -self.plan.patience]
+        return len(history.loss) - 1 - best >= self.plan.patience and min(recent) >= min(before)
 
     def start_again(self, initial: list[np.ndarray]) -> None:
         """Forget the first attempt, keep count of it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,7 +118,7 @@ class Training:
           rows: what they take.
         """
         known = {row.point: row.sizes for row in rows}
-        study.fill([{"point": asdict(row.point)} for row in rows])
+        self._fill(study, [{"point": asdict(row.point)} for row in rows])
 
         def objective(trial: Any) -> tuple[float, float]:
             point = Point(**trial.user_attrs[WANTED]["point"])
@@ -128,7 +128,7 @@ class Training:
 
     def search(self, study: Study, trials: int) -> None:
         """Let Optuna draw so many points and train those that may win, or go on with it."""
-        study.fill([{"draw": number} for number in range(trials)])
+        self._fill(study, [{"draw": number} for number in range(trials)])
         choices = self.space
 
         def objective(trial: Any) -> tuple[float, float]:
@@ -138,6 +138,15 @@ class Training:
             return self._done(study, trial, Row(point, UNKNOWN, NOT_TRAINED), searching=True)
 
         study.work(objective, self._waiting)
+
+    def _fill(self, study: Study, wanted: Sequence[Mapping[str, Any]]) -> None:
+        """Let points wait, and say how many others do."""
+        study.fill(wanted)
+        if others := study.others(wanted):
+            self.console.note(
+                f"note: {others} points that an earlier command asked for wait, too, and are done: "
+                "another --out has an exploration of its own"
+            )
 
     def _waiting(self, number: int) -> None:
         self.console.note(f"waiting for other processes, which train {number} more")

@@ -137,9 +137,9 @@ class Prepared:
             training.search(study, self.request.trials)
 
     def _written(self, rows: list[Row], left: int) -> Result:
-        if self.swept:
-            order = [row.point for row in self.rows]
-            rows = sorted((row for row in rows if row.point in order), key=lambda row: order.index(row.point))
+        if self.swept:  # those of earlier sweeps come behind
+            order = {row.point: number for number, row in enumerate(self.rows)}
+            rows = sorted(rows, key=lambda row: order.get(row.point, len(order)))
         once = {row.point: row for row in reversed(rows)}  # a point may have been done by two processes
         rows = [row for row in rows if once[row.point] is row]
         result = Result(tuple(rows), self.swept, self.request.data, self._about(), left, self.request.carried)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -70,12 +71,16 @@ def open_storage(url: str | None, folder: Path) -> Any:
     sqlite = parsed.get_backend_name() == "sqlite"
     if sqlite and parsed.database in (None, "", ":memory:"):
         raise ConfigError(f"--storage {shown} names no file", expected="such as sqlite:////shared/study.db")
+    import optuna
+
     options = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True}
     try:
-        return _made(parsed.render_as_string(hide_password=False), options)
+        storage = _made(parsed.render_as_string(hide_password=False), options)
+        _prove(storage)
+        return storage
     except ImportError as error:
         raise ConfigError(f"--storage {shown} needs a driver that is missing", fix=_INSTALL) from error
-    except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, OSError) as error:
+    except (optuna.exceptions.OptunaError, sqlalchemy.exc.SQLAlchemyError, RuntimeError, OSError, ValueError) as error:
         raise _broken(shown, error, secrets) from error
 
 
@@ -112,6 +117,13 @@ def _made(address: str, options: Mapping[str, Any]) -> Any:
     return None
 
 
+def _prove(storage: Any) -> None:
+    """Write to a database, and take it back: one that can only be read is known before anything is done."""
+    from optuna.study import StudyDirection
+
+    storage.delete_study(storage.create_new_study([StudyDirection.MAXIMIZE], f"sqz-tf probe {uuid.uuid4()}"))
+
+
 @contextmanager
 def failures() -> Iterator[None]:
     """Turn what a database says that is lost in the middle of the work into an error of ours.
@@ -126,7 +138,7 @@ def failures() -> Iterator[None]:
         yield
     except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
         raise OutputError(
-            f"the study's database fails: {first_line(error)[:200]}",
+            f"the study's database fails: {first_line(_cause(error))[:200]}",
             fix="run the same command again when it answers: finished points and epochs are kept",
         ) from error
 
@@ -162,13 +174,18 @@ def _killed(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
 
 
 def _broken(shown: str, error: Exception, secrets: Sequence[str] = ()) -> ConfigError:
-    said = first_line(error)
+    said = first_line(_cause(error))
     for secret in filter(None, secrets):
         said = said.replace(secret, "***")
     return ConfigError(
         f"--storage {shown} cannot be used: {said[:200]}",
         expected="such as sqlite:////shared/study.db or postgresql://user@host/database",
     )
+
+
+def _cause(error: Exception) -> BaseException:
+    """Return what the database said, which Optuna wraps into a guess at what that means."""
+    return error.__cause__ or error
 
 
 def _beat() -> int:
@@ -324,6 +341,12 @@ class Study:
     def rows(self) -> list[Row]:
         """Return what is known of each point that is done, in the order in which they were begun."""
         return [row_of(trial) for trial in self._alive() if _has_row(trial)]
+
+    def others(self, wanted: Sequence[Mapping[str, Any]]) -> int:
+        """Return how many points wait that are none of these: what an earlier, interrupted command has left."""
+        asked = [dict(each) for each in wanted]
+        undone = (trial.user_attrs[WANTED] for trial in self._alive() if not trial.state.is_finished())
+        return sum({name: value for name, value in each.items() if name != AGAIN} not in asked for each in undone)
 
     def left(self) -> int:
         """Return how many points wait or are under way."""

@@ -43,6 +43,11 @@ def untrained(spec: ModelSpec) -> bytes:
     return network.build.finish(network.build.softmax(network.build.mean(x, x.scale / 2)))
 
 
+def _root_mean_square(values: np.ndarray) -> float:
+    """Return the spread around zero, which the few values of a narrow layer have, too, if they are all alike."""
+    return math.sqrt(float(np.square(values, dtype=np.float64).mean()))
+
+
 class _Network:
     """The network being written, in the order in which the converter writes it."""
 
@@ -58,7 +63,7 @@ class _Network:
         drawn = self.rng.normal(size=(outputs, height, width, inputs))
         weights = np.round(127 * drawn / np.abs(drawn).max(axis=(1, 2, 3), keepdims=True)).astype(np.int8)
         if scale is None:
-            scale = x.scale * WEIGHT * math.sqrt(height * width * inputs) * float(weights.std())
+            scale = x.scale * WEIGHT * math.sqrt(height * width * inputs) * _root_mean_square(weights)
         scales = (WEIGHT * self.rng.uniform(0.8, 1.25, outputs)).astype(np.float32)
         return self.build.conv(x, weights, np.zeros(outputs, np.int32), scales, scale, **options)  # type: ignore[arg-type]
 

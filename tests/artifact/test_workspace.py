@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from sqz_tf.artifact.disk import bytes_in
 from sqz_tf.artifact.manifest import manifest, verify_manifest, versions, write_manifest
 from sqz_tf.artifact.workspace import Stage, Workspace, stage_key
 from sqz_tf.base.errors import OutputError
@@ -607,3 +608,16 @@ def test_xz_size_counts_compressed_bytes() -> None:
     noise = os.urandom(4096)
     assert xz_size(bytes(4096)) < 200
     assert 4096 < xz_size(noise) < 4300
+
+
+def test_what_another_process_removes_meanwhile_takes_no_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "stays").write_bytes(b"123")
+    (tmp_path / "goes").write_bytes(b"45")
+    seen = os.lstat
+
+    def lstat(path: str) -> os.stat_result:
+        Path(path).unlink(missing_ok=True) if path.endswith("goes") else None
+        return seen(path)
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    assert bytes_in(tmp_path) == 3

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from sqz_tf import compare
 from sqz_tf.artifact.manifest import verify_manifest
 from sqz_tf.comparison.rows import ORDER
+from sqz_tf.comparison.work import SEED_OF
 from tests.helpers.exports import unbroken_folder
 from tests.helpers.needs import ROOT
 
@@ -81,6 +83,35 @@ def test_an_export_that_was_trained_as_alexnet_cannot_be_is_refused(
     (tmp_path / "manifest.json").write_text(json.dumps({"config": config}))
     assert compare.main(["--export", str(tmp_path), "--dry-run", "--out", str(tmp_path / "o")]) == 1
     assert re.search(told, capsys.readouterr().err)
+
+
+def test_a_seed_that_a_stage_could_not_have_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in (2**32 - 10, -1):
+        assert compare.main(["--data", "digits", "--dry-run", "--seed", str(seed)]) == 1
+        assert f"--seed is {seed}; expected a number from 0 to" in capsys.readouterr().err
+    assert max(SEED_OF.values()) <= compare.ADDED_TO_SEED
+
+
+def test_an_export_without_the_float_networks_answers_is_refused_by_a_dry_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps({"config": {"train": {"epochs": 9}}}))
+    assert compare.main(["--export", str(tmp_path), "--dry-run", "--out", str(tmp_path / "o")]) == 1
+    assert "does not hold reference_answers.npy" in capsys.readouterr().err
+    assert compare.main(["--export", "digits", "--dry-run", "--out", str(tmp_path / "o")]) == 0, "one that is shipped"
+
+
+def test_too_few_pictures_to_pack_are_refused_without_an_option_that_there_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(8):
+        place = tmp_path / "pictures" / "ab"[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (30 * number, 0, 0)).save(place / f"{number}.png")
+    assert compare.main(["--data", str(tmp_path / "pictures"), "--out", str(tmp_path / "o"), "--quiet"]) == 1
+    said = capsys.readouterr().err
+    assert "SqueezeNet is packed, too, which learns from" in said
+    assert "--pack" not in said
 
 
 def test_a_folder_that_is_no_export_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

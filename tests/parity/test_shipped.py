@@ -57,6 +57,8 @@ def test_a_path_of_that_name_comes_first_and_an_unknown_name_is_told_the_others(
     monkeypatch.chdir(tmp_path)
     assert shipped_model("digits") == ROOT / "models" / "digits" / "model_int8.tflite"
     Path("digits").mkdir()
+    assert shipped_folder("digits") == ROOT / "models" / "digits", "a folder of pictures hides no model"
+    Path("digits", "model_int8.tflite").touch()
     assert shipped_model("digits") == Path("digits")
     assert classify.main(["digitz", "a.png"]) == 1
     assert f"a model that comes with the kit: {', '.join(NAMES)}" in capsys.readouterr().err

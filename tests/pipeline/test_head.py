@@ -16,6 +16,7 @@ from PIL import Image
 
 from converters.weights import deep_compression
 from sqz_tf.base.errors import ConfigError, DataError, SqzError
+from sqz_tf.base.shipped import shipped_folder
 from sqz_tf.base.spec import DataConfig, ModelSpec
 from sqz_tf.network.architecture import layer_shapes
 from sqz_tf.network.pretrained import WeightsError, _layouts, load
@@ -338,6 +339,20 @@ def test_outputs_in_another_order_are_refused_and_the_order_is_told() -> None:
     _refuse_other_order(np.tile([1.0, 0, 0], (30, 1)), labels, CLASSES[:3])
 
 
+@pytest.mark.parametrize(("classes", "pictures", "right"), [(102, 1, 0.7), (37, 2, 0.5), (10, 4, 0.3), (2, 4, 0.5)])
+def test_few_pictures_prove_no_other_order(classes: int, pictures: int, right: float) -> None:
+    """A network that is right so often and errs evenly is refused by chance at most once in fifty times."""
+    labels, draw, refused = np.repeat(np.arange(classes), pictures), np.random.default_rng(0), 0
+    names = [f"class {number}" for number in range(classes)]
+    for _ in range(100):
+        found = np.where(draw.random(len(labels)) < right, labels, draw.integers(0, classes, len(labels)))
+        try:
+            _refuse_other_order(np.eye(classes)[found], labels, names)
+        except ConfigError:
+            refused += 1
+    assert refused <= 2
+
+
 @pytest.mark.parametrize(
     ("answers", "labels", "told"),
     [
@@ -365,3 +380,19 @@ def test_a_network_that_guesses_is_told(answers: list[int], labels: list[int], t
     said = no_more_than_a_guess(np.eye(3)[answers], np.array(labels), CLASSES[:3])
     assert bool(said) == bool(told)
     assert re.search(told, said)
+
+
+def test_a_data_set_of_a_name_is_meant_and_not_the_folder_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pictures: Callable[..., str], write: WriteWeights
+) -> None:
+    weights, folder = shipped_folder("digits"), Path(pictures("ant", "bee", "cow"))
+    folder.rename(tmp_path / "digits")
+    monkeypatch.chdir(tmp_path)
+    named = job(weights, "digits", epochs=2)
+    assert isinstance(named, Training)
+    assert named.summary.classes == tuple("0123456789")
+    assert any("all layers are trained on" in note for note in named.notes)
+    assert any(
+        "digits is the data set of that name, not what lies here under it: that is ./digits" in n for n in named.notes
+    )
+    assert any("the last layer is replaced" in note for note in job(weights, "./digits", epochs=2).notes)

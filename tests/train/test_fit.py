@@ -95,6 +95,34 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path, stop_aft
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("name", ["photos [new]", "why?*", "back\\slash"])
+def test_a_state_is_taken_up_from_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
+    def interrupt(epoch: int, epochs: int, logs: dict[str, float]) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / name, replace(PLAN, epochs=2), progress=interrupt)
+    _, history = trained(tmp_path / name, replace(PLAN, epochs=2))
+    assert len(history.loss) == 2
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("losses", "stops"),
+    [
+        ([3.0, 2.0, 2.0, 2.5], True),
+        ([3.0, 2.0, 1.9, 1.8], False),
+        ([3.0, 2.0, 2.5, 1.9], False),
+        ([3.0, 2.0, 2.5], False),
+    ],
+)
+def test_patience_lasts_while_the_loss_still_falls(losses: list[float], stops: bool, tmp_path: Path) -> None:
+    """The best epoch by accuracy is the second."""
+    run = _Run(None, examples(), examples(), replace(PLAN, patience=2), 1, tmp_path, None, print)
+    run.history = History(loss=losses, val_loss=losses, val_accuracy=[0.5, 0.9, 0.8, 0.8], best_epoch=1)
+    assert run._out_of_patience() == stops
+
+
 def test_averages_are_judged_and_kept_and_the_weights_themselves_train_on(tmp_path: Path) -> None:
     def losses(averaging: float) -> tuple[Any, History]:
         return trained(tmp_path / str(averaging), replace(PLAN, averaging=averaging))

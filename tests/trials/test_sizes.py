@@ -152,3 +152,11 @@ def test_a_point_is_a_network_or_refused() -> None:
     with pytest.raises(ConfigError, match="too small"):
         replace(point, input_size=2).network(DIGITS)
     assert replace(point, input_size=96).network(DIGITS).pool_padding == "valid"
+
+
+@pytest.mark.parametrize("width", [0.05, 0.06, 0.07, 0.08])
+def test_the_narrowest_networks_are_told_too(width: float) -> None:
+    """Layers of one filter and one input have no spread of weights."""
+    spec = ModelSpec(input_size=48, classes=10, width=width)
+    assert measure(spec, RISC, Limits()).known
+    assert all(min(tensor.scale, default=1) > 0 for tensor in read_model(untrained(spec)).tensors)

@@ -199,6 +199,28 @@ def test_more_points_are_added_to_a_study(open_study: Callable[[], Study]) -> No
     assert study.left() == 2
 
 
+def test_points_that_an_earlier_command_left_are_counted(open_study: Callable[[], Study]) -> None:
+    study = open_study()
+    study.fill(wanted()[:3])
+    study.fill(wanted()[2:])
+    assert (study.others(wanted()), study.others(wanted()[2:]), study.left()) == (0, 2, 4)
+    study.work(trained, nothing)
+    assert study.others(wanted()[2:]) == 0
+
+
+def test_a_database_that_can_only_be_read_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    open_storage(None, tmp_path)
+    place = f"sqlite:///file:{tmp_path}/study.db?mode=ro&uri=true"
+    with pytest.raises(ConfigError, match=r"cannot be used: .*attempt to write a readonly database"):
+        open_storage(place, tmp_path)
+    with pytest.raises(ConfigError, match="cannot be used: "):
+        open_storage(f"sqlite:///{tmp_path}/x.db?timeout=abc", tmp_path)
+
+
+def test_proving_a_database_leaves_no_study(tmp_path: Path) -> None:
+    assert open_storage(None, tmp_path).get_all_studies() == []
+
+
 def test_a_point_is_compared_with_those_that_are_no_larger(open_study: Callable[[], Study], optuna: Any) -> None:
     study = open_study()
     study.fill(wanted())
