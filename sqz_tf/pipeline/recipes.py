@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    """How much is spent on training; chosen on validation pictures of CIFAR-10 (docs/results.md).
+    """How much is spent on training; measured on CIFAR-10 (docs/results.md).
 
     Attributes:
       about: one line for `--help`.

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from converters.compiler import analyse
+from converters.compiler.report import flash_bytes
 from sqz_tf import check, classify
 from sqz_tf.artifact.exported import Export
 from sqz_tf.base.shipped import shipped_folder, shipped_model, shipped_names
@@ -46,9 +49,29 @@ def test_digits_pass_the_check_on_their_own_pictures(capsys: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_each_passes_it_on_the_pictures_that_were_kept_apart(name: str) -> None:
+def test_each_passes_it_on_the_pictures_that_were_kept_apart(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     source = ["--data", str(dev_data("cifar10_train.zip"))] if name.startswith("cifar10") else []
-    assert check.main([name, *source, "--quiet"]) == 0
+    assert check.main([name, *source, "--quiet", "--json"]) == 0
+    found, told = json.loads(capsys.readouterr().out)["accuracy"], Export.open(shipped_folder(name)).report["accuracy"]
+    assert {kind: found[kind]["top1"] for kind in ("float", "int8")} == {k: told[k]["top1"] for k in ("float", "int8")}
+    assert found["int8"]["n"] == told["int8"]["n"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pictures_are_classified_by_the_name_of_a_model(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (40, 30), (90, 120, 200)).save("sky.png")
+    assert classify.main([name, "sky.png", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("name", "most"), [("cifar10-tiny", 98_496), ("cifar10-base", 800_000)])
+def test_flash_that_was_asked_for_is_kept_to(name: str, most: int) -> None:
+    """The limits of results.md: the size of MLPerf Tiny's ResNet-8 file, and 800 KB."""
+    for target in ("cortex-m4", "cortex-m55"):
+        assert flash_bytes(analyse(shipped_model(name).read_bytes(), target))["total"] <= most
 
 
 def test_a_path_of_that_name_comes_first_and_an_unknown_name_is_told_the_others(

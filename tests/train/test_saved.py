@@ -16,7 +16,6 @@ import pytest
 
 from converters.weights import safetensors
 from sqz_tf.base.spec import ModelSpec
-from sqz_tf.network.architecture import layer_shapes
 from sqz_tf.train.keras import keras, make_deterministic
 from sqz_tf.train.saved import NetworkError, numbers, rebuilt, write_keras
 from sqz_tf.train.squeezenet import plain_squeezenet
@@ -141,7 +140,6 @@ def test_the_keras_file_names_no_place_in_the_source_of_one_keras(tmp_path: Path
 
 
 def test_no_keras_file_is_ever_loaded() -> None:
-    assert set(layer_shapes(SPEC))  # what is read instead
     for path in sorted((ROOT / "sqz_tf").rglob("*.py")):
         calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         names = {ast.unparse(call.func).rpartition(".")[2] for call in calls}
