@@ -2,9 +2,9 @@
 
     python -m tools.bench_mcu.networks FOLDER [NAME …] [--functions]
 
-FOLDER holds NAME.tflite; `peers.json` names seven of MLPerf Tiny and TFLite Micro's examples. Columns as in
-`python -m tools.bench_mcu`, and as there a line for each limit; the exit code is 1 if an output is not TFLite's or a
-limit is missed.
+FOLDER holds NAME.tflite, or NAME is a model that comes with the kit; `peers.json` names seven of MLPerf Tiny and TFLite
+Micro's examples. Columns as in `python -m tools.bench_mcu`, and as there a line for each limit; the exit code is 1 if
+an output is not TFLite's or a limit is missed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from converters.tflite.edit import pack, unpack
+from sqz_tf.base.shipped import shipped_model
 from tools.bench_mcu.__main__ import MODELLED, functions, measure, modelled
 from tools.bench_mcu.limits import judged
 from tools.bench_mcu.measurement import KB, NETWORKS, Measurement
@@ -35,7 +36,8 @@ def readable(model: bytes) -> bytes:
 def measured(folder: Path, names: Sequence[str]) -> Iterator[Measurement]:
     """Measure networks on each board."""
     for name in names:
-        model = (folder / f"{name}.tflite").read_bytes()
+        path = folder / f"{name}.tflite"
+        model = (path if path.exists() else shipped_model(name)).read_bytes()
         for board in BOARDS:
             with tempfile.TemporaryDirectory() as place:
                 yield measure(name, model, board, Path(place), judge=readable(model))
