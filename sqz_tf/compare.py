@@ -26,7 +26,7 @@ from sqz_tf.base.paths import absolute
 from sqz_tf.base.shipped import shipped_folder
 from sqz_tf.base.spec import LEAST_LEARNT, THREADS, ModelSpec, PackConfig, between, from_dict
 from sqz_tf.base.text import printable
-from sqz_tf.data.sources import NAMES
+from sqz_tf.data.sources import NAMES, reading
 from sqz_tf.pipeline.plan import LARGEST_SEED
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _job(arguments: argparse.Namespace, console: Console) -> Training:
     data = data_config(arguments, arguments.data or "digits")
     names = ("width", "input_size", "epochs", "seed", "threads")
     options = Options(data=data, pack=PackConfig(), **{name: getattr(arguments, name) for name in names})
-    console.note(f"reading {data.source}")
+    console.note(reading(data.source))
     job = from_scratch(options, console.step)
     if job.learnt[0] < LEAST_LEARNT:
         raise ConfigError(

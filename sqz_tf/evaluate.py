@@ -20,6 +20,7 @@ from sqz_tf.base.console import (
 )
 from sqz_tf.base.shipped import shipped_model
 from sqz_tf.data.accuracy import SPLITS, Evaluation, evaluate
+from sqz_tf.data.sources import reading
 from sqz_tf.images.find import Reading
 from sqz_tf.inference.classifier import Classifier
 
@@ -69,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _work(arguments: argparse.Namespace, console: Console) -> int:
     classifier = Classifier(arguments.model, threads=arguments.threads)
-    console.note(f"reading {arguments.data}")
+    console.note(reading(arguments.data))
     said = arguments.splits or arguments.zip_encoding
     result = evaluate(
         classifier,

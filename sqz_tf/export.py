@@ -45,7 +45,7 @@ from sqz_tf.base.spec import (
     THREADS,
 )
 from sqz_tf.base.text import printable, readable
-from sqz_tf.data.sources import NAMES
+from sqz_tf.data.sources import NAMES, reading
 from sqz_tf.deploy import android
 from sqz_tf.deploy.pack_budgets import pack_budgets
 from sqz_tf.pipeline.recipes import QUICK, RECIPES
@@ -282,7 +282,7 @@ def _work(arguments: argparse.Namespace, line: list[str], console: Console) -> i
     if arguments.dry_run:
         return _dry_run(arguments, options, workspace, console)
     with workspace:
-        console.note(f"reading {arguments.data}")
+        console.note(reading(arguments.data))
         job = _job(arguments, options, console)
         for note in job.notes:
             console.note(f"note: {note}")
@@ -399,7 +399,7 @@ def _dry_run(arguments: argparse.Namespace, options: Options, workspace: Workspa
         workspace.check()
     except OutputError as error:
         console.note(f"note: as it stands nothing could be written: {error}")
-    console.note(f"reading {arguments.data}")
+    console.note(reading(arguments.data))
     job = _job(arguments, options, console)
     forecast = job.forecast()
     if arguments.json:

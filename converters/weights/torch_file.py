@@ -25,7 +25,9 @@ _STATES = ("state_dict", "model_state_dict", "model", "net", "network", "module"
 """What training scripts call the tensors, the first that is there."""
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.")
 """What DataParallel, `torch.compile`, Lightning and others put before every name."""
-_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled magic number, behind two bytes for the pickle's protocol
+_PROTOCOL = 1001
+_PARTS = (".weight", ".bias")
 _KERNEL_AXES = 4
 _MOST_ENTRIES = 100  # of a checkpoint, among which the network is looked for
 Stored = Callable[[Storage], bytes]
@@ -72,7 +74,8 @@ def _zipped(data: bytes) -> tuple[Any, Stored]:
 
 def _in_a_row(data: bytes) -> tuple[Any, Stored]:
     file, storages = io.BytesIO(data), dict[str, Storage]()
-    if (read_object(file), read_object(file)) != (_MAGIC, _PROTOCOL):
+    file.seek(2 + len(_MAGIC))
+    if not data.startswith(_MAGIC, 2) or read_object(file) != _PROTOCOL:
         raise ValueError("the pickle is not PyTorch's; expected a checkpoint from torch.save(...)")
     about, content, keys = read_object(file), read_object(file, storages), read_object(file)
     if not isinstance(about, dict) or about.get("little_endian") is not True:
@@ -86,7 +89,7 @@ def _in_a_row(data: bytes) -> tuple[Any, Stored]:
         count = cursor.number("q", what)
         if count != storages[key].count:
             raise ValueError(f"{what} has {count} values; expected {storages[key].count} (the file is damaged)")
-        found[key] = cursor.take(count * storages[key].dtype.itemsize, what)
+        found[key] = cursor.take(storages[key].bytes, what)
     if cursor.left:
         raise ValueError(f"{cursor.left} bytes follow the last storage; expected the file's end (it is damaged)")
 
@@ -106,12 +109,14 @@ def _state(content: Any) -> dict[str, Tensor]:
     """
     found = _chosen(content)
     for name, each in found.items():
-        if isinstance(each, Instance) and each.kind.startswith("torch._"):
-            raise ValueError(f"tensor {name} is made by {each.kind.replace(' ', '.')}; expected a dense tensor")
+        if isinstance(each, Instance) and (_is_of_torch(each) or name.endswith(_PARTS)):
+            raise ValueError(
+                f"tensor {name:.100} is made by {_class(each)}; expected a dense tensor, as from "
+                "torch.save(model.state_dict(), ...)"
+            )
     tensors = {name: each for name, each in found.items() if isinstance(each, Tensor)}
-    while prefix := next(
-        (each for each in _WRAPPERS if tensors and all(name.startswith(each) for name in tensors)), ""
-    ):
+    for _ in _WRAPPERS:
+        prefix = next((each for each in _WRAPPERS if all(name.startswith(each) for name in tensors)), "")
         tensors = {name.removeprefix(prefix): each for name, each in tensors.items()}
     return tensors
 
@@ -133,10 +138,16 @@ def _chosen(content: Any) -> dict[str, Any]:
 
 def _network(found: Any) -> dict[str, Any] | None:
     """Return the state dict that something is, or that of the network that it is."""
-    if not isinstance(found, dict):
+    state = found.entries if isinstance(found, Instance) and found.entries else found
+    if not isinstance(state, dict):
         return state_of(found)
-    named = all(isinstance(name, str) for name in found)
-    return found if named and any(isinstance(each, (Tensor, Instance)) for each in found.values()) else None
+    named = all(isinstance(name, str) for name in state)
+    return state if named and any(isinstance(each, Tensor) or _is_of_torch(each) for each in state.values()) else None
+
+
+def _is_of_torch(found: Any) -> bool:
+    """Tell whether it stands for a tensor that is not read: quantized, sparse and the like."""
+    return isinstance(found, Instance) and found.kind.startswith("torch._")
 
 
 def _is_kernel(found: Any) -> bool:
@@ -145,8 +156,12 @@ def _is_kernel(found: Any) -> bool:
 
 def _called(content: Any) -> str:
     if isinstance(content, Instance):
-        return f"an object of {content.kind.replace(' ', '.')}"
+        return f"an object of {_class(content)}"
     return f"a {type(content).__name__}{' of ' + _listed(content) if isinstance(content, dict) and content else ''}"
+
+
+def _class(found: Instance) -> str:
+    return f"{found.kind.replace(' ', '.'):.100}"
 
 
 def _listed(found: dict[Any, Any]) -> str:

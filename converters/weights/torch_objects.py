@@ -9,16 +9,20 @@ nothing. Numbers lie beside the pickle, in storages, named by persistent ids
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Mapping
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 import numpy as np
 
 MOST_OPCODES = 1_000_000
-MOST_MODULES = 10_000
+MOST_MODULES, MOST_TENSORS = 10_000, 100_000
+_MOST_COPIED = 1_000_000  # entries of dicts and sets that are made of others
 _LONGEST_NAME = 1_000
 _MOST_AXES = 8
+_LARGEST = 1 << 63  # larger integers are nobody's, and each use of one costs its length
+_LARGEST_KEY = 1 << 31  # integers below it have hashes of their own, so that no dict becomes slow
 _BFLOAT16 = "BFloat16"
 _KINDS = {
     "Double": "<f8",
@@ -32,19 +36,24 @@ _KINDS = {
     "Byte": "u1",
     "Bool": "u1",
 }
+_OTHER_BYTES = {"ComplexDouble": 16, "ComplexFloat": 8, "ComplexHalf": 4, "QInt8": 1, "QUInt8": 1, "QInt32": 4}
 _DICTS = ("collections OrderedDict", "collections defaultdict", "collections Counter")
+_SETS = ("__builtin__ set", "__builtin__ frozenset", "builtins set", "builtins frozenset")
 _TENSORS = ("torch._utils _rebuild_tensor", "torch._utils _rebuild_tensor_v2")
-_PARAMETERS = ("torch._utils _rebuild_parameter", "torch._utils _rebuild_parameter_with_state")
+_PARAMETERS = (
+    *("torch._utils _rebuild_parameter", "torch._utils _rebuild_parameter_with_state"),
+    *("torch.nn.parameter Parameter", "torch.autograd.variable Variable"),  # before 0.4
+)
 _SUBCLASS = "torch._tensor _rebuild_from_type_v2"  # a tensor with attributes: what makes it, its type, the arguments
-_KEYS = (str, int, float, bytes, type(None))  # others nest as deep as a file likes, and so does their hash
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_SET": list}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _PUT, _GET = ("BINPUT", "LONG_BINPUT"), ("BINGET", "LONG_BINGET")
+_CALLS = {"REDUCE": 2, "NEWOBJ": 2, "NEWOBJ_EX": 3}  # values that each takes: what is called, its arguments, by name
 _VALUES = (
     *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"),
     *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING"),
-    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
+    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
 )
 
 
@@ -57,10 +66,11 @@ class Named:
 
 @dataclass(eq=False)
 class Instance:
-    """What calling an import would have made: an object of a class, of which its state is known."""
+    """What calling an import would have made: an object of a class, of which its state and its entries are known."""
 
     kind: str
     state: Any = None
+    entries: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,15 @@ class Storage:
         if self.kind not in _KINDS:
             raise ValueError(f"storage {self.key} is a torch.{self.kind}Storage; expected one of {', '.join(_KINDS)}")
         return np.dtype(_KINDS[self.kind])
+
+    @property
+    def bytes(self) -> int:
+        """What its numbers take.
+
+        Raises:
+          ValueError: that is not known.
+        """
+        return self.count * (_OTHER_BYTES.get(self.kind) or self.dtype.itemsize)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,10 +136,10 @@ class Tensor:
         ):
             raise ValueError(
                 f"tensor {what} has lengths {list(self.lengths)} and strides {list(self.strides)} from {self.offset}; "
-                f"expected places in its storage of {size} values (the file is damaged)"
+                f"expected a place for each value in its storage of {size}"
             )
         if not self.count:
-            return np.zeros(self.lengths, dtype)
+            return np.zeros([0] * len(self.lengths), dtype)
         flat = np.frombuffer(stored, dtype, size)[self.offset :]
         steps = [stride * dtype.itemsize for stride in self.strides]
         found = np.ascontiguousarray(np.lib.stride_tricks.as_strided(flat, self.lengths, steps, writeable=False))
@@ -143,13 +162,15 @@ def read_object(file: IO[bytes], storages: dict[str, Storage] | None = None) -> 
     """
     machine = _Machine({} if storages is None else storages)
     try:
-        for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-            if number > MOST_OPCODES:
-                raise ValueError(f"it has over {MOST_OPCODES:,} opcodes")
-            machine.step(opcode.name, argument)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes in texts that are refused anyway
+            for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+                if number > MOST_OPCODES:
+                    raise ValueError(f"it has over {MOST_OPCODES:,} opcodes")
+                machine.step(opcode.name, argument)
         return machine.stack.pop()
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
-        raise ValueError(f"the pickle in the file is damaged ({type(error).__name__}: {error})") from error
+        raise ValueError(f"the pickle in the file is damaged ({type(error).__name__}: {error!s:.200})") from error
 
 
 class _Machine:
@@ -160,10 +181,13 @@ class _Machine:
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
+        self.copied = 0
 
     def step(self, name: str, argument: Any) -> None:
         """Take an opcode."""
         if name in _VALUES:
+            if isinstance(argument, int) and not -_LARGEST <= argument < _LARGEST:
+                raise ValueError("an integer has over 64 bits")
             self.stack.append(argument)
         elif name in _CONSTANTS:
             self.stack.append(_CONSTANTS[name])
@@ -185,26 +209,28 @@ class _Machine:
             self.memo[len(self.memo)] = self.stack[-1]
         elif name == "TUPLE":
             self.stack.append(self._marked())
+        elif name == "FROZENSET":
+            self.stack.append(list(self._marked()))
         elif name in ("APPEND", "APPENDS", "ADDITEMS"):
-            values = self._marked() if name != "APPEND" else (self.stack.pop(),)
+            values = self._marked() if name != "APPEND" else self._last(1)
             if isinstance(self.stack[-1], list):
                 self.stack[-1].extend(values)
         elif name in ("SETITEM", "SETITEMS"):
-            self._set(self._marked() if name == "SETITEMS" else self._last(2))
+            values = self._marked() if name == "SETITEMS" else self._last(2)
+            self._set(self.stack[-1], zip(values[::2], values[1::2], strict=True))
         elif name == "GLOBAL":
-            self.stack.append(Named(argument))
+            self.stack.append(_named(argument))
         elif name == "STACK_GLOBAL":
-            module, inside = self._last(2)
-            self.stack.append(Named(f"{module} {inside}"))
-        elif name in ("REDUCE", "NEWOBJ"):
-            made, arguments = self._last(2)
-            self.stack.append(_made(made, arguments))
+            self.stack.append(_named(" ".join(self._last(2))))
+        elif name in _CALLS:
+            called, arguments, *_ = self._last(_CALLS[name])
+            self.stack.append(self._made(called, arguments))
         elif name == "BUILD":
-            state = self.stack.pop()
+            (state,) = self._last(1)
             if isinstance(self.stack[-1], Instance):
                 self.stack[-1].state = state
         elif name == "BINPERSID":
-            self.stack.append(self._stored(self.stack.pop()))
+            self.stack.append(self._stored(*self._last(1)))
         elif name not in ("PROTO", "FRAME", "STOP"):
             raise ValueError(f"opcode {name}, which PyTorch does not write")
 
@@ -223,10 +249,40 @@ class _Machine:
         del self.stack[start:]
         return values
 
-    def _set(self, values: tuple[Any, ...]) -> None:
-        if isinstance(self.stack[-1], dict):
-            pairs = zip(values[::2], values[1::2], strict=True)
-            self.stack[-1].update((key, value) for key, value in pairs if isinstance(key, _KEYS))
+    def _set(self, target: Any, pairs: Iterable[tuple[Any, Any]]) -> None:
+        """Put entries into a dict or an instance; keys that are neither text nor small integers are left out."""
+        entries = target.entries if isinstance(target, Instance) else target
+        if isinstance(entries, dict):
+            entries.update((key, value) for key, value in pairs if _is_key(key))
+
+    def _copy(self, values: Any) -> Any:
+        """Return a copy of a list or a dict; all copies together are bounded, or a few bytes could ask for many."""
+        if not isinstance(values, (list, tuple, dict)):
+            return ()
+        self.copied += len(values)
+        if self.copied > _MOST_COPIED:
+            raise ValueError(f"dicts and sets are made of over {_MOST_COPIED:,} entries")
+        return list(values.items() if isinstance(values, dict) else values)
+
+    def _made(self, called: Any, arguments: Any) -> Any:
+        """Return what calling an import with arguments stands for."""
+        if isinstance(called, Instance):  # a class within a class, say
+            return Instance(called.kind)
+        for _ in range(2):  # a subclass of a tensor is made by what makes the tensor
+            if not isinstance(called, Named) or not isinstance(arguments, tuple):
+                raise ValueError(f"a {type(called).__name__} is called with a {type(arguments).__name__}")
+            if called.name != _SUBCLASS:
+                break
+            called, arguments = arguments[0], arguments[2]
+        if called.name in _DICTS:
+            found: dict[Any, Any] = {}
+            self._set(found, self._copy(arguments[0] if arguments else ()))
+            return found
+        if called.name in _SETS:
+            return self._copy(arguments[0] if arguments else ())
+        if called.name in _TENSORS:
+            return _tensor(*arguments[:4])
+        return arguments[0] if called.name in _PARAMETERS else Instance(called.name)
 
     def _stored(self, identity: Any) -> Any:
         """Return what a persistent id stands for: a storage, or in older files a class, whose source it has."""
@@ -234,7 +290,7 @@ class _Machine:
             return identity[1]
         what, kind, key, _device, count, *views = identity
         known = what == "storage" and isinstance(kind, Named) and isinstance(key, str) and type(count) is int
-        if not known or any(view is not None for view in views):
+        if not known or len(key) > _LONGEST_NAME or any(view is not None for view in views):
             raise ValueError("a persistent id names no storage")
         found = Storage(kind.name.partition(" ")[2].removesuffix("Storage"), key, count)
         if self.storages.setdefault(key, found) != found:
@@ -242,19 +298,14 @@ class _Machine:
         return found
 
 
-def _made(called: Any, arguments: Any) -> Any:
-    """Return what calling an import with arguments stands for."""
-    if not isinstance(called, Named) or not isinstance(arguments, tuple):
-        raise ValueError(f"a {type(called).__name__} is called with a {type(arguments).__name__}")
-    if called.name in _DICTS:
-        return {}
-    if called.name in _TENSORS:
-        return _tensor(*arguments[:4])
-    if called.name in _PARAMETERS:
-        return arguments[0]
-    if called.name == _SUBCLASS:
-        return _made(arguments[0], arguments[2])
-    return Instance(called.name)
+def _named(name: str) -> Named:
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(f"a name has {len(name):,} characters")
+    return Named(name)
+
+
+def _is_key(found: Any) -> bool:
+    return isinstance(found, str) or (isinstance(found, int) and abs(found) < _LARGEST_KEY)
 
 
 def _tensor(storage: Any, offset: Any, lengths: Any, strides: Any) -> Tensor:
@@ -267,28 +318,43 @@ def _tensor(storage: Any, offset: Any, lengths: Any, strides: Any) -> Tensor:
 
 
 def state_of(module: Any) -> dict[str, Any] | None:
-    """Return the tensors of a pickled `torch.nn.Module` by the names of its state dict; None if it is none.
+    """Return what a pickled `torch.nn.Module` has by the names of its state dict; None if it is none.
 
     Raises:
-      ValueError: its modules lie in one another without an end.
+      ValueError: it has more modules or tensors than any network: its modules lie in one another, say.
     """
     if not _is_module(module):
         return None
     found: dict[str, Any] = {}
-    waiting = [("", module)]
+    waiting, seen = [("", module)], 0
     for _ in range(MOST_MODULES):
-        if not waiting or len(waiting[-1][0]) > _LONGEST_NAME:
-            break
+        if not waiting:
+            return found
         prefix, here = waiting.pop()
-        for part in ("_parameters", "_buffers"):
-            tensors = here.state.get(part)
-            if isinstance(tensors, Mapping):
-                found.update({f"{prefix}{name}": each for name, each in tensors.items() if isinstance(each, Tensor)})
-        inside = here.state["_modules"].items()
-        waiting += [(f"{prefix}{name}.", each) for name, each in reversed(inside) if _is_module(each)]
-    if waiting:
-        raise ValueError("modules lie in one another without an end; expected a network (the file is damaged)")
-    return found
+        modules, tensors = here.state["_modules"], _own_tensors(here)
+        seen += len(tensors)
+        if len(waiting) + len(modules) > MOST_MODULES or seen > MOST_TENSORS:
+            break
+        if any(len(prefix) + len(str(name)) > _LONGEST_NAME for name in (*modules, *tensors)):
+            break
+        found.update((f"{prefix}{name}", each) for name, each in tensors.items())
+        waiting += [(f"{prefix}{name}.", each) for name, each in reversed(modules.items()) if _is_module(each)]
+    raise ValueError(
+        f"the network has over {MOST_MODULES:,} modules, {MOST_TENSORS:,} tensors or {_LONGEST_NAME:,} characters in "
+        "a name; expected a SqueezeNet (the file is damaged)"
+    )
+
+
+def _own_tensors(module: Instance) -> dict[Any, Any]:
+    """Return what a module itself has in its state dict: parameters, and buffers that are saved."""
+    parameters, buffers = (module.state.get(name) for name in ("_parameters", "_buffers"))
+    found = dict(parameters) if isinstance(parameters, dict) else {}
+    if isinstance(buffers, dict):
+        unsaved = module.state.get("_non_persistent_buffers_set")
+        names = unsaved if isinstance(unsaved, list) and len(unsaved) <= len(buffers) else []
+        left_out = {name for name in names if isinstance(name, str)}
+        found.update((name, each) for name, each in buffers.items() if name not in left_out)
+    return {name: each for name, each in found.items() if each is not None}
 
 
 def _is_module(found: Any) -> bool:

@@ -17,7 +17,7 @@ from sqz_tf import __version__
 from sqz_tf.artifact.manifest import MANIFEST, manifest, sha256_of, versions, write_manifest
 from sqz_tf.artifact.workspace import Stage, Workspace
 from sqz_tf.base.console import Console
-from sqz_tf.base.errors import ConfigError
+from sqz_tf.base.errors import ConfigError, TrainingError
 from sqz_tf.base.spec import to_dict
 from sqz_tf.comparison import alexnets, squeezenets
 from sqz_tf.comparison.forecast import alexnet_of, needed_bytes, require_alike, require_possible
@@ -25,7 +25,7 @@ from sqz_tf.comparison.page import render
 from sqz_tf.comparison.paper import DENSITY
 from sqz_tf.comparison.rows import Found, found_in, rows_of
 from sqz_tf.comparison.table import to_csv, to_json
-from sqz_tf.comparison.work import Work, kept_in, settings_of
+from sqz_tf.comparison.work import Work, advised, kept_in, settings_of
 from sqz_tf.network.alexnet import described
 from sqz_tf.parity.artifacts import Artifacts, read_artifacts
 from sqz_tf.parity.folder import pictures_of
@@ -109,7 +109,10 @@ def _make(job: Training, out: Path, request: Request, console: Console) -> None:
     made = out / EXPORT
     if not made.exists():
         with Workspace(made, note=console.note) as inner:
-            _, folder = execute(job, inner, console, request.command)
+            try:
+                _, folder = execute(job, inner, console, request.command)
+            except TrainingError as error:
+                raise advised(error, "squeezenet") from error
         shutil.rmtree(inner.work, ignore_errors=True)
         if folder != made:
             os.rename(folder, made)

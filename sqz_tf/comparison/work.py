@@ -72,6 +72,12 @@ def settings_of(artifacts: Artifacts, epochs: int | None, seed: int) -> Settings
     )
 
 
+def advised(error: TrainingError, phase: str) -> TrainingError:
+    """Return the error with advice for a comparison, which has no option for the rate of learning."""
+    fix = "check that the labels fit the pictures; otherwise try another --width or --seed"
+    return TrainingError(f"{error.what} ({phase})", expected=error.expected, fix=fix)
+
+
 @dataclass(frozen=True)
 class Work:
     """One comparison while it is made; `pictures` is the folder that `Dataset` is kept in."""
@@ -131,9 +137,8 @@ class Work:
                 note=self.console.note,
                 callbacks=callbacks,
             )
-        except TrainingError as error:  # whose advice is of options that a comparison has not
-            fix = "check that the labels fit the pictures; otherwise try another --width or --seed"
-            raise TrainingError(f"{error.what} ({phase})", expected=error.expected, fix=fix) from error
+        except TrainingError as error:
+            raise advised(error, phase) from error
 
     def tuned(self, model: Any, phase: str, out: Path) -> History:
         """Tune a compressed model in place at a low rate; it stays as it is unless an epoch is better by validation."""

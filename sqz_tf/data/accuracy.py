@@ -26,7 +26,7 @@ from sqz_tf.base.spec import DataConfig, from_dict
 from sqz_tf.base.text import some
 from sqz_tf.data.dataset import load, trains_nothing
 from sqz_tf.data.rows import Progress, map_ordered, refuse_many
-from sqz_tf.data.sources import reading_of
+from sqz_tf.data.sources import is_named, reading_of
 from sqz_tf.data.splits import spread
 from sqz_tf.images.budget import FILES
 from sqz_tf.images.decode import ImageError
@@ -155,7 +155,8 @@ def _opened(
 ) -> Iterator[Pictures]:
     """Find the pictures, and let an error that follows tell what was noted of them."""
     source = config.source
-    found = scan(source, reading_of(config)) if split is None or os.path.exists(source) else None
+    there = split is None or (os.path.exists(source) and not is_named(source))
+    found = scan(source, reading_of(config)) if there else None
     with noting(found.notes if found else ()), _chosen(classifier, config, found, split, limit, progress) as pictures:
         yield pictures
 
@@ -180,8 +181,6 @@ def _chosen(
             _refuse_trained_split(split)
             yield _from_files(classifier, found, outputs, None, limit)
             return
-        # Else a folder called digits would be taken for the data set.
-        config = dataclasses.replace(config, source=os.path.abspath(config.source))
     with tempfile.TemporaryDirectory(prefix="sqz-tf-") as folder:
         dataset = load(config, classifier.preprocess, Path(folder, "data"), progress)
         if found is None:

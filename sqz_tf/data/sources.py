@@ -65,6 +65,12 @@ def is_named(source: str) -> bool:
     return source in NAMED or source.startswith("tfds:")
 
 
+def reading(source: str) -> str:
+    """Return what is said while pictures are read; of a name that is a path here, too, which of them is meant."""
+    shadows = is_named(source) and os.path.exists(source)
+    return f"reading {source}{f', the data set of that name: the folder is ./{source}' if shadows else ''}"
+
+
 def open_source(config: DataConfig) -> Source:
     """Return the pictures of a folder, an archive or a data set that has a name."""
     source = config.source
@@ -74,9 +80,7 @@ def open_source(config: DataConfig) -> Source:
                 f"--splits and --zip-encoding say nothing of {source}",
                 expected="a folder or .zip of pictures with them",
             )
-        found = NAMED[source]() if source in NAMED else _tfds(source.removeprefix("tfds:"))
-        beside = f"{source} is the data set of that name, not what lies here under it: that is ./{source}"
-        return replace(found, notes=(beside, *found.notes)) if os.path.exists(source) else found
+        return NAMED[source]() if source in NAMED else _tfds(source.removeprefix("tfds:"))
     if not os.path.exists(source):
         raise DataError(
             f"there is no data set, folder or file {source!r}",

@@ -13,6 +13,7 @@ from sqz_tf.base.spec import DataConfig, ModelSpec
 from sqz_tf.base.text import readable
 from sqz_tf.base.units import kib
 from sqz_tf.data.dataset import Summary, summarise
+from sqz_tf.data.sources import reading
 from sqz_tf.deploy.boards import Board
 from sqz_tf.pipeline.plan import Options, make_plan
 from sqz_tf.pipeline.preflight import require_packages
@@ -205,7 +206,7 @@ def _sweeps(texts: Sequence[str]) -> dict[str, Sweep]:
 
 
 def _summary(request: Request, console: Console) -> Summary:
-    console.note(f"reading {request.data}")
+    console.note(reading(request.options.data.source))
     summary = summarise(request.options.data, console.step)
     for note in summary.notes:
         console.note(f"note: {note}")

@@ -345,8 +345,8 @@ class Study:
     def others(self, wanted: Sequence[Mapping[str, Any]]) -> int:
         """Return how many points wait that are none of these: what an earlier, interrupted command has left."""
         asked = [dict(each) for each in wanted]
-        undone = (trial.user_attrs[WANTED] for trial in self._alive() if not trial.state.is_finished())
-        return sum({name: value for name, value in each.items() if name != AGAIN} not in asked for each in undone)
+        waiting = (trial.user_attrs[WANTED] for trial in self._alive() if trial.state.name == "WAITING")
+        return sum({name: value for name, value in each.items() if name != AGAIN} not in asked for each in waiting)
 
     def left(self) -> int:
         """Return how many points wait or are under way."""

@@ -214,9 +214,12 @@ def test_a_missing_test_folder_is_taken_from_train(unsplit, capsys):
     assert 0 < result["n"] < run("split", "--split", "train", capsys=capsys)["n"] < 160
 
 
-def test_a_folder_named_like_a_built_in_data_set_is_the_folder(unsplit, capsys):
+def test_a_folder_named_like_a_built_in_data_set_is_given_with_its_place(unsplit, capsys):
+    """As for every other command: an export of the digits may be called digits, too."""
     shutil.move(unsplit, "digits")
-    assert run("digits", "--split", "test", capsys=capsys)["n"] == 40
+    assert run("./digits", "--split", "test", capsys=capsys)["n"] == 40
+    assert main(["model.tflite", "digits", "--split", "test"]) == 1
+    assert "reading digits, the data set of that name: the folder is ./digits" in capsys.readouterr().err
 
 
 def test_built_in_data_is_there_with_a_split(here, capsys):

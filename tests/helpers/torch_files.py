@@ -8,7 +8,7 @@ import sys
 import types
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-KINDS = {"f4": "Float", "f8": "Double", "f2": "Half", "i8": "Long", "u2": "BFloat16", "u4": "QUInt8"}
+KINDS = {"f4": "Float", "f8": "Double", "f2": "Half", "i8": "Long", "c8": "ComplexFloat"}
+KINDS |= {"u2": "BFloat16", "u4": "QInt32"}  # NumPy has none of them: the bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,15 @@ def _rebuild_parameter(*_: Any) -> None: ...
 
 
 def _rebuild_qtensor(*_: Any) -> None: ...
+
+
+def _rebuild_tensor_v3(*_: Any) -> None: ...
+
+
+def Parameter_(*_: Any) -> None: ...
+
+
+_REBUILDERS = (_rebuild_tensor_v2, _rebuild_parameter, _rebuild_qtensor, _rebuild_tensor_v3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +69,25 @@ class Parameter:
         return _rebuild_parameter, (self.tensor, True, OrderedDict())
 
 
+@dataclass(frozen=True, eq=False)
+class OldParameter:
+    """A tensor that is trained, as before PyTorch 0.4."""
+
+    tensor: Tensor
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Parameter_, (self.tensor,), (True, False, OrderedDict())
+
+
 class Module:
     """As much of a `torch.nn.Module` as is pickled."""
 
     def __init__(self, tensors: Mapping[str, Any], **inside: Module) -> None:
         self.training = True
-        self._parameters = OrderedDict((name, Parameter(each)) for name, each in tensors.items())
+        self._parameters: OrderedDict[str, Any] = OrderedDict(tensors)
         self._buffers: OrderedDict[str, Any] = OrderedDict()
-        self._modules = OrderedDict(inside)
+        self._non_persistent_buffers_set: set[str] = set()
+        self._modules: OrderedDict[str, Any] = OrderedDict(inside)
 
 
 def tensor(values: np.ndarray) -> Tensor:
@@ -80,12 +101,12 @@ def state(tensors: Mapping[str, np.ndarray], before: str = "") -> OrderedDict[st
     return OrderedDict((before + name, tensor(values)) for name, values in tensors.items())
 
 
-def network(tensors: Mapping[str, np.ndarray]) -> Module:
+def network(tensors: Mapping[str, np.ndarray], trained: Callable[[Tensor], Any] = Parameter) -> Module:
     """Return a network of modules as a state dict names them."""
-    own = {name: tensor(values) for name, values in tensors.items() if "." not in name}
+    own = {name: trained(tensor(values)) for name, values in tensors.items() if "." not in name}
     parts = dict.fromkeys(name.partition(".")[0] for name in tensors if "." in name)
     within = {part: {n.partition(".")[2]: v for n, v in tensors.items() if n.startswith(f"{part}.")} for part in parts}
-    return Module(own, **{part: network(found) for part, found in within.items()})
+    return Module(own, **{part: network(found, trained) for part, found in within.items()})
 
 
 def torch_bytes(content: Any, *, old: bool = False, protocol: int = 2) -> bytes:
@@ -127,20 +148,24 @@ def zipped(members: Mapping[str, bytes]) -> bytes:
 def _names_of_torch() -> Iterator[dict[str, type]]:
     """Let pickle find everything under PyTorch's names."""
     kinds = {kind: type(f"{kind}Storage", (), {"__module__": "torch"}) for kind in KINDS.values()}
-    functions = (_rebuild_tensor_v2, _rebuild_parameter, _rebuild_qtensor)
-    modules = {"torch": types.ModuleType("torch"), "torch._utils": types.ModuleType("torch._utils")}
-    vars(modules["torch"]).update({each.__name__: each for each in kinds.values()})
-    vars(modules["torch._utils"]).update({each.__name__: each for each in functions})
+    places: dict[str, Any] = {"torch": {each.__name__: each for each in kinds.values()}}
+    places["torch._utils"] = {each.__name__: each for each in _REBUILDERS}
+    places["torch.nn.parameter"] = {"Parameter": Parameter_}
+    modules = {name: types.ModuleType(name) for name in (*places, "torch.nn")}
+    for name, content in places.items():
+        vars(modules[name]).update(content)
     kept = {name: sys.modules.get(name) for name in modules}
-    places = {each: each.__module__ for each in functions}
+    renamed = [(each, each.__name__, "torch._utils") for each in _REBUILDERS]
+    renamed.append((Parameter_, "Parameter", "torch.nn.parameter"))
+    before = [(each, each.__qualname__, each.__module__) for each, _, _ in renamed]
     sys.modules.update(modules)
-    for each in functions:
-        each.__module__ = "torch._utils"
+    for each, name, within in renamed:
+        each.__qualname__, each.__module__ = name, within
     try:
         yield kinds
     finally:
-        for each, place in places.items():
-            each.__module__ = place
+        for each, name, within in before:
+            each.__qualname__, each.__module__ = name, within
         for name, module in kept.items():
             if module is None:
                 del sys.modules[name]

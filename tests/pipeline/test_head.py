@@ -18,6 +18,7 @@ from converters.weights import deep_compression
 from sqz_tf.base.errors import ConfigError, DataError, SqzError
 from sqz_tf.base.shipped import shipped_folder
 from sqz_tf.base.spec import DataConfig, ModelSpec
+from sqz_tf.data.sources import reading
 from sqz_tf.network.architecture import layer_shapes
 from sqz_tf.network.pretrained import WeightsError, _layouts, load
 from sqz_tf.pipeline.calibrating import _refuse_other_order
@@ -392,7 +393,6 @@ def test_a_data_set_of_a_name_is_meant_and_not_the_folder_of_that_name(
     assert isinstance(named, Training)
     assert named.summary.classes == tuple("0123456789")
     assert any("all layers are trained on" in note for note in named.notes)
-    assert any(
-        "digits is the data set of that name, not what lies here under it: that is ./digits" in n for n in named.notes
-    )
+    assert reading("digits") == "reading digits, the data set of that name: the folder is ./digits"
+    assert reading("./digits") == "reading ./digits"
     assert any("the last layer is replaced" in note for note in job(weights, "./digits", epochs=2).notes)

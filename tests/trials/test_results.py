@@ -10,12 +10,16 @@ import shlex
 from dataclasses import asdict, replace
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from sqz_tf import explore, export
 from sqz_tf.base.errors import OutputError
+from sqz_tf.deploy.boards import boards
 from sqz_tf.trials.points import SWEEPS, Point
+from sqz_tf.trials.request import Prepared
 from sqz_tf.trials.results import Result, make_folder, page, record, require_folder, summary, write
 from sqz_tf.trials.rows import front
 from tests.helpers.explored import BASE, row, sizes
@@ -100,3 +104,15 @@ def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["foreign", "thesis.txt"]
     make_folder(tmp_path / "new")
     require_folder(tmp_path / "new")
+
+
+def test_points_of_an_earlier_sweep_stay_behind_those_of_this_one(tmp_path: Path) -> None:
+    point = Point.of(BASE)
+    earlier = [row(0.1, 100, 0.5), row(0.2, 100, 0.5)]
+    now = [replace(earlier[0], point=replace(point, bypass=bypass)) for bypass in ("simple", "none")]
+    board = boards()["hifive1-revb"]
+    request = SimpleNamespace(folder=tmp_path, data="photos", board=board, ram=None, flash=None, carried={})
+    swept = {"bypass": (SWEEPS["bypass"], tuple(each.point for each in now))}
+    found = Prepared(cast(Any, request), swept, now, None, None)._written([*earlier, *reversed(now)], 0)
+    assert [each.point for each in found.rows] == [each.point for each in (*now, *earlier)]
+    assert len(json.loads((tmp_path / "explore.json").read_text())["points"]) == 4

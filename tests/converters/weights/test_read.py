@@ -10,6 +10,7 @@ import os
 import pickle
 import sys
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -625,6 +626,34 @@ def test_safetensors_faults_are_named(fault: str) -> None:
 # PyTorch --------------------------------------------------------------------------------------------------------
 
 
+class Pairs:
+    """An ordered dict as Python 2 pickles it."""
+
+    def __init__(self, entries: Mapping[str, Any]) -> None:
+        self.entries = entries
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OrderedDict, ([[name, each] for name, each in self.entries.items()],)
+
+
+class Settings(dict[str, Any]):
+    """A dict of another class."""
+
+
+class Outer:
+    """A class with one in it, and what protocols have opcodes of their own for."""
+
+    class Inner:
+        def __init__(self) -> None:
+            self.names = frozenset({"a"})
+
+        def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, int]]:
+            return (), {"a": 1}
+
+        def __new__(cls, **_: int) -> Outer.Inner:
+            return super().__new__(cls)
+
+
 STATE = torch_files.state(flat(random_tensors()))
 NESTED = {name.replace("/", "."): pair for name, pair in random_tensors().items()}
 TORCH_CONTENTS: dict[str, Callable[[], Any]] = {
@@ -640,7 +669,13 @@ TORCH_CONTENTS: dict[str, Callable[[], Any]] = {
     "compiled, Lightning": lambda: {"state_dict": torch_files.state(flat(random_tensors()), "model._orig_mod.")},
     "parameters": lambda: {name: torch_files.Parameter(each) for name, each in STATE.items()},
     "other classes": lambda: {"state_dict": STATE, "args": argparse.Namespace(lr=0.1), "score": np.float64(0.5)},
-    "named in numbers": lambda: {**STATE, "epoch": 3},
+    "numbers beside it": lambda: {**STATE, "epoch": 3},
+    "before 0.4": lambda: {name: torch_files.OldParameter(each) for name, each in STATE.items()},
+    "of Python 2": lambda: {"state_dict": Pairs(STATE)},
+    "a dict of one's own": lambda: {"state_dict": Settings(STATE)},
+    "settings of objects": lambda: {"params": {"lr": np.float64(0.1)}, "config": Settings(a=Path("b")), "mine": STATE},
+    "a class within a class": lambda: {"state_dict": STATE, "settings": Outer.Inner()},
+    "numbers of other kinds": lambda: {"net": STATE, "phase": torch_files.tensor(np.ones(3, np.complex64))},
 }
 
 
@@ -657,6 +692,30 @@ def test_torch_networks_are_read_without_their_classes(old: bool) -> None:
     network = torch_files.network(flat(NESTED))
     for content in (network, torch_files.Module({}, module=network), {"model": network, "epoch": 3}):
         assert_same(torch_file.read(torch_bytes(content, old=old)), NESTED)
+    assert_same(
+        torch_file.read(torch_bytes(torch_files.network(flat(NESTED), torch_files.OldParameter), old=old)), NESTED
+    )
+
+
+def test_torch_buffers_that_are_not_saved_are_no_tensors_of_the_network() -> None:
+    network = torch_files.network(flat(NESTED))
+    network._buffers["mean"] = torch_files.tensor(np.ones(3, np.float32))
+    assert torch_file.read(torch_bytes(network)).unused == ("mean",)
+    network._non_persistent_buffers_set.add("mean")
+    assert torch_file.read(torch_bytes(network)).unused == ()
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_torch_biases_that_are_not_understood_are_not_taken_for_zero(whole: bool) -> None:
+    state: dict[str, Any] = dict(STATE)
+    bias = state["conv10.bias"]
+    other = torch_files.Tensor(bias.storage, bias.lengths, bias.strides, 0, torch_files._rebuild_tensor_v3)
+    for wrong in (other, Settings(), np.ones(5, np.float32)):
+        state["conv10.bias"] = wrong
+        conv = torch_files.Module({"weight": torch_files.Parameter(state["conv10.weight"]), "bias": wrong})
+        content = torch_files.Module({}, conv10=conv) if whole else state
+        with pytest.raises(ValueError, match=r"tensor conv10.bias is made by .*; expected a dense tensor"):
+            torch_file.read(torch_bytes(content))
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
@@ -732,15 +791,15 @@ TORCH_FAULTS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "other numbers": (
         lambda: torch_bytes(torch_files.state({"a.weight": np.ones((1, 1, 1, 1), np.uint32)})),
-        "storage 0 is a torch.QUInt8Storage; expected one of Double, Float",
+        "storage 0 is a torch.QInt32Storage; expected one of Double, Float",
     ),
     "past its storage": (
         lambda: torch_bytes({"a.weight": torch_files.Tensor(ONE_KERNEL, (1, 4, 1, 1), (4, 1, 1, 1), 1)}),
-        r"a.weight has lengths \[1, 4, 1, 1\] and strides \[4, 1, 1, 1\] from 1; expected places in its storage of 4",
+        r"a.weight has lengths \[1, 4, 1, 1\] and strides \[4, 1, 1, 1\] from 1; expected a place for each value in ",
     ),
     "one value for many": (
         lambda: torch_bytes({"a.weight": torch_files.Tensor(ONE_KERNEL, (64, 64, 1, 1), (0, 0, 0, 0))}),
-        "expected places in its storage of 4",
+        "expected a place for each value in its storage of 4",
     ),
     "more than there could be": (
         lambda: torch_bytes({"a.weight": torch_files.Tensor(ONE_KERNEL, (1 << 20, 1 << 20, 1, 1), (0, 0, 0, 0))}),
@@ -760,7 +819,8 @@ TORCH_FAULTS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "another zip": (lambda: zipped({"a.txt": b""}), r"no data\.pkl; expected a checkpoint from torch\.save"),
     "another pickle": (lambda: pickle.dumps([1], 2) * 2, "the pickle is not PyTorch's"),
-    "half a pickle": (lambda: b"\x80\x02", "the pickle in the file is damaged"),
+    "half a pickle": (lambda: torch_bytes(STATE, old=True)[:20], "the pickle in the file is damaged"),
+    "no pickle": (lambda: b"\x80\x02", "the pickle is not PyTorch's"),
     "more behind": (lambda: torch_bytes(STATE, old=True) + b"x", "1 bytes follow the last storage"),
     "another opcode": (lambda: zipped({"data.pkl": b"\x80\x02N0."}), "opcode POP, which PyTorch does not write"),
     "a call of a number": (lambda: zipped({"data.pkl": b"\x80\x02K\1)R."}), "a int is called with a tuple"),
@@ -783,8 +843,12 @@ def test_torch_faults_are_named(fault: str) -> None:
 def test_torch_modules_without_an_end_are_refused() -> None:
     network = torch_files.network(flat(NESTED))
     network._modules.update(again=network, once_more=network)
-    with pytest.raises(ValueError, match="modules lie in one another without an end"):
-        torch_file.read(torch_bytes(network))
+    many = torch_files.Module({})
+    many._modules.update((str(number), many) for number in range(20_000))
+    long = torch_files.Module({}, inner=torch_files.Module({"a" * (1 << 20): STATE["conv10.bias"]}))
+    for content in (network, many, long):
+        with pytest.raises(ValueError, match="the network has over 10,000 modules, 100,000 tensors or 1,000 char"):
+            torch_file.read(torch_bytes(content))
 
 
 def test_torch_objects_as_deep_as_a_file_likes_end_no_process() -> None:
@@ -794,6 +858,15 @@ def test_torch_objects_as_deep_as_a_file_likes_end_no_process() -> None:
     key = b"\x80\x02}N" + b"\x85" * 400_000 + b"K\1s."  # a dict by a tuple in a tuple in a tuple …
     with pytest.raises(ValueError, match="holds a dict"):
         torch_file.read(zipped({"data.pkl": key}))
+    large = b"\x80\x02\x8b" + (16).to_bytes(4, "little") + b"\1" * 16 + b"."
+    with pytest.raises(ValueError, match="an integer has over 64 bits"):
+        torch_file.read(zipped({"data.pkl": large}))
+    again = b"\x80\x02" + b"ctorch._tensor\n_rebuild_from_type_v2\n" * 9 + b")N" + b"\x87R" * 4 + b"."
+    with pytest.raises(ValueError, match="is damaged"):
+        torch_file.read(zipped({"data.pkl": again}))
+    one = b"\x80\x02]q\0(" + b"N" * 1000 + b"e" + b"c__builtin__\nset\nq\1h\0\x85R" + b"h\1h\0\x85R" * 1001 + b"."
+    with pytest.raises(ValueError, match="made of over 1,000,000 entries"):
+        torch_file.read(zipped({"data.pkl": one}))
     with pytest.raises(ValueError, match="over 1,000,000 opcodes"):
         torch_file.read(zipped({"data.pkl": b"\x80\x02" + b"N" * 1_000_001}))
 
