@@ -135,7 +135,7 @@ class Tensor:
             self.count <= size and 0 <= self.offset <= last < size and min(self.strides, default=0) >= 0
         ):
             raise ValueError(
-                f"tensor {what} has lengths {list(self.lengths)} and strides {list(self.strides)} from {self.offset}; "
+                f"tensor {what:.100} has lengths {list(self.lengths)} and strides {list(self.strides)} from {self.offset}; "
                 f"expected a place for each value in its storage of {size}"
             )
         if not self.count:
