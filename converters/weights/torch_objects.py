@@ -135,8 +135,8 @@ class Tensor:
             self.count <= size and 0 <= self.offset <= last < size and min(self.strides, default=0) >= 0
         ):
             raise ValueError(
-                f"tensor {what:.100} has lengths {list(self.lengths)} and strides {list(self.strides)} from {self.offset}; "
-                f"expected a place for each value in its storage of {size}"
+                f"tensor {what:.100} has lengths {list(self.lengths)} and strides {list(self.strides)} from "
+                f"{self.offset}; expected a place for each value in its storage of {size}"
             )
         if not self.count:
             return np.zeros([0] * len(self.lengths), dtype)
