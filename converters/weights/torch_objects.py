@@ -45,6 +45,7 @@ _PARAMETERS = (
     *("torch.nn.parameter Parameter", "torch.autograd.variable Variable"),  # before 0.4
 )
 _SUBCLASS = "torch._tensor _rebuild_from_type_v2"  # a tensor with attributes: what makes it, its type, the arguments
+_PARTS = ("_parameters", "_buffers")  # of a module, besides `_modules`
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_SET": list}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
@@ -309,12 +310,13 @@ def _is_key(found: Any) -> bool:
 
 
 def _tensor(storage: Any, offset: Any, lengths: Any, strides: Any) -> Tensor:
-    whole = [offset, *lengths, *strides]
-    if not isinstance(storage, Storage) or not all(type(each) is int and 0 <= each < 1 << 40 for each in whole):
+    if not isinstance(storage, Storage) or not isinstance(lengths, tuple) or not isinstance(strides, tuple):
         raise ValueError("a tensor is made of something else than a storage and lengths")
-    if len(lengths) != len(strides) or len(lengths) > _MOST_AXES:
+    if not len(lengths) == len(strides) <= _MOST_AXES:
         raise ValueError(f"a tensor has {len(lengths)} lengths and {len(strides)} strides")
-    return Tensor(storage, offset, tuple(lengths), tuple(strides))
+    if not all(type(each) is int and 0 <= each < 1 << 40 for each in (offset, *lengths, *strides)):
+        raise ValueError("a tensor has a place, a length or a stride that is none")
+    return Tensor(storage, offset, lengths, strides)
 
 
 def state_of(module: Any) -> dict[str, Any] | None:
@@ -331,10 +333,11 @@ def state_of(module: Any) -> dict[str, Any] | None:
         if not waiting:
             return found
         prefix, here = waiting.pop()
-        modules, tensors = here.state["_modules"], _own_tensors(here)
-        seen += len(tensors)
+        modules = here.state["_modules"]
+        seen += len(modules) + sum(len(each) for part in _PARTS if isinstance(each := here.state.get(part), dict))
         if len(waiting) + len(modules) > MOST_MODULES or seen > MOST_TENSORS:
             break
+        tensors = _own_tensors(here)
         if any(len(prefix) + len(str(name)) > _LONGEST_NAME for name in (*modules, *tensors)):
             break
         found.update((f"{prefix}{name}", each) for name, each in tensors.items())
@@ -347,7 +350,7 @@ def state_of(module: Any) -> dict[str, Any] | None:
 
 def _own_tensors(module: Instance) -> dict[Any, Any]:
     """Return what a module itself has in its state dict: parameters, and buffers that are saved."""
-    parameters, buffers = (module.state.get(name) for name in ("_parameters", "_buffers"))
+    parameters, buffers = (module.state.get(part) for part in _PARTS)
     found = dict(parameters) if isinstance(parameters, dict) else {}
     if isinstance(buffers, dict):
         unsaved = module.state.get("_non_persistent_buffers_set")
