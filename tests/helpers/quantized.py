@@ -16,7 +16,7 @@ from sqz_tf.train.squeezenet import plain_squeezenet
 def quantized(spec: ModelSpec) -> bytes:
     """Return the int8 `.tflite` of a network with random weights, few of them large, as training leaves them.
 
-    Training begins with even ones. Those of over a thousand inputs have sums that pairs of channels do not hold together,
+    Training begins with even ones. Of over a thousand inputs those have sums that no pair of channels holds together,
     and such a layer gets a slower kernel that no trained one has needed.
     """
     make_deterministic(1)
