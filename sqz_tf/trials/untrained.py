@@ -40,7 +40,8 @@ def untrained(spec: ModelSpec) -> bytes:
     if spec.conv10_padding:
         x = network.build.pad(x, spec.conv10_padding)
     x = network.conv(x, "conv10")
-    return network.build.finish(network.build.softmax(network.build.mean(x, x.scale / 2)))
+    # No power of two, whatever the number of places: dividing by one takes no multiplier, and no trained scale is one.
+    return network.build.finish(network.build.softmax(network.build.mean(x, x.scale / 1.7)))
 
 
 def _root_mean_square(values: np.ndarray) -> float:
