@@ -27,7 +27,6 @@ from sqz_tf.base.shipped import shipped_folder
 from sqz_tf.base.spec import LEAST_LEARNT, THREADS, ModelSpec, PackConfig, between, from_dict
 from sqz_tf.base.text import printable
 from sqz_tf.data.sources import NAMES, reading
-from sqz_tf.pipeline.plan import LARGEST_SEED
 
 if TYPE_CHECKING:
     from sqz_tf.artifact.workspace import Workspace
@@ -128,6 +127,8 @@ def _work(arguments: argparse.Namespace, line: tuple[str, ...], console: Console
 
 
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:
+    from sqz_tf.pipeline.plan import LARGEST_SEED
+
     between("--seed", arguments.seed, 0, LARGEST_SEED - ADDED_TO_SEED)
     given: dict[str, Any] = {"input_size": None, "width": None, "splits": "", "zip_encoding": ""}
     given |= {"test_fraction": 0.0, "validation_fraction": 0.0}

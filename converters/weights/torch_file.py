@@ -17,7 +17,7 @@ from typing import Any
 from converters.archive import Archive, ArchiveError
 from converters.weights.class_names import class_names
 from converters.weights.cursor import Cursor
-from converters.weights.state_dict import from_tensors
+from converters.weights.state_dict import BIAS_ENDINGS, WEIGHT_ENDINGS, from_tensors
 from converters.weights.tensors import MAX_BYTES, WeightFile, require_few
 from converters.weights.torch_objects import Instance, Storage, Tensor, read_object, state_of
 
@@ -27,7 +27,6 @@ _WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.")
 """What DataParallel, `torch.compile`, Lightning and others put before every name."""
 _MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled magic number, behind two bytes for the pickle's protocol
 _PROTOCOL = 1001
-_PARTS = (".weight", ".bias")
 _KERNEL_AXES = 4
 _MOST_ENTRIES = 100  # of a checkpoint, among which the network is looked for
 Stored = Callable[[Storage], bytes]
@@ -109,7 +108,7 @@ def _state(content: Any) -> dict[str, Tensor]:
     """
     found = _chosen(content)
     for name, each in found.items():
-        if isinstance(each, Instance) and (_is_of_torch(each) or name.endswith(_PARTS)):
+        if isinstance(each, Instance) and (_is_of_torch(each) or name.endswith((*WEIGHT_ENDINGS, *BIAS_ENDINGS))):
             raise ValueError(
                 f"tensor {name:.100} is made by {_class(each)}; expected a dense tensor, as from "
                 "torch.save(model.state_dict(), ...)"

@@ -15,7 +15,7 @@ from sqz_tf.comparison.alexnets import FLOAT, compressed, layers_of, left, value
 from sqz_tf.comparison.coding import sparse_bytes
 from sqz_tf.comparison.paper import CONV_BITS
 from sqz_tf.comparison.work import Kept, Work, keep
-from sqz_tf.network.exported_weights import numbers_of, read_exported
+from sqz_tf.network.exported_weights import numbers_in
 from sqz_tf.parity.verdict import int8_scores
 from sqz_tf.pipeline.packing import RUNTIME
 from sqz_tf.train.saved import rebuilt
@@ -23,9 +23,7 @@ from sqz_tf.train.saved import rebuilt
 
 def network(work: Work) -> Any:
     """Return the export's final float network: pruned, and tuned on the way to int8."""
-    export = work.artifacts.export
-    numbers = export.numbers if export.numbers is not None else numbers_of(read_exported(export.folder).layers)
-    return rebuilt(work.settings.squeezenet, numbers).model
+    return rebuilt(work.settings.squeezenet, numbers_in(work.artifacts.export)).model
 
 
 def pruned(work: Work, out: Path) -> None:

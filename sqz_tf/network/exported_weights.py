@@ -110,6 +110,15 @@ def numbers_of(layers: Mapping[str, Layer]) -> bytes:
     )
 
 
+def numbers_in(export: Export) -> bytes:
+    """Return an export's numbers as `numbers_of` does; models that come with the kit have them in FLOAT alone.
+
+    Raises:
+      ExportError: it has none, or they are damaged.
+    """
+    return export.numbers if export.numbers is not None else numbers_of(read_exported(export.folder).layers)
+
+
 def _of_numbers(data: bytes) -> dict[str, Layer]:
     tensors = safetensors.read_tensors(data)
     names = {name.rsplit("/", 1)[0] for name in tensors}

@@ -158,12 +158,12 @@ def _keras(export: Export, console: Console) -> tuple[Predict | None, str]:
     Models that come with the kit have their numbers in `model_f32.tflite` alone. model.keras is never loaded: a Keras
     file may run what its author put there.
     """
-    from sqz_tf.network.exported_weights import numbers_of, read_exported  # NumPy, which --help does without
+    from sqz_tf.network.exported_weights import numbers_in  # NumPy, which --help does without
 
     console.note("rebuilding the float network …")
     spec = from_dict(ModelSpec, export.config.get("model", {}))
     try:
-        numbers = export.numbers if export.numbers is not None else numbers_of(read_exported(export.folder).layers)
+        numbers = numbers_in(export)
     except ExportError as error:
         why = f"the folder holds no {NUMBERS}, and none are in {FLOAT} ({error}); model.keras is never loaded"
         console.note(f"note: {why}")

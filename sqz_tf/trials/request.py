@@ -79,10 +79,10 @@ class Request:
     @property
     def carried(self) -> dict[str, Any]:
         """What an export of a point is to be given as well, by the option's name."""
-        reading = ("splits", "zip_encoding", "test_fraction", "validation_fraction")
+        pictures = ("splits", "zip_encoding", "test_fraction", "validation_fraction")
         training = ("epochs", "learning_rate", "seed", "threads")
         return {
-            **{name: getattr(self.pictures, name) or None for name in reading},
+            **{name: getattr(self.pictures, name) or None for name in pictures},
             **{name: getattr(self, name) for name in training},
             "channels": self.network.get("channels"),
         }

@@ -59,6 +59,7 @@ def open_storage(url: str | None, folder: Path) -> Any:
     Raises:
       ConfigError: the URL is none, its driver is missing, or the database cannot be used.
     """
+    import optuna
     import sqlalchemy
 
     try:
@@ -71,8 +72,6 @@ def open_storage(url: str | None, folder: Path) -> Any:
     sqlite = parsed.get_backend_name() == "sqlite"
     if sqlite and parsed.database in (None, "", ":memory:"):
         raise ConfigError(f"--storage {shown} names no file", expected="such as sqlite:////shared/study.db")
-    import optuna
-
     options = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True}
     try:
         storage = _made(parsed.render_as_string(hide_password=False), options)
