@@ -245,10 +245,17 @@ class _Run:
         self.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         self.model.compile(self.optimizer, "categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
         self.optimizer.build(self.model.trainable_variables)
+        self._build_metrics()
         span = self.plan.averaging * self.steps
         self.averaged = [Averaged(self.model, 1 - 1 / max(1.0, span))] if span else []
         averages = self.averaged[0].state if self.averaged else {}
         self.checkpoint = tf.train.Checkpoint(model=self.model, optimizer=self.optimizer, **averages)
+
+    def _build_metrics(self) -> None:
+        """Make the metrics' variables, which Keras makes in the first step, of which TensorFlow then traces a second."""
+        outputs = self.model.output
+        self.model.compiled_loss.build(outputs)
+        self.model.compiled_metrics.build(outputs, outputs)
 
     def _epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if not all(math.isfinite(logs[name]) for name in ("loss", "val_loss")):

@@ -1,10 +1,13 @@
 """The one place that chooses Keras: TF-MOT needs Keras 2 (`tf_keras`), chosen before TensorFlow is imported.
 
-Import `tf`, `keras` and `tfmot` from here, nowhere else. It takes 3–5 s, silences TensorFlow's start-up notes,
+Import `tf`, `keras` and `tfmot` from here, nowhere else. It takes 2–6 s, silences TensorFlow's start-up notes,
 and reports a missing package with the extra that installs it.
 """
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqz_tf.base.errors import ConfigError
 from sqz_tf.base.quiet import quiet_stderr
@@ -16,11 +19,26 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
+@contextmanager
+def _without_keras_3() -> Iterator[None]:
+    """Keep TF-MOT from importing Keras 3, a third of all imports, only to see that it is not Keras 2."""
+    if "keras" in sys.modules:
+        yield
+        return
+    sys.modules["keras"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["keras"]
+
+
 try:
     with quiet_stderr():
         import tensorflow as tf
-        import tensorflow_model_optimization as tfmot
         import tf_keras as keras
+
+        with _without_keras_3():
+            import tensorflow_model_optimization as tfmot
 except ImportError as error:
     raise ConfigError(
         f"training and export need TensorFlow ({error})", fix="run: pip install 'sqz-tf[train]'"

@@ -12,8 +12,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from converters.tflite.edit import pack, unpack
-from converters.tflite.from_keras import float_model, integer_model, verify_integer
+from converters.tflite.from_keras import _silence, float_model, integer_model, verify_integer
 from converters.tflite.reader import layer_names, read_model
+from converters.tflite.writer import normalised
 from tests.helpers import keras_models as tiny
 
 pytestmark = pytest.mark.training
@@ -51,6 +52,16 @@ def test_the_same_network_gives_the_same_bytes() -> None:
     assert float_model(tiny.net()) == tiny.float_model()
 
 
+def test_several_inputs_and_outputs_are_those_of_tensorflows_own_conversion() -> None:
+    layers = tiny.layers
+    left, right = layers.Input((4, 4, 2), name="left"), layers.Input((4, 4, 2), name="right")
+    added = layers.Add(name="added")([left, right])
+    model = tiny.keras.Model([right, left], [layers.ReLU(name="positive")(added), layers.Flatten(name="flat")(added)])
+    with _silence():
+        expected = tiny.tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    assert float_model(model) == normalised(bytes(expected))
+
+
 def test_conversion_is_silent(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     class Talkative:
         def convert(self) -> bytes:
@@ -62,7 +73,7 @@ def test_conversion_is_silent(capfd: pytest.CaptureFixture[str], monkeypatch: py
             return tiny.float_model()
 
     data = tiny.float_model()
-    monkeypatch.setattr(tiny.tf.lite.TFLiteConverter, "from_keras_model", lambda model: Talkative())
+    monkeypatch.setattr(tiny.tf.lite.TFLiteConverter, "from_saved_model", lambda folder: Talkative())
     os.write(1, b"before\n")
     assert float_model(tiny.net()) == data
     os.write(2, b"after\n")
