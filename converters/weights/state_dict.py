@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from converters.weights.tensors import ConvWeights, WeightFile, checked_shape, convolution
+from converters.weights.tensors import ConvWeights, WeightFile, checked_name, checked_shape, convolution
 
 WEIGHT_ENDINGS = (".weight", "_weight", "_w_0", "/W")
 """How publishers end the name of a layer's kernel."""
@@ -19,6 +19,7 @@ def layer_of(tensor: str, endings: tuple[str, ...]) -> str:
     return next((tensor[: -len(ending)] for ending in endings if tensor.endswith(ending)), "")
 
 
+_EXPECTED = f"expected floating-point kernels of four axes whose names end in {' or '.join(WEIGHT_ENDINGS)}"
 _STATISTICS = (".running_mean", "_running_mean", ".moving_mean", "_moving_mean", "/avg_mean")  # of batch normalisation
 
 
@@ -35,9 +36,12 @@ def from_tensors(
     Raises:
       ValueError: a convolution contradicts itself, or there is none; names the layer.
     """
+    for name in tensors:
+        checked_name(name)
     floats = {name: values for name, values in tensors.items() if values.dtype.kind == "f"}
     layers: dict[str, ConvWeights] = {}
     used: set[str] = set()
+    without: list[str] = []
     for name, values in floats.items():
         layer = layer_of(name, WEIGHT_ENDINGS)
         if not layer or values.ndim != 4:
@@ -53,8 +57,23 @@ def from_tensors(
             )
         layers[layer] = convolution(layer, values, floats[bias] if bias else None)
         used |= {name, bias}
+        without += [] if bias else [layer]
     if not layers:
-        raise ValueError(f"the file holds {len(tensors)} tensors and no convolution; expected kernels of four axes")
+        raise ValueError(f"the file holds {len(tensors)} tensors and no convolution{_alike(tensors)}; {_EXPECTED}")
     unused = (name for name, values in tensors.items() if name not in used and (name in floats or values.size > 1))
     normalisations = tuple(filter(None, (layer_of(name, _STATISTICS) for name in tensors)))
-    return WeightFile(file_format, layers, sha256, tuple(unused), normalisations=normalisations, labels=labels)
+    return WeightFile(
+        file_format,
+        layers,
+        sha256,
+        tuple(unused),
+        normalisations=normalisations,
+        labels=labels,
+        notes=(f"no bias of {', '.join(without)} is in the file: zero",) if 0 < len(without) < len(layers) else (),
+    )
+
+
+def _alike(tensors: Mapping[str, np.ndarray]) -> str:
+    """Name the first tensor that has a kernel's axes and cannot be one."""
+    name = next((name for name, values in tensors.items() if values.ndim == 4), None)
+    return "" if name is None else f", though {name} ({tensors[name].dtype}) has four axes"

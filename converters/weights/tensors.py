@@ -14,6 +14,9 @@ MAX_DIM = 1 << 20
 MAX_MAGNITUDE = 1e6
 """Largest absolute value believed; trained weights stay far below it, flipped exponent bits do not."""
 
+LONGEST_NAME = 500
+"""Most characters of a layer's or a tensor's name."""
+
 Shape = tuple[int, ...]
 
 
@@ -52,6 +55,18 @@ class WeightFile:
     notes: tuple[str, ...] = ()
 
 
+def checked_name(name: str) -> str:
+    """Return the name of a layer or a tensor if it is one: it goes into messages.
+
+    Raises:
+      ValueError: it has characters that are not printed, or more than anybody gives.
+    """
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        what = f"{len(name):,} characters" if len(name) > LONGEST_NAME else "characters that are not printed"
+        raise ValueError(f"a name begins with {name[:40]!a} and has {what}; expected up to {LONGEST_NAME} printed")
+    return name
+
+
 def describe(shape: Sequence[int | None]) -> str:
     """Write a shape as in [3, 3, 16, 64]; a length that may be any is None."""
     return "[" + ", ".join("any" if length is None else str(length) for length in shape) + "]"
@@ -61,8 +76,10 @@ def checked_shape(layer: str, shape: Shape, values: int) -> Shape:
     """Return `shape` if it is that of a kernel [O, I, H, W] holding `values` numbers.
 
     Raises:
-      ValueError: another number of axes, an axis that is empty or absurd, or another number of values.
+      ValueError: another number of axes, an axis that is empty or absurd, or another number of values; or the name is
+        none.
     """
+    checked_name(layer)
     shape = tuple(int(length) for length in shape)
     if len(shape) != 4 or not all(1 <= length <= MAX_DIM for length in shape):
         raise ValueError(f"layer {layer} has a kernel of shape {describe(shape)}; expected four lengths [O, I, H, W]")
@@ -94,8 +111,9 @@ def convolution(
     """Check one convolution's numbers and turn its kernel from [O, I, H, W] to [H, W, I, O].
 
     Raises:
-      ValueError: the bias has another length than O, or a value is not finite or not credible.
+      ValueError: the bias has another length than O, or a value is not finite or not credible; or the name is none.
     """
+    checked_name(layer)
     outputs = kernel.shape[0]
     if bias is None:
         bias = np.zeros(outputs, np.float32)

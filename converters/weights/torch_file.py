@@ -14,19 +14,24 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from converters.archive import Archive, ArchiveError
 from converters.weights.class_names import class_names
 from converters.weights.cursor import Cursor
-from converters.weights.state_dict import BIAS_ENDINGS, WEIGHT_ENDINGS, from_tensors
-from converters.weights.tensors import MAX_BYTES, WeightFile, require_few
-from converters.weights.torch_objects import Instance, Storage, Tensor, read_object, state_of
+from converters.weights.state_dict import from_tensors
+from converters.weights.tensors import MAX_BYTES, WeightFile, describe, require_few
+from converters.weights.torch_objects import MOST_TENSORS, Instance, Storage, Tensor, read_object, state_of
 
 _STATES = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights", "params")
 """What training scripts call the tensors, the first that is there."""
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.")
 """What DataParallel, `torch.compile`, Lightning and others put before every name."""
-_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled magic number, behind two bytes for the pickle's protocol
+_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled magic number
+_MAGIC_AT = (2, 11)  # behind the pickle's protocol, and from protocol 4 on a frame
 _PROTOCOL = 1001
+_PARTS = (".weight", ".bias")  # of a layer, whose values must be known
+_UNMASKED, _MASK = "_orig", "_mask"  # what torch.nn.utils.prune keeps of a parameter
 _KERNEL_AXES = 4
 _MOST_ENTRIES = 100  # of a checkpoint, among which the network is looked for
 Stored = Callable[[Storage], bytes]
@@ -42,9 +47,28 @@ def read(data: bytes) -> WeightFile:
     content, stored = _zipped(data) if data.startswith(b"PK") else _in_a_row(data)
     state = _state(content)
     require_few(sum(tensor.count for tensor in state.values()))  # tensors may share numbers, and each has a copy here
-    tensors = {name: tensor.values(stored(tensor.storage), name) for name, tensor in state.items()}
+    tensors = _masked({name: tensor.values(stored(tensor.storage), name) for name, tensor in state.items()})
     labels = class_names(content) if isinstance(content, dict) else ()
     return from_tensors("torch", tensors, hashlib.sha256(data).hexdigest(), labels)
+
+
+def _masked(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Multiply what is being pruned by its mask, as `torch.nn.utils.prune` does at each call.
+
+    Raises:
+      ValueError: a mask has another shape.
+    """
+    found = {}
+    for name, values in tensors.items():
+        part = name.removesuffix(_UNMASKED)
+        mask = tensors.get(f"{part}{_MASK}") if part != name else None
+        if mask is not None:
+            if mask.shape != values.shape:
+                raise ValueError(f"{part}{_MASK} has shape {describe(mask.shape)}; expected that of {name}")
+            found[part] = values * mask
+        elif not name.endswith(_MASK) or f"{name.removesuffix(_MASK)}{_UNMASKED}" not in tensors:
+            found[name] = values
+    return found
 
 
 def _zipped(data: bytes) -> tuple[Any, Stored]:
@@ -73,8 +97,9 @@ def _zipped(data: bytes) -> tuple[Any, Stored]:
 
 def _in_a_row(data: bytes) -> tuple[Any, Stored]:
     file, storages = io.BytesIO(data), dict[str, Storage]()
-    file.seek(2 + len(_MAGIC))
-    if not data.startswith(_MAGIC, 2) or read_object(file) != _PROTOCOL:
+    start = next((place for place in _MAGIC_AT if data.startswith(_MAGIC, place)), None)
+    file.seek((start or 0) + len(_MAGIC))
+    if start is None or read_object(file) != _PROTOCOL:
         raise ValueError("the pickle is not PyTorch's; expected a checkpoint from torch.save(...)")
     about, content, keys = read_object(file), read_object(file, storages), read_object(file)
     if not isinstance(about, dict) or about.get("little_endian") is not True:
@@ -108,7 +133,7 @@ def _state(content: Any) -> dict[str, Tensor]:
     """
     found = _chosen(content)
     for name, each in found.items():
-        if isinstance(each, Instance) and (_is_of_torch(each) or name.endswith((*WEIGHT_ENDINGS, *BIAS_ENDINGS))):
+        if isinstance(each, Instance) and (_is_of_torch(each) or name.endswith(_PARTS)):
             raise ValueError(
                 f"tensor {name:.100} is made by {_class(each)}; expected a dense tensor, as from "
                 "torch.save(model.state_dict(), ...)"
@@ -121,11 +146,12 @@ def _state(content: Any) -> dict[str, Tensor]:
 
 
 def _chosen(content: Any) -> dict[str, Any]:
-    """Return the state dict among what a file holds: by its name there, or the only one."""
-    own, inside = _network(content), {}
-    if isinstance(content, dict):
-        entries = islice(content.items(), _MOST_ENTRIES)
-        inside = {name: state for name, each in entries if (state := _network(each))}
+    """Return the state dict among what a file holds: by its name there, or the only one.
+
+    Raises:
+      ValueError: it is none of these; or there are more tensors than any network's.
+    """
+    own, inside = _network(content), _inside(content) if isinstance(content, dict) else {}
     named = next((name for name in _STATES if name in inside), None)
     if named is None and own and (not inside or any(map(_is_kernel, own.values()))):
         return own
@@ -133,6 +159,20 @@ def _chosen(content: Any) -> dict[str, Any]:
         several = f"tensors of several networks: {_listed(inside)}" if inside else _called(content)
         raise ValueError(f"the file holds {several}; expected a state dict of named tensors, or one network")
     return inside[named] if named is not None else next(iter(inside.values()))
+
+
+def _inside(entries: dict[Any, Any]) -> dict[Any, dict[str, Any]]:
+    """Return the networks among a dict's first entries, by their names; each object is looked at once."""
+    inside: dict[Any, dict[str, Any]] = {}
+    looked: dict[int, dict[str, Any] | None] = {}
+    for name, each in islice(entries.items(), _MOST_ENTRIES):
+        if id(each) not in looked:
+            looked[id(each)] = _network(each)
+        if sum(len(state) for state in looked.values() if state) > MOST_TENSORS:
+            raise ValueError(f"the file's networks have over {MOST_TENSORS:,} tensors; expected a SqueezeNet's")
+        if state := looked[id(each)]:
+            inside[name] = state
+    return inside
 
 
 def _network(found: Any) -> dict[str, Any] | None:

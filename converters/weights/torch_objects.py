@@ -20,8 +20,9 @@ MOST_OPCODES = 1_000_000
 MOST_MODULES, MOST_TENSORS = 10_000, 100_000
 _MOST_COPIED = 1_000_000  # entries of dicts and sets that are made of others
 _LONGEST_NAME = 1_000
+_LONGEST_STORAGE = 100  # characters of its key, which is a number
 _MOST_AXES = 8
-_LARGEST = 1 << 63  # larger integers are nobody's, and each use of one costs its length
+_LARGEST = 1 << 63  # larger integers (the state of NumPy's generators) are left out: each use of one costs its length
 _LARGEST_KEY = 1 << 31  # integers below it have hashes of their own, so that no dict becomes slow
 _BFLOAT16 = "BFloat16"
 _KINDS = {
@@ -44,6 +45,7 @@ _PARAMETERS = (
     *("torch._utils _rebuild_parameter", "torch._utils _rebuild_parameter_with_state"),
     *("torch.nn.parameter Parameter", "torch.autograd.variable Variable"),  # before 0.4
 )
+_METADATA = 2  # the place among a tensor's further arguments
 _SUBCLASS = "torch._tensor _rebuild_from_type_v2"  # a tensor with attributes: what makes it, its type, the arguments
 _PARTS = ("_parameters", "_buffers")  # of a module, besides `_modules`
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
@@ -56,6 +58,10 @@ _VALUES = (
     *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING"),
     *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
 )
+
+
+class NotReadError(ValueError):
+    """A pickle may be whole, and has what is not read here."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,8 @@ class Tensor:
         ):
             raise ValueError(
                 f"tensor {what:.100} has lengths {list(self.lengths)} and strides {list(self.strides)} from "
-                f"{self.offset}; expected a place for each value in its storage of {size}"
+                f"{self.offset}; expected a place for each value in its storage of {size} (of an expanded tensor save "
+                "its .contiguous())"
             )
         if not self.count:
             return np.zeros([0] * len(self.lengths), dtype)
@@ -167,9 +174,14 @@ def read_object(file: IO[bytes], storages: dict[str, Storage] | None = None) -> 
             warnings.simplefilter("ignore")  # of escapes in texts that are refused anyway
             for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
                 if number > MOST_OPCODES:
-                    raise ValueError(f"it has over {MOST_OPCODES:,} opcodes")
+                    raise NotReadError(
+                        f"the pickle in the file has over {MOST_OPCODES:,} opcodes; expected a network without what "
+                        "its training noted, as from torch.save(model.state_dict(), ...)"
+                    )
                 machine.step(opcode.name, argument)
         return machine.stack.pop()
+    except NotReadError:
+        raise
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"the pickle in the file is damaged ({type(error).__name__}: {error!s:.200})") from error
 
@@ -187,9 +199,8 @@ class _Machine:
     def step(self, name: str, argument: Any) -> None:
         """Take an opcode."""
         if name in _VALUES:
-            if isinstance(argument, int) and not -_LARGEST <= argument < _LARGEST:
-                raise ValueError("an integer has over 64 bits")
-            self.stack.append(argument)
+            huge = isinstance(argument, int) and not -_LARGEST <= argument < _LARGEST
+            self.stack.append(None if huge else argument)
         elif name in _CONSTANTS:
             self.stack.append(_CONSTANTS[name])
         elif name in _EMPTY:
@@ -233,7 +244,10 @@ class _Machine:
         elif name == "BINPERSID":
             self.stack.append(self._stored(*self._last(1)))
         elif name not in ("PROTO", "FRAME", "STOP"):
-            raise ValueError(f"opcode {name}, which PyTorch does not write")
+            raise NotReadError(
+                f"the pickle in the file has opcode {name}, which PyTorch does not write by itself; expected what "
+                "torch.save(model.state_dict(), ...) writes"
+            )
 
     def _last(self, count: int) -> tuple[Any, ...]:
         """Take so many values."""
@@ -251,7 +265,7 @@ class _Machine:
         return values
 
     def _set(self, target: Any, pairs: Iterable[tuple[Any, Any]]) -> None:
-        """Put entries into a dict or an instance; keys that are neither text nor small integers are left out."""
+        """Put entries into a dict or an instance; keys that are neither names nor small integers are left out."""
         entries = target.entries if isinstance(target, Instance) else target
         if isinstance(entries, dict):
             entries.update((key, value) for key, value in pairs if _is_key(key))
@@ -282,7 +296,7 @@ class _Machine:
         if called.name in _SETS:
             return self._copy(arguments[0] if arguments else ())
         if called.name in _TENSORS:
-            return _tensor(*arguments[:4])
+            return _tensor(*arguments)
         return arguments[0] if called.name in _PARAMETERS else Instance(called.name)
 
     def _stored(self, identity: Any) -> Any:
@@ -291,7 +305,7 @@ class _Machine:
             return identity[1]
         what, kind, key, _device, count, *views = identity
         known = what == "storage" and isinstance(kind, Named) and isinstance(key, str) and type(count) is int
-        if not known or len(key) > _LONGEST_NAME or any(view is not None for view in views):
+        if not known or len(key) > _LONGEST_STORAGE or any(view is not None for view in views):
             raise ValueError("a persistent id names no storage")
         found = Storage(kind.name.partition(" ")[2].removesuffix("Storage"), key, count)
         if self.storages.setdefault(key, found) != found:
@@ -306,10 +320,16 @@ def _named(name: str) -> Named:
 
 
 def _is_key(found: Any) -> bool:
-    return isinstance(found, str) or (isinstance(found, int) and abs(found) < _LARGEST_KEY)
+    """Whether a dict keeps an entry; long texts are compared as a whole each time one is set."""
+    if isinstance(found, str):
+        return len(found) <= _LONGEST_NAME
+    return isinstance(found, int) and abs(found) < _LARGEST_KEY
 
 
-def _tensor(storage: Any, offset: Any, lengths: Any, strides: Any) -> Tensor:
+def _tensor(storage: Any, offset: Any, lengths: Any, strides: Any, *more: Any) -> Tensor:
+    """Make a tensor; `more`: whether it is learnt, hooks, and in later versions what its values become."""
+    if len(more) > _METADATA and more[_METADATA]:
+        raise NotReadError("the file has a tensor that is negated or conjugated as it is read; expected it resolved")
     if not isinstance(storage, Storage) or not isinstance(lengths, tuple) or not isinstance(strides, tuple):
         raise ValueError("a tensor is made of something else than a storage and lengths")
     if not len(lengths) == len(strides) <= _MOST_AXES:

@@ -252,7 +252,7 @@ class _Run:
         self.checkpoint = tf.train.Checkpoint(model=self.model, optimizer=self.optimizer, **averages)
 
     def _build_metrics(self) -> None:
-        """Make the metrics' variables, which Keras makes in the first step, of which TensorFlow then traces a second."""
+        """Make the metrics' variables now: Keras makes them in the first step, and TensorFlow then traces a second."""
         outputs = self.model.output
         self.model.compiled_loss.build(outputs)
         self.model.compiled_metrics.build(outputs, outputs)

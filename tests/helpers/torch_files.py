@@ -54,9 +54,11 @@ class Tensor:
     strides: tuple[int, ...]
     offset: int = 0
     made: Any = _rebuild_tensor_v2
+    more: Any = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return self.made, (self.storage, self.offset, self.lengths, self.strides, False, OrderedDict())
+        more = () if self.more is None else (self.more,)
+        return self.made, (self.storage, self.offset, self.lengths, self.strides, False, OrderedDict(), *more)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +129,10 @@ def torch_bytes(content: Any, *, old: bool = False, protocol: int = 2) -> bytes:
         Pickler(pickled, protocol).dump(content)
     if old:
         about = {"protocol_version": PROTOCOL, "little_endian": True, "type_sizes": {"int": 4}}
-        before, keys = [pickle.dumps(each, 2) for each in (MAGIC, PROTOCOL, about)], pickle.dumps([*storages], 2)
+        before, keys = (
+            [pickle.dumps(each, protocol) for each in (MAGIC, PROTOCOL, about)],
+            pickle.dumps([*storages], protocol),
+        )
         numbers = [values.size.to_bytes(8, "little") + values.tobytes() for values in storages.values()]
         return b"".join([*before, pickled.getvalue(), keys, *numbers])
     members = {"data.pkl": pickled.getvalue(), "byteorder": b"little", "version": b"3\n"}

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from converters.weights import caffemodel, deep_compression, onnx, safetensors, torch_file
 from converters.weights.names import Layout, map_layers, parse_layouts, recognise
 from converters.weights.read import read_weights
-from converters.weights.tensors import ConvWeights, WeightFile
+from converters.weights.tensors import ConvWeights, WeightFile, convolution
 from tests.helpers import torch_files
 from tests.helpers.needs import ROOT, dev_data
 from tests.helpers.torch_files import torch_bytes, zipped
@@ -675,6 +675,8 @@ TORCH_CONTENTS: dict[str, Callable[[], Any]] = {
     "a dict of one's own": lambda: {"state_dict": Settings(STATE)},
     "settings of objects": lambda: {"params": {"lr": np.float64(0.1)}, "config": Settings(a=Path("b")), "mine": STATE},
     "a class within a class": lambda: {"state_dict": STATE, "settings": Outer.Inner()},
+    "class weights": lambda: {**STATE, "class_weight": np.ones(3), "loss_bias": np.float64(1)},
+    "numpy's generator": lambda: {"net": STATE, "rng": np.random.default_rng(3).bit_generator.state},
     "numbers of other kinds": lambda: {"net": STATE, "phase": torch_files.tensor(np.ones(3, np.complex64))},
 }
 
@@ -720,6 +722,7 @@ def test_torch_biases_that_are_not_understood_are_not_taken_for_zero(whole: bool
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_torch_pickles_of_every_protocol(protocol: int) -> None:
+    assert_same(torch_file.read(torch_bytes(STATE, old=True, protocol=protocol)), random_tensors())
     assert_same(torch_file.read(torch_bytes({"state_dict": STATE}, protocol=protocol)), random_tensors())
 
 
@@ -822,6 +825,16 @@ TORCH_FAULTS: dict[str, tuple[Callable[[], bytes], str]] = {
     "half a pickle": (lambda: torch_bytes(STATE, old=True)[:20], "the pickle in the file is damaged"),
     "no pickle": (lambda: b"\x80\x02", "the pickle is not PyTorch's"),
     "more behind": (lambda: torch_bytes(STATE, old=True) + b"x", "1 bytes follow the last storage"),
+    "a negated tensor": (
+        lambda: torch_bytes(
+            {"a.weight": torch_files.Tensor(ONE_KERNEL, (1, 4, 1, 1), (4, 1, 1, 1), more={"neg": True})}
+        ),
+        "a tensor that is negated or conjugated as it is read",
+    ),
+    "integers": (
+        lambda: torch_bytes(torch_files.state({"a.weight": np.ones((1, 1, 1, 1), np.int64)})),
+        r"1 tensors and no convolution, though a.weight \(int64\) has four axes; expected floating-point kernels",
+    ),
     "another opcode": (lambda: zipped({"data.pkl": b"\x80\x02N0."}), "opcode POP, which PyTorch does not write"),
     "a call of a number": (lambda: zipped({"data.pkl": b"\x80\x02K\1)R."}), "a int is called with a tuple"),
     "below the mark": (lambda: zipped({"data.pkl": b"\x80\x02K\1(\x85."}), "the stack has too few values"),
@@ -845,10 +858,63 @@ def test_torch_modules_without_an_end_are_refused() -> None:
     network._modules.update(again=network, once_more=network)
     many = torch_files.Module({})
     many._modules.update((str(number), many) for number in range(20_000))
-    long = torch_files.Module({}, inner=torch_files.Module({"a" * (1 << 20): STATE["conv10.bias"]}))
+    name = "a" * 600
+    long = torch_files.Module({}, **{name: torch_files.Module({name: STATE["conv10.bias"]})})
     for content in (network, many, long):
         with pytest.raises(ValueError, match="the network has over 10,000 modules, 100,000 tensors or 1,000 char"):
             torch_file.read(torch_bytes(content))
+
+
+def test_torch_networks_in_many_entries_are_walked_once_and_counted_together() -> None:
+    part = torch_files.Module({})
+    part._parameters.update((f"p{number}", STATE["conv10.bias"]) for number in range(20_000))
+    same = torch_bytes(dict.fromkeys(map(str, range(100)), part))
+    with pytest.raises(ValueError, match="tensors of several networks: '0', '1', '2', '3', '4'; expected"):
+        torch_file.read(same)
+    alike = []
+    for _ in range(6):  # all have the same dict
+        alike.append(torch_files.Module({}))
+        alike[-1]._parameters = part._parameters
+    with pytest.raises(ValueError, match="the file's networks have over 100,000 tensors; expected a SqueezeNet's"):
+        torch_file.read(torch_bytes({str(number): each for number, each in enumerate(alike)}))
+
+
+def test_torch_keys_that_nobody_would_compare_are_left_out() -> None:
+    content = {**STATE, "a" * 1001: STATE["conv10.bias"]}
+    assert_same(torch_file.read(torch_bytes(content)), random_tensors())
+
+
+def test_torch_tensors_that_are_being_pruned_are_multiplied_by_their_masks() -> None:
+    tensors = random_tensors()
+    kernel, bias = tensors["conv1"]
+    mask = (kernel > 0).astype(np.float32)
+    pruned = {f"{name}_orig" if name == "conv1.weight" else name: each for name, each in flat(tensors).items()}
+    pruned["conv1.weight_mask"] = mask
+    found = torch_file.read(torch_bytes(torch_files.state(pruned)))
+    assert_same(found, {**tensors, "conv1": (kernel * mask, bias)})
+    assert found.unused == ()
+    pruned["conv1.weight_mask"] = np.ones(3, np.float32)
+    with pytest.raises(ValueError, match=r"conv1.weight_mask has shape \[3\]; expected that of conv1.weight_orig"):
+        torch_file.read(torch_bytes(torch_files.state(pruned)))
+
+
+def test_a_bias_that_others_have_is_missed() -> None:
+    tensors = flat(random_tensors())
+    assert torch_file.read(torch_bytes(torch_files.state(tensors))).notes == ()
+    del tensors["conv1.bias"]
+    found = torch_file.read(torch_bytes(torch_files.state(tensors)))
+    assert found.notes == ("no bias of conv1 is in the file: zero",)
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred.weight", "two\nlines.weight", "a" * 501])
+def test_names_that_would_spoil_a_message_are_refused(name: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"^a name begins with '[ -~]{3,70}' and has (501 char|.*not printed)"
+    ) as caught:
+        torch_file.read(torch_bytes({**STATE, name: STATE["conv10.weight"]}))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"^a name begins with "):
+        convolution(name, np.ones((1, 1, 1, 1), np.float32), None)
 
 
 def test_torch_objects_as_deep_as_a_file_likes_end_no_process() -> None:
@@ -859,7 +925,7 @@ def test_torch_objects_as_deep_as_a_file_likes_end_no_process() -> None:
     with pytest.raises(ValueError, match="holds a dict"):
         torch_file.read(zipped({"data.pkl": key}))
     large = b"\x80\x02\x8b" + (16).to_bytes(4, "little") + b"\1" * 16 + b"."
-    with pytest.raises(ValueError, match="an integer has over 64 bits"):
+    with pytest.raises(ValueError, match="holds a NoneType"):
         torch_file.read(zipped({"data.pkl": large}))
     again = b"\x80\x02" + b"ctorch._tensor\n_rebuild_from_type_v2\n" * 9 + b")N" + b"\x87R" * 4 + b"."
     with pytest.raises(ValueError, match="is damaged"):
