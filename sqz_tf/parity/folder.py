@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,9 +137,21 @@ def _judging(
 
 
 def _data_config(artifacts: Artifacts, source: str | None, console: Console) -> DataConfig:
+    """Return where the pictures are and how they are read.
+
+    Raises:
+      CheckError: they are not where the export had them.
+    """
+    from sqz_tf.data.sources import is_named
+    from sqz_tf.parity.artifacts import CheckError
+
     config = from_dict(DataConfig, artifacts.manifest["config"].get("data", {}))
     if source is not None:
         config = dataclasses.replace(config, source=source)
+    elif not is_named(config.source) and not os.path.exists(config.source):
+        raise CheckError(
+            f"{config.source}, where the export's pictures were, is not here", fix="say where they are with --data"
+        )
     console.note(f"reading {config.source} …")
     return config
 

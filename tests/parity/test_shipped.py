@@ -47,6 +47,16 @@ def test_digits_pass_the_check_on_their_own_pictures(capsys: Any) -> None:
     assert "passed" in capsys.readouterr().out
 
 
+def test_pictures_that_are_elsewhere_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert check.main(["cifar10-tiny", "--quiet"]) == 1
+    told = capsys.readouterr().err
+    assert "cifar10_train.zip, where the export's pictures were, is not here" in told
+    assert "say where they are with --data" in told
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_each_passes_it_on_the_pictures_that_were_kept_apart(name: str, capsys: pytest.CaptureFixture[str]) -> None:
