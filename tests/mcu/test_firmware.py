@@ -17,7 +17,7 @@ from PIL import Image
 from converters.compiler import Packing
 from converters.tflite import reader
 from sqz_tf import compile as compile_command
-from sqz_tf import export, flash
+from sqz_tf import flash
 from sqz_tf.deploy import firmware
 from sqz_tf.deploy.boards import board, boards
 from sqz_tf.deploy.firmware import FirmwareError, Run
@@ -25,7 +25,7 @@ from sqz_tf.deploy.need import Model
 from sqz_tf.deploy.received import FolderError
 from tests.helpers import compiled_stub
 from tests.helpers.int8_networks import Net
-from tests.helpers.needs import dev_data, quick, require
+from tests.helpers.needs import ROOT, dev_data, quick, require
 from tools.bench_mcu import __main__ as bench
 from tools.bench_mcu import count
 from tools.bench_mcu.coarse import coarse
@@ -381,11 +381,10 @@ def test_digits_on_small_boards(tmp_path: Path, capsys: pytest.CaptureFixture[st
     """An STM32F405, and a micro:bit, an LM3S6965 and a HiFive1 with 16 and 64 KB of RAM."""
     from sklearn.datasets import load_digits
 
-    assert export.main(["--data", "digits", "--out", str(tmp_path / "digits")]) == 0
     pictures = []
     for i, pixels in enumerate(load_digits().images[:20]):
         pictures.append(tmp_path / f"{i}.png")
         Image.fromarray(np.rint(pixels * 255 / 16).astype(np.uint8)).save(pictures[-1])
     for name in ("stm32f405", "microbit", "lm3s6965evb", "hifive1-revb"):
-        assert flashed(name, tmp_path / "digits" / "model_int8.tflite", tmp_path / name, pictures) == 0
+        assert flashed(name, ROOT / "models/digits/model_int8.tflite", tmp_path / name, pictures) == 0
         assert capsys.readouterr().out.count('"equal": true') == 20
