@@ -32,9 +32,10 @@ ONE_PAIR, ONE_LESS = 7, 35
 
 def instead(choice: dense.Choice, conv: ConvKernel) -> dense.Choice:
     """Return the choice without zero blocks of weights if that takes fewer instructions and no more flash."""
-    small = without_zeros(choice, conv)
-    if small is None or _sparse_cost(conv) >= _dense_cost(conv, odd="odd" in choice.function):
+    if not _can_be(choice, conv) or _sparse_cost(conv) >= _dense_cost(conv, odd="odd" in choice.function):
         return choice
+    small = without_zeros(choice, conv)
+    assert small is not None
     assert small.weights is not None
     assert choice.weights is not None
     return small if small.weights.size <= choice.weights.size else choice
@@ -47,10 +48,15 @@ def spared(conv: ConvKernel) -> float:
 
 def without_zeros(choice: dense.Choice, conv: ConvKernel) -> dense.Choice | None:
     """Return a convolution's choice without zero blocks; None where no kernel can leave them out."""
-    function = FUNCTIONS.get(choice.function)
-    if function is None or conv.out_channels < 4:
+    if not _can_be(choice, conv):
         return None
-    return replace(choice, function=function, weights=np.frombuffer(_records(conv), np.int8), sparse=True)
+    weights = np.frombuffer(_records(conv), np.int8)
+    return replace(choice, function=FUNCTIONS[choice.function], weights=weights, sparse=True)
+
+
+def _can_be(choice: dense.Choice, conv: ConvKernel) -> bool:
+    """Whether a kernel can leave a convolution's zero blocks out."""
+    return choice.function in FUNCTIONS and conv.out_channels >= 4
 
 
 def _blocks(conv: ConvKernel) -> np.ndarray:
@@ -86,5 +92,6 @@ def _weights(group: np.ndarray) -> bytes:
     places = np.flatnonzero(group.any(axis=(1, 2)))
     skipped = STEP_BYTES * (-len(places) % STEPS) if len(places) else NO_BLOCKS
     where = 2 * INPUT_BYTES * places + (places == places[-1:])
-    blocks = (dense.dsp_four(group[i]) + word.astype("<u4").tobytes() for i, word in zip(places, where, strict=True))
-    return np.uint32(skipped).astype("<u4").tobytes() + b"".join(blocks)
+    halfwords = dense.together(group[places].swapaxes(0, 1)).swapaxes(0, 1)  # [blocks, channels / 2, inputs]
+    words = np.column_stack([halfwords.astype("<i2").reshape(-1, 4).view("<u4"), where.astype("<u4")])
+    return np.uint32(skipped).astype("<u4").tobytes() + words.astype("<u4").tobytes()
