@@ -19,6 +19,9 @@ CORE_TESTS = DEMO / "core" / "src" / "test" / "java"
 OPTIONS = ("-Xmx1g", "-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=128m")
 """Most of the time goes into loading Android's classes once; their code does not fit into the usual 48 MB."""
 
+LONGEST = 1800
+"""Seconds; all of the app's tests take three minutes. Robolectric waits without end for a thread that died."""
+
 
 def compile_core(out: Path, cache: Path) -> list[Path]:
     """Compile core and its tests.
@@ -125,14 +128,15 @@ def run_junit(
       how many ran.
 
     Raises:
-      BuildError: one failed; with JUnit's account of it.
+      BuildError: one failed, with JUnit's account of it; or they wait for what will not come, with Java's threads.
     """
     defined = [f"-D{key}={value}" for key, value in properties.items()]
     joined = os.pathsep.join(map(str, classpath))
     if libraries is not None:
         defined.append(f"-Djava.library.path={libraries}")
     environment = None if libraries is None else {**os.environ, "LD_LIBRARY_PATH": str(libraries)}
-    shown = run("java", *OPTIONS, *defined, "-cp", joined, "org.junit.runner.JUnitCore", *classes, env=environment)
+    command = ("java", *OPTIONS, *defined, "-cp", joined, "org.junit.runner.JUnitCore", *classes)
+    shown = run(*command, env=environment, seconds=LONGEST)
     passed = re.search(r"^OK \((\d+) tests?\)", shown, re.M)
     if passed is None:
         raise BuildError(f"JUnit did not say OK:\n{shown[-2000:]}")
