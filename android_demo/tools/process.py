@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,10 +31,6 @@ FRAMEWORK_RESOURCES = Path("/usr/share/android-framework-res/framework-res.apk")
 """Android's own resources (API 29), from Debian's android-framework-res."""
 
 
-GRACE = 10
-"""Seconds in which a program that took too long may say what it is doing."""
-
-
 class BuildError(SqzError):
     """The app cannot be built, or is not right."""
 
@@ -58,40 +53,18 @@ def require_tools(names: Sequence[str] = tuple(DEBIAN_PACKAGES)) -> None:
         raise BuildError(f"tools are missing; install them with: apt-get install {' '.join(packages)}")
 
 
-def run(
-    *command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, seconds: float | None = None
-) -> str:
+def run(*command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
     """Run a program to its end; return its standard output.
 
-    Args:
-      seconds: after which it is asked what it is doing (SIGQUIT; Java answers with its threads) and stopped.
-
     Raises:
-      BuildError: it exited with another code than 0, or had to be stopped; with the end of what it printed.
+      BuildError: it exited with another code than 0; with the end of what it printed.
     """
     words = [str(word) for word in command]
-    shown, piped = f"{' '.join(words[:6])} …", subprocess.PIPE
     try:
-        with subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=piped, stderr=piped, text=True, cwd=cwd, env=env
-        ) as program:
-            try:
-                out, err = program.communicate(timeout=seconds)
-            except subprocess.TimeoutExpired as error:
-                raise BuildError(f"{shown} did not end within {seconds} s:\n{_stopped(program)}") from error
+        done = subprocess.run(words, capture_output=True, text=True, cwd=cwd, env=env, stdin=subprocess.DEVNULL)
     except FileNotFoundError as error:
         raise BuildError(f"{words[0]} is not installed") from error
-    if program.returncode:
-        raise BuildError(f"{shown} exited with {program.returncode}:\n{(out + err).strip()[-8000:]}")
-    return out
-
-
-def _stopped(program: subprocess.Popen[str]) -> str:
-    """Stop a program and return the end of what it printed, what it was doing included."""
-    program.send_signal(signal.SIGQUIT)
-    try:
-        out, err = program.communicate(timeout=GRACE)
-    except subprocess.TimeoutExpired:
-        program.kill()
-        out, err = program.communicate()
-    return (out + err).strip()[-20000:]
+    if done.returncode:
+        shown = (done.stdout + done.stderr).strip()[-8000:]
+        raise BuildError(f"{' '.join(words[:6])} … exited with {done.returncode}:\n{shown}")
+    return done.stdout

@@ -32,7 +32,7 @@ from converters.tflite.writer import normalised
 
 
 def float_model(keras_model: Any) -> bytes:
-    """Convert a Keras model to float32.
+    """Convert a functional or Sequential Keras model to float32.
 
     Returns:
       `.tflite` bytes with batch 1; the same model gives the same bytes.
@@ -47,7 +47,7 @@ def integer_model(keras_model: Any, representative: Iterable[np.ndarray] | None 
     """Convert a Keras model to int8, inputs and outputs included.
 
     Args:
-      keras_model: after quantization-aware training (TF-MOT), or a float model with `representative`.
+      keras_model: functional; after quantization-aware training (TF-MOT), or a float model with `representative`.
       representative: float32 inputs [N, H, W, C] or [H, W, C] for post-training quantization; kept in memory.
 
     Returns:
@@ -101,6 +101,8 @@ def _save(keras_model: Any, folder: str) -> None:
     import tensorflow as tf
 
     names, tensors = keras_model.input_names, keras_model.inputs
+    if tensors is None:
+        raise ValueError("its inputs are not fixed; expected a functional or Sequential model")
     specs = [tf.TensorSpec(each.shape, each.dtype, name) for name, each in zip(names, tensors, strict=True)]
 
     def serve(*inputs: Any) -> dict[str, Any]:

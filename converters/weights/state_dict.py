@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from converters.weights.tensors import ConvWeights, WeightFile, checked_name, checked_shape, convolution
+from converters.weights.tensors import ConvWeights, WeightFile, checked_shape, convolution
 
 WEIGHT_ENDINGS = (".weight", "_weight", "_w_0", "/W")
 """How publishers end the name of a layer's kernel."""
@@ -36,8 +36,6 @@ def from_tensors(
     Raises:
       ValueError: a convolution contradicts itself, or there is none; names the layer.
     """
-    for name in tensors:
-        checked_name(name)
     floats = {name: values for name, values in tensors.items() if values.dtype.kind == "f"}
     layers: dict[str, ConvWeights] = {}
     used: set[str] = set()
@@ -69,11 +67,17 @@ def from_tensors(
         tuple(unused),
         normalisations=normalisations,
         labels=labels,
-        notes=(f"no bias of {', '.join(without)} is in the file: zero",) if 0 < len(without) < len(layers) else (),
+        notes=_missed(without) if len(without) < len(layers) else (),
     )
+
+
+def _missed(layers: list[str]) -> tuple[str, ...]:
+    """Return what to say of layers that have no bias where others have one."""
+    more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
+    return (f"no bias of {', '.join(layers[:3])}{more} is in the file: zero",) if layers else ()
 
 
 def _alike(tensors: Mapping[str, np.ndarray]) -> str:
     """Name the first tensor that has a kernel's axes and cannot be one."""
     name = next((name for name, values in tensors.items() if values.ndim == 4), None)
-    return "" if name is None else f", though {name} ({tensors[name].dtype}) has four axes"
+    return "" if name is None else f", though {name:.100} ({tensors[name].dtype}) has four axes"

@@ -14,8 +14,8 @@ MAX_DIM = 1 << 20
 MAX_MAGNITUDE = 1e6
 """Largest absolute value believed; trained weights stay far below it, flipped exponent bits do not."""
 
-LONGEST_NAME = 500
-"""Most characters of a layer's or a tensor's name."""
+LONGEST_NAME = 1000
+"""Most characters of a layer's name."""
 
 Shape = tuple[int, ...]
 
@@ -56,14 +56,14 @@ class WeightFile:
 
 
 def checked_name(name: str) -> str:
-    """Return the name of a layer or a tensor if it is one: it goes into messages.
+    """Return a layer's name if it is one; it goes into messages, which have one line.
 
     Raises:
-      ValueError: it has characters that are not printed, or more than anybody gives.
+      ValueError: it has several lines, or more characters than anybody gives.
     """
-    if len(name) > LONGEST_NAME or not name.isprintable():
-        what = f"{len(name):,} characters" if len(name) > LONGEST_NAME else "characters that are not printed"
-        raise ValueError(f"a name begins with {name[:40]!a} and has {what}; expected up to {LONGEST_NAME} printed")
+    if len(name) > LONGEST_NAME or len(name.splitlines()) > 1:
+        what = f"{len(name):,} characters" if len(name) > LONGEST_NAME else "several lines"
+        raise ValueError(f"a name begins with {name[:40]!a} and has {what}; expected one of at most {LONGEST_NAME:,}")
     return name
 
 

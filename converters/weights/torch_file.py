@@ -56,17 +56,18 @@ def _masked(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Multiply what is being pruned by its mask, as `torch.nn.utils.prune` does at each call.
 
     Raises:
-      ValueError: a mask has another shape.
+      ValueError: a mask has another shape, or the product is there, too.
     """
     found = {}
     for name, values in tensors.items():
         part = name.removesuffix(_UNMASKED)
-        mask = tensors.get(f"{part}{_MASK}") if part != name else None
+        mask = tensors.get(f"{part}{_MASK}") if part != name and part.endswith(_PARTS) else None
         if mask is not None:
-            if mask.shape != values.shape:
-                raise ValueError(f"{part}{_MASK} has shape {describe(mask.shape)}; expected that of {name}")
-            found[part] = values * mask
-        elif not name.endswith(_MASK) or f"{name.removesuffix(_MASK)}{_UNMASKED}" not in tensors:
+            if part in tensors or mask.shape != values.shape:
+                raise ValueError(f"{name} has a mask of shape {describe(mask.shape)}; expected its own, and no {part}")
+            with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused later
+                found[part] = values * mask
+        elif not (name.endswith(_MASK) and f"{name.removesuffix(_MASK)}{_UNMASKED}" in tensors):
             found[name] = values
     return found
 

@@ -328,7 +328,8 @@ def _is_key(found: Any) -> bool:
 
 def _tensor(storage: Any, offset: Any, lengths: Any, strides: Any, *more: Any) -> Tensor:
     """Make a tensor; `more`: whether it is learnt, hooks, and in later versions what its values become."""
-    if len(more) > _METADATA and more[_METADATA]:
+    flags = more[_METADATA] if len(more) > _METADATA else None
+    if isinstance(flags, dict) and (flags.get("conj") or flags.get("neg")):
         raise NotReadError("the file has a tensor that is negated or conjugated as it is read; expected it resolved")
     if not isinstance(storage, Storage) or not isinstance(lengths, tuple) or not isinstance(strides, tuple):
         raise ValueError("a tensor is made of something else than a storage and lengths")

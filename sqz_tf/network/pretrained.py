@@ -252,7 +252,7 @@ def _refuse_normalisation(path: Path, weights: WeightFile) -> None:
     if weights.normalisations:
         count, first = len(weights.normalisations), weights.normalisations[0]
         raise WeightsError(
-            f"{path} holds a network with batch normalisation ({count} layers, first {first})",
+            f"{path} holds a network with batch normalisation ({count} layers, first {first:.100})",
             expected="one without, as SqueezeNets are published",
             fix="fold it into the convolutions first, as torch.onnx.export does in eval mode",
         )

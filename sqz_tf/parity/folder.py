@@ -150,7 +150,8 @@ def _data_config(artifacts: Artifacts, source: str | None, console: Console) -> 
         config = dataclasses.replace(config, source=source)
     elif not is_named(config.source) and not os.path.exists(config.source):
         raise CheckError(
-            f"{config.source}, where the export's pictures were, is not here", fix="say where they are with --data"
+            f"{config.source}, where the export's pictures were, is not here",
+            expected="them there, or given with --data",
         )
     console.note(f"reading {config.source} …")
     return config

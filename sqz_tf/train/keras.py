@@ -29,7 +29,8 @@ def _without_keras_3() -> Iterator[None]:
     try:
         yield
     finally:
-        del sys.modules["keras"]
+        if sys.modules.get("keras", ...) is None:
+            del sys.modules["keras"]
 
 
 try:

@@ -54,7 +54,7 @@ def test_pictures_that_are_elsewhere_are_asked_for(
     assert check.main(["cifar10-tiny", "--quiet"]) == 1
     told = capsys.readouterr().err
     assert "cifar10_train.zip, where the export's pictures were, is not here" in told
-    assert "say where they are with --data" in told
+    assert "given with --data" in told
 
 
 @pytest.mark.slow

@@ -67,6 +67,14 @@ def test_learns_and_keeps_the_best_epoch(tmp_path: Path) -> None:
     assert max(history.val_accuracy) > 0.9
 
 
+def test_a_step_is_traced_once(tmp_path: Path) -> None:
+    model, data, traced = network(), examples(), []
+    step = model.train_step
+    model.train_step = lambda batch: traced.append(batch) or step(batch)
+    fit(model, data, data, replace(PLAN, epochs=2), seed=1, state=tmp_path)
+    assert len(traced) == 1
+
+
 def test_the_start_is_kept_if_no_epoch_is_better(tmp_path: Path) -> None:
     plan = FitPlan(epochs=12, batch_size=16, learning_rate=1e-2)
     model, _ = trained(tmp_path / "first", plan)
