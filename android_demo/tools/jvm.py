@@ -136,13 +136,8 @@ def run_junit(
         defined.append(f"-Djava.library.path={libraries}")
     environment = None if libraries is None else {**os.environ, "LD_LIBRARY_PATH": str(libraries)}
     command = ("java", *OPTIONS, *defined, "-cp", joined, "org.junit.runner.JUnitCore", *classes)
-    limited = (
-        "timeout",
-        "--foreground",
-        "--signal=QUIT",
-        "--kill-after=5",
-        str(LONGEST),
-    )  # Java says what it waits for
+    # Java answers SIGQUIT with what its threads wait for.
+    limited = ("timeout", "--foreground", "--signal=QUIT", "--kill-after=5", str(LONGEST))
     shown = run(*limited, *command, env=environment)
     passed = re.search(r"^OK \((\d+) tests?\)", shown, re.M)
     if passed is None:

@@ -23,7 +23,7 @@ import numpy as np
 
 from converters.weights.cursor import Cursor
 from converters.weights.state_dict import from_tensors
-from converters.weights.tensors import MAX_DIM, WeightFile, describe
+from converters.weights.tensors import LONGEST_NAME, MAX_DIM, WeightFile, describe
 
 MAGIC = (0x112).to_bytes(8, "little")
 """What every such file begins with."""
@@ -31,7 +31,6 @@ MOST_ARRAYS = 10_000
 _V1, _V2, _V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 _DTYPES = ("<f4", "<f8", "<f2", "u1", "<i4", "i1", "<i8", "?")
 _MOST_AXES = 8
-_LONGEST_NAME = 1000
 _PREFIXES = ("arg:", "aux:")
 _NETWORK = re.compile(r"[a-z]+\d+_")
 
@@ -64,7 +63,7 @@ def read_arrays(data: bytes) -> dict[str, np.ndarray]:
     cursor = Cursor(data)
     cursor.take(16, "the head")
     arrays = [_array(cursor, f"array number {number + 1}") for number in range(_count(cursor, "arrays"))]
-    names = [cursor.text("Q", _LONGEST_NAME, f"name {n + 1}") for n in range(_count(cursor, "names"))]
+    names = [cursor.text("Q", LONGEST_NAME, f"name {n + 1}") for n in range(_count(cursor, "names"))]
     if len(names) != len(arrays):
         raise ValueError(f"the file holds {len(arrays)} arrays and {len(names)} names; expected a name for each")
     if cursor.left:

@@ -55,16 +55,15 @@ class WeightFile:
     notes: tuple[str, ...] = ()
 
 
-def checked_name(name: str) -> str:
-    """Return a layer's name if it is one; it goes into messages, which have one line.
+def require_name(layer: str) -> None:
+    """Refuse what is no layer's name: it goes into messages, which have one line.
 
     Raises:
       ValueError: it has several lines, or more characters than anybody gives.
     """
-    if len(name) > LONGEST_NAME or len(name.splitlines()) > 1:
-        what = f"{len(name):,} characters" if len(name) > LONGEST_NAME else "several lines"
-        raise ValueError(f"a name begins with {name[:40]!a} and has {what}; expected one of at most {LONGEST_NAME:,}")
-    return name
+    if len(layer) > LONGEST_NAME or len(layer.splitlines()) > 1:
+        what = f"{len(layer):,} characters" if len(layer) > LONGEST_NAME else "several lines"
+        raise ValueError(f"a name begins with {layer[:40]!a} and has {what}; expected one of at most {LONGEST_NAME:,}")
 
 
 def describe(shape: Sequence[int | None]) -> str:
@@ -79,7 +78,7 @@ def checked_shape(layer: str, shape: Shape, values: int) -> Shape:
       ValueError: another number of axes, an axis that is empty or absurd, or another number of values; or the name is
         none.
     """
-    checked_name(layer)
+    require_name(layer)
     shape = tuple(int(length) for length in shape)
     if len(shape) != 4 or not all(1 <= length <= MAX_DIM for length in shape):
         raise ValueError(f"layer {layer} has a kernel of shape {describe(shape)}; expected four lengths [O, I, H, W]")
@@ -113,7 +112,7 @@ def convolution(
     Raises:
       ValueError: the bias has another length than O, or a value is not finite or not credible; or the name is none.
     """
-    checked_name(layer)
+    require_name(layer)
     outputs = kernel.shape[0]
     if bias is None:
         bias = np.zeros(outputs, np.float32)

@@ -16,10 +16,11 @@ from typing import IO, Any
 
 import numpy as np
 
+from converters.weights.tensors import LONGEST_NAME
+
 MOST_OPCODES = 1_000_000
 MOST_MODULES, MOST_TENSORS = 10_000, 100_000
 _MOST_COPIED = 1_000_000  # entries of dicts and sets that are made of others
-_LONGEST_NAME = 1_000
 _LONGEST_STORAGE = 100  # characters of its key, which is a number
 _MOST_AXES = 8
 _LARGEST = 1 << 63  # larger integers (the state of NumPy's generators) are left out: each use of one costs its length
@@ -314,7 +315,7 @@ class _Machine:
 
 
 def _named(name: str) -> Named:
-    if len(name) > _LONGEST_NAME:
+    if len(name) > LONGEST_NAME:
         raise ValueError(f"a name has {len(name):,} characters")
     return Named(name)
 
@@ -322,7 +323,7 @@ def _named(name: str) -> Named:
 def _is_key(found: Any) -> bool:
     """Whether a dict keeps an entry; long texts are compared as a whole each time one is set."""
     if isinstance(found, str):
-        return len(found) <= _LONGEST_NAME
+        return len(found) <= LONGEST_NAME
     return isinstance(found, int) and abs(found) < _LARGEST_KEY
 
 
@@ -359,12 +360,12 @@ def state_of(module: Any) -> dict[str, Any] | None:
         if len(waiting) + len(modules) > MOST_MODULES or seen > MOST_TENSORS:
             break
         tensors = _own_tensors(here)
-        if any(len(prefix) + len(str(name)) > _LONGEST_NAME for name in (*modules, *tensors)):
+        if any(len(prefix) + len(str(name)) > LONGEST_NAME for name in (*modules, *tensors)):
             break
         found.update((f"{prefix}{name}", each) for name, each in tensors.items())
         waiting += [(f"{prefix}{name}.", each) for name, each in reversed(modules.items()) if _is_module(each)]
     raise ValueError(
-        f"the network has over {MOST_MODULES:,} modules, {MOST_TENSORS:,} tensors or {_LONGEST_NAME:,} characters in "
+        f"the network has over {MOST_MODULES:,} modules, {MOST_TENSORS:,} tensors or {LONGEST_NAME:,} characters in "
         "a name; expected a SqueezeNet (the file is damaged)"
     )
 

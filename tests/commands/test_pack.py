@@ -89,6 +89,7 @@ def test_a_budget_that_nothing_keeps_to_is_an_error_and_so_is_what_loses_too_muc
     assert packed(digits, "--budget-kb", "3", "--tune-epochs", "0", "--out", out) == 1
     smallest = re.search("the smallest pack of this network has ([0-9,]+) bytes", capsys.readouterr().err)
     assert smallest is not None
+    assert not out.exists()
     tight = ("--budget-kb", f"{int(smallest[1].replace(',', '')) * 1.02 / 1000:.2f}", "--tune-epochs", "0")
     assert packed(digits, *tight, "--out", out) == 1
     said = capsys.readouterr().err
